@@ -1,0 +1,83 @@
+"""JSON as trackbridge reads and writes it: digits kept, duplicates and non-numbers refused.
+
+Reading keeps integers whole and turns fractions into `Decimal`, so that `19.90` stays `19.90`. Writing is the
+reverse. Not concerned with what a document means.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import msgspec
+
+Json = Any
+"""A parsed document: dict, list, str, int, Decimal, float, bool or None."""
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def parse(data: bytes | str, *, strict: bool = True) -> Json:
+    """The document in `data`, which must be UTF-8 without a byte order mark.
+
+    Raises ValueError with a sentence a caller can mend by: not UTF-8, not JSON (with line and column), a key that
+    stands twice in one object, `NaN` or `Infinity`, nesting too deep, a number too long to read.
+    Not `strict`, the last of a key's values wins: what a provider signed is taken as its own parser would.
+    """
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: the byte at offset {error.start} fits no character") from None
+    if text.startswith("\ufeff"):
+        raise ValueError("starts with a byte order mark; send it without")
+    try:
+        return json.loads(
+            text,
+            parse_float=_fraction,
+            parse_int=_integer,
+            parse_constant=_no_constant,
+            object_pairs_hook=_unique if strict else None,
+        )
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg.lower()} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def write(document: Json) -> bytes:
+    """The shortest JSON text of a document, UTF-8. Raises ValueError for what JSON cannot hold."""
+    try:
+        return _ENCODER.encode(document)
+    except (TypeError, UnicodeEncodeError, RecursionError, ValueError) as error:
+        raise ValueError(f"cannot be written as JSON: {type(error).__name__}") from None
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {key[:64]!r} stands twice in one object")
+            seen.add(key)
+    return document
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 400:  # noqa: PLR2004  far beyond any id or amount, far below the cost of a long division
+        raise ValueError("holds a number of over 400 digits")
+    return int(digits)
+
+
+def _fraction(digits: str) -> Decimal:
+    if len(digits) > 400:  # noqa: PLR2004
+        raise ValueError("holds a number of over 400 digits")
+    number = Decimal(digits)
+    if abs(number.adjusted()) > 400:  # noqa: PLR2004  1e400 would be 400 digits once it is added to anything
+        raise ValueError("holds a number beyond 1e400")
+    return number
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")

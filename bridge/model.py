@@ -1,0 +1,306 @@
+"""The nouns: what a request, a webhook, an event, a delivery, an attempt and an outcome are.
+
+All frozen, all plain values. Instants are aware UTC datetimes named `…_at`. Not concerned with how any of them is
+made, kept or sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+# ---------------------------------------------------------------------------------------------- places and problems
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A spot in a mapping file; line and column count from 1."""
+
+    path: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong with a mapping, as a value: where, how bad, and what with its mend."""
+
+    place: Place
+    severity: Severity
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.severity}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class EventProblem:
+    """One thing wrong with an event. `path` is where: `("properties", "value")`; `text` names it and what came."""
+
+    path: tuple[str | int, ...]
+    text: str
+
+
+# ------------------------------------------------------------------------------------------------ what comes in
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request as it arrived, before anything is known about it.
+
+    `headers` are in order of arrival with lower-case names, values decoded as Latin-1; a name may stand twice.
+    `url` is the address the provider was given (the operator's `public_url` and the query string as it came), or
+    None where the operator set none: it is never taken from `Host`.
+    """
+
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    query: tuple[tuple[str, str], ...] = ()
+    url: str | None = None
+
+    def header(self, name: str) -> str | None:
+        """The values of the lower-case `name`, joined by `, ` as HTTP allows; None where it is absent."""
+        values = [value for key, value in self.headers if key == name]
+        return ", ".join(values) if values else None
+
+
+class WebhookState(StrEnum):
+    """Where a kept webhook stands."""
+
+    RECEIVED = "received"
+    TRANSLATED = "translated"
+    IGNORED = "ignored"
+    SET_ASIDE = "set_aside"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One genuine request, or one item of a batch, named and ready to be kept.
+
+    `id` is what the provider calls it, or the SHA-256 of its bytes in hex. `identity` holds 16-byte ledger keys: a
+    webhook any of whose keys is known is the same webhook again. `body` is always the whole request's bytes; `item`
+    is the JSON pointer of this webhook's own part, or None where it is the whole. `headers` have lower-case names
+    and no credentials. `number` is the store's (its public form is `wh_<number>`), 0 before it is kept.
+    """
+
+    source: str
+    id: str
+    topic: str | None
+    received_at: datetime
+    body: bytes
+    identity: tuple[bytes, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    item: str | None = None
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the store says of a webhook it was given: its number, and whether it was known before."""
+
+    number: int
+    again: bool
+
+
+# ---------------------------------------------------------------------------------------------- what it becomes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One track event, checked against the contract.
+
+    `text` is the JSON that is sent, byte for byte. `door` and `id` name it: `source:<name>` or `key:<name>`, and the
+    event_id; both together are unique. `claims` are 16-byte ledger keys of the conversion it tells: an event one of
+    whose claims is taken is a duplicate. `order_id`, `value` and `currency` repeat what `text` says, as text, for
+    comparing duplicates. `notes` tell which fields were left out and where, never a value. `hashed` names the
+    user_data fields that arrived as SHA-256. `number` is the store's, 0 before it is kept.
+    """
+
+    id: str
+    door: str
+    event_type: str
+    test: bool
+    text: bytes
+    occurred_at: datetime
+    claims: tuple[bytes, ...] = ()
+    order_id: str | None = None
+    value: str | None = None
+    currency: str | None = None
+    notes: tuple[str, ...] = ()
+    hashed: tuple[str, ...] = ()
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an event goes: a destination by name, and why it is skipped there, if it is."""
+
+    destination: str
+    skip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """An event and where it goes, as the store takes it."""
+
+    event: Event
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A webhook became these events."""
+
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A webhook is rightly no event."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A webhook could not be mapped; the reason begins with file:line:column where there is one."""
+
+    reason: str
+
+
+Translation = Translated | Ignored | SetAside
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the store says of an event it was given: its id, and of which event it is a duplicate, if it is."""
+
+    event_id: str
+    duplicate_of: str | None = None
+
+
+# ------------------------------------------------------------------------------------------------- what goes out
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    SKIPPED = "skipped"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event to one destination, claimed for an attempt.
+
+    `attempts` counts the attempts so far that count; `tried_for` is how long it has been tried, pauses taken off.
+    `together` is how many may share one request while a refused batch is being halved, None for no such limit.
+    `number`'s public form is `dlv_<number>`.
+    """
+
+    number: int
+    destination: str
+    event_id: str
+    text: bytes
+    attempts: int
+    tried_for: timedelta = timedelta()
+    together: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One HTTP POST that a destination wants made, and the deliveries it carries."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What an upstream answered: status, lower-case headers, and its body's first 64 KiB as text.
+
+    `status` is None where no answer came; `failure` then says why, in the field's words (`no connection`,
+    `timeout`, …), and `sent` whether the request may have been taken all the same.
+    """
+
+    status: int | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    failure: str | None = None
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The upstream took all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The upstream says that what was sent is wrong: nothing to gain by sending the same again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now: the upstream is busy, broken or out of reach. `retry_after` is what it asked for, clamped."""
+
+    reason: str
+    retry_after: timedelta | None = None
+    breaks: bool = False
+    """Whether it counts for the circuit breaker: 5xx, timeout, no connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The destination itself is wrong (key, address, kind of answer): no event is at fault, all of them wait."""
+
+    reason: str
+
+
+Outcome = Delivered | Refused | Later | Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to a destination and how it ended, as it is recorded.
+
+    `answer` is the upstream's text, its first 2 KiB. `counted` is False where the destination, not the events, was
+    at fault. `ambiguous` is True where the request may have been taken although no answer came.
+    """
+
+    destination: str
+    started_at: datetime
+    took: timedelta
+    status: int | None
+    outcome: str
+    answer: str
+    counted: bool = True
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What becomes of one delivery after an attempt: a state, and when it is due again if it is still pending."""
+
+    number: int
+    state: DeliveryState
+    reason: str | None = None
+    next_attempt_at: datetime | None = None
+    together: int | None = None

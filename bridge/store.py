@@ -1,0 +1,302 @@
+"""The promise of a store: the transitions of the domain, one verb each, every verb one transaction.
+
+What holds for every engine: a verb that has returned is durable; a state change and its cause commit together; a
+claim is a lease that comes back by itself; nothing outside the store decides what is right, so that several
+processes may share one. Time is always an argument. Every verb raises StoreUnavailable when the store cannot take
+or give it now, and then has changed nothing. Not concerned with SQL or files: the engines are in `stores/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge.model import (
+    Accepted,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Event,
+    Ignored,
+    Kept,
+    Routed,
+    SetAside,
+    Settled,
+    Webhook,
+    WebhookState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What translating one webhook came to: its events with their routes, or why there is none."""
+
+    webhook: Webhook
+    result: tuple[Routed, ...] | Ignored | SetAside
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's Idempotency-Key as a ledger key, and the SHA-256 of the body it came with."""
+
+    key: bytes
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How a destination may be sent to, over all processes.
+
+    At most `limit` deliveries a claim, `lanes` claims at a time, claims at least `spacing` apart; a claim that is
+    not recorded comes back after `lease`.
+    """
+
+    limit: int
+    lanes: int
+    spacing: timedelta
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a destination stands, shared by all processes.
+
+    `paused` says why nothing is sent (None: it is sent to); `probe_at` is when one request may find out whether the
+    pause is over, `probes` how many have tried. `paused_for` is the sum of all pauses that are over. `failures`
+    counts consecutive requests that broke, `refused` the deliveries refused alone since one last passed.
+    """
+
+    destination: str
+    paused: str | None = None
+    paused_at: datetime | None = None
+    probe_at: datetime | None = None
+    probes: int = 0
+    failures: int = 0
+    refused: int = 0
+    paused_for: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Deliveries of one destination claimed for one request, oldest first, and how the destination stood then.
+
+    `token` is what `record` names the claim by.
+    """
+
+    token: int
+    deliveries: tuple[Delivery, ...]
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """A webhook as lists show it. `id` is public: `wh_<number>`."""
+
+    id: str
+    source: str
+    topic: str | None
+    state: WebhookState
+    reason: str | None
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track."""
+
+    id: str
+    webhook: str | None
+    event_type: str
+    test: bool
+    duplicate_of: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A delivery as lists show it. `id` is public: `dlv_<number>`; `last_answer` is the upstream's first 2 KiB."""
+
+    id: str
+    event: str
+    destination: str
+    state: DeliveryState
+    reason: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    last_status: int | None
+    last_answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDetail:
+    """One webhook in full, with what it became."""
+
+    row: WebhookRow
+    webhook: Webhook
+    events: tuple[EventRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail:
+    """One event in full: the JSON that is sent, its notes, and its deliveries."""
+
+    row: EventRow
+    door: str
+    text: bytes
+    notes: tuple[str, ...]
+    hashed: tuple[str, ...]
+    deliveries: tuple[DeliveryRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDetail:
+    """One delivery in full, with its attempts, oldest first."""
+
+    row: DeliveryRow
+    created_at: datetime
+    delivered_at: datetime | None
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows a list or a verb by hand means. None means any; `limit` None means all."""
+
+    ids: tuple[str, ...] | None = None
+    state: str | None = None
+    source: str | None = None
+    destination: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts for metrics and status, each kept so that reading it does not cost a scan.
+
+    `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
+    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending.
+    """
+
+    webhooks: dict[tuple[str, str], int]
+    events: dict[tuple[str, str], int]
+    deliveries: dict[tuple[str, str], int]
+    oldest_received: datetime | None
+    oldest_pending: dict[str, datetime]
+
+
+class Store(Protocol):
+    """A dozen transitions, and the questions that people ask."""
+
+    # a webhook comes in
+
+    async def keep(self, webhooks: Sequence[Webhook]) -> tuple[Kept, ...]:
+        """Keep the webhooks of one request, all or none; a known one is only named. Their state is `received`."""
+        ...
+
+    # a webhook becomes events
+
+    async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
+        """Up to `limit` received webhooks, oldest first, nobody else's until `now + lease`."""
+        ...
+
+    async def settle(self, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[tuple[Accepted, ...], ...]:
+        """Write what claimed webhooks came to: state, events, ledger and deliveries, together.
+
+        A webhook that is no longer `received` is left as it is. An event whose door and id are known is not made
+        again; one with a taken claim is kept as a duplicate, without deliveries. Returns, in order, what became of
+        each webhook's events.
+        """
+        ...
+
+    # a caller's events come in
+
+    async def accept(
+        self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
+    ) -> tuple[Accepted, ...]:
+        """Keep a request's events, all or none, by the same rules as `settle`.
+
+        With `idempotency` known for the same body, the first answer again and nothing new; for another body,
+        IdempotencyConflict.
+        """
+        ...
+
+    # a delivery is made
+
+    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+        """Due deliveries of a destination, oldest first, nobody else's until the lease is over.
+
+        The oldest one's `together` limits the claim, and only deliveries with the same `together` share it.
+        None when nothing is due, when all lanes are taken, when the last claim was less than the spacing ago, or
+        when the destination is paused; a paused one whose probe is due gives one delivery.
+        """
+        ...
+
+    async def record(
+        self, token: int, attempt: Attempt, settled: Sequence[Settled], standing: Standing, *, now: datetime
+    ) -> None:
+        """Write how an attempt ended: the attempt, each delivery's new state and the destination's standing, together.
+
+        What was claimed under the token and is not in `settled` is due again at once. A delivery whose lease was
+        lost is only changed to delivered, never back.
+        """
+        ...
+
+    async def standing(self, destination: str) -> Standing:
+        """How a destination stands; a fresh one for a name never used."""
+        ...
+
+    async def next_due(self, destination: str | None) -> datetime | None:
+        """When the next delivery of a destination may be claimed; for None, the next received webhook."""
+        ...
+
+    # by hand
+
+    async def retry(self, which: Filter, *, now: datetime) -> int:
+        """Make dead (or waiting) deliveries due now; how many. A paused destination's probe is due now too."""
+        ...
+
+    async def replay(self, which: Filter, *, now: datetime) -> int:
+        """Make webhooks `received` again so that they go through their mapping anew; how many."""
+        ...
+
+    async def ungiven(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
+        """Kept events with a number above `after` that are no duplicates and have no delivery to a destination."""
+        ...
+
+    async def give(self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
+        """Make deliveries of events (by number, with why each is skipped) to a destination; how many were new."""
+        ...
+
+    # seeing
+
+    async def webhooks(self, which: Filter) -> list[WebhookRow]:
+        """Webhooks, newest first."""
+        ...
+
+    async def events(self, which: Filter) -> list[EventRow]:
+        """Events, newest first."""
+        ...
+
+    async def deliveries(self, which: Filter) -> list[DeliveryRow]:
+        """Deliveries, newest first."""
+        ...
+
+    async def show(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
+        """What has that id; several where two doors used the same event_id. NotFound where nothing has."""
+        ...
+
+    async def tally(self) -> Tally:
+        """The counts."""
+        ...
+
+    async def probe(self, *, now: datetime) -> None:
+        """Take a small durable write, to see that the store can."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way and let the store go."""
+        ...

@@ -1,0 +1,73 @@
+"""The house holds: arrows go down, files stay small enough to have one reason to change."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+BRIDGE = Path(__file__).parents[1] / "bridge"
+
+FLOORS: dict[str, int] = {
+    "__main__": 6,
+    "cli": 5,
+    "app": 4,
+    "receive": 3,
+    "track": 3,
+    "translate": 3,
+    "forward": 3,
+    "mapping": 3,
+    "destinations": 3,
+    "stores": 3,
+    "settings": 3,
+    "metrics": 3,
+    "source": 2,
+    "destination": 2,
+    "store": 2,
+    "signature": 1,
+    "contract": 1,
+    "retry": 1,
+    "ledger": 0,
+    "model": 0,
+    "errors": 0,
+    "jsontext": 0,
+    "log": 0,
+    "__init__": -1,
+}
+FILES = sorted(BRIDGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(BRIDGE).parts[0].removesuffix(".py")
+
+
+def rooms_named_by(path: Path) -> set[str]:
+    """The rooms that a file imports, for typing too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "bridge":
+            parts = node.module.split(".")
+            names |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("bridge.")}
+    return {name if name in FLOORS else "__init__" for name in names} - {room(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BRIDGE)))
+def test_every_arrow_goes_down(path: Path) -> None:
+    here = FLOORS[room(path)]
+    ground = here == 0
+    for name in rooms_named_by(path):
+        there = FLOORS[name]
+        assert there < here or (ground and there == 0), f"{path.name} (floor {here}) names {name} (floor {there})"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BRIDGE)))
+def test_every_file_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BRIDGE)))
+def test_no_file_grows_past_a_screenful_of_reasons(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
