@@ -1,0 +1,48 @@
+"""Is this request genuine, and what is it called? Signature schemes as data: providers differ in a mapping, not here.
+
+`recipe` reads a mapping's `webhook` section and `keys` the operator's secrets; `receive` does `verify` and then
+`webhooks`; `challenge` answers a provider's question; `sign` makes a request that verifies.
+Pure: the time of receipt, luck and secrets are arguments. Not concerned with HTTP answers, nor with keeping.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bridge.model import Request, Webhook
+from bridge.signature.challenges import challenge, takes_get
+from bridge.signature.keyring import Keys, keys
+from bridge.signature.loading import problems, recipe
+from bridge.signature.locators import Parcel
+from bridge.signature.naming import named, webhooks
+from bridge.signature.recipes import Recipe, needs_secret, needs_url
+from bridge.signature.signing import Signed, sign
+from bridge.signature.verdict import judge, verify
+
+__all__ = [
+    "Keys",
+    "Recipe",
+    "Signed",
+    "challenge",
+    "keys",
+    "needs_secret",
+    "needs_url",
+    "problems",
+    "receive",
+    "recipe",
+    "sign",
+    "takes_get",
+    "verify",
+    "webhooks",
+]
+
+
+def receive(recipe: Recipe, request: Request, keys: Keys, *, source: str, now: datetime) -> tuple[Webhook, ...]:
+    """The webhooks of a request that proves genuine: one, or one for each item of a batch.
+
+    Where a provider signs every item by itself, all of them must prove genuine. Raises NotGenuine. The body is
+    parsed at most once.
+    """
+    parcel = Parcel(request)
+    judge(recipe, parcel, keys, now=now)
+    return named(recipe, parcel, source=source, now=now)

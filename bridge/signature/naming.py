@@ -1,0 +1,121 @@
+"""What a genuine request is called: its webhooks, each with id, topic and the ledger keys that know it again.
+
+An id that the signature covers is an identity by itself; one that anybody could have written counts only together
+with the bytes. Not concerned with whether the request is genuine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge import jsontext, ledger
+from bridge.jsontext import Json
+from bridge.model import Request, Webhook
+from bridge.signature.locators import NOTHING, Parcel, Root, at, written
+from bridge.signature.recipes import Recipe
+
+MAX_ITEMS = 10_000
+"""Items of one batch; one with more stays whole, without a topic, so that it is set aside and not lost."""
+
+
+def webhooks(recipe: Recipe, request: Request, *, source: str, now: datetime) -> tuple[Webhook, ...]:
+    """The webhooks in a request: one, or one for each item of a batch. Never raises, whatever the bytes are.
+
+    A batch without items is one webhook whose `item` is the empty text. A request that should be a batch and is none
+    is one webhook whose `item` is None and whose id and topic come from headers and query alone.
+    """
+    return named(recipe, Parcel(request), source=source, now=now)
+
+
+def named(recipe: Recipe, parcel: Parcel, *, source: str, now: datetime) -> tuple[Webhook, ...]:
+    """The same as `webhooks`, of a request that others look into as well."""
+    naming = _Naming(recipe, parcel, source, now, _headers(recipe, parcel), _query(recipe, parcel.request))
+    if recipe.items is None:
+        return (naming.whole(None, NOTHING),)
+    items = at(parcel.document, recipe.items)
+    if not isinstance(items, list) or len(items) > MAX_ITEMS:
+        return (naming.whole(None, None),)
+    if not items:
+        return (naming.whole("", None),)
+    return tuple(naming.item(written((*recipe.items, number)), item) for number, item in enumerate(items))
+
+
+@dataclass(slots=True)
+class _Naming:
+    """One request being named; what all of its webhooks share."""
+
+    recipe: Recipe
+    parcel: Parcel
+    source: str
+    now: datetime
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+
+    def whole(self, item: str | None, within: Json) -> Webhook:
+        """The webhook of the whole request; `within` None finds no JSON place."""
+        topic = self._topic(within)
+        webhook_id, identity = self._known_by(topic, within, self.parcel.request.body, mark="")
+        return self._webhook(webhook_id, topic, identity, item)
+
+    def item(self, pointer: str, item: Json) -> Webhook:
+        """The webhook of one item. An id that all items share is told apart by the item's pointer."""
+        topic = self._topic(item)
+        content = self._bytes(pointer, item)
+        webhook_id, identity = self._known_by(topic, item, content, mark="#" + pointer)
+        return self._webhook(webhook_id, topic, identity, pointer)
+
+    def _topic(self, within: Json) -> str | None:
+        for place in self.recipe.topic:
+            text = self.parcel.name(place, within)
+            if text is not None:
+                return text
+        return None
+
+    def _known_by(self, topic: str | None, within: Json, content: bytes, *, mark: str) -> tuple[str, tuple[bytes, ...]]:
+        for entry in self.recipe.id:
+            text = self.parcel.name(entry.place, within)
+            if text is None:
+                continue
+            if entry.place.root is not Root.JSON:
+                text += mark
+            if entry.signed:
+                return text, (ledger.signed_webhook(self.source, text),)
+            return text, ledger.unsigned_webhook(self.source, topic, text, content)
+        return hashlib.sha256(content).hexdigest(), (ledger.nameless_webhook(self.source, topic, content),)
+
+    def _bytes(self, pointer: str, item: Json) -> bytes:
+        try:
+            return jsontext.write(item)
+        except ValueError:  # a lone surrogate, say: the position in the request's bytes names it as well
+            return self.parcel.request.body + b"\n" + pointer.encode()
+
+    def _webhook(self, webhook_id: str, topic: str | None, identity: tuple[bytes, ...], item: str | None) -> Webhook:
+        return Webhook(
+            source=self.source,
+            id=webhook_id,
+            topic=topic,
+            received_at=self.now,
+            body=self.parcel.request.body,
+            identity=identity,
+            headers=self.headers,
+            query=self.query,
+            item=item,
+        )
+
+
+def _headers(recipe: Recipe, parcel: Parcel) -> dict[str, str]:
+    headers = dict(parcel.headers)
+    for name in recipe.hidden_headers:
+        headers.pop(name, None)
+    return headers
+
+
+def _query(recipe: Recipe, request: Request) -> dict[str, str]:
+    query: dict[str, str] = {}
+    for name, value in request.query:
+        if name not in recipe.hidden_query:
+            query.setdefault(name, value)
+    return query

@@ -1,0 +1,155 @@
+"""The nouns of a signature scheme: what a recipe says, once it is read and found sound.
+
+Frozen values, worked out at load so that a request costs little. Not concerned with YAML, nor with any request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from bridge.signature.locators import Locator, Root
+
+
+class Kind(StrEnum):
+    """How a request proves genuine."""
+
+    HMAC = "hmac"
+    DIGEST = "digest"
+    TOKEN = "token"  # noqa: S105  the word of the mapping language, no password
+    BASIC = "basic"
+    ED25519 = "ed25519"
+    ECDSA_P256 = "ecdsa_p256"
+    NONE = "none"
+
+
+ASYMMETRIC = frozenset({Kind.ED25519, Kind.ECDSA_P256})
+
+Algorithm = Literal["sha256", "sha1", "sha512"]
+Encoding = Literal["hex", "base64"]
+KeyEncoding = Literal["utf8", "base64", "hex"]
+Clock = Literal["unix", "unix_ms", "rfc3339", "http_date"]
+
+
+class Word(StrEnum):
+    """What a `signed` template can hold beside constants and locators."""
+
+    BODY = "body"
+    TIMESTAMP = "timestamp"
+    URL = "url"
+    METHOD = "method"
+    SECRET = "secret"  # noqa: S105  a placeholder's name, no password
+    FORM_SORTED = "form_sorted"
+
+
+Part = bytes | Word | Locator
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where the time of sending stands, how it is written, and how many seconds it may differ either way."""
+
+    place: Locator
+    form: Clock
+    tolerance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a request proves genuine: the `signature` block of a mapping.
+
+    `place` is None where the kind needs none. `parts` is what is signed; `by_item` means that every item of a batch
+    carries a signature of its own, and then JSON places in it are the item's.
+    """
+
+    kind: Kind
+    place: Locator | None = None
+    algorithm: Algorithm = "sha256"
+    encoding: Encoding = "hex"
+    split: str | None = None
+    pair: str | None = None
+    names: tuple[str, ...] = ()
+    prefix: str = ""
+    prefix_optional: bool = False
+    parts: tuple[Part, ...] = ()
+    key_encoding: KeyEncoding = "utf8"
+    strip_prefix: str = ""
+    stamp: Stamp | None = None
+    by_item: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IdPlace:
+    """A place where a webhook's id may stand, and whether nobody but the provider could have written it."""
+
+    place: Locator
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a challenge must have at a place: this text; any text (`True`); or none at all (`False`)."""
+
+    place: Locator
+    wanted: str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A placeholder of a reply: HMAC-SHA256 of the text at a place under the first secret, in hex."""
+
+    place: Locator
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A request that is a question of the provider's, and its answer."""
+
+    method: str
+    conditions: tuple[Condition, ...]
+    signed: bool
+    content_type: str
+    body: tuple[str | Locator | Keyed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How requests of one provider prove genuine, and where they say what they are."""
+
+    proof: Proof
+    id: tuple[IdPlace, ...] = ()
+    topic: tuple[Locator, ...] = ()
+    items: tuple[str, ...] | None = None
+    challenges: tuple[Challenge, ...] = ()
+    hidden_headers: frozenset[str] = frozenset()
+    hidden_query: frozenset[str] = frozenset()
+
+
+def needs_secret(recipe: Recipe) -> bool:
+    """Whether nothing can be verified before the operator has set a secret or a public key."""
+    return recipe.proof.kind is not Kind.NONE
+
+
+def needs_url(recipe: Recipe) -> bool:
+    """Whether the signature covers the address, so that the operator must set the public one."""
+    return Word.URL in recipe.proof.parts
+
+
+def covers(proof: Proof, place: Locator, *, items: bool) -> bool:
+    """Whether the proof vouches for the text at `place` of an item (where there are `items`) or of the request.
+
+    A token or a password vouches for the whole request it came with, as nobody without it could have sent that.
+    """
+    if proof.kind in {Kind.TOKEN, Kind.BASIC}:
+        return True
+    named = place in proof.parts or (proof.stamp is not None and proof.stamp.place == place)
+    match place.root:
+        case Root.JSON:
+            return Word.BODY in proof.parts or (named and (proof.by_item or not items))
+        case Root.FORM:
+            return named or Word.BODY in proof.parts or Word.FORM_SORTED in proof.parts
+        case Root.QUERY:
+            return named or Word.URL in proof.parts
+        case _:
+            return named

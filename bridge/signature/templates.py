@@ -1,0 +1,80 @@
+"""Templates: text with `{placeholders}`, split into its parts once, when a recipe is read.
+
+A `{` before a letter begins a placeholder; every other brace is itself, so that JSON can be written as it is.
+Not concerned with what is put into the places.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from bridge.signature.locators import Locator, Root, locator
+from bridge.signature.recipes import Keyed, Part, Word
+
+PLACES = ("header:", "json:", "query:", "form:")
+
+
+def signed(text: str) -> tuple[Part | None, ...]:
+    """The parts of a `signed` template; None stands for `{id}`. Raises ValueError with a sentence to mend it by."""
+    parts: list[Part | None] = []
+    for placeholder, piece in _pieces(text):
+        if not placeholder:
+            if "{" in piece or "}" in piece:
+                raise ValueError("a brace that belongs to no placeholder; write {body}, {timestamp}, …")
+            parts.append(piece.encode())
+        elif piece == "id":
+            parts.append(None)
+        elif piece in _WORDS:
+            parts.append(Word(piece))
+        elif (place := _place(piece)) is not None:
+            parts.append(place)
+        else:
+            raise ValueError(_unknown(piece, ("id", *_WORDS, *PLACES)))
+    return tuple(parts)
+
+
+def reply(text: str) -> tuple[str | Locator | Keyed, ...]:
+    """The parts of a challenge's answer. Raises ValueError with a sentence to mend it by."""
+    parts: list[str | Locator | Keyed] = []
+    for placeholder, piece in _pieces(text):
+        if not placeholder:
+            parts.append(piece)
+        elif piece.startswith(_KEYED) and (place := _place(piece.removeprefix(_KEYED))) is not None:
+            parts.append(Keyed(place))
+        elif (place := _place(piece)) is not None:
+            parts.append(place)
+        else:
+            raise ValueError(_unknown(piece, (*PLACES, _KEYED)))
+    return tuple(parts)
+
+
+_WORDS = tuple(str(word) for word in Word)
+_KEYED = "hmac:"
+_PLACEHOLDER = re.compile(r"\{([A-Za-z][^{}]*)\}")
+_OPEN = re.compile(r"\{[A-Za-z]")
+
+
+def _pieces(text: str) -> list[tuple[bool, str]]:
+    """The text cut at its placeholders: whether each piece is one, and the piece."""
+    pieces = [(number % 2 == 1, piece) for number, piece in enumerate(_PLACEHOLDER.split(text))]
+    for placeholder, piece in pieces:
+        if not placeholder and _OPEN.search(piece):
+            raise ValueError("a placeholder that is not closed; end it with }")
+    return [(placeholder, piece) for placeholder, piece in pieces if piece]
+
+
+def _place(piece: str) -> Locator | None:
+    if not piece.startswith(PLACES):
+        return None
+    place = locator(piece)
+    return None if place.root is Root.SIGNATURE else place
+
+
+def _unknown(piece: str, known: tuple[str, ...]) -> str:
+    head, colon, rest = piece.partition(":")
+    near = get_close_matches(head + colon, known, 1)
+    if near:
+        return f"unknown placeholder {{{piece}}}; did you mean {{{near[0]}{rest}}}?"
+    shown = ", ".join(f"{{{name}…}}" if name.endswith(":") else f"{{{name}}}" for name in known)
+    return f"unknown placeholder {{{piece}}}; there are {shown}"

@@ -1,0 +1,183 @@
+"""Requests and recipes for the tests of signatures: providers as a mapping's `webhook` section writes them."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bridge import signature
+from bridge.errors import NotGenuine
+from bridge.model import Request
+from bridge.signature import Keys, Recipe, Signed
+
+NOW = datetime(2026, 4, 14, 3, 50, 12, tzinfo=UTC)
+SENT = int(NOW.timestamp())
+SECRET = "a-secret-of-some-length"
+SHARED = Path(__file__).parents[3] / "shared"
+
+SECTIONS: dict[str, dict[str, Any]] = yaml.safe_load("""
+stripe:
+  signature: {kind: hmac, algorithm: sha256, encoding: hex, from: "header:Stripe-Signature", split: ",", pair: "=",
+    key: v1, signed: "{timestamp}.{body}", timestamp: {from: "signature:t", format: unix, tolerance: 300}}
+  id: ["json:/id"]
+  topic: ["json:/type"]
+shopify:
+  signature: {kind: hmac, algorithm: sha256, encoding: base64, from: "header:X-Shopify-Hmac-Sha256", signed: "{body}"}
+  id: ["header:X-Shopify-Webhook-Id", body_sha256]
+  topic: ["header:X-Shopify-Topic"]
+standard:
+  signature: {kind: hmac, algorithm: sha256, encoding: base64, from: "header:webhook-signature", split: " ", pair: ",",
+    key: [v1], signed: "{id}.{timestamp}.{body}", secret: {encoding: base64, strip_prefix: whsec_},
+    timestamp: {from: "header:webhook-timestamp", format: unix, tolerance: 300}}
+  id: ["header:webhook-id"]
+  topic: ["json:/type"]
+square:
+  signature: {kind: hmac, algorithm: sha256, encoding: base64, from: "header:x-square-hmacsha256-signature",
+    signed: "{url}{body}"}
+  id: ["json:/event_id", "query:event"]
+  topic: ["json:/type"]
+slack:
+  signature: {kind: hmac, algorithm: sha256, encoding: hex, from: "header:X-Slack-Signature", prefix: "v0=",
+    signed: "v0:{timestamp}:{body}",
+    timestamp: {from: "header:X-Slack-Request-Timestamp", format: unix, tolerance: 300}}
+  id: ["json:/event_id"]
+  topic: ["json:/event/type"]
+  challenge:
+    - when: {"json:/type": url_verification}
+      respond: {body: "{json:/challenge}"}
+zoom:
+  signature: {kind: hmac, algorithm: sha256, encoding: hex, from: "header:x-zm-signature", prefix: "v0=",
+    signed: "v0:{timestamp}:{body}", timestamp: {from: "header:x-zm-request-timestamp", format: unix}}
+  topic: ["json:/event"]
+  challenge:
+    - when: {"json:/event": endpoint.url_validation}
+      respond:
+        content_type: application/json
+        body: '{"plainToken": "{json:/payload/plainToken}", "encryptedToken": "{hmac:json:/payload/plainToken}"}'
+mollie:
+  signature: {kind: hmac, algorithm: sha256, encoding: hex, from: "header:X-Mollie-Signature", split: ",",
+    prefix: "sha256=", prefix_optional: true, signed: "{body}"}
+  id: ["json:/id"]
+  topic: ["json:/type"]
+klaviyo:
+  signature: {kind: hmac, algorithm: sha256, encoding: hex, from: "header:Klaviyo-Signature", signed: "{body}{timestamp}",
+    timestamp: {from: "header:Klaviyo-Timestamp", format: http_date, tolerance: 300}}
+  items: /data
+  id: ["json:/external_id"]
+  topic: ["json:/topic"]
+adyen:
+  signature: {kind: hmac, algorithm: sha256, encoding: base64,
+    from: "json:/NotificationRequestItem/additionalData/hmacSignature",
+    signed: "{json:/NotificationRequestItem/pspReference}:{json:/NotificationRequestItem/merchantReference}:\
+{json:/NotificationRequestItem/amount/value}:{json:/NotificationRequestItem/success}", secret: {encoding: hex}}
+  items: /notificationItems
+  id: ["json:/NotificationRequestItem/pspReference"]
+  topic: ["json:/NotificationRequestItem/eventCode"]
+twilio:
+  signature: {kind: hmac, algorithm: sha1, encoding: base64, from: "header:X-Twilio-Signature", signed: "{url}{form_sorted}"}
+  id: ["form:MessageSid"]
+recharge_legacy:
+  signature: {kind: digest, algorithm: sha256, encoding: hex, from: "header:X-Recharge-Hmac-Sha256", signed: "{secret}{body}"}
+  topic: ["header:X-Recharge-Topic"]
+gitlab:
+  signature: {kind: token, from: "header:X-Gitlab-Token"}
+  id: ["header:Idempotency-Key"]
+  topic: ["header:X-Gitlab-Event"]
+gumroad:
+  signature: {kind: token, from: "query:secret"}
+  id: ["form:sale_id"]
+  topic: ["form:resource_name"]
+chargebee:
+  signature: {kind: basic}
+  id: ["json:/id"]
+  topic: ["json:/event_type"]
+discord:
+  signature: {kind: ed25519, encoding: hex, from: "header:X-Signature-Ed25519", signed: "{timestamp}{body}",
+    secret: {encoding: hex}, timestamp: {from: "header:X-Signature-Timestamp", format: unix}}
+sendgrid:
+  signature: {kind: ecdsa_p256, algorithm: sha256, encoding: base64, from: "header:X-Event-Signature",
+    signed: "{timestamp}{body}", secret: {encoding: base64}, timestamp: {from: "header:X-Event-Timestamp", format: unix}}
+  items: /
+  id: ["json:/sg_event_id"]
+  topic: ["json:/event"]
+unsigned:
+  signature: {kind: none, i_accept_unsigned: true}
+  id: ["json:/id"]
+  topic: ["json:/type"]
+""")
+SECRETS = {
+    "standard": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "adyen": "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056",
+    "chargebee": "shop:pass:word",
+}
+
+
+def recipe(provider: str) -> Recipe:
+    return signature.recipe(SECTIONS[provider])
+
+
+def keys(provider: str, *secrets: str) -> Keys:
+    return signature.keys(recipe(provider), secrets or (SECRETS.get(provider, SECRET),))
+
+
+def request(  # noqa: PLR0913  a request has as many parts
+    body: bytes | str,
+    headers: dict[str, str] | None = None,
+    *,
+    more: tuple[tuple[str, str], ...] = (),
+    query: tuple[tuple[str, str], ...] = (),
+    url: str | None = None,
+    method: str = "POST",
+) -> Request:
+    """A request whose header names are lower-cased as the receiver does it; `more` are headers that may stand again."""
+    pairs = tuple((name.lower(), value) for name, value in ((headers or {}).items()))
+    content = body.encode() if isinstance(body, str) else body
+    return Request(method, (*pairs, *more), content, query=query, url=url)
+
+
+def arrived(signed: Signed, *, url: str | None = None) -> Request:
+    """A signed request as the receiver would see it."""
+    query = tuple((name, value) for name, _, value in (pair.partition("=") for pair in signed.query.split("&") if pair))
+    full = f"{url}?{signed.query}" if url and signed.query else url
+    return request(signed.body, dict(signed.headers), query=query, url=full)
+
+
+def verdict(provider: str, given: Request, made: Keys | None = None, *, late: float = 0) -> str:
+    """`genuine`, or the reason why not."""
+    try:
+        signature.verify(recipe(provider), given, made or keys(provider), now=NOW + timedelta(seconds=late))
+    except NotGenuine as error:
+        return error.reason
+    return "genuine"
+
+
+def stripe_v1(body: bytes, *, stamp: str = str(SENT), secret: str = SECRET) -> str:
+    """A `v1` of Stripe's, by hand."""
+    return hmac.new(secret.encode(), stamp.encode() + b"." + body, "sha256").hexdigest()
+
+
+def slack(body: bytes, *, stamp: str = str(SENT)) -> Request:
+    """A request signed as Slack does, by hand."""
+    made = hmac.new(SECRET.encode(), b"v0:" + stamp.encode() + b":" + body, "sha256").hexdigest()
+    return request(body, {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={made}"})
+
+
+def sheet_sections() -> dict[str, dict[str, Any]]:
+    """The providers of the fact sheet, flattened into the mapping language's shape; empty where it is absent."""
+    sheet = SHARED / "facts" / "providers.md"
+    if not sheet.exists():
+        return {}
+    found = re.search(r"```yaml\n# providers-yaml\n(.*?)```", sheet.read_text(), re.DOTALL)
+    assert found
+    return {name: _flat(entry) for name, entry in yaml.safe_load(found[1]).items()}
+
+
+def _flat(entry: dict[str, Any]) -> dict[str, Any]:
+    outside: dict[str, Any] = {key: entry[key] for key in ("id", "topic", "items") if key in entry}
+    inside = {key: value for key, value in entry.items() if key not in outside and key != "signature"}
+    return {"signature": {**inside, **entry.get("signature", {})}, **outside}

@@ -1,0 +1,115 @@
+"""Requests whose verdict is known, judged by recipes alone; and whatever can be signed proves genuine."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from signing_providers import NOW, SECRET, SECRETS, SHARED, arrived, request, sheet_sections
+
+from bridge import signature
+from bridge.errors import NotGenuine, SettingsError
+from bridge.model import Request
+from bridge.signature import Keys, Recipe
+
+FILE = SHARED / "data" / "signature_vectors.json"
+VECTORS: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else []
+SECTIONS = sheet_sections()
+ASYMMETRIC = ["sendgrid", "standard_v1a"]
+ADYEN = b'{"notificationItems":[{"NotificationRequestItem":{"pspReference":"%s","amount":{"value":%d}}}]}'
+BODIES = {
+    "adyen": st.builds(
+        lambda word, n: ADYEN % (word.encode(), n), st.from_regex(r"[A-Z0-9]{8}", fullmatch=True), st.integers(1)
+    ),
+    "twilio": st.dictionaries(st.text(min_size=1), st.text()).map(lambda fields: urlencode(fields).encode()),
+}
+CHANGES = {"adyen": st.integers(0, 7).map(lambda n: ADYEN.index(b"%s") + n)}
+"""Where a byte is changed: of Adyen's body only the fields that its scheme covers."""
+URL = "https://bridge.example/webhooks/shop"
+
+pytestmark = pytest.mark.skipif(not (VECTORS and SECTIONS), reason="the shared vectors and fact sheet are not here")
+
+
+def made(vector: dict[str, Any]) -> tuple[Recipe, Request, Keys, datetime]:
+    recipe = signature.recipe(SECTIONS[vector["provider"]])
+    asked = request(
+        vector["body"], vector["headers"], url=vector.get("public_url"), method=vector.get("method", "POST")
+    )
+    now = datetime.fromtimestamp(vector.get("now", NOW.timestamp()), UTC)
+    return recipe, asked, signature.keys(recipe, vector["secrets"]), now
+
+
+def named(vector: dict[str, Any]) -> str:
+    return f"{vector['provider']}-{vector.get('note', vector.get('source', vector['origin']))}"
+
+
+def test_all_known_requests_are_here() -> None:
+    assert len(VECTORS) == 46
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=named)
+def test_a_known_request_is_judged_right(vector: dict[str, Any]) -> None:
+    recipe, asked, keys, now = made(vector)
+    if vector["valid"]:
+        webhooks = signature.receive(recipe, asked, keys, source="shop", now=now)
+        assert all(webhook.body == asked.body for webhook in webhooks)
+        assert webhooks
+    else:
+        with pytest.raises(NotGenuine):
+            signature.receive(recipe, asked, keys, source="shop", now=now)
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS if v["valid"] and v["provider"] != "adyen"], ids=named)
+def test_one_changed_byte_of_a_known_body_breaks_it(vector: dict[str, Any]) -> None:
+    recipe, asked, keys, now = made(vector)
+    for at in range(0, len(asked.body), max(1, len(asked.body) // 40)):
+        changed = asked.body[:at] + bytes([asked.body[at] ^ 1]) + asked.body[at + 1 :]
+        with pytest.raises(NotGenuine):
+            signature.verify(recipe, Request("POST", asked.headers, changed, url=asked.url), keys, now=now)
+
+
+@pytest.mark.parametrize(
+    "vector", [v for v in VECTORS if v["valid"] and v["provider"] not in {"standard_v1a", "sendgrid"}], ids=named
+)
+def test_a_known_request_fails_under_another_secret(vector: dict[str, Any]) -> None:
+    recipe, asked, keys, now = made(vector)
+    first = keys.values[0]
+    assert isinstance(first, bytes)
+    with pytest.raises(NotGenuine, match="mismatch"):
+        signature.verify(recipe, asked, Keys((first + b"x",)), now=now)
+
+
+def test_every_provider_of_the_sheet_makes_a_recipe() -> None:
+    assert {name: [str(problem) for problem in signature.problems(SECTIONS[name])] for name in SECTIONS} == {
+        name: [] for name in SECTIONS
+    }
+
+
+@pytest.mark.parametrize("provider", ASYMMETRIC)
+def test_what_only_the_provider_can_sign_is_refused(provider: str) -> None:
+    with pytest.raises(SettingsError, match="only the provider can sign"):
+        signature.sign(signature.recipe(SECTIONS[provider]), b"[]", Keys(), topic=None, now=NOW, luck="abc", url=None)
+
+
+@pytest.mark.parametrize("provider", [name for name in SECTIONS if name not in ASYMMETRIC])
+@given(data=st.data())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_what_is_signed_proves_genuine_and_one_changed_byte_breaks_it(provider: str, data: st.DataObject) -> None:
+    recipe = signature.recipe(SECTIONS[provider])
+    keys = signature.keys(recipe, [SECRETS.get("standard" if provider == "svix" else provider, SECRET)])
+    body = data.draw(BODIES.get(provider, st.binary(max_size=200)))
+    topic = "orders/paid" if any(place.root == "header" for place in recipe.topic) else None
+    signed = signature.sign(recipe, body, keys, topic=topic, now=NOW, luck="abcdef", url=URL)
+    asked = arrived(signed, url=URL)
+    signature.verify(recipe, asked, keys, now=NOW)
+    if recipe.proof.kind in {"token", "basic"} or not asked.body:
+        return
+    at = data.draw(CHANGES.get(provider, st.integers(0, len(asked.body) - 1)))
+    changed = asked.body[:at] + bytes([asked.body[at] ^ 1]) + asked.body[at + 1 :]
+    with pytest.raises(NotGenuine):
+        signature.verify(recipe, Request("POST", asked.headers, changed, url=URL), keys, now=NOW)
