@@ -1,0 +1,139 @@
+"""A request's body, counted while it arrives, and how to answer a request whose body has not been read.
+
+Not concerned with what the body says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+PATIENCE = 30.0
+"""Seconds a body may take."""
+WASTE = 4 * 1024 * 1024
+"""Bytes of an unwanted body that are read and thrown away, so that its sender sees the answer."""
+WASTE_SECONDS = 2.0
+SMALL = 64 * 1024
+"""Bytes that the server throws away by itself at no cost to anybody."""
+
+
+class BodyError(Exception):
+    """A body that is not taken; its text is for the caller, whom `unread` answers."""
+
+    status: ClassVar[int] = 400
+
+
+class TooLarge(BodyError):
+    """More bytes than allowed, or the word that more will come."""
+
+    status = 413
+
+
+class TooSlow(BodyError):
+    """It took too long."""
+
+    status = 408
+
+
+class Encoded(BodyError):
+    """It is compressed."""
+
+    status = 415
+
+
+class CutOff(BodyError):
+    """The caller went away before the body was there. Nobody will see the answer."""
+
+
+async def read(receive: Receive, headers: Headers, *, limit: int, seconds: float = PATIENCE) -> bytes:
+    """The whole body, at most `limit` bytes of it within `seconds`. Raises BodyError.
+
+    A `Content-Length` beyond the limit is refused before a byte is asked for.
+    """
+    if _declared(headers) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive, limit)
+    except TimeoutError:
+        raise TooSlow(f"the body took longer than {seconds:g} s; send it again") from None
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CutOff("the request ended before its body did")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def plain(headers: Headers) -> None:
+    """Raises Encoded for a body that is compressed or otherwise not sent as it is."""
+    encodings = ",".join(headers.getlist("content-encoding")).lower().split(",")
+    for encoding in encodings:
+        if encoding.strip() not in {"", "identity"}:
+            raise Encoded("a Content-Encoding is not taken; send the body as it is")
+
+
+def unread(headers: Headers, response: Response) -> Response:
+    """`response` as the answer to a request whose body has not been read, or not to its end.
+
+    Where the body is small or there is none, the server drops it by itself and the connection goes on; not so where
+    the caller waits for `100 Continue`, and may never send it.
+    """
+    small = "transfer-encoding" not in headers and _declared(headers) <= SMALL
+    sure = "expect" not in headers and response.status_code != TooSlow.status
+    return response if small and sure else Parting(response)
+
+
+class Parting(Response):
+    """An answer that is sent whole while the request's body may still be arriving.
+
+    What still comes is read and thrown away for a while, so that a caller who is still sending sees the answer; then
+    the connection closes.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.body, response.status_code)
+        self.raw_headers = [*response.raw_headers, (b"connection", b"close")]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  any response is called so
+        """Answer, then let the body run out."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        await _thrown_away(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _thrown_away(receive: Receive) -> None:
+    try:
+        async with asyncio.timeout(WASTE_SECONDS):
+            left = WASTE
+            while left > 0:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
+                left -= len(message.get("body", b""))
+    except TimeoutError:
+        return
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is over {limit} bytes; send less")
+
+
+def _declared(headers: Headers) -> int:
+    """What `Content-Length` says, 0 where it says nothing: the server has refused any that is no number."""
+    length = headers.get("content-length", "")
+    return int(length[:20]) if length.isascii() and length.isdigit() else 0

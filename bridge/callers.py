@@ -1,0 +1,121 @@
+"""Who may call the track API, and how often: keys compared in constant time, a moving window for each.
+
+Pure: the moment of a request is an argument. A key's text is kept nowhere, only its SHA-256. Not concerned with HTTP.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.errors import SettingsError
+
+MINUTE = 60.0
+_DIGEST = "sha256:"
+
+
+class Key(Protocol):
+    """An API key as the operator set it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs and ids; two keys have two names."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """The key itself, or `sha256:` and the 64 hexadecimal digits of its SHA-256."""
+        ...
+
+    @property
+    def rate(self) -> int:
+        """Requests a minute; 0 means no limit."""
+        ...
+
+    @property
+    def scope(self) -> str | None:
+        """The ledger's scope its conversions belong to; None means `track`."""
+        ...
+
+    @property
+    def to(self) -> tuple[str, ...] | None:
+        """The destinations its events go to; None means all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever holds one API key."""
+
+    name: str
+    scope: str
+    to: tuple[str, ...] | None
+    window: Window
+
+    @property
+    def door(self) -> str:
+        """What its events' ids are unique behind."""
+        return f"key:{self.name}"
+
+
+class Callers:
+    """All API keys. Raises SettingsError for one that nobody could present, and for two that are the same."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self._known: list[tuple[bytes, Caller]] = []
+        for key in keys:
+            digest = _digest(key)
+            for other, caller in self._known:
+                if other == digest:
+                    raise SettingsError(f"the API keys `{caller.name}` and `{key.name}` are the same; take one out")
+                if caller.name == key.name:
+                    raise SettingsError(f"two API keys are called `{key.name}`; give each its own name")
+            self._known.append((digest, Caller(key.name, key.scope or "track", key.to, Window(key.rate))))
+
+    def find(self, key: bytes) -> Caller | None:
+        """Whose key it is. Takes as long for a wrong one as for a right one."""
+        digest = hashlib.sha256(key).digest()
+        found = None
+        for known, caller in self._known:
+            if hmac.compare_digest(known, digest):
+                found = caller
+        return found
+
+
+class Window:
+    """At most `rate` requests in any 60 seconds, exactly; those refused do not count. 0 means no limit."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._passed: deque[float] = deque()
+
+    def wait(self, now: float) -> float:
+        """0 where a request at `now` passes, and then it counts; else the seconds after which one would.
+
+        `now` is a clock that never goes back, in seconds.
+        """
+        if not self._rate:
+            return 0.0
+        passed = self._passed
+        while passed and now - passed[0] >= MINUTE:
+            passed.popleft()
+        if len(passed) >= self._rate:
+            return MINUTE - (now - passed[0])
+        passed.append(now)
+        return 0.0
+
+
+def _digest(key: Key) -> bytes:
+    if not key.key.strip():
+        raise SettingsError(f"the API key `{key.name}` is blank; give it a value or take it out")
+    if not key.key.startswith(_DIGEST):
+        return hashlib.sha256(key.key.encode()).digest()
+    digits = key.key.removeprefix(_DIGEST)
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
+        raise SettingsError(f"the API key `{key.name}` begins with sha256: but no 64 hexadecimal digits follow")
+    return bytes.fromhex(digits)

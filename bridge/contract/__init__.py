@@ -1,0 +1,141 @@
+"""The track contract: what is an event? One validator for `/v1/track` and for mappings.
+
+A document becomes an event: judged, tidied, named, and written as the JSON that is sent; or everything that is wrong
+with it is said. Pure. Not concerned with HTTP, with mappings, or with where events go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from bridge import jsontext, ledger
+from bridge.contract.fits import fits
+from bridge.contract.instants import instant, unix_ms, written
+from bridge.contract.names import derived_id, new_id
+from bridge.contract.nulls import without_nulls
+from bridge.contract.schema import FIELDS, SCHEMA, TEXT_FIELDS
+from bridge.contract.sound import surely_sound, unsound
+from bridge.contract.verdict import problems
+from bridge.errors import NotAnEvent
+from bridge.jsontext import Json
+from bridge.model import Event, EventProblem
+
+__all__ = [
+    "BATCH_EVENTS",
+    "CONVERSIONS",
+    "FIELDS",
+    "LARGEST",
+    "REQUEST_BYTES",
+    "SCHEMA",
+    "TEXT_FIELDS",
+    "derived_id",
+    "event",
+    "instant",
+    "new_id",
+    "problems",
+    "unix_ms",
+    "written",
+]
+
+CONVERSIONS = frozenset({"purchase", "lead", "signup", "subscription"})
+"""The event types that their `order_id` names: the same one again is a duplicate."""
+
+BATCH_EVENTS = 100
+"""Events one batch request may hold."""
+
+REQUEST_BYTES = 1024 * 1024
+"""Bytes one request may have."""
+
+LARGEST = 3 * 512 * 1024
+"""Bytes an event's JSON may have. Over HTTP a request is smaller, but writing a number anew may lengthen it."""
+
+_HASHED = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def event(  # noqa: PLR0913  what names and dates an event, all by keyword
+    raw: Json,
+    *,
+    door: str,
+    scope: str,
+    received_at: datetime,
+    default_id: str,
+    dedupe: str | None = None,
+    notes: Sequence[str] = (),
+) -> Event:
+    """The event that `raw` tells, normalised; `raw` itself is left alone.
+
+    `door` is `key:<name>` or `source:<name>`, `scope` the ledger's. `default_id` names an event that has no
+    `event_id`, `received_at` dates one that has no `timestamp`; both then stand in what is sent. `dedupe` is a
+    conversion key beside the order id's. Raises NotAnEvent with every problem; values stand in its messages only
+    for `key:` doors, whose caller sent them.
+    """
+    if not fits(raw):
+        raise NotAnEvent(_problems(raw, door))
+    document = _tidied(raw)
+    document.setdefault("event_id", default_id)
+    document.setdefault("timestamp", written(received_at))
+    properties = document.get("properties", {})
+    test = document.get("test", False)
+    return Event(
+        id=document["event_id"],
+        door=door,
+        event_type=document["event_type"],
+        test=test,
+        text=_written(document, raw, door),
+        occurred_at=instant(document["timestamp"]) or received_at,
+        claims=_claims(document["event_type"], properties.get("order_id"), dedupe, scope=scope, test=test),
+        order_id=properties.get("order_id"),
+        value=_digits(properties["value"]) if "value" in properties else None,
+        currency=properties.get("currency"),
+        notes=tuple(notes),
+        hashed=tuple(_hashed(document.get("user_data", {}))),
+    )
+
+
+def _problems(raw: Json, door: str) -> tuple[EventProblem, ...]:
+    return problems(raw, values=door.startswith("key:"))
+
+
+def _tidied(raw: dict[str, Json]) -> dict[str, Json]:
+    """A copy without nulls, the session id at the top, the currency in upper case."""
+    document: dict[str, Json] = without_nulls(raw)
+    properties = document.get("properties", {})
+    if "currency" in properties:
+        properties["currency"] = properties["currency"].upper()
+    if "session_id" in document.get("context", {}):
+        document.setdefault("session_id", document["context"]["session_id"])
+    return document
+
+
+def _written(document: Json, raw: Json, door: str) -> bytes:
+    """The JSON that is sent. Raises NotAnEvent for what JSON cannot hold, or not everybody can read."""
+    try:
+        text = jsontext.write(document)
+    except ValueError as error:
+        raise NotAnEvent(_problems(raw, door) or (EventProblem((), f"the event {error}"),)) from None
+    if not surely_sound(text) and any(unsound(document)):
+        raise NotAnEvent(_problems(raw, door))
+    if len(text) > LARGEST:
+        raise NotAnEvent((EventProblem((), f"the event has {len(text)} bytes of JSON; at most {LARGEST} can be sent"),))
+    return text
+
+
+def _claims(event_type: str, order_id: str | None, dedupe: str | None, *, scope: str, test: bool) -> tuple[bytes, ...]:
+    """What an event claims in the ledger. A blank order id names no order: it would join all that have none."""
+    names = [order_id] if event_type in CONVERSIONS and order_id and order_id.strip() else []
+    names += [dedupe] if dedupe else []
+    return tuple(dict.fromkeys(ledger.conversion(scope, event_type, name, test=test) for name in names))
+
+
+def _digits(value: float | Decimal) -> str:
+    """A number written one way, so that `99.9` and `99.90` compare equal."""
+    text = format(Decimal(str(value)), "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text
+
+
+def _hashed(user_data: dict[str, Json]) -> Iterator[str]:
+    return (name for name, value in user_data.items() if isinstance(value, str) and _HASHED.fullmatch(value))

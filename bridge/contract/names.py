@@ -1,0 +1,37 @@
+"""What an event is called when its maker gave it no id: by chance, or derived so that a replay calls it the same."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from bridge.contract.instants import unix_ms
+
+_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LENGTH = 12
+
+
+def new_id(received_at: datetime, luck: str) -> str:
+    """`evt_<unix ms>_<luck>`; `luck` is 12 random letters of [a-z0-9]."""
+    return f"evt_{unix_ms(received_at)}_{luck}"
+
+
+def derived_id(*, received_at: datetime, source: str, webhook_id: str, event_type: str, key: str) -> str:
+    """`evt_<unix ms>_<12 letters>`, the same whenever the same webhook is translated again.
+
+    `key` tells the events of one type apart that one webhook makes: the dedupe key, or the ordinal among them.
+    """
+    digest = hashlib.sha256()
+    for part in (source, webhook_id, event_type, key):
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(4, "big"))
+        digest.update(encoded)
+    return f"evt_{unix_ms(received_at)}_{_base36(int.from_bytes(digest.digest(), 'big'))}"
+
+
+def _base36(number: int) -> str:
+    letters = []
+    for _ in range(_LENGTH):
+        number, remainder = divmod(number, 36)
+        letters.append(_LETTERS[remainder])
+    return "".join(letters)

@@ -1,0 +1,28 @@
+"""`null` and a missing field are the same thing: a document without its nulls, at every level the contract knows.
+
+Not concerned with whether the document is an event.
+"""
+
+from __future__ import annotations
+
+from bridge.jsontext import Json
+
+_PARTS = ("properties", "user_data", "context", "consent")
+
+
+def without_nulls(raw: Json) -> Json:
+    """A copy without null fields in the event, its parts and its items; anything that is no object as it is."""
+    if not isinstance(raw, dict):
+        return raw
+    document = _fields(raw)
+    for part in _PARTS:
+        if part in document:
+            document[part] = _fields(document[part])
+    properties = document.get("properties")
+    if isinstance(properties, dict) and isinstance(properties.get("items"), list):
+        properties["items"] = [_fields(item) for item in properties["items"]]
+    return document
+
+
+def _fields(raw: Json) -> Json:
+    return {name: value for name, value in raw.items() if value is not None} if isinstance(raw, dict) else raw
