@@ -1,0 +1,43 @@
+"""The kinds of destinations, by name. To add one: a file here, and a line in the table.
+
+Not concerned with which destinations there are: that is set by the operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from bridge.destination import Destination
+from bridge.destinations.track import Track
+from bridge.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind is made, and the options it knows."""
+
+    of: Callable[[str, Mapping[str, object]], Destination]
+    options: tuple[str, ...]
+
+
+KINDS: Mapping[str, Kind] = {
+    "track": Kind(Track.of, ("url", "api_key", "rate", "test", "batch", "lanes")),
+}
+
+
+def make(kind: str, name: str, options: Mapping[str, object]) -> Destination:
+    """The destination of that kind and name. Raises SettingsError that names the mend and holds no value."""
+    if kind not in KINDS:
+        raise SettingsError(f"destination `{name}`: there is no kind `{kind}`; {_hint(kind, KINDS)}")
+    known = KINDS[kind].options
+    for option in options:
+        if option not in known:
+            raise SettingsError(f"destination `{name}`: {kind} has no option `{option}`; {_hint(option, known)}")
+    return KINDS[kind].of(name, options)
+
+
+def _hint(word: str, known: Mapping[str, Kind] | tuple[str, ...]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"

@@ -1,0 +1,242 @@
+"""The kind `track`: any endpoint that speaks the track API, sent to in batches.
+
+Knows how that API is asked and what its answers mean. Pure: the forwarder makes the requests, and decides when to
+send again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import httpx
+
+from bridge import jsontext
+from bridge.destinations import retry_after
+from bridge.errors import SettingsError
+from bridge.model import Delivered, Delivery, Event, Later, Outcome, Outgoing, Pause, Refused, Response
+from bridge.retry import MOST_RETRY_AFTER
+
+PATH = "/v1/track/batch"
+MOST_EVENTS = 100
+MOST_BYTES = 1_048_576
+MOST_LANES = 64
+
+_HEAD, _TAIL = b'{"events":[', b"]}"
+_REFUSED = frozenset({400, 413, 422})
+_LATER = frozenset({408, 425, 429})
+_WORDS = 200
+"""Characters of an upstream's own words that a reason repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One endpoint of the track API. `url` is its address, with or without `/v1/track`.
+
+    A `test` destination takes test events and nothing else. Raises SettingsError for what cannot be used.
+    """
+
+    name: str
+    url: str
+    api_key: str = field(repr=False)
+    rate: int = 1000
+    test: bool = False
+    batch: int = MOST_EVENTS
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", _endpoint(self.name, self.url))
+        if not re.fullmatch(r"[!-~]+", self.api_key):
+            raise SettingsError(
+                f"destination `{self.name}`: api_key must be visible ASCII without blanks; copy it anew"
+            )
+        self._bounded("rate", self.rate, least=0, most=1_000_000)
+        self._bounded("batch", self.batch, least=1, most=MOST_EVENTS)
+        self._bounded("lanes", self.lanes, least=1, most=MOST_LANES)
+
+    @classmethod
+    def of(cls, name: str, options: Mapping[str, object]) -> Track:
+        """One from options as settings hold them, mostly text. Raises SettingsError."""
+        for option in ("url", "api_key"):
+            if not str(options.get(option) or "").strip():
+                raise SettingsError(f"destination `{name}` needs `{option}`; set it")
+        return cls(
+            name=name,
+            url=str(options["url"]).strip(),
+            api_key=str(options["api_key"]).strip(),
+            rate=_number(name, "rate", options.get("rate", 1000)),
+            test=_switch(name, "test", options.get("test", False)),
+            batch=_number(name, "batch", options.get("batch", MOST_EVENTS)),
+            lanes=_number(name, "lanes", options.get("lanes", 1)),
+        )
+
+    @property
+    def address(self) -> str:
+        """Where it posts to; holds neither key nor query."""
+        return self.url
+
+    def wants(self, event: Event) -> str | None:
+        """Why this event is not for it, or None where it is."""
+        if event.test == self.test:
+            return None
+        return "test event" if event.test else "not a test event"
+
+    def requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
+        """The requests that carry these, in order, each within the upstream's limits.
+
+        An event that is too large by itself goes alone, so that the upstream refuses it and no other.
+        """
+        headers = {
+            "authorization": f"Bearer {self.api_key}",
+            "content-type": "application/json",
+            "accept": "application/json",
+        }
+        return tuple(
+            Outgoing(self.url, headers, _HEAD + b",".join(one.text for one in group) + _TAIL, tuple(group))
+            for group in _packed(deliveries, self.batch)
+        )
+
+    def read(self, response: Response, *, sent: int, now: datetime) -> Outcome:  # noqa: ARG002  one event or many: the answers mean the same
+        """What an answer means. A reason is a few words that begin with the status."""
+        status = response.status
+        if status is None:
+            return Later(response.failure or "no answer", breaks=True)
+        told = _told(status)
+        if status in _LATER or 500 <= status < 600:  # noqa: PLR2004  the class of server errors
+            wait = retry_after.wait(response.headers.get("retry-after"), now=now, most=MOST_RETRY_AFTER)
+            return Later(told, wait, breaks=status not in _LATER)
+        if status in _REFUSED:
+            return Refused(_with_words(told, response.text))
+        if 200 <= status < 300:  # noqa: PLR2004  the class of success
+            return _accepted(told, response.text)
+        return Pause(f"{told}: {_mend(status)}")
+
+    def _bounded(self, option: str, value: int, *, least: int, most: int) -> None:
+        if not least <= value <= most:
+            raise SettingsError(f"destination `{self.name}`: {option} must be from {least} to {most}, not {value}")
+
+
+# -------------------------------------------------------------------------------------------------------- options
+
+
+def _endpoint(name: str, url: str) -> str:
+    """The address that batches are posted to. No message repeats the url: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SettingsError(f"destination `{name}`: url must begin with https:// or http:// and name a host")
+    if "@" in parts.netloc:
+        raise SettingsError(f"destination `{name}`: url must hold no user or password; set the key as api_key")
+    if "?" in url or "#" in url:
+        raise SettingsError(f"destination `{name}`: url must have no query and no fragment; set the key as api_key")
+    root = re.sub(r"/+(?:v1/track(?:/batch)?/*)?$", "", f"{parts.path}/".replace("//", "/"))
+    whole = f"{parts.scheme}://{parts.netloc}{root}{PATH}"
+    try:
+        fits = bool(httpx.URL(whole).host) and parts.port != 0 and not re.search(r"[\s\\]", whole)
+    except (httpx.InvalidURL, ValueError):
+        fits = False
+    if not fits:
+        raise SettingsError(f"destination `{name}`: url names no host or port that there could be; check it")
+    return whole
+
+
+def _number(name: str, option: str, value: object) -> int:
+    text = str(value).strip()
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        raise SettingsError(f"destination `{name}`: {option} must be a whole number")
+    return int(text)
+
+
+def _switch(name: str, option: str, value: object) -> bool:
+    match str(value).strip().lower():
+        case "true" | "1":
+            return True
+        case "false" | "0":
+            return False
+        case _:
+            raise SettingsError(f"destination `{name}`: {option} must be true or false")
+
+
+# ------------------------------------------------------------------------------------------------------- requests
+
+
+def _packed(deliveries: Sequence[Delivery], most: int) -> Iterator[list[Delivery]]:
+    group: list[Delivery] = []
+    size = len(_HEAD) + len(_TAIL)
+    for delivery in deliveries:
+        more = len(delivery.text) + bool(group)  # the comma
+        if group and (len(group) == most or size + more > MOST_BYTES):
+            yield group
+            group, size, more = [], len(_HEAD) + len(_TAIL), len(delivery.text)
+        group.append(delivery)
+        size += more
+    if group:
+        yield group
+
+
+# -------------------------------------------------------------------------------------------------------- answers
+
+
+def _accepted(told: str, text: str) -> Outcome:
+    document = _document(text)
+    if not isinstance(document, dict):
+        return Pause(f"{told} without a JSON object: no answer of the track API; check url")
+    if document.get("success") is False:
+        return Refused(_with_words(f"{told} with success false", text))
+    return Delivered()
+
+
+def _mend(status: int) -> str:
+    match status:
+        case 401 | 403:
+            return "the key is not accepted; check api_key"
+        case _ if 300 <= status < 400:  # noqa: PLR2004  the class of redirects
+            return "a redirect, which is never followed; set the final url"
+        case 404 | 405 | 410:
+            return "there is no track API at this address; check url"
+        case _:
+            return "the destination is not set as it should be"
+
+
+def _told(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase.lower()}"
+    except ValueError:
+        return f"{status}"
+
+
+def _with_words(told: str, text: str) -> str:
+    """What the upstream says is wrong: its `error`, or the beginning of whatever it sent; nothing unprintable."""
+    document = _document(text)
+    words = _error(document) if isinstance(document, dict) else text
+    seen = " ".join("".join(letter if letter.isprintable() else " " for letter in words[: 4 * _WORDS]).split())
+    return f"{told}: {seen[:_WORDS]}" if seen else told
+
+
+def _error(document: jsontext.Json) -> str:
+    """The error of the one event, where the answer has one for each, else that of the request."""
+    errors = document.get("errors")
+    if isinstance(errors, list) and len(errors) == 1 and isinstance(errors[0], dict):
+        document = {"error": document.get("error")} | errors[0]
+    error = document.get("error")
+    return error if isinstance(error, str) else _spelt(document if error is None else error)
+
+
+def _spelt(document: jsontext.Json) -> str:
+    try:
+        return jsontext.write(document).decode()
+    except ValueError:
+        return ""
+
+
+def _document(text: str) -> jsontext.Json:
+    try:
+        return jsontext.parse(text.removeprefix("\ufeff"), strict=False)
+    except ValueError:
+        return None
