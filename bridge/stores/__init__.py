@@ -1,0 +1,34 @@
+"""Opens the store that a URL names: one line for each engine.
+
+Not concerned with what a store can do: that is the promise in `bridge/store.py`.
+"""
+
+from __future__ import annotations
+
+from bridge.errors import SettingsError
+from bridge.store import Store
+from bridge.stores.sqlite import SqliteStore
+
+__all__ = ["open_store"]
+
+
+def open_store(url: str) -> Store:
+    """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
+
+    Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
+    that cannot be opened now.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon or scheme.lower() != "sqlite":
+        raise SettingsError(
+            f"the store's URL begins with {scheme[:20]!r}, which is no engine here; write sqlite:///trackbridge.db"
+        )
+    path = rest.removeprefix("///")
+    if path == rest or not path or path.endswith("/"):
+        raise SettingsError(
+            "the store's URL names no file; write sqlite:///trackbridge.db, or sqlite:////srv/trackbridge.db for an "
+            "absolute path"
+        )
+    if path == ":memory:" or "?" in path or "\0" in path:
+        raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
+    return SqliteStore(path)

@@ -1,0 +1,151 @@
+"""The store in one SQLite file: every verb one job of the writer's thread, every question one of the readers'.
+
+Durable when a verb has returned: a write-ahead log, flushed at each commit. Several processes may share the file.
+A clock that is set back strands nothing that comes in afterwards; what already had a due then, a lease or a wait,
+keeps it, and so waits longer by as much as the clock was set back. Instants are kept to the millisecond.
+Not concerned with SQL: the statements stand in the files beside this one, by theme.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Webhook
+from bridge.store import (
+    Claimed,
+    DeliveryDetail,
+    DeliveryRow,
+    EventDetail,
+    EventRow,
+    Filter,
+    Idempotency,
+    Outcome,
+    Pacing,
+    Standing,
+    Tally,
+    WebhookDetail,
+    WebhookRow,
+)
+from bridge.stores.sqlite import attempts, file, inbox, making, mending, outbox, questions, standings
+from bridge.stores.sqlite.columns import ms
+from bridge.stores.sqlite.reader import Reader
+from bridge.stores.sqlite.writer import Writer
+
+__all__ = ["SqliteStore"]
+
+LEDGER_WINDOW = timedelta(days=400)
+"""How long a conversion's claim makes the same one a duplicate."""
+QUEUE_LIMIT = 10_000
+QUEUE_PATIENCE = timedelta(seconds=5)
+
+
+class SqliteStore:
+    """A `bridge.store.Store` in the file at `path`; the promise says what each verb does.
+
+    Opening makes the file, or leads it up to this version; raises StoreUnusable or StoreUnavailable. At most
+    `queue_limit` of `keep` and `accept` wait for the disk, none longer than `queue_patience`, which is also how long
+    another process's lock is waited for.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        ledger_window: timedelta = LEDGER_WINDOW,
+        queue_limit: int = QUEUE_LIMIT,
+        queue_patience: timedelta = QUEUE_PATIENCE,
+    ) -> None:
+        file.prepare(path)
+        self._window = ledger_window
+        self._writer = Writer(path, limit=queue_limit, patience=queue_patience)
+        self._reader = Reader(path, patience=queue_patience)
+
+    async def keep(self, webhooks: Sequence[Webhook]) -> tuple[Kept, ...]:
+        """Keep the webhooks of one request."""
+        return await self._writer.write(lambda db: inbox.keep(db, webhooks), urgent=True)
+
+    async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
+        """Claim received webhooks."""
+        return await self._writer.write(lambda db: inbox.claim(db, now=now, limit=limit, lease=lease))
+
+    async def settle(self, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[tuple[Accepted, ...], ...]:
+        """Write what claimed webhooks came to."""
+        return await self._writer.write(lambda db: making.settle(db, outcomes, now=now, window=self._window))
+
+    async def accept(
+        self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
+    ) -> tuple[Accepted, ...]:
+        """Keep a request's events."""
+        return await self._writer.write(
+            lambda db: making.accept(db, events, now=now, window=self._window, idempotency=idempotency), urgent=True
+        )
+
+    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+        """Claim due deliveries of a destination."""
+        return await self._writer.write(lambda db: outbox.claim(db, destination, now=now, pacing=pacing))
+
+    async def record(
+        self, token: int, attempt: Attempt, settled: Sequence[Settled], standing: Standing, *, now: datetime
+    ) -> None:
+        """Write how an attempt ended."""
+        await self._writer.write(lambda db: attempts.record(db, token, attempt, settled, standing, now=now))
+
+    async def standing(self, destination: str) -> Standing:
+        """How a destination stands."""
+        return await self._reader.read(lambda db: standings.stands(db, destination))
+
+    async def next_due(self, destination: str | None) -> datetime | None:
+        """When something is due next, as far as time and pauses go: lanes and spacing are the caller's own."""
+        return await self._reader.read(lambda db: outbox.next_due(db, destination))
+
+    async def retry(self, which: Filter, *, now: datetime) -> int:
+        """Make dead or waiting deliveries due now."""
+        return await self._writer.write(lambda db: mending.retry(db, which, now=now))
+
+    async def replay(self, which: Filter, *, now: datetime) -> int:
+        """Make webhooks received again."""
+        return await self._writer.write(lambda db: mending.replay(db, which, now=now))
+
+    async def ungiven(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
+        """Originals that a destination has no delivery of."""
+        return await self._reader.read(lambda db: mending.ungiven(db, destination, after=after, limit=limit))
+
+    async def give(self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
+        """Make deliveries of kept events."""
+        return await self._writer.write(lambda db: mending.give(db, destination, skips, now=now))
+
+    async def webhooks(self, which: Filter) -> list[WebhookRow]:
+        """Webhooks, newest first."""
+        return await self._reader.read(lambda db: questions.webhooks(db, which))
+
+    async def events(self, which: Filter) -> list[EventRow]:
+        """Events, newest first."""
+        return await self._reader.read(lambda db: questions.events(db, which))
+
+    async def deliveries(self, which: Filter) -> list[DeliveryRow]:
+        """Deliveries, newest first."""
+        return await self._reader.read(lambda db: questions.deliveries(db, which))
+
+    async def show(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
+        """What has that id."""
+        return await self._reader.read(lambda db: questions.show(db, public_id))
+
+    async def tally(self) -> Tally:
+        """The counts."""
+        return await self._reader.read(questions.tally)
+
+    async def probe(self, *, now: datetime) -> None:
+        """Take a small durable write."""
+        await self._writer.write(
+            lambda db: db.execute("INSERT OR REPLACE INTO probes VALUES (1, ?)", (ms(now),)).rowcount
+        )
+
+    async def close(self) -> None:
+        """Finish what is under way and let the file go; once more does nothing."""
+        await asyncio.to_thread(self._closed)
+
+    def _closed(self) -> None:
+        self._reader.close()
+        self._writer.close()

@@ -1,0 +1,112 @@
+"""An attempt is recorded: the request, what became of each delivery, and how the destination stands.
+
+Not concerned with what an answer means: that is decided before it is recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bridge.model import Attempt, DeliveryState, Settled
+from bridge.store import Standing
+from bridge.stores.sqlite.columns import maybe_text, ms, ms_up, span, text
+from bridge.stores.sqlite.standings import paused_in_all, stand, stands
+
+ANSWER_BYTES = 2048
+
+
+def record(  # noqa: PLR0913  the promise's own arguments
+    db: sqlite3.Connection,
+    token: int,
+    attempt: Attempt,
+    settled: Sequence[Settled],
+    standing: Standing,
+    *,
+    now: datetime,
+) -> None:
+    """Write an attempt and what it came to; what was claimed and not sent is due when it was due before."""
+    paused = paused_in_all(stands(db, attempt.destination), attempt.started_at)
+    number = _attempted(db, attempt, settled)
+    for one in settled:
+        if not _settle(db, one, token, attempt, number=number, paused=paused, now=now) and one.state == "delivered":
+            _delivered_after_all(db, one, attempt, number=number, now=now)
+    _give_back(db, token, sent={one.number for one in settled})
+    stand(db, standing)
+
+
+def _attempted(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[Settled]) -> int:
+    number = db.execute(
+        """
+        INSERT INTO attempts (destination, started_at, took, status, outcome, answer, counted, ambiguous)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            attempt.destination, ms(attempt.started_at), span(attempt.took), attempt.status, text(attempt.outcome),
+            _first_bytes(attempt.answer), attempt.counted, attempt.ambiguous,
+        ),
+    ).lastrowid  # fmt: skip
+    assert number is not None  # noqa: S101  an INSERT that did not raise has one
+    db.executemany(
+        "INSERT INTO attempted SELECT number, ? FROM deliveries WHERE number = ?",
+        [(number, one.number) for one in settled],
+    )
+    return number
+
+
+def _first_bytes(answer: str) -> str:
+    return text(answer).encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
+
+
+def _settle(  # noqa: PLR0913  all of it goes into one statement
+    db: sqlite3.Connection,
+    one: Settled,
+    token: int,
+    attempt: Attempt,
+    *,
+    number: int,
+    paused: timedelta,
+    now: datetime,
+) -> bool:
+    """Change a delivery that is still under this claim; False for one that is not."""
+    changed = db.execute(
+        """
+        UPDATE deliveries SET
+            state = ?, reason = ?, due = ?, together = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
+            paused_for = CASE WHEN first_attempt_at IS NULL THEN ? ELSE paused_for END,
+            first_attempt_at = coalesce(first_attempt_at, ?),
+            delivered_at = ?
+        WHERE number = ? AND token = ? AND state = 'pending'
+        """,
+        (
+            one.state, maybe_text(one.reason), ms(now) if one.next_attempt_at is None else ms_up(one.next_attempt_at),
+            one.together, attempt.counted, number, span(paused), ms(attempt.started_at),
+            ms(now) if one.state is DeliveryState.DELIVERED else None, one.number, token,
+        ),
+    ).rowcount  # fmt: skip
+    return changed == 1
+
+
+def _delivered_after_all(db: sqlite3.Connection, one: Settled, attempt: Attempt, *, number: int, now: datetime) -> None:
+    """The lease was lost and the upstream has taken it all the same: whoever has it now need not go on."""
+    db.execute(
+        """
+        UPDATE deliveries SET
+            state = 'delivered', reason = ?, attempts = attempts + ?, last_attempt = ?, token = NULL, together = NULL,
+            delivered_at = ?
+        WHERE number = ? AND state IN ('pending', 'dead')
+        """,
+        (maybe_text(one.reason), attempt.counted, number, ms(now), one.number),
+    )
+
+
+def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int]) -> None:
+    """End the claim. What it still holds gets its old due back, and so its place in the order."""
+    found = db.execute("DELETE FROM claims WHERE token = ? RETURNING held", (token,)).fetchone()
+    held: list[tuple[int, int]] = json.loads(found[0]) if found else []
+    db.executemany(
+        "UPDATE deliveries SET due = ?, token = NULL WHERE number = ? AND token = ? AND state = 'pending'",
+        [(due, number, token) for number, due in held if number not in sent],
+    )

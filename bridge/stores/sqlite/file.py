@@ -1,0 +1,162 @@
+"""The file: made for this user alone, known as ours or left untouched, led up to this version's schema.
+
+Not concerned with what is in the tables: `schema.py` says what they are.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import timedelta
+from urllib.parse import quote
+
+from bridge.errors import StoreUnavailable, StoreUnusable
+from bridge.stores.sqlite import trouble
+from bridge.stores.sqlite.schema import STEPS
+
+APPLICATION_ID = int.from_bytes(b"trkb", "big")
+"""Stands in the file's header and says whose it is: https://www.sqlite.org/fileformat.html#application_id"""
+OLDEST_SQLITE = (3, 35, 0)
+_PAGE = 4096
+_MINE = 0o600
+_BUSY = timedelta(seconds=5)
+_CHECKPOINT_PAGES = 2000
+_LOG_LIMIT = 64 * 1024 * 1024
+_CACHE_KIB = 32 * 1024
+_STATEMENTS = 256
+
+
+def prepare(path: str, *, steps: Sequence[Sequence[str]] = STEPS) -> None:
+    """See to it that the file is a store of this version: made, or led up to it.
+
+    Raises StoreUnusable, leaving the file as it is, for one that is not ours or a newer version's; StoreUnavailable
+    where it cannot be opened now.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreUnavailable(f"this Python has SQLite {sqlite3.sqlite_version}; the store needs 3.35 or newer")
+    _make(path)
+    try:
+        if os.path.getsize(path) > 0:  # noqa: PTH202  a path as the URL has it, not a Path
+            _see_that_it_is_ours(path)
+        with closing(_connected(path, "rw")) as db:
+            _claim(db, path)
+            _migrate(db, path, steps)
+    except sqlite3.Error as error:
+        raise trouble.told(error, path) from error
+    except OSError as error:
+        raise _cannot_open(path, error) from None
+
+
+def connect(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connection:
+    """A connection to a prepared file, for any one thread at a time; `reading`, it refuses to write.
+
+    It waits for another process's lock no longer than `busy`. Raises sqlite3.Error where the file is not there, and never makes one.
+    """
+    db = _connected(path, "rw", busy=busy)
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        db.execute("PRAGMA temp_store = MEMORY")
+        if reading:
+            db.execute("PRAGMA query_only = ON")
+        else:
+            db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            db.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _connected(path: str, mode: str, *, busy: timedelta = _BUSY) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{quote(os.path.abspath(path))}?mode={mode}",  # noqa: PTH100  resolves no link, as SQLite would not
+        uri=True,
+        timeout=busy.total_seconds(),
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS,
+    )
+
+
+def _make(path: str) -> None:
+    """An empty file that only this user may read; SQLite gives its -wal and -shm files the same mode."""
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MINE))
+    except OSError as error:
+        raise _cannot_open(path, error) from None
+
+
+def _cannot_open(path: str, error: OSError) -> StoreUnavailable:
+    mend = "see that its folder exists and that this user may write there"
+    return StoreUnavailable(f"the store {path} cannot be opened ({error.strerror}); {mend}")
+
+
+def _see_that_it_is_ours(path: str) -> None:
+    """Look at the header as it lies on disk, taking no lock and making no file beside it.
+
+    Never by opening it ourselves: closing it again would drop the locks that this process holds through SQLite
+    (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+    """
+    try:
+        with closing(_connected(path, "ro&immutable=1")) as db:
+            whose = _pragma(db, "application_id")
+    except sqlite3.DatabaseError as error:
+        if trouble.code(error) != sqlite3.SQLITE_NOTADB:
+            raise
+        whose = None
+    if whose != APPLICATION_ID:
+        raise _foreign(path)
+
+
+def _foreign(path: str) -> StoreUnusable:
+    return StoreUnusable(
+        f"{path} is no trackbridge store and was left as it is; name another file in BRIDGE_STORE, or move this one away"
+    )
+
+
+def _claim(db: sqlite3.Connection, path: str) -> None:
+    """Make an empty file ours, first of all: from here on a crash at any point leaves a file that is known as ours.
+
+    Only the header's page is written before the write-ahead log is on, so it is there whole or not at all.
+    """
+    if _pragma(db, "application_id") != APPLICATION_ID:
+        if _pragma(db, "page_count"):
+            raise _foreign(path)
+        db.execute(f"PRAGMA page_size = {_PAGE}")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise StoreUnavailable(
+                f"the store {path} cannot keep a write-ahead log; put it on a disk of this machine, not on a network's"
+            )
+
+
+def _migrate(db: sqlite3.Connection, path: str, steps: Sequence[Sequence[str]]) -> None:
+    while (version := _pragma(db, "user_version")) != len(steps):
+        if version > len(steps):
+            raise StoreUnusable(
+                f"the store {path} was written by a newer trackbridge (its schema is {version}, this one knows "
+                f"{len(steps)}); install that version again, or name another file in BRIDGE_STORE"
+            )
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if _pragma(db, "user_version") == version:  # or another process was quicker
+                for statement in steps[version]:
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {version + 1}")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    value: int = db.execute(f"PRAGMA {name}").fetchone()[0]
+    return value

@@ -1,0 +1,62 @@
+"""A connection that comes back: opened when first used, again after trouble, again when its file was replaced.
+
+For one thread at a time. Not concerned with what is said over it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from datetime import timedelta
+
+from bridge.errors import StoreUnavailable
+from bridge.stores.sqlite import file
+
+
+class Line:
+    """A connection to one prepared file."""
+
+    def __init__(self, path: str, *, busy: timedelta, reading: bool = False) -> None:
+        self.path = path
+        self._busy = busy
+        self._reading = reading
+        self._db: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
+
+    def ready(self) -> sqlite3.Connection:
+        """The connection, to the file that stands at the path now.
+
+        What is written to a file that was moved away or deleted would be lost with it. Raises StoreUnavailable where
+        there is none any more.
+        """
+        inode = self._found()
+        if self._db is None or inode != self._inode:
+            self.drop()
+            if self._inode not in (None, inode):
+                file.prepare(self.path)
+            self._db = file.connect(self.path, reading=self._reading, busy=self._busy)
+            self._inode = inode
+        return self._db
+
+    def undo(self) -> None:
+        """Roll back what is under way; a connection that cannot is dropped."""
+        if self._db is not None and self._db.in_transaction:
+            try:
+                self._db.execute("ROLLBACK")
+            except sqlite3.Error:
+                self.drop()
+
+    def drop(self) -> None:
+        """Close the connection; the next use opens another."""
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+
+    def _found(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self.path)  # noqa: PTH116  a path as the URL has it, asked for every group
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the store {self.path} is not there any more ({error.strerror}); put the file back where it was"
+            ) from None
+        return found.st_dev, found.st_ino

@@ -1,0 +1,119 @@
+"""What a person puts right by hand: retry, replay, and giving kept events to a destination that was set later.
+
+These verbs only make things due; the loops do the rest. Not concerned with who may ask for it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from bridge.model import Event, Route
+from bridge.store import Filter
+from bridge.stores.sqlite.columns import instant, ms, parted, unpack_list
+from bridge.stores.sqlite.filters import DELIVERIES, WEBHOOKS, at_most, conditions, not_found, numbers
+from bridge.stores.sqlite.making import deliver
+
+
+def retry(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
+    """Dead ones start anew, waiting ones are due now; one that is under way is left to its claim."""
+    for number in numbers(which, DELIVERIES):
+        if db.execute("SELECT 1 FROM deliveries WHERE number = ?", (number,)).fetchone() is None:
+            raise not_found(f"dlv_{number}", DELIVERIES)
+    where, values = conditions(which, DELIVERIES)
+    found = db.execute(
+        f"""
+        SELECT d.number, d.destination FROM deliveries AS d
+        WHERE (d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?))) AND {where}
+        ORDER BY d.number DESC LIMIT ?
+        """,  # noqa: S608  conditions that stand in filters.py
+        (ms(now), *values, at_most(which)),
+    ).fetchall()
+    db.execute(
+        """
+        UPDATE deliveries SET
+            due = CASE state WHEN 'dead' THEN ?1 ELSE min(due, ?1) END,
+            together = CASE state WHEN 'dead' THEN NULL ELSE together END,
+            first_attempt_at = CASE state WHEN 'dead' THEN NULL ELSE first_attempt_at END,
+            reason = CASE state WHEN 'dead' THEN NULL ELSE reason END,
+            state = 'pending'
+        WHERE number IN (SELECT value FROM json_each(?2))
+        """,
+        (ms(now), json.dumps([number for number, _ in found])),
+    )
+    for destination in sorted({destination for _, destination in found}):
+        db.execute(
+            "UPDATE standings SET probe_at = ? WHERE destination = ? AND paused IS NOT NULL", (ms(now), destination)
+        )
+    return len(found)
+
+
+def replay(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
+    """Webhooks that came to something are received once more; one that still is, is left as it is."""
+    for number in numbers(which, WEBHOOKS):
+        if db.execute("SELECT 1 FROM webhooks WHERE number = ?", (number,)).fetchone() is None:
+            raise not_found(f"wh_{number}", WEBHOOKS)
+    where, values = conditions(which, WEBHOOKS)
+    return db.execute(
+        f"""
+        UPDATE webhooks SET state = 'received', reason = NULL, due = ?
+        WHERE number IN (
+            SELECT w.number FROM webhooks AS w WHERE w.state <> 'received' AND {where} ORDER BY w.number DESC LIMIT ?
+        )
+        """,  # noqa: S608  conditions that stand in filters.py
+        (ms(now), *values, at_most(which)),
+    ).rowcount
+
+
+def ungiven(db: sqlite3.Connection, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
+    """Originals that a destination has no delivery of, oldest first."""
+    rows = db.execute(
+        """
+        SELECT number, id, door, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed
+        FROM events AS e
+        WHERE number > ? AND duplicate_of IS NULL
+        AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.number AND destination = ?)
+        ORDER BY number LIMIT ?
+        """,
+        (after, destination, limit),
+    )
+    return tuple(_event(row) for row in rows)
+
+
+def give(db: sqlite3.Connection, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
+    """Make the deliveries that are not there yet."""
+    new = 0
+    for number, skip in skips:
+        missing = db.execute(
+            """
+            SELECT 1 FROM events WHERE number = ? AND duplicate_of IS NULL
+            AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.number AND destination = ?)
+            """,
+            (number, destination),
+        ).fetchone()
+        if missing:
+            deliver(db, number, Route(destination, skip), now=now)
+            new += 1
+    return new
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    number, name, door, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed = row
+    return Event(
+        id=name,
+        door=door,
+        event_type=event_type,
+        test=bool(test),
+        text=text,
+        occurred_at=instant(occurred_at),
+        claims=parted(claims),
+        order_id=order_id,
+        value=value,
+        currency=currency,
+        notes=unpack_list(notes),
+        hashed=unpack_list(hashed),
+        number=number,
+    )

@@ -1,0 +1,58 @@
+"""What SQLite's errors mean to the one who called, and to the one who must mend it.
+
+Not concerned with errors that are ours (a broken constraint, a value no column takes): those stay what they are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+
+from bridge.errors import StoreUnavailable, StoreUnusable
+
+_SHORTLY = timedelta(seconds=1)
+_LATER = timedelta(seconds=30)
+
+_WAITS: dict[int, tuple[str, timedelta]] = {
+    sqlite3.SQLITE_BUSY: ("is locked by another process; it comes free by itself unless that one hangs", _SHORTLY),
+    sqlite3.SQLITE_LOCKED: ("is locked by another process; it comes free by itself unless that one hangs", _SHORTLY),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full; free some space", _LATER),
+    sqlite3.SQLITE_READONLY: ("may not be written; give this user write access to the file and its folder", _LATER),
+    sqlite3.SQLITE_PERM: ("may not be opened; give this user access to the file and its folder", _LATER),
+    sqlite3.SQLITE_AUTH: ("may not be opened; give this user access to the file and its folder", _LATER),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened; see that its folder exists and this user may write there", _LATER),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written; see the disk and the system's log", _LATER),
+    sqlite3.SQLITE_NOMEM: ("cannot be used: there is no memory left", _LATER),
+    sqlite3.SQLITE_INTERRUPT: ("was interrupted", _SHORTLY),
+    sqlite3.SQLITE_PROTOCOL: ("is locked by another process; it comes free by itself unless that one hangs", _SHORTLY),
+    sqlite3.SQLITE_SCHEMA: ("was changed by another process just now", _SHORTLY),
+}
+_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_INTERRUPT})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY = 0xFF
+"""An extended result code's lowest byte is the primary one: https://www.sqlite.org/rescode.html"""
+
+
+def code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 for an error of Python's own."""
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+
+
+def ends_the_group(error: sqlite3.Error) -> bool:
+    """Whether the store itself is in trouble, and not only what was asked of it."""
+    return code(error) in _WAITS or code(error) in _DAMAGED
+
+
+def told(error: sqlite3.Error, path: str) -> StoreUnavailable:
+    """The error in words that name the file and the mend."""
+    known = code(error)
+    if known in _DAMAGED:
+        return StoreUnusable(f"the store {path} is damaged or no database; put a backup in its place")
+    words, wait = _WAITS.get(known, (f"cannot be used ({type(error).__name__})", _LATER))
+    name = getattr(error, "sqlite_errorname", "")
+    return StoreUnavailable(f"the store {path} {words}{f' ({name})' if name else ''}", retry_after=wait)
+
+
+def passes(error: sqlite3.Error) -> bool:
+    """Whether the same connection may go on once the trouble is over; else another one has to be opened."""
+    return code(error) in _PASSING

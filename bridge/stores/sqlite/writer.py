@@ -1,0 +1,175 @@
+"""The one thread that writes: whatever waits at a moment shares one transaction, and so one flush to the disk.
+
+There is no timer: while one group is being flushed the next one gathers. Each job stands in a savepoint of its own,
+so that one that fails takes nothing with it. Not concerned with what a job does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar, cast
+
+from bridge.errors import StoreUnavailable
+from bridge.stores.sqlite import trouble
+from bridge.stores.sqlite.line import Line
+
+T = TypeVar("T")
+Run = Callable[[sqlite3.Connection], object]
+
+GROUP_URGENT = 1000
+GROUP_OTHER = 16
+"""How many jobs of either kind share a transaction at most: those that a caller waits for, and the loops'."""
+_SHORTLY = timedelta(seconds=1)
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    run: Run
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[object]
+    since: float = field(default_factory=time.monotonic)
+    result: object = None
+    error: Exception | None = None
+
+    def answer(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Writer:
+    """The thread and its queue. At most `limit` urgent jobs wait, none of them longer than `patience`.
+
+    Another process's lock is waited for no longer than that either.
+    """
+
+    def __init__(self, path: str, *, limit: int, patience: timedelta) -> None:
+        self._line = Line(path, busy=patience)
+        self._limit = limit
+        self._patience = patience.total_seconds()
+        self._urgent: deque[_Job] = deque()
+        self._other: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="trackbridge-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, run: Callable[[sqlite3.Connection], T], *, urgent: bool = False) -> T:
+        """What `run` returns, once it is on disk; what it raises, with nothing of it kept.
+
+        Raises StoreUnavailable when the queue is full or stands still, and when the store is in trouble. Only urgent
+        jobs are turned away by the queue: what the loops have to say of work that is done is never lost to a rush.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(run, loop, loop.create_future())
+        with self._changed:
+            self._admit(urgent=urgent)
+            (self._urgent if urgent else self._other).append(job)
+            self._changed.notify()
+        return cast("T", await job.future)
+
+    def close(self) -> None:
+        """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _admit(self, *, urgent: bool) -> None:
+        if self._closing:
+            raise StoreUnavailable("the store is closing; come again when it is back", retry_after=_SHORTLY)
+        if not urgent or not self._urgent:
+            return
+        if len(self._urgent) >= self._limit:
+            raise StoreUnavailable(f"{self._limit} writes wait for the disk already", retry_after=_SHORTLY)
+        if time.monotonic() - self._urgent[0].since > self._patience:
+            raise _too_slow()
+
+    def _work(self) -> None:
+        while group := self._gathered():
+            self._commit([job for job in group if job.error is None])
+            _answer(group)
+        self._line.drop()
+
+    def _gathered(self) -> list[_Job]:
+        """The next group, waiting for one; empty when there will be none."""
+        with self._changed:
+            while not (self._urgent or self._other or self._closing):
+                self._changed.wait()
+            group = [self._urgent.popleft() for _ in range(min(GROUP_URGENT, len(self._urgent)))]
+            oldest = time.monotonic() - self._patience
+            for job in group:
+                if job.since < oldest:
+                    job.error = _too_slow()
+            group += [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
+        return group
+
+    def _commit(self, group: Sequence[_Job]) -> None:
+        """Run a group, all of it in one transaction; when that fails, all of it has failed."""
+        try:
+            db = self._line.ready()
+            db.execute("BEGIN IMMEDIATE")
+            for job in group:
+                _run(db, job)
+            db.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  the thread must outlive whatever this is
+            self._line.undo()
+            for job in group:
+                job.error = self._trouble(error)
+            if not (isinstance(error, sqlite3.Error) and trouble.passes(error)):
+                self._line.drop()
+
+    def _trouble(self, error: Exception) -> StoreUnavailable:
+        """The same trouble for one more job: each caller gets an error of its own to raise."""
+        match error:
+            case sqlite3.Error():
+                return trouble.told(error, self._line.path)
+            case StoreUnavailable():
+                return type(error)(str(error), retry_after=error.retry_after)
+            case _:
+                return StoreUnavailable(
+                    f"a fault of trackbridge itself in its store ({type(error).__name__}); report it"
+                )
+
+
+def _run(db: sqlite3.Connection, job: _Job) -> None:
+    db.execute("SAVEPOINT job")
+    try:
+        job.result = job.run(db)
+    except Exception as error:  # whatever it is, it is this job's alone
+        if isinstance(error, sqlite3.Error) and (trouble.ends_the_group(error) or not db.in_transaction):
+            raise
+        db.execute("ROLLBACK TO job")
+        job.error = error
+    db.execute("RELEASE job")
+
+
+def _answer(group: Sequence[_Job]) -> None:
+    """Wake every event loop once."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in group:
+        loops.setdefault(job.loop, []).append(job)
+    for loop, jobs in loops.items():
+        try:
+            loop.call_soon_threadsafe(_answer_all, jobs)
+        except RuntimeError:  # the loop has ended, and nobody waits any more
+            continue
+
+
+def _answer_all(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.answer()
+
+
+def _too_slow() -> StoreUnavailable:
+    return StoreUnavailable("the disk takes writes too slowly", retry_after=_SHORTLY)

@@ -1,0 +1,263 @@
+"""Any sequence of verbs does to a store what it does to the model."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from conftest import ENGINES
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from store_made import NOW, SECOND, attempt, event, key, order, webhook
+from store_model import WINDOW, Model
+
+from bridge.errors import IdempotencyConflict
+from bridge.model import DeliveryState, Ignored, Route, Routed, SetAside, Settled
+from bridge.store import Claimed, Filter, Idempotency, Outcome, Pacing, Standing
+
+T = TypeVar("T")
+
+few = st.integers(0, 3)
+destinations = st.sampled_from(["track", "ads"])
+identities = st.lists(st.integers(0, 8).map(lambda n: key(str(n))), max_size=2, unique=True)
+orders = st.lists(st.integers(0, 4).map(lambda n: order(str(n))), max_size=2)
+routes = st.lists(
+    st.builds(Route, destinations, st.sampled_from([None, None, None, "test event"])),
+    max_size=2,
+    unique_by=lambda one: one.destination,
+).map(tuple)
+events = st.lists(
+    st.builds(
+        lambda name, claims, door, to: Routed(event(f"evt_{name}", *claims, door=door), to),
+        st.integers(0, 12),
+        orders,
+        st.sampled_from(["key:web", "source:shopify"]),
+        routes,
+    ),
+    max_size=3,
+)
+pacings = st.builds(
+    Pacing,
+    limit=st.integers(1, 4),
+    lanes=st.integers(1, 2),
+    spacing=st.sampled_from([timedelta(), timedelta(), 2 * SECOND]),
+    lease=st.just(20 * SECOND),
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """One store and its model, told the same."""
+
+    engine = "sqlite"
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.opener = ENGINES[self.engine](self.folder)
+        self.runner = asyncio.Runner()
+        self.store = self.opener(ledger_window=WINDOW)
+        self.model = Model()
+        self.now = NOW
+        self.names = 0
+        self.claimed: list[Claimed] = []
+        self.tokens = 0
+
+    def teardown(self) -> None:
+        with suppress(AttributeError):
+            self.done(self.store.close())
+            self.runner.close()
+            shutil.rmtree(self.folder)
+
+    def done(self, asked: Awaitable[T]) -> T:
+        async def waited() -> T:
+            return await asked
+
+        return self.runner.run(waited())
+
+    @rule(length=st.sampled_from([1, 3, 19, 20, 60, WINDOW.total_seconds() - 30]))
+    def time_goes_by(self, length: float) -> None:
+        self.now += timedelta(seconds=length)
+
+    @rule()
+    def it_is_closed_and_opened(self) -> None:
+        self.done(self.store.close())
+        self.store = self.opener(ledger_window=WINDOW)
+
+    @rule(several=st.lists(identities, min_size=1, max_size=2))
+    def keep(self, several: list[list[bytes]]) -> None:
+        self.names += 1
+        given = [replace(webhook(str(self.names), at=self.now), identity=tuple(keys)) for keys in several]
+        assert self.done(self.store.keep(given)) == self.model.keep(given)
+
+    @rule(limit=st.integers(1, 3), made=st.lists(events, min_size=3, max_size=3), what=st.lists(few, min_size=3))
+    def translate(self, limit: int, made: list[list[Routed]], what: list[int]) -> None:
+        found = self.done(self.store.claim_webhooks(now=self.now, limit=limit, lease=20 * SECOND))
+        assert [one.number for one in found] == self.model.claim_webhooks(
+            now=self.now, limit=limit, lease=20 * SECOND
+        )
+        outcomes = [
+            Outcome(one, {1: Ignored("no"), 2: SetAside("x.yaml:1:1")}.get(kind, tuple(some)))
+            for one, some, kind in zip(found, made, what, strict=False)
+            if kind != 3  # that one's lease runs out
+        ]
+        self.settle(outcomes)
+
+    @precondition(lambda self: self.model.webhooks)
+    @rule(which=st.integers(0, 99), made=events)
+    def settle_without_a_claim(self, which: int, made: list[Routed]) -> None:
+        number = which % len(self.model.webhooks) + 1
+        self.settle([Outcome(replace(webhook("late"), number=number), tuple(made))])
+
+    def settle(self, outcomes: list[Outcome]) -> None:
+        said = self.done(self.store.settle(outcomes, now=self.now))
+        expected = []
+        for one in outcomes:
+            match one.result:
+                case Ignored():
+                    expected.append(self.model.settle(one.webhook.number, "ignored", (), now=self.now))
+                case SetAside():
+                    expected.append(self.model.settle(one.webhook.number, "set_aside", (), now=self.now))
+                case made:
+                    expected.append(self.model.settle(one.webhook.number, "translated", made, now=self.now))
+        assert said == tuple(expected)
+
+    @precondition(lambda self: self.model.webhooks)
+    @rule(which=st.integers(0, 99))
+    def replay(self, which: int) -> None:
+        number = which % len(self.model.webhooks) + 1
+        said = self.done(self.store.replay(Filter(ids=(f"wh_{number}",)), now=self.now))
+        assert said == self.model.replay(number, now=self.now)
+
+    @rule(made=events, idempotency=st.one_of(st.none(), st.builds(lambda a, b: Idempotency(key(str(a)), b), few, st.sampled_from([b"a" * 32, b"b" * 32]))))
+    def accept(self, made: list[Routed], idempotency: Idempotency | None) -> None:
+        expected = self.model.accept(made, now=self.now, idempotency=idempotency)
+        asked = self.store.accept(made, now=self.now, idempotency=idempotency)
+        if expected is None:
+            with pytest.raises(IdempotencyConflict):
+                self.done(asked)
+        else:
+            assert self.done(asked) == expected
+
+    @rule(destination=destinations, pacing=pacings)
+    def claim(self, destination: str, pacing: Pacing) -> None:
+        standing = self.model.standing(destination)
+        found = self.done(self.store.claim_deliveries(destination, now=self.now, pacing=pacing))
+        token = found.token if found else 0
+        expected = self.model.claim(token, destination, now=self.now, pacing=pacing)
+        if found:
+            assert [(one.number, one.tried_for) for one in found.deliveries] == expected
+            assert found.standing == standing
+            mine = [self.model.deliveries[number] for number, _ in expected]
+            assert [(one.attempts, one.together) for one in found.deliveries] == [
+                (one.attempts, one.together) for one in mine
+            ]
+            assert found.token > self.tokens
+            self.tokens = found.token
+            self.claimed.append(found)
+        else:
+            assert expected == []
+
+    @precondition(lambda self: self.claimed)
+    @rule(
+        which=st.integers(0, 99),
+        sent=st.integers(0, 4),
+        how=st.lists(st.sampled_from(DeliveryState), min_size=4, max_size=4),
+        wait=st.sampled_from([None, 1, 30]),
+        together=st.sampled_from([None, None, 1, 2]),
+        counted=st.booleans(),
+        standing=st.sampled_from(["same", "fresh", "paused", "broken"]),
+    )
+    def record(  # noqa: PLR0913  all that can differ
+        self,
+        which: int,
+        sent: int,
+        how: list[DeliveryState],
+        wait: int | None,
+        together: int | None,
+        standing: str,
+        *,
+        counted: bool,
+    ) -> None:
+        claimed = self.claimed.pop(which % len(self.claimed))
+        destination = claimed.standing.destination
+        settled = [
+            Settled(
+                one.number,
+                state,
+                reason="why",
+                next_attempt_at=None if wait is None else self.now + wait * SECOND,
+                together=together,
+            )
+            for one, state in zip(claimed.deliveries[:sent], how, strict=False)
+            if state is not DeliveryState.SKIPPED
+        ]
+        made = replace(attempt(at=self.now, counted=counted), destination=destination)
+        after = {
+            "same": claimed.standing,
+            "fresh": Standing(destination, paused_for=claimed.standing.paused_for + 7 * SECOND),
+            "paused": Standing(destination, "401", self.now, self.now + 5 * SECOND, 1),
+            "broken": Standing(destination, failures=3, refused=2),
+        }[standing]
+        self.done(self.store.record(claimed.token, made, settled, after, now=self.now))
+        self.model.record(claimed.token, made, settled, after, now=self.now)
+
+    @precondition(lambda self: self.model.deliveries)
+    @rule(which=st.integers(0, 99))
+    def retry(self, which: int) -> None:
+        number = which % len(self.model.deliveries) + 1
+        said = self.done(self.store.retry(Filter(ids=(f"dlv_{number}",)), now=self.now))
+        assert said == self.model.retry(number, now=self.now)
+
+    @precondition(lambda self: self.model.events)
+    @rule(which=st.integers(0, 99), destination=destinations, skip=st.sampled_from([None, "not a test event"]))
+    def give(self, which: int, destination: str, skip: str | None) -> None:
+        number = which % len(self.model.events) + 1
+        said = self.done(self.store.give(destination, [(number, skip)], now=self.now))
+        assert said == self.model.give(destination, number, skip, now=self.now)
+
+    @invariant()
+    def the_counts_agree(self) -> None:
+        tally = self.done(self.store.tally())
+        assert (tally.webhooks, tally.events, tally.deliveries) == self.model.counts()
+
+    @invariant()
+    def the_lists_agree(self) -> None:
+        webhooks = self.done(self.store.webhooks(Filter()))
+        assert [(row.id, row.state) for row in reversed(webhooks)] == [
+            (f"wh_{number}", one.state) for number, one in self.model.webhooks.items()
+        ]
+        rows = self.done(self.store.deliveries(Filter()))
+        assert [(row.state, row.attempts, row.next_attempt_at) for row in reversed(rows)] == [
+            (one.state, one.attempts, one.due if one.state == "pending" else None)
+            for one in self.model.deliveries.values()
+        ]
+
+    @invariant()
+    def the_destinations_agree(self) -> None:
+        for name in ("track", "ads"):
+            assert self.done(self.store.standing(name)) == self.model.standing(name)
+            found = self.done(self.store.ungiven(name, after=0, limit=99))
+            assert [one.number for one in found] == self.model.ungiven(name)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whatever_is_done_to_a_store_ends_as_in_the_model(engine: str) -> None:
+    machine = type("Machine", (Machine,), {"engine": engine})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
