@@ -1,0 +1,132 @@
+"""The mapping language: one YAML file about one provider becomes a source.
+
+`load` and `parse` give a Mapping or raise MappingError with every problem; `check` gives the problems as values.
+`Mapping.bind` makes a source of it. Not concerned with requests, nor with keeping what comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge import signature
+from bridge.errors import MappingError, SettingsError
+from bridge.mapping import layout
+from bridge.mapping.compiler import Program, compile_layout
+from bridge.mapping.document import read
+from bridge.mapping.layout import Layout, Var
+from bridge.mapping.problems import Problems, nearest
+from bridge.mapping.recipes import read_recipe
+from bridge.mapping.source import MappedSource
+from bridge.mapping.translation import Translator
+from bridge.model import Problem
+from bridge.signature import Recipe
+
+__all__ = ["MappedSource", "Mapping", "Var", "check", "load", "parse"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapping:
+    """A mapping without problems. `name` is its file's; `topics` are the patterns that its rules take."""
+
+    name: str
+    provider: str
+    title: str
+    vars: Table[str, Var]
+    topics: tuple[str, ...]
+    ignores: Table[str, str]
+    recipe: Recipe
+    program: Program
+    topic_places: tuple[str, ...]
+
+    def bind(  # noqa: PLR0913  what an operator may set for a source, by name
+        self,
+        name: str,
+        *,
+        secrets: Sequence[str],
+        vars: Table[str, str],  # noqa: A002  the word of the language
+        to: tuple[str, ...] | None = None,
+        public_url: str | None = None,
+        scope: str | None = None,
+    ) -> MappedSource:
+        """A source of this provider. Raises SettingsError for a secret or a var that cannot be."""
+        try:
+            keys = signature.keys(self.recipe, secrets)
+        except SettingsError as error:
+            raise SettingsError(f"source `{name}`: {error}") from None
+        if keys.values and public_url is None and signature.needs_url(self.recipe):
+            raise SettingsError(f"source `{name}`: {self.title} signs the address it posts to; set `public_url`")
+        translator = Translator(
+            self.program,
+            name=name,
+            scope=scope or name,
+            vars=self._vars(name, vars),
+            ignores=self.ignores,
+            file_name=self.name,
+            looked_at=self.topic_places,
+        )
+        return MappedSource(
+            name,
+            recipe=self.recipe,
+            keys=keys,
+            translator=translator,
+            scope=scope or name,
+            to=to,
+            public_url=public_url,
+        )
+
+    def _vars(self, source: str, given: Table[str, str]) -> dict[str, str]:
+        for key, value in given.items():
+            var = self.vars.get(key)
+            if var is None:
+                known = ", ".join(self.vars) or "none"
+                raise SettingsError(
+                    f"source `{source}`: {self.provider} has no var `{key}`{nearest(key, self.vars)} (its vars: {known})"
+                )
+            if var.allowed and value not in var.allowed:
+                allowed = ", ".join(var.allowed)
+                raise SettingsError(f"source `{source}`: the var `{key}` must be one of {allowed}; it is `{value}`")
+        return {name: given.get(name, var.default) for name, var in self.vars.items()}
+
+
+def load(path: Path) -> Mapping:
+    """The mapping in a file. Raises MappingError with every problem."""
+    return parse(path.read_bytes(), name=path.name)
+
+
+def parse(text: str | bytes, *, name: str) -> Mapping:
+    """The mapping in a text; `name` is what its places call the file. Raises MappingError with every problem."""
+    mapping, problems = check(text, name=name)
+    if mapping is None:
+        raise MappingError(tuple(problem for problem in problems if problem.severity == "error"))
+    return mapping
+
+
+def check(text: str | bytes, *, name: str) -> tuple[Mapping | None, tuple[Problem, ...]]:
+    """The mapping in a text, None where it has errors, and every problem, warnings too, in the order of the file."""
+    problems = Problems()
+    root = read(text, name=name, problems=problems)
+    if root is None:
+        return None, problems.all
+    parts = layout.read(root, problems)
+    recipe = read_recipe(parts.webhook, problems)
+    program = compile_layout(parts, problems, name=name)
+    if problems.errors or recipe is None or program is None:
+        return None, problems.all
+    return _mapping(parts, recipe, program, name=name), problems.all
+
+
+def _mapping(parts: Layout, recipe: Recipe, program: Program, *, name: str) -> Mapping:
+    return Mapping(
+        name=name,
+        provider=parts.provider,
+        title=parts.title,
+        vars=parts.vars,
+        topics=tuple(dict.fromkeys(topic for rule in parts.rules for topic in rule.topics or ())),
+        ignores=parts.ignores,
+        recipe=recipe,
+        program=program,
+        topic_places=parts.topic_places,
+    )

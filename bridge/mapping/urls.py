@@ -1,0 +1,33 @@
+"""An address as a payload holds it, in parts. What is no address comes to null: it is never worth a failure."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+from bridge.jsontext import Json
+
+_MOST_NAMES = 1_000
+_LONGEST = 1 << 16
+
+
+def parse_url(url: str) -> dict[str, Json] | None:
+    """`scheme`, `host`, `port`, `path`, `query` and `fragment` of a full or relative address; None for no address.
+
+    `query` holds the first value of each name, decoded; an empty value counts as none.
+    """
+    if len(url) > _LONGEST:
+        return None
+    try:
+        parts = urlsplit(url.strip())
+        pairs = parse_qsl(parts.query, max_num_fields=_MOST_NAMES)
+        port = parts.port
+    except ValueError:
+        return None
+    return {
+        "scheme": parts.scheme or None,
+        "host": parts.hostname,
+        "port": port,
+        "path": parts.path or None,
+        "query": dict(reversed(pairs)),
+        "fragment": parts.fragment or None,
+    }
