@@ -1,0 +1,61 @@
+"""The shipped mappings against their examples: each comes to exactly the events, or the reason, that it expects."""
+
+from __future__ import annotations
+
+import pytest
+from shipped import MAPPINGS, PROVIDERS, Example, examples, load, outcome, translation, written
+
+from bridge import jsontext
+from bridge.mapping import check
+from bridge.model import Translated
+
+EXAMPLES = [example for provider in PROVIDERS for example in examples(provider)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_an_example_comes_to_what_it_expects(example: Example) -> None:
+    told = translation(example.provider, example.headers, jsontext.write(example.body), example.settings)
+
+    assert outcome(told) == example.expect
+    assert not isinstance(told, Translated) or not any(event.notes for event in told.events)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_an_example_is_named_after_its_topic(example: Example) -> None:
+    assert example.name.rpartition(".")[0] == example.topic.replace("/", "_")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_check_has_nothing_to_say_of_a_shipped_mapping(provider: str) -> None:
+    path = MAPPINGS / f"{provider}.yaml"
+
+    mapping, problems = check(path.read_bytes(), name=path.name)
+
+    assert mapping is not None
+    assert problems == ()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_topic_and_event_of_a_rule_has_an_example(provider: str) -> None:
+    rules = written(MAPPINGS / f"{provider}.yaml")["events"]
+    told = {
+        (example.topic, event["event_type"])
+        for example in EXAMPLES
+        if example.provider == provider and isinstance(example.expect, list)
+        for event in example.expect
+    }
+
+    for rule in rules:
+        topics = rule["topic"] if isinstance(rule["topic"], list) else [rule["topic"]]
+        for topic in topics:
+            assert (topic, rule["event"]["event_type"]) in told
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_var_has_an_example_of_each_value(provider: str) -> None:
+    settings = {setting for example in EXAMPLES if example.provider == provider for setting in example.settings.items()}
+
+    for name, var in load(provider).vars.items():
+        wanted = {(name, value) for value in var.allowed if value != var.default}
+        assert wanted <= settings
+        assert var.allowed or name in dict(settings)

@@ -1,0 +1,206 @@
+"""The shipped mappings over bodies that providers' own samples and other projects' tests hold.
+
+The bodies lie beside the checkout and are no part of it; the outcomes below were read off them by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from shipped import outcome, translation
+
+from bridge import jsontext
+from bridge.jsontext import Json
+
+PAYLOADS = Path(__file__).parents[3] / "shared" / "payloads"
+INDEX = PAYLOADS / "index.json"
+LISTED = jsontext.parse(INDEX.read_bytes()) if INDEX.exists() else []
+BODIES = [entry for entry in LISTED if entry["provider"] in {"stripe", "shopify"}]
+OTHERWISE = {
+    "stripe": {
+        "purchase": "payment_intent.succeeded",
+        "subscription": "customer.subscription.created",
+        "refund": "charge.refunded",
+        "signup": "none",
+    },
+    "shopify": {"purchase": "orders/create", "point_of_sale": "counted", "signup": "none"},
+}
+"""The other choice of every var that has one."""
+
+needs_payloads = pytest.mark.skipif(not BODIES, reason="the collected bodies are not beside this checkout")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an event must say; `email` whether it holds one."""
+
+    event_type: str
+    value: int | Decimal | None = None
+    currency: str | None = None
+    order_id: str | None = None
+    email: bool = False
+    test: bool = True
+
+
+NO_WHEN = {"ignored": "no rule's `when` held"}
+
+TOLD = {
+    "stripe/charge.dispute.created__stripe-openapi__1": Told("dispute", 10, "USD", "ch_1PgafuB7WZ01zgkWXYmPNZs8"),
+    "stripe/charge.dispute.created__supabase-sync__1": Told("dispute", 10, "USD", "pi_1IqtG9JDPojXS6LNOGnYrIqq"),
+    "stripe/checkout.session.completed__pay-rails__1": Told(
+        "subscription",
+        19,
+        "USD",
+        "cs_test_a1UejXx8ebIdTzFolicVypUAZpOBVkoQKDbaarXoPlPVtj8p0zujPEEhjT",
+        email=True,
+    ),
+    "stripe/checkout.session.completed__stripe-ruby-mock__1": Told(
+        "purchase", 30, "USD", "cs_test_" + "0" * 58, email=True
+    ),
+    "stripe/checkout.session.completed__trigger.dev__1": Told(
+        "purchase", 30, "USD", "cs_test_a1LFuyKHsmzBxr6SvxfFu184ISK2sNebnb60DloYuCenBcJtfGttTydm4n", email=True
+    ),
+    "stripe/customer.created__activepieces__1": Told("signup", email=True),
+    "stripe/customer.created__stripe-ruby-mock__1": Told("signup"),
+    "stripe/customer.subscription.deleted__pay-rails__1": Told("subscription_cancelled"),
+    "stripe/customer.subscription.deleted__supabase-sync__1": Told("subscription_cancelled"),
+    "stripe/refund.created__stripe-openapi__1": Told("refund", 1, "USD", "ch_1PgafuB7WZ01zgkWXYmPNZs8"),
+    "shopify/carts_create__gadget-docs__1": Told("add_to_cart", Decimal("59.97"), "USD", test=False),
+    "shopify/checkouts_create__gadget-docs__1": Told(
+        "begin_checkout", Decimal("421.88"), "USD", email=True, test=False
+    ),
+    "shopify/checkouts_update__gadget-docs__1": Told(
+        "begin_checkout", Decimal("421.88"), "USD", email=True, test=False
+    ),
+    "shopify/checkouts_update__shopify-app-js__1": Told(
+        "begin_checkout", Decimal("379.69"), "USD", email=True, test=False
+    ),
+    "shopify/customers_create__activepieces__1": Told("signup", email=True, test=False),
+    "shopify/customers_create__gadget-docs__2": Told("signup", email=True, test=False),
+    "shopify/customers_create__go-shopify__1": Told("signup", email=True, test=False),
+    "shopify/orders_cancelled__activepieces__1": Told(
+        "order_cancelled", order_id="5324790137142", email=True, test=False
+    ),
+    "shopify/orders_paid__activepieces__1": Told("purchase", Decimal("2629.95"), "USD", "5324830114101", test=False),
+    "shopify/orders_paid__go-shopify__1": Told("purchase", 10, "USD", "123456", email=True),
+    "shopify/orders_paid__spree-importer__2": Told("purchase", 470, "EUR", "5182437124", email=True),
+    "shopify/refunds_create__shopify-app-js__1": Told("refund", Decimal("41.94"), "USD", "450789469"),
+    "shopify/refunds_create__shopify-app-js__3": Told("refund", 209, "USD", "450789469", test=False),
+}
+
+TOLD_OTHERWISE = {
+    name: told
+    for name, told in TOLD.items()
+    if told.event_type in {"dispute", "subscription_cancelled", "add_to_cart", "begin_checkout", "order_cancelled"}
+    or (told.event_type == "refund" and name.startswith("shopify/"))
+} | {
+    "stripe/charge.refunded__pay-rails__1": Told("refund", 5, "USD", "pm_1234"),
+    "stripe/charge.refunded__supabase-sync__1": Told("refund", 25, "USD", "pi_3Kl36gJDPojXS6LN02fQVtKR"),
+    "stripe/customer.subscription.created__activepieces__1": Told(
+        "subscription", 100, "USD", "sub_1MWMJXKZ0dZRqLEKJX80JXfv"
+    ),
+    "stripe/customer.subscription.created__stripe-openapi__1": Told(
+        "subscription", 20, "USD", "sub_1Pgc6rB7WZ01zgkWNy0Cn5nw"
+    ),
+    "stripe/customer.subscription.created__supabase-sync__1": Told("subscription", 0, "USD", "sub_JdIzvfy6o5GZRd"),
+    "shopify/orders_create__activepieces__1": Told("purchase", Decimal("2629.95"), "USD", "5324830114101", test=False),
+    "shopify/orders_create__gadget-docs__2": Told("purchase", 388, "USD", "820982911946154500", email=True),
+    "shopify/orders_create__gadget-docs__4": Told(
+        "purchase", Decimal("404.95"), "USD", "820982911946154500", email=True
+    ),
+    "shopify/orders_create__go-shopify__1": Told("purchase", 10, "USD", "123456", email=True),
+}
+
+NO_NUMBER = "the text is no number like 19.90, in =decimal(body.total_price)"
+SET_ASIDE = {
+    "stripe/v1.billing.meter.error_report_triggered__stripe-python__1": (
+        "a thin event carries no data to map; send snapshot events to this address instead"
+    ),
+    # Bodies whose every value was replaced by `example string`: their amounts are no numbers.
+    "shopify/checkouts_update__gadget-exemplar__2": NO_NUMBER,
+    "shopify/checkouts_update__gadget-exemplar__4": NO_NUMBER,
+    "shopify/checkouts_update__gadget-exemplar__6": NO_NUMBER,
+    "shopify/checkouts_update__gadget-exemplar__8": NO_NUMBER,
+    "shopify/checkouts_update__gadget-exemplar__10": NO_NUMBER,
+}
+SET_ASIDE_OTHERWISE = SET_ASIDE | {
+    "shopify/orders_create__gadget-exemplar__2": NO_NUMBER,
+    "shopify/orders_create__gadget-exemplar__4": NO_NUMBER,
+    "shopify/orders_create__gadget-exemplar__6": NO_NUMBER,
+}
+RULES = {
+    "charge.dispute.created",
+    "charge.refunded",
+    "checkout.session.completed",
+    "customer.created",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "invoice.paid",
+    "payment_intent.succeeded",
+    "refund.created",
+    "carts/create",
+    "checkouts/create",
+    "checkouts/update",
+    "customers/create",
+    "orders/cancelled",
+    "orders/create",
+    "orders/paid",
+    "refunds/create",
+}
+"""The topics of rules; a body of one of them that is not told has a `when` that does not hold."""
+
+
+def come_to(entry: Json, settings: dict[str, str]) -> Json:
+    headers = dict(entry["headers"])
+    if entry["provider"] == "shopify":
+        headers["X-Shopify-Topic"] = topic(entry)
+    body = (PAYLOADS / entry["file"]).read_bytes()
+    return outcome(translation(entry["provider"], headers, body, settings))
+
+
+def topic(entry: Json) -> str:
+    return str(entry["topic"]).partition(" ")[0]
+
+
+def told(event: Json) -> Told:
+    properties = event.get("properties", {})
+    return Told(
+        event["event_type"],
+        properties.get("value"),
+        properties.get("currency"),
+        properties.get("order_id"),
+        email="email" in event.get("user_data", {}),
+        test=event.get("test", False),
+    )
+
+
+@needs_payloads
+@pytest.mark.parametrize("otherwise", [False, True], ids=["default vars", "other vars"])
+@pytest.mark.parametrize("entry", BODIES, ids=lambda entry: entry["file"])
+def test_a_real_body_comes_to_what_was_read_off_it(entry: Json, *, otherwise: bool) -> None:
+    name = entry["file"].removesuffix(".json")
+    expected = (TOLD_OTHERWISE if otherwise else TOLD).get(name)
+    aside = (SET_ASIDE_OTHERWISE if otherwise else SET_ASIDE).get(name)
+
+    came = come_to(entry, OTHERWISE[entry["provider"]] if otherwise else {})
+
+    if expected:
+        [event] = came
+        assert told(event) == expected
+    elif aside:
+        assert came == {"set_aside": aside}
+    elif topic(entry) in RULES:
+        assert came == NO_WHEN
+    else:
+        assert came.keys() == {"ignored"}
+        assert came != NO_WHEN
+
+
+@needs_payloads
+def test_every_body_read_by_hand_is_there() -> None:
+    names = {entry["file"].removesuffix(".json") for entry in BODIES}
+
+    assert names >= TOLD.keys() | TOLD_OTHERWISE.keys() | SET_ASIDE_OTHERWISE.keys()
