@@ -53,6 +53,14 @@ def write(document: Json) -> bytes:
         raise ValueError(f"cannot be written as JSON: {type(error).__name__}") from None
 
 
+def readable(text: bytes) -> str:
+    """A JSON text indented for people, every digit as it stands; what is no JSON is shown as it is."""
+    try:
+        return msgspec.json.format(text, indent=2).decode()
+    except ValueError:
+        return text.decode("utf-8", "replace")
+
+
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     document = dict(pairs)
     if len(document) != len(pairs):

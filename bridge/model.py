@@ -58,14 +58,15 @@ class Request:
     """One HTTP request as it arrived, before anything is known about it.
 
     `headers` are in order of arrival with lower-case names, values decoded as Latin-1; a name may stand twice.
-    `url` is the address the provider was given (the operator's `public_url` and the query string as it came), or
-    None where the operator set none: it is never taken from `Host`.
+    `query` is read, `query_string` as it came. `url` is the address the provider was given (the operator's
+    `public_url` and the query string), or None where the operator set none: it is never taken from `Host`.
     """
 
     method: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     query: tuple[tuple[str, str], ...] = ()
+    query_string: str = ""
     url: str | None = None
 
     def header(self, name: str) -> str | None:
@@ -89,7 +90,8 @@ class Webhook:
 
     `id` is what the provider calls it, or the SHA-256 of its bytes in hex. `identity` holds 16-byte ledger keys: a
     webhook any of whose keys is known is the same webhook again. `body` is always the whole request's bytes; `item`
-    is the JSON pointer of this webhook's own part, or None where it is the whole. `headers` have lower-case names
+    is the JSON pointer of this webhook's own part, None where it is the whole, "" for a batch without items.
+    `headers` have lower-case names
     and no credentials. `number` is the store's (its public form is `wh_<number>`), 0 before it is kept.
     """
 

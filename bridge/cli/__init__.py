@@ -1,0 +1,149 @@
+"""The command `trackbridge`: reads what was typed, runs one command, says what went wrong in one line.
+
+Each command is a file of its own, imported only when it is asked for, so that `--help` is quick. Exit status: 0 as
+asked, 1 when it could not be done, 2 when it was typed wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TypeAlias
+
+from bridge import __version__
+from bridge.errors import BridgeError
+
+Command = Callable[[argparse.Namespace], int]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  it has no public name
+"""Where a command is added."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        command: Command = import_module(f"bridge.cli.{options.module}").run
+        return command(options)
+    except BridgeError as error:
+        print(f"trackbridge: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # or the interpreter complains of the same pipe at its exit
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trackbridge",
+        description="Keeps webhooks before it answers them, maps them to track events, delivers them upstream.",
+    )
+    parser.add_argument("--version", action="version", version=f"trackbridge {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_serve, _demo, _send, _try, _check, _list, _show, _retry, _replay, _deliver):
+        add(commands)
+    return parser
+
+
+def _command(commands: Commands, name: str, module: str, meaning: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
+    parser.set_defaults(module=module)
+    return parser
+
+
+def _serve(commands: Commands) -> None:
+    parser = _command(commands, "serve", "serve", "receive, translate and forward, in one process")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
+
+
+def _demo(commands: Commands) -> None:
+    parser = _command(commands, "demo", "demo", "show it working on a throw-away store, with made-up secrets")
+    parser.add_argument("--once", action="store_true", help="end when all has arrived: 0 if it did, 1 if not")
+
+
+def _send(commands: Commands) -> None:
+    parser = _command(commands, "send", "send", "sign a body as its provider would, and post it")
+    parser.add_argument("source", metavar="SOURCE", help="a source's name; for the shipped mappings the provider's")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the body, sent byte for byte")
+    parser.add_argument("--to", required=True, metavar="URL", help="the bridge's address, or a full URL")
+    parser.add_argument("--topic", metavar="T", help="the topic, where the provider sends it in a header")
+    parser.add_argument("--secret", metavar="S", help="the signing secret (default: the configured one)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
+
+
+def _try(commands: Commands) -> None:
+    parser = _command(commands, "try", "trial", "print the events that one body becomes, offline")
+    parser.add_argument("provider", metavar="PROVIDER", help="a mapping's provider, or a path to a mapping file")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the body")
+    parser.add_argument("--topic", metavar="T", help="the topic, where the provider sends it in a header")
+    parser.add_argument("--header", action="append", default=[], metavar="'K: V'", help="a header; may be repeated")
+    parser.add_argument("--var", action="append", default=[], metavar="K=V", help="a var; may be repeated")
+    _format(parser)
+
+
+def _check(commands: Commands) -> None:
+    parser = _command(commands, "check", "check", "report every problem of mapping files")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="files or folders (default: what serve loads)"
+    )
+
+
+def _list(commands: Commands) -> None:
+    parser = _command(commands, "list", "look", "list webhooks, events or deliveries, newest first")
+    parser.add_argument("what", choices=("webhooks", "events", "deliveries"))
+    parser.add_argument("--state", metavar="S", help="only those in this state")
+    parser.add_argument("--source", metavar="NAME", help="only webhooks of this source")
+    parser.add_argument("--destination", metavar="NAME", help="only deliveries to this destination")
+    parser.add_argument("--limit", type=_count, metavar="N", help="at most so many (the table shows 50 unless told)")
+    _format(parser)
+
+
+def _show(commands: Commands) -> None:
+    parser = _command(commands, "show", "look", "show one webhook, event or delivery in full")
+    parser.add_argument("id", metavar="ID", help="wh_…, evt_… or dlv_…, as lists show it")
+    parser.set_defaults(what="one")
+    _format(parser)
+
+
+def _retry(commands: Commands) -> None:
+    parser = _command(commands, "retry", "mend", "send deliveries again: dead ones, or waiting ones now")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="deliveries (dlv_…)")
+    parser.add_argument("--all-dead", action="store_true", help="every dead letter")
+    parser.set_defaults(verb="retry")
+
+
+def _replay(commands: Commands) -> None:
+    parser = _command(commands, "replay", "mend", "put webhooks through their mapping again")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="webhooks (wh_…)")
+    parser.add_argument("--set-aside", action="store_true", help="every webhook that was set aside")
+    parser.set_defaults(verb="replay")
+
+
+def _deliver(commands: Commands) -> None:
+    parser = _command(commands, "deliver", "mend", "give kept events to a destination that was set later")
+    parser.add_argument("destination", metavar="DESTINATION", help="a configured destination's name")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
+    parser.set_defaults(verb="deliver")
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="for people, or for machines")
+
+
+def _port(text: str) -> int:
+    number = _count(text)
+    if number > 65535:  # noqa: PLR2004  the last port there is
+        raise argparse.ArgumentTypeError("a port is at most 65535")
+    return number
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError("must be a whole number")
+    return int(text)

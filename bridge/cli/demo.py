@@ -1,0 +1,289 @@
+"""`trackbridge demo`: the whole way of a webhook on one screen, on a throw-away store with made-up secrets.
+
+Reads no setting and no environment. Sends itself signed webhooks over real sockets and shows what each becomes. Not
+concerned with anything that `serve` does not do as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvloop
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bridge import jsontext
+from bridge.app import Bridge, clock, load_mappings, luck, shipped_mappings
+from bridge.cli.look import STATE_STYLES
+from bridge.cli.serve import Server, address, bind
+from bridge.mapping import document
+from bridge.mapping.problems import Problems
+from bridge.model import WebhookState
+from bridge.settings import DestinationSettings, KeySettings, Settings, SourceSettings
+from bridge.store import DeliveryRow, EventDetail, EventRow, Filter, WebhookRow
+from bridge.stores import open_store
+
+PATIENCE = 30.0
+"""Seconds after which `--once` gives up."""
+REFRESH = 0.15
+OK = 200
+
+
+@dataclass
+class Scene:
+    """What the demo runs on: the bridge, where it and the receiver listen, and what the receiver got."""
+
+    bridge: Bridge
+    url: str
+    receiver_url: str
+    key: str
+    received: list[str]
+    answers: list[str] = field(default_factory=list)
+    sent: int = 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show it; with --once 0 when all arrived."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trackbridge-demo-") as folder,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(_shown(Path(folder), once=options.once))
+
+
+async def _shown(folder: Path, *, once: bool) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with _scene(folder) as scene:
+        console = Console()
+        console.print(_introduction(scene))
+        with Live(console=console, refresh_per_second=8, transient=False) as live:
+            sending = asyncio.create_task(_send_all(scene))
+            arrived = await _watched(scene, live, sending, stop)
+            await sending
+        console.print(end="" if console.is_terminal else "\n\n")
+        console.print(_ending(scene, arrived=arrived, once=once), soft_wrap=True)
+        if not once and not stop.is_set():
+            await _stay(scene, console, stop)
+    return 0 if arrived else 1
+
+
+# ------------------------------------------------------------------------------------------------------- the scene
+
+
+@contextlib.asynccontextmanager
+async def _scene(folder: Path) -> AsyncIterator[Scene]:
+    received: list[str] = []
+    key = f"demo_{luck()}"
+    async with _served(_receiver(received, key)) as receiver_url:
+        configured = Settings(
+            store=f"sqlite:////{str(folder / 'demo.db').lstrip('/')}",
+            sources=(
+                SourceSettings("stripe", "stripe", (f"whsec_{luck()}{luck()}",)),
+                SourceSettings("shopify", "shopify", (f"{luck()}{luck()}",)),
+            ),
+            destinations=(
+                DestinationSettings("receiver", "track", {"url": receiver_url, "api_key": key, "rate": "0"}),
+            ),
+            keys=(KeySettings("demo", key, 1000),),
+        )
+        bridge = Bridge(configured, load_mappings(None), open_store(configured.store))
+        async with _served(bridge.http) as url:
+            yield Scene(bridge, url, receiver_url, key, received)
+
+
+@contextlib.asynccontextmanager
+async def _served(http: Starlette) -> AsyncIterator[str]:
+    """Serve on a free port of this machine until left."""
+    listening = bind("127.0.0.1", 0)
+    server = Server(http)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        await server.listening()
+        yield address(listening)
+    finally:
+        server.stop()
+        await serving
+
+
+def _receiver(received: list[str], key: str) -> Starlette:
+    """A small /v1/track that remembers the event ids it got."""
+
+    async def batch(request: Request) -> Response:
+        if request.headers.get("authorization") != f"Bearer {key}":
+            return Response(jsontext.write({"success": False, "error": "Invalid API key"}), 401)
+        ids = [event["event_id"] for event in jsontext.parse(await request.body())["events"]]
+        received.extend(ids)
+        return Response(jsontext.write({"success": True, "event_ids": ids}), media_type="application/json")
+
+    return Starlette(routes=[Route("/v1/track/batch", batch, methods=["POST"])])
+
+
+# --------------------------------------------------------------------------------------------------- what is sent
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One request that the demo makes: to which source, under which topic, from which example."""
+
+    source: str
+    topic: str
+    example: str
+    note: str = ""
+    forged: bool = False
+
+
+LETTERS = (
+    Letter("shopify", "checkouts/create", "checkouts_create.usual"),
+    Letter("shopify", "orders/paid", "orders_paid.usual"),
+    Letter("shopify", "orders/paid", "orders_paid.usual", "the provider sends it again: known, not doubled"),
+    Letter("stripe", "checkout.session.completed", "checkout.session.completed.usual"),
+    Letter("stripe", "checkout.session.completed", "checkout.session.completed.usual", "forged: refused", forged=True),
+    Letter("shopify", "refunds/create", "refunds_create.usual"),
+    Letter("stripe", "customer.created", "customer.created.usual"),
+    Letter("shopify", "app/uninstalled", "app_uninstalled.usual"),
+)
+
+
+async def _send_all(scene: Scene) -> None:
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        for letter in LETTERS:
+            body = _example(letter)
+            secret = "not the secret" if letter.forged else None
+            source = scene.bridge.sources[letter.source]
+            signed = source.sign(body, topic=letter.topic, now=clock(), luck=luck(), secret=secret)
+            answer = await client.post(
+                f"{scene.url}/webhooks/{letter.source}", content=signed.body, headers=dict(signed.headers)
+            )
+            scene.sent += 1
+            if letter.note:
+                scene.answers.append(f"{letter.source} {letter.topic}: {answer.status_code}, {letter.note}")
+            await asyncio.sleep(0.2 if sys.stdout.isatty() else 0)
+        answer = await client.post(
+            f"{scene.url}/v1/track",
+            content=jsontext.write({"event_type": "lead", "properties": {"order_id": "LEAD-1", "value": 25}}),
+            headers={"Authorization": f"Bearer {scene.key}"},
+        )
+        scene.answers.append(f"POST /v1/track: {answer.status_code}, an event of a backend's own")
+
+
+def _example(letter: Letter) -> bytes:
+    """The body of a shipped example."""
+    path = shipped_mappings() / "examples" / letter.source / f"{letter.example}.yaml"
+    node = document.read(path.read_bytes(), name=path.name, problems=Problems())
+    return jsontext.write(document.plain(node)["given"]["body"]) if node else b""
+
+
+# -------------------------------------------------------------------------------------------------- what is shown
+
+
+async def _watched(scene: Scene, live: Live, sending: asyncio.Task[None], stop: asyncio.Event) -> bool:
+    """Draw until all has arrived (True), or it took too long, or a person stopped it."""
+    for _ in range(int(PATIENCE / REFRESH)):
+        done, drawn = await _drawn(scene)
+        live.update(drawn)
+        if sending.done() and done:
+            return True
+        if stop.is_set():
+            return False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), REFRESH)
+    return False
+
+
+async def _stay(scene: Scene, console: Console, stop: asyncio.Event) -> None:
+    known = len(await scene.bridge.store.webhooks(Filter())) + len(await scene.bridge.store.events(Filter()))
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 0.5)
+        done, drawn = await _drawn(scene)
+        count = len(await scene.bridge.store.webhooks(Filter())) + len(await scene.bridge.store.events(Filter()))
+        if done and count != known:
+            known = count
+            console.print(drawn)
+
+
+async def _drawn(scene: Scene) -> tuple[bool, Group]:
+    """Whether everything kept is through, and the table of it."""
+    store = scene.bridge.store
+    webhooks = await store.webhooks(Filter())
+    events = await store.events(Filter())
+    deliveries = {row.event: row for row in await store.deliveries(Filter())}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("", "webhook", "became", "value", "delivery"):
+        table.add_column(name, no_wrap=name in {"", "delivery"}, overflow="fold")
+    for webhook in reversed(webhooks):
+        made = [event for event in reversed(events) if event.webhook == webhook.id]
+        first = (webhook.id, f"{webhook.source} {webhook.topic or ''}")
+        for event in made:
+            table.add_row(*first, *await _told(scene, event), _state(deliveries, event))
+            first = ("", "")
+        if not made:
+            table.add_row(*first, _became(webhook), "", "")
+    for event in (event for event in reversed(events) if event.webhook is None):
+        table.add_row("", "POST /v1/track", *await _told(scene, event), _state(deliveries, event))
+    settled = all(webhook.state != WebhookState.RECEIVED for webhook in webhooks)
+    through = settled and all(row.state == "delivered" for row in deliveries.values())
+    arrived = sorted(scene.received) == sorted(event.id for event in events if not event.duplicate_of)
+    return bool(webhooks) and through and arrived, Group(table)
+
+
+def _became(webhook: WebhookRow) -> Text:
+    word = str(webhook.state.value).replace("_", " ")
+    style = STATE_STYLES.get(str(webhook.state.value), "dim")
+    return Text(f"{word}: {webhook.reason}" if webhook.reason else word, style=style)
+
+
+async def _told(scene: Scene, event: EventRow) -> tuple[str, str]:
+    [detail] = await scene.bridge.store.show(event.id)
+    if not isinstance(detail, EventDetail):
+        return event.event_type, ""
+    properties = jsontext.parse(detail.text).get("properties", {})
+    money = f"{properties['value']} {properties.get('currency', '')}" if "value" in properties else ""
+    return event.event_type, money.strip()
+
+
+def _state(deliveries: Mapping[str, DeliveryRow], event: EventRow) -> Text:
+    state = str(deliveries[event.id].state.value) if event.id in deliveries else ""
+    return Text(state, style=STATE_STYLES.get(state, ""))
+
+
+def _introduction(scene: Scene) -> Text:
+    return Text.assemble(
+        ("trackbridge demo", "bold"),
+        f": a throw-away store and made-up secrets\n  bridge    {scene.url}\n  receiver  {scene.receiver_url}/v1/track\n",
+    )
+
+
+def _ending(scene: Scene, *, arrived: bool, once: bool) -> Text:
+    lines = [f"  {answer}" for answer in scene.answers]
+    count = len(scene.received)
+    if arrived:
+        lines.append(f"Every webhook was kept before it was answered; the receiver has {count} events, each once.")
+    else:
+        lines.append(f"Not all arrived: the receiver has {count} events.")
+    if not once:
+        lines += [
+            "",
+            "It stays up; send it something from another terminal, and end it with Ctrl-C:",
+            f"  curl {scene.url}/v1/track -H 'Authorization: Bearer {scene.key}' \\",
+            '       -d \'{"event_type": "purchase", "properties": {"order_id": "A-1", "value": 9.90, "currency": "EUR"}}\'',
+        ]
+    return Text("\n".join(lines))

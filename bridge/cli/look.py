@@ -1,0 +1,192 @@
+"""`trackbridge list` and `trackbridge show`: what stands in the store, for people as tables, for machines as JSON.
+
+Reads only; works while `serve` runs on the same store. Not concerned with changing anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge import jsontext, settings
+from bridge.errors import SettingsError
+from bridge.model import Attempt
+from bridge.store import (
+    DeliveryDetail,
+    DeliveryRow,
+    EventDetail,
+    EventRow,
+    Filter,
+    Store,
+    WebhookDetail,
+    WebhookRow,
+)
+from bridge.stores import open_store
+
+TABLE_ROWS = 50
+STATE_STYLES = {"translated": "green", "delivered": "green", "set_aside": "red", "dead": "red", "pending": "yellow"}
+Row = WebhookRow | EventRow | DeliveryRow | Attempt
+
+
+def run(options: argparse.Namespace) -> int:
+    """List rows, or show one thing."""
+    if options.what == "one":
+        return asyncio.run(_show(options.id, as_json=options.format == "json"))
+    return asyncio.run(_list(options))
+
+
+async def _list(options: argparse.Namespace) -> int:
+    as_json = options.format == "json"
+    limit = options.limit if options.limit is not None or as_json else TABLE_ROWS
+    which = Filter(state=options.state, source=options.source, destination=options.destination, limit=limit)
+    store = existing_store()
+    try:
+        rows: Sequence[Row] = await getattr(store, options.what)(which)
+    finally:
+        await store.close()
+    if as_json:
+        write_json([plain(row) for row in rows])
+    else:
+        Console().print(table(rows) if rows else f"no {options.what} that fit")
+    return 0
+
+
+async def _show(public_id: str, *, as_json: bool) -> int:
+    store = existing_store()
+    try:
+        found = await store.show(public_id)
+    finally:
+        await store.close()
+    if as_json:
+        write_json([_detail(one) for one in found] if len(found) > 1 else _detail(found[0]))
+        return 0
+    console = Console()
+    for one in found:
+        _tell(console, one)
+    return 0
+
+
+def existing_store() -> Store:
+    """The configured store, which must be there already: looking must not make one."""
+    url = settings.store_url(os.environ)
+    path = url.removeprefix("sqlite:///")
+    if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
+        raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")
+    return open_store(url)
+
+
+def write_json(document: jsontext.Json) -> None:
+    """One JSON document on standard output, and nothing else."""
+    sys.stdout.buffer.write(jsontext.write(document) + b"\n")
+    sys.stdout.flush()
+
+
+def plain(value: object) -> jsontext.Json:
+    """A row as JSON has it: instants in ISO 8601, states by their word."""
+    match value:
+        case datetime():
+            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
+        case Enum():
+            return value.value
+        case _ if is_dataclass(value):
+            return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        case _:
+            return value
+
+
+def table(rows: Iterable[Row]) -> Table:
+    """Rows as a table that a person reads: one line each, states coloured, times to the second."""
+    found = list(rows)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    names = [field.name for field in fields(found[0])]
+    for name in names:
+        drawn.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in {"id", "state"})
+    for row in found:
+        drawn.add_row(*(_cell(getattr(row, name)) for name in names))
+    return drawn
+
+
+def _cell(value: object) -> Text:
+    match value:
+        case None | False:
+            return Text("")
+        case True:
+            return Text("yes")
+        case datetime():
+            return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
+        case Enum():
+            return Text(str(value.value), style=STATE_STYLES.get(str(value.value), ""))
+        case str() if len(value) > 200:  # noqa: PLR2004  an upstream's answer belongs into `show`
+            return Text(f"{value[:200]}…")
+        case _:
+            return Text(str(value))
+
+
+# ---------------------------------------------------------------------------------------------------- one thing
+
+
+def _detail(one: WebhookDetail | EventDetail | DeliveryDetail) -> jsontext.Json:
+    shown = plain(one.row)
+    match one:
+        case WebhookDetail(webhook=webhook, events=events):
+            return shown | {
+                "provider_id": webhook.id,
+                "headers": dict(webhook.headers),
+                "query": dict(webhook.query),
+                "item": webhook.item,
+                "body": webhook.body.decode("utf-8", "replace"),
+                "events": [plain(event) for event in events],
+            }
+        case EventDetail():
+            return shown | {
+                "door": one.door,
+                "event": jsontext.parse(one.text),
+                "notes": list(one.notes),
+                "hashed": list(one.hashed),
+                "deliveries": [plain(delivery) for delivery in one.deliveries],
+            }
+        case DeliveryDetail():
+            return shown | {
+                "created_at": plain(one.created_at),
+                "delivered_at": plain(one.delivered_at),
+                "history": [plain(attempt) for attempt in one.attempts],
+            }
+
+
+def _tell(console: Console, one: WebhookDetail | EventDetail | DeliveryDetail) -> None:
+    for name, value in plain(one.row).items():
+        if value is not None:
+            console.print(Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), str(value)))
+    match one:
+        case WebhookDetail(webhook=webhook, events=events):
+            console.print(Text.assemble((f"{'provider id':>16}  ", "dim"), webhook.id))
+            _list_of(console, "events", events)
+            console.print(Text("\nbody", style="bold"))
+            console.print(jsontext.readable(webhook.body), markup=False, highlight=False, soft_wrap=True)
+        case EventDetail():
+            for note in one.notes:
+                console.print(Text.assemble((f"{'left out':>16}  ", "dim"), note))
+            _list_of(console, "deliveries", one.deliveries)
+            console.print(Text("\nevent", style="bold"))
+            console.print(jsontext.readable(one.text), markup=False, highlight=False, soft_wrap=True)
+        case DeliveryDetail():
+            _list_of(console, "attempts", one.attempts)
+
+
+def _list_of(console: Console, what: str, rows: Sequence[Row]) -> None:
+    if rows:
+        console.print(Text(f"\n{what}", style="bold"))
+        console.print(table(rows))

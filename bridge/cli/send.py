@@ -1,0 +1,56 @@
+"""`trackbridge send`: sign a body as its provider would, and post it to a bridge.
+
+Not concerned with what becomes of it there: `list webhooks` shows that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from bridge.app import clock, configure, luck, make_sources
+from bridge.errors import SettingsError
+
+TIMEOUT = 30.0
+SUCCESS = range(200, 300)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Post it; 0 when it was answered 2xx, else 1 with the answer."""
+    url = target(options.to, options.source)
+    body = read(options.file)
+    configured, mappings = configure(os.environ, options.config)
+    sources = make_sources(configured, mappings)
+    if options.source not in sources:
+        raise SettingsError(f"there is no source `{options.source}`; known are {', '.join(sorted(sources))}")
+    signed = sources[options.source].sign(body, topic=options.topic, now=clock(), luck=luck(), secret=options.secret)
+    full = f"{url}?{signed.query}" if signed.query else url
+    try:
+        with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
+            answer = client.post(full, content=signed.body, headers=dict(signed.headers))
+    except httpx.HTTPError as error:
+        raise SettingsError(
+            f"{url} gave no answer ({type(error).__name__}); is `trackbridge serve` running there?"
+        ) from None
+    print(f"{answer.status_code} {answer.text}")
+    return 0 if answer.status_code in SUCCESS else 1
+
+
+def target(to: str, source: str) -> str:
+    """The full address: as given where it has a path, else the source's own on that bridge."""
+    parts = urlsplit(to)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SettingsError(f"--to must be an address such as http://127.0.0.1:8000, got {to}")
+    return to if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/webhooks/{source}"
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file. Raises SettingsError that names it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None

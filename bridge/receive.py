@@ -1,0 +1,132 @@
+"""POST /webhooks/{source}: verify, keep, answer. Nothing is answered 200 before it is on disk.
+
+A genuine webhook is never answered with an error because of a mapping. Not concerned with what a webhook means, nor
+with how its provider signs: that is the source's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from time import perf_counter
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bridge import body, jsontext, log
+from bridge.errors import NotGenuine, StoreUnavailable
+from bridge.model import Request, Webhook
+from bridge.source import Source
+from bridge.store import Store
+
+PATH = "/webhooks/{source}"
+COME_AGAIN = timedelta(minutes=1)
+"""What a provider is told to wait while a source has no secret; its own schedule decides all the same."""
+
+
+class Watching(Protocol):
+    """Who counts what came in: `outcome` is kept, again, challenge, refused (with why), no_secret, unknown, …."""
+
+    def received(self, source: str, outcome: str, *, seconds: float) -> None:
+        """One request to a source came to this outcome."""
+        ...
+
+
+class Receiver:
+    """The endpoint of all sources."""
+
+    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+        self,
+        *,
+        sources: Callable[[], Mapping[str, Source]],
+        store: Store,
+        limit: int,
+        clock: Callable[[], datetime],
+        woke: Callable[[], None],
+        watching: Watching,
+    ) -> None:
+        self._sources = sources
+        self._store = store
+        self._limit = limit
+        self._clock = clock
+        self._woke = woke
+        self._watching = watching
+
+    def routes(self) -> list[Route]:
+        """The one route."""
+        return [Route(PATH, self.answer, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])]
+
+    async def answer(self, http: HttpRequest) -> Response:
+        """The answer to one request, whatever it is."""
+        began = perf_counter()
+        source = self._sources().get(http.path_params["source"])
+        outcome, response = await self._judged(http, source) if source else ("unknown", _unread(http, 404, _UNKNOWN))
+        self._watching.received(source.name if source else "", outcome, seconds=perf_counter() - began)
+        return response
+
+    async def _judged(self, http: HttpRequest, source: Source) -> tuple[str, Response]:
+        allowed = "GET, POST" if source.takes_get else "POST"
+        if http.method not in allowed.split(", "):
+            return "method", _unread(http, 405, f"this address takes {allowed}", {"Allow": allowed})
+        if not source.has_secret:
+            return "no_secret", _unread(http, 503, _NO_SECRET, _retry_after(COME_AGAIN))
+        try:
+            return await self._taken(http, source, allowed)
+        except body.BodyError as error:
+            return "body", body.unread(http.headers, _no(error.status, str(error)))
+        except NotGenuine as error:
+            return f"refused:{error.reason}", _no(401, "not genuine")
+        except StoreUnavailable as error:
+            return "unavailable", _no(503, "cannot be kept now; send it again", _retry_after(error.retry_after))
+
+    async def _taken(self, http: HttpRequest, source: Source, allowed: str) -> tuple[str, Response]:
+        now = self._clock()
+        request = _request(http, await body.read(http.receive, http.headers, limit=self._limit))
+        reply = source.challenge(request, now=now)
+        if reply is not None:
+            return "challenge", Response(reply.body, media_type=reply.content_type)
+        if http.method == "GET":
+            return "method", _no(405, "this address takes POST", {"Allow": allowed})
+        return await self._kept(source, source.receive(request, now=now))
+
+    async def _kept(self, source: Source, webhooks: tuple[Webhook, ...]) -> tuple[str, Response]:
+        kept = await self._store.keep(webhooks)
+        fresh = [(webhook, entry) for webhook, entry in zip(webhooks, kept, strict=True) if not entry.again]
+        for webhook, entry in fresh:
+            log.line("webhook.kept", source=source.name, id=f"wh_{entry.number}", topic=webhook.topic)
+        if not fresh:
+            return "again", Response(_YES, media_type="application/json")
+        self._woke()
+        return "kept", Response(_YES, media_type="application/json")
+
+
+_UNKNOWN = "no source of that name; see the addresses that serve prints at its start"
+_NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: S105  a sentence, no secret
+_YES = jsontext.write({"success": True})
+
+
+def _request(http: HttpRequest, content: bytes) -> Request:
+    query = http.scope["query_string"].decode("latin-1")
+    return Request(
+        method=http.method,
+        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in http.headers.raw),
+        body=content,
+        query=tuple(parse_qsl(query, keep_blank_values=True)) if query else (),
+        query_string=query,
+    )
+
+
+def _unread(http: HttpRequest, status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A refusal before the body was read."""
+    return body.unread(http.headers, _no(status, error, headers))
+
+
+def _no(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(jsontext.write({"success": False, "error": error}), status, headers, media_type="application/json")
+
+
+def _retry_after(wait: timedelta | None) -> dict[str, str]:
+    return {"Retry-After": str(max(1, round((wait or timedelta(seconds=5)).total_seconds())))}

@@ -1,0 +1,168 @@
+"""What the operator may set, read from the environment and from one file.
+
+Environment and file add up; the same name in both is an error. Not concerned with what a mapping declares or
+whether a destination's options make sense: those say so themselves when they are made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from bridge.errors import SettingsError
+from bridge.settings.file import File
+from bridge.settings.table import (
+    MEBIBYTE,
+    SECRET_SUFFIX,
+    TABLE,
+    DestinationSettings,
+    KeySettings,
+    Setting,
+    Settings,
+    SourceSettings,
+)
+
+__all__ = [
+    "SECRET_SUFFIX",
+    "TABLE",
+    "DestinationSettings",
+    "KeySettings",
+    "Setting",
+    "Settings",
+    "SourceSettings",
+    "load",
+    "mappings_folder",
+    "secret_name",
+    "store_url",
+]
+
+
+def store_url(environment: Mapping[str, str]) -> str:
+    """Where the store lies: all that the commands which only look need to know."""
+    return environment.get("BRIDGE_STORE") or TABLE[0].default
+
+
+def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Path | None = None) -> Settings:
+    """The settings of an environment and its file, for the providers that have a mapping.
+
+    Raises SettingsError that names the setting and the mend, and never a value that may be secret.
+    """
+    path = config or (Path(environment["BRIDGE_CONFIG"]) if environment.get("BRIDGE_CONFIG") else None)
+    rate = _number(environment, "BRIDGE_API_RATE", 1000)
+    filed = File(path, environment, rate).settings() if path else Settings()
+    sources = (*_environment_sources(environment, providers), *filed.sources)
+    destinations = (*_environment_destinations(environment), *filed.destinations)
+    keys = (*_environment_keys(environment, rate), *filed.keys)
+    _all_different("source", [source.name for source in sources])
+    _all_different("destination", [destination.name for destination in destinations])
+    _all_different("API key", [key.name for key in keys])
+    _all_known(sources, keys, destinations)
+    return replace(
+        filed,
+        store=store_url(environment),
+        mappings=Path(environment["BRIDGE_MAPPINGS"]) if environment.get("BRIDGE_MAPPINGS") else None,
+        sources=sources,
+        destinations=destinations,
+        keys=keys,
+        webhook_limit=_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE),
+        warnings=(*_strange_names(environment, providers), *filed.warnings),
+    )
+
+
+def mappings_folder(environment: Mapping[str, str]) -> Path | None:
+    """The operator's folder of mappings, which must be read before the rest can be."""
+    folder = environment.get("BRIDGE_MAPPINGS")
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"BRIDGE_MAPPINGS: {folder} is no folder; create it or unset BRIDGE_MAPPINGS")
+    return Path(folder) if folder else None
+
+
+def secret_name(provider: str) -> str:
+    """The environment's name for a provider's secrets."""
+    return provider.upper().replace("-", "_").replace(".", "_") + SECRET_SUFFIX
+
+
+# ------------------------------------------------------------------------------------------------- environment
+
+
+def _environment_sources(environment: Mapping[str, str], providers: Sequence[str]) -> Iterator[SourceSettings]:
+    for provider in providers:
+        name = secret_name(provider)
+        if name in environment:
+            yield SourceSettings(provider, provider, _listed(name, environment[name]))
+
+
+def _environment_destinations(environment: Mapping[str, str]) -> Iterator[DestinationSettings]:
+    url = environment.get("BRIDGE_TRACK_URL")
+    if not url:
+        if environment.get("BRIDGE_TRACK_KEY"):
+            raise SettingsError("BRIDGE_TRACK_KEY is set without BRIDGE_TRACK_URL; set the address it belongs to")
+        return
+    key = environment.get("BRIDGE_TRACK_KEY", "").strip()
+    if not key:
+        raise SettingsError("BRIDGE_TRACK_URL is set without BRIDGE_TRACK_KEY; set the server API key of that address")
+    rate = str(_number(environment, "BRIDGE_TRACK_RATE", 1000))
+    test = environment.get("BRIDGE_TRACK_TEST", "0")
+    if test not in {"", "0", "1"}:
+        raise SettingsError("BRIDGE_TRACK_TEST must be 0 or 1")
+    options = {"url": url, "api_key": key, "rate": rate, "test": "true" if test == "1" else "false"}
+    yield DestinationSettings("track", "track", options)
+
+
+def _environment_keys(environment: Mapping[str, str], rate: int) -> Iterator[KeySettings]:
+    if "BRIDGE_API_KEYS" in environment:
+        for number, key in enumerate(_listed("BRIDGE_API_KEYS", environment["BRIDGE_API_KEYS"]), start=1):
+            yield KeySettings(f"env-{number}", key, rate)
+
+
+def _listed(name: str, text: str) -> tuple[str, ...]:
+    values = tuple(part.strip() for part in text.split(","))
+    if not all(values):
+        raise SettingsError(f"{name} is set but blank, or has a blank between commas; give it a value or unset it")
+    return values
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        raise SettingsError(f"{name} must be a whole number such as {default}")
+    return int(text)
+
+
+def _strange_names(environment: Mapping[str, str], providers: Sequence[str]) -> Iterator[str]:
+    """Refuses a misspelt name of ours; warns of a secret for a provider that has no mapping."""
+    known = {row.name for row in TABLE}
+    secrets = {secret_name(provider) for provider in providers}
+    for name in sorted(environment):
+        if name.startswith("BRIDGE_") and name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.85)
+            if near:
+                raise SettingsError(f"{name} is no setting; did you mean {near[0]}?")
+        elif name.endswith(SECRET_SUFFIX) and name not in secrets:
+            near = get_close_matches(name, secrets, n=1, cutoff=0.8)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield f"{name} is set, but no mapping is for that provider{hint}"
+
+
+def _all_different(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"the {what} `{name}` is set twice, in the environment and in the file; keep one")
+
+
+def _all_known(
+    sources: Sequence[SourceSettings], keys: Sequence[KeySettings], destinations: Sequence[DestinationSettings]
+) -> None:
+    names = [destination.name for destination in destinations]
+    for owner, to in [
+        *((f"source `{source.name}`", source.to) for source in sources),
+        *((f"API key `{key.name}`", key.to) for key in keys),
+    ]:
+        for name in to or ():
+            if name not in names:
+                near = get_close_matches(name, names, n=1)
+                hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(names) or 'none yet'}"
+                raise SettingsError(f"{owner}: there is no destination `{name}`; {hint}")

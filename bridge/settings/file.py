@@ -1,0 +1,163 @@
+"""The settings file: YAML for where there is more than one of a thing.
+
+Every scalar is text (`NO` is Norway), `${NAME}` reads the environment, and each mistake is told at its line. Not
+concerned with what the environment sets beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
+
+from bridge.errors import SettingsError
+from bridge.settings.table import DestinationSettings, KeySettings, Settings, SourceSettings
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class File:
+    """A settings file, read with its lines so that each mistake is told at its place."""
+
+    SECTIONS = ("sources", "destinations", "api_keys")
+    SOURCE = ("mapping", "secrets", "vars", "to", "public_url", "scope")
+    KEY = ("name", "key", "rate", "scope", "to")
+
+    def __init__(self, path: Path, environment: Mapping[str, str], rate: int) -> None:
+        self.path = path
+        self.environment = environment
+        self.rate = rate
+
+    def settings(self) -> Settings:
+        """All that the file sets. Raises SettingsError with file:line:column."""
+        root = self._root()
+        sections = self._mapping(root, self.SECTIONS) if root is not None else {}
+        sources = self._mapping(sections["sources"]) if "sources" in sections else {}
+        destinations = self._mapping(sections["destinations"]) if "destinations" in sections else {}
+        keys = self._items(sections["api_keys"]) if "api_keys" in sections else []
+        return Settings(
+            sources=tuple(self._source(name, node) for name, node in sources.items()),
+            destinations=tuple(self._destination(name, node) for name, node in destinations.items()),
+            keys=tuple(key for number, node in enumerate(keys, start=1) for key in self._key(number, node)),
+        )
+
+    def _root(self) -> yaml.Node | None:
+        try:
+            return yaml.compose(self.path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+        except OSError as error:
+            raise SettingsError(
+                f"{self.path}: cannot be read: {error.strerror}; check BRIDGE_CONFIG or --config"
+            ) from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{self.path}: is not UTF-8; save it as UTF-8") from None
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+            raise SettingsError(
+                f"{self.path}{where}: no YAML: {getattr(error, 'problem', None) or 'cannot be read'}"
+            ) from None
+
+    def _source(self, name: str, node: yaml.Node) -> SourceSettings:
+        self._named(name, node)
+        fields = self._mapping(node, self.SOURCE)
+        mapping = self._text(fields["mapping"]) if "mapping" in fields else name
+        return SourceSettings(
+            name=name,
+            mapping=mapping,
+            secrets=self._secrets(fields["secrets"]) if "secrets" in fields else (),
+            vars={key: self._text(value) for key, value in self._mapping(fields["vars"]).items()}
+            if "vars" in fields
+            else {},
+            to=self._texts(fields["to"]) if "to" in fields else None,
+            public_url=self._text(fields["public_url"]) if "public_url" in fields else None,
+            scope=self._text(fields["scope"]) if "scope" in fields else None,
+        )
+
+    def _destination(self, name: str, node: yaml.Node) -> DestinationSettings:
+        self._named(name, node)
+        fields = self._mapping(node)
+        options = {key: self._text(value) for key, value in fields.items() if key != "kind"}
+        return DestinationSettings(name, self._text(fields["kind"]) if "kind" in fields else "track", options)
+
+    def _key(self, number: int, node: yaml.Node) -> Iterator[KeySettings]:
+        """None where the `${NAME}` it reads is unset: /v1/track then answers 401, and the start says so."""
+        if isinstance(node, yaml.ScalarNode):
+            key = self._expanded(node)
+            if key is not None:
+                yield KeySettings(f"file-{number}", key, self.rate)
+            return
+        fields = self._mapping(node, self.KEY)
+        if "key" not in fields:
+            raise self._wrong(node, "an API key needs `key:`")
+        key = self._expanded(fields["key"])
+        if key is None:
+            return
+        rate = self._text(fields["rate"]) if "rate" in fields else str(self.rate)
+        if not re.fullmatch(r"[0-9]{1,9}", rate):
+            raise self._wrong(fields["rate"], "`rate` must be a whole number of requests a minute, 0 for no limit")
+        name = self._text(fields["name"]) if "name" in fields else f"file-{number}"
+        self._named(name, node)
+        scope = self._text(fields["scope"]) if "scope" in fields else None
+        yield KeySettings(name, key, int(rate), scope, self._texts(fields["to"]) if "to" in fields else None)
+
+    def _secrets(self, node: yaml.Node) -> tuple[str, ...]:
+        nodes = self._items(node) if isinstance(node, yaml.SequenceNode) else [node]
+        return tuple(secret for item in nodes if (secret := self._expanded(item)) is not None)
+
+    # -- one node at a time
+
+    def _mapping(self, node: yaml.Node, known: Sequence[str] | None = None) -> dict[str, yaml.Node]:
+        if isinstance(node, yaml.ScalarNode) and node.value in {"", "~", "null"}:
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            raise self._wrong(node, "must be `name: value` lines")
+        fields: dict[str, yaml.Node] = {}
+        for key_node, value in node.value:
+            key = str(key_node.value)
+            if key in fields:
+                raise self._wrong(key_node, f"`{key}` stands twice; keep one")
+            if known is not None and key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+                raise self._wrong(key_node, f"unknown key `{key}`; {hint}")
+            fields[key] = value
+        return fields
+
+    def _items(self, node: yaml.Node) -> list[yaml.Node]:
+        if not isinstance(node, yaml.SequenceNode):
+            raise self._wrong(node, "must be a list: `[one, two]`")
+        return list(node.value)
+
+    def _texts(self, node: yaml.Node) -> tuple[str, ...]:
+        return tuple(self._text(item) for item in self._items(node))
+
+    def _text(self, node: yaml.Node) -> str:
+        text = self._expanded(node)
+        if text is None:
+            names = ", ".join(_REFERENCE.findall(node.value))
+            raise self._wrong(node, f"{names} is not set in the environment; set it, or write the value here")
+        return text
+
+    def _expanded(self, node: yaml.Node) -> str | None:
+        """The text of a scalar with each `${NAME}` read from the environment; None where one is unset."""
+        if not isinstance(node, yaml.ScalarNode):
+            raise self._wrong(node, "must be one value")
+        names = _REFERENCE.findall(node.value)
+        if any(name not in self.environment for name in names):
+            return None
+        text = _REFERENCE.sub(lambda match: self.environment[match[1]], node.value)
+        if not text.strip():
+            what = f"{', '.join(names)} is set but blank" if names else "is blank"
+            raise self._wrong(node, f"{what}; give it a value or take it out")
+        return text
+
+    def _named(self, name: str, node: yaml.Node) -> None:
+        if not _NAME.fullmatch(name):
+            raise self._wrong(node, "a name is 1 to 64 letters, digits, `.`, `_` or `-`")
+
+    def _wrong(self, node: yaml.Node, text: str) -> SettingsError:
+        return SettingsError(f"{self.path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}: {text}")

@@ -1,0 +1,84 @@
+"""What can be set: the table of the environment's names, and what settings look like once they are read.
+
+Not concerned with reading them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One name of the environment, its default as people write it, and what it means."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+TABLE = (
+    Setting("BRIDGE_STORE", "sqlite:///trackbridge.db", "where everything is kept (`////` for an absolute path)"),
+    Setting("BRIDGE_CONFIG", "", "a YAML file for several sources, destinations or API keys"),
+    Setting("BRIDGE_MAPPINGS", "", "a folder of mappings that adds to the shipped ones and overrides them by provider"),
+    Setting("<PROVIDER>_WEBHOOK_SECRET", "", "the signing secret(s) of a provider, comma-separated: `STRIPE_…`"),
+    Setting("BRIDGE_TRACK_URL", "", "where events are delivered: a destination called `track`"),
+    Setting("BRIDGE_TRACK_KEY", "", "its server API key"),
+    Setting("BRIDGE_TRACK_RATE", "1000", "its requests a minute, `0` for no limit"),
+    Setting("BRIDGE_TRACK_TEST", "0", "`1`: it takes test events, and nothing else"),
+    Setting("BRIDGE_API_KEYS", "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`"),
+    Setting("BRIDGE_API_RATE", "1000", "requests a minute that each API key may make, `0` for no limit"),
+    Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
+)
+
+SECRET_SUFFIX = "_WEBHOOK_SECRET"  # noqa: S105  the name of a setting, no secret
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One inbound endpoint. No secrets: it is known, and its webhooks wait at the provider."""
+
+    name: str
+    mapping: str
+    secrets: tuple[str, ...] = ()
+    vars: Mapping[str, str] = field(default_factory=dict)
+    to: tuple[str, ...] | None = None
+    public_url: str | None = None
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationSettings:
+    """One place events go to; `options` are what its kind understands, as text."""
+
+    name: str
+    kind: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """One API key for `/v1/track`, plain or `sha256:…`."""
+
+    name: str
+    key: str
+    rate: int
+    scope: str | None = None
+    to: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that was set. `sources` holds only those that were named or given a secret."""
+
+    store: str = TABLE[0].default
+    mappings: Path | None = None
+    sources: tuple[SourceSettings, ...] = ()
+    destinations: tuple[DestinationSettings, ...] = ()
+    keys: tuple[KeySettings, ...] = ()
+    webhook_limit: int = 5 * MEBIBYTE
+    warnings: tuple[str, ...] = ()

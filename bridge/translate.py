@@ -1,0 +1,161 @@
+"""The loop in which kept webhooks become events: claim, decide, record, each pass in one transaction.
+
+What a webhook becomes is its source's to say; where its events go is the caller's. Not concerned with how they are
+delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge import log
+from bridge.errors import StoreUnavailable
+from bridge.model import Accepted, Event, Ignored, Route, Routed, SetAside, Translated, Webhook
+from bridge.source import Source
+from bridge.store import Outcome, Store
+
+BATCH = 100
+LEASE = timedelta(seconds=10)
+"""How long a pass may take; what a killed process had claimed is translated after it."""
+IDLE = 1.0
+"""Seconds after which an idle loop looks again, for work that another process has kept."""
+SLICE = 8
+"""Webhooks translated in one go before requests get their turn."""
+
+
+class Watching(Protocol):
+    """Who counts what webhooks came to."""
+
+    def translated(self, source: str, outcome: str) -> None:
+        """One webhook of a source came to `translated`, `ignored` or `set_aside`."""
+        ...
+
+
+class Translator:
+    """The loop. `run` goes on until `stop`; `alive_at` is when it last went round."""
+
+    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+        self,
+        *,
+        store: Store,
+        sources: Callable[[], Mapping[str, Source]],
+        route: Callable[[Event, tuple[str, ...] | None], tuple[Route, ...]],
+        clock: Callable[[], datetime],
+        woke: Callable[[], None],
+        watching: Watching,
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._route = route
+        self._clock = clock
+        self._woke = woke
+        self._watching = watching
+        self._wake = asyncio.Event()
+        self._seldom = log.Seldom()
+        self._stopping = False
+        self.alive_at = clock()
+
+    def wake(self) -> None:
+        """There is something to translate."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when the pass under way is recorded."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Go round until stopped; nothing that goes wrong ends the loop."""
+        while not self._stopping:
+            self.alive_at = self._clock()
+            self._wake.clear()
+            try:
+                busy = await self.once()
+            except StoreUnavailable as error:
+                self._seldom.trouble("translate.waits", now=self._clock(), why=str(error))
+                busy = 0
+            except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; the lease brings it back
+                self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
+                busy = 0
+            if not busy:
+                await self._pause()
+
+    async def once(self) -> int:
+        """One pass: how many webhooks it settled."""
+        webhooks = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE)
+        if not webhooks:
+            return 0
+        outcomes = []
+        for count, webhook in enumerate(webhooks, start=1):
+            outcomes.append(Outcome(webhook, self._decided(webhook)))
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
+        await self._settled(outcomes)
+        return len(webhooks)
+
+    async def _settled(self, outcomes: list[Outcome]) -> None:
+        try:
+            accepted = await self._store.settle(outcomes, now=self._clock())
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if len(outcomes) == 1 and isinstance(outcomes[0].result, SetAside):
+                raise
+            for outcome in outcomes:
+                await self._settled([outcome if len(outcomes) > 1 else Outcome(outcome.webhook, _fault(error))])
+            return
+        for outcome, answers in zip(outcomes, accepted, strict=True):
+            self._tell(outcome, answers)
+        if any(isinstance(outcome.result, tuple) for outcome in outcomes):
+            self._woke()
+
+    def _decided(self, webhook: Webhook) -> tuple[Routed, ...] | Ignored | SetAside:
+        source = self._sources().get(webhook.source)
+        if source is None:
+            return SetAside(f"no source is called {webhook.source} any more; set it again, then replay this webhook")
+        try:
+            match source.translate(webhook):
+                case Translated(events):
+                    return tuple(Routed(event, self._route(event, source.to)) for event in events)
+                case Ignored() | SetAside() as other:
+                    return other
+        except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
+            return _fault(error)
+
+    def _tell(self, outcome: Outcome, answers: tuple[Accepted, ...]) -> None:
+        webhook, result = outcome.webhook, outcome.result
+        state, reason = _told(result)
+        log.line(
+            "webhook.translated", id=f"wh_{webhook.number}", source=webhook.source, topic=webhook.topic, state=state,
+            reason=reason,
+        )  # fmt: skip
+        if isinstance(result, tuple):
+            for routed, answer in zip(result, answers, strict=True):
+                log.line(
+                    "event.made", id=answer.event_id, webhook=f"wh_{webhook.number}", type=routed.event.event_type,
+                    test=routed.event.test or None, duplicate_of=answer.duplicate_of,
+                )  # fmt: skip
+        self._watching.translated(webhook.source, state)
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), IDLE)
+        except TimeoutError:
+            return
+
+
+def _fault(error: Exception) -> SetAside:
+    return SetAside(f"a fault of trackbridge itself ({type(error).__name__}); report it, then replay this webhook")
+
+
+def _told(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[str, str | None]:
+    match result:
+        case Ignored(reason):
+            return "ignored", reason
+        case SetAside(reason):
+            return "set_aside", reason
+        case _:
+            return "translated", None

@@ -1,0 +1,193 @@
+"""The two peers of every end-to-end test: a real upstream on a real socket, and `serve` as its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0
+KEY = "upstream-key"
+
+
+def until(holds: Callable[[], Any], *, what: str, patience: float = PATIENCE) -> Any:
+    """Wait for something true and return it; fail with `what` when it does not come."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {patience} s for {what}")
+
+
+# ------------------------------------------------------------------------------------------------------- upstream
+
+
+@dataclass
+class Posted:
+    """One request the upstream got, and what it answered."""
+
+    at: float
+    headers: dict[str, str]
+    events: list[dict[str, Any]]
+    status: int
+
+
+@dataclass
+class Upstream:
+    """A /v1/track receiver. `script` is answered first, one (status, headers, body) a request; then 200."""
+
+    url: str = ""
+    script: list[tuple[int, Mapping[str, str], bytes]] = field(default_factory=list)
+    posted: list[Posted] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, headers: dict[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        events = json.loads(body)["events"]
+        with self.lock:
+            said = self.script.pop(0) if self.script else None
+            if said is None:
+                answer = {"success": True, "event_ids": [event["event_id"] for event in events]}
+                said = (200, {}, json.dumps(answer).encode())
+            self.posted.append(Posted(time.time(), headers, events, said[0]))
+        return said
+
+    def taken(self) -> list[dict[str, Any]]:
+        """Every event that was answered 200, in order of arrival, doubles too."""
+        with self.lock:
+            return [event for post in self.posted if post.status == 200 for event in post.events]
+
+    def ids(self) -> list[str]:
+        return [event["event_id"] for event in self.taken()]
+
+
+@contextmanager
+def upstream() -> Iterator[Upstream]:
+    peer = Upstream()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, extra, content = peer.answer(headers, body)
+            self.send_response(status)
+            for name, value in extra.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    peer.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield peer
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+# ---------------------------------------------------------------------------------------------------------- serve
+
+
+@dataclass
+class Serving:
+    """`trackbridge serve` in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    greeting: str
+    log: Path
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "bridge", *words]
+
+
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    kept = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "PYTHONPATH")
+    checkout = str(Path(__file__).parents[1])
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONPATH": checkout} | dict(settings)
+
+
+@contextmanager
+def serving(folder: Path, settings: Mapping[str, str], *words: str) -> Iterator[Serving]:
+    """A bridge that answers; stopped at the end whatever happened."""
+    log = folder / "serve.log"
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            command("serve", "--port", "0", *words),
+            cwd=folder,
+            env=clean_environment(settings),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert process.stdout
+    try:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("track API:"):
+                break
+        greeting = "".join(lines)
+        found = re.search(r"listens on (\S+)", greeting)
+        assert found, f"serve did not start: {log.read_text()}"
+        yield Serving(process, found[1], greeting, log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stdout.close()
+
+
+def trackbridge(folder: Path, settings: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """One command, to its end."""
+    return subprocess.run(
+        command(*words),
+        cwd=folder,
+        env=clean_environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def listed(folder: Path, settings: Mapping[str, str], what: str, *words: str) -> Sequence[dict[str, Any]]:
+    """`trackbridge list WHAT --format json`."""
+    done = trackbridge(folder, settings, "list", what, "--format", "json", *words)
+    assert done.returncode == 0, done.stderr
+    rows: Sequence[dict[str, Any]] = json.loads(done.stdout)
+    return rows

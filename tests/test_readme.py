@@ -1,0 +1,58 @@
+"""The README tells the truth: its settings, its mapping and its map are held against the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from peers import trackbridge
+
+from bridge.settings import TABLE
+
+CHECKOUT = Path(__file__).parents[1]
+README = (CHECKOUT / "README.md").read_text()
+
+
+def block(language: str, holding: str) -> str:
+    fenced = README.split("```")[1::2]
+    found = [text.partition("\n")[2] for text in fenced if text.startswith(f"{language}\n") and holding in text]
+    assert len(found) == 1, f"one {language} block that holds {holding}"
+    return found[0]
+
+
+def test_the_settings_table_is_the_codes() -> None:
+    rows = [f"| `{row.name}` | {f'`{row.default}`' if row.default else '-'} | {row.meaning} |" for row in TABLE]
+    assert "\n".join(rows) in README
+
+
+def test_the_mapping_makes_the_event_that_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(block("yaml", "provider: acme"))
+    body = re.search(r'^`(\{"id": "e1".*\})`$', README, re.MULTILINE)
+    assert body
+    (tmp_path / "body.json").write_text(body[1])
+    done = trackbridge(tmp_path, {}, "try", "acme.yaml", "body.json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(block("json", "event_id"))
+    made = json.loads(done.stdout)
+    assert re.fullmatch(r"evt_[0-9]+_[a-z0-9]{12}", made.pop("event_id"))
+    del told["event_id"]
+    assert made == told
+    assert '"value": 19.90' in done.stdout
+
+
+def test_the_mapping_has_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(block("yaml", "provider: acme"))
+    done = trackbridge(tmp_path, {}, "check", "acme.yaml")
+    assert (done.returncode, done.stdout) == (0, "1 mapping, no problems\n")
+
+
+def test_the_map_names_what_is_there_and_leaves_nothing_out() -> None:
+    drawn = block("", "cli/")
+    named = set(re.findall(r"^  ([a-z_]+(?:\.py|/))", drawn, re.MULTILINE))
+    there = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in (CHECKOUT / "bridge").iterdir()
+        if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
+    }
+    assert named == there

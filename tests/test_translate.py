@@ -1,0 +1,119 @@
+"""The translate loop: nothing that one webhook does holds up the others, and every end is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from bridge import ledger
+from bridge.model import Event, Ignored, Route, Translated, Translation, Webhook
+from bridge.source import Source
+from bridge.store import Filter, Store
+from bridge.stores import open_store
+from bridge.translate import Translator
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def webhook(name: str, source: str = "shop") -> Webhook:
+    identity = (ledger.signed_webhook(source, name),)
+    return Webhook(source=source, id=name, topic=name, received_at=NOW, body=b"{}", identity=identity)
+
+
+def event(name: str, *, text: Any = b'{"event_type":"lead"}') -> Event:
+    return Event(id=f"evt_{name}", door="source:shop", event_type="lead", test=False, text=text, occurred_at=NOW)
+
+
+def translated(
+    webhooks: list[Webhook], become: Callable[[Webhook], Translation], tmp_path: Path
+) -> list[tuple[str, str, str | None]]:
+    """What stands in the store after the loop has gone round: topic, state, reason."""
+
+    async def passed(store: Store) -> None:
+        source = cast("Source", SimpleNamespace(name="shop", to=None, translate=become))
+        told: list[tuple[str, str]] = []
+        translator = Translator(
+            store=store,
+            sources=lambda: {"shop": source},
+            route=lambda _event, _to: (Route("up"),),
+            clock=lambda: NOW,
+            woke=lambda: None,
+            watching=cast("Any", SimpleNamespace(translated=lambda *words: told.append(words))),
+        )
+        await store.keep(webhooks)
+        while await translator.once():
+            pass
+        assert len(told) == len(webhooks)
+
+    async def listed(store: Store) -> list[tuple[str, str, str | None]]:
+        return [(row.topic or "", row.state.value, row.reason) for row in reversed(await store.webhooks(Filter()))]
+
+    async def both() -> list[tuple[str, str, str | None]]:
+        store = open_store(f"sqlite:////{tmp_path / 'a.db'}".replace("/////", "////"))
+        try:
+            await passed(store)
+            return await listed(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(both())
+
+
+def test_a_source_that_breaks_on_one_webhook_sets_that_one_aside_and_goes_on(tmp_path: Path) -> None:
+    def become(one: Webhook) -> Translation:
+        if one.id == "bad":
+            raise ZeroDivisionError
+        return Ignored("as it should be")
+
+    found = translated([webhook("good"), webhook("bad"), webhook("fine")], become, tmp_path)
+    fault = "a fault of trackbridge itself (ZeroDivisionError); report it, then replay this webhook"
+    assert found == [
+        ("good", "ignored", "as it should be"),
+        ("bad", "set_aside", fault),
+        ("fine", "ignored", "as it should be"),
+    ]
+
+
+def test_an_event_that_the_store_cannot_write_is_set_aside_alone(tmp_path: Path) -> None:
+    def become(one: Webhook) -> Translation:
+        return Translated((event(one.id, text=object() if one.id == "bad" else b"{}"),))
+
+    found = translated([webhook("good"), webhook("bad"), webhook("fine")], become, tmp_path)
+    assert [state for _, state, _ in found] == ["translated", "set_aside", "translated"]
+
+
+def test_a_webhook_whose_source_is_gone_is_set_aside_with_the_mend(tmp_path: Path) -> None:
+    found = translated([webhook("orphan", source="old-shop")], lambda _one: Ignored(""), tmp_path)
+    reason = "no source is called old-shop any more; set it again, then replay this webhook"
+    assert found == [("orphan", "set_aside", reason)]
+
+
+def test_the_loop_wakes_for_what_is_kept_and_stops_when_told(tmp_path: Path) -> None:
+    async def story() -> str:
+        store = open_store(f"sqlite:////{str(tmp_path / 'a.db').lstrip('/')}")
+        source = cast("Source", SimpleNamespace(name="shop", to=None, translate=lambda _one: Ignored("seen")))
+        seen = asyncio.Event()
+        translator = Translator(
+            store=store,
+            sources=lambda: {"shop": source},
+            route=lambda _event, _to: (),
+            clock=lambda: datetime.now(UTC),
+            woke=lambda: None,
+            watching=cast("Any", SimpleNamespace(translated=lambda *_words: seen.set())),
+        )
+        running: Awaitable[None] = asyncio.ensure_future(translator.run())
+        await store.keep([webhook("one")])
+        translator.wake()
+        async with asyncio.timeout(10):
+            await seen.wait()
+            translator.stop()
+            await running
+        alive = datetime.now(UTC) - translator.alive_at < timedelta(seconds=10)
+        await store.close()
+        return "alive" if alive else "hung"
+
+    assert asyncio.run(story()) == "alive"
