@@ -14,6 +14,7 @@ from datetime import datetime
 from bridge.model import Delivery
 from bridge.store import Claimed, Pacing, Standing
 from bridge.stores.sqlite.columns import instant, length, maybe_instant, ms, span
+from bridge.stores.sqlite.making import AHEAD_MS
 from bridge.stores.sqlite.standings import paused_in_all, stands
 
 Row = tuple[int, int, int | None, str, bytes, int, int | None, int | None]
@@ -58,8 +59,8 @@ def _held_back(standing: Standing, *, now: datetime) -> bool:
 def _may_claim(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> bool:
     """Whether the last claim is long enough ago, and a lane is free."""
     found = db.execute("SELECT last_claim_at FROM standings WHERE destination = ?", (destination,)).fetchone()
-    if found and found[0] is not None and abs(at - found[0]) < span(pacing.spacing):
-        return False  # either way round: another process may be a moment ahead, and a clock set back must not block
+    if found and found[0] is not None and -AHEAD_MS < at - found[0] < span(pacing.spacing):
+        return False  # another process may be a moment ahead; beyond a minute it is this clock that was set back
     under_way = db.execute("SELECT count(*) FROM claims WHERE destination = ? AND until > ?", (destination, at))
     taken: int = under_way.fetchone()[0]
     return taken < pacing.lanes
