@@ -132,9 +132,8 @@ def command(*words: str) -> list[str]:
 
 
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    kept = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "PYTHONPATH")
-    checkout = str(Path(__file__).parents[1])
-    return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONPATH": checkout} | dict(settings)
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"} or "COVERAGE" in name}
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[1])} | dict(settings)
 
 
 @contextmanager

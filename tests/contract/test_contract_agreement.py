@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -82,7 +83,9 @@ def test_an_event_is_made_exactly_when_there_is_no_problem(raw: Json) -> None:
         one = made(raw)
         again = jsontext.parse(one.text)
         assert problems(again) == ()
-        assert made(again) == one
+        read = made(again)
+        assert replace(read, text=b"") == replace(one, text=b"")  # a float may be spelt 1e16 or 1E+16
+        assert made(jsontext.parse(read.text)) == read
 
 
 def test_a_keyword_that_the_fast_checker_does_not_know_cannot_slip_into_the_schema() -> None:
