@@ -305,6 +305,20 @@ def test_a_delivery_whose_lease_was_lost_is_delivered_all_the_same_when_it_was(t
     tell(story)
 
 
+def test_a_dead_letter_that_was_taken_all_the_same_is_delivered(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        slow = await claimed(store)
+        quick = await claimed(store, now=NOW + LEASE)
+        gave_up = all_of(quick, DEAD, reason="503 for 72 hours")
+        await store.record(quick.token, attempt(status=503), gave_up, quick.standing, now=NOW + LEASE)
+        await store.record(slow.token, attempt(), all_of(slow, DELIVERED), slow.standing, now=NOW + LEASE)
+        row = await delivery(store, "evt_1")
+        assert (row.state, row.reason, row.attempts, row.last_status) == (DELIVERED, None, 2, 200)
+
+    tell(story)
+
+
 def test_a_lease_that_is_over_but_that_nobody_took_is_still_ones_own(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1")
@@ -346,6 +360,20 @@ def test_a_halved_batch_goes_in_halves_and_with_nobody_else(tell: Tell) -> None:
     tell(story)
 
 
+def test_of_a_mixed_lot_those_like_the_oldest_go_first(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, *(f"evt_{n}" for n in range(5)))
+        found = await claimed(store)
+        mixed = [
+            Settled(one.number, PENDING, next_attempt_at=NOW, together=together)
+            for one, together in zip(found.deliveries, (3, None, 3, 2, 3), strict=True)
+        ]
+        await store.record(found.token, attempt(status=400), mixed, found.standing, now=NOW)
+        assert [await sent(store) for _ in range(4)] == [["evt_0", "evt_2", "evt_4"], ["evt_1"], ["evt_3"], []]
+
+    tell(story)
+
+
 def test_one_that_stands_alone_goes_alone(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_0", "evt_1")
@@ -380,6 +408,17 @@ def test_the_time_of_pauses_that_are_over_does_not_count(tell: Tell) -> None:
     tell(story)
 
 
+def test_a_pause_between_two_attempts_does_not_count_after_the_second_either(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        await later(store, at=0, due=10)
+        await stand(store, Standing("track", paused_for=timedelta(seconds=30)))
+        await later(store, at=50, due=60)
+        assert (await claimed(store, now=after(100))).deliveries[0].tried_for == timedelta(seconds=70)
+
+    tell(story)
+
+
 def test_the_pause_under_way_does_not_count_either(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1")
@@ -399,6 +438,20 @@ def test_a_first_attempt_within_a_pause_leaves_the_rest_of_it_out(tell: Tell) ->
         await store.record(found.token, attempt(at=after(40)), settled, replace(PAUSED, probe_at=after(60)), now=NOW)
         await stand(store, Standing("track", paused_for=timedelta(seconds=60)), now=60)
         assert (await claimed(store, now=after(75))).deliveries[0].tried_for == timedelta(seconds=15)
+
+    tell(story)
+
+
+def test_a_pause_that_began_after_the_first_attempt_is_left_out_whole(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        found = await claimed(store, now=after(5))
+        paused = replace(PAUSED, paused_at=after(10), probe_at=after(30))
+        await stand(store, paused, now=10)
+        settled = all_of(found, PENDING, next_attempt_at=after(30))
+        await store.record(found.token, attempt(at=after(5), status=503), settled, paused, now=after(12))
+        await stand(store, Standing("track", paused_for=timedelta(seconds=20)), now=30)
+        assert (await claimed(store, now=after(40))).deliveries[0].tried_for == timedelta(seconds=15)
 
     tell(story)
 

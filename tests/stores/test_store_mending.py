@@ -77,6 +77,16 @@ def test_a_waiting_delivery_is_due_now(tell: Tell) -> None:
     tell(story)
 
 
+def test_one_that_is_due_already_keeps_its_place(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1", now=NOW)
+        await accepted(store, "evt_2", now=after(1))
+        assert await store.retry(Filter(ids=("dlv_1",)), now=after(2)) == 1
+        assert await sent(store, now=after(2)) == ["evt_1", "evt_2"]
+
+    tell(story)
+
+
 def test_delivered_and_skipped_ones_are_left_alone(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1")
@@ -173,6 +183,16 @@ def test_webhooks_that_were_set_aside_are_received_again(tell: Tell) -> None:
         assert rows[0].state == "ignored"
         assert await store.claim_webhooks(now=after(0.5), limit=9, lease=LEASE) == ()
         assert numbers(await store.claim_webhooks(now=after(1), limit=9, lease=LEASE)) == [1, 2]
+
+    tell(story)
+
+
+def test_a_replayed_webhook_comes_after_those_that_were_there_before(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await set_aside(store, "a")
+        await store.keep([webhook("b", at=after(1)), webhook("c", at=after(3))])
+        await store.replay(Filter(ids=("wh_1",)), now=after(2))
+        assert numbers(await store.claim_webhooks(now=after(4), limit=9, lease=LEASE)) == [2, 1, 3]
 
     tell(story)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from store_made import (
     LEASE,
@@ -142,8 +145,8 @@ def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
         assert found.row == WebhookRow("wh_1", "shopify", "orders/paid", WebhookState.TRANSLATED, None, NOW)
         assert (found.webhook.id, found.webhook.body, found.webhook.number) == ("a", b"{}", 1)
         assert found.events == (
-            EventRow("evt_1", "wh_1", "purchase", test=False, duplicate_of=None, created_at=NOW),
-            EventRow("evt_2", "wh_1", "purchase", test=False, duplicate_of="evt_1", created_at=NOW),
+            EventRow("evt_1", "source:shopify", "wh_1", "purchase", test=False, duplicate_of=None, created_at=NOW),
+            EventRow("evt_2", "source:shopify", "wh_1", "purchase", test=False, duplicate_of="evt_1", created_at=NOW),
         )
 
     tell(story)
@@ -154,7 +157,9 @@ def test_an_event_is_shown_with_its_deliveries(tell: Tell) -> None:
         await furnished(store)
         (found,) = await store.show("evt_3")
         assert isinstance(found, EventDetail)
-        assert found.row == EventRow("evt_3", None, "purchase", test=False, duplicate_of=None, created_at=after(6))
+        assert found.row == EventRow(
+            "evt_3", "key:web", None, "purchase", test=False, duplicate_of=None, created_at=after(6)
+        )
         assert [(row.id, row.event, row.destination, row.state) for row in found.deliveries] == [
             ("dlv_2", "evt_3", "ads", "pending"),
             ("dlv_3", "evt_3", "track", "skipped"),
@@ -241,5 +246,44 @@ def test_ignored_webhooks_are_counted_as_such(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, "a", "b")
         assert (await store.tally()).webhooks == {("shopify", "ignored"): 2}
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("sources", "more", "expected"),
+    [
+        (["shopify"], {}, ["a", "b"]),
+        (["shopify", "stripe"], {}, ["a", "b", "c"]),
+        ([], {}, []),
+        (["strange\ud800"], {}, []),
+        (["shopify", "stripe"], {"limit": 2}, ["a", "b"]),
+        (["shopify", "stripe"], {"after": 2}, ["c"]),
+        (["shopify", "stripe"], {"after": 3}, []),
+        (["shopify", "stripe"], {"since": after(5)}, ["c"]),
+        (["shopify", "stripe"], {"since": after(5.0001)}, []),
+    ],
+)
+def test_kept_webhooks_are_paged_through_in_full_whatever_their_state(
+    tell: Tell, sources: list[str], more: dict[str, Any], expected: list[str]
+) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        found = await store.kept(sources, **({"since": None, "after": 0, "limit": 10} | more))
+        assert [one.id for one in found] == expected
+
+    tell(story)
+
+
+def test_a_kept_webhook_comes_back_as_it_was_and_asking_changes_nothing(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        given = webhook("a", body=b'{"id": 7}')
+        await store.keep([given])
+        [found] = await store.kept(["shopify"], since=None, after=0, limit=1)
+        assert found == replace(given, number=1)
+        [row] = await store.webhooks(Filter())
+        assert row.state == WebhookState.RECEIVED
+        [claimed] = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        assert claimed == found
 
     tell(story)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -151,6 +152,21 @@ def test_a_file_that_is_no_store_is_refused_and_left_as_it_is(tmp_path: Path, ma
     assert picture(tmp_path) == before
 
 
+def test_the_items_of_one_request_share_one_body(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        body = b"x" * 9000
+        await store.keep([webhook("a", body=body), webhook("b", body=bytes(bytearray(body))), webhook("c", body=b"y")])
+        await store.keep([webhook("a", body=b"z")])
+        found = await store.claim_webhooks(now=NOW, limit=9, lease=SECOND)
+        assert [one.body for one in found] == [body, body, b"y"]
+        await store.close()
+
+    asyncio.run(story())
+    with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+        assert db.execute("SELECT length(bytes) FROM bodies").fetchall() == [(9000,), (1,)]
+
+
 def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     (tmp_path / "x.db").touch()
     opened_and_closed(tmp_path / "x.db")
@@ -204,6 +220,23 @@ def test_a_damaged_store_is_unusable_and_says_what_to_do(tmp_path: Path) -> None
         for page in pages:
             raw.seek((page - 1) * size)
             raw.write(b"\xa5" * size)
+    asyncio.run(story())
+
+
+def test_a_store_whose_log_was_being_moved_into_it_when_all_stopped_opens_with_all_it_had(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.keep([webhook(str(n)) for n in range(200)])
+        for name in ("x.db", "x.db-wal"):
+            shutil.copy(tmp_path / name, tmp_path / name.replace("x", "y"))
+        await store.close()
+        with (tmp_path / "y.db").open("r+b") as raw:  # the first page goes first, and says how many there will be
+            raw.seek(28)
+            raw.write((10_000).to_bytes(4, "big"))
+        store = SqliteStore(str(tmp_path / "y.db"))
+        assert len(await store.webhooks(Filter())) == 200
+        await store.close()
+
     asyncio.run(story())
 
 

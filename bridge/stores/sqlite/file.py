@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing, suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -102,15 +103,22 @@ def _see_that_it_is_ours(path: str) -> None:
     Never by opening it ourselves: closing it again would drop the locks that this process holds through SQLite
     (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
     """
-    try:
-        with closing(_connected(path, "ro&immutable=1")) as db:
-            whose = _pragma(db, "application_id")
-    except sqlite3.DatabaseError as error:
-        if trouble.code(error) != sqlite3.SQLITE_NOTADB:
-            raise
-        whose = None
-    if whose != APPLICATION_ID:
+    if _whose(path, "ro&immutable=1") != APPLICATION_ID:
         raise _foreign(path)
+
+
+def _whose(path: str, mode: str) -> int | None:
+    try:
+        with closing(_connected(path, mode)) as db:
+            return _pragma(db, "application_id")
+    except sqlite3.DatabaseError as error:
+        match trouble.code(error):
+            case sqlite3.SQLITE_NOTADB:
+                return None
+            case sqlite3.SQLITE_CORRUPT if mode != "ro":
+                return _whose(path, "ro")  # another process is just moving its log into the file, or died doing so
+            case _:
+                raise
 
 
 def _foreign(path: str) -> StoreUnusable:
@@ -125,16 +133,36 @@ def _claim(db: sqlite3.Connection, path: str) -> None:
     Only the header's page is written before the write-ahead log is on, so it is there whole or not at all.
     """
     if _pragma(db, "application_id") != APPLICATION_ID:
-        if _pragma(db, "page_count"):
-            raise _foreign(path)
         db.execute(f"PRAGMA page_size = {_PAGE}")
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            raise StoreUnavailable(
-                f"the store {path} cannot keep a write-ahead log; put it on a disk of this machine, not on a network's"
-            )
+        with _transaction(db, "BEGIN"):
+            # So that a purge can give pages back to the disk. It writes the header itself, and so comes first here,
+            # neither before the transaction nor after its first page: two processes may be making the file at once.
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            if _pragma(db, "application_id") != APPLICATION_ID:
+                if _pragma(db, "schema_version"):
+                    raise _foreign(path)
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if _logging(db) != "wal":
+        raise StoreUnavailable(
+            f"the store {path} cannot keep a write-ahead log; put it on a disk of this machine, not on a network's"
+        )
+
+
+def _logging(db: sqlite3.Connection) -> str:
+    """Turn the write-ahead log on; the journal mode that this came to.
+
+    SQLite does not wait for another process that is turning it on as well, so this does.
+    """
+    patience = time.monotonic() + _BUSY.total_seconds()
+    while True:
+        try:
+            mode: str = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if trouble.code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(0.01)
+        else:
+            return mode
 
 
 def _migrate(db: sqlite3.Connection, path: str, steps: Sequence[Sequence[str]]) -> None:
@@ -144,17 +172,23 @@ def _migrate(db: sqlite3.Connection, path: str, steps: Sequence[Sequence[str]]) 
                 f"the store {path} was written by a newer trackbridge (its schema is {version}, this one knows "
                 f"{len(steps)}); install that version again, or name another file in BRIDGE_STORE"
             )
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with _transaction(db):
             if _pragma(db, "user_version") == version:  # or another process was quicker
                 for statement in steps[version]:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {version + 1}")
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    db.execute(begin)
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def _pragma(db: sqlite3.Connection, name: str) -> int:
