@@ -1,43 +1,168 @@
-"""`trackbridge check`: every problem of mapping files, one line each, in one run.
+"""`trackbridge check`: every problem of mappings and of the examples beside them, in one run.
 
-Not concerned with what a problem is: the mapping package finds them.
+Not concerned with what a problem is: the mapping package finds them; how they are written is `verdicts`' affair.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge import mapping
-from bridge.app import mapping_files
-from bridge.cli.send import read
-from bridge.errors import SettingsError
-from bridge.model import Problem
+from bridge.cli import verdicts
+from bridge.errors import BridgeError, SettingsError
+from bridge.mapping import examples
+from bridge.mapping.examples import Example
+from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files
+from bridge.mapping.problems import Problems, nearest
+from bridge.model import Place, Problem
 from bridge.settings import mappings_folder
+
+POLL = 0.3
+"""Seconds between two looks at the files with `--watch`."""
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the problems; 1 where one is an error."""
-    paths = _files(options.paths) if options.paths else mapping_files(mappings_folder(os.environ))
-    problems: list[Problem] = []
-    for path in paths:
-        _, found = mapping.check(read(path), name=str(path))
-        problems.extend(found)
-    for problem in problems:
-        print(problem)
-    errors = sum(problem.severity == "error" for problem in problems)
-    if not problems:
-        print(f"{len(paths)} mapping{'s' * (len(paths) != 1)}, no problems")
-    return 1 if errors else 0
+    return _watch(options) if options.watch else _once(options)
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
-    files: list[Path] = []
+@dataclass(slots=True)
+class _Round:
+    """One run over all files: what was found, and in which files."""
+
+    problems: list[Problem] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    mappings: int = 0
+    examples: int = 0
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def read(self, path: Path) -> bytes:
+        """The bytes of a file. Raises SettingsError that names it."""
+        try:
+            found = path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+        self.files.append(path)
+        self.texts[str(path)] = found.decode("utf-8", "replace")
+        return found
+
+
+def _once(options: argparse.Namespace) -> int:
+    found = _Round()
+    _look(found, options.paths, with_examples=not options.no_examples)
+    problems = sorted(found.problems)
+    if options.strict:
+        problems = [replace(problem, severity="error") for problem in problems]
+    print(verdicts.written(problems, options.format, texts=found.texts, counts=(found.mappings, found.examples)))
+    return 1 if any(problem.severity == "error" for problem in problems) else 0
+
+
+# ------------------------------------------------------------------------------------------------------------ files
+
+
+def _look(found: _Round, paths: Sequence[Path], *, with_examples: bool) -> None:
+    """Check what was named: mappings, folders of them, single examples; without any name what serve would load."""
+    if not paths:
+        _mappings(found, mapping_files(mappings_folder(os.environ)), with_examples=with_examples)
+        return
     for path in paths:
-        found = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-        if not found:
-            raise SettingsError(f"{path}: holds no .yaml file")
-        files.extend(found)
-    return files
+        if path.is_dir():
+            files = sorted(path.glob("*.yaml"))
+            if not files:
+                raise SettingsError(f"{path}: holds no .yaml file")
+            providers = _mappings(found, files, with_examples=with_examples)
+            if with_examples:
+                _strays(found, path, providers)
+        elif path.absolute().parts[-3:-2] == (EXAMPLES,):
+            _one_example(found, path)
+        else:
+            _mappings(found, [path], with_examples=with_examples)
+
+
+def _mappings(found: _Round, files: Iterable[Path], *, with_examples: bool) -> set[str]:
+    """Check mappings with their examples; the providers that they are about."""
+    providers: set[str] = set()
+    for path in files:
+        reading = mapping.reading(found.read(path), name=str(path))
+        provider = reading.parts.provider or path.stem
+        providers.add(provider)
+        found.mappings += 1
+        if with_examples:
+            told = [_example(found, reading.problems, each) for each in example_files(path, provider)]
+            examples.check(reading, [example for example in told if example], reading.problems)
+        found.problems.extend(reading.all)
+    return providers
+
+
+def _example(found: _Round, problems: Problems, path: Path) -> Example | None:
+    found.examples += 1
+    return examples.read(found.read(path), name=str(path), problems=problems)
+
+
+def _strays(found: _Round, folder: Path, providers: set[str]) -> None:
+    """Folders of examples that belong to no mapping."""
+    for beside in example_folders(folder):
+        files = sorted(beside.glob("*.yaml"))
+        if beside.name not in providers and files:
+            told = f"no mapping in {folder} is for the provider '{beside.name}'{nearest(beside.name, providers)}"
+            found.problems.append(Problem(Place(str(files[0]), 1, 1), "error", told))
+
+
+def _one_example(found: _Round, path: Path) -> None:
+    """Check one example against the mapping of its provider."""
+    folder, provider = path.absolute().parents[2], path.absolute().parent.name
+    problems = Problems()
+    example = _example(found, problems, path)
+    for file in sorted(folder.glob("*.yaml"), key=lambda each: each.stem != provider):
+        reading = mapping.reading(found.read(file), name=str(file))
+        if reading.parts.provider == provider:
+            if reading.mapping is None:
+                raise SettingsError(f"{file} has errors of its own; check it first")
+            if example is not None:
+                examples.run(reading.mapping, example, problems)
+            found.problems.extend(problems.all)
+            return
+    raise SettingsError(f"{path}: no mapping in {folder} is for the provider `{provider}`")
+
+
+# ------------------------------------------------------------------------------------------------------------ watch
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Check again whenever a file changes, until Ctrl-C."""
+    try:
+        while True:
+            seen = _state(options.paths)
+            try:
+                _once(options)
+            except BridgeError as error:
+                print(f"trackbridge: {error}", file=sys.stderr)
+            print(f"watching {len(seen)} files; Ctrl-C ends", file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            while _state(options.paths) == seen:
+                time.sleep(POLL)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _state(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+    """Every file that a run would read, with its time and size."""
+    roots = list(paths) or [path.parent for path in mapping_files(mappings_folder(os.environ))]
+    folders = {path if path.is_dir() else path.parent for path in roots}
+    files = [path for path in roots if path.is_file()]
+    for folder in folders:
+        files += [*folder.glob("*.yaml"), *(folder / EXAMPLES).glob("*/*.yaml")]
+    state: dict[Path, tuple[int, int]] = {}
+    for path in files:
+        try:
+            known = path.stat()
+        except OSError:
+            continue
+        state[path] = (known.st_mtime_ns, known.st_size)
+    return state

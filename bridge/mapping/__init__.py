@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge import signature
 from bridge.errors import MappingError, SettingsError
 from bridge.mapping import layout
-from bridge.mapping.compiler import Program, compile_layout
+from bridge.mapping.compiler import Learnt, Program, compile_layout
 from bridge.mapping.document import read
 from bridge.mapping.layout import Layout, Var
+from bridge.mapping.lint import lint
 from bridge.mapping.problems import Problems, nearest
 from bridge.mapping.recipes import read_recipe
 from bridge.mapping.source import MappedSource
@@ -24,7 +25,7 @@ from bridge.mapping.translation import Translator
 from bridge.model import Problem
 from bridge.signature import Recipe
 
-__all__ = ["MappedSource", "Mapping", "Var", "check", "load", "parse"]
+__all__ = ["MappedSource", "Mapping", "Reading", "Var", "check", "load", "parse", "reading"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,16 +107,41 @@ def parse(text: str | bytes, *, name: str) -> Mapping:
 
 def check(text: str | bytes, *, name: str) -> tuple[Mapping | None, tuple[Problem, ...]]:
     """The mapping in a text, None where it has errors, and every problem, warnings too, in the order of the file."""
+    found = reading(text, name=name)
+    return found.mapping, found.all
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A mapping file as far as it could be read. `problems` are the compiler's and all errors, `advice` the rest."""
+
+    problems: Problems
+    advice: Problems = field(default_factory=Problems)
+    mapping: Mapping | None = None
+    parts: Layout = field(default_factory=Layout)
+    learnt: Learnt = field(default_factory=Learnt)
+
+    @property
+    def all(self) -> tuple[Problem, ...]:
+        """Everything found, in the order of the file."""
+        return tuple(sorted({*self.problems.all, *self.advice.all}))
+
+
+def reading(text: str | bytes, *, name: str) -> Reading:
+    """What can be read of a mapping's text, with every problem."""
     problems = Problems()
     root = read(text, name=name, problems=problems)
     if root is None:
-        return None, problems.all
+        return Reading(problems)
     parts = layout.read(root, problems)
     recipe = read_recipe(parts.webhook, problems)
-    program = compile_layout(parts, problems, name=name)
+    learnt = Learnt()
+    program = compile_layout(parts, problems, name=name, learnt=learnt)
+    advice = Problems()
+    lint(parts, learnt, problems, advice)
     if problems.errors or recipe is None or program is None:
-        return None, problems.all
-    return _mapping(parts, recipe, program, name=name), problems.all
+        return Reading(problems, advice, None, parts, learnt)
+    return Reading(problems, advice, _mapping(parts, recipe, program, name=name), parts, learnt)
 
 
 def _mapping(parts: Layout, recipe: Recipe, program: Program, *, name: str) -> Mapping:

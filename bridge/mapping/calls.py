@@ -59,11 +59,14 @@ class Calls(Writer):
                 text = f"{function.name}() takes `&…` as argument {place + 1}"
                 return self.refuse(text, at=node.at, kind="invalid-type")
             return self.function(node.children[0])
+        refused = len(self.problems)
         atom = self.value(node, current)
+        if len(self.problems) > refused:
+            return atom
         types = self.types_of(atom)
         allowed = parameter.types | _NULL if function.own else parameter.types
-        if not types & allowed:
-            kind = "null" if types == _NULL else " or ".join(semantics.SPOKEN[kind] for kind in sorted(types))
+        if not types & allowed or not (types == _NULL or (types - _NULL) & parameter.types):
+            kind = " or ".join(semantics.SPOKEN[kind] for kind in sorted(types))
             text = f"{function.name}() takes {parameter.wanted} as argument {place + 1}, not {kind}"
             return self.refuse(text, at=node.at, kind="invalid-type")
         if "null" in types - allowed:

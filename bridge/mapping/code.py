@@ -6,7 +6,6 @@ fails. Not concerned with what the lines say.
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -133,7 +132,6 @@ class Code:
         code = compile(source, self.file_name, "exec")
         namespace: dict[str, Any] = {**names, **self.constants}
         exec(code, namespace)  # noqa: S102  the source is written above, from a parsed tree; no text of a mapping is code
-        linecache.cache[self.file_name] = (len(source), None, source.splitlines(keepends=True), self.file_name)
         return Compiled(source, code, namespace, tuple(spots))
 
 

@@ -7,7 +7,7 @@ concerned with running what it makes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.contract import TEXT_FIELDS
 from bridge.jsontext import Json
@@ -19,6 +19,7 @@ from bridge.mapping.frame import HELPERS, Frame
 from bridge.mapping.layout import Layout, Refusal, Rule
 from bridge.mapping.names import Known, Name, Scope
 from bridge.mapping.problems import Problems
+from bridge.mapping.recall import Recall, take
 from bridge.mapping.requirements import Requirements
 from bridge.mapping.semantics import ANY, KEPT
 from bridge.mapping.syntax import ExpressionError, parse, parts
@@ -27,7 +28,7 @@ from bridge.mapping.template import Path, Template
 from bridge.mapping.traps import traps
 from bridge.model import Place
 
-NAMES: dict[str, object] = {**GLOBALS, **HELPERS, "_KEPT": KEPT}
+NAMES: dict[str, object] = {**GLOBALS, **HELPERS, "_KEPT": KEPT, "_take": take}
 _NOTHING = Tree("literal", 0)
 _CALL = "function_expression"
 
@@ -44,6 +45,7 @@ class RuleCode:
     needs_body: bool
     when_line: int | None
     places: dict[Path, Place]
+    recalls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,27 @@ class Program:
     test_needs_body: bool
 
 
-def compile_layout(layout: Layout, problems: Problems, *, name: str) -> Program | None:
+@dataclass(slots=True)
+class Learnt:
+    """What compiling found out about the mapping's expressions: the tree of each, and the types it may come to."""
+
+    trees: dict[Scalar, Tree] = field(default_factory=dict)
+    types: dict[Scalar, frozenset[str]] = field(default_factory=dict)
+
+
+def compile_layout(layout: Layout, problems: Problems, *, name: str, learnt: Learnt | None = None) -> Program | None:
     """The program of a mapping; None where there are errors, which are then among the problems."""
-    return _Compiler(layout, problems, name).program()
+    return _Compiler(layout, problems, name, learnt or Learnt()).program()
 
 
 class _Compiler:
-    def __init__(self, layout: Layout, problems: Problems, name: str) -> None:
+    def __init__(self, layout: Layout, problems: Problems, name: str, learnt: Learnt) -> None:
         self._layout = layout
         self._problems = problems
         self._code = Code(f"<mapping {name}>")
         self._types: dict[str, frozenset[str]] = {}
-        self._trees: dict[Scalar, Tree] = {}
+        self._learnt = learnt
+        self._trees = learnt.trees
         self._names: dict[str, Name | None] = {}
         self._open: list[str] = []
         self._known = Known(
@@ -109,6 +120,7 @@ class _Compiler:
                     needs_body=_reads_body(scope),
                     when_line=rule.when.place.line if rule.when else None,
                     places=places,
+                    recalls=rule.recall is not None,
                 )
                 for rule, (name, scope, places) in zip(self._layout.rules, rules, strict=True)
             ),
@@ -136,7 +148,8 @@ class _Compiler:
             self._problems.error(scalar.at(problem.at), problem.text)
         for warning in coder.warnings:
             self._problems.warning(scalar.at(warning.at), warning.text)
-        return atom, coder.types_of(atom)
+        self._learnt.types[scalar] = coder.types_of(atom)
+        return atom, self._learnt.types[scalar]
 
     def condition(self, scalar: Scalar, scope: Scope) -> str:
         """Python that is true where an expression holds."""
@@ -201,17 +214,17 @@ class _Compiler:
     def _make_name(self, name: str, slot: int) -> Name:
         node, scope = self._node(name), Scope(self._known)
         with self._code.standing_for(None), self._code.function("S") as call:
-            self._code.emit(f"v = S.lets[{slot}]")
-            self._code.emit("if v is not _UNSET: return v")
-            if isinstance(node, Scalar) and node.is_expression:
+            if not isinstance(node, Scalar):
+                atom, types = Template(self._code, self._problems, self).box(node, ("let", name), scope), ANY
+            elif node.is_expression:
                 atom, types = self.write(node, scope)
             else:
-                template = Template(self._code, self._problems, self)
-                atom, types = template.value(node, ("let", name), scope).atom, ANY
+                atom, types = self._code.constant(node.literal), ANY
             self._code.emit(f"S.lets[{slot}] = {atom}")
             self._code.emit(f"return {atom}")
         return Name(
             call=call,
+            slot=slot,
             types=types,
             growth=self._growth(node, scope),
             uses=frozenset(scope.uses),
@@ -232,10 +245,17 @@ class _Compiler:
         with self._code.function("S") as name:
             if rule.when is not None:
                 self._code.emit(f"if not {self.condition(rule.when, scope)}: return None")
-            event = template.value(rule.event, (), scope).atom
+            event = template.box(rule.event, (), scope)
+            if rule.recall is not None:
+                self._recall(rule.recall, event, scope)
             requirements.write(self._code, event)
             self._code.emit(f"return {event}, {self._key(rule, scope)}")
         return name, scope, template.places
+
+    def _recall(self, recall: Recall, event: str, scope: Scope) -> None:
+        atom, _ = self.write(recall.dedupe, scope)
+        with self._code.standing_for(recall.dedupe):
+            self._code.emit(f"if {atom} is not None: _take(S, {event}, {self._code.constant(recall)}, _as_key({atom}))")
 
     def _key(self, rule: Rule, scope: Scope) -> str:
         if rule.dedupe is None:
@@ -256,7 +276,9 @@ class _Compiler:
             return None
         made = self._name("webhook.test")
         with self._code.standing_for(test), self._code.function("S") as name:
-            self._code.emit(f"return _as_flag({made.call}(S))" if made else "return False")
+            if made is not None:
+                value = self._code.assign(f"S.lets[{made.slot}]")
+                self._code.emit(f"return _as_flag({made.call}(S) if {value} is _UNSET else {value})")
         return name
 
 

@@ -29,6 +29,7 @@ MOST_NODES = 100_000
 IN_QUOTES = "put the expression in quotes"
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _BARE_EXPRESSION = re.compile(r"(?:^|[:\-,\[{]\s+|[\[{])=[^\s=]")
+_TROUBLE = re.compile(r": |\s#|[\[\]{}\"'],|:$")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -54,7 +55,7 @@ class File:
 
     def line(self, number: int) -> str:
         """A line by its number, from 1."""
-        return self.rest_of_line(self._starts[number - 1]) if number <= len(self._starts) else ""
+        return self.rest_of_line(self._starts[number - 1]) if 1 <= number <= len(self._starts) else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,10 +178,19 @@ def read(text: str | bytes, *, name: str, problems: Problems) -> Node | None:
 def _unreadable(file: File, error: yaml.MarkedYAMLError) -> tuple[Place, str]:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    place = Place(file.name, line, column)
-    bare = _BARE_EXPRESSION.search(file.line(line)) or (line > 1 and _BARE_EXPRESSION.search(file.line(line - 1)))
     what = f"not YAML: {error.problem or error.context}"
-    return place, f"{what}; {IN_QUOTES}" if bare else what
+    begun = error.context_mark.line + 1 if error.context_mark and "flow" in (error.context or "") else line
+    if begun != line:
+        what += f"; what opens in line {begun} is not closed"
+    elif "tab" not in what and (_BARE_EXPRESSION.search(file.line(line)) or _tripped(file.line(line - 1))):
+        what += f"; {IN_QUOTES}"
+    return Place(file.name, line, column), what
+
+
+def _tripped(line: str) -> bool:
+    """Whether a line holds an expression without quotes that may be what YAML trips over in the next."""
+    found = _BARE_EXPRESSION.search(line)
+    return found is not None and _TROUBLE.search(line, found.end()) is not None
 
 
 class _Refused(Exception):
@@ -223,7 +233,9 @@ class _Composer:
                     documents += 1
                     self._directives(event, start, documents)
                 case yaml.AliasEvent():
-                    self._add(*self._alias(event, start))
+                    node, size = self._alias(event, start)
+                    self._count(size, start)
+                    self._add(node, size)
                 case yaml.ScalarEvent():
                     self._scalar(event, start)
                 case yaml.CollectionStartEvent():
@@ -271,6 +283,7 @@ class _Composer:
         node = Scalar(self._file, value, event.value, start, end, style, in_flow)
         if event.anchor:
             self._anchors[event.anchor] = node, 1
+        self._count(1, start)
         self._add(node, 1)
 
     def _content(self, start: int, event: yaml.ScalarEvent) -> int:
@@ -296,6 +309,7 @@ class _Composer:
         node: Node = Table(place, self._entries(done.nodes)) if done.is_table else Series(place, tuple(done.nodes))
         if done.anchor:
             self._anchors[done.anchor] = node, done.size
+        self._count(1, done.start)
         self._add(node, done.size)
 
     def _entries(self, nodes: list[Node]) -> dict[str, Entry]:
@@ -314,10 +328,13 @@ class _Composer:
         if tag is not None:
             self._problems.error(place, "a tag has no meaning here; write the value plain, or in quotes")
 
-    def _add(self, node: Node, size: int) -> None:
-        self._size += size
+    def _count(self, more: int, start: int) -> None:
+        self._size += more
         if self._size > MOST_NODES:
-            raise _Refused(node.place, f"holds over {MOST_NODES:,} values, repeated ones counted each time")
+            text = f"holds over {MOST_NODES:,} values, repeated ones counted each time"
+            raise _Refused(self._file.place(start), text)
+
+    def _add(self, node: Node, size: int) -> None:
         if self._open:
             self._open[-1].nodes.append(node)
             self._open[-1].size += size

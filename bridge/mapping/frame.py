@@ -6,13 +6,21 @@ Generated code reads and writes it. Not concerned with which rules there are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from bridge.jsontext import Json
-from bridge.mapping.semantics import BOXES, Pruner, Unworkable, spoken
+from bridge.mapping.recall import Recalling
+from bridge.mapping.semantics import BOXES, MOST_NODES, Pruner, Unworkable, begin_building, spoken
+
+_FEW = 1_000
+"""Rounds of for_each that cannot make an event too large to be written: each is bounded by itself."""
 
 UNSET = object()
 """A name that has not been worked out."""
+
+
+Texts = Mapping[str, "Texts | None"]
+"""Text fields level by level: None for one, what is below for an object or a list around them."""
 
 
 class Frame:
@@ -25,7 +33,9 @@ class Frame:
         "notes",
         "pruner",
         "query",
+        "recalling",
         "request",
+        "rounds",
         "source",
         "teller",
         "vars",
@@ -53,34 +63,56 @@ class Frame:
         self.vars: Mapping[str, str] = source["vars"]
         self.lets: list[Json] = [UNSET] * names
         self.notes: list[str] = []
+        self.recalling: Recalling | None = None
         self.pruner = Pruner()
+        self.rounds = 0
         self.teller = teller
+        begin_building()
 
-    def prune(self, value: Json) -> Json:
-        """A list or object without what is nothing in it."""
-        return self.pruner.prune(value)
+    def put(self, target: Json, key: str | None, value: Json) -> None:
+        """Put a value that is no text into an object, or to the end of a list, without what is nothing in it."""
+        kept = self.pruner.prune(value) if value.__class__ in BOXES else value
+        if kept is None:
+            return
+        if key is None:
+            target.append(kept)
+        else:
+            target[key] = kept
+
+    def put_texts(self, target: Json, key: str | None, value: Json, texts: Texts | None) -> None:
+        """The same where whole numbers are text: `texts` None is the value itself, else the fields below it."""
+        self.put(target, key, _as_text(value, texts))
+
+    def each(self, value: Json) -> list[Json]:
+        """The elements that a for_each goes through, counted against a bound."""
+        items = as_list(value)
+        self.rounds += len(items)
+        if self.rounds > MOST_NODES:
+            raise Unworkable(f"for_each goes through more than {MOST_NODES:,} elements")
+        return items
+
+    def weigh(self, event: Json) -> None:
+        """Refuse an event whose texts, repeated by many rounds of for_each, are more than may be built."""
+        if self.rounds > _FEW:
+            Pruner().prune(event)
 
     def leave_out(self, field: str, error: Exception) -> None:
         """Note that a field is left out, and why."""
         self.notes.append(self.teller.note(field, error))
 
 
-class Teller:
+class Teller(Protocol):
     """Says where and why a value cannot be worked out."""
 
     def note(self, field: str, error: Exception) -> str:
         """The text of a note about a field that was left out."""
-        raise NotImplementedError
+        ...
 
 
-Texts = Mapping[str, "Texts | None"]
-"""Text fields level by level: None for one, what is below for an object or a list around them."""
-
-
-def as_text(value: Json, texts: Texts) -> Json:
+def _texts_in(value: Json, texts: Texts) -> Json:
     """A list or object in which the whole numbers of text fields are text."""
     if value.__class__ is list:
-        return [as_text(item, texts) for item in value]
+        return [_texts_in(item, texts) for item in value]
     if value.__class__ is not dict:
         return value
     return {key: _as_text(item, texts[key]) if key in texts else item for key, item in value.items()}
@@ -88,7 +120,7 @@ def as_text(value: Json, texts: Texts) -> Json:
 
 def _as_text(value: Json, below: Texts | None) -> Json:
     if below is not None:
-        return as_text(value, below)
+        return _texts_in(value, below)
     return str(value) if value.__class__ is int else value
 
 
@@ -139,8 +171,6 @@ def lacking(field: str) -> NoReturn:
 
 HELPERS: dict[str, object] = {
     "_UNSET": UNSET,
-    "_BOXES": BOXES,
-    "_as_text": as_text,
     "_as_key": as_key,
     "_as_flag": as_flag,
     "_as_list": as_list,

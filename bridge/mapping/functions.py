@@ -164,7 +164,7 @@ def _parse_json(text: str) -> Json:
 @_function(
     "sha256(text: string) -> string",
     "The SHA-256 of the text's UTF-8 bytes, in lower-case hex.",
-    (("sha256('a')", '"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4f72b9807785afee48bb"'),),
+    (("sha256('a')", '"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"'),),
 )
 def _sha256(text: str) -> str:
     try:

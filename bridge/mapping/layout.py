@@ -6,12 +6,16 @@ signature recipes mean.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.mapping.amounts import MinorUnits
 from bridge.mapping.document import Node, Scalar, Table
+from bridge.mapping.names import NAME, ROOTS
 from bridge.mapping.problems import Problems
+from bridge.mapping.recall import Recall
+from bridge.mapping.recall import read as read_recall
 from bridge.mapping.sheet import Sheet
 from bridge.model import Place
 
@@ -20,7 +24,7 @@ KEYS = ("mapping", "provider", "title", "webhook", "vars", "minor_units", "set_a
 WEBHOOK_EXPRESSIONS = ("occurred_at", "account", "test")
 WEBHOOK_RECIPE = ("signature", "id", "topic", "items", "challenge")
 RULE_KEYS = ("topic", "when", "dedupe", "require", "recall", "event")
-RECALL_KEYS = ("event_type", "dedupe", "take", "wait")
+_PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 REQUIRED = (("properties", "order_id"), ("properties", "value"), ("properties", "currency"))
 REQUIRING = frozenset({"purchase", "subscription", "refund"})
 """The event types that need REQUIRED unless `require` says otherwise."""
@@ -55,6 +59,7 @@ class Rule:
     require: tuple[Requirement, ...] | None
     event: Table
     event_key: Scalar
+    recall: Recall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class _Reader:
     def layout(self, root: Node) -> Layout:
         sheet = Sheet.of(root, KEYS, self._problems, what="a mapping")
         self._version(sheet)
-        self._layout.provider = sheet.text("provider", needed=True) or ""
+        self._provider(sheet)
         self._layout.title = sheet.text("title") or self._layout.provider
         self._webhook(sheet)
         self._vars(sheet.table("vars"))
@@ -117,6 +122,14 @@ class _Reader:
             self._problems.error(
                 version.place, f"this is version {VERSION} of the language: write `mapping: {VERSION}`"
             )
+
+    def _provider(self, sheet: Sheet) -> None:
+        provider = sheet.scalar("provider", needed=True)
+        if provider is None:
+            return
+        if not _PROVIDER.fullmatch(provider.text):
+            self._problems.error(provider.place, "provider must be of a-z, 0-9, `-` and `_`: it stands in addresses")
+        self._layout.provider = provider.text
 
     def _webhook(self, sheet: Sheet) -> None:
         node = sheet.node("webhook", needed=True)
@@ -161,6 +174,11 @@ class _Reader:
         self._layout.units = MinorUnits(exponents, None if default is None else int(default.value))
 
     def _lets(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
+        for name, (key, _) in entries.items():
+            if not NAME.fullmatch(name):
+                self._problems.error(key.place, "a name must be of letters, digits and `_`")
+            elif name in ROOTS:
+                self._problems.error(key.place, f"the name '{name}' is taken by a root")
         self._layout.lets = dict(entries)
 
     def _refusal(self, node: Node) -> Refusal | None:
@@ -172,7 +190,8 @@ class _Reader:
     def _rule(self, node: Node, *, topic_needed: bool) -> Rule | None:
         sheet = Sheet.of(node, RULE_KEYS, self._problems, what="a rule")
         topics = tuple(item.text for item in sheet.scalars("topic", needed=topic_needed)) or None
-        self._recall(sheet)
+        asked = sheet.node("recall")
+        recall = None if asked is None else read_recall(asked, self._problems)
         event = sheet.node("event", needed=True)
         when, dedupe, require = sheet.expression("when"), sheet.expression("dedupe"), self._require(sheet)
         if event is None or not isinstance(node, Table):
@@ -180,23 +199,12 @@ class _Reader:
         if not isinstance(event, Table):
             self._problems.error(event.place, "event must be an object")
             return None
-        return Rule(node.place, topics, when, dedupe, require, event, node.entries["event"].key)
+        return Rule(node.place, topics, when, dedupe, require, event, node.entries["event"].key, recall)
 
     def _require(self, sheet: Sheet) -> tuple[Requirement, ...] | None:
         if sheet.node("require") is None:
             return None
         return tuple(Requirement(tuple(item.text.split(".")), item.place) for item in sheet.scalars("require"))
-
-    def _recall(self, sheet: Sheet) -> None:
-        node = sheet.node("recall")
-        if node is None:
-            return
-        below = Sheet.of(node, RECALL_KEYS, self._problems, what="recall")
-        below.text("event_type", needed=True)
-        below.expression("dedupe", needed=True)
-        below.scalars("take", needed=True)
-        below.text("wait")
-        self._problems.error(node.place, "recall is not available yet")
 
     def _ignores(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
         named = {topic for rule in self._layout.rules for topic in rule.topics or ()}

@@ -6,6 +6,7 @@ roots whose fields are known.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ from bridge.mapping.syntax import Node
 from bridge.mapping.writer import Writer
 
 ROOTS = ("body", "headers", "query", "webhook", "source", "request")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""What can be a name: an identifier of JMESPath."""
 WEBHOOK = ("id", "topic", "received_at", "occurred_at", "account", "test")
 SOURCE = ("name", "vars")
 _LAZY = frozenset({"occurred_at", "account", "test"})
@@ -24,12 +27,14 @@ _NAMELESS = frozenset({"null", "true", "false"})
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name of `let`, compiled: the call that gives its value, the types it may have, how often it repeats the body.
+    """A name of `let`, compiled: the call that works it out, where a frame keeps it, and its possible types.
 
+    `growth` is how often it may repeat the body,
     `uses` are the roots that it reads, itself or through other names; `fallible` whether it can fail.
     """
 
     call: str
+    slot: int
     types: frozenset[str]
     growth: int
     uses: frozenset[str]
@@ -88,13 +93,27 @@ class Scope:
             return self.locals[name], 1
         if name in self.known.lets:
             return self._let(writer, name, first), 1
-        if name == "webhook":
-            return self._webhook(writer, path)
-        if name == "source":
-            return self._source(writer, path)
-        if name in ROOTS:
-            return self._root(writer, name), 1
-        return writer.refuse(self._unknown(first), at=first.at), 1
+        if name not in ROOTS:
+            return writer.refuse(self._unknown(first), at=first.at), 1
+        return self._of_root(writer, path)
+
+    def _of_root(self, writer: Writer, path: Sequence[Node]) -> tuple[str, int]:
+        match path[0].value:
+            case "webhook":
+                return self._webhook(writer, path)
+            case "source":
+                return self._source(writer, path)
+            case "headers":
+                return self._headers(writer, path)
+            case name:
+                return self._root(writer, name), 1
+
+    def _headers(self, writer: Writer, path: Sequence[Node]) -> tuple[str, int]:
+        name = path[1].value if len(path) > 1 else ""
+        if name != name.lower():
+            text = f'names of headers are in lower case here: write headers."{name.lower()}"'
+            return writer.refuse(text, at=path[1].at), len(path)
+        return self._root(writer, "headers"), 1
 
     def _root(self, writer: Writer, name: str) -> str:
         self.uses.add(name)
@@ -113,7 +132,8 @@ class Scope:
         known = writer.code.known(("let", name))
         if known is not None:
             return known
-        atom = writer.code.assign(f"{found.call}(S)", node.at)
+        atom = writer.code.assign(f"S.lets[{found.slot}]", node.at)
+        writer.code.emit(f"if {atom} is _UNSET: {atom} = {found.call}(S)", node.at)
         return writer.typed(writer.code.note(("let", name), atom), found.types)
 
     def _webhook(self, writer: Writer, path: Sequence[Node]) -> tuple[str, int]:
@@ -129,7 +149,8 @@ class Scope:
 
     def _of_webhook(self, writer: Writer, name: str, node: Node) -> str:
         if name in _LAZY:
-            return self._let(writer, f"webhook.{name}", node) if name in self.known.webhook else "None"
+            key = f"webhook.{name}"
+            return self._let(writer, key, node) if key in self.known.webhook else "None"
         atom = writer.get(self._root(writer, "webhook"), name)
         return writer.typed(atom, _TEXT) if name != "topic" or self.known.topic_is_text else atom
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from random import Random
+
 _LONGEST = 250
 
 
@@ -25,3 +28,50 @@ def e164(phone: str, country: str | None) -> str | None:
     if not phonenumbers.is_valid_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def invented(phone: str, regions: Sequence[str], luck: Random) -> str | None:
+    """Another number of the same country and kind, written the same way where it has as many digits.
+
+    None for what is no valid number, neither by itself nor in any of the `regions`.
+    """
+    import phonenumbers  # noqa: PLC0415  as above
+
+    for region in (None, *regions):
+        found = e164(phone, region)
+        if found is None:
+            continue
+        number = phonenumbers.parse(found, None)
+        home = phonenumbers.region_code_for_number(number) or ""
+        model = phonenumbers.example_number_for_type(home, phonenumbers.number_type(number))
+        model = model or phonenumbers.example_number(home)
+        if model is None:
+            continue
+        return _like(phone, _varied(phonenumbers.format_number(model, phonenumbers.PhoneNumberFormat.E164), luck))
+    return None
+
+
+def _varied(number: str, luck: Random) -> str:
+    """The number with other last digits, still valid."""
+    for _ in range(50):
+        made = f"{number[:-3]}{luck.randrange(1000):03}"
+        if e164(made, None) is not None:
+            return made
+    return number
+
+
+def _like(phone: str, number: str) -> str:
+    """An E.164 number, written as `phone` is where it has as many digits that way."""
+    import phonenumbers  # noqa: PLC0415  as above
+
+    places = sum(each.isdigit() for each in phone)
+    parsed = phonenumbers.parse(number, None)
+    national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    bare = "".join(each for each in national if each.isdigit())
+    whole = number.removeprefix("+")
+    forms = (whole,) if phone.lstrip().startswith("+") else (bare, phonenumbers.national_significant_number(parsed))
+    digits = next((form for form in forms if len(form) == places), None)
+    if digits is None:
+        return number if phone.lstrip().startswith("+") else bare
+    left = iter(digits)
+    return "".join(next(left) if each.isdigit() else each for each in phone)

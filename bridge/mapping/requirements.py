@@ -27,7 +27,9 @@ class Requirements:
 
     def look(self) -> None:
         """Tell what can be seen without an event."""
-        if self._type is None:
+        if "for_each" in self._rule.event.entries:
+            self._problems.error(self._rule.event.place, "an event is one object; for_each makes a list")
+        elif self._type is None:
             self._problems.error(self._rule.event.place, "an event needs `event_type`")
         elif isinstance(self._type, Scalar) and not self._type.is_expression:
             if not isinstance(self._type.literal, str) or not self._type.literal:
@@ -75,5 +77,7 @@ class Requirements:
         return node
 
     def _never_given(self, path: tuple[str, ...]) -> bool:
+        if self._rule.recall is not None and any(path[: len(taken)] == taken for taken in self._rule.recall.take):
+            return False
         node = self._given(path)
         return node is None or (isinstance(node, Scalar) and not node.is_expression and node.literal in (None, ""))

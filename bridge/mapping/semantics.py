@@ -7,6 +7,7 @@ number. Not concerned with which expression asks, nor with where it stands.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import NoneType
@@ -32,10 +33,11 @@ MOST_NODES = 200_000
 """Values that what one webhook's rules build may hold, together."""
 MOST_TEXT = 1 << 20
 """Characters that any one text may have."""
+MOST_TEXTS = 16 << 20
+"""Characters that all texts built for one webhook may have, each repeated one counted each time."""
 
 _MOST_DIGITS = 400
-_MOST_BITS = 1_329
-"""Bits of the greatest number of 400 digits."""
+_TOO_LARGE = 10**_MOST_DIGITS
 
 _WORDS = {NoneType: "null", bool: "a boolean", str: "text", list: "a list", dict: "an object"}
 
@@ -96,16 +98,33 @@ def at_most(one: Json, other: Json) -> bool | None:
 
 
 def bounded(text: str) -> str:
-    """`text`, refused where it is longer than anything a mapping may build."""
+    """`text`, refused where it, or all texts built for this webhook, are longer than a mapping may build."""
     if len(text) > MOST_TEXT:
         raise Unworkable("builds a text of over 1 MiB")
+    _built.text += len(text)
+    if _built.text > MOST_TEXTS:
+        raise Unworkable("builds texts of over 16 MiB together")
     return text
+
+
+class _Built(threading.local):
+    """How many characters of text were built in this thread since `begin_building`."""
+
+    text = 0
+
+
+_built = _Built()
+
+
+def begin_building() -> None:
+    """From here on the texts of another webhook are built."""
+    _built.text = 0
 
 
 def digits(number: int | Decimal) -> int | Decimal:
     """`number`, refused where writing it out would take over 400 digits."""
     if isinstance(number, int):
-        fits = number.bit_length() <= _MOST_BITS
+        fits = -_TOO_LARGE < number < _TOO_LARGE
     else:
         fits = abs(number.adjusted()) <= _MOST_DIGITS and len(number.as_tuple().digits) <= _MOST_DIGITS
     if not fits:
@@ -116,10 +135,11 @@ def digits(number: int | Decimal) -> int | Decimal:
 class Pruner:
     """Leaves out of what rules build whatever is nothing, and counts what stays against a bound."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "left_text")
 
     def __init__(self) -> None:
         self.left = MOST_NODES
+        self.left_text = MOST_TEXTS
 
     def prune(self, value: Json) -> Json:
         """A copy without null, "", [] and {} at any depth; None where nothing is left."""
@@ -131,6 +151,10 @@ class Pruner:
             return {key: item for key, item in pairs if item is not None} or None
         if value.__class__ is list:
             return [item for item in map(self.prune, value) if item is not None] or None
+        if value.__class__ is str:
+            self.left_text -= len(value)
+            if self.left_text < 0:
+                raise Unworkable("builds texts of over 16 MiB together")
         return None if value == "" else value
 
 

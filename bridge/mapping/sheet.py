@@ -10,6 +10,7 @@ from typing import Self
 
 from bridge.mapping.document import IN_QUOTES, Node, Scalar, Series, Table
 from bridge.mapping.problems import Problems, nearest
+from bridge.mapping.syntax import ExpressionError, parse
 
 Entries = dict[str, tuple[Scalar, Node]]
 
@@ -104,9 +105,17 @@ class Sheet:
 
 def _unknown(key: str, known: Sequence[str], table: Table) -> str:
     """The message for a key that nothing knows: perhaps the rest of an expression that a comma in `{…}` cut off."""
-    if any(
-        isinstance(entry.value, Scalar) and entry.value.is_expression and entry.value.is_cut
-        for entry in table.entries.values()
-    ):
+    if any(is_cut_short(entry.value) for entry in table.entries.values()):
         return f"unknown key '{key}'; if it belongs to an expression, {IN_QUOTES}"
     return f"unknown key '{key}'{nearest(key, known)}"
+
+
+def is_cut_short(node: Node) -> bool:
+    """Whether YAML took something off the end of an expression without which it is none."""
+    if not isinstance(node, Scalar) or not node.is_expression or not node.is_cut:
+        return False
+    try:
+        parse(node.expression)
+    except ExpressionError:
+        return True
+    return False

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from bridge import signature
 from bridge.errors import NotGenuine
+from bridge.mapping.frame import Frame
 from bridge.mapping.translation import Translator
-from bridge.model import Request, Translation, Webhook
+from bridge.model import Request, Translation, Wanting, Webhook
 from bridge.signature import Keys, Recipe
 from bridge.source import Reply, Signed
 
@@ -86,6 +87,14 @@ class MappedSource:
     def translate(self, webhook: Webhook) -> Translation:
         """What a kept webhook comes to. Never raises for anything a provider could send."""
         return self._translator.translate(webhook)
+
+    def translate_among(self, webhook: Webhook, earlier: Table[bytes, bytes | None]) -> Translation | Wanting:
+        """What a kept webhook comes to among earlier events; Wanting where it asks for one more."""
+        return self._translator.translate_among(webhook, earlier)
+
+    def frame(self, webhook: Webhook) -> tuple[Frame, str | None]:
+        """What a webhook's expressions read, and why its body cannot be read, if it cannot: for `explain`."""
+        return self._translator.frame(webhook)
 
     def sign(self, body: bytes, *, topic: str | None, now: datetime, luck: str, secret: str | None = None) -> Signed:
         """`body` as the provider would send it, signed with the first secret or with `secret`."""

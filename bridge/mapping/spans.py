@@ -21,9 +21,9 @@ def offsets(raw: str, value: str, style: str) -> list[int]:
     found: list[int] = []
     for character in value:
         if character in _WHITE:
-            width = _white(raw, here, style)
+            here = _past_breaks(raw, here, style)
             found.append(here)
-            here += width
+            here += _white(raw, here, style)
         else:
             here = _skip(raw, here, style)
             found.append(here)
@@ -48,15 +48,23 @@ def _white(raw: str, here: int, style: str) -> int:
     return len(escape[0]) if escape and escape[0][1:] in _WHITE_ESCAPES else 0
 
 
+def _past_breaks(raw: str, here: int, style: str) -> int:
+    """Past escaped line breaks."""
+    while style == '"' and (found := _BREAK.match(raw, here)):
+        here = found.end()
+    return here
+
+
 def _skip(raw: str, here: int, style: str) -> int:
     """Past white space that the value does not have."""
     while here < len(raw):
         if raw[here] in _WHITE:
             here += 1
-        elif style == '"' and (found := _BREAK.match(raw, here)):
-            here = found.end()
-        else:
+            continue
+        after = _past_breaks(raw, here, style)
+        if after == here:
             break
+        here = after
     return here
 
 

@@ -76,7 +76,7 @@ def _floor(value: int | Decimal) -> int:
 def _join(glue: str, texts: list[str]) -> str:
     if len(glue) * len(texts) + sum(map(len, texts)) > MOST_TEXT:
         raise Unworkable("builds a text of over 1 MiB")
-    return glue.join(texts)
+    return bounded(glue.join(texts))
 
 
 @_function("keys(value: object) -> array", "An object's keys.", (('keys(`{"a": 1}`)', '["a"]'),))

@@ -22,6 +22,10 @@ from bridge.jsontext import Json
 
 LONGEST = 20_000
 """Characters an expression may have."""
+DEEPEST = 250
+"""Levels its tree may have; `a || b || c` has one for each `||`."""
+INNERMOST = 120
+"""How often a part may stand within another's brackets."""
 
 Token = dict[str, Any]
 Tree = dict[str, Any]
@@ -124,10 +128,12 @@ class _Parser(Parser):
 
     _tokens: list[Token]
     _index: int
+    _within: int
 
     def tree(self, expression: str) -> Tree:
         self._tokens = list(_Lexer().tokenize(expression))
         self._index = 0
+        self._within = 0
         tree = self._expression()
         if self._current_token() != "eof":  # type: ignore[attr-defined]
             self._refuse(self._tokens[self._index])
@@ -135,6 +141,14 @@ class _Parser(Parser):
 
     def _expression(self, binding_power: int = 0) -> Tree:
         token = self._tokens[self._index]
+        if self._within > INNERMOST:
+            raise ExpressionError(f"nested over {INNERMOST} deep", at=token["start"])
+        self._within += 1
+        left = self._led(binding_power, token)
+        self._within -= 1
+        return left
+
+    def _led(self, binding_power: int, token: Token) -> Tree:
         self._index += 1
         left = self._begin(token)
         left.setdefault("at", token["start"])
@@ -201,8 +215,10 @@ class _Parser(Parser):
         raise ParseError(token["start"], str(token["value"]), token["type"])
 
 
-def _node(tree: Tree, at: int) -> Node:
+def _node(tree: Tree, at: int, level: int = 0) -> Node:
     here = tree.get("at", at)
+    if level > DEEPEST:
+        raise ExpressionError(f"nested over {DEEPEST} deep", at=here)
     children = tree.get("children") or []
     if tree["type"] == "slice":
         return Node("slice", here, value=tuple(children))
@@ -210,7 +226,7 @@ def _node(tree: Tree, at: int) -> Node:
         kind=tree["type"],
         at=here,
         value=tree.get("value"),
-        children=tuple(_node(child, here) for child in children),
+        children=tuple(_node(child, here, level + 1) for child in children),
         quoted=tree.get("quoted", False),
         loose=tree.get("loose", False),
     )

@@ -6,25 +6,24 @@ with a note. Not concerned with topics and conditions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from bridge.mapping.code import Code
 from bridge.mapping.document import Node, Scalar, Series, Table
 from bridge.mapping.frame import Texts
-from bridge.mapping.names import Scope
+from bridge.mapping.names import NAME, Scope
 from bridge.mapping.problems import Problems
-from bridge.mapping.semantics import ANY
 from bridge.mapping.sheet import Sheet
 from bridge.model import Place
 
 Path = tuple[str, ...]
-_SOFT = frozenset({"user_data", "context"})
+SOFT = frozenset({("user_data",), ("context",)})
+"""Fields below which nothing is worth an event."""
+
 _EACH = ("for_each", "in", "when", "map")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Expressions(Protocol):
@@ -43,21 +42,27 @@ class Expressions(Protocol):
         ...
 
 
-class Made(NamedTuple):
-    """A value that was written: its atom, and Python that is true where it is something."""
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a value goes: under a key of an object that is being built, or to the end of a list."""
 
-    atom: str
-    test: str = "True"
+    target: str
+    key: str | None = None
 
+    def take(self, atom: str) -> str:
+        """Python that puts an atom there."""
+        return f"{self.target}.append({atom})" if self.key is None else f"{self.target}[{self.key!r}] = {atom}"
 
-NOTHING = Made("None", "False")
+    def sift(self, atom: str, extra: str) -> str:
+        """Python that puts what is something of an atom there."""
+        return f"S.put{extra and '_texts'}({self.target}, {self.key!r}, {atom}{extra})"
 
 
 @dataclass(slots=True)
 class Template:
     """Writes one value after the other. `texts` are the paths whose whole numbers are text.
 
-    `places` and `tables` collect where each path stands in the file, and the atoms of the objects that are built.
+    `places` collects where each path stands in the file.
     """
 
     code: Code
@@ -65,114 +70,130 @@ class Template:
     expressions: Expressions
     texts: frozenset[Path] = frozenset()
     places: dict[Path, Place] = field(default_factory=dict)
-    tables: dict[Path, str] = field(default_factory=dict)
 
-    def value(self, node: Node, path: Path, scope: Scope) -> Made:
-        """What `node` comes to."""
+    def box(self, node: Series | Table, path: Path, scope: Scope) -> str:
+        """The atom of the object or list that `node` comes to; an empty one, or None, is nothing."""
         self.places.setdefault(path, node.place)
-        match node:
-            case Scalar():
-                return self._expression(node, path, scope) if node.is_expression else self._literal(node, path)
-            case Series():
-                write = partial(self._series, node, path)
-            case Table() if "for_each" in node.entries:
-                write = partial(self._each, node, path)
-            case Table():
-                write = partial(self._table, node, path)
-        return self._elsewhere(write, scope) if self.code.deep else write(scope)
-
-    def _elsewhere(self, write: Callable[[Scope], Made], scope: Scope) -> Made:
-        """What `write` writes, in a function of its own, so that nothing is nested too deep for Python."""
+        write = partial(self._box, node, path)
+        if not self.code.deep:
+            return write(scope)
         with self.code.function(scope.parameters) as name:
-            self.code.emit(f"return {write(scope).atom}")
-        atom = self.code.assign(f"{name}({scope.parameters})")
-        return Made(atom, atom)
+            self.code.emit(f"return {write(scope)}")
+        return self.code.assign(f"{name}({scope.parameters})")
+
+    def _box(self, node: Series | Table, path: Path, scope: Scope) -> str:
+        match node:
+            case Series():
+                return self._series(node, path, scope)
+            case Table() if "for_each" in node.entries:
+                return self._each(node, path, scope)
+            case Table():
+                return self._table(node, path, scope)
+
+    def _put(self, slot: Slot, node: Node, path: Path, scope: Scope) -> None:
+        """The lines that put what `node` comes to in its place, unless it is nothing."""
+        match node:
+            case Scalar() if not node.is_expression:
+                self._literal(slot, node, path)
+            case Scalar() if path[:1] in SOFT and self.expressions.can_fail(node, scope):
+                self._softly(path, lambda: self._expression(slot, node, path, scope))
+            case Scalar():
+                self._expression(slot, node, path, scope)
+            case _:
+                atom = self.box(node, path, scope)
+                self.code.emit(f"if {atom}: {slot.take(atom)}")
+
+    def _softly(self, path: Path, write: Callable[[], None]) -> None:
+        """What `write` writes; where it cannot be worked out, it is left out with a note."""
+        with self.code.block("try:"):
+            write()
+        self.code.emit(f"except Exception as error: S.leave_out({'.'.join(path)!r}, error)")
 
     # --------------------------------------------------------------------------------------------------- scalars
 
-    def _literal(self, node: Scalar, path: Path) -> Made:
+    def _literal(self, slot: Slot, node: Scalar, path: Path) -> None:
+        self.places.setdefault(path, node.place)
         value = node.literal
+        if isinstance(value, str) and value.lstrip().startswith("=") and not node.text.startswith("="):
+            self.problems.warning(node.place, "white space stands before the `=`, so this is a text and no expression")
         if isinstance(value, int) and not isinstance(value, bool) and path in self.texts:
             value = str(value)
-        if value is None or value == "":
-            return NOTHING
-        return Made(repr(value) if isinstance(value, str | int) else self.code.constant(value))
+        if value is not None and value != "":
+            self.code.emit(slot.take(repr(value) if isinstance(value, str | int) else self.code.constant(value)))
 
-    def _expression(self, node: Scalar, path: Path, scope: Scope) -> Made:
-        if path[0] not in _SOFT or not self.expressions.can_fail(node, scope):
-            return self._settled(*self.expressions.write(node, scope), path)
-        atom = self._softly(path, lambda: self._settled(*self.expressions.write(node, scope), path).atom)
-        return Made(atom, _something(atom, ANY))
+    def _expression(self, slot: Slot, node: Scalar, path: Path, scope: Scope) -> None:
+        self.places.setdefault(path, node.place)
+        atom, types = self.expressions.write(node, scope)
+        with self.code.standing_for(node):
+            self._sift(slot, atom, types, path)
 
-    def _softly(self, path: Path, write: Callable[[], str]) -> str:
-        """What `write` writes; None, and a note, where it cannot be worked out."""
-        out = self.code.assign("None")
-        with self.code.block("try:"):
-            self.code.emit(f"{out} = {write()}")
-        self.code.emit(f"except Exception as error: {out} = S.leave_out({'.'.join(path)!r}, error)")
-        return out
-
-    def _settled(self, atom: str, types: frozenset[str], path: Path) -> Made:
-        """A value made text where the contract wants text, and without what is nothing in it."""
-        if path in self.texts and "number" in types:
-            atom = self.code.assign(f"str({atom}) if {atom}.__class__ is int else {atom}")
-        if types & {"array", "object"}:
-            below = _below(self.texts, path)
-            pruned = f"_as_text(S.prune({atom}), {self.code.constant(below)})" if below else f"S.prune({atom})"
-            atom = self.code.assign(f"{pruned} if {atom}.__class__ in _BOXES else {atom}")
-        return Made(atom, _something(atom, types))
+    def _sift(self, slot: Slot, atom: str, types: frozenset[str], path: Path) -> None:
+        """The lines that put a value in its place: not what is nothing, and as text where the contract wants text."""
+        as_text = path in self.texts and "number" in types
+        if types & {"array", "object"} or as_text:
+            below = None if path in self.texts else texts_below(self.texts, path)
+            extra = "" if below == {} else f", {self.code.constant(below)}"
+            word = "if"
+            if "string" in types:
+                with self.code.block(f"if {atom}.__class__ is str:"):
+                    self.code.emit(f"if {atom}: {slot.take(atom)}")
+                word = "elif"
+            if path in self.texts and "number" in types:
+                self.code.emit(f"{word} {atom}.__class__ is int: {slot.take(f'str({atom})')}")
+                word = "elif"
+            elif "number" in types and types & {"array", "object"}:
+                self.code.emit(f"{word} {atom}.__class__ in _KEPT: {slot.take(atom)}")
+                word = "elif"
+            self.code.emit(f"{word} {atom} is not None: {slot.sift(atom, extra)}")
+        elif "string" not in types:
+            self.code.emit(f"if {atom} is not None: {slot.take(atom)}")
+        elif types <= {"string", "null"}:
+            self.code.emit(f"if {atom}: {slot.take(atom)}")
+        else:
+            self.code.emit(f"if {atom} or {atom}.__class__ in _KEPT: {slot.take(atom)}")
 
     # ----------------------------------------------------------------------------------------------------- boxes
 
-    def _table(self, node: Table, path: Path, scope: Scope) -> Made:
+    def _table(self, node: Table, path: Path, scope: Scope) -> str:
         out = self.code.assign("{}")
-        self.tables[path] = out
         for key, entry in node.entries.items():
             if key.startswith("=") and not key.startswith("=="):
-                self.problems.error(entry.key.place, "a key is no expression: write it out, or `=={key}` for a text")
-            name = key.removeprefix("=") if key.startswith("==") else key
-            self._put(f"{out}[{name!r}] = %s", entry.value, (*path, name), scope)
-        return Made(out, out)
+                self.problems.error(entry.key.place, f"a key is no expression; for the text write `={key}`")
+            name = key[1:] if key.startswith("==") else key
+            self._put(Slot(out, name), entry.value, (*path, name), scope)
+        return out
 
-    def _series(self, node: Series, path: Path, scope: Scope) -> Made:
+    def _series(self, node: Series, path: Path, scope: Scope) -> str:
         out = self.code.assign("[]")
         for item in node.items:
-            self._put(f"{out}.append(%s)", item, path, scope)
-        return Made(out, out)
+            self._put(Slot(out), item, path, scope)
+        return out
 
-    def _put(self, statement: str, node: Node, path: Path, scope: Scope) -> None:
-        made = self.value(node, path, scope)
-        text = statement.replace("%s", made.atom)
-        if made.test == "True":
-            self.code.emit(text)
-        elif made.test != "False":
-            self.code.emit(f"if {made.test}: {text}")
-
-    def _each(self, node: Table, path: Path, scope: Scope) -> Made:
+    def _each(self, node: Table, path: Path, scope: Scope) -> str:
         sheet = Sheet.of(node, _EACH, self.problems, what="a for_each")
         name, source = sheet.scalar("for_each", needed=True), sheet.expression("in", needed=True)
         when, each = sheet.expression("when"), sheet.node("map", needed=True)
         if name is None or source is None or each is None or not self._may_be_called(name, scope):
-            return NOTHING
+            return "None"
+        out = self.code.assign("[]")
         loop = _Loop(name.text, source, when, each)
-        if path[0] not in _SOFT:
-            out = self._loop(loop, path, scope)
+        if path[:1] in SOFT:
+            self._softly(path, lambda: self._loop(out, loop, path, scope))
         else:
-            out = self._softly(path, lambda: self._loop(loop, path, scope))
-        return Made(out, out)
-
-    def _loop(self, loop: _Loop, path: Path, scope: Scope) -> str:
-        out, element = self.code.assign("[]"), self.code.fresh("n")
-        items, _ = self.expressions.write(loop.source, scope)
-        inside = scope.within(loop.name, element)
-        with self.code.standing_for(loop.source), self.code.block(f"for {element} in _as_list({items}):"):
-            if loop.when is not None:
-                self.code.emit(f"if not {self.expressions.condition(loop.when, inside)}: continue")
-            self._put(f"{out}.append(%s)", loop.each, path, inside)
+            self._loop(out, loop, path, scope)
         return out
 
+    def _loop(self, out: str, loop: _Loop, path: Path, scope: Scope) -> None:
+        element = self.code.fresh("n")
+        items, _ = self.expressions.write(loop.source, scope)
+        inside = scope.within(loop.name, element)
+        with self.code.standing_for(loop.source), self.code.block(f"for {element} in S.each({items}):"):
+            if loop.when is not None:
+                self.code.emit(f"if not {self.expressions.condition(loop.when, inside)}: continue")
+            self._put(Slot(out), loop.each, path, inside)
+
     def _may_be_called(self, name: Scalar, scope: Scope) -> bool:
-        if not _NAME.fullmatch(name.text):
+        if not NAME.fullmatch(name.text):
             self.problems.error(name.place, "for_each must be a name of letters, digits and `_`")
             return False
         if name.text in scope.names:
@@ -191,19 +212,10 @@ class _Loop:
     each: Node
 
 
-def _something(atom: str, types: frozenset[str]) -> str:
-    """Python that is true where the value is neither null nor empty: 0 and false are something."""
-    if types & {"number", "boolean"}:
-        return (
-            f"{atom} is not None" if types <= {"number", "boolean", "null"} else f"{atom} or {atom}.__class__ in _KEPT"
-        )
-    return atom
-
-
-def _below(texts: frozenset[Path], path: Path) -> Texts:
+def texts_below(texts: frozenset[Path], path: Path) -> Texts:
     """The text fields below a path, level by level."""
     rest = {text[len(path) :] for text in texts if text[: len(path)] == path and len(text) > len(path)}
     return {
-        first: None if (first,) in rest else _below(frozenset(rest), (first,))
+        first: None if (first,) in rest else texts_below(frozenset(rest), (first,))
         for first in dict.fromkeys(step for step, *_ in sorted(rest))
     }

@@ -7,6 +7,8 @@ with how rules were compiled.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 from bridge import contract, jsontext
@@ -14,13 +16,16 @@ from bridge.errors import NotAnEvent
 from bridge.jsontext import Json
 from bridge.mapping.compiler import Program, RuleCode
 from bridge.mapping.frame import Frame, Teller
+from bridge.mapping.recall import Nothing, Recalling, Wants
 from bridge.mapping.semantics import Unworkable
+from bridge.mapping.template import SOFT
 from bridge.mapping.topics import matches
-from bridge.model import Event, Ignored, Place, SetAside, Translated, Translation, Webhook
+from bridge.model import Event, EventProblem, Ignored, SetAside, Translated, Translation, Wanting, Webhook
 from bridge.signature.locators import NOTHING, at, pointer
 
 _MOST_TOPICS = 1_000
 """Topics whose rules are remembered; a provider has fewer."""
+_LONGEST_TOPIC = 200
 _LONGEST_SHOWN = 120
 
 
@@ -49,9 +54,16 @@ class Translator(Teller):
         self._rules: dict[str | None, tuple[RuleCode, ...]] = {}
 
     def translate(self, webhook: Webhook) -> Translation:
-        """What a kept webhook comes to. Never raises."""
+        """What a kept webhook comes to where no event came before it. Never raises."""
+        made = self.translate_among(webhook, Nothing())
+        return SetAside("an earlier event is missing") if isinstance(made, Wanting) else made
+
+    def translate_among(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation | Wanting:
+        """What a kept webhook comes to among earlier events. Never raises."""
         try:
-            return self._translated(webhook)
+            return self._translated(webhook, earlier)
+        except Wants as wants:
+            return Wanting(wants.key, wants.recall.event_type, webhook.received_at + wants.recall.wait)
         except Exception as error:  # noqa: BLE001  nothing that a provider sends may stop the loop
             return SetAside(self._told(error))
 
@@ -61,14 +73,14 @@ class Translator(Teller):
 
     # ------------------------------------------------------------------------------------------------ the way
 
-    def _translated(self, webhook: Webhook) -> Translation:
+    def _translated(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation:
         topic = webhook.topic
         if topic is None and self._looked_at:
             return SetAside(f"no topic found: looked at {', '.join(self._looked_at)}")
         if webhook.item == "":
             return Ignored("the batch holds no items")
         rules = self._rules_of(topic)
-        frame, unreadable = self._frame(webhook)
+        frame, unreadable = self.frame(webhook)
         refused = self._refused(topic, frame, readable=unreadable is None)
         if refused is not None:
             return SetAside(refused)
@@ -76,6 +88,10 @@ class Translator(Teller):
             return Ignored(self._why_ignored(topic))
         if unreadable is not None and (self._program.test_needs_body or any(rule.needs_body for rule in rules)):
             return SetAside(unreadable)
+        test = (
+            any(rule.recalls for rule in rules) and self._program.is_test is not None and self._program.is_test(frame)
+        )
+        frame.recalling = Recalling(self._scope, test, earlier)
         events = self._events(rules, frame, webhook)
         return Translated(events) if events else Ignored(self._none_held(rules))
 
@@ -89,6 +105,7 @@ class Translator(Teller):
             if built is None:
                 continue
             raw, dedupe = built
+            _weigh(frame, raw, rule)
             event_type = str(raw.get("event_type", ""))
             ordinal = counts.get(event_type, 0)
             counts[event_type] = ordinal + 1
@@ -98,37 +115,42 @@ class Translator(Teller):
             keys.add((event_type, key))
             if self._program.is_test is not None and self._program.is_test(frame):
                 raw["test"] = True
-            events.append(self._event(raw, rule, webhook, frame, dedupe=dedupe, key=key))
+            named = self._named(raw, webhook, dedupe=dedupe, key=key)
+            events.append(self._event(raw, rule, frame, named))
         return tuple(events)
 
-    def _event(  # noqa: PLR0913  one event and all that names it
-        self,
-        raw: dict[str, Json],
-        rule: RuleCode,
-        webhook: Webhook,
-        frame: Frame,
-        *,
-        dedupe: str | None,
-        key: str,
-    ) -> Event:
-        try:
-            return contract.event(
-                raw,
-                door=f"source:{self._name}",
-                scope=self._scope,
+    def _event(self, raw: dict[str, Json], rule: RuleCode, frame: Frame, named: _Named) -> Event:
+        """The event that the contract makes of `raw`; personal fields that it refuses are left out with a note."""
+        while True:
+            try:
+                return contract.event(
+                    raw,
+                    door=f"source:{self._name}",
+                    scope=self._scope,
+                    received_at=named.received_at,
+                    default_id=named.default_id,
+                    dedupe=named.dedupe,
+                    notes=frame.notes,
+                )
+            except NotAnEvent as error:
+                if any(problem.path[:1] not in SOFT for problem in error.problems):
+                    raise _Refused("; ".join(_placed(rule, each) for each in error.problems)) from None
+                for problem in error.problems:
+                    field = _leave_out(raw, problem.path)
+                    frame.notes.append(f"{_placed(rule, problem)}; {field} is left out")
+
+    def _named(self, raw: dict[str, Json], webhook: Webhook, *, dedupe: str | None, key: str) -> _Named:
+        return _Named(
+            received_at=webhook.received_at,
+            dedupe=dedupe,
+            default_id=contract.derived_id(
                 received_at=webhook.received_at,
-                default_id=contract.derived_id(
-                    received_at=webhook.received_at,
-                    source=self._name,
-                    webhook_id=webhook.identity[0].hex(),
-                    event_type=str(raw.get("event_type", "")),
-                    key=key,
-                ),
-                dedupe=dedupe,
-                notes=frame.notes,
-            )
-        except NotAnEvent as error:
-            raise _Refused("; ".join(_placed(rule.places, *each) for each in _problems(error))) from None
+                source=self._name,
+                webhook_id=webhook.identity[0].hex(),
+                event_type=str(raw.get("event_type", "")),
+                key=key,
+            ),
+        )
 
     # ---------------------------------------------------------------------------------------- which rules, or why
 
@@ -136,7 +158,7 @@ class Translator(Teller):
         found = self._rules.get(topic)
         if found is None:
             found = tuple(rule for rule in self._program.rules if _takes(rule.topics, topic))
-            if len(self._rules) < _MOST_TOPICS:
+            if len(self._rules) < _MOST_TOPICS and len(topic or "") <= _LONGEST_TOPIC:
                 self._rules[topic] = found
         return found
 
@@ -156,7 +178,7 @@ class Translator(Teller):
 
     # ------------------------------------------------------------------------------------------------- the frame
 
-    def _frame(self, webhook: Webhook) -> tuple[Frame, str | None]:
+    def frame(self, webhook: Webhook) -> tuple[Frame, str | None]:
         """The webhook's roots, and why its body cannot be read, if it cannot."""
         request, unreadable = _document(webhook)
         body = request
@@ -193,6 +215,15 @@ class Translator(Teller):
         return f"{scalar.at(offset)}: {_reason(error)}{written}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What names and dates an event beside its own fields."""
+
+    received_at: datetime
+    default_id: str
+    dedupe: str | None
+
+
 class _Refused(Exception):
     """An event that the contract refuses."""
 
@@ -208,19 +239,34 @@ def _document(webhook: Webhook) -> tuple[Json, str | None]:
         return None, f"the body cannot be read: {why}"
 
 
+def _weigh(frame: Frame, raw: dict[str, Json], rule: RuleCode) -> None:
+    """Refuse, at the event's place, what no single line of it builds: many rounds of for_each do."""
+    try:
+        frame.weigh(raw)
+    except Unworkable as error:
+        raise _Refused(f"{rule.places[()]}: {error.text}") from None
+
+
 def _takes(topics: tuple[str, ...] | None, topic: str | None) -> bool:
     return topics is None or (topic is not None and any(matches(pattern, topic) for pattern in topics))
 
 
-def _problems(error: NotAnEvent) -> list[tuple[tuple[str, ...], str]]:
-    return [(tuple(step for step in each.path if isinstance(step, str)), each.text) for each in error.problems]
-
-
-def _placed(places: Mapping[tuple[str, ...], Place], path: tuple[str, ...], text: str) -> str:
+def _placed(rule: RuleCode, problem: EventProblem) -> str:
     """A problem of an event at the line that gives the field, or the nearest one around it."""
-    while path and path not in places:
+    path = tuple(step for step in problem.path if isinstance(step, str))
+    while path and path not in rule.places:
         path = path[:-1]
-    return f"{places[path]}: {text}"
+    return f"{rule.places[path]}: {problem.text}"
+
+
+def _leave_out(raw: dict[str, Json], path: Sequence[str | int]) -> str:
+    """Take the field at fault out of `user_data` or `context`, or the whole of these; its name."""
+    section, field = str(path[0]), path[1] if len(path) > 1 else None
+    if isinstance(raw[section], dict) and field in raw[section]:
+        del raw[section][field]
+        return f"{section}.{field}"
+    del raw[section]
+    return section
 
 
 def _reason(error: Exception) -> str:

@@ -20,12 +20,12 @@ def parse_url(url: str) -> dict[str, Json] | None:
     try:
         parts = urlsplit(url.strip())
         pairs = parse_qsl(parts.query, max_num_fields=_MOST_NAMES)
-        port = parts.port
+        host, port = (parts.hostname, parts.port) if parts.netloc else (None, None)
     except ValueError:
         return None
     return {
         "scheme": parts.scheme or None,
-        "host": parts.hostname,
+        "host": host,
         "port": port,
         "path": parts.path or None,
         "query": dict(reversed(pairs)),

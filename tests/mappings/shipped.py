@@ -5,49 +5,63 @@ Not concerned with what comes out of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge import jsontext, mapping
+from bridge import mapping
 from bridge.jsontext import Json
 from bridge.mapping import document
+from bridge.mapping import examples as given
+from bridge.mapping.files import example_files
 from bridge.mapping.problems import Problems
-from bridge.model import Ignored, Request, SetAside, Translated, Translation
+from bridge.model import Request, Translation
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 PROVIDERS = sorted(path.stem for path in MAPPINGS.glob("*.yaml"))
-NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+NOW = given.RECEIVED_AT
 _SECRET = "whsec_made_up_for_tests_0123456789"
-_PLACES = re.compile(r"^[\w-]+\.yaml:\d+:\d+: | \([\w-]+\.yaml:\d+(, :\d+)*\)$")
 _LOADED: dict[str, mapping.Mapping] = {}
 
 
 @dataclass(frozen=True)
 class Example:
-    """One example file: what is given, and what is expected of it."""
+    """One example file of a provider."""
 
     provider: str
     name: str
-    headers: Mapping[str, str]
-    body: Json
-    settings: Mapping[str, str]
-    expect: Json
+    given: given.Example
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.name}"
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        return self.given.headers
+
+    @property
+    def body(self) -> Json:
+        return self.given.body
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.given.vars
+
+    @property
+    def expect(self) -> Json:
+        return self.given.expect
+
+    @property
     def topic(self) -> str:
         """The topic that the body or a header names."""
-        return str(self.body["type"] if self.provider == "stripe" else self.headers["X-Shopify-Topic"])
+        [topic] = given.topics(load(self.provider), self.given)
+        assert topic is not None
+        return topic
 
 
 def examples(provider: str) -> list[Example]:
     """Every example of a provider."""
-    return [_example(path) for path in sorted((MAPPINGS / "examples" / provider).glob("*.yaml"))]
+    return [_example(path) for path in example_files(MAPPINGS / f"{provider}.yaml", provider)]
 
 
 def written(path: Path) -> Json:
@@ -60,19 +74,11 @@ def written(path: Path) -> Json:
 
 
 def _example(path: Path) -> Example:
-    content = written(path)
-    given = content.pop("given")
-    made = Example(
-        path.parent.name,
-        path.stem,
-        given.pop("headers", {}),
-        given.pop("body"),
-        given.pop("vars", {}),
-        content.pop("expect"),
-    )
-    assert not content, f"{path}: unknown keys"
-    assert not given, f"{path}: unknown keys under given"
-    return made
+    problems = Problems()
+    made = given.read(path.read_bytes(), name=path.name, problems=problems)
+    assert made is not None, problems.all
+    assert not problems.all
+    return Example(path.parent.name, path.stem, made)
 
 
 def load(provider: str) -> mapping.Mapping:
@@ -95,13 +101,4 @@ def translation(provider: str, headers: Mapping[str, str], body: bytes, settings
 
 def outcome(translation: Translation) -> Json:
     """A translation as examples write it: events without the ids that were made for them, reasons without places."""
-    match translation:
-        case Translated(events):
-            return [
-                {name: value for name, value in jsontext.parse(event.text).items() if name != "event_id"}
-                for event in events
-            ]
-        case Ignored(reason):
-            return {"ignored": _PLACES.sub("", reason)}
-        case SetAside(reason):
-            return {"set_aside": _PLACES.sub("", reason)}
+    return given.spelt([translation])

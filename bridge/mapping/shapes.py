@@ -1,0 +1,73 @@
+"""The kinds of values that the schemas for editors are made of: objects of known keys, texts, places, expressions.
+
+Not concerned with which keys there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bridge.jsontext import Json
+
+Schema = dict[str, Json]
+EXPRESSION = "^=(?!=)\\s*\\S"
+"""What an expression looks like."""
+
+
+def table_of(properties: Schema, *, needs: Iterable[str] = (), text: str = "") -> Schema:
+    """An object with these keys and no other."""
+    described = {"description": text} if text else {}
+    return {
+        **described,
+        "type": "object",
+        "properties": properties,
+        "required": list(needs),
+        "additionalProperties": False,
+    }
+
+
+def or_nothing(schema: Schema) -> Schema:
+    """The same, or a key with nothing after it, which counts as left out."""
+    types = schema["type"]
+    return {**schema, "type": [*([types] if isinstance(types, str) else types), "null"]}
+
+
+def text_of(text: str, **more: Json) -> Schema:
+    """A text that is not empty."""
+    return {"description": text, "type": "string", "minLength": 1, **more}
+
+
+def plain(text: str) -> Schema:
+    """A text that may be written without quotes, whatever YAML takes it for."""
+    return {"description": text, "type": ["string", "number", "boolean", "null"], "pattern": "^(?!=)[\\s\\S]"}
+
+
+def plains(text: str) -> Schema:
+    """One such text, or a list of them."""
+    one = plain("")
+    del one["description"]
+    return {"description": text, **one, "type": [*one["type"], "array"], "items": one}
+
+
+def places(text: str) -> Schema:
+    """One place in a request, or a list of them."""
+    place = {
+        "type": "string",
+        "pattern": "^(body_sha256|signature|(header|query|form):.+|json:(/[\\s\\S]*)?)$",
+    }
+    return {"description": text, **place, "type": ["string", "array", "null"], "items": place}
+
+
+def expression(text: str) -> Schema:
+    """An expression, or nothing."""
+    return {"description": text, "type": ["string", "null"], "pattern": EXPRESSION}
+
+
+def choice(text: str, words: Iterable[str]) -> Schema:
+    """One of some words."""
+    return {"description": text, "enum": list(words)}
+
+
+def entries(text: str, names: Json, values: Json) -> Schema:
+    """An object whose keys the writer chooses."""
+    return {"description": text, "type": ["object", "null"], "propertyNames": names, "additionalProperties": values}

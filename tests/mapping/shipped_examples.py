@@ -1,0 +1,37 @@
+"""The shipped examples as tests of the mapping language use them: each with its mapping as it was read."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from bridge import mapping, signature
+from bridge.mapping import Reading, examples
+from bridge.mapping.files import example_files
+from bridge.mapping.problems import Problems
+from bridge.model import Webhook
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+EXAMPLES = [
+    path.relative_to(MAPPINGS / "examples")
+    for one in sorted(MAPPINGS.glob("*.yaml"))
+    for path in example_files(one, one.stem)
+]
+
+
+@functools.cache
+def reading(provider: str) -> Reading:
+    path = MAPPINGS / f"{provider}.yaml"
+    return mapping.reading(path.read_bytes(), name=path.name)
+
+
+def example_webhooks(case: Path) -> tuple[Reading, tuple[Webhook, ...], dict[str, str]]:
+    """The mapping, webhooks and vars of an example."""
+    found = reading(case.parts[0])
+    assert found.mapping
+    example = examples.read((MAPPINGS / "examples" / case).read_bytes(), name=case.name, problems=Problems())
+    assert example
+    given = signature.webhooks(
+        found.mapping.recipe, example.request, source=found.mapping.provider, now=examples.RECEIVED_AT
+    )
+    return found, given, dict(example.vars)

@@ -1,0 +1,262 @@
+"""Each field of an event can say where it comes from, and what it says is what the compiled mapping made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mapping_author import one_event, webhook, written
+from peers import trackbridge
+from shipped_examples import EXAMPLES, example_webhooks
+
+from bridge import jsontext, mapping
+from bridge.jsontext import Json
+from bridge.mapping.explain import Builder, Explanation, Field, Told, explain, world_of
+from bridge.mapping.tracing import Alternative, Read
+from bridge.model import Ignored, SetAside, Translated
+
+
+def explained(text: str, body: Json, **more: Any) -> Explanation:
+    found = mapping.reading(text, name="shop.yaml")
+    assert found.mapping, found.problems.all
+    return explain(found, webhook(body, **more), vars={})
+
+
+def told(text: str, body: Json, **more: Any) -> Told:
+    [rule] = explained(text, body, **more).rules
+    return rule
+
+
+def field(text: str, body: Json, name: str, **more: Any) -> Field:
+    return next(one for one in told(text, body, **more).fields if one.name == name)
+
+
+# ------------------------------------------------------------------------------------------- it is the compiled value
+
+
+@pytest.mark.parametrize("case", EXAMPLES, ids=str)
+def test_every_shipped_example_is_explained_by_the_values_that_were_made(case: Any) -> None:
+    found, given, vars_ = example_webhooks(case)
+    for one in given:
+        explanation = explain(found, one, vars=vars_)
+        events = explanation.outcome.events if isinstance(explanation.outcome, Translated) else ()
+        assert [rule.event for rule in explanation.rules if rule.event] == list(events)
+        for rule in explanation.rules:
+            if rule.event is None:
+                continue
+            document = jsontext.parse(rule.event.text)
+            assert built([one for one in rule.fields if one.absent is None]) == document
+            for each in rule.fields:
+                assert each.absent is None or each.value is None
+
+
+@pytest.mark.parametrize("case", EXAMPLES, ids=str)
+def test_every_shipped_rule_builds_the_same_slowly(case: Any) -> None:
+    found, given, vars_ = example_webhooks(case)
+    assert found.mapping
+    source = found.mapping.bind("shop", secrets=(), vars=vars_)
+    for one in given:
+        if not isinstance(source.translate(one), Translated):
+            continue
+        frame, _ = source.frame(one)
+        for rule, code in zip(found.parts.rules, found.mapping.program.rules, strict=True):
+            if code.topics is not None and one.topic in code.topics and (made := code.run(frame)) is not None:
+                world = world_of(found, frame)
+                assert Builder(world).build(rule.event, (), world) == made[0]
+
+
+def built(fields: list[Field]) -> Json:
+    """The document that fields make."""
+    root: Json = {}
+    for one in fields:
+        target = root
+        for step, following in zip(one.path, [*one.path[1:], None], strict=True):
+            empty: Json = [] if isinstance(following, int) else {}
+            if following is None:
+                empty = one.value
+            if isinstance(step, str):
+                target = target.setdefault(step, empty)
+            else:
+                if step == len(target):
+                    target.append(empty)
+                target = target[step]
+    return root
+
+
+# ------------------------------------------------------------------------------------------------- what it says
+
+
+def test_a_field_tells_its_line_what_was_read_and_which_alternative_was_taken() -> None:
+    text = one_event("properties: {name: =body.a || body.b.c || 'none'}\n")
+    one = field(text, {"a": "", "b": {"c": 7}}, "properties.name")
+    assert (one.value, one.absent, one.place and one.place.line) == (7, None, 11)
+    assert one.working
+    assert one.working.reads == (Read("body.a", ""), Read("body.b.c", 7))
+    assert one.working.chains == (
+        (
+            Alternative("body.a", ""),
+            Alternative("body.b.c", 7, taken=True),
+            Alternative("'none'", looked_at=False),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({}, "came out as null: none of 2 alternatives has a value"),
+        ({"b": ""}, "came out as an empty text: none of 2 alternatives has a value"),
+        ({"b": {}}, "came out as an empty object: none of 2 alternatives has a value"),
+        ({"b": [None, ""]}, "came out as nothing but empty values"),
+    ],
+)
+def test_an_absent_field_says_why(body: Json, why: str) -> None:
+    one = field(one_event("properties: {name: =body.a || body.b}\n"), body, "properties.name")
+    assert (one.value, one.absent) == (None, why)
+
+
+def test_a_personal_field_that_was_left_out_carries_the_events_note() -> None:
+    text = one_event("user_data: {email: =lower(body.email)}\n")
+    rule = told(text, {"email": 7})
+    assert rule.event
+    [note] = rule.event.notes
+    [one] = [one for one in rule.fields if one.name == "user_data.email"]
+    assert one.absent == note
+    assert "lower() takes text as argument 1, got a number" in note
+
+
+def test_what_the_contract_refuses_of_a_person_is_absent_with_its_note() -> None:
+    one = field(one_event("user_data: {email: =body.email}\n"), {"email": [1]}, "user_data.email")
+    assert one.absent
+    assert one.absent.endswith("; user_data.email is left out")
+
+
+def test_a_name_of_let_tells_how_it_came_about() -> None:
+    text = one_event("properties: {city: =home.city}\n") + "let:\n  home: =body.billing || body.shipping\n"
+    one = field(text, {"shipping": {"city": "Rome"}}, "properties.city")
+    assert one.working
+    assert one.working.reads == (Read("home.city", "Rome"),)
+    [home] = one.working.names
+    assert (home.name, home.place.line) == ("home", 13)
+    assert home.working.reads == (Read("body.billing", None), Read("body.shipping", {"city": "Rome"}))
+
+
+def test_fields_in_a_loop_are_told_by_the_element_they_were_read_from() -> None:
+    text = one_event(
+        "properties:\n  items:\n    for_each: line\n    in: =body.lines\n    when: =line.n\n    map: {sku: =line.sku}\n"
+    )
+    rule = told(text, {"lines": [{"sku": "a"}, {"n": 1, "sku": "b"}]})
+    [one] = [one for one in rule.fields if one.name.startswith("properties.items")]
+    assert (one.name, one.value) == ("properties.items[0].sku", "b")
+    assert one.working
+    assert one.working.reads == (Read("body.lines[1].sku", "b"),)
+
+
+def test_what_no_line_gives_is_told_too() -> None:
+    rule = told(one_event(""), {})
+    given = {one.name: one.place for one in rule.fields}
+    assert given["event_type"] is not None
+    assert given["event_id"] is given["timestamp"] is None
+
+
+def test_an_empty_list_is_why_a_loop_makes_nothing() -> None:
+    text = one_event("properties:\n  items: {for_each: line, in: =body.lines, map: {sku: =line.sku}}\n")
+    assert field(text, {}, "properties.items").absent == "`in` came out as an empty list"
+    assert field(text, {"lines": [{}]}, "properties.items[0].sku").absent == "came out as null"
+
+
+def test_a_rule_whose_when_does_not_hold_says_what_it_read() -> None:
+    text = written("events:\n  - topic: made\n    when: =body.ok\n    event: {event_type: thing}\n")
+    explanation = explained(text, {"ok": False})
+    assert isinstance(explanation.outcome, Ignored)
+    [rule] = explanation.rules
+    assert (rule.held, rule.fields, rule.event) == (False, (), None)
+    assert rule.when
+    assert rule.when.reads == (Read("body.ok", value=False),)
+
+
+def test_a_webhook_that_is_set_aside_shows_the_field_that_fails_and_the_rest() -> None:
+    text = one_event("properties: {value: =decimal(body.total), name: =body.name}\n")
+    explanation = explained(text, {"total": "x", "name": "n"})
+    assert isinstance(explanation.outcome, SetAside)
+    [rule] = explanation.rules
+    fields = {one.name: one for one in rule.fields}
+    assert fields["properties.value"].absent == "cannot be worked out: the text is no number like 19.90"
+    assert fields["properties.name"].value == "n"
+
+
+def test_a_body_that_cannot_be_read_explains_no_rule() -> None:
+    assert explained(one_event("user_id: =body.id\n"), b"no json").rules == ()
+
+
+# ------------------------------------------------------------------------------------------------- on the command line
+
+
+ACME = """\
+mapping: 1
+provider: acme
+webhook:
+  signature: {kind: none, i_accept_unsigned: true}
+  id: ["json:/id"]
+  topic: ["json:/type"]
+let:
+  who: =body.buyer || body.payer
+events:
+  - topic: done
+    event:
+      event_type: thing
+      session_id: =who.session || body.session
+      properties: {number: =body.id}
+"""
+
+
+def test_try_explain_reads_well(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(ACME)
+    (tmp_path / "body.json").write_text('{"id": 7, "type": "done", "payer": {"name": "Ada"}}')
+    done = trackbridge(tmp_path, {}, "try", "acme.yaml", "body.json", "--explain")
+    assert done.returncode == 0, done.stderr
+    missing = "came out as null: none of 2 alternatives has a value"
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(("  event_id = ", "  timestamp = "))]
+    assert lines == [
+        "topic done: 1 event",
+        "",
+        "rule acme.yaml:10  thing",
+        '  event_type = "thing"  acme.yaml:12  as it stands',
+        f"  session_id = absent: {missing}  acme.yaml:13  =who.session || body.session",
+        "      1. who.session: null",
+        "      2. body.session: null",
+        '      who: {"name":"Ada"}  acme.yaml:8',
+        "          1. body.buyer: null",
+        '          2. body.payer: {"name":"Ada"}  ← taken',
+        "  properties.number = 7  acme.yaml:14  =body.id",
+        "      body.id: 7",
+    ]
+
+
+def test_try_explain_as_json_holds_the_same(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(ACME)
+    (tmp_path / "body.json").write_text('{"id": 7, "type": "done"}')
+    done = trackbridge(tmp_path, {}, "try", "acme.yaml", "body.json", "--explain", "--format", "json")
+    [one] = json.loads(done.stdout)
+    [rule] = one["rules"]
+    assert one["events"][0]["properties"] == {"number": 7}
+    number = next(field for field in rule["fields"] if field["field"] == "properties.number")
+    assert number == {
+        "field": "properties.number",
+        "at": "acme.yaml:14:28",
+        "value": 7,
+        "absent": None,
+        "working": {
+            "expression": "body.id",
+            "value": 7,
+            "failure": None,
+            "reads": [{"path": "body.id", "value": 7}],
+            "chains": [],
+            "names": [],
+        },
+    }
+    (tmp_path / "other.json").write_text('{"id": 7, "type": "other"}')
+    other = trackbridge(tmp_path, {}, "try", "acme.yaml", "other.json", "--explain")
+    assert (other.returncode, other.stdout) == (0, "topic other: ignored: no rule for this topic\n")

@@ -1,0 +1,257 @@
+"""The schemas for editors: they know every key that the loader knows, and no other; every shipped file fits them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from bridge import contract
+from bridge.cli import main
+from bridge.mapping import check, examples, layout, recall, schema, template
+from bridge.mapping.document import Node, Scalar, Series, read
+from bridge.mapping.functions import FUNCTIONS
+from bridge.mapping.names import ROOTS
+from bridge.mapping.problems import Problems
+from bridge.signature import loading, proofs
+
+CHECKOUT = Path(__file__).parents[2]
+SHIPPED = sorted((CHECKOUT / "mappings").glob("*.yaml"))
+EXAMPLES = sorted((CHECKOUT / "mappings" / "examples").glob("*/*.yaml"))
+MAPPING = schema.mapping()
+DEFS = MAPPING["$defs"]
+
+EVERYTHING = """
+mapping: 1
+provider: acme
+title: Acme
+webhook:
+  signature:
+    kind: hmac
+    algorithm: sha256
+    encoding: hex
+    from: header:X-Signature
+    split: ","
+    pair: "="
+    key: [v1]
+    prefix: "x"
+    prefix_optional: true
+    signed: "{timestamp}.{body}"
+    secret: {encoding: base64, strip_prefix: whsec_}
+    timestamp: {from: "signature:t", format: unix, tolerance: 300}
+  id: ["json:/id", body_sha256]
+  topic: json:/type
+  items: /data
+  challenge:
+    - when: {method: GET, "query:challenge": true}
+      respond: {content_type: text/plain, body: "{query:challenge}"}
+      signed: false
+  occurred_at: =body.at
+  account: =body.account
+  test: =body.test
+vars:
+  country: {default: "", help: a country}
+  topic: {default: a, allowed: [a, b], help: a topic}
+minor_units: {default: 2, exponents: {0: [jpy], 3: kwd}}
+set_aside:
+  - {topic: x, when: =body.thin, reason: thin}
+let:
+  order: =body.order
+  made: {a: =body.a, b: [1, two]}
+events:
+  - topic: [paid, "paid.*"]
+    when: =order
+    dedupe: =order.id
+    require: [properties.value]
+    recall: {event_type: lead, dedupe: =order.id, take: [user_data, properties.coupon], wait: 2h}
+    event:
+      event_type: purchase
+      timestamp: =order.at
+      session_id: 5
+      user_data: =body.person
+      properties:
+        value: =decimal(order.total)
+        other: {deep: [=order.x, "==text"]}
+        items:
+          for_each: line
+          in: =order.lines
+          when: =line.sku
+          map: {sku: =line.sku}
+ignore:
+  other: no conversion
+"""
+
+
+def raw(node: Node) -> Any:
+    """A document as a validator of plain YAML sees it."""
+    match node:
+        case Scalar():
+            return float(node.value) if type(node.value).__name__ == "Decimal" else node.value
+        case Series():
+            return [raw(item) for item in node.items]
+        case _:
+            return {key: raw(entry.value) for key, entry in node.entries.items()}
+
+
+def plain(text: str | bytes) -> Any:
+    problems = Problems()
+    root = read(text, name="any.yaml", problems=problems)
+    assert root is not None, problems.all
+    return raw(root)
+
+
+def wrong(schema: Any, document: Any) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]
+
+
+@pytest.mark.parametrize("made", [MAPPING, schema.example(), contract.SCHEMA])
+def test_each_schema_is_one(made: Any) -> None:
+    Draft202012Validator.check_schema(made)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_mapping_fits(path: Path) -> None:
+    assert wrong(MAPPING, plain(path.read_bytes())) == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_shipped_example_fits(path: Path) -> None:
+    assert wrong(schema.example(), plain(path.read_bytes())) == []
+
+
+def keys(made: Any) -> set[str]:
+    return set(made["properties"])
+
+
+LEVELS = [
+    (MAPPING, layout.KEYS),
+    (MAPPING["properties"]["webhook"], (*layout.WEBHOOK_RECIPE, *layout.WEBHOOK_EXPRESSIONS)),
+    (MAPPING["properties"]["webhook"], (*loading.KEYS, *layout.WEBHOOK_EXPRESSIONS)),
+    (MAPPING["properties"]["vars"]["additionalProperties"], ("default", "allowed", "help")),
+    (MAPPING["properties"]["minor_units"], ("default", "exponents")),
+    (MAPPING["properties"]["set_aside"]["items"], ("topic", "when", "reason")),
+    (DEFS["rule"], layout.RULE_KEYS),
+    (DEFS["rule"]["properties"]["recall"], recall.KEYS),
+    (DEFS["for_each"], template._EACH),  # noqa: SLF001  the loader's own table
+    (DEFS["signature"], {key for known in proofs.KEYS.values() for key in known}),
+    (schema.example()["properties"]["given"], examples.GIVEN),
+    (schema.example()["properties"]["given"]["properties"]["earlier"]["items"], ("dedupe", "event")),
+    (schema.example()["properties"]["expect"]["then"], examples.REASONS),
+]
+
+
+@pytest.mark.parametrize(("made", "known"), LEVELS)
+def test_a_level_has_the_loaders_keys_and_no_other(made: Any, known: Any) -> None:
+    assert keys(made) == set(known)
+    assert made["additionalProperties"] is False
+
+
+def test_the_event_has_the_contracts_fields() -> None:
+    event = DEFS["rule"]["properties"]["event"]
+    paths = {
+        (name, *below)
+        for name, field in event["properties"].items()
+        for below in [(), *((k,) for k in field.get("properties", ()))]
+    }
+    assert paths == set(contract.FIELDS)
+
+
+def test_a_mapping_with_every_key_passes_both() -> None:
+    found, problems = check(EVERYTHING, name="acme.yaml")
+    assert [str(problem) for problem in problems if problem.severity == "error"] == []
+    assert found is not None
+    assert wrong(MAPPING, plain(EVERYTHING)) == []
+
+
+def mappings_within(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where the keys of an object are the language's, not the writer's."""
+    free = {("vars",), ("let",), ("let", "made"), ("minor_units", "exponents"), ("ignore",)}
+    inside = ("events", 0, "event")
+    found = []
+    if isinstance(document, dict):
+        is_event = path[:3] == inside and "for_each" not in document
+        is_when = path[-1:] == ("when",)
+        if path not in free and not is_event and not is_when and path[-1:] != ("map",):
+            found.append(path)
+        for key, value in document.items():
+            found += mappings_within(value, (*path, key))
+    elif isinstance(document, list):
+        for place, value in enumerate(document):
+            found += mappings_within(value, (*path, place))
+    return found
+
+
+@pytest.mark.parametrize("path", mappings_within(plain(EVERYTHING)), ids=lambda path: ".".join(map(str, path)) or "top")
+def test_an_unknown_key_fails_both(path: tuple[Any, ...]) -> None:
+    document = plain(EVERYTHING)
+    level = document
+    for step in path:
+        level = level[step]
+    level["unknown_key"] = "x"
+    _, problems = check(json.dumps(document), name="acme.yaml")
+    assert any("unknown key" in problem.text for problem in problems if problem.severity == "error")
+    assert wrong(MAPPING, document)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("kind: hmac", "kind: hmack"),
+        ("kind: hmac", "kind: token"),
+        ("mapping: 1", "mapping: 2"),
+        ("wait: 2h", "wait: soon"),
+        ("take: [user_data,", "take: [timestamp,"),
+        ("when: =order", "when: order"),
+        ("value: =decimal(order.total)", 'value: "19.90"'),
+        ("      event_type: purchase\n", ""),
+        ("    algorithm: sha256\n", ""),
+        ("    encoding: hex\n", ""),
+        ("    from: header:X-Signature\n", ""),
+        ('    signed: "{timestamp}.{body}"\n', ""),
+        ("from: header:X-Signature\n", "from: []\n"),
+        ("id: [", "id: [nowhere, "),
+        ("          in: =order.lines\n", ""),
+        ("order: =body.order", "body: =body.order"),
+        ("provider: acme", "provider: Acme!"),
+        ("format: unix,", "format: sundial,"),
+    ],
+)
+def test_a_slip_fails_both(old: str, new: str) -> None:
+    assert old in EVERYTHING
+    text = EVERYTHING.replace(old, new)
+    _, problems = check(text, name="acme.yaml")
+    assert any(problem.severity == "error" for problem in problems)
+    assert wrong(MAPPING, plain(text))
+
+
+def test_an_editor_is_told_every_root_and_function() -> None:
+    told = DEFS["expression"]["description"]
+    for name in (*ROOTS, *FUNCTIONS):
+        assert name in told
+
+
+def test_every_key_says_what_it_means() -> None:
+    def look(made: Any, path: str) -> list[str]:
+        bare = []
+        for name, below in made.get("properties", {}).items():
+            here = f"{path}.{name}"
+            if path != "when" and "description" not in below and name != "method":
+                bare.append(here)
+            bare += look(below, here)
+        for name in ("items", "additionalProperties", "then"):
+            if isinstance(made.get(name), dict):
+                bare += look(made[name], f"{path}.{name}")
+        return bare
+
+    bare = [at for made in (MAPPING, *DEFS.values(), schema.example()) for at in look(made, "")]
+    assert bare == []
+
+
+@pytest.mark.parametrize("what", ["mapping", "example", "event"])
+def test_the_command_prints_the_schema(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", what]) == 0
+    made = {"mapping": MAPPING, "example": schema.example(), "event": contract.SCHEMA}
+    assert json.loads(capsys.readouterr().out) == made[what]

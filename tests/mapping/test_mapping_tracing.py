@@ -1,0 +1,110 @@
+"""What explains a value comes to the same value: the slow walk through a tree and the compiled expression agree."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+from test_mapping_jmespath_oracle import DOCUMENTS, EXPRESSIONS
+
+from bridge import jsontext
+from bridge.jsontext import Json
+from bridge.mapping.expression import standalone
+from bridge.mapping.functions import FUNCTIONS
+from bridge.mapping.semantics import Unworkable
+from bridge.mapping.spelling import spelt
+from bridge.mapping.syntax import ExpressionError, parse
+from bridge.mapping.tracing import Named, Seen, Tracer, World
+
+
+class Nowhere(World):
+    """No names at all."""
+
+    @property
+    def units(self) -> None:
+        return None
+
+    def local(self, name: str) -> Seen | None:
+        return None
+
+    def named(self, name: str) -> Named | None:
+        return None
+
+    def root(self, name: str) -> Json:
+        return None
+
+
+def compiled(expression: str, document: Json) -> tuple[str, Json]:
+    try:
+        return "works out", standalone(expression)(document)
+    except Unworkable as error:
+        return "fails", error.text
+
+
+def walked(expression: str, document: Json) -> tuple[str, Json]:
+    try:
+        return "works out", Tracer(Nowhere()).take(parse(expression), Seen(document, "@"))
+    except Unworkable as error:
+        return "fails", error.text
+
+
+def compiles(expression: str) -> bool:
+    try:
+        standalone(expression)
+    except ExpressionError:
+        return False
+    return True
+
+
+@settings(max_examples=400, deadline=None)
+@given(EXPRESSIONS, DOCUMENTS)
+def test_the_walk_comes_to_the_compiled_value_or_fails_where_it_fails(expression: str, document: Json) -> None:
+    assume(compiles(expression))
+    read = jsontext.parse(jsontext.write(document))
+    assert repr(walked(expression, read)) == repr(compiled(expression, read))
+
+
+@settings(max_examples=400, deadline=None)
+@given(EXPRESSIONS, DOCUMENTS)
+def test_what_is_spelt_means_the_same(expression: str, document: Json) -> None:
+    assume(compiles(expression))
+    again = spelt(parse(expression))
+    read = jsontext.parse(jsontext.write(document))
+    assert repr(compiled(again, read)) == repr(compiled(expression, read)), again
+
+
+@settings(max_examples=200, deadline=None)
+@given(EXPRESSIONS, DOCUMENTS)
+def test_every_path_that_was_read_reads_the_same_when_it_is_asked_for(expression: str, document: Json) -> None:
+    assume(compiles(expression))
+    read = jsontext.parse(jsontext.write(document))
+    tracer = Tracer(Nowhere())
+    try:
+        tracer.take(parse(expression), Seen(read, "@"))
+    except Unworkable:
+        return
+    for path, value in tracer.reads.items():
+        assert repr(standalone(path)(read)) == repr(value), path
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "from_minor"])
+def test_every_example_of_a_function_walks_to_its_result(name: str) -> None:
+    for expression, _ in FUNCTIONS[name].examples:
+        assert repr(walked(expression, None)) == repr(compiled(expression, None))
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("body.items[*].price", "body.items[*].price"),
+        ("body.items[?kind=='refund'].amount|[0]", "body.items[?kind == 'refund'].amount | [0]"),
+        ('headers."x-shop"', 'headers."x-shop"'),
+        ("a||b||(c&&d)", "a || b || (c && d)"),
+        ("!(a==`1`)", "!(a == `1`)"),
+        ("join(', ', body.tags[].name)", "join(', ', body.tags[].name)"),
+        ("sort_by(a, &b.c)[-1].{x: y, z: [p, q]}", "sort_by(a, &b.c)[-1].{x: y, z: [p, q]}"),
+        ("a[1:3].b", "a[1:3].b"),
+        ("a.*.b", "a.*.b"),
+    ],
+)
+def test_parts_are_spelt_as_people_write_them(expression: str, text: str) -> None:
+    assert spelt(parse(expression)) == text
