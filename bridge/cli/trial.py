@@ -1,4 +1,4 @@
-"""`trackbridge try`: the events that one body becomes, offline, with no store and no secret.
+"""`trackbridge try`: the events that one body becomes, or where each of their fields comes from; offline, no secret.
 
 Not concerned with signatures: the body is taken as genuine.
 """
@@ -8,31 +8,35 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
+
 from bridge import jsontext, mapping, signature
-from bridge.app import clock, load_mappings
+from bridge.app import clock
+from bridge.cli import explained
 from bridge.cli.look import write_json
 from bridge.cli.send import read
-from bridge.errors import SettingsError
+from bridge.errors import MappingError, SettingsError
+from bridge.mapping import Mapping, Reading
+from bridge.mapping.explain import Explanation, explain
+from bridge.mapping.files import mapping_files
 from bridge.model import Event, Ignored, Request, SetAside, Translated, Translation, Webhook
 from bridge.settings import mappings_folder
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the events; 0 for events or a rightly ignored body, 1 for one that would be set aside."""
-    one = _mapping(options.provider)
-    source = one.bind(one.provider, secrets=(), vars=dict(_pair(text, "=", "--var") for text in options.var))
-    headers = [
-        (name.strip().lower(), value.strip()) for name, value in (_pair(h, ":", "--header") for h in options.header)
-    ]
-    body = read(options.file)
-    request = Request(method="POST", headers=tuple(headers), body=body)
-    results = []
-    for found in signature.webhooks(one.recipe, request, source=one.provider, now=clock()):
-        webhook = replace(found, topic=options.topic) if options.topic else found
-        results.append((webhook, source.translate(webhook)))
+    found = reading(options.provider)
+    one = usable(found)
+    given = dict(pair(text, "=", "--var") for text in options.var)
+    source = one.bind(one.provider, secrets=(), vars=given)
+    webhooks = webhooks_of(one, options.file, topic=options.topic, headers=options.header)
+    if options.explain:
+        return _explain([explain(found, webhook, vars=given) for webhook in webhooks], as_json=options.format == "json")
+    results = [(webhook, source.translate(webhook)) for webhook in webhooks]
     if options.format == "json":
         write_json([jsontext.parse(event.text) for _, result in results for event in _events(result)])
     for webhook, result in results:
@@ -59,17 +63,49 @@ def _events(result: Translation) -> tuple[Event, ...]:
     return result.events if isinstance(result, Translated) else ()
 
 
-def _mapping(provider: str) -> mapping.Mapping:
-    path = Path(provider)
+def _explain(explanations: Sequence[Explanation], *, as_json: bool) -> int:
+    """All on standard output; 1 where a webhook would be set aside."""
+    if as_json:
+        write_json([explained.plain(one) for one in explanations])
+    else:
+        for one in explanations:
+            explained.show(one, Console())
+    return 1 if any(isinstance(one.outcome, SetAside) for one in explanations) else 0
+
+
+# --------------------------------------------------------------------------------------- what is tried, for `diff` too
+
+
+def reading(named: str) -> Reading:
+    """The mapping in a file, or of a provider. Raises SettingsError where there is none of that name."""
+    path = Path(named)
     if path.suffix in {".yaml", ".yml"}:
-        return mapping.load(path)
-    mappings = load_mappings(mappings_folder(os.environ))
-    if provider not in mappings:
-        raise SettingsError(f"there is no mapping for `{provider}`; known are {', '.join(sorted(mappings))}")
-    return mappings[provider]
+        return mapping.reading(read(path), name=path.name)
+    known: dict[str, Path] = {}
+    for each in mapping_files(mappings_folder(os.environ)):
+        known[mapping.reading(read(each), name=each.name).parts.provider] = each
+    if named not in known:
+        raise SettingsError(f"there is no mapping for `{named}`; known are {', '.join(sorted(known))}")
+    return mapping.reading(read(known[named]), name=known[named].name)
 
 
-def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
+def usable(found: Reading) -> Mapping:
+    """The mapping that was read. Raises MappingError with every problem."""
+    if found.mapping is None:
+        raise MappingError(found.problems.errors)
+    return found.mapping
+
+
+def webhooks_of(one: Mapping, path: Path, *, topic: str | None, headers: Sequence[str]) -> list[Webhook]:
+    """The webhooks that a body would be kept as, were it genuine."""
+    named = [(name.strip().lower(), value.strip()) for name, value in (pair(h, ":", "--header") for h in headers)]
+    request = Request(method="POST", headers=tuple(named), body=read(path))
+    found = signature.webhooks(one.recipe, request, source=one.provider, now=clock())
+    return [replace(webhook, topic=topic) if topic else webhook for webhook in found]
+
+
+def pair(text: str, separator: str, option: str) -> tuple[str, str]:
+    """The two sides of an option such as `K=V`. Raises SettingsError that names it."""
     name, found, value = text.partition(separator)
     if not found or not name.strip():
         raise SettingsError(f"{option} takes K{separator}V, got {text!r}")

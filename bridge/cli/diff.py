@@ -1,0 +1,216 @@
+"""`trackbridge diff`: what another mapping would make of the kept webhooks, or of given bodies.
+
+Reads only; works while `serve` runs on the same store. Not concerned with how outcomes are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge import jsontext, settings
+from bridge.app import clock
+from bridge.cli.look import existing_store, write_json
+from bridge.cli.trial import reading, usable, webhooks_of
+from bridge.errors import SettingsError
+from bridge.mapping import MappedSource
+from bridge.mapping import Mapping as ProviderMapping
+from bridge.mapping.compare import FAULTS, Change, Comparison, Fault, Totals
+from bridge.settings import SourceSettings
+from bridge.store import Store
+
+PAGE = 500
+"""Webhooks that are read at a time."""
+_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare and tell; 1 where something happens that `--fail-on` names."""
+    faults = _faults(options.fail_on)
+    old, new = usable(reading(options.old)), usable(reading(options.new))
+    if old.provider != new.provider:
+        raise SettingsError(f"{options.old} is for {old.provider}, {options.new} for {new.provider}; give two of one")
+    found = Comparison()
+    if options.files:
+        _bodies(found, old, new, options)
+    else:
+        asyncio.run(_kept(found, old, new, options))
+    if options.format == "json":
+        write_json(plain(found))
+    else:
+        tell(found, Console())
+    return 1 if any(found.faults[fault] for fault in faults) else 0
+
+
+def _faults(text: str) -> list[Fault]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in FAULTS:
+            raise SettingsError(f"--fail-on takes {', '.join(FAULTS)}, got {word!r}")
+    return [fault for fault in FAULTS if fault in words]
+
+
+# ------------------------------------------------------------------------------------------------- which webhooks
+
+
+def _bodies(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
+    one = SourceSettings(old.provider, old.provider)
+    before, after = _bound(old, one, strictly=False), _bound(new, one, strictly=True)
+    for path in options.files:
+        for webhook in webhooks_of(old, path, topic=options.topic, headers=options.header):
+            found.add(webhook, before.translate, after.translate, name=path.name)
+
+
+async def _kept(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
+    since = clock() - _span(options.since) if options.since else None
+    sources = {one.name: one for one in _sources(old.provider, options.config)}
+    before = {name: _bound(old, one, strictly=False) for name, one in sources.items()}
+    after = {name: _bound(new, one, strictly=True) for name, one in sources.items()}
+    store = existing_store()
+    try:
+        await _paged(found, store, before, after, since=since)
+    finally:
+        await store.close()
+
+
+async def _paged(
+    found: Comparison,
+    store: Store,
+    before: Mapping[str, MappedSource],
+    after: Mapping[str, MappedSource],
+    *,
+    since: datetime | None,
+) -> None:
+    last = 0
+    while page := await store.kept(list(before), since=since, after=last, limit=PAGE):
+        for webhook in page:
+            old, new = before[webhook.source], after[webhook.source]
+            found.add(webhook, old.translate, new.translate, name=f"wh_{webhook.number}")
+        last = page[-1].number
+
+
+def _sources(provider: str, config: Path | None) -> list[SourceSettings]:
+    """The sources of a provider: those that were set, and its own where none of that name was."""
+    configured = settings.load(os.environ, providers=(provider,), config=config).sources
+    mine = [one for one in configured if one.mapping == provider]
+    if any(one.name == provider for one in configured):
+        return mine
+    return [*mine, SourceSettings(provider, provider)]
+
+
+def _bound(one: ProviderMapping, source: SourceSettings, *, strictly: bool) -> MappedSource:
+    """A source that only translates. Not `strictly`, a var that the mapping does not know is left out."""
+    given = {name: value for name, value in source.vars.items() if strictly or name in one.vars}
+    return one.bind(source.name, secrets=(), vars=given, scope=source.scope)
+
+
+def _span(text: str) -> timedelta:
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise SettingsError(f"--since takes a span such as 12h, 7d or 4w, got {text!r}")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+# ------------------------------------------------------------------------------------------------------ for people
+
+
+def tell(found: Comparison, console: Console) -> None:
+    """Write it as text."""
+    changed = found.webhooks - found.same
+    console.print(Text(f"{found.webhooks} webhooks, {changed} of them changed", style="bold"))
+    if found.outcomes:
+        console.print(_table("outcome", "would be", _outcome_rows(found)))
+    if found.fields:
+        console.print(_table("event", "field", _field_rows(found)))
+    if changed:
+        console.print(_totals(found))
+
+
+def _table(one: str, other: str, rows: Iterator[Sequence[str]]) -> Table:
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in (one, other, "times", "webhook", "before", "after"):
+        drawn.add_column(name, overflow="fold", justify="right" if name == "times" else "left")
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def _outcome_rows(found: Comparison) -> Iterator[Sequence[str]]:
+    for (was, would), change in _most_often(found.outcomes):
+        yield from _rows(was, would, change)
+
+
+def _field_rows(found: Comparison) -> Iterator[Sequence[str]]:
+    for (kind, path), change in _most_often(found.fields):
+        yield from _rows(kind, path, change)
+
+
+def _rows(one: str, other: str, change: Change) -> Iterator[Sequence[str]]:
+    for place, sample in enumerate(change.samples):
+        yield (one, other, str(change.count), *sample) if place == 0 else ("", "", "", *sample)
+
+
+def _most_often(changes: Mapping[tuple[str, str], Change]) -> list[tuple[tuple[str, str], Change]]:
+    return sorted(changes.items(), key=lambda pair: (-pair[1].count, pair[0]))
+
+
+def _totals(found: Comparison) -> Table:
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("total", "before", "after"):
+        drawn.add_column(name, justify="left" if name == "total" else "right")
+    for kind in sorted({*found.before.events, *found.after.events}):
+        _total(drawn, f"{kind} events", found.before.events[kind], found.after.events[kind])
+    for key in sorted({*found.before.values, *found.after.values}):
+        kind, currency = key
+        _total(drawn, f"{kind} value, {currency}", found.before.values.get(key, 0), found.after.values.get(key, 0))
+    if found.before.duplicates or found.after.duplicates:
+        _total(drawn, "duplicates", found.before.duplicates, found.after.duplicates)
+    return drawn
+
+
+def _total(drawn: Table, what: str, before: object, after: object) -> None:
+    drawn.add_row(Text(what), Text(str(before)), Text(str(after)), style="" if before == after else "yellow")
+
+
+# ---------------------------------------------------------------------------------------------------- for machines
+
+
+def plain(found: Comparison) -> jsontext.Json:
+    """The same as a JSON document."""
+    return {
+        "webhooks": found.webhooks,
+        "changed": found.webhooks - found.same,
+        "outcomes": [
+            {"before": was, "after": would, **_plain_change(change)}
+            for (was, would), change in _most_often(found.outcomes)
+        ],
+        "fields": [
+            {"event_type": kind, "field": path, **_plain_change(change)}
+            for (kind, path), change in _most_often(found.fields)
+        ],
+        "totals": {"before": _plain_totals(found.before), "after": _plain_totals(found.after)},
+        "faults": {fault: found.faults[fault] for fault in FAULTS},
+    }
+
+
+def _plain_change(change: Change) -> jsontext.Json:
+    samples = [{"webhook": name, "before": before, "after": after} for name, before, after in change.samples]
+    return {"count": change.count, "samples": samples}
+
+
+def _plain_totals(totals: Totals) -> jsontext.Json:
+    values: dict[str, dict[str, jsontext.Json]] = {}
+    for (kind, currency), value in sorted(totals.values.items()):
+        values.setdefault(kind, {})[currency] = value
+    return {"events": dict(sorted(totals.events.items())), "value": values, "duplicates": totals.duplicates}

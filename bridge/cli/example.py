@@ -1,0 +1,257 @@
+"""`trackbridge example add`: an example file made of a body or of a kept webhook, with invented persons in it.
+
+Not concerned with what is personal and what stands in its stead: that is `invent`'s affair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from bridge import jsontext, mapping
+from bridge.cli.look import existing_store
+from bridge.cli.send import read
+from bridge.errors import MappingError, SettingsError
+from bridge.jsontext import Json
+from bridge.mapping import Mapping, examples, yamltext
+from bridge.mapping.examples import Example
+from bridge.mapping.files import EXAMPLES, mapping_files, shipped_mappings
+from bridge.mapping.invent import Inventor, form
+from bridge.mapping.persons import regions
+from bridge.mapping.problems import Problems
+from bridge.settings import mappings_folder
+from bridge.signature.locators import Root
+from bridge.store import WebhookDetail
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_OF_THE_WAY = frozenset(
+    {
+        *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "date"),
+        *("content-length", "content-type", "expect", "forwarded", "host", "keep-alive", "pragma", "te", "via"),
+        *("traceparent", "tracestate", "transfer-encoding", "user-agent", "x-forwarded-for", "x-forwarded-host"),
+        *("x-forwarded-port", "x-forwarded-proto", "x-real-ip", "x-request-id"),
+    }
+)
+"""Headers that say how a request travelled, and nothing to a mapping."""
+_CREDENTIAL = re.compile(r"auth|cookie|token|secret|signature|hmac|password|api-?key|credential|-sign$|-sig$")
+
+
+@dataclass(slots=True)
+class _Given:
+    """What an example is made of, as it came."""
+
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the example, and say what was replaced."""
+    path, known = _mapping(options.provider)
+    given = _given(options)
+    for name, value in (_pair(text, ":", "--header") for text in options.header):
+        given.headers[name] = value
+    if options.topic:
+        _name_topic(known, given, options.topic)
+    variables = dict(_pair(text, "=", "--var") for text in options.var)
+    plain = Example(
+        "", *_body(given.body), headers=_shown(known, given.headers), query=_safe(known, given), vars=variables
+    )
+    made, inventor = _invented(plain)
+    expect = examples.outcome(known, made)
+    topic = next(iter(examples.topics(known, made)), None)
+    if options.topic and topic != options.topic:
+        raise SettingsError(
+            f"{known.title} says its topic in the body, where it is {topic or 'missing'}, not {options.topic}"
+        )
+    target = _target(options, path, known.provider, topic)
+    _write(target, made, expect)
+    _tell(target, inventor, expect)
+    if _paths(examples.outcome(known, plain)) != _paths(expect):
+        print("note: with the invented values it comes to other fields than with the given ones", file=sys.stderr)
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------------- what is given
+
+
+def _mapping(provider: str) -> tuple[Path, Mapping]:
+    """The file and the mapping of a provider, the operator's before the shipped one."""
+    path = Path(provider)
+    if path.suffix in {".yaml", ".yml"}:
+        return path, mapping.parse(read(path), name=path.name)
+    known = []
+    files = mapping_files(mappings_folder(os.environ))[::-1]
+    for file in sorted(files, key=lambda each: each.stem != provider):
+        try:
+            found = mapping.load(file)
+        except MappingError:
+            if file.stem == provider:
+                raise
+            continue
+        if found.provider == provider:
+            return file, found
+        known.append(found.provider)
+    raise SettingsError(f"there is no mapping for `{provider}`; known are {', '.join(sorted({*known}))}")
+
+
+def _given(options: argparse.Namespace) -> _Given:
+    if (options.file is None) == (options.from_webhook is None):
+        raise SettingsError("an example is made of a FILE or of --from-webhook ID: give one of them")
+    return _Given(read(options.file)) if options.file else asyncio.run(_kept(options.from_webhook))
+
+
+async def _kept(public_id: str) -> _Given:
+    store = existing_store()
+    try:
+        found = await store.show(public_id)
+    finally:
+        await store.close()
+    one = found[0]
+    if not isinstance(one, WebhookDetail):
+        raise SettingsError(f"{public_id} is no webhook; their ids begin with wh_")
+    if one.body_gone:
+        raise SettingsError(f"the body of {public_id} was kept long enough and is gone")
+    return _Given(one.webhook.body, dict(one.webhook.headers), dict(one.webhook.query))
+
+
+def _name_topic(known: Mapping, given: _Given, topic: str) -> None:
+    """Put the topic where the provider sends it outside the body."""
+    for place in known.recipe.topic:
+        if place.root is Root.HEADER:
+            given.headers = {name: value for name, value in given.headers.items() if name.lower() != place.name}
+            given.headers[place.written] = topic
+            return
+        if place.root is Root.QUERY:
+            given.query[place.name] = topic
+            return
+
+
+def _body(content: bytes) -> tuple[Json, Json]:
+    """What a body says, as examples write it, and nothing expected yet."""
+    try:
+        return jsontext.parse(content, strict=False), None
+    except ValueError:
+        pass
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text and parse_qsl(text, strict_parsing=False) and not text.lstrip().startswith(("{", "[", "<")):
+        return text, None
+    raise SettingsError("the body is neither JSON nor a form, so it cannot be made an example")
+
+
+def _shown(known: Mapping, headers: dict[str, str]) -> dict[str, str]:
+    """The headers that a mapping can read: none that prove the request, and none of its way."""
+    proof = known.recipe.proof
+    hidden = {proof.place.name} if proof.place is not None and proof.place.root is Root.HEADER else set()
+    hidden |= known.recipe.hidden_headers | _OF_THE_WAY
+    return {
+        name: value
+        for name, value in headers.items()
+        if name.lower() not in hidden and not _CREDENTIAL.search(name.lower())
+    }
+
+
+def _safe(known: Mapping, given: _Given) -> dict[str, str]:
+    hidden = known.recipe.hidden_query
+    return {
+        name: value
+        for name, value in given.query.items()
+        if name not in hidden and not _CREDENTIAL.search(name.lower())
+    }
+
+
+# ------------------------------------------------------------------------------------------------------ what is invented
+
+
+def _invented(plain: Example) -> tuple[Example, Inventor]:
+    inventor = Inventor(regions(plain.vars))
+    kept = {name: value for name, value in plain.headers.items() if name.lower().endswith(("-topic", "-id", "-event"))}
+    loose = {name: value for name, value in plain.headers.items() if name not in kept}
+    for document in (plain.body, loose, plain.query):
+        if not isinstance(document, str):
+            inventor.learn(document)
+    body = form(plain.body, inventor) if isinstance(plain.body, str) else inventor.replace(plain.body)
+    replaced = inventor.replace(loose)
+    headers = {name: kept.get(name, replaced.get(name, "")) for name in plain.headers}
+    return replace(plain, body=body, headers=headers, query=inventor.replace(dict(plain.query))), inventor
+
+
+def _write(target: Path, made: Example, expect: Json) -> None:
+    given = {"headers": dict(made.headers), "query": dict(made.query), "vars": dict(made.vars), "body": made.body}
+    text = yamltext.written(
+        {"given": {key: value for key, value in given.items() if value or key == "body"}, "expect": expect}
+    )
+    problems = Problems()
+    again = examples.read(f"{text}\n", name=target.name, problems=problems)
+    if again is None or again.body != made.body or again.expect != expect:
+        told = "; ".join(str(problem) for problem in problems.all) or "it reads back as something else"
+        raise SettingsError(f"this body cannot be written as an example: {told}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("x", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    except FileExistsError:
+        raise SettingsError(f"{target} is there already; give another --name") from None
+    except OSError as error:
+        raise SettingsError(f"{target}: cannot be written: {error.strerror}") from None
+
+
+def _target(options: argparse.Namespace, path: Path, provider: str, topic: str | None) -> Path:
+    if not _NAME.fullmatch(options.name):
+        raise SettingsError(f"--name must be of letters, digits, `_` and `-`, got {options.name!r}")
+    folder: Path | None = options.to
+    if folder is None:
+        if path.parent == shipped_mappings() and path.parent.name == "shipped":
+            raise SettingsError(
+                f"the mapping of {provider} belongs to the installed package; say where with --to FOLDER"
+            )
+        folder = path.parent / EXAMPLES / provider
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", topic or "no_topic").lstrip(".")
+    return folder / f"{stem}.{options.name}.yaml"
+
+
+# ---------------------------------------------------------------------------------------------------------- what is told
+
+
+def _tell(target: Path, inventor: Inventor, expect: Json) -> None:
+    print(target)
+    counts = [f"{count} {kind.value}" for kind, count in inventor.met.most_common()]
+    print(f"replaced: {', '.join(counts) or 'nothing'}; read it before you publish it", file=sys.stderr)
+    match expect:
+        case dict():
+            print(f"expects: {' '.join(f'{key}: {reason}' for key, reason in expect.items())}", file=sys.stderr)
+        case _:
+            print(f"expects: {', '.join(event['event_type'] for event in expect) or 'no event'}", file=sys.stderr)
+
+
+def _paths(expect: Json, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every path of a document, for comparing shapes."""
+    return list(_steps(expect, path))
+
+
+def _steps(value: Json, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _steps(below, (*path, key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _steps(item, (*path, "*"))
+    else:
+        yield path
+
+
+def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
+    name, found, value = text.partition(separator)
+    if not found or not name.strip():
+        raise SettingsError(f"{option} takes K{separator}V, got {text!r}")
+    return name.strip(), value.strip()

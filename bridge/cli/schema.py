@@ -1,0 +1,20 @@
+"""`trackbridge schema`: the JSON Schema of a mapping, of an example or of an event, for editors and validators.
+
+Not concerned with what the schemas say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from bridge import contract
+from bridge.mapping import schema
+
+SCHEMAS = {"mapping": schema.mapping(), "example": schema.example(), "event": contract.SCHEMA}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one schema as JSON."""
+    print(json.dumps(SCHEMAS[options.what], indent=2, ensure_ascii=False))
+    return 0
