@@ -41,8 +41,11 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 class Watching(Protocol):
     """Who counts requests to the track API."""
 
-    def tracked(self, endpoint: str, status: int, *, events: int, seconds: float) -> None:
-        """A request to an endpoint was answered with a status; `events` of it were taken."""
+    def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
+        """A request to an endpoint was answered with a status; `events` of it were taken.
+
+        `key` is the name of the caller's API key, None where nobody known called.
+        """
         ...
 
 
@@ -181,8 +184,10 @@ class Track:
         """The answer to one request, whatever it is."""
         began = perf_counter()
         accepted: Sequence[Accepted] = ()
+        caller: Caller | None = None
         try:
-            accepted = await self._taken(http, endpoint)
+            caller = self._caller(http)
+            accepted = await self._taken(http, endpoint, caller)
             response = _json(200, endpoint.answer(accepted))
         except Refusal as refusal:
             response = _json(refusal.status, refusal.answer, refusal.headers)
@@ -192,11 +197,13 @@ class Track:
         except Exception as error:  # noqa: BLE001  a caller gets JSON, whatever is wrong with us
             response = await _fault(http, error)
         seconds = perf_counter() - began
-        self.watching.tracked(endpoint.path, response.status_code, events=len(accepted), seconds=seconds)
+        name = caller.name if caller else None
+        self.watching.tracked(
+            endpoint.path, response.status_code, key=name, events=len(accepted), seconds=seconds
+        )  # fmt: skip
         return response
 
-    async def _taken(self, http: HttpRequest, endpoint: Endpoint) -> Sequence[Accepted]:
-        caller = self._caller(http)
+    async def _taken(self, http: HttpRequest, endpoint: Endpoint, caller: Caller) -> Sequence[Accepted]:
         self._pace(caller)
         body.plain(http.headers)
         content = await body.read(http.receive, http.headers, limit=contract.REQUEST_BYTES, seconds=self.patience)

@@ -35,7 +35,7 @@ def proof(sheet: Sheet, *, ids: tuple[Locator, ...], items: bool) -> Proof | Non
     kind = sheet.choice("kind", tuple(Kind))
     if kind is None:
         return None
-    sheet.only(_KEYS[kind], elsewhere=_EVERY_KEY, here=f"kind {kind}")
+    sheet.only(KEYS[kind], elsewhere=_EVERY_KEY, here=f"kind {kind}")
     match kind:
         case Kind.NONE:
             return _unsigned(sheet)
@@ -50,7 +50,7 @@ def proof(sheet: Sheet, *, ids: tuple[Locator, ...], items: bool) -> Proof | Non
 _AUTHORIZATION = Locator(Root.HEADER, "authorization", written="Authorization")
 _PREFIX = ("prefix", "prefix_optional")
 _TEXT = ("encoding", "from", "split", "pair", "key", *_PREFIX, "signed", "secret", "timestamp")
-_KEYS: dict[Kind, tuple[str, ...]] = {
+KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.HMAC: ("kind", "algorithm", *_TEXT),
     Kind.DIGEST: ("kind", "algorithm", *_TEXT),
     Kind.ECDSA_P256: ("kind", "algorithm", *_TEXT),
@@ -59,7 +59,7 @@ _KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.BASIC: ("kind",),
     Kind.NONE: ("kind", "i_accept_unsigned"),
 }
-_EVERY_KEY = tuple({key: None for keys in _KEYS.values() for key in keys})
+_EVERY_KEY = tuple({key: None for keys in KEYS.values() for key in keys})
 _ALGORITHMS: tuple[Algorithm, ...] = ("sha256", "sha1", "sha512")
 _ENCODINGS: tuple[Encoding, ...] = ("hex", "base64")
 _KEY_ENCODINGS: tuple[KeyEncoding, ...] = ("utf8", "base64", "hex")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.contract import derived_id, instant, new_id, unix_ms, written
+from bridge.contract import SCHEMA, derived_id, instant, new_id, unix_ms, written
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 INSTANTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001  given below
@@ -46,6 +46,27 @@ def test_iso_8601_is_read_as_utc(text: str, at: datetime) -> None:
 )  # fmt: skip
 def test_what_names_no_instant_is_none(text: str) -> None:
     assert instant(text) is None
+
+
+@given(st.from_regex(SCHEMA["properties"]["timestamp"]["pattern"], fullmatch=True))
+def test_the_schemas_pattern_alone_names_only_instants_that_exist(text: str) -> None:
+    """Whoever makes events from the schema knows no format of ours; only the first and last day of all are beyond it."""
+    assert instant(text) is not None or text[:10] in {"0001-01-01", "9999-12-31"}
+
+
+@pytest.mark.parametrize("year", ["0004", "1900", "2000", "2023", "2024", "2100"])
+def test_the_schemas_pattern_knows_the_calendar(year: str) -> None:
+    matches = re.compile(SCHEMA["properties"]["timestamp"]["pattern"]).fullmatch
+    days = [f"{year}-{month:02}-{day:02}" for month in range(14) for day in range(33)]
+    assert [day for day in days if matches(day)] == [day for day in days if exists(day)]
+
+
+def exists(day: str) -> bool:
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
 
 
 @given(INSTANTS, st.integers(-23 * 60, 23 * 60))

@@ -212,6 +212,14 @@ def test_no_key_or_an_unknown_one_gets_401_and_nothing_is_kept(refusing: Api, pa
     assert refusing.rows() == []
 
 
+def test_whoever_watches_is_told_the_keys_name_and_none_for_a_stranger(tmp_path: Path) -> None:
+    with serving(tmp_path, Key("shop", "key-a", rate=1)) as api:
+        asked = [api.post("/v1/track", LEAD, key=key).status_code for key in ("key-a", "key-a", "other", None)]
+        assert asked == [200, 429, 401, 401]
+        assert api.seen.keys == ["shop", "shop", None, None]
+        assert [row.door for row in api.rows()] == ["key:shop"]
+
+
 def test_a_key_may_be_set_by_its_sha_256_alone(tmp_path: Path) -> None:
     with serving(tmp_path, Key("a", "sha256:" + hashlib.sha256(b"k").hexdigest())) as api:
         assert api.post("/v1/track", LEAD, key="k").status_code == 200

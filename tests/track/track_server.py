@@ -18,6 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridge import openapi
+from bridge.cli.heads import PatientProtocol
 from bridge.model import Route
 from bridge.store import Filter, Store
 from bridge.stores import open_store
@@ -41,10 +42,12 @@ class Seen:
     """What the API told those who watch it."""
 
     tracked_: list[tuple[str, int, int]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     woken: int = 0
 
-    def tracked(self, endpoint: str, status: int, *, events: int, seconds: float) -> None:
+    def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
         assert seconds >= 0
+        self.keys.append(key)
         self.tracked_.append((endpoint, status, events))
 
     def woke(self) -> None:
@@ -87,7 +90,9 @@ class Api:
 
 
 @contextmanager
-def serving(folder: Path, *keys: Key, store: Store | None = None, patience: float = 20.0) -> Iterator[Api]:
+def serving(
+    folder: Path, *keys: Key, store: Store | None = None, patience: float = 20.0, head_seconds: float = 20.0
+) -> Iterator[Api]:
     """The API for `keys` until the end of the block; `store` stands before or in place of the real one."""
     kept = store or open_store(f"sqlite:///{folder / 'track.db'}")
     seen, ticks = Seen(), [0.0]
@@ -113,7 +118,8 @@ def serving(folder: Path, *keys: Key, store: Store | None = None, patience: floa
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        config = uvicorn.Config(http, http="httptools", ws="none", log_config=None, access_log=False)
+        protocol = type("Protocol", (PatientProtocol,), {"head_seconds": head_seconds})
+        config = uvicorn.Config(http, http=protocol, ws="none", log_config=None, access_log=False)
         ready = threading.Event()
         server = _Server(config, ready)
         loop = asyncio.new_event_loop()
