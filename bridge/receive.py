@@ -54,6 +54,7 @@ class Receiver:
         self._clock = clock
         self._woke = woke
         self._watching = watching
+        self._seldom = log.Seldom()
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -80,6 +81,7 @@ class Receiver:
         except NotGenuine as error:
             return f"refused:{error.reason}", _no(401, "not genuine")
         except StoreUnavailable as error:
+            self._seldom.trouble("receive.unavailable", now=self._clock(), why=str(error))
             return "unavailable", _no(503, "cannot be kept now; send it again", _retry_after(error.retry_after))
 
     async def _taken(self, http: HttpRequest, source: Source, allowed: str) -> tuple[str, Response]:

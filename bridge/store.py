@@ -24,6 +24,7 @@ from bridge.model import (
     Routed,
     SetAside,
     Settled,
+    Wanting,
     Webhook,
     WebhookState,
 )
@@ -50,13 +51,15 @@ class Pacing:
     """How a destination may be sent to, over all processes.
 
     At most `limit` deliveries a claim, `lanes` claims at a time, claims at least `spacing` apart; a claim that is
-    not recorded comes back after `lease`.
+    not recorded comes back after `lease`. With `newest_beyond`, the newest that are due go first where the oldest one
+    was made longer ago than that: behind a backlog nothing new would be sent.
     """
 
     limit: int
     lanes: int
     spacing: timedelta
     lease: timedelta
+    newest_beyond: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,31 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long what is done with is kept.
+
+    `bodies`: what webhooks came with; `events`: webhooks, events, their deliveries and attempts, and the bodies of
+    webhooks set aside; `ledger`: what a known webhook, event or conversion is recognised by.
+    """
+
+    bodies: timedelta = timedelta(days=30)
+    events: timedelta = timedelta(days=90)
+    ledger: timedelta = timedelta(days=400)
+
+
+KEEPING = Keeping()
+"""How long everything is kept where nobody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """One step of a purge: how many rows it took away, and the place where the next goes on, None at the end."""
+
+    taken: int
+    place: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookRow:
     """A webhook as lists show it. `id` is public: `wh_<number>`."""
 
@@ -104,9 +132,13 @@ class WebhookRow:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track."""
+    """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track.
+
+    `door` says who told it: `source:<name>` or `key:<name>`.
+    """
 
     id: str
+    door: str
     webhook: str | None
     event_type: str
     test: bool
@@ -131,11 +163,12 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDetail:
-    """One webhook in full, with what it became."""
+    """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged."""
 
     row: WebhookRow
     webhook: Webhook
     events: tuple[EventRow, ...]
+    body_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +221,22 @@ class Tally:
     oldest_pending: dict[str, datetime]
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a status screen shows beside the counts, at no cost of a scan.
+
+    `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
+    currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests.
+    """
+
+    today: dict[tuple[str, str], int]
+    lasts: dict[str, datetime]
+    differing: int
+    only_tests: tuple[str, ...]
+    oldest_set_aside: datetime | None
+    oldest_dead: datetime | None
+
+
 class Store(Protocol):
     """A dozen transitions, and the questions that people ask."""
 
@@ -209,6 +258,17 @@ class Store(Protocol):
         A webhook that is no longer `received` is left as it is. An event whose door and id are known is not made
         again; one with a taken claim is kept as a duplicate, without deliveries. Returns, in order, what became of
         each webhook's events.
+        """
+        ...
+
+    async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The text of the event that holds each claim; nothing for a claim without one."""
+        ...
+
+    async def postpone(self, number: int, wanting: Wanting, *, now: datetime) -> None:
+        """Let a received webhook wait: due at `until`, or at once when an event with that claim is kept.
+
+        It stays `received`, and says what it waits for. One whose event is there already is due now.
         """
         ...
 
@@ -263,12 +323,26 @@ class Store(Protocol):
         """Make webhooks `received` again so that they go through their mapping anew; how many."""
         ...
 
+    async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
+        """Write a webhook's events over and send them again, make new ones; how many deliveries are due."""
+        ...
+
     async def ungiven(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
         """Kept events with a number above `after` that are no duplicates and have no delivery to a destination."""
         ...
 
     async def give(self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
         """Make deliveries of events (by number, with why each is skipped) to a destination; how many were new."""
+        ...
+
+    # what was kept long enough goes
+
+    async def purge(self, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
+        """Look at some `limit` rows from a place on (None: the beginning) and take away what was kept long enough.
+
+        Never a webhook that is received, nor its body; never an event with a pending delivery; never the body of a
+        webhook that is set aside before the webhook itself goes.
+        """
         ...
 
     # seeing
@@ -289,8 +363,18 @@ class Store(Protocol):
         """What has that id; several where two doors used the same event_id. NotFound where nothing has."""
         ...
 
+    async def kept(
+        self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
+    ) -> tuple[Webhook, ...]:
+        """The next kept webhooks in full, oldest first: those of `sources` with a number above `after`."""
+        ...
+
     async def tally(self) -> Tally:
         """The counts."""
+        ...
+
+    async def glance(self, *, now: datetime) -> Glance:
+        """What a status screen shows beside the counts."""
         ...
 
     async def probe(self, *, now: datetime) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bridge import log
 from bridge.errors import StoreUnavailable
-from bridge.model import Accepted, Event, Ignored, Route, Routed, SetAside, Translated, Webhook
+from bridge.model import Accepted, Event, Ignored, Route, Routed, SetAside, Translated, Translation, Wanting, Webhook
 from bridge.source import Source
 from bridge.store import Outcome, Store
 
@@ -89,14 +89,24 @@ class Translator:
         if not webhooks:
             return 0
         outcomes = []
+        waiting = []
         for count, webhook in enumerate(webhooks, start=1):
-            outcomes.append(Outcome(webhook, self._decided(webhook)))
+            result = await self._decided(webhook)
+            if isinstance(result, Wanting):
+                waiting.append((webhook, result))
+            else:
+                outcomes.append(Outcome(webhook, result))
             if count % SLICE == 0:
                 await asyncio.sleep(0)
         await self._settled(outcomes)
+        for webhook, wanting in waiting:  # after what came with them, which may be what they want
+            await self._store.postpone(webhook.number, wanting, now=self._clock())
+            log.line("webhook.waits", id=f"wh_{webhook.number}", source=webhook.source, topic=webhook.topic)
         return len(webhooks)
 
     async def _settled(self, outcomes: list[Outcome]) -> None:
+        if not outcomes:
+            return
         try:
             accepted = await self._store.settle(outcomes, now=self._clock())
         except StoreUnavailable:
@@ -112,18 +122,32 @@ class Translator:
         if any(isinstance(outcome.result, tuple) for outcome in outcomes):
             self._woke()
 
-    def _decided(self, webhook: Webhook) -> tuple[Routed, ...] | Ignored | SetAside:
+    async def _decided(self, webhook: Webhook) -> tuple[Routed, ...] | Ignored | SetAside | Wanting:
         source = self._sources().get(webhook.source)
         if source is None:
             return SetAside(f"no source is called {webhook.source} any more; set it again, then replay this webhook")
         try:
-            match source.translate(webhook):
+            match await self._translated(source, webhook):
                 case Translated(events):
                     return tuple(Routed(event, self._route(event, source.to)) for event in events)
-                case Ignored() | SetAside() as other:
+                case Ignored() | SetAside() | Wanting() as other:
                     return other
+        except StoreUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
             return _fault(error)
+
+    async def _translated(self, source: Source, webhook: Webhook) -> Translation | Wanting:
+        """What a webhook comes to among the events that it asks for; Wanting while one may still come."""
+        earlier: dict[bytes, bytes | None] = {}
+        while True:
+            made = source.translate_among(webhook, earlier)
+            if not isinstance(made, Wanting):
+                return made
+            found = (await self._store.recall((made.key,))).get(made.key)
+            if found is None and self._clock() < made.until:
+                return made
+            earlier[made.key] = found
 
     def _tell(self, outcome: Outcome, answers: tuple[Accepted, ...]) -> None:
         webhook, result = outcome.webhook, outcome.result

@@ -137,12 +137,14 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def serving(folder: Path, settings: Mapping[str, str], *words: str) -> Iterator[Serving]:
-    """A bridge that answers; stopped at the end whatever happened."""
+def serving(
+    folder: Path, settings: Mapping[str, str], *words: str, program: Sequence[str] | None = None
+) -> Iterator[Serving]:
+    """A bridge that answers, or a `program` that starts one; stopped at the end whatever happened."""
     log = folder / "serve.log"
     with log.open("a") as errors:
         process = subprocess.Popen(
-            command("serve", "--port", "0", *words),
+            [*(program or command()), "serve", "--port", "0", *words],
             cwd=folder,
             env=clean_environment(settings),
             stdout=subprocess.PIPE,

@@ -42,6 +42,10 @@ BREATH = timedelta(milliseconds=20)
 """Between two claims that found nothing, however often the lane is woken."""
 STANDOFF = timedelta(milliseconds=100)
 """Between two claims when something is due but not to be had: another lane, or another process, has its turn."""
+BACKLOG = timedelta(minutes=5)
+"""How old the oldest must be for something new to overtake it."""
+NEWEST_EVERY = 5
+"""Every so many requests one takes the newest, while a backlog drains."""
 _MILLISECOND = timedelta(milliseconds=1)
 _LEAST_SECRET = 8
 
@@ -78,6 +82,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._stopping = False
         self._not_before = world.clock()
+        self._requests = 0
         self.alive_at = world.clock()
 
     def wake(self) -> None:
@@ -104,7 +109,7 @@ class Lane:
 
     async def _round(self, send: Send) -> None:
         held = self._not_before - self._world.clock()
-        if held > timedelta():
+        if timedelta() < held <= MOST_HOLD:  # beyond, the clock was set back
             await self._slept(min(held, self._world.idle))
             return
         self._wake.clear()
@@ -117,10 +122,12 @@ class Lane:
     async def _claimed(self) -> Claimed | None:
         destination, now = self._destination, self._world.clock()
         spacing = _spacing(destination.rate)
-        pacing = Pacing(destination.batch, destination.lanes, spacing, self._world.policy.lease)
+        beyond = BACKLOG if self._requests % NEWEST_EVERY == NEWEST_EVERY - 1 else None
+        pacing = Pacing(destination.batch, destination.lanes, spacing, self._world.policy.lease, newest_beyond=beyond)
         claimed = await self._world.store.claim_deliveries(destination.name, now=now, pacing=pacing)
         if claimed is not None:
             self._not_before = now + spacing
+            self._requests += 1
         return claimed
 
     # -- one request

@@ -5,16 +5,19 @@ Not concerned with what a store can do: that is the promise in `bridge/store.py`
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bridge.errors import SettingsError
 from bridge.store import Store
-from bridge.stores.sqlite import SqliteStore
+from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore
 
 __all__ = ["open_store"]
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, ledger_window: timedelta = LEDGER_WINDOW) -> Store:
     """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
+    A conversion's claim makes the same one a duplicate for `ledger_window`.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """
@@ -31,4 +34,4 @@ def open_store(url: str) -> Store:
         )
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
-    return SqliteStore(path)
+    return SqliteStore(path, ledger_window=ledger_window)

@@ -1,8 +1,7 @@
 """The store in one SQLite file: every verb one job of the writer's thread, every question one of the readers'.
 
 Durable when a verb has returned: a write-ahead log, flushed at each commit. Several processes may share the file.
-A clock that is set back strands nothing that comes in afterwards; what already had a due then, a lease or a wait,
-keeps it, and so waits longer by as much as the clock was set back. Instants are kept to the millisecond.
+A clock that is set back by more than a minute moves every lease and wait with it. Instants are kept to the millisecond.
 Not concerned with SQL: the statements stand in the files beside this one, by theme.
 """
 
@@ -12,30 +11,48 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Webhook
+from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Wanting, Webhook
 from bridge.store import (
+    KEEPING,
     Claimed,
     DeliveryDetail,
     DeliveryRow,
     EventDetail,
     EventRow,
     Filter,
+    Glance,
     Idempotency,
+    Keeping,
     Outcome,
     Pacing,
     Standing,
+    Swept,
     Tally,
     WebhookDetail,
     WebhookRow,
 )
-from bridge.stores.sqlite import attempts, file, inbox, making, mending, outbox, questions, standings
+from bridge.stores.sqlite import (
+    attempts,
+    clocks,
+    file,
+    glance,
+    inbox,
+    making,
+    mending,
+    outbox,
+    purging,
+    questions,
+    revising,
+    standings,
+    waiting,
+)
 from bridge.stores.sqlite.columns import ms
 from bridge.stores.sqlite.reader import Reader
 from bridge.stores.sqlite.writer import Writer
 
 __all__ = ["SqliteStore"]
 
-LEDGER_WINDOW = timedelta(days=400)
+LEDGER_WINDOW = KEEPING.ledger
 """How long a conversion's claim makes the same one a duplicate."""
 QUEUE_LIMIT = 10_000
 QUEUE_PATIENCE = timedelta(seconds=5)
@@ -74,6 +91,14 @@ class SqliteStore:
         """Write what claimed webhooks came to."""
         return await self._writer.write(lambda db: making.settle(db, outcomes, now=now, window=self._window))
 
+    async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The events that hold claims."""
+        return await self._reader.read(lambda db: waiting.recall(db, keys))
+
+    async def postpone(self, number: int, wanting: Wanting, *, now: datetime) -> None:
+        """Put a received webhook off until an event is kept."""
+        await self._writer.write(lambda db: waiting.postpone(db, number, wanting, now=now))
+
     async def accept(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
@@ -108,6 +133,10 @@ class SqliteStore:
         """Make webhooks received again."""
         return await self._writer.write(lambda db: mending.replay(db, which, now=now))
 
+    async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
+        """Write a webhook's events over and send them again."""
+        return await self._writer.write(lambda db: revising.revise(db, number, events, now=now, window=self._window))
+
     async def ungiven(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
         """Originals that a destination has no delivery of."""
         return await self._reader.read(lambda db: mending.ungiven(db, destination, after=after, limit=limit))
@@ -115,6 +144,10 @@ class SqliteStore:
     async def give(self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
         """Make deliveries of kept events."""
         return await self._writer.write(lambda db: mending.give(db, destination, skips, now=now))
+
+    async def purge(self, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
+        """One step of taking away what was kept long enough; it goes on after what was just looked at."""
+        return await self._writer.write(lambda db: purging.purge(db, keeping, now=now, place=place, limit=limit))
 
     async def webhooks(self, which: Filter) -> list[WebhookRow]:
         """Webhooks, newest first."""
@@ -132,14 +165,26 @@ class SqliteStore:
         """What has that id."""
         return await self._reader.read(lambda db: questions.show(db, public_id))
 
+    async def kept(
+        self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
+    ) -> tuple[Webhook, ...]:
+        """The next kept webhooks in full."""
+        return await self._reader.read(
+            lambda db: questions.kept(db, sources, since=since, after=after, limit=limit),
+        )
+
     async def tally(self) -> Tally:
         """The counts."""
         return await self._reader.read(questions.tally)
 
+    async def glance(self, *, now: datetime) -> Glance:
+        """What a status screen shows beside the counts."""
+        return await self._reader.read(lambda db: glance.glance(db, now=now))
+
     async def probe(self, *, now: datetime) -> None:
         """Take a small durable write."""
         await self._writer.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO probes VALUES (1, ?)", (ms(now),)).rowcount
+            lambda db: clocks.proven(db, ms(now)),
         )
 
     async def close(self) -> None:

@@ -33,7 +33,7 @@ def record(  # noqa: PLR0913  the promise's own arguments
     for one in settled:
         if not _settle(db, one, token, attempt, number=number, paused=paused, now=now) and one.state == "delivered":
             _delivered_after_all(db, one, attempt, number=number, now=now)
-    _give_back(db, token, sent={one.number for one in settled})
+    _give_back(db, token, sent={one.number for one in settled}, now=now)
     stand(db, standing)
 
 
@@ -102,11 +102,11 @@ def _delivered_after_all(db: sqlite3.Connection, one: Settled, attempt: Attempt,
     )
 
 
-def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int]) -> None:
-    """End the claim. What it still holds gets its old due back, and so its place in the order."""
+def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int], now: datetime) -> None:
+    """End the claim. What it still holds gets its old due back, and so its place in the order; none later than now."""
     found = db.execute("DELETE FROM claims WHERE token = ? RETURNING held", (token,)).fetchone()
     held: list[tuple[int, int]] = json.loads(found[0]) if found else []
     db.executemany(
-        "UPDATE deliveries SET due = ?, token = NULL WHERE number = ? AND token = ? AND state = 'pending'",
-        [(due, number, token) for number, due in held if number not in sent],
+        "UPDATE deliveries SET due = min(?, ?), token = NULL WHERE number = ? AND token = ? AND state = 'pending'",
+        [(due, ms(now), number, token) for number, due in held if number not in sent],
     )

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.model import Kept, Webhook
+from bridge.stores.sqlite.clocks import seen
 from bridge.stores.sqlite.columns import instant, joined, maybe_text, ms, pack, parted, span, text, unpack_object
 
 COLUMNS = """
@@ -56,6 +57,7 @@ def _new(db: sqlite3.Connection, webhook: Webhook, bodies: dict[bytes, int]) -> 
 
 def claim(db: sqlite3.Connection, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
     """Received webhooks that are due, those due first first; due again when the lease is over."""
+    seen(db, ms(now))
     rows = db.execute(
         f"""
         SELECT {COLUMNS} FROM webhooks AS w

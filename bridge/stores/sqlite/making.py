@@ -17,6 +17,7 @@ from bridge import ledger
 from bridge.errors import IdempotencyConflict
 from bridge.model import Accepted, Event, Ignored, Route, Routed, SetAside, WebhookState
 from bridge.store import Idempotency, Outcome
+from bridge.stores.sqlite import waiting
 from bridge.stores.sqlite.columns import joined, maybe_text, ms, pack, span, text
 
 AHEAD_MS = 60_000
@@ -48,10 +49,10 @@ def accept(
 ) -> tuple[Accepted, ...]:
     """Keep a caller's events, or give the first answer again."""
     if idempotency is None:
-        return tuple(_taken(db, routed, now=now, window=window) for routed in events)
+        return tuple(take(db, routed, now=now, window=window) for routed in events)
     known = db.execute("SELECT body_hash, answer FROM idempotency WHERE key = ?", (idempotency.key,)).fetchone()
     if known is None:
-        answer = tuple(_taken(db, routed, now=now, window=window) for routed in events)
+        answer = tuple(take(db, routed, now=now, window=window) for routed in events)
         packed = json.dumps([(one.event_id, one.duplicate_of) for one in answer])
         row = (idempotency.key, idempotency.body_hash, packed, ms(now))
         db.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", row)
@@ -76,18 +77,20 @@ def _settled(db: sqlite3.Connection, outcome: Outcome, *, now: datetime, window:
             return ()
         case routed:
             _leave(db, number, WebhookState.TRANSLATED, None)
-            return tuple(_taken(db, one, now=now, window=window, webhook=number) for one in routed)
+            return tuple(take(db, one, now=now, window=window, webhook=number) for one in routed)
 
 
 def _leave(db: sqlite3.Connection, number: int, state: WebhookState, reason: str | None) -> None:
     db.execute(
         "UPDATE webhooks SET state = ?, reason = ?, due = NULL WHERE number = ?", (state, maybe_text(reason), number)
     )
+    waiting.over(db, number)
 
 
-def _taken(
+def take(
     db: sqlite3.Connection, routed: Routed, *, now: datetime, window: timedelta, webhook: int | None = None
 ) -> Accepted:
+    """Make an event by the rules, unless it is known."""
     event = routed.event
     known = _known(db, event)
     if known:
@@ -95,6 +98,7 @@ def _taken(
     original = _original(db, event, since=ms(now) - span(window))
     number = _made(db, event, original, now=now, webhook=webhook)
     db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (ledger.event(event.door, event.id), number, ms(now)))
+    waiting.wake(db, event.claims, now=now)
     _claimed(db, event.claims, original.number if original else number, now=now, window=window)
     if original:
         return Accepted(event.id, original.id)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from bridge.errors import BodyGone
 from bridge.model import Event, Route
 from bridge.store import Filter
 from bridge.stores.sqlite.columns import instant, ms, parted, unpack_list
@@ -52,16 +53,29 @@ def retry(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
 
 
 def replay(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
-    """Webhooks that came to something are received once more; one that still is, is left as it is."""
+    """Webhooks that came to something are received once more; one that still is, is left as it is.
+
+    One whose body is gone is passed over, and refused where it was named.
+    """
     for number in numbers(which, WEBHOOKS):
-        if db.execute("SELECT 1 FROM webhooks WHERE number = ?", (number,)).fetchone() is None:
+        found = db.execute(
+            "SELECT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body) FROM webhooks AS w WHERE w.number = ?",
+            (number,),
+        ).fetchone()
+        if found is None:
             raise not_found(f"wh_{number}", WEBHOOKS)
+        if not found[0]:
+            raise BodyGone(
+                f"the body of wh_{number} is gone and cannot be replayed; BRIDGE_KEEP_BODIES says how long bodies are kept"
+            )
     where, values = conditions(which, WEBHOOKS)
     return db.execute(
         f"""
         UPDATE webhooks SET state = 'received', reason = NULL, due = ?
         WHERE number IN (
-            SELECT w.number FROM webhooks AS w WHERE w.state <> 'received' AND {where} ORDER BY w.number DESC LIMIT ?
+            SELECT w.number FROM webhooks AS w
+            WHERE w.state <> 'received' AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body) AND {where}
+            ORDER BY w.number DESC LIMIT ?
         )
         """,  # noqa: S608  conditions that stand in filters.py
         (ms(now), *values, at_most(which)),

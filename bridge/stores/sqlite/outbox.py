@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bridge.model import Delivery
 from bridge.store import Claimed, Pacing, Standing
+from bridge.stores.sqlite.clocks import seen
 from bridge.stores.sqlite.columns import instant, length, maybe_instant, ms, span
 from bridge.stores.sqlite.making import AHEAD_MS
 from bridge.stores.sqlite.standings import paused_in_all, stands
@@ -20,14 +22,21 @@ from bridge.stores.sqlite.standings import paused_in_all, stands
 Row = tuple[int, int, int | None, str, bytes, int, int | None, int | None]
 """number, due, together, event_id, text, attempts, first_attempt_at, paused_for"""
 
+_DUE = """
+    SELECT d.number, d.due, d.together, e.id, e.text, d.attempts, d.first_attempt_at, d.paused_for
+    FROM deliveries AS d JOIN events AS e ON e.number = d.event
+    WHERE d.destination = ? AND d.state = 'pending' AND d.due <= ?
+"""
+
 
 def claim(db: sqlite3.Connection, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
     """Claim what one request may carry, in the order in which it came due."""
-    standing = stands(db, destination)
     at = ms(now)
+    seen(db, at)
+    standing = stands(db, destination)
     if _held_back(standing, now=now) or not _may_claim(db, destination, at=at, pacing=pacing):
         return None
-    rows = _due(db, destination, at=at, limit=pacing.limit if standing.paused is None else 1)
+    rows = _due(db, destination, at=at, pacing=pacing if standing.paused is None else replace(pacing, limit=1))
     if not rows:
         return None
     until = at + span(pacing.lease)
@@ -66,21 +75,28 @@ def _may_claim(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pac
     return taken < pacing.lanes
 
 
-def _due(db: sqlite3.Connection, destination: str, *, at: int, limit: int) -> list[Row]:
+def _due(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> list[Row]:
     """The first that are due and may go together. Of a mixed lot those like the first: the others come next time."""
-    rows: list[Row] = db.execute(
-        """
-        SELECT d.number, d.due, d.together, e.id, e.text, d.attempts, d.first_attempt_at, d.paused_for
-        FROM deliveries AS d JOIN events AS e ON e.number = d.event
-        WHERE d.destination = ? AND d.state = 'pending' AND d.due <= ? ORDER BY d.due, d.number LIMIT ?
-        """,
-        (destination, at, limit),
-    ).fetchall()
+    rows: list[Row] = db.execute(f"{_DUE} ORDER BY d.due, d.number LIMIT ?", (destination, at, pacing.limit)).fetchall()
     if not rows:
         return []
+    if _is_backlog(db, rows[0], at=at, pacing=pacing):
+        newest = f"{_DUE} ORDER BY d.created_at DESC, d.number DESC LIMIT ?"
+        return _alike(db.execute(newest, (destination, at, pacing.limit)).fetchall())[::-1]
+    return _alike(rows)
+
+
+def _alike(rows: list[Row]) -> list[Row]:
     together = rows[0][2]
     alike = [row for row in rows if row[2] == together]
     return alike if together is None else alike[: max(1, together)]
+
+
+def _is_backlog(db: sqlite3.Connection, first: Row, *, at: int, pacing: Pacing) -> bool:
+    if pacing.newest_beyond is None:
+        return False
+    created_at: int = db.execute("SELECT created_at FROM deliveries WHERE number = ?", (first[0],)).fetchone()[0]
+    return created_at < at - span(pacing.newest_beyond)
 
 
 def _hold(db: sqlite3.Connection, destination: str, rows: Sequence[Row], *, at: int, until: int) -> int:

@@ -5,12 +5,14 @@ Each is asked in one snapshot. Not concerned with how the answers are shown.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from bridge.errors import NotFound
-from bridge.model import Attempt, DeliveryState, WebhookState
+from bridge.model import Attempt, DeliveryState, Webhook, WebhookState
 from bridge.store import (
     DeliveryDetail,
     DeliveryRow,
@@ -22,13 +24,13 @@ from bridge.store import (
     WebhookRow,
 )
 from bridge.stores.sqlite import inbox
-from bridge.stores.sqlite.columns import instant, length, maybe_instant, number, text, unpack_list
+from bridge.stores.sqlite.columns import instant, length, maybe_instant, ms_up, number, text, unpack_list
 from bridge.stores.sqlite.filters import DELIVERIES, EVENTS, WEBHOOKS, at_most, conditions
 from bridge.stores.sqlite.making import gone
 
 _WEBHOOK = "w.number, w.source, w.topic, w.state, w.reason, w.received_at FROM webhooks AS w"
 _EVENT = """
-    e.id, e.webhook, e.event_type, e.test, e.duplicate_of, original.id, e.created_at
+    e.id, e.door, e.webhook, e.event_type, e.test, e.duplicate_of, original.id, e.created_at
     FROM events AS e LEFT JOIN events AS original ON original.number = e.duplicate_of
 """
 _DELIVERY = """
@@ -76,12 +78,30 @@ def show(db: sqlite3.Connection, public_id: str) -> list[Detail]:
     return found
 
 
+def kept(
+    db: sqlite3.Connection, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
+) -> tuple[Webhook, ...]:
+    """The next webhooks that still have their body, in the order of their numbers."""
+    rows = db.execute(
+        f"""
+        SELECT {inbox.COLUMNS} FROM webhooks AS w
+        WHERE w.number > ? AND w.source IN (SELECT value FROM json_each(?)) AND w.received_at >= ?
+        AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body)
+        ORDER BY w.number LIMIT ?
+        """,  # noqa: S608  a list of columns that stands in inbox.py
+        (after, json.dumps([text(source) for source in sources]), ms_up(since) if since else 0, limit),
+    )
+    return tuple(map(inbox.webhook, rows))
+
+
 def tally(db: sqlite3.Connection) -> Tally:
     """The counts, as the triggers keep them, and the oldest of what waits, each from its index."""
     counts: dict[str, dict[tuple[str, str], int]] = {"webhooks": {}, "events": {}, "deliveries": {}}
     for of, name, state, n in db.execute("SELECT of, name, state, n FROM counts WHERE n > 0"):
         counts[of][name, state] = n
-    oldest = db.execute("SELECT min(received_at) FROM webhooks WHERE state = 'received'").fetchone()[0]
+    oldest = db.execute(  # one that waits for an earlier event has its reason, and is not late
+        "SELECT min(received_at) FROM webhooks WHERE state = 'received' AND reason IS NULL"
+    ).fetchone()[0]
     return Tally(
         webhooks=counts["webhooks"],
         events=counts["events"],
@@ -112,8 +132,12 @@ def _webhook(db: sqlite3.Connection, public_id: str) -> Iterable[WebhookDetail]:
     for row in db.execute(f"SELECT {_WEBHOOK} WHERE w.number = ?", (numbered,)):
         kept = db.execute(f"SELECT {inbox.COLUMNS} FROM webhooks AS w WHERE w.number = ?", (numbered,))  # noqa: S608
         made = db.execute(f"SELECT {_EVENT} WHERE e.webhook = ? ORDER BY e.number", (numbered,))
+        found = kept.fetchone()
         yield WebhookDetail(
-            row=_webhook_row(row), webhook=inbox.webhook(kept.fetchone()), events=tuple(map(_event_row, made))
+            row=_webhook_row(row),
+            webhook=inbox.webhook(found),
+            events=tuple(map(_event_row, made)),
+            body_gone=found[-1] is None,
         )
 
 
@@ -183,9 +207,10 @@ def _webhook_row(row: tuple[Any, ...]) -> WebhookRow:
 
 
 def _event_row(row: tuple[Any, ...]) -> EventRow:
-    name, webhook, event_type, test, duplicate_of, original, created_at = row
+    name, door, webhook, event_type, test, duplicate_of, original, created_at = row
     return EventRow(
         id=name,
+        door=door,
         webhook=None if webhook is None else f"wh_{webhook}",
         event_type=event_type,
         test=bool(test),

@@ -1,0 +1,49 @@
+"""What a status screen shows beside the counts: today by source, the last webhook, and the oldest of what went wrong.
+
+Each from an index or a table that triggers keep. Not concerned with what needs a person.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from bridge.store import Glance
+from bridge.stores.sqlite.columns import instant, maybe_instant, ms
+
+_DAY = 86_400_000
+_RECENT = 1000
+"""How many of the newest deliveries are looked at."""
+
+
+def glance(db: sqlite3.Connection, *, now: datetime) -> Glance:
+    """The answers, in one snapshot."""
+    today = db.execute("SELECT source, state, n FROM days WHERE day = ? AND n > 0", (ms(now) // _DAY,))
+    return Glance(
+        today={(source, state): n for source, state, n in today},
+        lasts={source: instant(at) for source, at in db.execute("SELECT source, at FROM lasts")},
+        differing=db.execute("SELECT count(*) FROM events WHERE differs").fetchone()[0],
+        only_tests=_only_tests(db),
+        oldest_set_aside=_first(
+            db, "SELECT received_at FROM webhooks WHERE state = 'set_aside' ORDER BY number LIMIT 1"
+        ),
+        oldest_dead=_first(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
+    )
+
+
+def _only_tests(db: sqlite3.Connection) -> tuple[str, ...]:
+    """The sources none of whose newest events went anywhere because they are tests."""
+    rows = db.execute(
+        """
+        SELECT substr(e.door, 8) FROM (SELECT * FROM deliveries ORDER BY number DESC LIMIT ?) AS d
+        JOIN events AS e ON e.number = d.event WHERE e.door LIKE 'source:%'
+        GROUP BY e.door HAVING min(e.test AND d.state = 'skipped') = 1 ORDER BY 1
+        """,
+        (_RECENT,),
+    )
+    return tuple(row[0] for row in rows)
+
+
+def _first(db: sqlite3.Connection, question: str) -> datetime | None:
+    row = db.execute(question).fetchone()
+    return maybe_instant(row[0]) if row else None

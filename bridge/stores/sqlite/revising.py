@@ -1,0 +1,60 @@
+"""A webhook's events are made anew by a person's wish: what was made is written over, and goes out again.
+
+Not concerned with showing the difference before it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bridge.model import Routed
+from bridge.stores.sqlite import making
+from bridge.stores.sqlite.columns import maybe_text, ms, pack
+
+
+def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, window: timedelta) -> int:
+    """Write a webhook's events over and send them again; new ones are made. How many deliveries are due."""
+    due = 0
+    for routed in events:
+        event = routed.event
+        row = db.execute(
+            "SELECT number, duplicate_of FROM events WHERE door = ? AND id = ?", (event.door, event.id)
+        ).fetchone()
+        if row is None:
+            making.take(db, routed, now=now, window=window, webhook=webhook)
+            due += sum(route.skip is None for route in routed.routes)
+            continue
+        number, duplicate_of = row
+        db.execute(
+            """
+            UPDATE events SET text = ?, occurred_at = ?, order_id = ?, value = ?, currency = ?, notes = ?, hashed = ?
+            WHERE number = ?
+            """,
+            (
+                event.text, ms(event.occurred_at), maybe_text(event.order_id), event.value, event.currency,
+                pack(event.notes), pack(event.hashed), number,
+            ),
+        )  # fmt: skip
+        if duplicate_of is None:
+            due += _again(db, number, routed, now=now)
+    return due
+
+
+def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime) -> int:
+    names = json.dumps([route.destination for route in routed.routes if route.skip is None])
+    # One under way is left to its claim: what it carries is settled before it is sent again.
+    changed = db.execute(
+        """
+        UPDATE deliveries SET state = 'pending', due = ?1, reason = NULL, together = NULL, first_attempt_at = NULL,
+            token = NULL, delivered_at = NULL
+        WHERE event = ?2 AND destination IN (SELECT value FROM json_each(?3))
+        AND NOT (state = 'pending' AND token IS NOT NULL AND due > ?1)
+        """,
+        (ms(now), number, names),
+    ).rowcount
+    for route in routed.routes:
+        making.deliver(db, number, route, now=now)
+    return changed

@@ -1,0 +1,54 @@
+"""Webhooks that wait for an earlier event: found by its claim, put off, and due at once when it is kept.
+
+Not concerned with what is taken from the event.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from bridge.model import Wanting
+from bridge.stores.sqlite.columns import ms, ms_up, text
+
+
+def recall(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The text of the event that holds each claim; nothing for a claim that is free, or whose event was purged."""
+    return {key: row[0] for key in keys if (row := _holder(db, key)) is not None}
+
+
+def postpone(db: sqlite3.Connection, number: int, wanting: Wanting, *, now: datetime) -> None:
+    """Put a received webhook off; one whose event was kept in the meantime is due now."""
+    there = _holder(db, wanting.key) is not None
+    due = ms(now) if there else ms_up(wanting.until)
+    reason = f"waits for {text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
+    changed = db.execute(
+        "UPDATE webhooks SET due = ?, reason = ? WHERE number = ? AND state = 'received'", (due, reason, number)
+    ).rowcount
+    if changed and not there:
+        db.execute("INSERT OR IGNORE INTO waiting VALUES (?, ?)", (wanting.key, number))
+
+
+def wake(db: sqlite3.Connection, claims: Sequence[bytes], *, now: datetime) -> None:
+    """An event with these claims is kept: whoever waits for one of them is due."""
+    for key in claims:
+        woken = db.execute("SELECT webhook FROM waiting WHERE key = ?", (key,)).fetchall()
+        if woken:
+            db.executemany(
+                "UPDATE webhooks SET due = min(due, ?) WHERE number = ? AND state = 'received'",
+                [(ms(now), number) for (number,) in woken],
+            )
+            db.execute("DELETE FROM waiting WHERE key = ?", (key,))
+
+
+def over(db: sqlite3.Connection, number: int) -> None:
+    """A webhook waits no more."""
+    db.execute("DELETE FROM waiting WHERE webhook = ?", (number,))
+
+
+def _holder(db: sqlite3.Connection, key: bytes) -> tuple[bytes] | None:
+    row: tuple[bytes] | None = db.execute(
+        "SELECT e.text FROM ledger AS l JOIN events AS e ON e.number = l.number WHERE l.key = ?", (key,)
+    ).fetchone()
+    return row

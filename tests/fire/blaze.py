@@ -1,0 +1,308 @@
+"""What the tests under fire share: a load, a bridge that is killed, a misbehaving disk, and what must hold afterwards.
+
+Everything that was sent and everything that was answered 200 is remembered on this side of the wire. Not concerned
+with when anybody is killed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+HERE = Path(__file__).parent
+if str(HERE.parent) not in sys.path:  # as a script, beside the tests' own peers
+    sys.path.insert(0, str(HERE.parent))
+
+from peers import KEY, Serving, clean_environment, serving, until  # noqa: E402
+
+from bridge import ledger  # noqa: E402
+
+SECRET = "a made-up secret"
+API_KEY = "a-made-up-key"
+STORE = "trackbridge.db"
+LAUNCH = (sys.executable, str(HERE / "launch.py"))
+
+
+def settings_for(url: str) -> dict[str, str]:
+    return {
+        "SHOPIFY_WEBHOOK_SECRET": SECRET,
+        "BRIDGE_API_KEYS": API_KEY,
+        "BRIDGE_API_RATE": "0",
+        "BRIDGE_TRACK_URL": url,
+        "BRIDGE_TRACK_KEY": KEY,
+        "BRIDGE_TRACK_RATE": "0",
+        "BRIDGE_KEEP_BODIES": "0",  # so that the purge has something to do
+    }
+
+
+@contextmanager
+def burning(folder: Path, settings: Mapping[str, str]) -> Iterator[Serving]:
+    """A bridge with short leases."""
+    with serving(folder, settings, program=LAUNCH) as bridge:
+        yield bridge
+
+
+def killed_while_starting(folder: Path, settings: Mapping[str, str], seconds: float) -> None:
+    """Start one and kill it after so many seconds, wherever it then is: making the file, migrating, recovering."""
+    with (folder / "serve.log").open("a") as log:
+        process = subprocess.Popen(
+            [*LAUNCH, "serve", "--port", "0"], cwd=folder, env=clean_environment(settings), stdout=log, stderr=log
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.kill()
+        process.wait()
+
+
+# ------------------------------------------------------------------------------------------------------------- load
+
+
+def order(name: str, *, topic: str = "orders/paid", webhook_id: str | None = None) -> tuple[dict[str, str], bytes]:
+    """A signed webhook that makes one purchase."""
+    body = {
+        "id": name,
+        "created_at": "2026-03-01T10:00:00+01:00",
+        "currency": "EUR",
+        "total_price": "19.90",
+        "financial_status": "paid",
+        "source_name": "web",
+        "test": False,
+    }
+    raw = json.dumps(body).encode()
+    signature = base64.b64encode(hmac.new(SECRET.encode(), raw, hashlib.sha256).digest()).decode()
+    return {
+        "X-Shopify-Topic": topic,
+        "X-Shopify-Webhook-Id": webhook_id or f"w-{name}",
+        "X-Shopify-Hmac-Sha256": signature,
+    }, raw
+
+
+def purchase(name: str) -> dict[str, Any]:
+    return {"event_type": "purchase", "event_id": f"e-{name}", "properties": {"order_id": name, "value": 19.9}}
+
+
+@dataclass
+class Load:
+    """Workers that send what they can; what they sent, and what was answered 200, by order."""
+
+    sent: set[str] = field(default_factory=set)
+    acknowledged: set[str] = field(default_factory=set)
+    answers: dict[int, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _count: int = 0
+
+    @contextmanager
+    def on(self, url: str, *, workers: int = 4) -> Iterator[None]:
+        """Load on a bridge until the end of the block; a bridge that dies ends it, too."""
+        stop = threading.Event()
+        threads = [threading.Thread(target=self._work, args=(url, stop)) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _work(self, url: str, stop: threading.Event) -> None:
+        with httpx.Client(trust_env=False, timeout=10, headers={"Authorization": f"Bearer {API_KEY}"}) as client:
+            while not stop.is_set():
+                try:
+                    self._one(client, url)
+                except httpx.HTTPError:
+                    return
+
+    def _one(self, client: httpx.Client, url: str) -> None:
+        name, kind = self._named()
+        match kind:
+            case 0 | 1 | 2:
+                headers, raw = order(name)
+                for _ in range(1 + (kind == 2)):  # some come twice
+                    self._noted([name], client.post(f"{url}/webhooks/shopify", headers=headers, content=raw))
+            case 3:
+                self._noted([name], client.post(f"{url}/v1/track", json=purchase(name)))
+            case _:
+                names = [name, *(self._named()[0] for _ in range(2))]
+                events = {"events": [purchase(one) for one in names]}
+                self._noted(names, client.post(f"{url}/v1/track/batch", json=events))
+
+    def _named(self) -> tuple[str, int]:
+        with self._lock:
+            self._count += 1
+            name = f"o-{self._count}"
+            self.sent.add(name)
+        return name, self._count % 5
+
+    def _noted(self, names: Sequence[str], answer: httpx.Response) -> None:
+        with self._lock:
+            self.answers[answer.status_code] = self.answers.get(answer.status_code, 0) + 1
+            if answer.status_code == 200:
+                self.acknowledged |= set(names)
+            elif answer.status_code == 503:
+                assert int(answer.headers["retry-after"]) >= 1
+            else:
+                raise AssertionError(f"answered {answer.status_code}: {answer.text}")
+
+
+# ------------------------------------------------------------------------------------------------- what must hold
+
+
+def settled(folder: Path) -> bool:
+    """Whether nothing is left to translate or deliver."""
+    with closing(sqlite3.connect(f"file:{folder / STORE}?mode=ro", uri=True, timeout=10)) as db:
+        try:
+            left = db.execute(
+                """
+                SELECT (SELECT count(*) FROM webhooks WHERE state = 'received')
+                    + (SELECT count(*) FROM deliveries WHERE state = 'pending')
+                """
+            ).fetchone()
+        except sqlite3.OperationalError:  # a lock, while the log is moved into the file
+            return False
+    return bool(left[0] == 0)
+
+
+def quiet(folder: Path, settings: Mapping[str, str], *, patience: float = 60) -> None:
+    """Serve until nothing is left to do."""
+    with burning(folder, settings) as bridge:
+        until(lambda: settled(folder), what="everything to be translated and delivered", patience=patience)
+        assert bridge.stop() == 0
+
+
+def hold(folder: Path, load: Load, taken: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Every promise, looked for in the file and at the upstream; some figures."""
+    orders = {event["event_id"]: event["properties"]["order_id"] for event in taken}
+    assert load.acknowledged <= set(orders.values()), f"lost: {sorted(load.acknowledged - set(orders.values()))[:5]}"
+    assert set(orders.values()) <= load.sent, "invented"
+    assert len(set(orders.values())) == len(orders), "two events for one order"
+    with closing(sqlite3.connect(folder / STORE)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert db.execute("SELECT count(*) FROM deliveries WHERE state <> 'delivered'").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM webhooks WHERE state <> 'translated'").fetchone() == (0,)
+        undelivered = "SELECT id FROM events WHERE number NOT IN (SELECT event FROM deliveries)"
+        assert db.execute(undelivered).fetchall() == []
+        made = dict(db.execute("SELECT id, order_id FROM events"))
+        assert made == orders, "the store and the upstream know different events"
+        _the_ledger_agrees(db)
+        _the_counts_agree(db)
+    return {
+        "sent": len(load.sent),
+        "acknowledged": len(load.acknowledged),
+        "delivered": len(orders),
+        "delivered_again": len(taken) - len(orders),
+    }
+
+
+def _the_ledger_agrees(db: sqlite3.Connection) -> None:
+    known = dict(db.execute("SELECT key, number FROM ledger"))
+    expected: dict[bytes, int] = {}
+    for number, identity in db.execute("SELECT number, identity FROM webhooks"):
+        expected |= dict.fromkeys(_parted(identity), number)
+    for number, door, name, claims in db.execute("SELECT number, door, id, claims FROM events"):
+        expected[ledger.event(door, name)] = number
+        expected |= dict.fromkeys(_parted(claims), number)
+    assert known == expected
+
+
+def _parted(keys: bytes) -> list[bytes]:
+    return [keys[at : at + ledger.KEY_SIZE] for at in range(0, len(keys), ledger.KEY_SIZE)]
+
+
+def _the_counts_agree(db: sqlite3.Connection) -> None:
+    counted = dict(db.execute("SELECT of || state, sum(n) FROM counts WHERE n <> 0 GROUP BY of, state"))
+    rows: dict[str, int] = {}
+    for of in ("webhooks", "deliveries"):
+        rows |= dict(db.execute(f"SELECT '{of}' || state, count(*) FROM {of} GROUP BY state"))
+    rows["eventsfresh"] = db.execute("SELECT count(*) FROM events WHERE duplicate_of IS NULL").fetchone()[0]
+    assert counted == rows
+
+
+# ----------------------------------------------------------------------------------------------------------- the disk
+
+
+@dataclass
+class Disk:
+    """The store's files under `disk.c`: faults as files in a folder, and what a power cut leaves."""
+
+    folder: Path
+    library: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"LD_PRELOAD": str(self.library), "FIRE_FILE": f"/{STORE}", "FIRE_FAULTS": str(self._faults)}
+
+    @property
+    def powered(self) -> dict[str, str]:
+        """The same, and what is not flushed is in memory only."""
+        self._platter.mkdir(exist_ok=True)
+        return self.settings | {"FIRE_PLATTER": str(self._platter)}
+
+    @property
+    def _faults(self) -> Path:
+        return self.folder / "faults"
+
+    @property
+    def _platter(self) -> Path:
+        return self.folder / "platter"
+
+    @contextmanager
+    def fault(self, name: str) -> Iterator[None]:
+        """`no-space`, `no-flush`, `no-write` or `slow`, until the end of the block."""
+        self._faults.mkdir(exist_ok=True)
+        (self._faults / name).touch()
+        try:
+            yield
+        finally:
+            (self._faults / name).unlink()
+
+    def power_is_back(self) -> None:
+        """Every file is what had reached the platter."""
+        for name in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
+            (self.folder / name).unlink(missing_ok=True)
+            if (self._platter / name).exists():
+                shutil.copy(self._platter / name, self.folder / name)
+
+
+def disk(folder: Path) -> Disk:
+    """A disk that can be told to misbehave; its library is compiled beside the store."""
+    library = folder / "disk.so"
+    subprocess.run(
+        [
+            "cc",
+            "-O1",
+            "-Wall",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(library),
+            str(HERE / "disk.c"),
+            "-ldl",
+            "-lpthread",
+        ],
+        check=True,
+    )
+    return Disk(folder, library)
+
+
+def after_a_while(rng: random.Random, most: float) -> None:
+    """A random moment."""
+    time.sleep(rng.uniform(0.05, most))

@@ -1,0 +1,43 @@
+"""`serve` as it is, but impatient: leases of a second or two, a purge without rest; FIRE_SYNCHRONOUS sets the pragma.
+
+So that a test that kills it every other second sees claims come back, and not only webhooks come in.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from datetime import timedelta
+from functools import partial
+
+from bridge import app, cli, translate
+from bridge.forward import Forwarder
+from bridge.purge import Purger
+from bridge.retry import Policy
+from bridge.stores.sqlite import file
+
+SECOND = timedelta(seconds=1)
+IMPATIENT = Policy(timeout=SECOND, lease=1.5 * SECOND, backoff=0.1 * SECOND, most_backoff=SECOND, most_probe=SECOND)
+
+
+def main() -> int:
+    """Serve."""
+    vars(app)["Forwarder"] = partial(Forwarder, policy=IMPATIENT)
+    vars(app)["Purger"] = partial(Purger, rest=0.01, every=0.2)
+    translate.LEASE = SECOND
+    pragma = os.environ.get("FIRE_SYNCHRONOUS")
+    if pragma:
+        connect = file.connect
+
+        def careless(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connection:
+            db = connect(path, reading=reading, busy=busy)
+            db.execute(f"PRAGMA synchronous = {pragma}")
+            return db
+
+        file.connect = careless
+    return cli.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

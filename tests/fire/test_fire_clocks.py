@@ -1,0 +1,248 @@
+"""Clocks that jump, a thousand redeliveries, and a day's backlog: the store and the forwarder on simulated time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bridge import ledger
+from bridge.destinations.track import Track
+from bridge.forward import Forwarder
+from bridge.model import Attempt, DeliveryState, Event, Outgoing, Response, Route, Routed, Settled, Webhook
+from bridge.store import Claimed, Filter, Outcome, Pacing, Standing
+from bridge.stores.sqlite import SqliteStore
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+LEASE = 20 * SECOND
+FREELY = Pacing(100, 1, timedelta(), LEASE)
+OVERTAKING = Pacing(100, 1, timedelta(), LEASE, newest_beyond=5 * MINUTE)
+
+
+def event(number: int) -> Routed:
+    made = Event(f"evt_{number}", "key:web", "lead", test=False, text=b'{"n":%d}' % number, occurred_at=NOON)
+    return Routed(made, (Route("track"),))
+
+
+def webhook(name: str) -> Webhook:
+    return Webhook("shop", name, "t", NOON, b"{}", (ledger.signed_webhook("shop", name),))
+
+
+def attempt(at: datetime) -> Attempt:
+    return Attempt("track", at, SECOND, 500, "later", "")
+
+
+async def again(store: SqliteStore, found: Claimed, *, at: datetime, now: datetime) -> None:
+    settled = [Settled(one.number, DeliveryState.PENDING, "500", next_attempt_at=at) for one in found.deliveries]
+    await store.record(found.token, attempt(now), settled, found.standing, now=now)
+
+
+async def claim(store: SqliteStore, now: datetime, pacing: Pacing = FREELY) -> Claimed | None:
+    return await store.claim_deliveries("track", now=now, pacing=pacing)
+
+
+def test_a_clock_set_back_an_hour_makes_no_delivery_wait_more_than_a_minute_beyond_its_backoff(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.accept([event(1)], now=NOON)
+        found = await claim(store, NOON)
+        assert found
+        await again(store, found, at=NOON + 30 * SECOND, now=NOON)
+        back = NOON - HOUR
+        assert await claim(store, back) is None
+        assert await claim(store, back + 30 * SECOND)
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_clock_set_back_brings_back_leases_probes_and_webhooks_in_their_time(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.keep([webhook("a")])
+        await store.accept([event(1)], now=NOON)
+        assert await store.claim_webhooks(now=NOON, limit=9, lease=LEASE)
+        found = await claim(store, NOON)
+        assert found
+        back = NOON - HOUR
+        assert await claim(store, back) is None
+        assert not await store.claim_webhooks(now=back + 19 * SECOND, limit=9, lease=LEASE)
+        assert await store.claim_webhooks(now=back + LEASE, limit=9, lease=LEASE)
+        later = back + LEASE
+        paused = Standing("track", paused="401", paused_at=later, probe_at=later + 5 * SECOND)
+        settled = [Settled(one.number, DeliveryState.PENDING, next_attempt_at=later) for one in found.deliveries]
+        await store.record(found.token, attempt(later), settled, paused, now=later)
+        assert await claim(store, later - HOUR) is None
+        probe = await claim(store, later - HOUR + 15 * SECOND)  # the newest time is known to ten seconds
+        assert probe
+        assert probe.standing.paused == "401"
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_what_is_given_back_after_the_clock_was_set_back_is_due_at_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.accept([event(1), event(2)], now=NOON)
+        found = await claim(store, NOON)
+        assert found
+        back = NOON - HOUR
+        await store.record(found.token, attempt(back), [], found.standing, now=back)
+        assert await claim(store, back)
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_clock_that_jumps_ahead_an_hour_resends_what_was_under_way_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.accept([event(1)], now=NOON)
+        first = await claim(store, NOON)
+        assert first
+        ahead = NOON + HOUR
+        second = await claim(store, ahead)
+        assert second
+        assert await claim(store, ahead + 19 * SECOND) is None
+        taken = [Settled(one.number, DeliveryState.DELIVERED) for one in first.deliveries]
+        await store.record(first.token, attempt(ahead), taken, first.standing, now=ahead)
+        await store.record(second.token, attempt(ahead), taken, second.standing, now=ahead)
+        assert await claim(store, ahead + HOUR) is None
+        [row] = await store.deliveries(Filter())
+        assert row.state == "delivered"
+        await store.close()
+
+    asyncio.run(story())
+
+
+# -------------------------------------------------------------------------------------------------------- overtaking
+
+
+def test_while_a_backlog_drains_the_newest_may_overtake_and_without_one_nothing_does(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.accept([event(number) for number in range(3)], now=NOON)
+        now = NOON + 6 * MINUTE
+        await store.accept([event(9)], now=now)
+        narrow = Pacing(2, 9, timedelta(), LEASE, newest_beyond=5 * MINUTE)
+        first = await claim(store, now, narrow)
+        second = await claim(store, now, narrow)
+        assert first
+        assert second
+        assert [one.event_id for one in first.deliveries] == ["evt_2", "evt_9"]
+        assert [one.event_id for one in second.deliveries] == ["evt_0", "evt_1"]
+        await store.accept([event(number) for number in range(20, 23)], now=now)
+        young = await claim(store, now + MINUTE, narrow)
+        assert young
+        assert [one.event_id for one in young.deliveries][:1] != ["evt_21"]
+        await store.close()
+
+    asyncio.run(story())
+
+
+# ------------------------------------------------------------------------------------------------------- redelivery
+
+
+def test_a_thousand_redeliveries_at_once_are_one_webhook_and_one_event(tmp_path: Path) -> None:
+    async def story() -> None:
+        stores = [SqliteStore(str(tmp_path / "x.db")) for _ in range(2)]
+        answers = await asyncio.gather(*(stores[n % 2].keep([webhook("a")]) for n in range(1000)))
+        assert sum(not kept.again for (kept,) in answers) == 1
+        found = [one for store in stores for one in await store.claim_webhooks(now=NOON, limit=100, lease=LEASE)]
+        assert len(found) == 1
+        outcome = Outcome(found[0], (event(1),))
+        await asyncio.gather(*(stores[n % 2].settle([outcome], now=NOON) for n in range(20)))
+        assert len(await stores[0].events(Filter())) == 1
+        assert len(await stores[0].deliveries(Filter())) == 1
+        for store in stores:
+            await store.close()
+
+    asyncio.run(story())
+
+
+# ---------------------------------------------------------------------------------------------------- a day of outage
+
+
+class Day:
+    """A clock that only sleeping moves; the upstream is down until `up_at`, and each request takes 10 ms."""
+
+    def __init__(self, up_at: datetime, end: datetime) -> None:
+        self.now, self.up_at, self.end = NOON, up_at, end
+        self.posted: list[tuple[datetime, int, bool]] = []
+        self.taken: dict[int, datetime] = {}
+        self.over = asyncio.Event()
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        if self.now >= self.end:
+            self.over.set()
+            await asyncio.sleep(0.001)
+            return
+        self.now += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+    async def send(self, outgoing: Outgoing) -> Response:
+        up = self.now >= self.up_at
+        self.posted.append((self.now, len(outgoing.deliveries), up))
+        if up:
+            self.taken |= {int(one.event_id[4:]): self.now for one in outgoing.deliveries}
+        self.now += timedelta(milliseconds=10)
+        return Response(200, {}, '{"success": true}') if up else Response(None, failure="no connection: refused")
+
+    def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
+        return
+
+
+def resident() -> int:
+    """Bytes of memory this process has now."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError
+
+
+def after_a_day_of_outage_100_000_drain_within_the_rate_and_a_new_event_is_not_starved(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        for first in range(0, 100_000, 5000):
+            await store.accept([event(number) for number in range(first, first + 5000)], now=NOON)
+        day = Day(NOON + 24 * HOUR, NOON + 24 * HOUR + 50 * MINUTE)
+        forwarder = Forwarder(
+            store=store,
+            destinations=[Track("track", "https://example.com", "a-made-up-key", rate=60)],
+            clock=day.clock,
+            watching=day,
+            send=day.send,
+            sleep=day.sleep,
+            luck=lambda: 0.5,
+            idle=MINUTE,
+        )
+        before = resident()
+        running = asyncio.create_task(forwarder.run())
+        while not day.taken:  # noqa: ASYNC110  simulated time passes meanwhile
+            await asyncio.sleep(0)
+        await store.accept([event(100_000)], now=day.now)
+        accepted_at = day.now
+        await day.over.wait()
+        await forwarder.stop(10 * SECOND)
+        await running
+        assert resident() - before < 50 * 1024 * 1024
+        assert day.taken.keys() == set(range(100_001))
+        assert day.taken[100_000] - accepted_at < MINUTE
+        assert max(_in_a_minute([at for at, _, _ in day.posted])) <= 61
+        await store.close()
+
+    asyncio.run(story())
+
+
+def _in_a_minute(instants: Sequence[datetime]) -> Iterator[int]:
+    first = 0
+    for last, at in enumerate(instants):
+        while at - instants[first] > MINUTE:
+            first += 1
+        yield last - first + 1
