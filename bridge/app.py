@@ -1,4 +1,4 @@
-"""Assembles: settings, mappings and a store become sources, destinations, routes and the two loops.
+"""Assembles: settings, mappings and a store become sources, destinations, routes and the loops.
 
 The only file that knows everyone. Not concerned with sockets or signals: `cli/serve.py` runs what stands here.
 """
@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,14 +18,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as HttpRoute
 
-import bridge
 from bridge import destinations as kinds
 from bridge import jsontext, log, mapping, openapi, settings, track
 from bridge.destination import Destination
 from bridge.errors import MappingError, SettingsError, StoreUnavailable
 from bridge.forward import Forwarder
+from bridge.mapping.files import mapping_files
 from bridge.metrics import CONTENT_TYPE, Metrics
 from bridge.model import Event, Problem, Route
+from bridge.purge import Purger
 from bridge.receive import Receiver
 from bridge.settings import Settings
 from bridge.source import Source
@@ -50,19 +52,6 @@ def luck() -> str:
 
 
 # ------------------------------------------------------------------------------------------------------ mappings
-
-
-def shipped_mappings() -> Path:
-    """The folder of mappings that came with this package: inside a wheel, or beside it in a checkout."""
-    package = Path(bridge.__file__).parent
-    inside = package / "shipped"
-    return inside if inside.is_dir() else package.parent / "mappings"
-
-
-def mapping_files(extra: Path | None) -> list[Path]:
-    """Every mapping file that serve loads, the operator's last."""
-    folders = [shipped_mappings(), *([extra] if extra else [])]
-    return [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
 
 
 def load_mappings(extra: Path | None) -> dict[str, mapping.Mapping]:
@@ -143,6 +132,7 @@ class Bridge:
             woke=self.forwarder.wake,
             watching=self.metrics,
         )
+        self.purger = Purger(store=store, keeping=configured.keeping, clock=clock)
         self.receiver = Receiver(
             sources=lambda: self.sources,
             store=store,
@@ -173,13 +163,29 @@ class Bridge:
         )
         self.http.router.redirect_slashes = False  # such an answer would be no JSON, and its address the caller's own
 
+    def take(self, configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
+        """Serve other mappings, and the sources set for them, from the next request on.
+
+        Raises SettingsError, and then nothing has changed. Keys, destinations and limits stay as they were at the start.
+        """
+        for one in configured.sources:
+            for name in one.to or ():
+                if name not in self.destinations:
+                    raise SettingsError(f"source `{one.name}`: the destination `{name}` is new; restart to have it")
+        self.sources = make_sources(configured, mappings)
+        fixed = replace(configured, sources=self.settings.sources, warnings=self.settings.warnings)
+        if fixed != self.settings:
+            log.trouble("reload.partly", warning="settings other than sources have changed; restart to have them")
+        self.settings = replace(self.settings, sources=configured.sources)
+
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        loops = asyncio.gather(self.translator.run(), self.forwarder.run())
+        loops = asyncio.gather(self.translator.run(), self.forwarder.run(), self.purger.run())
         try:
             yield
         finally:
             self.translator.stop()
+            self.purger.stop()
             await self.forwarder.stop(GRACE)
             await loops
             await self.store.close()

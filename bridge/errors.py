@@ -9,6 +9,7 @@ BridgeError
 ├── CannotTranslate       a value of a kept webhook cannot be worked out; carries its place
 ├── IdempotencyConflict   a known Idempotency-Key came with another body
 ├── NotFound              no webhook, event or delivery has that id
+├── BodyGone              a webhook's body was kept long enough and cannot be mapped again
 └── StoreUnavailable      the store cannot take or give it now; come again later
     └── StoreUnusable     the store's file is no store of ours, or a newer version's
 """
@@ -80,6 +81,10 @@ class IdempotencyConflict(BridgeError):
 
 class NotFound(BridgeError):
     """No webhook, event or delivery has that id."""
+
+
+class BodyGone(BridgeError):
+    """A webhook's body was kept long enough: it cannot be mapped again."""
 
 
 class StoreUnavailable(BridgeError):

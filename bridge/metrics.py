@@ -39,12 +39,15 @@ class Metrics:
         )
         self._track_answers = Counter(
             "trackbridge_track_requests",
-            "Requests to /v1/track and /v1/track/batch by status.",
-            ("endpoint", "status"),
+            "Requests to /v1/track and /v1/track/batch by status and API key; no key for callers who are unknown.",
+            ("endpoint", "status", "key"),
             registry=self._registry,
         )
         self._track_events = Counter(
-            "trackbridge_track_events", "Events taken by /v1/track and /v1/track/batch.", registry=self._registry
+            "trackbridge_track_events",
+            "Events taken by /v1/track and /v1/track/batch.",
+            ("key",),
+            registry=self._registry,
         )
         self._track_seconds = Histogram(
             "trackbridge_track_seconds",
@@ -77,10 +80,11 @@ class Metrics:
         self._webhook_answers.labels(source, outcome).inc()
         self._webhook_seconds.observe(seconds)
 
-    def tracked(self, endpoint: str, status: int, *, events: int, seconds: float) -> None:
-        """A request to the track API was answered; `events` of it were taken."""
-        self._track_answers.labels(endpoint, str(status)).inc()
-        self._track_events.inc(events)
+    def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
+        """A request with an API key of that name was answered; `events` of it were taken."""
+        self._track_answers.labels(endpoint, str(status), key or "").inc()
+        if key is not None:
+            self._track_events.labels(key).inc(events)
         self._track_seconds.observe(seconds)
 
     def translated(self, source: str, outcome: str) -> None:

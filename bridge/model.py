@@ -185,6 +185,18 @@ Translation = Translated | Ignored | SetAside
 
 
 @dataclass(frozen=True, slots=True)
+class Wanting:
+    """What a webhook comes to cannot be said before somebody has looked for an earlier event by this claim.
+
+    While there is none it waits `until` then, and goes without after it. `event_type` is what it waits for.
+    """
+
+    key: bytes
+    event_type: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """What the store says of an event it was given: its id, and of which event it is a duplicate, if it is."""
 

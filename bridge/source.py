@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bridge.model import Request, Translation, Webhook
+from bridge.model import Request, Translation, Wanting, Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,14 @@ class Source(Protocol):
         ...
 
     def translate(self, webhook: Webhook) -> Translation:
-        """What a kept webhook comes to. Never raises for anything a provider could send."""
+        """What a kept webhook comes to where no event came before it. Never raises for anything a provider sends."""
+        ...
+
+    def translate_among(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation | Wanting:
+        """What a kept webhook comes to among earlier events, by their claims; None under a claim: there is none.
+
+        Wanting where it takes from an event whose claim is not in `earlier`. Never raises either.
+        """
         ...
 
     def sign(self, body: bytes, *, topic: str | None, now: datetime, luck: str, secret: str | None = None) -> Signed:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
+pytest_plugins = ["engines"]
 ON_CI = os.environ.get("CI") == "true"
 
 

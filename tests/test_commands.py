@@ -13,7 +13,7 @@ from test_end_to_end import API_KEY, ORDER, SESSION, SHOPIFY_SECRET, settings_fo
 import bridge as package
 
 WEBHOOK_KEYS = {"id", "source", "topic", "state", "reason", "received_at"}
-EVENT_KEYS = {"id", "webhook", "event_type", "test", "duplicate_of", "created_at"}
+EVENT_KEYS = {"id", "webhook", "event_type", "test", "duplicate_of", "created_at", "door"}
 DELIVERY_KEYS = {
     "id", "event", "destination", "state", "reason", "attempts", "next_attempt_at", "last_status", "last_answer",
 }  # fmt: skip

@@ -18,7 +18,7 @@ FLOORS: dict[str, int] = {
             "signature contract callers body",
             "source destination store",
             "retry",
-            "receive track translate forward mapping destinations stores settings metrics",
+            "receive track translate forward purge reload mapping destinations stores settings metrics",
             "openapi",
             "app",
             "cli",

@@ -34,7 +34,9 @@ def translated(
     """What stands in the store after the loop has gone round: topic, state, reason."""
 
     async def passed(store: Store) -> None:
-        source = cast("Source", SimpleNamespace(name="shop", to=None, translate=become))
+        source = cast(
+            "Source", SimpleNamespace(name="shop", to=None, translate_among=lambda one, _earlier: become(one))
+        )
         told: list[tuple[str, str]] = []
         translator = Translator(
             store=store,

@@ -44,7 +44,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"trackbridge {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_serve, _demo, _send, _try, _check, _list, _show, _retry, _replay, _deliver):
+    for add in (
+        _serve,
+        _demo,
+        _send,
+        _try,
+        _diff,
+        _check,
+        _schema,
+        _example,
+        _list,
+        _status,
+        _show,
+        _retry,
+        _replay,
+        _deliver,
+    ):
         add(commands)
     return parser
 
@@ -59,6 +74,7 @@ def _serve(commands: Commands) -> None:
     parser = _command(commands, "serve", "serve", "receive, translate and forward, in one process")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--reload", action="store_true", help="take changed mappings by itself (SIGHUP does it, too)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
 
 
@@ -84,6 +100,22 @@ def _try(commands: Commands) -> None:
     parser.add_argument("--topic", metavar="T", help="the topic, where the provider sends it in a header")
     parser.add_argument("--header", action="append", default=[], metavar="'K: V'", help="a header; may be repeated")
     parser.add_argument("--var", action="append", default=[], metavar="K=V", help="a var; may be repeated")
+    parser.add_argument("--explain", action="store_true", help="where each field comes from, or why it is absent")
+    _format(parser)
+
+
+def _diff(commands: Commands) -> None:
+    parser = _command(commands, "diff", "diff", "compare what two mappings make of kept webhooks, or of bodies")
+    parser.add_argument("old", metavar="OLD", help="a mapping's provider, or a path to a mapping file")
+    parser.add_argument("new", metavar="NEW", help="the same")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="bodies (default: the store's webhooks)")
+    parser.add_argument("--since", metavar="SPAN", help="only webhooks received within 12h, 7d, 4w …")
+    parser.add_argument("--topic", metavar="T", help="the bodies' topic, where the provider sends it in a header")
+    parser.add_argument("--header", action="append", default=[], metavar="'K: V'", help="a header of the bodies")
+    parser.add_argument(
+        "--fail-on", default="", metavar="WHAT", help="end with 1 on lost-events, changed-value, or both with a comma"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
     _format(parser)
 
 
@@ -91,6 +123,34 @@ def _check(commands: Commands) -> None:
     parser = _command(commands, "check", "check", "report every problem of mapping files")
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="files or folders (default: what serve loads)"
+    )
+    parser.add_argument(
+        "--format", choices=("text", "json", "github"), default="text", help="for people, machines, or GitHub's checks"
+    )
+    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+    parser.add_argument("--no-examples", action="store_true", help="leave the examples beside the mappings alone")
+    parser.add_argument("--watch", action="store_true", help="check again whenever a file changes, until Ctrl-C")
+
+
+def _schema(commands: Commands) -> None:
+    parser = _command(commands, "schema", "schema", "print a JSON Schema, for editors and validators")
+    parser.add_argument("what", choices=("mapping", "example", "event"), help="of which kind of file, or of an event")
+
+
+def _example(commands: Commands) -> None:
+    parser = _command(commands, "example", "example", "make examples, which check runs, of real webhooks")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    meaning = "make an example of a body or a kept webhook, with invented persons in it"
+    adding = verbs.add_parser("add", help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
+    adding.add_argument("provider", metavar="PROVIDER", help="a mapping's provider, or a path to a mapping file")
+    adding.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the body")
+    adding.add_argument("--from-webhook", metavar="ID", help="a kept webhook (wh_…) instead of a file")
+    adding.add_argument("--topic", metavar="T", help="the topic, where the provider sends it in a header")
+    adding.add_argument("--header", action="append", default=[], metavar="'K: V'", help="a header; may be repeated")
+    adding.add_argument("--var", action="append", default=[], metavar="K=V", help="a var; may be repeated")
+    adding.add_argument("--name", default="usual", help="what sets it apart from others (default: %(default)s)")
+    adding.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="where to (default: examples/PROVIDER by the mapping)"
     )
 
 
@@ -115,6 +175,7 @@ def _retry(commands: Commands) -> None:
     parser = _command(commands, "retry", "mend", "send deliveries again: dead ones, or waiting ones now")
     parser.add_argument("ids", nargs="*", metavar="ID", help="deliveries (dlv_…)")
     parser.add_argument("--all-dead", action="store_true", help="every dead letter")
+    _filters(parser)
     parser.set_defaults(verb="retry")
 
 
@@ -122,7 +183,26 @@ def _replay(commands: Commands) -> None:
     parser = _command(commands, "replay", "mend", "put webhooks through their mapping again")
     parser.add_argument("ids", nargs="*", metavar="ID", help="webhooks (wh_…)")
     parser.add_argument("--set-aside", action="store_true", help="every webhook that was set aside")
+    parser.add_argument(
+        "--send-again", action="store_true", help="write over events that were made, deliver them twice"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
+    _filters(parser)
     parser.set_defaults(verb="replay")
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", metavar="NAME", help="only what came by this source")
+    parser.add_argument("--destination", metavar="NAME", help="only what goes to this destination")
+    parser.add_argument("--since", metavar="SPAN", help="only what came within 12h, 7d, 4w …")
+    parser.add_argument("--reason", metavar="TEXT", help="only where the reason holds this text")
+    parser.add_argument("--dry-run", action="store_true", help="say how many and which, change nothing")
+
+
+def _status(commands: Commands) -> None:
+    parser = _command(commands, "status", "status", "show how everything stands; ends with 1 where a person is needed")
+    parser.add_argument("--watch", action="store_true", help="keep it fresh, until Ctrl-C")
+    _format(parser)
 
 
 def _deliver(commands: Commands) -> None:

@@ -29,10 +29,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge import jsontext
-from bridge.app import Bridge, clock, load_mappings, luck, shipped_mappings
+from bridge.app import Bridge, clock, load_mappings, luck
 from bridge.cli.look import STATE_STYLES
 from bridge.cli.serve import Server, address, bind
 from bridge.mapping import document
+from bridge.mapping.files import shipped_mappings
 from bridge.mapping.problems import Problems
 from bridge.model import WebhookState
 from bridge.settings import DestinationSettings, KeySettings, Settings, SourceSettings

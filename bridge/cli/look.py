@@ -147,7 +147,8 @@ def _detail(one: WebhookDetail | EventDetail | DeliveryDetail) -> jsontext.Json:
                 "headers": dict(webhook.headers),
                 "query": dict(webhook.query),
                 "item": webhook.item,
-                "body": webhook.body.decode("utf-8", "replace"),
+                "body": None if one.body_gone else webhook.body.decode("utf-8", "replace"),
+                "body_gone": one.body_gone,
                 "events": [plain(event) for event in events],
             }
         case EventDetail():
@@ -175,7 +176,11 @@ def _tell(console: Console, one: WebhookDetail | EventDetail | DeliveryDetail) -
             console.print(Text.assemble((f"{'provider id':>16}  ", "dim"), webhook.id))
             _list_of(console, "events", events)
             console.print(Text("\nbody", style="bold"))
-            console.print(jsontext.readable(webhook.body), markup=False, highlight=False, soft_wrap=True)
+            body = "gone: it was kept as long as BRIDGE_KEEP_BODIES says" if one.body_gone else webhook.body
+            console.print(
+                body if isinstance(body, str) else jsontext.readable(body),
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
         case EventDetail():
             for note in one.notes:
                 console.print(Text.assemble((f"{'left out':>16}  ", "dim"), note))

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 import uvloop
@@ -19,8 +20,11 @@ from starlette.applications import Starlette
 
 from bridge import log
 from bridge.app import Bridge, configure
+from bridge.cli.heads import PatientProtocol
 from bridge.errors import SettingsError
-from bridge.settings import secret_name
+from bridge.mapping.files import mapping_files
+from bridge.reload import Reloader
+from bridge.settings import mappings_folder, secret_name
 from bridge.stores import open_store
 
 BACKLOG = 2048
@@ -31,21 +35,40 @@ def run(options: argparse.Namespace) -> int:
     log.start()
     configured, mappings = configure(os.environ, options.config)
     listening = bind(options.host, options.port)
-    bridge = Bridge(configured, mappings, open_store(configured.store))
+    bridge = Bridge(configured, mappings, open_store(configured.store, ledger_window=configured.keeping.ledger))
     server = Server(bridge.http)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_stopped(server, listening, bridge))
+        runner.run(_until_stopped(server, listening, bridge, options))
     return 0
 
 
-async def _until_stopped(server: Server, listening: socket.socket, bridge: Bridge) -> None:
+async def _until_stopped(server: Server, listening: socket.socket, bridge: Bridge, options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
+    reloader = Reloader(
+        lambda: configure(os.environ, options.config),
+        lambda found: bridge.take(*found),
+        files=lambda: _files(options.config),
+    )
+    loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     await server.listening()
     print(greeting(bridge, address(listening)), flush=True)
-    await serving
+    loops = [reloader.run(), reloader.watch()] if options.reload else [reloader.run()]
+    reloading = [asyncio.create_task(one) for one in loops]
+    try:
+        await serving
+    finally:
+        for task in reloading:
+            task.cancel()
+        await asyncio.gather(*reloading, return_exceptions=True)
+
+
+def _files(config: Path | None) -> list[Path]:
+    """What may change while serving: the mappings, and the settings file."""
+    named = config or os.environ.get("BRIDGE_CONFIG")
+    return [*mapping_files(mappings_folder(os.environ)), *([Path(named)] if named else [])]
 
 
 class Server(uvicorn.Server):
@@ -55,7 +78,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 http,
-                http="httptools",
+                http=PatientProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from bridge.settings.table import (
     Settings,
     SourceSettings,
 )
+from bridge.store import KEEPING, Keeping
 
 __all__ = [
     "SECRET_SUFFIX",
@@ -33,11 +35,16 @@ __all__ = [
     "Setting",
     "Settings",
     "SourceSettings",
+    "keeping",
     "load",
     "mappings_folder",
     "secret_name",
     "store_url",
 ]
+
+MOST_DAYS = 36_500
+RETRIED = timedelta(days=31)
+"""Longer than any provider goes on retrying a webhook: what was purged from the ledger would be new again."""
 
 
 def store_url(environment: Mapping[str, str]) -> str:
@@ -68,8 +75,27 @@ def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Pa
         destinations=destinations,
         keys=keys,
         webhook_limit=_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE),
+        keeping=keeping(environment),
         warnings=(*_strange_names(environment, providers), *filed.warnings),
     )
+
+
+def keeping(environment: Mapping[str, str]) -> Keeping:
+    """How long what is done with is kept. Raises SettingsError."""
+    bodies, events, ledger = (
+        _days(environment, name, usual)
+        for name, usual in (
+            ("BRIDGE_KEEP_BODIES", KEEPING.bodies),
+            ("BRIDGE_KEEP_EVENTS", KEEPING.events),
+            ("BRIDGE_KEEP_LEDGER", KEEPING.ledger),
+        )
+    )
+    if ledger < max(events, RETRIED):
+        least = max(events, RETRIED).days
+        raise SettingsError(
+            f"BRIDGE_KEEP_LEDGER must be {least} or more: as long as events are kept, and longer than any provider retries"
+        )
+    return Keeping(bodies=bodies, events=events, ledger=ledger)
 
 
 def mappings_folder(environment: Mapping[str, str]) -> Path | None:
@@ -130,6 +156,13 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text):
         raise SettingsError(f"{name} must be a whole number such as {default}")
     return int(text)
+
+
+def _days(environment: Mapping[str, str], name: str, usual: timedelta) -> timedelta:
+    days = _number(environment, name, usual.days)
+    if days > MOST_DAYS:
+        raise SettingsError(f"{name} must be a number of days, {MOST_DAYS} at most")
+    return timedelta(days=days)
 
 
 def _strange_names(environment: Mapping[str, str], providers: Sequence[str]) -> Iterator[str]:

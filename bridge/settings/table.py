@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bridge.store import KEEPING, Keeping
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -33,6 +35,9 @@ TABLE = (
     Setting("BRIDGE_API_KEYS", "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`"),
     Setting("BRIDGE_API_RATE", "1000", "requests a minute that each API key may make, `0` for no limit"),
     Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
+    Setting("BRIDGE_KEEP_BODIES", "30", "days that a translated or ignored webhook's body is kept"),
+    Setting("BRIDGE_KEEP_EVENTS", "90", "days that webhooks, events, deliveries and dead letters are kept"),
+    Setting("BRIDGE_KEEP_LEDGER", "400", "days that what was known is recognised as a duplicate, 31 at least"),
 )
 
 SECRET_SUFFIX = "_WEBHOOK_SECRET"  # noqa: S105  the name of a setting, no secret
@@ -81,4 +86,5 @@ class Settings:
     destinations: tuple[DestinationSettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
     webhook_limit: int = 5 * MEBIBYTE
+    keeping: Keeping = KEEPING
     warnings: tuple[str, ...] = ()

@@ -1,0 +1,219 @@
+"""`trackbridge status`: how everything stands, on one screen, and what needs a person. Exit status 1 where it does.
+
+Reads counts that the store keeps, so that it costs the same at a million rows. Not concerned with mending.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bridge import settings
+from bridge.app import clock
+from bridge.cli.look import existing_store, plain, write_json
+from bridge.jsontext import Json
+from bridge.model import DeliveryState, WebhookState
+from bridge.store import Glance, Keeping, Standing, Store, Tally
+
+EVERY = 2.0
+"""Seconds between two looks of --watch."""
+WARNING = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One source: its last webhook, today's by outcome, and how many are set aside in all."""
+
+    name: str
+    last_webhook_at: datetime | None
+    today: dict[str, int]
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationStatus:
+    """One destination."""
+
+    name: str
+    delivered: int
+    pending: int
+    oldest_pending: datetime | None
+    dead: int
+    paused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All of it. `coverage` is None while nothing came; `needs` says what a person must do, `notes` what to know."""
+
+    sources: tuple[SourceStatus, ...]
+    destinations: tuple[DestinationStatus, ...]
+    coverage: float | None
+    needs: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show it once, or until Ctrl-C."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    keeping = settings.keeping(os.environ)
+    store = existing_store()
+    try:
+        found = await status(store, keeping, now=clock())
+        if options.format == "json":
+            write_json(_plain(found))
+        elif options.watch:
+            await _watch(store, keeping, found)
+        else:
+            Console().print(screen(found))
+    finally:
+        await store.close()
+    return 1 if found.needs else 0
+
+
+async def _watch(store: Store, keeping: Keeping, found: Status) -> None:
+    with Live(screen(found), auto_refresh=False) as live:
+        while True:
+            await asyncio.sleep(EVERY)
+            live.update(screen(await status(store, keeping, now=clock())), refresh=True)
+
+
+async def status(store: Store, keeping: Keeping, *, now: datetime) -> Status:
+    """How everything in a store stands."""
+    tally, glance = await store.tally(), await store.glance(now=now)
+    names = sorted({name for name, _ in tally.deliveries})
+    standings = [await store.standing(name) for name in names]
+    sources = tuple(_source(name, tally, glance) for name in sorted({*glance.lasts, *(s for s, _ in tally.webhooks)}))
+    destinations = tuple(_destination(standing, tally) for standing in standings)
+    return Status(
+        sources,
+        destinations,
+        _coverage(tally),
+        tuple(_needs(sources, destinations, glance)),
+        tuple(_notes(glance, keeping, now)),
+    )
+
+
+def _source(name: str, tally: Tally, glance: Glance) -> SourceStatus:
+    today = {state.value: glance.today.get((name, state.value), 0) for state in WebhookState}
+    return SourceStatus(
+        name, glance.lasts.get(name), today, tally.webhooks.get((name, WebhookState.SET_ASIDE.value), 0)
+    )
+
+
+def _destination(standing: Standing, tally: Tally) -> DestinationStatus:
+    name = standing.destination
+    delivered, pending, dead = (
+        tally.deliveries.get((name, state.value), 0)
+        for state in (DeliveryState.DELIVERED, DeliveryState.PENDING, DeliveryState.DEAD)
+    )
+    return DestinationStatus(name, delivered, pending, tally.oldest_pending.get(name), dead, standing.paused)
+
+
+def _coverage(tally: Tally) -> float | None:
+    """Delivered plus rightly ignored, over all that should be either."""
+    ignored = _sum(tally.webhooks, WebhookState.IGNORED)
+    good = ignored + _sum(tally.deliveries, DeliveryState.DELIVERED)
+    bad = _sum(tally.webhooks, WebhookState.SET_ASIDE) + _sum(tally.webhooks, WebhookState.RECEIVED)
+    bad += _sum(tally.deliveries, DeliveryState.PENDING) + _sum(tally.deliveries, DeliveryState.DEAD)
+    return good / (good + bad) if good + bad else None
+
+
+def _sum(counts: dict[tuple[str, str], int], state: WebhookState | DeliveryState) -> int:
+    return sum(n for (_, found), n in counts.items() if found == state.value)
+
+
+def _needs(sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], glance: Glance) -> list[str]:
+    said = [
+        f"{one.name}: {one.set_aside} set aside; see `trackbridge list webhooks --state set_aside --source {one.name}`, "
+        f"mend the mapping, then `trackbridge replay --set-aside --source {one.name}`"
+        for one in sources
+        if one.set_aside
+    ]
+    said += [f"{one.name}: paused: {one.paused}" for one in destinations if one.paused]
+    said += [
+        f"{one.name}: {one.dead} dead; see `trackbridge list deliveries --state dead`, then "
+        f"`trackbridge retry --all-dead --destination {one.name}`"
+        for one in destinations
+        if one.dead
+    ]
+    said += [
+        f"{name}: all its newest events were skipped as tests; use the provider's live keys, or set BRIDGE_TRACK_TEST=1"
+        for name in glance.only_tests
+    ]
+    return said
+
+
+def _notes(glance: Glance, keeping: Keeping, now: datetime) -> list[str]:
+    said = []
+    if glance.differing:
+        said.append(f"{glance.differing} duplicates tell another value or currency than their original")
+    for what, oldest in (("set aside webhook", glance.oldest_set_aside), ("dead letter", glance.oldest_dead)):
+        if oldest is not None and oldest + keeping.events - WARNING <= now:
+            said.append(f"the oldest {what} goes on {oldest + keeping.events:%Y-%m-%d}: BRIDGE_KEEP_EVENTS")
+    return said
+
+
+# ----------------------------------------------------------------------------------------------------- how it looks
+
+
+def screen(found: Status) -> Group:
+    """The screen."""
+    parts: list[Table | Text] = [_sources(found.sources), _destinations(found.destinations)]
+    if found.coverage is not None:
+        parts.append(Text(f"coverage {found.coverage:.2%}"))
+    parts += [Text(f"! {need}", style="red") for need in found.needs]
+    parts += [Text(f"· {note}", style="yellow") for note in found.notes]
+    return Group(*parts)
+
+
+def _sources(rows: Sequence[SourceStatus]) -> Table:
+    drawn = _drawn(
+        "source", "last webhook", *(f"{state.value.replace('_', ' ')} today" for state in WebhookState), "set aside"
+    )
+    for row in rows:
+        drawn.add_row(row.name, _when(row.last_webhook_at), *map(str, row.today.values()), str(row.set_aside))
+    return drawn
+
+
+def _destinations(rows: Sequence[DestinationStatus]) -> Table:
+    drawn = _drawn("destination", "delivered", "pending", "oldest pending", "dead", "paused")
+    for row in rows:
+        drawn.add_row(
+            row.name, str(row.delivered), str(row.pending), _when(row.oldest_pending), str(row.dead), row.paused or ""
+        )
+    return drawn
+
+
+def _drawn(*names: str) -> Table:
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        drawn.add_column(name)
+    return drawn
+
+
+def _when(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _plain(found: Status) -> Json:
+    return {
+        "sources": [plain(one) for one in found.sources],
+        "destinations": [plain(one) for one in found.destinations],
+        "coverage": found.coverage,
+        "needs": list(found.needs),
+        "notes": list(found.notes),
+    }

@@ -1,0 +1,123 @@
+"""By hand: a dry run changes nothing, and what was made is only written over and sent twice on wish."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge import ledger
+from bridge.cli import main
+from bridge.model import Route as To
+from bridge.model import Routed, SetAside, Translated, Webhook
+from bridge.store import EventDetail, Filter, Outcome, Store
+from bridge.stores import open_store
+
+NOW = datetime.now(UTC)
+MAPPING = """\
+mapping: 1
+provider: shop
+webhook:
+  signature: {kind: hmac, algorithm: sha256, encoding: hex, from: "header:X-Sig", signed: "{body}"}
+  topic: [header:X-Topic]
+events:
+  - topic: made
+    dedupe: =body.id
+    event: {event_type: thing, properties: {a: =body.a}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with a mapping, which the settings name."""
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "shop.yaml").write_text(MAPPING)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BRIDGE_MAPPINGS", str(tmp_path / "mappings"))
+    monkeypatch.setenv("BRIDGE_STORE", f"sqlite:///{tmp_path / 'a.db'}")
+    monkeypatch.setenv("BRIDGE_TRACK_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("BRIDGE_TRACK_KEY", "k")
+    monkeypatch.setenv("SHOP_WEBHOOK_SECRET", "s")
+    asyncio.run(_kept(tmp_path))
+
+
+async def _kept(tmp_path: Path) -> None:
+    from bridge import mapping  # noqa: PLC0415  only here
+
+    source = mapping.parse(MAPPING.replace("a: =body.a", "a: old"), name="shop.yaml").bind(
+        "shop", secrets=["s"], vars={}
+    )
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    for name in ("fine", "broken"):
+        content = json.dumps({"id": name, "a": "new"}).encode()
+        await store.keep([Webhook("shop", name, "made", NOW, content, (ledger.signed_webhook("shop", name),))])
+    for webhook in await store.claim_webhooks(now=NOW, limit=9, lease=timedelta(minutes=1)):
+        made = source.translate(webhook)
+        assert isinstance(made, Translated)
+        routed = tuple(Routed(one, (To("track"),)) for one in made.events)
+        await store.settle([Outcome(webhook, routed if webhook.id == "fine" else SetAside("line 3"))], now=NOW)
+    await store.close()
+
+
+def told(tmp_path: Path) -> tuple[list[str], list[bytes]]:
+    """The webhooks' states, newest first, and what the events say."""
+
+    async def asked(store: Store) -> tuple[list[str], list[bytes]]:
+        texts = [
+            one.text
+            for row in await store.events(Filter())
+            for one in await store.show(row.id)
+            if isinstance(one, EventDetail)
+        ]
+        states = [row.state.value for row in await store.webhooks(Filter())]
+        await store.close()
+        return states, texts
+
+    return asyncio.run(asked(open_store(f"sqlite:///{tmp_path / 'a.db'}")))
+
+
+def test_a_dry_run_says_how_many_and_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = told(tmp_path)
+    assert main(["replay", "--reason", "line 3", "--since", "7d", "--dry-run"]) == 0
+    assert "would replay 1 webhook\n" in capsys.readouterr().out
+    assert told(tmp_path) == before
+
+
+def test_a_filter_replays_what_it_names(tmp_path: Path) -> None:
+    assert main(["replay", "--reason", "line 3"]) == 0
+    assert told(tmp_path)[0] == ["received", "translated"]
+
+
+def test_replay_of_what_made_an_event_shows_the_difference_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = told(tmp_path)
+    assert main(["replay", "wh_1"]) == 0
+    shown = capsys.readouterr().out
+    assert '-    "a": "old"' in shown
+    assert '+    "a": "new"' in shown
+    assert "--send-again" in shown
+    assert told(tmp_path) == before
+
+
+def test_send_again_writes_the_event_over_and_makes_its_delivery_due(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", "wh_1", "--send-again"]) == 0
+    assert "sent again, 1 due" in capsys.readouterr().out
+    [text] = told(tmp_path)[1]
+    assert json.loads(text)["properties"] == {"a": "new"}
+
+
+def test_a_dry_run_of_send_again_changes_nothing(tmp_path: Path) -> None:
+    before = told(tmp_path)
+    assert main(["replay", "wh_1", "--send-again", "--dry-run"]) == 0
+    assert told(tmp_path) == before
+
+
+def test_a_span_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["retry", "--since", "soon"]) == 1
+    assert "--since takes a span such as 12h" in capsys.readouterr().err

@@ -1,0 +1,88 @@
+"""What the status screen says, and when it asks for a person."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from bridge import ledger
+from bridge.cli.status import Status, screen, status
+from bridge.model import Event, Ignored, Route, Routed, SetAside, Webhook
+from bridge.store import KEEPING, Outcome
+from bridge.stores import open_store
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Result = tuple[Routed, ...] | Ignored | SetAside
+
+
+def event(name: str, *, test: bool = False, skip: str | None = None, value: str | None = None) -> Routed:
+    claims = (ledger.conversion("shop", "purchase", "A", test=test),) if value else ()
+    made = Event(f"evt_{name}", "source:shop", "purchase", test, b"{}", NOW, claims, value=value)
+    return Routed(made, (Route("up", skip),))
+
+
+def standing(tmp_path: Path, *results: Result, now: datetime = NOW) -> Status:
+    """How a store stands after one webhook came to each of the results."""
+
+    async def told() -> Status:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            for name in map(str, range(len(results))):
+                identity = (ledger.signed_webhook("shop", name),)
+                await store.keep([Webhook("shop", name, "t", NOW, b"{}", identity)])
+            claimed = await store.claim_webhooks(now=NOW, limit=100, lease=timedelta(seconds=10))
+            await store.settle([Outcome(*each) for each in zip(claimed, results, strict=True)], now=NOW)
+            return await status(store, KEEPING, now=now)
+        finally:
+            await store.close()
+
+    return asyncio.run(told())
+
+
+def test_a_store_in_which_all_went_well_needs_nobody(tmp_path: Path) -> None:
+    found = standing(tmp_path, Ignored("no"), Ignored("no"))
+    [source] = found.sources
+    assert (source.name, source.last_webhook_at, source.today["ignored"], source.set_aside) == ("shop", NOW, 2, 0)
+    assert (found.coverage, found.needs, found.notes) == (1.0, (), ())
+
+
+def test_what_is_set_aside_needs_a_person_and_lowers_the_coverage(tmp_path: Path) -> None:
+    found = standing(tmp_path, Ignored("no"), SetAside("broken"))
+    [need] = found.needs
+    assert "shop: 1 set aside" in need
+    assert found.coverage == 0.5
+
+
+def test_counts_of_today_end_at_midnight(tmp_path: Path) -> None:
+    found = standing(tmp_path, SetAside("broken"), now=NOW + timedelta(days=1))
+    assert (found.sources[0].today["set_aside"], found.sources[0].set_aside) == (0, 1)
+
+
+def test_a_source_whose_events_were_all_skipped_as_tests_is_told_with_the_mend(tmp_path: Path) -> None:
+    found = standing(tmp_path, (event("a", test=True, skip="test event"),))
+    assert "BRIDGE_TRACK_TEST=1" in found.needs[0]
+    (tmp_path / "b").mkdir()
+    both = standing(tmp_path / "b", (event("a", test=True, skip="test event"),), (event("b"),))
+    assert both.needs == ()
+
+
+def test_duplicates_that_differ_are_flagged(tmp_path: Path) -> None:
+    found = standing(tmp_path, (event("a", value="10"),), (event("b", value="11"),))
+    assert found.notes == ("1 duplicates tell another value or currency than their original",)
+
+
+def test_a_week_before_they_go_set_aside_webhooks_are_told(tmp_path: Path) -> None:
+    [note] = standing(tmp_path, SetAside("broken"), now=NOW + KEEPING.events - timedelta(days=7)).notes
+    assert note.startswith("the oldest set aside webhook goes on")
+
+
+def test_the_screen_shows_every_source_and_destination(tmp_path: Path) -> None:
+    console = Console(width=160, record=True, file=(tmp_path / "out").open("w"))
+    console.print(screen(standing(tmp_path, (event("a"),))))
+    console.file.close()
+    shown = console.export_text()
+    assert "shop" in shown
+    assert "up" in shown
