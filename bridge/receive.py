@@ -79,6 +79,7 @@ class Receiver:
         except body.BodyError as error:
             return "body", body.unread(http.headers, _no(error.status, str(error)))
         except NotGenuine as error:
+            self._seldom.trouble(f"webhook.refused source={source.name}", now=self._clock(), why=error.reason)
             return f"refused:{error.reason}", _no(401, "not genuine")
         except StoreUnavailable as error:
             self._seldom.trouble("receive.unavailable", now=self._clock(), why=str(error))
@@ -96,10 +97,10 @@ class Receiver:
 
     async def _kept(self, source: Source, webhooks: tuple[Webhook, ...]) -> tuple[str, Response]:
         kept = await self._store.keep(webhooks)
-        fresh = [(webhook, entry) for webhook, entry in zip(webhooks, kept, strict=True) if not entry.again]
-        for webhook, entry in fresh:
-            log.line("webhook.kept", source=source.name, id=f"wh_{entry.number}", topic=webhook.topic)
-        if not fresh:
+        for webhook, entry in zip(webhooks, kept, strict=True):
+            what = "webhook.again" if entry.again else "webhook.kept"
+            log.line(what, source=source.name, id=f"wh_{entry.number}", topic=webhook.topic)
+        if all(entry.again for entry in kept):
             return "again", Response(_YES, media_type="application/json")
         self._woke()
         return "kept", Response(_YES, media_type="application/json")

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from bridge import jsontext, settings
 from bridge.app import clock
-from bridge.cli.look import existing_store, write_json
+from bridge.cli.look import console, existing_store, write_json
 from bridge.cli.trial import reading, usable, webhooks_of
 from bridge.errors import SettingsError
 from bridge.mapping import MappedSource
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     if options.format == "json":
         write_json(plain(found))
     else:
-        tell(found, Console())
+        tell(found, console())
     return 1 if any(found.faults[fault] for fault in faults) else 0
 
 

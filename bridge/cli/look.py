@@ -35,6 +35,8 @@ from bridge.store import (
 from bridge.stores import open_store
 
 TABLE_ROWS = 50
+WIDE = 240
+"""Columns of a table that goes into a pipe or a file."""
 STATE_STYLES = {"translated": "green", "delivered": "green", "set_aside": "red", "dead": "red", "pending": "yellow"}
 Row = WebhookRow | EventRow | DeliveryRow | Attempt
 
@@ -58,7 +60,7 @@ async def _list(options: argparse.Namespace) -> int:
     if as_json:
         write_json([plain(row) for row in rows])
     else:
-        Console().print(table(rows) if rows else f"no {options.what} that fit")
+        console().print(table(rows) if rows else f"no {options.what} that fit")
     return 0
 
 
@@ -71,9 +73,9 @@ async def _show(public_id: str, *, as_json: bool) -> int:
     if as_json:
         write_json([_detail(one) for one in found] if len(found) > 1 else _detail(found[0]))
         return 0
-    console = Console()
+    screen = console()
     for one in found:
-        _tell(console, one)
+        _tell(screen, one)
     return 0
 
 
@@ -84,6 +86,11 @@ def existing_store() -> Store:
     if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
         raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")
     return open_store(url)
+
+
+def console() -> Console:
+    """Where tables go: as wide as the terminal, and where there is none so wide that no cell is broken."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDE)
 
 
 def write_json(document: jsontext.Json) -> None:

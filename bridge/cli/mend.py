@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from rich.console import Console
-
 from bridge.app import clock, configure, make_destinations
 from bridge.cli import again
-from bridge.cli.look import Row, existing_store, table
+from bridge.cli.look import Row, console, existing_store, table
 from bridge.errors import SettingsError
 from bridge.model import DeliveryState, WebhookState
 from bridge.store import Filter
@@ -84,7 +82,7 @@ async def _replay(options: argparse.Namespace) -> int:
 def _shown(what: str, one: str, many: str, rows: Sequence[Row]) -> int:
     print(f"would {what} {_counted(len(rows), one, many)}")
     if rows:
-        Console().print(table(rows[:SAMPLES]))
+        console().print(table(rows[:SAMPLES]))
     return 0
 
 

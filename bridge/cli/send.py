@@ -14,6 +14,7 @@ import httpx
 
 from bridge.app import clock, configure, luck, make_sources
 from bridge.errors import SettingsError
+from bridge.settings import secret_name
 
 TIMEOUT = 30.0
 SUCCESS = range(200, 300)
@@ -26,7 +27,15 @@ def run(options: argparse.Namespace) -> int:
     configured, mappings = configure(os.environ, options.config)
     sources = make_sources(configured, mappings)
     if options.source not in sources:
-        raise SettingsError(f"there is no source `{options.source}`; known are {', '.join(sorted(sources))}")
+        known = ", ".join(sorted(sources))
+        raise SettingsError(
+            f"there is no source `{options.source}`; known are {known}; is BRIDGE_MAPPINGS or BRIDGE_CONFIG set here too?"
+        )
+    if options.secret is None and not sources[options.source].has_secret:
+        name = secret_name(options.source)
+        raise SettingsError(
+            f"the source `{options.source}` has no secret here; set {name} as for serve, or give --secret"
+        )
     signed = sources[options.source].sign(body, topic=options.topic, now=clock(), luck=luck(), secret=options.secret)
     full = f"{url}?{signed.query}" if signed.query else url
     try:

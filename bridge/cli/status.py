@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from bridge import settings
 from bridge.app import clock
-from bridge.cli.look import existing_store, plain, write_json
+from bridge.cli.look import console, existing_store, plain, write_json
 from bridge.jsontext import Json
 from bridge.model import DeliveryState, WebhookState
 from bridge.store import Glance, Keeping, Standing, Store, Tally
@@ -78,7 +78,7 @@ async def _run(options: argparse.Namespace) -> int:
         elif options.watch:
             await _watch(store, keeping, found)
         else:
-            Console().print(screen(found))
+            console().print(screen(found))
     finally:
         await store.close()
     return 1 if found.needs else 0

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from bridge import jsontext, mapping, signature
 from bridge.app import clock
 from bridge.cli import explained
-from bridge.cli.look import write_json
+from bridge.cli.look import console, write_json
 from bridge.cli.send import read
 from bridge.errors import MappingError, SettingsError
 from bridge.mapping import Mapping, Reading
@@ -69,7 +67,7 @@ def _explain(explanations: Sequence[Explanation], *, as_json: bool) -> int:
         write_json([explained.plain(one) for one in explanations])
     else:
         for one in explanations:
-            explained.show(one, Console())
+            explained.show(one, console())
     return 1 if any(isinstance(one.outcome, SetAside) for one in explanations) else 0
 
 

@@ -210,7 +210,10 @@ class _Reader:
         named = {topic for rule in self._layout.rules for topic in rule.topics or ()}
         for topic, (key, node) in entries.items():
             if topic in named:
-                self._problems.error(key.place, f"the topic '{topic}' stands under `events` too")
+                self._problems.error(
+                    key.place,
+                    f"the topic '{topic}' stands under `events` too; keep one: where no rule's `when` holds it is ignored by itself",
+                )
             if isinstance(node, Scalar) and isinstance(node.literal, str) and not node.is_expression and node.text:
                 self._layout.ignores[topic] = str(node.literal)
             else:
