@@ -320,13 +320,13 @@ def main(rounds: int) -> int:
     assert compiled() == by_hand(body) == searched(body), "the three ways must agree"
     times = _measured(ways, rounds)
     hand = times["by hand"]
-    print(f"a Shopify order of 25 fields and {LINES} line items, medians of {rounds} interleaved rounds\n")  # noqa: T201
+    print(f"a Shopify order of 25 fields and {LINES} line items, medians of {rounds} interleaved rounds\n")
     for name, seconds in times.items():
-        print(f"  {name:<30} {seconds * 1e6:8.1f} µs  {seconds / hand:6.2f} times by hand")  # noqa: T201
+        print(f"  {name:<30} {seconds * 1e6:8.1f} µs  {seconds / hand:6.2f} times by hand")
     slower = times["the compiled mapping"] / hand
     faster = times["the jmespath package"] / times["the compiled mapping"]
-    print(f"\n  {slower:.2f} times by hand (at most {SLOWER_THAN_BY_HAND})")  # noqa: T201
-    print(f"  {faster:.1f} times as fast as the jmespath package (at least {FASTER_THAN_JMESPATH:.0f})")  # noqa: T201
+    print(f"\n  {slower:.2f} times by hand (at most {SLOWER_THAN_BY_HAND})")
+    print(f"  {faster:.1f} times as fast as the jmespath package (at least {FASTER_THAN_JMESPATH:.0f})")
     return 0 if slower <= SLOWER_THAN_BY_HAND and faster >= FASTER_THAN_JMESPATH else 1
 
 

@@ -1,16 +1,13 @@
-"""Clocks that jump, a thousand redeliveries, and a day's backlog: the store and the forwarder on simulated time."""
+"""Clocks that jump, and a thousand redeliveries at once: the store on simulated time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bridge import ledger
-from bridge.destinations.track import Track
-from bridge.forward import Forwarder
-from bridge.model import Attempt, DeliveryState, Event, Outgoing, Response, Route, Routed, Settled, Webhook
+from bridge.model import Attempt, DeliveryState, Event, Route, Routed, Settled, Webhook
 from bridge.store import Claimed, Filter, Outcome, Pacing, Standing
 from bridge.stores.sqlite import SqliteStore
 
@@ -161,88 +158,3 @@ def test_a_thousand_redeliveries_at_once_are_one_webhook_and_one_event(tmp_path:
             await store.close()
 
     asyncio.run(story())
-
-
-# ---------------------------------------------------------------------------------------------------- a day of outage
-
-
-class Day:
-    """A clock that only sleeping moves; the upstream is down until `up_at`, and each request takes 10 ms."""
-
-    def __init__(self, up_at: datetime, end: datetime) -> None:
-        self.now, self.up_at, self.end = NOON, up_at, end
-        self.posted: list[tuple[datetime, int, bool]] = []
-        self.taken: dict[int, datetime] = {}
-        self.over = asyncio.Event()
-
-    def clock(self) -> datetime:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        if self.now >= self.end:
-            self.over.set()
-            await asyncio.sleep(0.001)
-            return
-        self.now += timedelta(seconds=seconds)
-        await asyncio.sleep(0)
-
-    async def send(self, outgoing: Outgoing) -> Response:
-        up = self.now >= self.up_at
-        self.posted.append((self.now, len(outgoing.deliveries), up))
-        if up:
-            self.taken |= {int(one.event_id[4:]): self.now for one in outgoing.deliveries}
-        self.now += timedelta(milliseconds=10)
-        return Response(200, {}, '{"success": true}') if up else Response(None, failure="no connection: refused")
-
-    def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
-        return
-
-
-def resident() -> int:
-    """Bytes of memory this process has now."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError
-
-
-def after_a_day_of_outage_100_000_drain_within_the_rate_and_a_new_event_is_not_starved(tmp_path: Path) -> None:
-    async def story() -> None:
-        store = SqliteStore(str(tmp_path / "x.db"))
-        for first in range(0, 100_000, 5000):
-            await store.accept([event(number) for number in range(first, first + 5000)], now=NOON)
-        day = Day(NOON + 24 * HOUR, NOON + 24 * HOUR + 50 * MINUTE)
-        forwarder = Forwarder(
-            store=store,
-            destinations=[Track("track", "https://example.com", "a-made-up-key", rate=60)],
-            clock=day.clock,
-            watching=day,
-            send=day.send,
-            sleep=day.sleep,
-            luck=lambda: 0.5,
-            idle=MINUTE,
-        )
-        before = resident()
-        running = asyncio.create_task(forwarder.run())
-        while not day.taken:  # noqa: ASYNC110  simulated time passes meanwhile
-            await asyncio.sleep(0)
-        await store.accept([event(100_000)], now=day.now)
-        accepted_at = day.now
-        await day.over.wait()
-        await forwarder.stop(10 * SECOND)
-        await running
-        assert resident() - before < 50 * 1024 * 1024
-        assert day.taken.keys() == set(range(100_001))
-        assert day.taken[100_000] - accepted_at < MINUTE
-        assert max(_in_a_minute([at for at, _, _ in day.posted])) <= 61
-        await store.close()
-
-    asyncio.run(story())
-
-
-def _in_a_minute(instants: Sequence[datetime]) -> Iterator[int]:
-    first = 0
-    for last, at in enumerate(instants):
-        while at - instants[first] > MINUTE:
-            first += 1
-        yield last - first + 1

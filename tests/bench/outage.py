@@ -1,0 +1,119 @@
+"""An upstream that is down for a simulated day, with 100,000 deliveries pending; asserts what then must hold.
+
+    python tests/bench/outage.py
+
+Takes minutes. Not concerned with how fast it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bridge.destinations.track import Track
+from bridge.forward import Forwarder
+from bridge.model import Event, Outgoing, Response, Route, Routed
+from bridge.stores.sqlite import SqliteStore
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+def event(number: int) -> Routed:
+    made = Event(f"evt_{number}", "key:web", "lead", test=False, text=b'{"n":%d}' % number, occurred_at=NOON)
+    return Routed(made, (Route("track"),))
+
+
+class Day:
+    """A clock that only sleeping moves; the upstream is down until `up_at`, and each request takes 10 ms."""
+
+    def __init__(self, up_at: datetime, end: datetime) -> None:
+        self.now, self.up_at, self.end = NOON, up_at, end
+        self.posted: list[tuple[datetime, int, bool]] = []
+        self.taken: dict[int, datetime] = {}
+        self.over = asyncio.Event()
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        if self.now >= self.end:
+            self.over.set()
+            await asyncio.sleep(0.001)
+            return
+        self.now += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+    async def send(self, outgoing: Outgoing) -> Response:
+        up = self.now >= self.up_at
+        self.posted.append((self.now, len(outgoing.deliveries), up))
+        if up:
+            self.taken |= {int(one.event_id[4:]): self.now for one in outgoing.deliveries}
+        self.now += timedelta(milliseconds=10)
+        return Response(200, {}, '{"success": true}') if up else Response(None, failure="no connection: refused")
+
+    def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
+        return
+
+
+def resident() -> int:
+    """Bytes of memory this process has now."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError
+
+
+def outage(folder: Path) -> None:
+    """A simulated day with 100,000 deliveries pending: memory, rate, and the first new event after it."""
+
+    async def story() -> None:
+        store = SqliteStore(str(folder / "x.db"))
+        for first in range(0, 100_000, 5000):
+            await store.accept([event(number) for number in range(first, first + 5000)], now=NOON)
+        day = Day(NOON + 24 * HOUR, NOON + 24 * HOUR + 50 * MINUTE)
+        forwarder = Forwarder(
+            store=store,
+            destinations=[Track("track", "https://example.com", "a-made-up-key", rate=60)],
+            clock=day.clock,
+            watching=day,
+            send=day.send,
+            sleep=day.sleep,
+            luck=lambda: 0.5,
+            idle=MINUTE,
+        )
+        before = resident()
+        running = asyncio.create_task(forwarder.run())
+        while not day.taken:  # noqa: ASYNC110  simulated time passes meanwhile
+            await asyncio.sleep(0)
+        await store.accept([event(100_000)], now=day.now)
+        accepted_at = day.now
+        await day.over.wait()
+        await forwarder.stop(10 * SECOND)
+        await running
+        assert resident() - before < 50 * 1024 * 1024
+        assert day.taken.keys() == set(range(100_001))
+        assert day.taken[100_000] - accepted_at < MINUTE
+        assert max(_in_a_minute([at for at, _, _ in day.posted])) <= 61
+        await store.close()
+
+    asyncio.run(story())
+
+
+def _in_a_minute(instants: Sequence[datetime]) -> Iterator[int]:
+    first = 0
+    for last, at in enumerate(instants):
+        while at - instants[first] > MINUTE:
+            first += 1
+        yield last - first + 1
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as made:
+        outage(Path(made))
+    print(f"a day with 100,000 pending: all holds, after {time.monotonic() - began:.0f} s")
