@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -16,6 +17,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from bridge.cli.look import plain
+from bridge.store import Filter
+from bridge.stores import open_store
 
 PATIENCE = 30.0
 KEY = "upstream-key"
@@ -186,9 +191,15 @@ def trackbridge(folder: Path, settings: Mapping[str, str], *words: str) -> subpr
     )
 
 
-def listed(folder: Path, settings: Mapping[str, str], what: str, *words: str) -> Sequence[dict[str, Any]]:
-    """`trackbridge list WHAT --format json`."""
-    done = trackbridge(folder, settings, "list", what, "--format", "json", *words)
-    assert done.returncode == 0, done.stderr
-    rows: Sequence[dict[str, Any]] = json.loads(done.stdout)
-    return rows
+def listed(folder: Path, what: str, *, state: str | None = None) -> Sequence[dict[str, Any]]:
+    """What `trackbridge list WHAT --format json` prints in that folder, without a process for each look."""
+
+    async def asked() -> Sequence[dict[str, Any]]:
+        store = open_store(f"sqlite:///{folder / 'trackbridge.db'}")
+        try:
+            rows = await getattr(store, what)(Filter(state=state))
+        finally:
+            await store.close()
+        return [plain(row) for row in rows]
+
+    return asyncio.run(asked())

@@ -55,9 +55,9 @@ def test_send_signs_as_the_provider_would_and_list_and_show_tell_what_became_of_
     )
     assert (sent.returncode, sent.stdout) == (0, '200 {"success":true}\n')
     until(peer.taken, what="the event")
-    [webhook] = until(lambda: listed(tmp_path, {}, "webhooks", "--state", "translated"), what="the state")
-    [event] = listed(tmp_path, {}, "events")
-    [delivery] = until(lambda: listed(tmp_path, {}, "deliveries", "--state", "delivered"), what="the delivery")
+    [webhook] = until(lambda: listed(tmp_path, "webhooks", state="translated"), what="the state")
+    [event] = listed(tmp_path, "events")
+    [delivery] = until(lambda: listed(tmp_path, "deliveries", state="delivered"), what="the delivery")
     assert (set(webhook), set(event), set(delivery)) == (WEBHOOK_KEYS, EVENT_KEYS, DELIVERY_KEYS)
     assert event["webhook"] == webhook["id"]
     assert delivery["event"] == event["id"]
@@ -134,12 +134,12 @@ def test_a_dead_letter_is_retried_by_hand_singly_and_in_bulk(bridge: Serving, pe
     peer.script += [refusal]
     (tmp_path / "order.json").write_text(json.dumps(ORDER))
     trackbridge(tmp_path, settings, "send", "shopify", "order.json", "--to", bridge.url, "--topic", "orders/paid")
-    [dead] = until(lambda: listed(tmp_path, {}, "deliveries", "--state", "dead"), what="the dead letter")
+    [dead] = until(lambda: listed(tmp_path, "deliveries", state="dead"), what="the dead letter")
     assert "no such currency" in dead["last_answer"]
     peer.script += [refusal]
     assert trackbridge(tmp_path, {}, "retry", dead["id"]).stdout.startswith("1 delivery due now")
     until(lambda: len(peer.posted) == 2, what="the second refusal")
-    until(lambda: listed(tmp_path, {}, "deliveries", "--state", "dead"), what="the dead letter again")
+    until(lambda: listed(tmp_path, "deliveries", state="dead"), what="the dead letter again")
     assert trackbridge(tmp_path, {}, "retry", "--all-dead").stdout.startswith("1 delivery due now")
     until(peer.taken, what="the event")
     missing = trackbridge(tmp_path, {}, "retry", "dlv_999")
@@ -158,7 +158,7 @@ def test_a_webhook_set_aside_is_replayed_when_its_mapping_is_mended(tmp_path: Pa
     with serving(tmp_path, settings) as bridge:
         words = ("send", "shopify", "order.json", "--to", bridge.url, "--topic", "orders/paid")
         assert trackbridge(tmp_path, settings, *words, "--secret", SHOPIFY_SECRET).returncode == 0
-        [aside] = until(lambda: listed(tmp_path, {}, "webhooks", "--state", "set_aside"), what="set aside")
+        [aside] = until(lambda: listed(tmp_path, "webhooks", state="set_aside"), what="set aside")
         assert "shopify.yaml:" in aside["reason"]
         assert ORDER["email"] not in aside["reason"]
     (mappings / "shopify.yaml").write_text(shipped)

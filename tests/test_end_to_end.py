@@ -137,8 +137,8 @@ def test_the_same_webhook_again_is_answered_200_and_makes_nothing_new(
     for body in (SESSION, SESSION, again):
         assert post(f"{bridge.url}/webhooks/stripe", stripe(body)).status_code == 200
     until(peer.taken, what="the event")
-    assert len(listed(tmp_path, {}, "webhooks")) == 1
-    assert len(listed(tmp_path, {}, "events")) == 1
+    assert len(listed(tmp_path, "webhooks")) == 1
+    assert len(listed(tmp_path, "events")) == 1
 
 
 def test_two_topics_that_tell_one_conversion_make_one_delivery_and_a_duplicate(
@@ -147,10 +147,10 @@ def test_two_topics_that_tell_one_conversion_make_one_delivery_and_a_duplicate(
     other = SESSION | {"id": "evt_made_up_2", "type": "checkout.session.async_payment_succeeded"}
     for body in (SESSION, other):
         assert post(f"{bridge.url}/webhooks/stripe", stripe(body)).status_code == 200
-    events = until(lambda: len(found := listed(tmp_path, {}, "events")) == 2 and found, what="both events")
+    events = until(lambda: len(found := listed(tmp_path, "events")) == 2 and found, what="both events")
     assert events[0]["duplicate_of"] == events[1]["id"]
     until(peer.taken, what="the delivery")
-    assert len(listed(tmp_path, {}, "deliveries")) == 1
+    assert len(listed(tmp_path, "deliveries")) == 1
 
 
 # --------------------------------------------------------------------------------------------------- what is refused
@@ -163,7 +163,7 @@ def test_a_wrong_secret_gets_401_without_detail_and_nothing_is_kept(bridge: Serv
         httpx.post(f"{bridge.url}/webhooks/stripe", content=b"{}", trust_env=False),
     ):
         assert (answer.status_code, answer.json()) == (401, {"success": False, "error": "not genuine"})
-    assert listed(tmp_path, {}, "webhooks") == []
+    assert listed(tmp_path, "webhooks") == []
 
 
 def test_an_unknown_source_gets_404_a_wrong_method_405_and_a_huge_body_413(bridge: Serving) -> None:
@@ -193,7 +193,7 @@ def test_a_genuine_webhook_that_cannot_be_mapped_is_kept_answered_200_and_set_as
     assert (
         httpx.post(f"{bridge.url}/webhooks/shopify", content=raw, headers=headers, trust_env=False).status_code == 200
     )
-    [webhook] = until(lambda: listed(tmp_path, {}, "webhooks", "--state", "set_aside"), what="the webhook set aside")
+    [webhook] = until(lambda: listed(tmp_path, "webhooks", state="set_aside"), what="the webhook set aside")
     assert "JSON" in webhook["reason"]
 
 
@@ -212,7 +212,7 @@ def test_a_blank_secret_keeps_serve_from_starting(tmp_path: Path) -> None:
 def test_sigterm_ends_serve_with_status_0_and_everything_kept(bridge: Serving, peer: Upstream, tmp_path: Path) -> None:
     assert post(f"{bridge.url}/webhooks/stripe", stripe(SESSION)).status_code == 200
     assert bridge.stop() == 0
-    assert len(listed(tmp_path, {}, "webhooks")) == 1
+    assert len(listed(tmp_path, "webhooks")) == 1
     assert "Traceback" not in bridge.log.read_text()
 
 
@@ -262,7 +262,7 @@ def test_an_upstream_that_stumbles_gets_it_later_and_never_earlier_than_it_says(
     assert [one.status for one in peer.posted] == [500, 429, 200]
     assert peer.posted[1].at - peer.posted[0].at <= 1.0 + 1.5  # full jitter below 1 s, and a round of the loop
     assert peer.posted[2].at - peer.posted[1].at >= 2.0
-    [delivery] = until(lambda: listed(tmp_path, {}, "deliveries", "--state", "delivered"), what="the record")
+    [delivery] = until(lambda: listed(tmp_path, "deliveries", state="delivered"), what="the record")
     assert (delivery["attempts"], delivery["last_status"]) == (3, 200)
 
 
@@ -272,7 +272,7 @@ def test_an_upstream_that_refuses_the_key_pauses_the_destination_and_nothing_die
     peer.script += [(401, {}, b'{"success": false, "error": "Invalid API key"}')]
     post(f"{bridge.url}/webhooks/stripe", stripe(SESSION))
     until(lambda: peer.posted, what="the first request")
-    [delivery] = until(lambda: [d for d in listed(tmp_path, {}, "deliveries") if d["last_status"]], what="its record")
+    [delivery] = until(lambda: [d for d in listed(tmp_path, "deliveries") if d["last_status"]], what="its record")
     assert (delivery["state"], delivery["attempts"], delivery["last_status"]) == ("pending", 0, 401)
     until(peer.taken, what="the probe that finds it mended")
 
@@ -281,7 +281,7 @@ def test_events_kept_without_a_destination_are_given_to_a_later_one(tmp_path: Pa
     with serving(tmp_path, settings_for(None)) as bridge:
         assert "destinations:\n  none" in bridge.greeting
         post(f"{bridge.url}/webhooks/stripe", stripe(SESSION))
-        until(lambda: listed(tmp_path, {}, "events"), what="the event")
+        until(lambda: listed(tmp_path, "events"), what="the event")
     with serving(tmp_path, settings_for(peer)):
         done = trackbridge(tmp_path, settings_for(peer), "deliver", "track")
         assert done.stdout == "1 event given to track; a running serve delivers them\n"
@@ -329,7 +329,7 @@ def test_what_was_answered_200_survives_kill_9_and_arrives(tmp_path: Path, peer:
             what="every acknowledged order upstream, its lease over",
             patience=60,
         )
-        until(lambda: not listed(tmp_path, {}, "deliveries", "--state", "pending"), what="the rest to settle")
+        until(lambda: not listed(tmp_path, "deliveries", state="pending"), what="the rest to settle")
     once = {event["event_id"]: event["properties"]["order_id"] for event in peer.taken()}
     assert len(set(once.values())) == len(once), "one event_id for each order, however often it was sent"
     assert len(acknowledged) >= 600

@@ -122,7 +122,7 @@ def test_serve_purges_what_is_old_and_still_knows_it(tmp_path: Path) -> None:
             until(lambda: states(tmp_path) == ["delivered"], what="the delivery")
         aged(tmp_path, timedelta(days=91))
         with serving(tmp_path, settings) as bridge:
-            until(lambda: listed(tmp_path, {}, "events") == [], what="the purge")
+            until(lambda: listed(tmp_path, "events") == [], what="the purge")
             assert posted(bridge.url, event) == {"success": True, "duplicate_of": "gone:1"}
     assert len(peer.taken()) == 1
 
@@ -141,7 +141,7 @@ def test_a_webhook_whose_body_was_purged_is_shown_and_says_so_when_it_is_replaye
     done = trackbridge(tmp_path, {}, "replay", "wh_1")
     assert done.returncode != 0
     assert "the body of wh_1 is gone and cannot be replayed" in done.stderr
-    assert [row["id"] for row in listed(tmp_path, {}, "webhooks")] == ["wh_1"]
+    assert [row["id"] for row in listed(tmp_path, "webhooks")] == ["wh_1"]
 
 
 def posted(url: str, event: object) -> dict[str, object]:
@@ -152,7 +152,7 @@ def posted(url: str, event: object) -> dict[str, object]:
 
 
 def states(folder: Path) -> list[str]:
-    return [row["state"] for row in listed(folder, {}, "deliveries")]
+    return [row["state"] for row in listed(folder, "deliveries")]
 
 
 def one(folder: Path, public_id: str) -> dict[str, object]:

@@ -64,10 +64,10 @@ def test_every_real_body_of_stripe_and_shopify_is_kept_and_comes_to_an_end_with_
             answer = client.post(f"{bridge.url}/webhooks/{entry['provider']}", content=raw, headers=headers)
             assert (answer.status_code, answer.json()) == (200, {"success": True}), entry["file"]
     until(
-        lambda: all(one["reason"] for one in listed(tmp_path, {}, "webhooks", "--state", "received")),
+        lambda: all(one["reason"] for one in listed(tmp_path, "webhooks", state="received")),
         what="every webhook translated, or known to wait for another",
     )
-    webhooks = listed(tmp_path, {}, "webhooks")
+    webhooks = listed(tmp_path, "webhooks")
     waiting = [webhook for webhook in webhooks if webhook["state"] == "received"]
     assert all(webhook["reason"].startswith("waits for purchase until ") for webhook in waiting)
     assert {webhook["topic"] for webhook in waiting} <= {"refund.created", "refunds/create"}
@@ -75,6 +75,6 @@ def test_every_real_body_of_stripe_and_shopify_is_kept_and_comes_to_an_end_with_
     for webhook in webhooks:
         assert webhook["state"] == "translated" or webhook["reason"], webhook
         assert "fault of trackbridge" not in (webhook["reason"] or ""), webhook
-    until(lambda: not listed(tmp_path, {}, "deliveries", "--state", "pending"), what="every delivery made")
-    live = [event for event in listed(tmp_path, {}, "events") if not event["test"] and not event["duplicate_of"]]
+    until(lambda: not listed(tmp_path, "deliveries", state="pending"), what="every delivery made")
+    live = [event for event in listed(tmp_path, "events") if not event["test"] and not event["duplicate_of"]]
     assert sorted(peer.ids()) == sorted(event["id"] for event in live)

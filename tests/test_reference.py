@@ -130,7 +130,7 @@ def test_the_steps_work_as_they_are_typed(tmp_path: Path) -> None:
     with serving(tmp_path, environment) as bridge:
         send = trackbridge(tmp_path, environment, *commands[5][:-1], bridge.url)
         assert send.stdout.startswith("200 "), send.stdout + send.stderr
-        found = until(lambda: listed(tmp_path, environment, "events"), what="the event")
+        found = until(lambda: listed(tmp_path, "events"), what="the event")
     assert [row["event_type"] for row in found] == ["purchase"]
     shown = trackbridge(tmp_path, environment, *commands[6])
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -60,7 +60,7 @@ def post(url: str, number: int) -> int:
 
 
 def types(folder: Path) -> list[str]:
-    return [row["event_type"] for row in reversed(listed(folder, {}, "events"))]
+    return [row["event_type"] for row in reversed(listed(folder, "events"))]
 
 
 def log_of(bridge: Serving, what: str) -> int:
