@@ -126,11 +126,10 @@ def test_the_steps_work_as_they_are_typed(tmp_path: Path) -> None:
         assert personal not in written
     assert (again.returncode, again.stdout) == (0, "1 mapping, 1 example, no problems\n")
 
-    environment = {**exported, "BRIDGE_STORE": f"sqlite:///{tmp_path / 'store.db'}"}
-    with serving(tmp_path, environment) as bridge:
-        send = trackbridge(tmp_path, environment, *commands[5][:-1], bridge.url)
+    with serving(tmp_path, exported) as bridge:
+        send = trackbridge(tmp_path, exported, *commands[5][:-1], bridge.url)
         assert send.stdout.startswith("200 "), send.stdout + send.stderr
         found = until(lambda: listed(tmp_path, "events"), what="the event")
     assert [row["event_type"] for row in found] == ["purchase"]
-    shown = trackbridge(tmp_path, environment, *commands[6])
+    shown = trackbridge(tmp_path, exported, *commands[6])
     assert (shown.returncode, shown.stderr) == (0, "")
