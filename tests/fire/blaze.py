@@ -243,11 +243,11 @@ class Disk:
     """The store's files under `disk.c`: faults as files in a folder, and what a power cut leaves."""
 
     folder: Path
-    library: Path
+    shim: Path
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"LD_PRELOAD": str(self.library), "FIRE_FILE": f"/{STORE}", "FIRE_FAULTS": str(self._faults)}
+        return {"LD_PRELOAD": str(self.shim), "FIRE_FILE": f"/{STORE}", "FIRE_FAULTS": str(self._faults)}
 
     @property
     def powered(self) -> dict[str, str]:
