@@ -94,6 +94,10 @@ class StoreUnavailable(BridgeError):
         super().__init__(text)
         self.retry_after = retry_after
 
+    def again(self) -> StoreUnavailable:
+        """The same for one more caller: each raises an error of its own."""
+        return type(self)(str(self), retry_after=self.retry_after)
+
 
 class StoreUnusable(StoreUnavailable):
     """The store's file is no store of ours, is damaged, or was written by a newer version."""

@@ -109,10 +109,15 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the store says of a webhook it was given: its number, and whether it was known before."""
+    """What the store says of a webhook it was given: its number, and whether it was known before.
+
+    `source` and `topic` are those that it came with.
+    """
 
     number: int
     again: bool
+    source: str
+    topic: str | None
 
 
 # ---------------------------------------------------------------------------------------------- what it becomes

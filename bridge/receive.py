@@ -12,13 +12,14 @@ from time import perf_counter
 from typing import Protocol
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request as HttpRequest
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge import body, jsontext, log
 from bridge.errors import NotGenuine, StoreUnavailable
-from bridge.model import Request, Webhook
+from bridge.model import Request
 from bridge.source import Source
 from bridge.store import Store
 
@@ -58,26 +59,29 @@ class Receiver:
 
     def routes(self) -> list[Route]:
         """The one route."""
-        return [Route(PATH, self.answer, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])]
+        return [Route(PATH, self)]
 
-    async def answer(self, http: HttpRequest) -> Response:
-        """The answer to one request, whatever it is."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever it is: an ASGI application, as the thinnest that a route can lead to."""
         began = perf_counter()
-        source = self._sources().get(http.path_params["source"])
-        outcome, response = await self._judged(http, source) if source else ("unknown", _unread(http, 404, _UNKNOWN))
+        source = self._sources().get(scope["path_params"]["source"])
+        outcome, answer = (
+            await self._judged(scope, receive, source) if source else ("unknown", _unread(scope, 404, _UNKNOWN))
+        )
+        await answer(scope, receive, send)
         self._watching.received(source.name if source else "", outcome, seconds=perf_counter() - began)
-        return response
 
-    async def _judged(self, http: HttpRequest, source: Source) -> tuple[str, Response]:
-        allowed = "GET, POST" if source.takes_get else "POST"
-        if http.method not in allowed.split(", "):
-            return "method", _unread(http, 405, f"this address takes {allowed}", {"Allow": allowed})
+    async def _judged(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
+        method = scope["method"]
+        if method != "POST" and not (method == "GET" and source.takes_get):
+            allowed = "GET, POST" if source.takes_get else "POST"
+            return "method", _unread(scope, 405, f"this address takes {allowed}", {"Allow": allowed})
         if not source.has_secret:
-            return "no_secret", _unread(http, 503, _NO_SECRET, _retry_after(COME_AGAIN))
+            return "no_secret", _unread(scope, 503, _NO_SECRET, _retry_after(COME_AGAIN))
         try:
-            return await self._taken(http, source, allowed)
+            return await self._taken(scope, receive, source)
         except body.BodyError as error:
-            return "body", body.unread(http.headers, _no(error.status, str(error)))
+            return "body", body.unread(Headers(scope=scope), _no(error.status, str(error)))
         except NotGenuine as error:
             self._seldom.trouble(f"webhook.refused source={source.name}", now=self._clock(), why=error.reason)
             return f"refused:{error.reason}", _no(401, "not genuine")
@@ -85,46 +89,50 @@ class Receiver:
             self._seldom.trouble("receive.unavailable", now=self._clock(), why=str(error))
             return "unavailable", _no(503, "cannot be kept now; send it again", _retry_after(error.retry_after))
 
-    async def _taken(self, http: HttpRequest, source: Source, allowed: str) -> tuple[str, Response]:
+    async def _taken(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
         now = self._clock()
-        request = _request(http, await body.read(http.receive, http.headers, limit=self._limit))
+        request = _request(scope, await body.read(receive, Headers(scope=scope), limit=self._limit))
         reply = source.challenge(request, now=now)
         if reply is not None:
             return "challenge", Response(reply.body, media_type=reply.content_type)
-        if http.method == "GET":
-            return "method", _no(405, "this address takes POST", {"Allow": allowed})
-        return await self._kept(source, source.receive(request, now=now))
-
-    async def _kept(self, source: Source, webhooks: tuple[Webhook, ...]) -> tuple[str, Response]:
-        kept = await self._store.keep(webhooks)
-        for webhook, entry in zip(webhooks, kept, strict=True):
-            what = "webhook.again" if entry.again else "webhook.kept"
-            log.line(what, source=source.name, id=f"wh_{entry.number}", topic=webhook.topic)
-        if all(entry.again for entry in kept):
-            return "again", Response(_YES, media_type="application/json")
+        if request.method == "GET":
+            return "method", _no(405, "this address takes POST", {"Allow": "GET, POST"})
+        await self._store.keep(source.receive(request, now=now))
         self._woke()
-        return "kept", Response(_YES, media_type="application/json")
+        return "kept", _kept
 
 
+async def _kept(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """The answer to a webhook that is on disk."""
+    await send(_KEPT_HEAD)
+    await send(_KEPT_BODY)
+
+
+_KEPT = jsontext.write({"success": True})
+_KEPT_HEAD: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-length", str(len(_KEPT)).encode()), (b"content-type", b"application/json")],
+}
+_KEPT_BODY: Message = {"type": "http.response.body", "body": _KEPT}
 _UNKNOWN = "no source of that name; see the addresses that serve prints at its start"
 _NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: S105  a sentence, no secret
-_YES = jsontext.write({"success": True})
 
 
-def _request(http: HttpRequest, content: bytes) -> Request:
-    query = http.scope["query_string"].decode("latin-1")
+def _request(scope: Scope, content: bytes) -> Request:
+    query = scope["query_string"].decode("latin-1")
     return Request(
-        method=http.method,
-        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in http.headers.raw),
+        method=scope["method"],
+        headers=tuple([(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]),
         body=content,
         query=tuple(parse_qsl(query, keep_blank_values=True)) if query else (),
         query_string=query,
     )
 
 
-def _unread(http: HttpRequest, status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+def _unread(scope: Scope, status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
     """A refusal before the body was read."""
-    return body.unread(http.headers, _no(status, error, headers))
+    return body.unread(Headers(scope=scope), _no(status, error, headers))
 
 
 def _no(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:

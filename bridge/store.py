@@ -242,8 +242,16 @@ class Store(Protocol):
 
     # a webhook comes in
 
-    async def keep(self, webhooks: Sequence[Webhook]) -> tuple[Kept, ...]:
-        """Keep the webhooks of one request, all or none; a known one is only named. Their state is `received`."""
+    async def keep(self, webhooks: Sequence[Webhook]) -> None:
+        """Keep the webhooks of one request, all or none. Nothing is asked of them yet, so that a burst is soon kept."""
+        ...
+
+    async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
+        """Give some `limit` of what was kept its place, in the order of keeping: a number, and the state `received`.
+
+        One that is known by any of its keys is only named. Whoever asks for webhooks asks for those that have no
+        place yet, too: every other verb sorts in what it needs before it is answered, and says nothing of it.
+        """
         ...
 
     # a webhook becomes events

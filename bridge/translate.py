@@ -30,7 +30,7 @@ class Watching(Protocol):
     """Who counts what webhooks came to."""
 
     def translated(self, source: str, outcome: str) -> None:
-        """One webhook of a source came to `translated`, `ignored` or `set_aside`."""
+        """One webhook of a source came to `translated`, `ignored` or `set_aside`, or was there `again`."""
         ...
 
 
@@ -84,10 +84,16 @@ class Translator:
                 await self._pause()
 
     async def once(self) -> int:
-        """One pass: how many webhooks it settled."""
-        webhooks = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE)
-        if not webhooks:
-            return 0
+        """One pass: how many webhooks it had to do with."""
+        kept, webhooks = await asyncio.gather(  # in this order, and in one go
+            self._store.sort_in(limit=BATCH),
+            self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE),
+        )
+        for one in kept:
+            what = "webhook.again" if one.again else "webhook.kept"
+            log.line(what, source=one.source, id=f"wh_{one.number}", topic=one.topic)
+            if one.again:
+                self._watching.translated(one.source, "again")
         outcomes = []
         waiting = []
         for count, webhook in enumerate(webhooks, start=1):
@@ -102,7 +108,7 @@ class Translator:
         for webhook, wanting in waiting:  # after what came with them, which may be what they want
             await self._store.postpone(webhook.number, wanting, now=self._clock())
             log.line("webhook.waits", id=f"wh_{webhook.number}", source=webhook.source, topic=webhook.topic)
-        return len(webhooks)
+        return len(kept) + len(webhooks)
 
     async def _settled(self, outcomes: list[Outcome]) -> None:
         if not outcomes:

@@ -12,6 +12,7 @@ from bridge.model import (
     DeliveryState,
     Event,
     Ignored,
+    Kept,
     Route,
     Routed,
     SetAside,
@@ -106,6 +107,17 @@ def all_of(claimed: Claimed, state: DeliveryState, **how: object) -> list[Settle
     return [Settled(one.number, state, **how) for one in claimed.deliveries]  # type: ignore[arg-type]
 
 
+async def keep(store: Store, *webhooks: Webhook) -> tuple[Kept, ...]:
+    """Keep the webhooks of one request and give them their place."""
+    await store.keep(webhooks)
+    return await store.sort_in(limit=10_000)
+
+
+def again(number: int) -> Kept:
+    """What is said of a webhook that was there before under that number."""
+    return Kept(number, again=True, source="shopify", topic="orders/paid")
+
+
 async def accepted(store: Store, *names: str, now: datetime = NOW, routes: tuple[Route, ...] = TRACK) -> None:
     await store.accept([routed(name, routes=routes) for name in names], now=now)
 
@@ -140,7 +152,7 @@ async def delivery(store: Store, event_id: str) -> DeliveryRow:
 
 async def settled(store: Store, name: str, *events: Routed, now: datetime = NOW) -> int:
     """Keep a webhook, claim it and let it become those events; its number."""
-    (kept,) = await store.keep([webhook(name, at=now)])
+    (kept,) = await keep(store, webhook(name, at=now))
     found = await store.claim_webhooks(now=now, limit=100, lease=LEASE)
     (mine,) = [one for one in found if one.number == kept.number]
     await store.settle([Outcome(mine, events)], now=now)
@@ -148,13 +160,13 @@ async def settled(store: Store, name: str, *events: Routed, now: datetime = NOW)
 
 
 async def set_aside(store: Store, *names: str) -> None:
-    await store.keep([webhook(name) for name in names])
+    await keep(store, *(webhook(name) for name in names))
     found = await store.claim_webhooks(now=NOW, limit=100, lease=LEASE)
     await store.settle([Outcome(one, SetAside(f"x.yaml:1:1: {one.id}")) for one in found], now=NOW)
 
 
 async def ignored(store: Store, *names: str) -> None:
-    await store.keep([webhook(name) for name in names])
+    await keep(store, *(webhook(name) for name in names))
     found = await store.claim_webhooks(now=NOW, limit=100, lease=LEASE)
     await store.settle([Outcome(one, Ignored("no rule for this topic")) for one in found], now=NOW)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bridge.model import Accepted, Attempt, DeliveryState, Event, Kept, Route, Routed, Settled, Webhook
+from bridge.model import Accepted, Attempt, DeliveryState, Event, Route, Routed, Settled, Webhook
 from bridge.store import Idempotency, Pacing, Standing
 
 WINDOW = timedelta(days=400)
@@ -50,6 +50,7 @@ class Claim:
 
 @dataclass
 class Model:
+    inbox: list[Sequence[Webhook]] = field(default_factory=list)
     webhooks: dict[int, KeptWebhook] = field(default_factory=dict)
     identity: dict[bytes, int] = field(default_factory=dict)
     events: dict[int, KeptEvent] = field(default_factory=dict)
@@ -62,19 +63,27 @@ class Model:
 
     # webhooks
 
-    def keep(self, webhooks: Sequence[Webhook]) -> tuple[Kept, ...]:
-        return tuple(self._kept(one) for one in webhooks)
+    def keep(self, webhooks: Sequence[Webhook]) -> None:
+        self.inbox.append(webhooks)
 
-    def _kept(self, webhook: Webhook) -> Kept:
+    def sort_in(self, limit: int) -> list[tuple[int, bool]]:
+        """Requests as a whole, until there are enough."""
+        kept: list[tuple[int, bool]] = []
+        while self.inbox and len(kept) < limit:
+            kept += [self._sorted_in(one) for one in self.inbox.pop(0)]
+        return kept
+
+    def _sorted_in(self, webhook: Webhook) -> tuple[int, bool]:
         for key in webhook.identity:
             if key in self.identity:
-                return Kept(self.identity[key], again=True)
+                return self.identity[key], True
         number = len(self.webhooks) + 1
         self.webhooks[number] = KeptWebhook(webhook.received_at)
         self.identity |= dict.fromkeys(webhook.identity, number)
-        return Kept(number, again=False)
+        return number, False
 
     def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> list[int]:
+        self.sort_in(limit)
         due = [(one.due, number) for number, one in self.webhooks.items() if one.state == "received" and one.due <= now]
         chosen = [number for _, number in sorted(due)[:limit]]
         for number in chosen:

@@ -22,6 +22,7 @@ from store_made import (
     event,
     ids,
     ignored,
+    keep,
     nothing_to_claim,
     numbers,
     order,
@@ -190,7 +191,7 @@ def test_webhooks_that_were_set_aside_are_received_again(tell: Tell) -> None:
 def test_a_replayed_webhook_comes_after_those_that_were_there_before(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await set_aside(store, "a")
-        await store.keep([webhook("b", at=after(1)), webhook("c", at=after(3))])
+        await keep(store, webhook("b", at=after(1)), webhook("c", at=after(3)))
         await store.replay(Filter(ids=("wh_1",)), now=after(2))
         assert numbers(await store.claim_webhooks(now=after(4), limit=9, lease=LEASE)) == [2, 1, 3]
 
@@ -199,7 +200,7 @@ def test_a_replayed_webhook_comes_after_those_that_were_there_before(tell: Tell)
 
 def test_a_webhook_that_is_still_received_is_not_replayed(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.keep([webhook("a")])
+        await keep(store, webhook("a"))
         await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
         assert await store.replay(Filter(ids=("wh_1",)), now=after(1)) == 0
         assert await store.claim_webhooks(now=after(1), limit=9, lease=LEASE) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from store_made import (
     dead,
     event,
     ignored,
+    keep,
     nothing_to_claim,
     order,
     routed,
@@ -83,7 +85,7 @@ def test_a_body_goes_after_its_days_and_its_webhook_still_lists_and_shows(tell: 
 
 def test_an_empty_body_is_not_one_that_is_gone(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.keep([webhook("a", body=b"")])
+        await keep(store, webhook("a", body=b""))
         assert (await shown(store, "wh_1")).body_gone is False
 
     tell(story)
@@ -103,7 +105,7 @@ def test_a_webhook_without_its_body_is_not_replayed_and_says_so(tell: Tell) -> N
 
 def test_the_body_of_a_received_webhook_never_goes(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.keep([webhook("a", body=b"precious")])
+        await keep(store, webhook("a", body=b"precious"))
         assert await swept(store, NOW + 4000 * DAY, keeping=Keeping(bodies=DAY, events=DAY, ledger=4001 * DAY)) == 0
         found = await store.claim_webhooks(now=NOW + 4000 * DAY, limit=9, lease=LEASE)
         assert [one.body for one in found] == [b"precious"]
@@ -134,7 +136,7 @@ def test_a_webhook_set_aside_keeps_its_body_as_long_as_events_are_kept(tell: Tel
 
 def test_a_body_that_two_webhooks_of_one_request_share_waits_for_both(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.keep([webhook("a", body=b"[1,2]"), webhook("b", body=b"[1,2]")])
+        await keep(store, webhook("a", body=b"[1,2]"), webhook("b", body=b"[1,2]"))
         first, _ = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
         await store.settle([Outcome(first, (routed("e"),))], now=NOW)
         assert await swept(store, NOW + 31 * DAY) == 0
@@ -146,7 +148,7 @@ def test_a_body_that_two_webhooks_of_one_request_share_waits_for_both(tell: Tell
 def test_large_bodies_go_a_few_megabytes_at_a_time(tell: Tell) -> None:
     async def story(store: Store) -> None:
         for name in "abc":
-            await store.keep([webhook(name, body=name.encode() * (STEP_BYTES // 2))])
+            await keep(store, webhook(name, body=random.randbytes(STEP_BYTES // 2)))
         found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
         await store.settle([Outcome(one, ()) for one in found], now=NOW)
         gone = []
@@ -249,7 +251,7 @@ def test_a_webhook_is_known_after_it_was_purged(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, "a")
         await swept(store, NOW + 100 * DAY)
-        (kept,) = await store.keep([webhook("a", at=NOW + 100 * DAY)])
+        (kept,) = await keep(store, webhook("a", at=NOW + 100 * DAY))
         assert (kept.number, kept.again) == (1, True)
         assert await listed(store) == ([], [])
 
@@ -272,9 +274,9 @@ def test_the_ledger_forgets_after_its_days(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, *(f"w-{number}" for number in range(50)))
         await swept(store, NOW + 400 * DAY - timedelta(milliseconds=1))
-        assert (await store.keep([webhook("w-7", at=NOW)]))[0].again
+        assert (await keep(store, webhook("w-7", at=NOW)))[0].again
         assert await swept(store, NOW + 400 * DAY) == 50
-        assert not (await store.keep([webhook("w-7", at=NOW + 400 * DAY)]))[0].again
+        assert not (await keep(store, webhook("w-7", at=NOW + 400 * DAY)))[0].again
 
     tell(story)
 
@@ -344,7 +346,7 @@ def test_a_file_that_is_mostly_free_shrinks(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(path))
         for number in range(30):
-            await store.keep([webhook(f"w-{number}", body=bytes([number]) * 100_000)])
+            await keep(store, webhook(f"w-{number}", body=random.randbytes(100_000)))
         found = await store.claim_webhooks(now=NOW, limit=99, lease=LEASE)
         await store.settle([Outcome(one, ()) for one in found], now=NOW)
         await swept(store, NOW + 31 * DAY)

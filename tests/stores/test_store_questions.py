@@ -15,6 +15,7 @@ from store_made import (
     dead,
     event,
     ignored,
+    keep,
     order,
     routed,
     sent,
@@ -48,7 +49,7 @@ async def furnished(store: Store) -> None:
         routed("evt_2", order("1"), door="source:shopify"),
     )
     await set_aside(store, "b")
-    await store.keep([webhook("c", source="stripe", at=after(5))])
+    await keep(store, webhook("c", source="stripe", at=after(5)))
     await accepted(store, "evt_3", now=after(6), routes=(Route("ads"), Route("track", skip="not a test event")))
 
 
@@ -178,7 +179,7 @@ def test_a_test_event_is_shown_as_one(tell: Tell) -> None:
 
 def test_an_event_that_is_called_like_a_webhook_is_shown_beside_it(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.keep([webhook("a")])
+        await keep(store, webhook("a"))
         await accepted(store, "wh_1", "dlv_1")
         assert [type(one) for one in await store.show("wh_1")] == [WebhookDetail, EventDetail]
         assert [type(one) for one in await store.show("dlv_1")] == [DeliveryDetail, EventDetail]
@@ -235,7 +236,7 @@ def test_the_counts_follow_every_change_of_state(tell: Tell) -> None:
 
 def test_what_is_claimed_still_waits(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.keep([webhook("a")])
+        await keep(store, webhook("a"))
         await store.claim_webhooks(now=after(1), limit=1, lease=LEASE)
         assert (await store.tally()).oldest_received == NOW
 
@@ -278,7 +279,7 @@ def test_kept_webhooks_are_paged_through_in_full_whatever_their_state(
 def test_a_kept_webhook_comes_back_as_it_was_and_asking_changes_nothing(tell: Tell) -> None:
     async def story(store: Store) -> None:
         given = webhook("a", body=b'{"id": 7}')
-        await store.keep([given])
+        await keep(store, given)
         [found] = await store.kept(["shopify"], since=None, after=0, limit=1)
         assert found == replace(given, number=1)
         [row] = await store.webhooks(Filter())

@@ -18,11 +18,13 @@ from store_made import (
     Opener,
     accepted,
     after,
+    again,
     all_of,
     attempt,
     claimed,
     event,
     ids,
+    keep,
     nothing_to_claim,
     numbers,
     order,
@@ -31,7 +33,7 @@ from store_made import (
 )
 
 from bridge.errors import StoreUnavailable
-from bridge.model import Accepted, DeliveryState, Kept, Routed
+from bridge.model import Accepted, DeliveryState, Routed
 from bridge.store import Filter, Idempotency, Outcome, Standing, Store
 
 
@@ -42,8 +44,8 @@ def told(opener: Opener, count: int) -> list[Store]:
 def test_what_one_has_kept_the_other_knows(opener: Opener) -> None:
     async def story() -> None:
         one, other = told(opener, 2)
-        (kept,) = await one.keep([webhook("a")])
-        assert await other.keep([webhook("a")]) == (Kept(kept.number, again=True),)
+        (kept,) = await keep(one, webhook("a"))
+        assert await keep(other, webhook("a")) == (again(kept.number),)
         await one.accept([routed("evt_1", order("7"))], now=NOW)
         assert await other.accept([routed("evt_2", order("7"))], now=NOW) == (Accepted("evt_2", "evt_1"),)
         assert (await one.tally()).events == {("purchase", "fresh"): 1, ("purchase", "duplicate"): 1}
@@ -56,9 +58,11 @@ def test_what_one_has_kept_the_other_knows(opener: Opener) -> None:
 def test_two_that_keep_the_same_webhooks_at_once_keep_each_one_once(opener: Opener) -> None:
     async def story() -> None:
         stores = told(opener, 2)
-        answers = await asyncio.gather(*(store.keep([webhook(str(n))]) for n in range(100) for store in stores))
-        pairs = [(answers[2 * n][0], answers[2 * n + 1][0]) for n in range(100)]
-        assert all(a.number == b.number and a.again != b.again for a, b in pairs)
+        await asyncio.gather(*(store.keep([webhook(str(n))]) for n in range(100) for store in stores))
+        sorted_in = await asyncio.gather(*(stores[n % 2].sort_in(limit=30) for n in range(8)))
+        kept = [one for part in sorted_in for one in part]
+        assert len(kept) == 200
+        assert {one.number for one in kept if one.again} == {one.number for one in kept if not one.again}
         assert (await stores[0].tally()).webhooks == {("shopify", "received"): 100}
         for store in stores:
             await store.close()
@@ -69,7 +73,7 @@ def test_two_that_keep_the_same_webhooks_at_once_keep_each_one_once(opener: Open
 def test_two_that_claim_at_once_claim_different_ones(opener: Opener) -> None:
     async def story() -> None:
         one, other = told(opener, 2)
-        await one.keep([webhook(str(n)) for n in range(20)])
+        await keep(one, *(webhook(str(n)) for n in range(20)))
         found = await asyncio.gather(
             *(store.claim_webhooks(now=NOW, limit=3, lease=LEASE) for store in (one, other) for _ in range(4))
         )
@@ -121,8 +125,8 @@ def test_one_store_serves_the_loops_of_several_threads(opener: Opener) -> None:
     kept: list[int] = []
 
     async def story(name: int) -> None:
-        answers = await asyncio.gather(*(store.keep([webhook(f"{name}-{n}")]) for n in range(25)))
-        kept.extend(one.number for (one,) in answers)
+        await asyncio.gather(*(store.keep([webhook(f"{name}-{n}")]) for n in range(25)))
+        kept.extend(one.number for one in await store.sort_in(limit=100))
 
     threads = [threading.Thread(target=lambda name=name: asyncio.run(story(name))) for name in range(4)]
     for thread in threads:
@@ -143,7 +147,7 @@ def test_a_loop_that_ended_before_its_answer_disturbs_nobody(opener: Opener) -> 
             one.cancel()
 
     asyncio.run(leaves())
-    (kept,) = asyncio.run(store.keep([webhook("last")]))
+    *_, kept = asyncio.run(keep(store, webhook("last")))
     assert not kept.again
     asyncio.run(store.close())
 
@@ -153,11 +157,12 @@ def test_what_waits_when_the_store_is_closed_is_kept_first(opener: Opener) -> No
         store = opener()
         waiting = [asyncio.ensure_future(store.keep([webhook(str(n))])) for n in range(200)]
         await asyncio.sleep(0)
+        await asyncio.sleep(0)
         await store.close()
-        answers = await asyncio.gather(*waiting)
-        again = opener()
-        assert {row.id for row in await again.webhooks(Filter())} == {f"wh_{kept.number}" for (kept,) in answers}
-        await again.close()
+        await asyncio.gather(*waiting)
+        reopened = opener()
+        assert len(await reopened.webhooks(Filter())) == 200
+        await reopened.close()
 
     asyncio.run(story())
 
@@ -168,7 +173,7 @@ def test_a_closed_store_says_so_and_closes_once(opener: Opener) -> None:
         await store.close()
         await store.close()
         with pytest.raises(StoreUnavailable, match="closing"):
-            await store.keep([webhook("a")])
+            await keep(store, webhook("a"))
         with pytest.raises(StoreUnavailable, match="closed"):
             await store.tally()
 
@@ -178,7 +183,7 @@ def test_a_closed_store_says_so_and_closes_once(opener: Opener) -> None:
 def test_a_store_that_was_closed_opens_with_all_it_had(opener: Opener) -> None:
     async def story() -> None:
         store = opener()
-        await store.keep([webhook("a")])
+        await keep(store, webhook("a"))
         (mine,) = await store.claim_webhooks(now=NOW, limit=1, lease=LEASE)
         await store.settle([Outcome(mine, (Routed(event("evt_1", order("7")), TRACK),))], now=NOW)
         first = await store.accept(
@@ -188,9 +193,9 @@ def test_a_store_that_was_closed_opens_with_all_it_had(opener: Opener) -> None:
         await store.close()
         store = opener()
         assert (await store.tally(), await store.show("wh_1"), await store.show("evt_1")) == before
-        assert (await store.keep([webhook("a")]))[0].again
-        again = await store.accept([routed("evt_3")], now=NOW, idempotency=Idempotency(order("x"), b"h" * 32))
-        assert again == first == (Accepted("evt_2", "evt_1"),)
+        assert (await keep(store, webhook("a")))[0].again
+        repeated = await store.accept([routed("evt_3")], now=NOW, idempotency=Idempotency(order("x"), b"h" * 32))
+        assert repeated == first == (Accepted("evt_2", "evt_1"),)
         await store.close()
 
     asyncio.run(story())
@@ -210,19 +215,20 @@ def test_a_probe_is_taken(opener: Opener) -> None:
 
 KEEPS_FOR_EVER = """
 import asyncio, itertools, sys
-from store_made import NOW, webhook, routed
+from store_made import NOW, keep, webhook, routed
 from bridge.stores import open_store
 
 async def main():
     store = open_store(sys.argv[1])
     numbers = itertools.count()
-    async def keep():
+    async def keeps():
         for n in numbers:
-            (kept,) = await store.keep([webhook(f"{sys.argv[2]}-{n}", body=b"x" * 5000)])
+            await store.keep([webhook(f"{sys.argv[2]}-{n}", body=b"x" * 5000)])
+            await store.sort_in(limit=7)
             await store.accept([routed(f"evt_{sys.argv[2]}-{n}")], now=NOW)
-            sys.stdout.write(f"{kept.number} {n}\\n")
+            sys.stdout.write(f"{n}\\n")
             sys.stdout.flush()
-    await asyncio.gather(*(keep() for _ in range(20)))
+    await asyncio.gather(*(keeps() for _ in range(20)))
 
 asyncio.run(main())
 """
@@ -231,19 +237,17 @@ asyncio.run(main())
 @pytest.mark.parametrize("acknowledged", [1, 60, 333])
 def test_what_was_acknowledged_before_a_kill_is_all_there(tmp_path: Path, acknowledged: int) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
-    seen: list[tuple[int, int]] = []
-    for run in range(2):
-        seen += [(number, run * 1_000_000 + n) for number, n in killed(url, str(run), acknowledged)]
+    seen = [f"{run}-{n}" for run in range(2) for n in killed(url, str(run), acknowledged)]
 
     async def story() -> None:
         from bridge.stores import open_store  # noqa: PLC0415  the engine that can be killed
 
         store = open_store(url)
-        rows = {row.id for row in await store.webhooks(Filter())}
+        rows = await store.webhooks(Filter())
         events = {row.id for row in await store.events(Filter())}
-        assert {f"wh_{number}" for number, _ in seen} <= rows
-        assert {f"evt_{n // 1_000_000}-{n % 1_000_000}" for _, n in seen} <= events
+        assert {f"evt_{name}" for name in seen} <= events
         found = await store.claim_webhooks(now=NOW, limit=len(rows) + 1, lease=LEASE)
+        assert set(seen) <= {one.id for one in found}
         assert [len(one.body) for one in found] == [5000] * len(rows)
         tally = await store.tally()
         assert tally.webhooks == {("shopify", "received"): len(rows)}
@@ -259,7 +263,7 @@ def test_what_was_acknowledged_before_a_kill_is_all_there(tmp_path: Path, acknow
     db.close()
 
 
-def killed(url: str, run: str, acknowledged: int) -> list[tuple[int, int]]:
+def killed(url: str, run: str, acknowledged: int) -> list[int]:
     """What a process had said was kept when it was killed, in the midst of keeping more."""
     roots = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
     with subprocess.Popen(
@@ -272,4 +276,4 @@ def killed(url: str, run: str, acknowledged: int) -> list[tuple[int, int]]:
         said = [process.stdout.readline() for _ in range(acknowledged)]
         process.kill()
         said += [line for line in process.stdout if line.endswith("\n")]
-    return [(int(number), int(n)) for number, n in (line.split() for line in said)]
+    return [int(line) for line in said]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+from bridge.errors import StoreUnavailable
 from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Wanting, Webhook
 from bridge.store import (
     KEEPING,
@@ -46,6 +48,7 @@ from bridge.stores.sqlite import (
     standings,
     waiting,
 )
+from bridge.stores.sqlite.arrivals import Arrivals
 from bridge.stores.sqlite.columns import ms
 from bridge.stores.sqlite.reader import Reader
 from bridge.stores.sqlite.writer import Writer
@@ -56,6 +59,8 @@ LEDGER_WINDOW = KEEPING.ledger
 """How long a conversion's claim makes the same one a duplicate."""
 QUEUE_LIMIT = 10_000
 QUEUE_PATIENCE = timedelta(seconds=5)
+SORTED = 1000
+"""Webhooks that are sorted in at a time before a question is answered."""
 
 
 class SqliteStore:
@@ -78,10 +83,25 @@ class SqliteStore:
         self._window = ledger_window
         self._writer = Writer(path, limit=queue_limit, patience=queue_patience)
         self._reader = Reader(path, patience=queue_patience)
+        self._webhooks = Arrivals(self._keep)
+        self._events = Arrivals(self._accept)
 
-    async def keep(self, webhooks: Sequence[Webhook]) -> tuple[Kept, ...]:
+    async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
-        return await self._writer.write(lambda db: inbox.keep(db, webhooks), urgent=True)
+        await self._webhooks.bring(webhooks)
+
+    def _keep(self, requests: Sequence[Sequence[Webhook]]) -> asyncio.Future[list[Exception | None]]:
+        return self._writer.asked(lambda db: inbox.keep(db, requests), callers=len(requests))
+
+    async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
+        """Give what was kept its place."""
+        return await self._writer.write(lambda db: inbox.sort_in(db, limit=limit))
+
+    async def _all_sorted(self) -> None:
+        """What was kept has its place before anybody asks for it; where the store takes no write, what has one is all there is."""
+        with suppress(StoreUnavailable):
+            while not await self._reader.read(inbox.is_sorted):
+                await self.sort_in(limit=SORTED)
 
     async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
         """Claim received webhooks."""
@@ -103,9 +123,10 @@ class SqliteStore:
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
         """Keep a request's events."""
-        return await self._writer.write(
-            lambda db: making.accept(db, events, now=now, window=self._window, idempotency=idempotency), urgent=True
-        )
+        return await self._events.bring(making.Asked(events, now, idempotency))
+
+    def _accept(self, asked: Sequence[making.Asked]) -> asyncio.Future[list[tuple[Accepted, ...] | Exception]]:
+        return self._writer.asked(lambda db: making.accept(db, asked, window=self._window), callers=len(asked))
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
         """Claim due deliveries of a destination."""
@@ -123,6 +144,8 @@ class SqliteStore:
 
     async def next_due(self, destination: str | None) -> datetime | None:
         """When something is due next, as far as time and pauses go: lanes and spacing are the caller's own."""
+        if destination is None:
+            await self._all_sorted()
         return await self._reader.read(lambda db: outbox.next_due(db, destination))
 
     async def retry(self, which: Filter, *, now: datetime) -> int:
@@ -131,6 +154,7 @@ class SqliteStore:
 
     async def replay(self, which: Filter, *, now: datetime) -> int:
         """Make webhooks received again."""
+        await self._all_sorted()
         return await self._writer.write(lambda db: mending.replay(db, which, now=now))
 
     async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
@@ -151,6 +175,7 @@ class SqliteStore:
 
     async def webhooks(self, which: Filter) -> list[WebhookRow]:
         """Webhooks, newest first."""
+        await self._all_sorted()
         return await self._reader.read(lambda db: questions.webhooks(db, which))
 
     async def events(self, which: Filter) -> list[EventRow]:
@@ -163,22 +188,26 @@ class SqliteStore:
 
     async def show(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
         """What has that id."""
+        await self._all_sorted()
         return await self._reader.read(lambda db: questions.show(db, public_id))
 
     async def kept(
         self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
     ) -> tuple[Webhook, ...]:
         """The next kept webhooks in full."""
+        await self._all_sorted()
         return await self._reader.read(
             lambda db: questions.kept(db, sources, since=since, after=after, limit=limit),
         )
 
     async def tally(self) -> Tally:
         """The counts."""
+        await self._all_sorted()
         return await self._reader.read(questions.tally)
 
     async def glance(self, *, now: datetime) -> Glance:
         """What a status screen shows beside the counts."""
+        await self._all_sorted()
         return await self._reader.read(lambda db: glance.glance(db, now=now))
 
     async def probe(self, *, now: datetime) -> None:

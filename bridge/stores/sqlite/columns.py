@@ -6,6 +6,7 @@ Not concerned with which columns there are.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -95,3 +96,9 @@ def number(prefix: str, public_id: str) -> int | None:
     if head != prefix or not digits.isascii() or not digits.isdigit() or len(digits) > _MOST_DIGITS:
         return None
     return int(digits) if digits[0] != "0" else None
+
+
+def last(db: sqlite3.Connection, table: str) -> int:
+    """The last number that a table gave, whether or not that row is still there; within a transaction it stays."""
+    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return found[0] if found else 0

@@ -1,93 +1,140 @@
-"""A webhook comes in, and is claimed to be translated.
+"""A webhook comes in, is sorted in, and is claimed to be translated.
 
-Not concerned with what it becomes: `making.py` writes that.
+What comes in is written down as it came, the requests of a moment in one row, and answered: that is all a provider
+waits for. Sorted in, each webhook has a row and a number of its own, or is known as one that was there before. Not
+concerned with what it becomes: `making.py` writes that.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.model import Kept, Webhook
+from bridge.model import Kept, Webhook, WebhookState
+from bridge.stores.sqlite import bulk, packing
 from bridge.stores.sqlite.clocks import seen
-from bridge.stores.sqlite.columns import instant, joined, maybe_text, ms, pack, parted, span, text, unpack_object
+from bridge.stores.sqlite.columns import instant, joined, last, maybe_text, ms, pack, parted, span, text, unpack_object
 
+HANDY = 16 * 1024 * 1024
+"""Bytes of bodies that are packed together at most, or one body."""
 COLUMNS = """
-    w.number, w.source, w.id, w.topic, w.received_at, w.headers, w.query, w.item, w.identity,
-    (SELECT bytes FROM bodies WHERE bodies.number = w.body)
+    w.number, w.source, w.id, w.topic, w.received_at, w.headers, w.query, w.item, w.identity, b.bytes, b.form
+    FROM webhooks AS w LEFT JOIN bodies AS b ON b.number = w.body
 """
 
 
-def keep(db: sqlite3.Connection, webhooks: Sequence[Webhook]) -> tuple[Kept, ...]:
-    """Keep what is not known by any of its keys. The items of one request share one body."""
-    bodies: dict[bytes, int] = {}
-    return tuple(_known(db, webhook) or _new(db, webhook, bodies) for webhook in webhooks)
+def keep(db: sqlite3.Connection, requests: Sequence[Sequence[Webhook]]) -> list[Exception | None]:
+    """Write down what came in, packed together as far as that stays handy; nothing to say to anybody."""
+    for group in _handy(requests):
+        count = sum(map(len, group))
+        db.execute("INSERT INTO inbox (count, packed) VALUES (?, ?)", (count, packing.packed(group)))
+    return [None] * len(requests)
 
 
-def _known(db: sqlite3.Connection, webhook: Webhook) -> Kept | None:
-    for key in webhook.identity:
-        found = db.execute("SELECT number FROM ledger WHERE key = ?", (key,)).fetchone()
-        if found:
-            return Kept(found[0], again=True)
-    return None
+def _handy(requests: Sequence[Sequence[Webhook]]) -> Iterator[Sequence[Sequence[Webhook]]]:
+    first = size = 0
+    for at, webhooks in enumerate(requests):
+        more = len(webhooks[0].body) if webhooks else 0
+        if at > first and size + more > HANDY:
+            yield requests[first:at]
+            first, size = at, 0
+        size += more
+    yield requests[first:]
 
 
-def _new(db: sqlite3.Connection, webhook: Webhook, bodies: dict[bytes, int]) -> Kept:
-    if webhook.body not in bodies:
-        bodies[webhook.body] = _last(db.execute("INSERT INTO bodies (bytes) VALUES (?)", (webhook.body,)))
+def is_sorted(db: sqlite3.Connection) -> bool:
+    """Whether all that came in has its place."""
+    return not db.execute("SELECT EXISTS (SELECT 1 FROM inbox)").fetchone()[0]
+
+
+def sort_in(db: sqlite3.Connection, *, limit: int) -> tuple[Kept, ...]:
+    """Give what came in its place, in its order: `limit` webhooks, or those of one row where it holds more."""
+    waiting = list(_oldest(db, limit))
+    webhooks = [one for _, packed in waiting for one in packing.unpacked(packed)]
+    kept = _sorted(db, webhooks)
+    db.executemany("DELETE FROM inbox WHERE number = ?", [(number,) for number, _ in waiting])
+    return kept
+
+
+def _oldest(db: sqlite3.Connection, limit: int) -> Iterable[tuple[int, bytes]]:
+    taken = 0
+    for number, count, packed in db.execute("SELECT number, count, packed FROM inbox ORDER BY number"):
+        yield number, packed
+        taken += count
+        if taken >= limit:
+            return
+
+
+def _sorted(db: sqlite3.Connection, webhooks: Sequence[Webhook]) -> tuple[Kept, ...]:
+    """A row for each that is not known by any of its keys. The items of one request share one body."""
+    keys = [key for webhook in webhooks for key in webhook.identity]
+    known: dict[bytes, int] = dict(bulk.found(db, "SELECT key, number FROM ledger WHERE key", keys))
+    number, body = last(db, "webhooks"), last(db, "bodies")
+    bodies: dict[int, tuple[int, bytes]] = {}  # by which of the requests it came with
+    rows: list[tuple[Any, ...]] = []
+    ledger: list[tuple[bytes, int, int]] = []
+    kept: list[Kept] = []
+    for webhook in webhooks:
+        before = next((known[key] for key in webhook.identity if key in known), None)
+        if before is None:
+            number += 1
+            mine, _ = bodies.setdefault(id(webhook.body), (body + len(bodies) + 1, webhook.body))
+            rows.append(_row(number, webhook, mine))
+            for key in webhook.identity:
+                known[key] = number
+                ledger.append((key, number, ms(webhook.received_at)))
+        kept.append(Kept(before or number, again=before is not None, source=webhook.source, topic=webhook.topic))
+    bulk.insert(db, "bodies (number, bytes, form)", [(at, *packing.at_rest(one)) for at, one in bodies.values()])
+    bulk.insert(db, f"webhooks ({_ROW})", rows)
+    bulk.insert(db, "ledger", ledger)
+    return tuple(kept)
+
+
+_ROW = "number, source, id, topic, state, received_at, due, headers, query, item, identity, body"
+
+
+def _row(number: int, webhook: Webhook, body: int) -> tuple[Any, ...]:
     at = ms(webhook.received_at)
-    number = _last(
-        db.execute(
-            """
-            INSERT INTO webhooks (source, id, topic, state, received_at, due, headers, query, item, identity, body)
-            VALUES (?, ?, ?, 'received', ?, ?, ?, ?, ?, ?, ?)
-            """,
-            (
-                text(webhook.source), text(webhook.id), maybe_text(webhook.topic), at, at, pack(webhook.headers),
-                pack(webhook.query), maybe_text(webhook.item), joined(webhook.identity), bodies[webhook.body],
-            ),
-        )
+    return (
+        number, text(webhook.source), text(webhook.id), maybe_text(webhook.topic), WebhookState.RECEIVED.value, at, at,
+        pack(webhook.headers), pack(webhook.query), maybe_text(webhook.item), joined(webhook.identity), body,
     )  # fmt: skip
-    for key in webhook.identity:
-        db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (key, number, at))
-    return Kept(number, again=False)
 
 
 def claim(db: sqlite3.Connection, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
-    """Received webhooks that are due, those due first first; due again when the lease is over."""
+    """Received webhooks that are due, those due first first; due again when the lease is over.
+
+    Where something has no place yet, enough is sorted in before.
+    """
     seen(db, ms(now))
+    if not is_sorted(db):
+        sort_in(db, limit=limit)
     rows = db.execute(
-        f"""
-        SELECT {COLUMNS} FROM webhooks AS w
-        WHERE w.state = 'received' AND w.due <= ? ORDER BY w.due, w.number LIMIT ?
-        """,  # noqa: S608  a list of columns that stands in this file
+        f"SELECT {COLUMNS} WHERE w.state = 'received' AND w.due <= ? ORDER BY w.due, w.number LIMIT ?",
         (ms(now), limit),
     ).fetchall()
     until = ms(now) + span(lease)
-    db.executemany("UPDATE webhooks SET due = ? WHERE number = ?", [(until, row[0]) for row in rows])
+    if rows:
+        numbers = json.dumps([row[0] for row in rows])
+        db.execute("UPDATE webhooks SET due = ? WHERE number IN (SELECT value FROM json_each(?))", (until, numbers))
     return tuple(webhook(row) for row in rows)
 
 
 def webhook(row: tuple[Any, ...]) -> Webhook:
     """The webhook in a row of COLUMNS. One whose body is gone has none."""
-    number, source, name, topic, received_at, headers, query, item, identity, body = row
+    number, source, name, topic, received_at, headers, query, item, identity, body, form = row
     return Webhook(
         source=source,
         id=name,
         topic=topic,
         received_at=instant(received_at),
-        body=body or b"",
+        body=b"" if body is None else packing.restored(body, form),
         identity=parted(identity),
         headers=unpack_object(headers),
         query=unpack_object(query),
         item=item,
         number=number,
     )
-
-
-def _last(cursor: sqlite3.Cursor) -> int:
-    number = cursor.lastrowid
-    assert number is not None  # noqa: S101  an INSERT that did not raise has one
-    return number

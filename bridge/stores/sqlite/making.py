@@ -15,13 +15,162 @@ from decimal import Decimal, InvalidOperation
 
 from bridge import ledger
 from bridge.errors import IdempotencyConflict
-from bridge.model import Accepted, Event, Ignored, Route, Routed, SetAside, WebhookState
+from bridge.model import Accepted, DeliveryState, Event, Ignored, Route, Routed, SetAside, WebhookState
 from bridge.store import Idempotency, Outcome
-from bridge.stores.sqlite import waiting
-from bridge.stores.sqlite.columns import joined, maybe_text, ms, pack, span, text
+from bridge.stores.sqlite import bulk, waiting
+from bridge.stores.sqlite.columns import joined, last, maybe_text, ms, pack, span, text
 
 AHEAD_MS = 60_000
 """How far the newest delivery's due may be ahead of now and still hold the order: beyond, the clock was set back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one caller brings to be kept: a request's events, when it came, and its Idempotency-Key, if any."""
+
+    events: Sequence[Routed]
+    now: datetime
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An event to be made: where it goes, when it is made, and the number of the webhook that it comes from."""
+
+    routed: Routed
+    at: int
+    webhook: int | None = None
+
+
+def settle(
+    db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, window: timedelta
+) -> tuple[tuple[Accepted, ...], ...]:
+    """Write what webhooks came to. Of one that is no longer received, only say what its events are known as."""
+    at = ms(now)
+    received = _received(db, [outcome.webhook.number for outcome in outcomes])
+    made: list[list[Made]] = []
+    left: list[tuple[int, str, str | None]] = []
+    for outcome in outcomes:
+        number = outcome.webhook.number
+        routed = outcome.result if isinstance(outcome.result, tuple) else ()
+        made.append([Made(one, at, number) for one in routed] if number in received else [])
+        if number in received:
+            received.discard(number)  # the second time it stands here, it is no longer
+            left.append((number, *_state(outcome.result)))
+    _leave(db, left)
+    accepted = iter(take(db, [one for each in made for one in each], window=window))
+    return tuple(
+        tuple(next(accepted) for _ in each) if each else _as_known(db, outcome.result)
+        for each, outcome in zip(made, outcomes, strict=True)
+    )
+
+
+def accept(
+    db: sqlite3.Connection, asked: Sequence[Asked], *, window: timedelta
+) -> list[tuple[Accepted, ...] | Exception]:
+    """Keep callers' events, or give the first answer again; the answer to each, or its error."""
+    answers: list[tuple[Accepted, ...] | Exception] = []
+    fresh: list[Asked] = []
+    for one in asked:
+        if one.idempotency is not None:
+            answers += _taken(db, fresh, window=window)  # one of them may have the same key
+            fresh = []
+            known = _answered(db, one.idempotency)
+            if known is not None:
+                answers.append(known)
+                continue
+        fresh.append(one)
+    return answers + _taken(db, fresh, window=window)
+
+
+def _taken(
+    db: sqlite3.Connection, asked: Sequence[Asked], *, window: timedelta
+) -> list[tuple[Accepted, ...] | Exception]:
+    made = [Made(routed, ms(one.now)) for one in asked for routed in one.events]
+    accepted = iter(take(db, made, window=window))
+    answers: list[tuple[Accepted, ...] | Exception] = []
+    for one in asked:
+        answer = tuple(next(accepted) for _ in one.events)
+        answers.append(answer)
+        if one.idempotency is not None:
+            packed = json.dumps([(each.event_id, each.duplicate_of) for each in answer])
+            row = (one.idempotency.key, one.idempotency.body_hash, packed, ms(one.now))
+            db.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", row)
+    return answers
+
+
+def _answered(db: sqlite3.Connection, idempotency: Idempotency) -> tuple[Accepted, ...] | IdempotencyConflict | None:
+    known = db.execute("SELECT body_hash, answer FROM idempotency WHERE key = ?", (idempotency.key,)).fetchone()
+    if known is None:
+        return None
+    if known[0] != idempotency.body_hash:
+        return IdempotencyConflict("this Idempotency-Key came with another body before; use a fresh key")
+    return tuple(Accepted(event_id, duplicate_of) for event_id, duplicate_of in json.loads(known[1]))
+
+
+# ------------------------------------------------------------------------------------------------------- webhooks
+
+
+def _received(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
+    rows = db.execute(
+        "SELECT number FROM webhooks WHERE state = 'received' AND number IN (SELECT value FROM json_each(?))",
+        (json.dumps(numbers),),
+    )
+    return {number for (number,) in rows.fetchall()}
+
+
+def _state(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[str, str | None]:
+    match result:
+        case Ignored(reason):
+            return WebhookState.IGNORED.value, maybe_text(reason)
+        case SetAside(reason):
+            return WebhookState.SET_ASIDE.value, maybe_text(reason)
+        case _:
+            return WebhookState.TRANSLATED.value, None
+
+
+def _leave(db: sqlite3.Connection, left: Sequence[tuple[int, str, str | None]]) -> None:
+    """Webhooks come to a state; those that came to the same one together."""
+    alike: dict[tuple[str, str | None], list[int]] = {}
+    for number, state, reason in left:
+        alike.setdefault((state, reason), []).append(number)
+    for (state, reason), numbers in alike.items():
+        db.execute(
+            """
+            UPDATE webhooks SET state = ?, reason = ?, due = NULL WHERE number IN (SELECT value FROM json_each(?))
+            """,
+            (state, reason, json.dumps(numbers)),
+        )
+    waiting.over(db, [number for number, _, _ in left])
+
+
+def _as_known(db: sqlite3.Connection, result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[Accepted, ...]:
+    """What the events of a webhook that had come to something before are known as."""
+    if not isinstance(result, tuple):
+        return ()
+    return tuple(_known(db, one.event) or Accepted(one.event.id) for one in result)
+
+
+def _known(db: sqlite3.Connection, event: Event) -> Accepted | None:
+    row = db.execute("SELECT number FROM ledger WHERE key = ?", (ledger.event(event.door, event.id),)).fetchone()
+    return None if row is None else Accepted(event.id, _original_of(db, row[0]))
+
+
+def _original_of(db: sqlite3.Connection, number: int) -> str | None:
+    """The id of the event that one is a duplicate of; None for an original."""
+    row = db.execute(
+        """
+        SELECT first.duplicate_of, original.id FROM events AS first
+        LEFT JOIN events AS original ON original.number = first.duplicate_of WHERE first.number = ?
+        """,
+        (number,),
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return row[1] or gone(row[0])
+
+
+# --------------------------------------------------------------------------------------------------------- events
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,109 +181,76 @@ class _Original:
     currency: str | None
 
 
-def settle(
-    db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, window: timedelta
-) -> tuple[tuple[Accepted, ...], ...]:
-    """Write what webhooks came to. Of one that is no longer received, only say what its events are known as."""
-    return tuple(_settled(db, outcome, now=now, window=window) for outcome in outcomes)
+def take(db: sqlite3.Connection, made: Sequence[Made], *, window: timedelta) -> tuple[Accepted, ...]:
+    """Make events by the rules, each unless it is known, one after another and all of them in a few statements."""
+    return _Making(db, made, span(window)).all() if made else ()
 
 
-def accept(
-    db: sqlite3.Connection,
-    events: Sequence[Routed],
-    *,
-    now: datetime,
-    window: timedelta,
-    idempotency: Idempotency | None,
-) -> tuple[Accepted, ...]:
-    """Keep a caller's events, or give the first answer again."""
-    if idempotency is None:
-        return tuple(take(db, routed, now=now, window=window) for routed in events)
-    known = db.execute("SELECT body_hash, answer FROM idempotency WHERE key = ?", (idempotency.key,)).fetchone()
-    if known is None:
-        answer = tuple(take(db, routed, now=now, window=window) for routed in events)
-        packed = json.dumps([(one.event_id, one.duplicate_of) for one in answer])
-        row = (idempotency.key, idempotency.body_hash, packed, ms(now))
-        db.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", row)
-        return answer
-    if known[0] != idempotency.body_hash:
-        raise IdempotencyConflict("this Idempotency-Key came with another body before; use a fresh key")
-    return tuple(Accepted(event_id, duplicate_of) for event_id, duplicate_of in json.loads(known[1]))
+class _Making:
+    """Events being made: what the ledger knew of them before, and what those before them have added since."""
 
+    def __init__(self, db: sqlite3.Connection, made: Sequence[Made], window: int) -> None:
+        self._db = db
+        self._made = [(one, ledger.event(one.routed.event.door, one.routed.event.id)) for one in made]
+        self._window = window
+        keys = [key for one, named in self._made for key in (named, *one.routed.event.claims)]
+        select = "SELECT key, number, at FROM ledger WHERE key"
+        self._ledger: dict[bytes, tuple[int, int]] = {key: (n, at) for key, n, at in bulk.found(db, select, keys)}
+        self._new: dict[bytes, tuple[int, int]] = {}
+        self._number = last(db, "events")
+        self._here: dict[int, tuple[Event, str | None]] = {}
+        """What was just made, by its number: an event, and the id of its original."""
+        self._rows: list[tuple[object, ...]] = []
+        self._deliveries: list[tuple[int, Route, int]] = []
 
-def _settled(db: sqlite3.Connection, outcome: Outcome, *, now: datetime, window: timedelta) -> tuple[Accepted, ...]:
-    number = outcome.webhook.number
-    found = db.execute("SELECT state FROM webhooks WHERE number = ?", (number,)).fetchone()
-    if found is None or found[0] != WebhookState.RECEIVED:
-        routed = outcome.result if isinstance(outcome.result, tuple) else ()
-        return tuple(_known(db, one.event) or Accepted(one.event.id) for one in routed)
-    match outcome.result:
-        case Ignored(reason):
-            _leave(db, number, WebhookState.IGNORED, reason)
-            return ()
-        case SetAside(reason):
-            _leave(db, number, WebhookState.SET_ASIDE, reason)
-            return ()
-        case routed:
-            _leave(db, number, WebhookState.TRANSLATED, None)
-            return tuple(take(db, one, now=now, window=window, webhook=number) for one in routed)
+    def all(self) -> tuple[Accepted, ...]:
+        """Decide on each in turn, then write all of it."""
+        accepted = tuple(self._one(one, named) for one, named in self._made)
+        bulk.insert(self._db, f"events ({_ROW})", self._rows)
+        ledger_rows = [(key, *entry) for key, entry in self._new.items()]
+        bulk.insert(
+            self._db, "ledger", ledger_rows, "ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at"
+        )
+        waiting.wake(self._db, [(key, at) for key, (_, at) in self._new.items()])
+        deliver(self._db, self._deliveries)
+        return accepted
 
+    def _one(self, made: Made, named: bytes) -> Accepted:
+        event = made.routed.event
+        if named in self._ledger:
+            return Accepted(event.id, self._original_of(self._ledger[named][0]))
+        original = self._original(event, since=made.at - self._window)
+        self._number = number = self._number + 1
+        self._rows.append(_row(number, made, original))
+        self._here[number] = event, original.id if original else None
+        self._enter(named, number, made.at)
+        for key in event.claims:
+            if not self._is_held(key, since=made.at - self._window):
+                # a duplicate's go to the original, so that the next of kin meets it too
+                self._enter(key, original.number if original else number, made.at)
+        if original is None:
+            self._deliveries += [(number, route, made.at) for route in made.routed.routes]
+        return Accepted(event.id, original.id if original else None)
 
-def _leave(db: sqlite3.Connection, number: int, state: WebhookState, reason: str | None) -> None:
-    db.execute(
-        "UPDATE webhooks SET state = ?, reason = ?, due = NULL WHERE number = ?", (state, maybe_text(reason), number)
-    )
-    waiting.over(db, number)
+    def _enter(self, key: bytes, number: int, at: int) -> None:
+        self._ledger[key] = self._new[key] = number, at
 
+    def _is_held(self, key: bytes, *, since: int) -> bool:
+        return key in self._ledger and self._ledger[key][1] > since
 
-def take(
-    db: sqlite3.Connection, routed: Routed, *, now: datetime, window: timedelta, webhook: int | None = None
-) -> Accepted:
-    """Make an event by the rules, unless it is known."""
-    event = routed.event
-    known = _known(db, event)
-    if known:
-        return known
-    original = _original(db, event, since=ms(now) - span(window))
-    number = _made(db, event, original, now=now, webhook=webhook)
-    db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (ledger.event(event.door, event.id), number, ms(now)))
-    waiting.wake(db, event.claims, now=now)
-    _claimed(db, event.claims, original.number if original else number, now=now, window=window)
-    if original:
-        return Accepted(event.id, original.id)
-    for route in routed.routes:
-        deliver(db, number, route, now=now)
-    return Accepted(event.id)
+    def _original(self, event: Event, *, since: int) -> _Original | None:
+        """The oldest event that holds one of the event's claims, if any was taken within the window."""
+        number = min((self._ledger[key][0] for key in event.claims if self._is_held(key, since=since)), default=None)
+        if number is None:
+            return None
+        if number in self._here:
+            first = self._here[number][0]
+            return _Original(number, first.id, first.value, first.currency)
+        row = self._db.execute("SELECT id, value, currency FROM events WHERE number = ?", (number,)).fetchone()
+        return _Original(number, *row) if row else _Original(number, gone(number), event.value, event.currency)
 
-
-def _known(db: sqlite3.Connection, event: Event) -> Accepted | None:
-    row = db.execute(
-        """
-        SELECT first.duplicate_of, original.id FROM ledger
-        LEFT JOIN events AS first ON first.number = ledger.number
-        LEFT JOIN events AS original ON original.number = first.duplicate_of
-        WHERE key = ?
-        """,
-        (ledger.event(event.door, event.id),),
-    ).fetchone()
-    if row is None:
-        return None
-    duplicate_of, original = row
-    return Accepted(event.id, None if duplicate_of is None else original or gone(duplicate_of))
-
-
-def _original(db: sqlite3.Connection, event: Event, *, since: int) -> _Original | None:
-    """The oldest event that holds one of the event's claims, if any was taken within the window."""
-    numbers = [
-        row[0]
-        for key in event.claims
-        for row in db.execute("SELECT number FROM ledger WHERE key = ? AND at > ?", (key, since))
-    ]
-    if not numbers:
-        return None
-    number = min(numbers)
-    row = db.execute("SELECT id, value, currency FROM events WHERE number = ?", (number,)).fetchone()
-    return _Original(number, *row) if row else _Original(number, gone(number), event.value, event.currency)
+    def _original_of(self, number: int) -> str | None:
+        return self._here[number][1] if number in self._here else _original_of(self._db, number)
 
 
 def gone(number: int) -> str:
@@ -142,37 +258,20 @@ def gone(number: int) -> str:
     return f"gone:{number}"
 
 
-def _claimed(db: sqlite3.Connection, claims: Sequence[bytes], number: int, *, now: datetime, window: timedelta) -> None:
-    """Take what is free of the claims; a duplicate's go to the original, so that the next of kin meets it too."""
-    for key in claims:
-        db.execute(
-            """
-            INSERT INTO ledger VALUES (?, ?, ?)
-            ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at WHERE at <= ?
-            """,
-            (key, number, ms(now), ms(now) - span(window)),
-        )
+_ROW = """
+    number, id, door, event_type, test, text, occurred_at, created_at, order_id, value, currency, notes, hashed,
+    claims, webhook, duplicate_of, differs
+"""
 
 
-def _made(
-    db: sqlite3.Connection, event: Event, original: _Original | None, *, now: datetime, webhook: int | None
-) -> int:
-    cursor = db.execute(
-        """
-        INSERT INTO events (
-            id, door, event_type, test, text, occurred_at, created_at, order_id, value, currency, notes, hashed,
-            claims, webhook, duplicate_of, differs
-        ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-        (
-            event.id, event.door, text(event.event_type), event.test, event.text, ms(event.occurred_at), ms(now),
-            maybe_text(event.order_id), event.value, event.currency, pack(event.notes), pack(event.hashed),
-            joined(event.claims), webhook, original and original.number, bool(original and _differs(event, original)),
-        ),
+def _row(number: int, made: Made, original: _Original | None) -> tuple[object, ...]:
+    event = made.routed.event
+    return (
+        number, event.id, event.door, text(event.event_type), event.test, event.text, ms(event.occurred_at), made.at,
+        maybe_text(event.order_id), event.value, event.currency, pack(event.notes), pack(event.hashed),
+        joined(event.claims), made.webhook, original.number if original else None,
+        original is not None and _differs(event, original),
     )  # fmt: skip
-    number = cursor.lastrowid
-    assert number is not None  # noqa: S101  an INSERT that did not raise has one
-    return number
 
 
 def _differs(event: Event, original: _Original) -> bool:
@@ -186,33 +285,29 @@ def _amount(value: str | None) -> Decimal | str | None:
         return value
 
 
-def deliver(db: sqlite3.Connection, event: int, route: Route, *, now: datetime) -> None:
-    """Make the delivery of an event to a destination, due after every one that was made before it."""
-    at = ms(now)
-    if route.skip is not None:
-        _insert(db, event, route, state="skipped", due=at, at=at)
+# ----------------------------------------------------------------------------------------------------- deliveries
+
+
+def deliver(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) -> None:
+    """Make deliveries: of an event by number, by a route, at an instant; each due after all that were made before it."""
+    if not wanted:
         return
-    found = db.execute("SELECT last_due FROM standings WHERE destination = ?", (route.destination,)).fetchone()
-    last = found[0] if found else None
-    due = last if last is not None and at < last <= at + AHEAD_MS else at
-    _insert(db, event, route, state="pending", due=due, at=at)
-    if due != last:
-        db.execute(
-            """
-            INSERT INTO standings (destination, last_due) VALUES (?, ?)
-            ON CONFLICT DO UPDATE SET last_due = excluded.last_due
-            """,
-            (route.destination, due),
-        )
-
-
-def _insert(  # noqa: PLR0913  a row's columns
-    db: sqlite3.Connection, event: int, route: Route, *, state: str, due: int, at: int
-) -> None:
-    db.execute(
-        """
-        INSERT INTO deliveries (event, destination, state, reason, due, created_at)
-        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (event, destination) DO NOTHING
-        """,
-        (event, route.destination, state, maybe_text(route.skip), due, at),
+    before: dict[str, int | None] = dict(db.execute("SELECT destination, last_due FROM standings").fetchall())
+    lasts = dict(before)
+    rows: list[tuple[object, ...]] = []
+    for event, route, at in wanted:
+        due = at
+        if route.skip is None:
+            last_due = lasts.get(route.destination)
+            due = last_due if last_due is not None and at < last_due <= at + AHEAD_MS else at
+            lasts[route.destination] = due
+        state = DeliveryState.PENDING if route.skip is None else DeliveryState.SKIPPED
+        rows.append((event, route.destination, state.value, maybe_text(route.skip), due, at))
+    bulk.insert(
+        db, "deliveries (event, destination, state, reason, due, created_at)", rows,
+        "ON CONFLICT (event, destination) DO NOTHING",
+    )  # fmt: skip
+    moved = [(name, due) for name, due in lasts.items() if due != before.get(name)]
+    bulk.insert(
+        db, "standings (destination, last_due)", moved, "ON CONFLICT DO UPDATE SET last_due = excluded.last_due"
     )

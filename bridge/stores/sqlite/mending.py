@@ -99,19 +99,18 @@ def ungiven(db: sqlite3.Connection, destination: str, *, after: int, limit: int)
 
 def give(db: sqlite3.Connection, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
     """Make the deliveries that are not there yet."""
-    new = 0
-    for number, skip in skips:
-        missing = db.execute(
-            """
-            SELECT 1 FROM events WHERE number = ? AND duplicate_of IS NULL
-            AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.number AND destination = ?)
-            """,
-            (number, destination),
-        ).fetchone()
-        if missing:
-            deliver(db, number, Route(destination, skip), now=now)
-            new += 1
-    return new
+    numbers = json.dumps([number for number, _ in skips])
+    missing = db.execute(
+        """
+        SELECT number FROM events WHERE number IN (SELECT value FROM json_each(?)) AND duplicate_of IS NULL
+        AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.number AND destination = ?)
+        """,
+        (numbers, destination),
+    ).fetchall()
+    wanted = {number for (number,) in missing}
+    given = {number: skip for number, skip in skips if number in wanted}
+    deliver(db, [(number, Route(destination, skip), ms(now)) for number, skip in given.items()])
+    return len(given)
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -24,7 +24,7 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
             "SELECT number, duplicate_of FROM events WHERE door = ? AND id = ?", (event.door, event.id)
         ).fetchone()
         if row is None:
-            making.take(db, routed, now=now, window=window, webhook=webhook)
+            making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
             due += sum(route.skip is None for route in routed.routes)
             continue
         number, duplicate_of = row
@@ -55,6 +55,5 @@ def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime
         """,
         (ms(now), number, names),
     ).rowcount
-    for route in routed.routes:
-        making.deliver(db, number, route, now=now)
+    making.deliver(db, [(number, route, ms(now)) for route in routed.routes])
     return changed

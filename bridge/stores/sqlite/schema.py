@@ -248,8 +248,15 @@ _DAYS = (
     "CREATE INDEX events_differ ON events (number) WHERE differs",
 )
 
+_INBOX = (
+    # What came in and has no place yet: the webhooks of a moment's requests, packed together by `packing.py`.
+    "CREATE TABLE inbox (number INTEGER PRIMARY KEY AUTOINCREMENT, count INTEGER NOT NULL, packed BLOB NOT NULL)",
+    "ALTER TABLE bodies ADD COLUMN form INTEGER NOT NULL DEFAULT 0",  # how its bytes are packed, 0: as they came
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_WEBHOOKS, *_LEDGER, *_EVENTS, *_DELIVERIES, *_COUNTS),
     (*_WAITING, *_DAYS),
+    _INBOX,
 )
 """`STEPS[n]` leads from version n to version n + 1."""

@@ -30,21 +30,28 @@ def postpone(db: sqlite3.Connection, number: int, wanting: Wanting, *, now: date
         db.execute("INSERT OR IGNORE INTO waiting VALUES (?, ?)", (wanting.key, number))
 
 
-def wake(db: sqlite3.Connection, claims: Sequence[bytes], *, now: datetime) -> None:
-    """An event with these claims is kept: whoever waits for one of them is due."""
-    for key in claims:
+def wake(db: sqlite3.Connection, claims: Sequence[tuple[bytes, int]]) -> None:
+    """Events with these claims are kept, each at its instant: whoever waits for one of them is due."""
+    if not _anybody(db):
+        return
+    for key, at in claims:
         woken = db.execute("SELECT webhook FROM waiting WHERE key = ?", (key,)).fetchall()
         if woken:
             db.executemany(
                 "UPDATE webhooks SET due = min(due, ?) WHERE number = ? AND state = 'received'",
-                [(ms(now), number) for (number,) in woken],
+                [(at, number) for (number,) in woken],
             )
             db.execute("DELETE FROM waiting WHERE key = ?", (key,))
 
 
-def over(db: sqlite3.Connection, number: int) -> None:
-    """A webhook waits no more."""
-    db.execute("DELETE FROM waiting WHERE webhook = ?", (number,))
+def over(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    """These webhooks wait no more."""
+    if _anybody(db):
+        db.executemany("DELETE FROM waiting WHERE webhook = ?", [(number,) for number in numbers])
+
+
+def _anybody(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM waiting)").fetchone()[0])
 
 
 def _holder(db: sqlite3.Connection, key: bytes) -> tuple[bytes] | None:

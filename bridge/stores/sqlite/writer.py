@@ -34,6 +34,7 @@ class _Job:
     run: Run
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[object]
+    count: int = 1
     since: float = field(default_factory=time.monotonic)
     result: object = None
     error: Exception | None = None
@@ -48,7 +49,7 @@ class _Job:
 
 
 class Writer:
-    """The thread and its queue. At most `limit` urgent jobs wait, none of them longer than `patience`.
+    """The thread and its queue. At most `limit` callers wait, none of them longer than `patience`.
 
     Another process's lock is waited for no longer than that either.
     """
@@ -58,6 +59,7 @@ class Writer:
         self._limit = limit
         self._patience = patience.total_seconds()
         self._urgent: deque[_Job] = deque()
+        self._callers = 0
         self._other: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -65,18 +67,24 @@ class Writer:
         self._thread.start()
 
     async def write(self, run: Callable[[sqlite3.Connection], T], *, urgent: bool = False) -> T:
-        """What `run` returns, once it is on disk; what it raises, with nothing of it kept.
+        """What `run` returns, once it is on disk; what it raises, with nothing of it kept."""
+        return await self.asked(run, callers=1 if urgent else 0)
 
-        Raises StoreUnavailable when the queue is full or stands still, and when the store is in trouble. Only urgent
-        jobs are turned away by the queue: what the loops have to say of work that is done is never lost to a rush.
+    def asked(self, run: Callable[[sqlite3.Connection], T], *, callers: int) -> asyncio.Future[T]:
+        """The same, as a future of the running loop, for so many callers that wait for an answer.
+
+        Raises StoreUnavailable when the queue is full or stands still; the future does when the store is in trouble.
+        Only what callers wait for is turned away by the queue: what the loops have to say of work that is done is
+        never lost to a rush.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(run, loop, loop.create_future())
+        job = _Job(run, loop, loop.create_future(), callers)
         with self._changed:
-            self._admit(urgent=urgent)
-            (self._urgent if urgent else self._other).append(job)
+            self._admit(callers)
+            (self._urgent if callers else self._other).append(job)
+            self._callers += callers
             self._changed.notify()
-        return cast("T", await job.future)
+        return cast("asyncio.Future[T]", job.future)
 
     def close(self) -> None:
         """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
@@ -85,13 +93,13 @@ class Writer:
             self._changed.notify()
         self._thread.join()
 
-    def _admit(self, *, urgent: bool) -> None:
+    def _admit(self, callers: int) -> None:
         if self._closing:
             raise StoreUnavailable("the store is closing; come again when it is back", retry_after=_SHORTLY)
-        if not urgent or not self._urgent:
+        if not callers or not self._urgent:
             return
-        if len(self._urgent) >= self._limit:
-            raise StoreUnavailable(f"{self._limit} writes wait for the disk already", retry_after=_SHORTLY)
+        if self._callers + callers > self._limit:
+            raise StoreUnavailable(f"{self._callers} requests wait for the disk already", retry_after=_SHORTLY)
         if time.monotonic() - self._urgent[0].since > self._patience:
             raise _too_slow()
 
@@ -107,6 +115,7 @@ class Writer:
             while not (self._urgent or self._other or self._closing):
                 self._changed.wait()
             group = [self._urgent.popleft() for _ in range(min(GROUP_URGENT, len(self._urgent)))]
+            self._callers -= sum(job.count for job in group)
             oldest = time.monotonic() - self._patience
             for job in group:
                 if job.since < oldest:
@@ -135,7 +144,7 @@ class Writer:
             case sqlite3.Error():
                 return trouble.told(error, self._line.path)
             case StoreUnavailable():
-                return type(error)(str(error), retry_after=error.retry_after)
+                return error.again()
             case _:
                 return StoreUnavailable(
                     f"a fault of trackbridge itself in its store ({type(error).__name__}); report it"

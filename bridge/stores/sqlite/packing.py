@@ -1,0 +1,129 @@
+"""How what came in is packed: the requests of one flush together, and at rest each body by itself.
+
+Requests of a moment are alike, so packed together they take a twentieth of the disk and of the time that a flush
+takes. Not concerned with where the packed bytes stand.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import msgspec
+import zstandard
+
+from bridge.model import Webhook
+from bridge.stores.sqlite.columns import instant, joined, maybe_text, ms, pack, parted, text, unpack_object
+
+PLAIN, ZSTD = 0, 1
+"""The forms in which a body stands at rest."""
+_LEAST = 256
+"""Bytes below which a body is not worth packing."""
+_LEVEL = 1
+
+
+class _Letter(msgspec.Struct, array_like=True, frozen=True):
+    """One webhook of a request, all but its body. Headers and query as objects, or as the JSON that can hold them."""
+
+    source: str
+    id: str
+    topic: str | None
+    at: int
+    identity: bytes
+    headers: dict[str, str] | str
+    query: dict[str, str] | str
+    item: str | None
+
+
+class _Parcel(msgspec.Struct, array_like=True, frozen=True):
+    """A body, once, and the webhooks of the request that brought it."""
+
+    body: bytes
+    letters: list[_Letter]
+
+
+def packed(requests: Sequence[Sequence[Webhook]]) -> bytes:
+    """The webhooks of several requests as one run of bytes. Those of one request share their body."""
+    parcels = [
+        _Parcel(body, list(map(_letter, sharing)))
+        for webhooks in requests
+        for body, sharing in groupby(webhooks, attrgetter("body"))
+    ]
+    try:
+        plain = _ENCODER.encode(parcels)
+    except UnicodeEncodeError:  # a lone surrogate among headers or query
+        plain = _ENCODER.encode([_Parcel(one.body, list(map(_escaped, one.letters))) for one in parcels])
+    return _TOOLS.compressor.compress(plain)
+
+
+def unpacked(content: bytes) -> list[Webhook]:
+    """The webhooks that were packed, in their order, none with a number yet."""
+    parcels = _DECODER.decode(_TOOLS.decompressor.decompress(content))
+    return [_webhook(parcel.body, letter) for parcel in parcels for letter in parcel.letters]
+
+
+def at_rest(body: bytes) -> tuple[bytes, int]:
+    """A body as it is kept, and the form that this is."""
+    if len(body) < _LEAST:
+        return body, PLAIN
+    small = _TOOLS.compressor.compress(body)
+    return (small, ZSTD) if len(small) < len(body) else (body, PLAIN)
+
+
+def restored(content: bytes, form: int) -> bytes:
+    """The body that is kept in that form."""
+    return content if form == PLAIN else _TOOLS.decompressor.decompress(content)
+
+
+def _letter(webhook: Webhook) -> _Letter:
+    return _Letter(
+        text(webhook.source),
+        text(webhook.id),
+        maybe_text(webhook.topic),
+        ms(webhook.received_at),
+        joined(webhook.identity),
+        dict(webhook.headers),
+        dict(webhook.query),
+        maybe_text(webhook.item),
+    )
+
+
+def _escaped(letter: _Letter) -> _Letter:
+    return msgspec.structs.replace(letter, headers=_packed_object(letter.headers), query=_packed_object(letter.query))
+
+
+def _packed_object(value: dict[str, str] | str) -> str:
+    return value if isinstance(value, str) else pack(value)
+
+
+def _webhook(body: bytes, letter: _Letter) -> Webhook:
+    return Webhook(
+        source=letter.source,
+        id=letter.id,
+        topic=letter.topic,
+        received_at=instant(letter.at),
+        body=body,
+        identity=parted(letter.identity),
+        headers=_object(letter.headers),
+        query=_object(letter.query),
+        item=letter.item,
+    )
+
+
+def _object(value: dict[str, str] | str) -> dict[str, str]:
+    return unpack_object(value) if isinstance(value, str) else value
+
+
+class _Tools(threading.local):
+    """What packs and unpacks, for each thread its own: neither can be shared."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_TOOLS = _Tools()
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(list[_Parcel])
