@@ -17,7 +17,6 @@ from bridge.model import (
     Accepted,
     Attempt,
     Delivery,
-    DeliveryState,
     Event,
     Ignored,
     Kept,
@@ -26,8 +25,40 @@ from bridge.model import (
     Settled,
     Wanting,
     Webhook,
-    WebhookState,
 )
+from bridge.shown import (
+    DeliveryDetail,
+    DeliveryRow,
+    EventDetail,
+    EventRow,
+    Glance,
+    Tally,
+    WebhookDetail,
+    WebhookRow,
+    Would,
+)
+
+__all__ = [
+    "KEEPING",
+    "Claimed",
+    "DeliveryDetail",
+    "DeliveryRow",
+    "EventDetail",
+    "EventRow",
+    "Filter",
+    "Glance",
+    "Idempotency",
+    "Keeping",
+    "Outcome",
+    "Pacing",
+    "Standing",
+    "Store",
+    "Swept",
+    "Tally",
+    "WebhookDetail",
+    "WebhookRow",
+    "Would",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,81 +150,6 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookRow:
-    """A webhook as lists show it. `id` is public: `wh_<number>`."""
-
-    id: str
-    source: str
-    topic: str | None
-    state: WebhookState
-    reason: str | None
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track.
-
-    `door` says who told it: `source:<name>` or `key:<name>`.
-    """
-
-    id: str
-    door: str
-    webhook: str | None
-    event_type: str
-    test: bool
-    duplicate_of: str | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
-    """A delivery as lists show it. `id` is public: `dlv_<number>`; `last_answer` is the upstream's first 2 KiB."""
-
-    id: str
-    event: str
-    destination: str
-    state: DeliveryState
-    reason: str | None
-    attempts: int
-    next_attempt_at: datetime | None
-    last_status: int | None
-    last_answer: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookDetail:
-    """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged."""
-
-    row: WebhookRow
-    webhook: Webhook
-    events: tuple[EventRow, ...]
-    body_gone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EventDetail:
-    """One event in full: the JSON that is sent, its notes, and its deliveries."""
-
-    row: EventRow
-    door: str
-    text: bytes
-    notes: tuple[str, ...]
-    hashed: tuple[str, ...]
-    deliveries: tuple[DeliveryRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryDetail:
-    """One delivery in full, with its attempts, oldest first."""
-
-    row: DeliveryRow
-    created_at: datetime
-    delivered_at: datetime | None
-    attempts: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Filter:
     """Which rows a list or a verb by hand means. None means any; `limit` None means all."""
 
@@ -204,37 +160,6 @@ class Filter:
     reason: str | None = None
     since: datetime | None = None
     limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Counts for metrics and status, each kept so that reading it does not cost a scan.
-
-    `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
-    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending.
-    """
-
-    webhooks: dict[tuple[str, str], int]
-    events: dict[tuple[str, str], int]
-    deliveries: dict[tuple[str, str], int]
-    oldest_received: datetime | None
-    oldest_pending: dict[str, datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What a status screen shows beside the counts, at no cost of a scan.
-
-    `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
-    currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests.
-    """
-
-    today: dict[tuple[str, str], int]
-    lasts: dict[str, datetime]
-    differing: int
-    only_tests: tuple[str, ...]
-    oldest_set_aside: datetime | None
-    oldest_dead: datetime | None
 
 
 class Store(Protocol):
@@ -329,6 +254,14 @@ class Store(Protocol):
 
     async def replay(self, which: Filter, *, now: datetime) -> int:
         """Make webhooks `received` again so that they go through their mapping anew; how many."""
+        ...
+
+    async def would_retry(self, which: Filter, *, now: datetime, newest: int) -> Would:
+        """What `retry` would make due, the `newest` of it; nothing changes."""
+        ...
+
+    async def would_replay(self, which: Filter, *, newest: int) -> Would:
+        """What `replay` would make received again, the `newest` of it; nothing changes."""
         ...
 
     async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:

@@ -14,7 +14,7 @@ FLOORS: dict[str, int] = {
     for floor, names in enumerate(
         (
             "__init__",
-            "model errors jsontext ledger log",
+            "model errors shown jsontext ledger log",
             "signature contract callers body",
             "source destination store",
             "retry",

@@ -11,9 +11,9 @@ import pytest
 
 from bridge import ledger
 from bridge.cli import main
+from bridge.model import Attempt, DeliveryState, Routed, SetAside, Settled, Translated, Webhook
 from bridge.model import Route as To
-from bridge.model import Routed, SetAside, Translated, Webhook
-from bridge.store import EventDetail, Filter, Outcome, Store
+from bridge.store import EventDetail, Filter, Outcome, Pacing, Store
 from bridge.stores import open_store
 
 NOW = datetime.now(UTC)
@@ -121,3 +121,86 @@ def test_a_dry_run_of_send_again_changes_nothing(tmp_path: Path) -> None:
 def test_a_span_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["retry", "--since", "soon"]) == 1
     assert "--since takes a span such as 12h" in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------------------------- one set of filters
+
+
+def counted(capsys: pytest.CaptureFixture[str], *words: str) -> int:
+    """How many rows a list has."""
+    assert main(["list", *words, "--format", "json"]) == 0
+    return len(json.loads(capsys.readouterr().out))
+
+
+def test_a_list_takes_every_filter_that_retry_and_replay_take(capsys: pytest.CaptureFixture[str]) -> None:
+    for what, found in (("webhooks", 1), ("events", 1), ("deliveries", 1)):
+        for words in (["--destination", "track"], ["--source", "shop", "--destination", "track"]):
+            assert counted(capsys, what, *words) == found
+        for words in (["--source", "nobody"], ["--destination", "nowhere"], ["--reason", "no such words"]):
+            assert counted(capsys, what, *words) == 0
+    assert counted(capsys, "webhooks", "--reason", "line 3") == 1
+    assert counted(capsys, "webhooks", "--since", "1h") == 2
+    assert counted(capsys, "webhooks", "--state", "set_aside", "--reason", "line 3", "--since", "30m") == 1
+
+
+def test_since_leaves_out_what_came_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def kept(store: Store) -> None:
+        old = Webhook("shop", "old", "made", NOW - timedelta(hours=2), b"{}", (ledger.signed_webhook("shop", "old"),))
+        await store.keep([old])
+        await store.close()
+
+    asyncio.run(kept(open_store(f"sqlite:///{tmp_path / 'a.db'}")))
+    assert counted(capsys, "webhooks") == 3
+    assert counted(capsys, "webhooks", "--since", "1h") == 2
+    assert counted(capsys, "webhooks", "--since", "3h") == 3
+
+
+@pytest.mark.parametrize("words", [["list", "events"], ["retry"], ["replay"], ["diff", "shop", "shop"]])
+def test_a_span_means_the_same_and_is_refused_the_same_everywhere(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--since", "12parsecs"]) == 1
+    assert "--since takes a span such as 12h, 7d or 4w, got '12parsecs'" in capsys.readouterr().err
+
+
+def test_a_state_narrows_what_is_retried_and_replayed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["retry", "--state", "pending", "--dry-run"]) == 0
+    assert "would send again 1 delivery\n" in capsys.readouterr().out
+    assert main(["retry", "--state", "delivered", "--dry-run"]) == 0
+    assert "would send again 0 deliveries\n" in capsys.readouterr().out
+    assert main(["replay", "--state", "ignored", "--dry-run"]) == 0
+    assert "would replay 0 webhooks\n" in capsys.readouterr().out
+    assert main(["replay", "--state", "odd", "--dry-run"]) == 1
+    assert "no webhook can be 'odd'; its states are received, translated" in capsys.readouterr().err
+    assert main(["retry", "--all-dead", "--state", "pending"]) == 1
+    assert "--all-dead and --state pending are two wishes; leave one out" in capsys.readouterr().err
+
+
+def test_a_dry_run_counts_what_the_run_then_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def delivered(store: Store) -> None:
+        pacing = Pacing(9, 1, timedelta(), timedelta(minutes=1))
+        found = await store.claim_deliveries("track", now=NOW, pacing=pacing)
+        assert found
+        done = [Settled(one.number, DeliveryState.DELIVERED) for one in found.deliveries]
+        await store.record(
+            found.token, Attempt("track", NOW, timedelta(), 200, "delivered", ""), done, found.standing, now=NOW
+        )
+        await store.close()
+
+    asyncio.run(delivered(open_store(f"sqlite:///{tmp_path / 'a.db'}")))
+    assert main(["retry", "dlv_1", "--dry-run"]) == 0
+    assert "would send again 0 deliveries\n" in capsys.readouterr().out
+    assert main(["retry", "dlv_1"]) == 0
+    assert "0 deliveries due now" in capsys.readouterr().out
+    assert main(["retry", "dlv_99", "--dry-run"]) == 1
+    assert "there is no delivery 'dlv_99'" in capsys.readouterr().err
+
+
+def test_webhooks_that_made_events_are_left_while_the_others_of_a_filter_are_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", "--source", "shop"]) == 0
+    shown = capsys.readouterr().out
+    assert "1 webhook received again" in shown
+    assert "1 webhook left as made" in shown
+    assert told(tmp_path)[0] == ["received", "translated"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bridge import __version__
+from bridge.cli import which
 from bridge.errors import BridgeError
 
 Command = Callable[[argparse.Namespace], int]
@@ -157,9 +158,7 @@ def _example(commands: Commands) -> None:
 def _list(commands: Commands) -> None:
     parser = _command(commands, "list", "look", "list webhooks, events or deliveries, newest first")
     parser.add_argument("what", choices=("webhooks", "events", "deliveries"))
-    parser.add_argument("--state", metavar="S", help="only those in this state")
-    parser.add_argument("--source", metavar="NAME", help="only webhooks of this source")
-    parser.add_argument("--destination", metavar="NAME", help="only deliveries to this destination")
+    which.add(parser)
     parser.add_argument("--limit", type=_count, metavar="N", help="at most so many (the table shows 50 unless told)")
     _format(parser)
 
@@ -175,7 +174,8 @@ def _retry(commands: Commands) -> None:
     parser = _command(commands, "retry", "mend", "send deliveries again: dead ones, or waiting ones now")
     parser.add_argument("ids", nargs="*", metavar="ID", help="deliveries (dlv_…)")
     parser.add_argument("--all-dead", action="store_true", help="every dead letter")
-    _filters(parser)
+    which.add(parser)
+    _dry_run(parser)
     parser.set_defaults(verb="retry")
 
 
@@ -187,15 +187,12 @@ def _replay(commands: Commands) -> None:
         "--send-again", action="store_true", help="write over events that were made, deliver them twice"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
-    _filters(parser)
+    which.add(parser)
+    _dry_run(parser)
     parser.set_defaults(verb="replay")
 
 
-def _filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", metavar="NAME", help="only what came by this source")
-    parser.add_argument("--destination", metavar="NAME", help="only what goes to this destination")
-    parser.add_argument("--since", metavar="SPAN", help="only what came within 12h, 7d, 4w …")
-    parser.add_argument("--reason", metavar="TEXT", help="only where the reason holds this text")
+def _dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say how many and which, change nothing")
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from rich import box
@@ -20,6 +19,7 @@ from rich.text import Text
 
 from bridge import jsontext, settings
 from bridge.app import clock
+from bridge.cli import which
 from bridge.cli.look import console, existing_store, write_json
 from bridge.cli.trial import reading, usable, webhooks_of
 from bridge.errors import SettingsError
@@ -31,8 +31,6 @@ from bridge.store import Store
 
 PAGE = 500
 """Webhooks that are read at a time."""
-_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -73,7 +71,7 @@ def _bodies(found: Comparison, old: ProviderMapping, new: ProviderMapping, optio
 
 
 async def _kept(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
-    since = clock() - _span(options.since) if options.since else None
+    since = which.since(options.since, now=clock())
     sources = {one.name: one for one in _sources(old.provider, options.config)}
     before = {name: _bound(old, one, strictly=False) for name, one in sources.items()}
     after = {name: _bound(new, one, strictly=True) for name, one in sources.items()}
@@ -113,13 +111,6 @@ def _bound(one: ProviderMapping, source: SourceSettings, *, strictly: bool) -> M
     """A source that only translates. Not `strictly`, a var that the mapping does not know is left out."""
     given = {name: value for name, value in source.vars.items() if strictly or name in one.vars}
     return one.bind(source.name, secrets=(), vars=given, scope=source.scope)
-
-
-def _span(text: str) -> timedelta:
-    found = _SPAN.fullmatch(text)
-    if found is None:
-        raise SettingsError(f"--since takes a span such as 12h, 7d or 4w, got {text!r}")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 # ------------------------------------------------------------------------------------------------------ for people

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from rich import box
@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge import jsontext, settings
+from bridge.cli import which
 from bridge.errors import SettingsError
 from bridge.model import Attempt
 from bridge.store import (
@@ -27,7 +28,6 @@ from bridge.store import (
     DeliveryRow,
     EventDetail,
     EventRow,
-    Filter,
     Store,
     WebhookDetail,
     WebhookRow,
@@ -51,10 +51,10 @@ def run(options: argparse.Namespace) -> int:
 async def _list(options: argparse.Namespace) -> int:
     as_json = options.format == "json"
     limit = options.limit if options.limit is not None or as_json else TABLE_ROWS
-    which = Filter(state=options.state, source=options.source, destination=options.destination, limit=limit)
+    asked = which.filtered(options, now=datetime.now(UTC), limit=limit)
     store = existing_store()
     try:
-        rows: Sequence[Row] = await getattr(store, options.what)(which)
+        rows: Sequence[Row] = await getattr(store, options.what)(asked)
     finally:
         await store.close()
     if as_json:
@@ -85,7 +85,7 @@ def existing_store() -> Store:
     path = url.removeprefix("sqlite:///")
     if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
         raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")
-    return open_store(url)
+    return open_store(url, ledger_window=settings.keeping(os.environ).ledger)
 
 
 def console() -> Console:

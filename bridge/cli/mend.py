@@ -8,21 +8,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from bridge.app import clock, configure, make_destinations
-from bridge.cli import again
+from bridge.cli import again, which
 from bridge.cli.look import Row, console, existing_store, table
 from bridge.errors import SettingsError
 from bridge.model import DeliveryState, WebhookState
-from bridge.store import Filter
+from bridge.store import Filter, Store, WebhookRow
 
 PAGE = 1000
 SAMPLES = 5
-_SPAN = re.compile(r"([0-9]{1,5})([mhdw])")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,12 +34,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _retry(options: argparse.Namespace) -> int:
-    which = _which(options, every=options.all_dead, flag="--all-dead", state=DeliveryState.DEAD)
+    asked = _asked(options, every=options.all_dead, flag="--all-dead", state=DeliveryState.DEAD)
     store = existing_store()
     try:
         if options.dry_run:
-            return _shown("send again", "delivery", "deliveries", await store.deliveries(which))
-        count = await store.retry(which, now=clock())
+            would = await store.would_retry(asked, now=clock(), newest=SAMPLES)
+            return _shown("send again", "delivery", "deliveries", would.count, would.newest)
+        count = await store.retry(asked, now=clock())
     finally:
         await store.close()
     print(f"{_counted(count, 'delivery', 'deliveries')} due now; a running serve sends them")
@@ -51,25 +49,15 @@ async def _retry(options: argparse.Namespace) -> int:
 
 async def _replay(options: argparse.Namespace) -> int:
     aside = WebhookState.SET_ASIDE if options.set_aside else None
-    which = _which(options, every=options.set_aside, flag="--set-aside", state=aside)
+    asked = _asked(options, every=options.set_aside, flag="--set-aside", state=aside)
     store = existing_store()
     try:
-        rows = await store.webhooks(which)
-        made = [row for row in rows if row.state == WebhookState.TRANSLATED]
+        made = await _made(store, asked)
+        fresh = _others(asked, made)
         if options.dry_run:
-            _shown("replay", "webhook", "webhooks", rows)
-        left = 0
-        if made:
-            left = await again.again(
-                store, made, config=options.config, send=options.send_again and not options.dry_run
-            )
-        if options.dry_run:
-            return 0
-        if made:
-            fresh = [row.id for row in rows if row.state in {WebhookState.SET_ASIDE, WebhookState.IGNORED}]
-            count = await store.replay(replace(which, ids=tuple(fresh)), now=clock()) if fresh else 0
-        else:
-            count = await store.replay(which, now=clock())
+            return await _replayed_dry(store, made, fresh, options)
+        left = await again.again(store, made, config=options.config, send=options.send_again) if made else 0
+        count = sum([await store.replay(one, now=clock()) for one in fresh])
     finally:
         await store.close()
     if count or not made:
@@ -79,10 +67,42 @@ async def _replay(options: argparse.Namespace) -> int:
     return 0
 
 
-def _shown(what: str, one: str, many: str, rows: Sequence[Row]) -> int:
-    print(f"would {what} {_counted(len(rows), one, many)}")
-    if rows:
-        console().print(table(rows[:SAMPLES]))
+async def _replayed_dry(
+    store: Store, made: Sequence[WebhookRow], fresh: Sequence[Filter], options: argparse.Namespace
+) -> int:
+    would = [await store.would_replay(one, newest=SAMPLES) for one in fresh]
+    count = len(made) + sum(one.count for one in would)
+    _shown("replay", "webhook", "webhooks", count, [*made[:SAMPLES], *(row for one in would for row in one.newest)])
+    if made:
+        await again.again(store, made, config=options.config, send=False)
+    return 0
+
+
+async def _made(store: Store, asked: Filter) -> list[WebhookRow]:
+    """Those that made events: they are not simply received again, but compared."""
+    if asked.state not in {None, WebhookState.TRANSLATED}:
+        return []
+    return await store.webhooks(replace(asked, state=WebhookState.TRANSLATED))
+
+
+def _others(asked: Filter, made: Sequence[WebhookRow]) -> list[Filter]:
+    """The rest of what was asked for."""
+    if asked.ids is not None:
+        compared = {row.id for row in made}
+        return [replace(asked, ids=tuple(one for one in asked.ids if one not in compared))]
+    match asked.state:
+        case WebhookState.TRANSLATED:
+            return []
+        case None:
+            return [replace(asked, state=state) for state in (WebhookState.SET_ASIDE, WebhookState.IGNORED)]
+        case _:
+            return [asked]
+
+
+def _shown(what: str, one: str, many: str, count: int, newest: Sequence[Row]) -> int:
+    print(f"would {what} {_counted(count, one, many)}")
+    if newest:
+        console().print(table(newest[:SAMPLES]))
     return 0
 
 
@@ -106,23 +126,17 @@ async def _deliver(options: argparse.Namespace) -> int:
     return 0
 
 
-def _which(options: argparse.Namespace, *, every: bool, flag: str, state: str | None) -> Filter:
-    since = clock() - _span(options.since) if options.since else None
-    filtered = bool(options.source or options.destination or options.reason or since)
+def _asked(options: argparse.Namespace, *, every: bool, flag: str, state: str | None) -> Filter:
+    """What was named, by ids or by filters; `state` where no other was typed."""
+    filtered = which.is_filtered(options)
     if bool(options.ids) == (every or filtered):
         raise SettingsError(f"name what you mean: either ids, or {flag}, or filters such as --since 7d")
     if options.ids:
         return Filter(ids=tuple(options.ids))
-    return Filter(
-        state=state, source=options.source, destination=options.destination, reason=options.reason, since=since
-    )
-
-
-def _span(text: str) -> timedelta:
-    found = _SPAN.fullmatch(text)
-    if found is None:
-        raise SettingsError(f"--since takes a span such as 12h, 7d or 4w, got {text!r}")
-    return timedelta(**{{"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[found[2]]: int(found[1])})
+    if every and options.state not in {None, state}:
+        raise SettingsError(f"{flag} and --state {options.state} are two wishes; leave one out")
+    asked = which.filtered(options, now=clock())
+    return asked if asked.state is not None else replace(asked, state=state)
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -32,6 +32,7 @@ from bridge.store import (
     Tally,
     WebhookDetail,
     WebhookRow,
+    Would,
 )
 from bridge.stores.sqlite import (
     attempts,
@@ -156,6 +157,14 @@ class SqliteStore:
         """Make webhooks received again."""
         await self._all_sorted()
         return await self._writer.write(lambda db: mending.replay(db, which, now=now))
+
+    async def would_retry(self, which: Filter, *, now: datetime, newest: int) -> Would:
+        """What a retry would change."""
+        return await self._reader.read(lambda db: mending.would_retry(db, which, now=now, newest=newest))
+
+    async def would_replay(self, which: Filter, *, newest: int) -> Would:
+        """What a replay would change."""
+        return await self._reader.read(lambda db: mending.would_replay(db, which, newest=newest))
 
     async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
         """Write a webhook's events over and send them again."""

@@ -13,25 +13,23 @@ from typing import Any
 
 from bridge.errors import BodyGone
 from bridge.model import Event, Route
-from bridge.store import Filter
+from bridge.store import Filter, Would
+from bridge.stores.sqlite import questions
 from bridge.stores.sqlite.columns import instant, ms, parted, unpack_list
 from bridge.stores.sqlite.filters import DELIVERIES, WEBHOOKS, at_most, conditions, not_found, numbers
 from bridge.stores.sqlite.making import deliver
 
+_RETRIED = "(d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?)))"
+"""Dead, or waiting; one that is under way is left to its claim."""
+_REPLAYED = "w.state <> 'received' AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body)"
+
 
 def retry(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
-    """Dead ones start anew, waiting ones are due now; one that is under way is left to its claim."""
-    for number in numbers(which, DELIVERIES):
-        if db.execute("SELECT 1 FROM deliveries WHERE number = ?", (number,)).fetchone() is None:
-            raise not_found(f"dlv_{number}", DELIVERIES)
-    where, values = conditions(which, DELIVERIES)
+    """Dead ones start anew, waiting ones are due now."""
+    where, values = _retried(db, which, now=now)
     found = db.execute(
-        f"""
-        SELECT d.number, d.destination FROM deliveries AS d
-        WHERE (d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?))) AND {where}
-        ORDER BY d.number DESC LIMIT ?
-        """,  # noqa: S608  conditions that stand in filters.py
-        (ms(now), *values, at_most(which)),
+        f"SELECT d.number, d.destination FROM deliveries AS d WHERE {where} ORDER BY d.number DESC LIMIT ?",  # noqa: S608  conditions that stand in this file and filters.py
+        (*values, at_most(which)),
     ).fetchall()
     db.execute(
         """
@@ -52,11 +50,46 @@ def retry(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
     return len(found)
 
 
+def would_retry(db: sqlite3.Connection, which: Filter, *, now: datetime, newest: int) -> Would:
+    """What `retry` would make due."""
+    where, values = _retried(db, which, now=now)
+    count = db.execute(f"SELECT count(*) FROM deliveries AS d WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
+    return Would(count, questions.delivery_rows(db, where, values, limit=newest))
+
+
 def replay(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
     """Webhooks that came to something are received once more; one that still is, is left as it is.
 
     One whose body is gone is passed over, and refused where it was named.
     """
+    where, values = _replayed(db, which)
+    return db.execute(
+        f"""
+        UPDATE webhooks SET state = 'received', reason = NULL, due = ?
+        WHERE number IN (SELECT w.number FROM webhooks AS w WHERE {where} ORDER BY w.number DESC LIMIT ?)
+        """,  # noqa: S608  conditions that stand in this file and filters.py
+        (ms(now), *values, at_most(which)),
+    ).rowcount
+
+
+def would_replay(db: sqlite3.Connection, which: Filter, *, newest: int) -> Would:
+    """What `replay` would make received again."""
+    where, values = _replayed(db, which)
+    count = db.execute(f"SELECT count(*) FROM webhooks AS w WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
+    return Would(count, questions.webhook_rows(db, where, values, limit=newest))
+
+
+def _retried(db: sqlite3.Connection, which: Filter, *, now: datetime) -> tuple[str, list[object]]:
+    """What follows WHERE for a retry, and its parameters. Raises NotFound for an id that nothing has."""
+    for number in numbers(which, DELIVERIES):
+        if db.execute("SELECT 1 FROM deliveries WHERE number = ?", (number,)).fetchone() is None:
+            raise not_found(f"dlv_{number}", DELIVERIES)
+    where, values = conditions(which, DELIVERIES)
+    return f"{_RETRIED} AND {where}", [ms(now), *values]
+
+
+def _replayed(db: sqlite3.Connection, which: Filter) -> tuple[str, list[object]]:
+    """The same for a replay. Raises BodyGone for a webhook that was named and cannot be replayed, too."""
     for number in numbers(which, WEBHOOKS):
         found = db.execute(
             "SELECT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body) FROM webhooks AS w WHERE w.number = ?",
@@ -69,17 +102,7 @@ def replay(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
                 f"the body of wh_{number} is gone and cannot be replayed; BRIDGE_KEEP_BODIES says how long bodies are kept"
             )
     where, values = conditions(which, WEBHOOKS)
-    return db.execute(
-        f"""
-        UPDATE webhooks SET state = 'received', reason = NULL, due = ?
-        WHERE number IN (
-            SELECT w.number FROM webhooks AS w
-            WHERE w.state <> 'received' AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body) AND {where}
-            ORDER BY w.number DESC LIMIT ?
-        )
-        """,  # noqa: S608  conditions that stand in filters.py
-        (ms(now), *values, at_most(which)),
-    ).rowcount
+    return f"{_REPLAYED} AND {where}", values
 
 
 def ungiven(db: sqlite3.Connection, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:

@@ -1,0 +1,125 @@
+"""What a store shows: rows of its lists, one thing in full, and the counts.
+
+Pure. Not concerned with how any of it is asked for (`store.py`) or shown (`cli/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.model import Attempt, DeliveryState, Webhook, WebhookState
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """A webhook as lists show it. `id` is public: `wh_<number>`."""
+
+    id: str
+    source: str
+    topic: str | None
+    state: WebhookState
+    reason: str | None
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track.
+
+    `door` says who told it: `source:<name>` or `key:<name>`.
+    """
+
+    id: str
+    door: str
+    webhook: str | None
+    event_type: str
+    test: bool
+    duplicate_of: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A delivery as lists show it. `id` is public: `dlv_<number>`; `last_answer` is the upstream's first 2 KiB."""
+
+    id: str
+    event: str
+    destination: str
+    state: DeliveryState
+    reason: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    last_status: int | None
+    last_answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDetail:
+    """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged."""
+
+    row: WebhookRow
+    webhook: Webhook
+    events: tuple[EventRow, ...]
+    body_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail:
+    """One event in full: the JSON that is sent, its notes, and its deliveries."""
+
+    row: EventRow
+    door: str
+    text: bytes
+    notes: tuple[str, ...]
+    hashed: tuple[str, ...]
+    deliveries: tuple[DeliveryRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDetail:
+    """One delivery in full, with its attempts, oldest first."""
+
+    row: DeliveryRow
+    created_at: datetime
+    delivered_at: datetime | None
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """What a verb by hand would change: how many, and the newest of them."""
+
+    count: int
+    newest: list[DeliveryRow] | list[WebhookRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts for metrics and status, each kept so that reading it does not cost a scan.
+
+    `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
+    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending.
+    """
+
+    webhooks: dict[tuple[str, str], int]
+    events: dict[tuple[str, str], int]
+    deliveries: dict[tuple[str, str], int]
+    oldest_received: datetime | None
+    oldest_pending: dict[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a status screen shows beside the counts, at no cost of a scan.
+
+    `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
+    currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests.
+    """
+
+    today: dict[tuple[str, str], int]
+    lasts: dict[str, datetime]
+    differing: int
+    only_tests: tuple[str, ...]
+    oldest_set_aside: datetime | None
+    oldest_dead: datetime | None
