@@ -39,7 +39,9 @@ from bridge.shown import (
 )
 
 __all__ = [
+    "BOUNDS",
     "KEEPING",
+    "Bounds",
     "Claimed",
     "DeliveryDetail",
     "DeliveryRow",
@@ -139,6 +141,23 @@ class Keeping:
 
 KEEPING = Keeping()
 """How long everything is kept where nobody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a store takes nothing new, though it could: `keep`, `accept` and `probe` then raise StoreUnavailable.
+
+    At most `waiting` of them wait for the disk, none longer than `patience`; and `min_free` bytes of the disk stay free,
+    so that what was kept can be worked off. Nothing that waits to be translated or delivered counts.
+    """
+
+    waiting: int = 10_000
+    patience: timedelta = timedelta(seconds=5)
+    min_free: int = 64 * 1024 * 1024
+
+
+BOUNDS = Bounds()
+"""The bounds where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +338,7 @@ class Store(Protocol):
         ...
 
     async def probe(self, *, now: datetime) -> None:
-        """Take a small durable write, to see that the store can."""
+        """Take a small durable write, to see that the store can and would take something new."""
         ...
 
     async def close(self) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import SettingsError
-from bridge.settings import DestinationSettings, Settings, load, store_url
+from bridge.settings import TABLE, DestinationSettings, Settings, load, store_url
+from bridge.store import BOUNDS
 
 PROVIDERS = ("shopify", "stripe")
+BOUNDED = ("BRIDGE_MIN_FREE", "BRIDGE_QUEUE_LIMIT", "BRIDGE_QUEUE_PATIENCE")
 
 
 def loaded(environment: dict[str, str], config: Path | None = None) -> Settings:
@@ -72,12 +75,33 @@ def test_the_environments_destination_takes_test_events_and_a_rate_where_told() 
         ({"BRIDGE_API_KEYS": ""}, "BRIDGE_API_KEYS is set but blank"),
         ({"BRIDGE_TRAK_URL": "https://up.example"}, "did you mean BRIDGE_TRACK_URL?"),
         ({"BRIDGE_WEBHOOK_LIMIT": "5MB"}, "BRIDGE_WEBHOOK_LIMIT must be a whole number"),
+        ({"BRIDGE_MIN_FREE": "plenty"}, "BRIDGE_MIN_FREE must be a number of bytes, or one with a unit, such as 64MiB"),
+        ({"BRIDGE_MIN_FREE": "-1"}, "BRIDGE_MIN_FREE must be a number of bytes"),
+        ({"BRIDGE_MIN_FREE": "1.5GiB"}, "BRIDGE_MIN_FREE must be a number of bytes"),
+        ({"BRIDGE_QUEUE_LIMIT": "0"}, "BRIDGE_QUEUE_LIMIT must be 1 or more"),
+        ({"BRIDGE_QUEUE_PATIENCE": "0"}, "BRIDGE_QUEUE_PATIENCE must be from 1 to 60 seconds"),
+        ({"BRIDGE_QUEUE_PATIENCE": "61"}, "BRIDGE_QUEUE_PATIENCE must be from 1 to 60 seconds"),
     ],
 )
 def test_a_wrong_environment_is_refused_by_name(environment: dict[str, str], said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         loaded(environment)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("1048576", 1 << 20), ("64MiB", 64 << 20), ("2 GiB", 2 << 30), ("5mb", 5_000_000), ("1g", 1 << 30)],
+)
+def test_free_space_is_set_in_bytes_or_with_a_unit(text: str, size: int) -> None:
+    assert loaded({"BRIDGE_MIN_FREE": text}).bounds.min_free == size
+
+
+def test_the_bounds_of_what_waits_for_the_disk_are_set_and_have_the_tables_defaults() -> None:
+    assert loaded({}).bounds == BOUNDS
+    assert loaded({row.name: row.default for row in TABLE if row.name in BOUNDED}).bounds == BOUNDS
+    set_ = loaded({"BRIDGE_QUEUE_LIMIT": "7", "BRIDGE_QUEUE_PATIENCE": "2"}).bounds
+    assert (set_.waiting, set_.patience) == (7, timedelta(seconds=2))
 
 
 def test_a_secret_for_no_known_provider_is_told_with_the_nearest_name() -> None:

@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     log.start()
     configured, mappings = configure(os.environ, options.config)
     listening = bind(options.host, options.port)
-    bridge = Bridge(configured, mappings, open_store(configured.store, ledger_window=configured.keeping.ledger))
+    store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
+    bridge = Bridge(configured, mappings, store)
     server = Server(bridge.http)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(server, listening, bridge, options))

@@ -25,7 +25,7 @@ from bridge.settings.table import (
     Settings,
     SourceSettings,
 )
-from bridge.store import KEEPING, Keeping
+from bridge.store import BOUNDS, KEEPING, Bounds, Keeping
 
 __all__ = [
     "SECRET_SUFFIX",
@@ -43,6 +43,15 @@ __all__ = [
 ]
 
 MOST_DAYS = 36_500
+MOST_PATIENCE = 60
+UNITS = {
+    "": 1, "b": 1,
+    "k": 1 << 10, "kib": 1 << 10, "kb": 10**3,
+    "m": 1 << 20, "mib": 1 << 20, "mb": 10**6,
+    "g": 1 << 30, "gib": 1 << 30, "gb": 10**9,
+    "t": 1 << 40, "tib": 1 << 40, "tb": 10**12,
+}  # fmt: skip
+"""Bytes by their unit, in any case."""
 RETRIED = timedelta(days=31)
 """Longer than any provider goes on retrying a webhook: what was purged from the ledger would be new again."""
 
@@ -76,6 +85,7 @@ def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Pa
         keys=keys,
         webhook_limit=_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE),
         keeping=keeping(environment),
+        bounds=_bounds(environment),
         warnings=(*_strange_names(environment, providers), *filed.warnings),
     )
 
@@ -96,6 +106,20 @@ def keeping(environment: Mapping[str, str]) -> Keeping:
             f"BRIDGE_KEEP_LEDGER must be {least} or more: as long as events are kept, and longer than any provider retries"
         )
     return Keeping(bodies=bodies, events=events, ledger=ledger)
+
+
+def _bounds(environment: Mapping[str, str]) -> Bounds:
+    waiting = _number(environment, "BRIDGE_QUEUE_LIMIT", BOUNDS.waiting)
+    patience = _number(environment, "BRIDGE_QUEUE_PATIENCE", BOUNDS.patience.seconds)
+    if not waiting:
+        raise SettingsError(
+            "BRIDGE_QUEUE_LIMIT must be 1 or more: a request that may not wait for the disk is not kept"
+        )
+    if not 1 <= patience <= MOST_PATIENCE:
+        raise SettingsError(
+            f"BRIDGE_QUEUE_PATIENCE must be from 1 to {MOST_PATIENCE} seconds: providers wait no longer"
+        )
+    return Bounds(waiting, timedelta(seconds=patience), _bytes(environment, "BRIDGE_MIN_FREE", BOUNDS.min_free))
 
 
 def mappings_folder(environment: Mapping[str, str]) -> Path | None:
@@ -156,6 +180,14 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text):
         raise SettingsError(f"{name} must be a whole number such as {default}")
     return int(text)
+
+
+def _bytes(environment: Mapping[str, str], name: str, usual: int) -> int:
+    text = environment.get(name) or str(usual)
+    found = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]*)", text.strip())
+    if found is None or found[2].lower() not in UNITS:
+        raise SettingsError(f"{name} must be a number of bytes, or one with a unit, such as 64MiB or 2GiB")
+    return int(found[1]) * UNITS[found[2].lower()]
 
 
 def _days(environment: Mapping[str, str], name: str, usual: timedelta) -> timedelta:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.store import KEEPING, Keeping
+from bridge.store import BOUNDS, KEEPING, Bounds, Keeping
 
 MEBIBYTE = 1024 * 1024
 
@@ -35,6 +35,13 @@ TABLE = (
     Setting("BRIDGE_API_KEYS", "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`"),
     Setting("BRIDGE_API_RATE", "1000", "requests a minute that each API key may make, `0` for no limit"),
     Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
+    Setting(
+        "BRIDGE_MIN_FREE",
+        "64MiB",
+        "free disk, in bytes or `MiB`, `GiB`, below which new requests get 503, `0` for none",
+    ),
+    Setting("BRIDGE_QUEUE_LIMIT", "10000", "requests that may wait for the disk; more get 503"),
+    Setting("BRIDGE_QUEUE_PATIENCE", "5", "seconds that a request may wait for the disk before it gets 503"),
     Setting("BRIDGE_KEEP_BODIES", "30", "days that a translated or ignored webhook's body is kept"),
     Setting("BRIDGE_KEEP_EVENTS", "90", "days that webhooks, events, deliveries and dead letters are kept"),
     Setting("BRIDGE_KEEP_LEDGER", "400", "days that what was known is recognised as a duplicate, 31 at least"),
@@ -87,4 +94,5 @@ class Settings:
     keys: tuple[KeySettings, ...] = ()
     webhook_limit: int = 5 * MEBIBYTE
     keeping: Keeping = KEEPING
+    bounds: Bounds = BOUNDS
     warnings: tuple[str, ...] = ()

@@ -8,16 +8,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bridge.errors import SettingsError
-from bridge.store import Store
+from bridge.store import BOUNDS, Bounds, Store
 from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore
 
 __all__ = ["open_store"]
 
 
-def open_store(url: str, *, ledger_window: timedelta = LEDGER_WINDOW) -> Store:
+def open_store(url: str, *, ledger_window: timedelta = LEDGER_WINDOW, bounds: Bounds = BOUNDS) -> Store:
     """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
-    A conversion's claim makes the same one a duplicate for `ledger_window`.
+    A conversion's claim makes the same one a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """
@@ -34,4 +34,4 @@ def open_store(url: str, *, ledger_window: timedelta = LEDGER_WINDOW) -> Store:
         )
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
-    return SqliteStore(path, ledger_window=ledger_window)
+    return SqliteStore(path, ledger_window=ledger_window, bounds=bounds)

@@ -48,6 +48,7 @@ def settings_for(url: str) -> dict[str, str]:
         "BRIDGE_TRACK_KEY": KEY,
         "BRIDGE_TRACK_RATE": "0",
         "BRIDGE_KEEP_BODIES": "0",  # so that the purge has something to do
+        "BRIDGE_MIN_FREE": "0",
     }
 
 

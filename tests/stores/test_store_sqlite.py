@@ -21,7 +21,7 @@ from store_made import NOW, SECOND, accepted, event, keep, order, routed, webhoo
 
 from bridge.errors import SettingsError, StoreUnavailable, StoreUnusable
 from bridge.model import Routed
-from bridge.store import Filter, Store, Tally
+from bridge.store import Bounds, Filter, Store, Tally
 from bridge.stores import open_store
 from bridge.stores.sqlite import SqliteStore, file, trouble
 from bridge.stores.sqlite.schema import STEPS
@@ -287,7 +287,7 @@ def test_a_step_that_fails_leaves_the_version_before_it(tmp_path: Path) -> None:
 
 def test_a_lock_that_another_process_holds_is_said_and_passes(tmp_path: Path) -> None:
     async def story() -> None:
-        store = SqliteStore(str(tmp_path / "x.db"), queue_patience=timedelta(milliseconds=50))
+        store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(patience=timedelta(milliseconds=50)))
         with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreUnavailable, match=r"x\.db is locked by another process") as said:

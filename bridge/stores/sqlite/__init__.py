@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from bridge.errors import StoreUnavailable
 from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Wanting, Webhook
 from bridge.store import (
+    BOUNDS,
     KEEPING,
+    Bounds,
     Claimed,
     DeliveryDetail,
     DeliveryRow,
@@ -58,8 +60,6 @@ __all__ = ["SqliteStore"]
 
 LEDGER_WINDOW = KEEPING.ledger
 """How long a conversion's claim makes the same one a duplicate."""
-QUEUE_LIMIT = 10_000
-QUEUE_PATIENCE = timedelta(seconds=5)
 SORTED = 1000
 """Webhooks that are sorted in at a time before a question is answered."""
 
@@ -67,23 +67,15 @@ SORTED = 1000
 class SqliteStore:
     """A `bridge.store.Store` in the file at `path`; the promise says what each verb does.
 
-    Opening makes the file, or leads it up to this version; raises StoreUnusable or StoreUnavailable. At most
-    `queue_limit` of `keep` and `accept` wait for the disk, none longer than `queue_patience`, which is also how long
-    another process's lock is waited for.
+    Opening makes the file, or leads it up to this version; raises StoreUnusable or StoreUnavailable. The patience of
+    `bounds` is also how long another process's lock is waited for.
     """
 
-    def __init__(
-        self,
-        path: str,
-        *,
-        ledger_window: timedelta = LEDGER_WINDOW,
-        queue_limit: int = QUEUE_LIMIT,
-        queue_patience: timedelta = QUEUE_PATIENCE,
-    ) -> None:
+    def __init__(self, path: str, *, ledger_window: timedelta = LEDGER_WINDOW, bounds: Bounds = BOUNDS) -> None:
         file.prepare(path)
         self._window = ledger_window
-        self._writer = Writer(path, limit=queue_limit, patience=queue_patience)
-        self._reader = Reader(path, patience=queue_patience)
+        self._writer = Writer(path, limit=bounds.waiting, patience=bounds.patience, min_free=bounds.min_free)
+        self._reader = Reader(path, patience=bounds.patience)
         self._webhooks = Arrivals(self._keep)
         self._events = Arrivals(self._accept)
 
@@ -220,10 +212,8 @@ class SqliteStore:
         return await self._reader.read(lambda db: glance.glance(db, now=now))
 
     async def probe(self, *, now: datetime) -> None:
-        """Take a small durable write."""
-        await self._writer.write(
-            lambda db: clocks.proven(db, ms(now)),
-        )
+        """Take a small durable write, on the terms of a webhook that comes in."""
+        await self._writer.write(lambda db: clocks.proven(db, ms(now)), urgent=True)
 
     async def close(self) -> None:
         """Finish what is under way and let the file go; once more does nothing."""

@@ -19,6 +19,7 @@ from typing import TypeVar, cast
 from bridge.errors import StoreUnavailable
 from bridge.stores.sqlite import trouble
 from bridge.stores.sqlite.line import Line
+from bridge.stores.sqlite.room import Room
 
 T = TypeVar("T")
 Run = Callable[[sqlite3.Connection], object]
@@ -34,7 +35,7 @@ class _Job:
     run: Run
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[object]
-    count: int = 1
+    callers: int
     since: float = field(default_factory=time.monotonic)
     result: object = None
     error: Exception | None = None
@@ -51,11 +52,13 @@ class _Job:
 class Writer:
     """The thread and its queue. At most `limit` callers wait, none of them longer than `patience`.
 
-    Another process's lock is waited for no longer than that either.
+    Another process's lock is waited for no longer than that either. While the disk has less than `min_free` bytes, no
+    urgent job is done.
     """
 
-    def __init__(self, path: str, *, limit: int, patience: timedelta) -> None:
+    def __init__(self, path: str, *, limit: int, patience: timedelta, min_free: int = 0) -> None:
         self._line = Line(path, busy=patience)
+        self._room = Room(path, least=min_free)
         self._limit = limit
         self._patience = patience.total_seconds()
         self._urgent: deque[_Job] = deque()
@@ -74,8 +77,8 @@ class Writer:
         """The same, as a future of the running loop, for so many callers that wait for an answer.
 
         Raises StoreUnavailable when the queue is full or stands still; the future does when the store is in trouble.
-        Only what callers wait for is turned away by the queue: what the loops have to say of work that is done is
-        never lost to a rush.
+        Only what callers wait for is turned away by the queue or for want of room: what the loops have to say of
+        work that is done is never lost to a rush.
         """
         loop = asyncio.get_running_loop()
         job = _Job(run, loop, loop.create_future(), callers)
@@ -105,6 +108,7 @@ class Writer:
 
     def _work(self) -> None:
         while group := self._gathered():
+            self._turn_away(group)
             self._commit([job for job in group if job.error is None])
             _answer(group)
         self._line.drop()
@@ -115,13 +119,18 @@ class Writer:
             while not (self._urgent or self._other or self._closing):
                 self._changed.wait()
             group = [self._urgent.popleft() for _ in range(min(GROUP_URGENT, len(self._urgent)))]
-            self._callers -= sum(job.count for job in group)
+            self._callers -= sum(job.callers for job in group)
             oldest = time.monotonic() - self._patience
             for job in group:
                 if job.since < oldest:
                     job.error = _too_slow()
             group += [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
         return group
+
+    def _turn_away(self, group: Sequence[_Job]) -> None:
+        for job in group:
+            if job.callers and job.error is None:
+                job.error = self._room.lacking()
 
     def _commit(self, group: Sequence[_Job]) -> None:
         """Run a group, all of it in one transaction; when that fails, all of it has failed."""
