@@ -36,6 +36,11 @@ from bridge import ledger  # noqa: E402
 SECRET = "a made-up secret"
 API_KEY = "a-made-up-key"
 STORE = "trackbridge.db"
+FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm")
+OLD = 90 * 24 * 3600 * 1000
+"""Milliseconds after which a purge takes events and webhooks away."""
+NONE: Mapping[str, str] = {}
+NOBODY: Mapping[bytes, int] = {}
 LAUNCH = (sys.executable, str(HERE / "launch.py"))
 
 
@@ -166,14 +171,17 @@ class Load:
 
 
 def settled(folder: Path) -> bool:
-    """Whether nothing is left to translate or deliver."""
+    """Whether nothing is left to translate, deliver or take away."""
     with closing(sqlite3.connect(f"file:{folder / STORE}?mode=ro", uri=True, timeout=10)) as db:
         try:
             left = db.execute(
                 """
                 SELECT (SELECT count(*) FROM webhooks WHERE state = 'received')
                     + (SELECT count(*) FROM deliveries WHERE state = 'pending')
-                """
+                    + (SELECT count(*) FROM events WHERE created_at < :old)
+                    + (SELECT count(*) FROM webhooks WHERE received_at < :old)
+                """,
+                {"old": time.time_ns() // 1_000_000 - OLD},
             ).fetchone()
         except sqlite3.OperationalError:  # a lock, while the log is moved into the file
             return False
@@ -187,8 +195,18 @@ def quiet(folder: Path, settings: Mapping[str, str], *, patience: float = 60) ->
         assert bridge.stop() == 0
 
 
-def hold(folder: Path, load: Load, taken: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Every promise, looked for in the file and at the upstream; some figures."""
+def hold(
+    folder: Path,
+    load: Load,
+    taken: Sequence[Mapping[str, Any]],
+    *,
+    purged: Mapping[str, str] = NONE,
+    known: Mapping[bytes, int] = NOBODY,
+) -> dict[str, int]:
+    """Every promise, looked for in the file and at the upstream; some figures.
+
+    Events that were `purged` (each with its order) are gone, and the ledger still knows them by the keys in `known`.
+    """
     orders = {event["event_id"]: event["properties"]["order_id"] for event in taken}
     assert load.acknowledged <= set(orders.values()), f"lost: {sorted(load.acknowledged - set(orders.values()))[:5]}"
     assert set(orders.values()) <= load.sent, "invented"
@@ -201,26 +219,27 @@ def hold(folder: Path, load: Load, taken: Sequence[Mapping[str, Any]]) -> dict[s
         undelivered = "SELECT id FROM events WHERE number NOT IN (SELECT event FROM deliveries)"
         assert db.execute(undelivered).fetchall() == []
         made = dict(db.execute("SELECT id, order_id FROM events"))
-        assert made == orders, "the store and the upstream know different events"
-        _the_ledger_agrees(db)
+        assert not made.keys() & purged.keys(), "kept too long"
+        assert made | dict(purged) == orders, "the store and the upstream know different events"
+        _the_ledger_agrees(db, known)
         _the_counts_agree(db)
     return {
         "sent": len(load.sent),
         "acknowledged": len(load.acknowledged),
         "delivered": len(orders),
         "delivered_again": len(taken) - len(orders),
+        "purged": len(purged),
     }
 
 
-def _the_ledger_agrees(db: sqlite3.Connection) -> None:
-    known = dict(db.execute("SELECT key, number FROM ledger"))
-    expected: dict[bytes, int] = {}
+def _the_ledger_agrees(db: sqlite3.Connection, known: Mapping[bytes, int]) -> None:
+    expected = dict(known)
     for number, identity in db.execute("SELECT number, identity FROM webhooks"):
         expected |= dict.fromkeys(_parted(identity), number)
     for number, door, name, claims in db.execute("SELECT number, door, id, claims FROM events"):
         expected[ledger.event(door, name)] = number
         expected |= dict.fromkeys(_parted(claims), number)
-    assert known == expected
+    assert dict(db.execute("SELECT key, number FROM ledger")) == expected
 
 
 def _parted(keys: bytes) -> list[bytes]:
@@ -234,6 +253,8 @@ def _the_counts_agree(db: sqlite3.Connection) -> None:
         rows |= dict(db.execute(f"SELECT '{of}' || state, count(*) FROM {of} GROUP BY state"))
     rows["eventsfresh"] = db.execute("SELECT count(*) FROM events WHERE duplicate_of IS NULL").fetchone()[0]
     assert counted == rows
+    days = "SELECT received_at / 86400000, source, state, count(*) FROM webhooks GROUP BY 1, 2, 3"
+    assert set(db.execute("SELECT day, source, state, n FROM days WHERE n <> 0")) == set(db.execute(days))
 
 
 # ----------------------------------------------------------------------------------------------------------- the disk
@@ -274,9 +295,17 @@ class Disk:
         finally:
             (self._faults / name).unlink()
 
+    def begins(self, store: Path) -> None:
+        """The disk holds a copy of this store, on its platter, too, and nothing else of it."""
+        self._platter.mkdir(exist_ok=True)
+        for folder in (self.folder, self._platter):
+            for name in FILES:
+                (folder / name).unlink(missing_ok=True)
+            shutil.copy(store, folder / STORE)
+
     def power_is_back(self) -> None:
         """Every file is what had reached the platter."""
-        for name in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
+        for name in FILES:
             (self.folder / name).unlink(missing_ok=True)
             if (self._platter / name).exists():
                 shutil.copy(self._platter / name, self.folder / name)

@@ -1,5 +1,7 @@
 """Kills a bridge under load at random moments, again and again, and looks whether every promise held.
 
+It is killed while it takes, translates, delivers, purges, starts, and migrates stores of earlier versions.
+
     python tests/fire/crash.py --kills 300
 
 Not concerned with how the load is made or what must hold: that is in `blaze.py`.
@@ -14,28 +16,90 @@ import tempfile
 import time
 from pathlib import Path
 
-from blaze import Load, after_a_while, burning, hold, killed_while_starting, quiet, settings_for
+import httpx
+from blaze import (
+    API_KEY,
+    Load,
+    after_a_while,
+    burning,
+    disk,
+    hold,
+    killed_while_starting,
+    order,
+    purchase,
+    quiet,
+    settings_for,
+)
+from past import Gone, age, earlier, killed_while_migrating, waiting_to_go
 from peers import upstream
+
+from bridge.stores.sqlite.schema import STEPS
 
 STARTS = 3
 """Every so many kills comes one while it starts."""
+AGES = 4
+"""Every so many kills what is done with is made old, so that the next one is killed while it purges."""
+SIZE = 200
+"""Webhooks, and events, that a store of an earlier version holds."""
 
 
 def crash(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[str, int]:
     """Kill it so often; figures of what went on, once everything was looked at."""
     rng = random.Random(seed)
-    load = Load()
+    load, gone = Load(), Gone()
     with upstream() as peer:
         settings = settings_for(peer.url)
+        amid_purges = 0
         for number in range(kills):
+            old = 0
+            if number % AGES == AGES - 1:
+                age(folder, gone)
+                old = waiting_to_go(folder)
             if number % STARTS == 0:
                 killed_while_starting(folder, settings, rng.uniform(0.1, 1.2))
                 continue
             with burning(folder, settings) as bridge, load.on(bridge.url):
                 after_a_while(rng, longest)
                 bridge.kill()
+            amid_purges += 0 < waiting_to_go(folder) < old if old else 0
         quiet(folder, settings)
-        return hold(folder, load, peer.taken()) | {"kills": kills}
+        _sent_again(folder, settings, rng.sample(sorted(gone.events.items()), min(40, len(gone.events))))
+        figures = hold(folder, load, peer.taken(), purged=gone.events, known=gone.ledger)
+        return figures | {"kills": kills, "killed_amid_purges": amid_purges}
+
+
+def _sent_again(folder: Path, settings: dict[str, str], events: list[tuple[str, str]]) -> None:
+    """What was purged is known all the same when whoever told it tells it once more."""
+    with (
+        burning(folder, settings) as bridge,
+        httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {API_KEY}"}) as client,
+    ):
+        for event, name in events:
+            headers, raw = order(name)
+            by_key = event == f"e-{name}"
+            answer = (
+                client.post(f"{bridge.url}/v1/track", json=purchase(name))
+                if by_key
+                else client.post(f"{bridge.url}/webhooks/shopify", headers=headers, content=raw)
+            )
+            assert answer.status_code == 200
+        assert bridge.stop() == 0
+
+
+def crash_migrating(folder: Path, *, every: int = 1) -> dict[str, int]:
+    """Kill the migration from each earlier version at its every write, then let the last one go on."""
+    figures = {"migrations": 0, "migrations_killed": 0}
+    for version in range(1, len(STEPS)):
+        place, load = folder / f"version-{version}", Load()
+        place.mkdir()
+        earlier(place, load, version=version, size=SIZE)
+        figures["migrations_killed"] += sum(1 for _ in killed_while_migrating(disk(place), every=every))
+        with upstream() as peer:
+            settings = settings_for(peer.url)
+            quiet(place, settings)
+            hold(place, load, peer.taken())
+        figures["migrations"] += 1
+    return figures
 
 
 def main() -> int:
@@ -47,7 +111,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         print(f"seed {options.seed}", flush=True)  # noqa: T201  how it speaks
         began = time.monotonic()
-        figures = crash(Path(folder), kills=options.kills, seed=options.seed)
+        figures = crash_migrating(Path(folder)) | crash(Path(folder), kills=options.kills, seed=options.seed)
         print(" ".join(f"{name}={value}" for name, value in figures.items()), f"seconds={time.monotonic() - began:.0f}")  # noqa: T201  how it speaks
     return 0
 

@@ -2,6 +2,7 @@
  *
  * With $FIRE_PLATTER set, what is written stays in this process's memory (and in the file, as in the system's cache)
  * until it is flushed; only then does it reach the copy in that folder, which is all that a power cut leaves.
+ * With $FIRE_LAST=n, the process is killed where it would begin its n-th write, cut or flush.
  * While the folder $FIRE_FAULTS holds a file called no-space, no-flush, no-write or slow, that is what the disk does.
  */
 #define _GNU_SOURCE
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +45,12 @@ static int faulty(const char *fault) {
     if (!folder) return 0;
     snprintf(path, sizeof path, "%s/%s", folder, fault);
     return access(path, F_OK) == 0;
+}
+
+static void count_down(void) {
+    static long begun;
+    const char *last = getenv("FIRE_LAST");
+    if (last && __sync_add_and_fetch(&begun, 1) == atol(last)) raise(SIGKILL);
 }
 
 static int path_of(int fd, char *path) {
@@ -119,6 +127,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off_t at) {
     REAL(ssize_t, pwrite64, int, const void *, size_t, off_t);
     char path[LONGEST];
     if (!path_of(fd, path)) return real_pwrite64(fd, bytes, size, at);
+    count_down();
     if ((errno = refused())) return -1;
     ssize_t written = real_pwrite64(fd, bytes, size, at);
     if (written > 0) hold(path, bytes, written, at);
@@ -131,6 +140,7 @@ ssize_t write(int fd, const void *bytes, size_t size) {
     REAL(ssize_t, write, int, const void *, size_t);
     char path[LONGEST];
     if (fd <= 2 || !path_of(fd, path)) return real_write(fd, bytes, size);
+    count_down();
     if ((errno = refused())) return -1;
     off_t at = lseek(fd, 0, SEEK_CUR);
     ssize_t written = real_write(fd, bytes, size);
@@ -141,8 +151,10 @@ ssize_t write(int fd, const void *bytes, size_t size) {
 int ftruncate64(int fd, off_t length) {
     REAL(int, ftruncate64, int, off_t);
     char path[LONGEST];
+    int mine = path_of(fd, path);
+    if (mine) count_down();
     int done = real_ftruncate64(fd, length);
-    if (done == 0 && path_of(fd, path)) hold(path, NULL, -1, length);
+    if (done == 0 && mine) hold(path, NULL, -1, length);
     return done;
 }
 
@@ -151,6 +163,7 @@ int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
 static int flushed(int fd, int (*real)(int)) {
     char path[LONGEST];
     if (!path_of(fd, path)) return real(fd);
+    count_down();
     if (faulty("slow")) usleep(300000);
     if (faulty("no-flush")) {
         errno = EIO;

@@ -7,15 +7,24 @@ from pathlib import Path
 
 import pytest
 from blaze import Disk, Load, after_a_while, burning, disk, hold, quiet, settings_for
-from crash import crash
+from crash import crash, crash_migrating
 from line import cutting
 from peers import Upstream, upstream
 from receiver import receiving
+
+from bridge.stores.sqlite.schema import STEPS
 
 
 def test_a_bridge_killed_at_random_moments_keeps_every_promise(tmp_path: Path) -> None:
     figures = crash(tmp_path, kills=9, seed=1, longest=1.5)
     assert figures["acknowledged"] > 100
+    assert figures["purged"] > 0
+
+
+def test_a_migration_killed_at_any_write_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    figures = crash_migrating(tmp_path, every=5)
+    assert figures["migrations"] == len(STEPS) - 1
+    assert figures["migrations_killed"] > 3
 
 
 def test_an_upstream_killed_at_random_moments_gets_every_event(tmp_path: Path) -> None:

@@ -1,0 +1,190 @@
+"""Stores with a past: of earlier schema versions with content, and with rows that are older than they are.
+
+Everything is written in SQL, since today's verbs know today's tables only. Not concerned with killing anybody.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blaze import OLD, STORE, Disk, Load, order, purchase
+from peers import clean_environment
+
+from bridge import ledger
+from bridge.stores.sqlite import file
+from bridge.stores.sqlite.schema import STEPS
+
+PREPARE = f"from bridge.stores.sqlite import file; file.prepare({STORE!r})"
+PAST = 100 * 24 * 3600 * 1000
+"""So much older, in milliseconds, are aged rows: longer than events are kept."""
+
+
+# ------------------------------------------------------------------------------------------- earlier schema versions
+
+
+def earlier(folder: Path, load: Load, *, version: int, size: int) -> None:
+    """A store of an earlier version: webhooks that are to be translated, and events that are to be delivered."""
+    path = folder / STORE
+    file.prepare(str(path), steps=STEPS[:1])
+    with closing(sqlite3.connect(path)) as db, db:
+        for number in range(1, size + 1):
+            _webhook(db, f"was-{version}-w-{number}", number)
+            _event(db, f"was-{version}-e-{number}")
+            load.sent |= {f"was-{version}-w-{number}", f"was-{version}-e-{number}"}
+            load.acknowledged |= {f"was-{version}-w-{number}", f"was-{version}-e-{number}"}
+    file.prepare(str(path), steps=STEPS[:version])
+
+
+def _webhook(db: sqlite3.Connection, name: str, number: int) -> None:
+    headers, raw = order(name)
+    key, now = ledger.signed_webhook("shopify", f"w-{name}"), _now()
+    db.execute("INSERT INTO bodies VALUES (?, ?)", (number, raw))
+    db.execute(
+        """
+        INSERT INTO webhooks (source, id, topic, state, received_at, due, headers, query, identity, body)
+        VALUES ('shopify', ?, 'orders/paid', 'received', ?, ?, ?, '', ?, ?)
+        """,
+        (f"w-{name}", now, now, json.dumps({name.lower(): value for name, value in headers.items()}), key, number),
+    )
+    db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (key, number, now))
+
+
+def _event(db: sqlite3.Connection, name: str) -> None:
+    text, now = json.dumps(purchase(name)).encode(), _now()
+    number = db.execute(
+        """
+        INSERT INTO events (
+            id, door, event_type, test, text, occurred_at, created_at, order_id, notes, hashed, claims, differs
+        ) VALUES (?, 'key:env-1', 'purchase', 0, ?, ?, ?, ?, '', '', ?, 0)
+        """,
+        (f"e-{name}", text, now, now, name, ledger.conversion("track", "purchase", name, test=False)),
+    ).lastrowid
+    for key in (ledger.event("key:env-1", f"e-{name}"), ledger.conversion("track", "purchase", name, test=False)):
+        db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (key, number, now))
+    db.execute(
+        "INSERT INTO deliveries (event, destination, state, due, created_at) VALUES (?, 'track', 'pending', ?, ?)",
+        (number, now, now),
+    )
+
+
+def killed_while_migrating(power: Disk, *, every: int) -> Iterator[int]:
+    """Kill the migration of the store that is there at its first write, and so on, `every` so many: which writes.
+
+    After each, whether the process was killed or the power failed, going on must end in what an undisturbed one makes.
+    Leaves the store migrated.
+    """
+    before, expected = power.folder / "before.db", power.folder / "undisturbed.db"
+    for path in (before, expected):
+        shutil.copy(power.folder / STORE, path)
+    file.prepare(str(expected))
+    for number in range(1, 100_000, every):
+        power.begins(before)
+        if not _killed(power, number):
+            return
+        yield number
+        for _ in ("the file as the killed one left it", "and as the platter has it"):
+            file.prepare(str(power.folder / STORE))
+            assert _content(power.folder / STORE) == _content(expected)
+            power.power_is_back()
+
+
+def _killed(power: Disk, number: int) -> bool:
+    """Whether it came to the write at which it dies."""
+    environment = clean_environment(power.powered | {"FIRE_LAST": str(number)})
+    ended = subprocess.run([sys.executable, "-c", PREPARE], cwd=power.folder, env=environment, check=False).returncode
+    assert ended in {0, -9}, ended
+    return ended != 0
+
+
+def _content(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return [*db.iterdump(), str(db.execute("PRAGMA user_version").fetchone())]
+
+
+# ------------------------------------------------------------------------------------------------------ older rows
+
+
+@dataclass
+class Gone:
+    """What was aged and so must go: events with their orders, and what the ledger goes on knowing them by."""
+
+    events: dict[str, str] = field(default_factory=dict)
+    ledger: dict[bytes, int] = field(default_factory=dict)
+
+
+def age(folder: Path, gone: Gone) -> None:
+    """Make everything that is done with, up to the first thing that is not, as old as what a purge takes away."""
+    with closing(sqlite3.connect(folder / STORE, timeout=10)) as db, db:
+        db.execute("BEGIN IMMEDIATE")
+        event, webhook, attempt = _done_with(db)
+        young = _now() - PAST // 2
+        for number, door, name, order_id, claims in db.execute(
+            "SELECT number, door, id, order_id, claims FROM events WHERE number <= ? AND created_at > ?", (event, young)
+        ):
+            gone.events[name] = order_id
+            gone.ledger |= dict.fromkeys([ledger.event(door, name), *_parted(claims)], number)
+        for number, identity in db.execute(
+            "SELECT number, identity FROM webhooks WHERE number <= ? AND received_at > ?", (webhook, young)
+        ):
+            gone.ledger |= dict.fromkeys(_parted(identity), number)
+        for statement, last in (
+            ("UPDATE events SET created_at = created_at - :past WHERE number <= :last AND created_at > :young", event),
+            ("UPDATE webhooks SET received_at = received_at - :past WHERE number <= :last AND received_at > :young", webhook),
+            ("UPDATE attempts SET started_at = started_at - :past WHERE number <= :last AND started_at > :young", attempt),
+        ):  # fmt: skip
+            db.execute(statement, {"past": PAST, "last": last, "young": young})
+        db.execute("DELETE FROM days")
+        db.execute(
+            "INSERT INTO days SELECT received_at / 86400000, source, state, count(*) FROM webhooks GROUP BY 1, 2, 3"
+        )
+
+
+def waiting_to_go(folder: Path) -> int:
+    """Events that are old and still there."""
+    with closing(sqlite3.connect(folder / STORE, timeout=10)) as db:
+        found: int = db.execute("SELECT count(*) FROM events WHERE created_at < ?", (_now() - OLD,)).fetchone()[0]
+    return found
+
+
+def _done_with(db: sqlite3.Connection) -> tuple[int, int, int]:
+    """The last event, webhook and attempt before which nothing is under way."""
+    event = db.execute(
+        """
+        SELECT coalesce((SELECT min(event) FROM deliveries WHERE state <> 'delivered'),
+                        (SELECT max(number) FROM events) + 1, 1) - 1
+        """
+    ).fetchone()[0]
+    webhook = db.execute(
+        """
+        SELECT coalesce((SELECT min(w.number) FROM webhooks AS w WHERE w.state = 'received'
+                         OR EXISTS (SELECT 1 FROM events WHERE events.webhook = w.number AND events.number > ?)),
+                        (SELECT max(number) FROM webhooks) + 1, 1) - 1
+        """,
+        (event,),
+    ).fetchone()[0]
+    attempt = db.execute(
+        """
+        SELECT coalesce((SELECT min(attempt) FROM attempted JOIN deliveries ON number = delivery WHERE event > ?),
+                        (SELECT max(number) FROM attempts) + 1, 1) - 1
+        """,
+        (event,),
+    ).fetchone()[0]
+    return event, webhook, attempt
+
+
+def _parted(keys: bytes) -> list[bytes]:
+    return [keys[at : at + ledger.KEY_SIZE] for at in range(0, len(keys), ledger.KEY_SIZE)]
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
