@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -359,5 +360,26 @@ def test_a_retry_by_hand_brings_a_dead_letter_back_to_life_and_probes_a_paused_d
             time.go_on(until=NOON + timedelta(seconds=4))
             await lived(forwarder(store, time, upstream.send, destination=one_by_one), time)
             assert sorted(upstream.taken()) == [1, 2]
+
+    run(test)
+
+
+def test_an_event_revised_while_its_request_is_under_way_is_sent_again_as_it_is_now(tmp_path: Path) -> None:
+    async def test() -> None:
+        time, sent = Time(), list[list[int]]()
+        async with opened(tmp_path) as store:
+
+            async def send(outgoing: Outgoing) -> Response:
+                sent.append(orders_of(outgoing))
+                if len(sent) == 1:
+                    [changed] = events([1])
+                    changed = replace(changed, event=replace(changed.event, text=b'{"order": 100}'))
+                    assert await store.revise(1, [changed], now=time.now) == 1
+                return TAKEN
+
+            await store.accept(events([1, 2]), now=NOON)
+            await lived(forwarder(store, time, send), time)
+            assert sent == [[1, 2], [100]]
+            assert [row.state for row in await rows(store)] == ["delivered", "delivered"]
 
     run(test)

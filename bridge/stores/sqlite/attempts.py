@@ -30,11 +30,27 @@ def record(  # noqa: PLR0913  the promise's own arguments
     """Write an attempt and what it came to; what was claimed and not sent is due when it was due before."""
     paused = paused_in_all(stands(db, attempt.destination), attempt.started_at)
     number = _attempted(db, attempt, settled)
-    for one in settled:
+    for one in _as_of_now(db, token, settled, now=now):
         if not _settle(db, one, token, attempt, number=number, paused=paused, now=now) and one.state == "delivered":
             _delivered_after_all(db, one, attempt, number=number, now=now)
     _give_back(db, token, sent={one.number for one in settled}, now=now)
     stand(db, standing)
+
+
+def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *, now: datetime) -> list[Settled]:
+    """What became of the deliveries; one that was sent with an older text than its event has now is due again."""
+    numbers = json.dumps([one.number for one in settled])
+    found = db.execute(
+        "SELECT number FROM deliveries WHERE number IN (SELECT value FROM json_each(?)) AND stale >= ?",
+        (numbers, token),
+    )
+    stale = {number for (number,) in found}
+    return [
+        Settled(one.number, DeliveryState.PENDING, next_attempt_at=now)
+        if one.number in stale and one.state is not DeliveryState.PENDING
+        else one
+        for one in settled
+    ]
 
 
 def _attempted(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[Settled]) -> int:

@@ -1,6 +1,7 @@
 """A webhook's events are made anew by a person's wish: what was made is written over, and goes out again.
 
-Not concerned with showing the difference before it.
+A claim under way carries the older text; it goes on, and the newer text goes out after it. Not concerned with showing
+the difference before it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
             "SELECT number, duplicate_of FROM events WHERE door = ? AND id = ?", (event.door, event.id)
         ).fetchone()
         if row is None:
-            making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
-            due += sum(route.skip is None for route in routed.routes)
+            (made,) = making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
+            if made.duplicate_of is None:
+                due += sum(route.skip is None for route in routed.routes)
             continue
         number, duplicate_of = row
         db.execute(
@@ -45,15 +47,16 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
 
 def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime) -> int:
     names = json.dumps([route.destination for route in routed.routes if route.skip is None])
-    # One under way is left to its claim: what it carries is settled before it is sent again.
-    changed = db.execute(
-        """
+    newest = db.execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'claims'), 0)").fetchone()[0]
+    where = "event = ?2 AND destination IN (SELECT value FROM json_each(?3))"
+    changed = db.execute(f"UPDATE deliveries SET stale = ?1 WHERE {where}", (newest, number, names)).rowcount  # noqa: S608  a condition that stands above
+    db.execute(
+        f"""
         UPDATE deliveries SET state = 'pending', due = ?1, reason = NULL, together = NULL, first_attempt_at = NULL,
             token = NULL, delivered_at = NULL
-        WHERE event = ?2 AND destination IN (SELECT value FROM json_each(?3))
-        AND NOT (state = 'pending' AND token IS NOT NULL AND due > ?1)
-        """,
+        WHERE {where} AND NOT (state = 'pending' AND token IS NOT NULL AND due > ?1)
+        """,  # noqa: S608  the same
         (ms(now), number, names),
-    ).rowcount
+    )
     making.deliver(db, [(number, route, ms(now)) for route in routed.routes])
     return changed

@@ -254,9 +254,15 @@ _INBOX = (
     "ALTER TABLE bodies ADD COLUMN form INTEGER NOT NULL DEFAULT 0",  # how its bytes are packed, 0: as they came
 )
 
+_REVISED = (
+    # An event was written over: claims up to this token carry its older text, and settle nothing of the newer one.
+    "ALTER TABLE deliveries ADD COLUMN stale INTEGER",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_WEBHOOKS, *_LEDGER, *_EVENTS, *_DELIVERIES, *_COUNTS),
     (*_WAITING, *_DAYS),
     _INBOX,
+    _REVISED,
 )
 """`STEPS[n]` leads from version n to version n + 1."""
