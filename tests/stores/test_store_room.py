@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from small_disk import MEBIBYTE, filled, small_disk
-from store_made import LEASE, NOW, accepted, all_of, attempt, claimed, routed, states, webhook
+from store_made import LEASE, NOW, accepted, all_of, attempt, claimed, keep, routed, states, webhook
 
 from bridge.errors import StoreUnavailable
 from bridge.model import DeliveryState
@@ -48,7 +48,7 @@ def test_with_little_room_nothing_new_is_taken_and_what_is_kept_is_worked_off(tm
             await store.record(due.token, attempt(), all_of(due, DeliveryState.DELIVERED), due.standing, now=NOW)
             assert await states(store) == {"evt_1": "delivered", "evt_3": "delivered"}
         await well_again(store)
-        assert not (await store.keep([webhook("b")]))[0].again
+        assert not (await keep(store, webhook("b")))[0].again
         assert len(await store.webhooks(Filter())) == 2
         await store.close()
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from bridge.model import Attempt, DeliveryState, Settled
 from bridge.store import Standing
@@ -30,11 +31,31 @@ def record(  # noqa: PLR0913  the promise's own arguments
     """Write an attempt and what it came to; what was claimed and not sent is due when it was due before."""
     paused = paused_in_all(stands(db, attempt.destination), attempt.started_at)
     number = _attempted(db, attempt, settled)
-    for one in _as_of_now(db, token, settled, now=now):
-        if not _settle(db, one, token, attempt, number=number, paused=paused, now=now) and one.state == "delivered":
-            _delivered_after_all(db, one, attempt, number=number, now=now)
+    ending = _Ending(db, token, attempt, number, span(paused), now)
+    for end, numbers in _alike(_as_of_now(db, token, settled, now=now)).items():
+        changed = ending.settle(end, numbers)
+        if changed < len(numbers) and end.state is DeliveryState.DELIVERED:
+            ending.delivered_after_all(end, numbers)
     _give_back(db, token, sent={one.number for one in settled}, now=now)
     stand(db, standing)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What may become of many deliveries at once."""
+
+    state: DeliveryState
+    reason: str | None
+    next_attempt_at: datetime | None
+    together: int | None
+
+
+def _alike(settled: Sequence[Settled]) -> dict[_End, list[int]]:
+    ends: dict[_End, list[int]] = {}
+    for one in settled:
+        end = _End(one.state, one.reason, one.next_attempt_at, one.together)
+        ends.setdefault(end, []).append(one.number)
+    return ends
 
 
 def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *, now: datetime) -> list[Settled]:
@@ -65,9 +86,9 @@ def _attempted(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[Settl
         ),
     ).lastrowid  # fmt: skip
     assert number is not None  # noqa: S101  an INSERT that did not raise has one
-    db.executemany(
-        "INSERT INTO attempted SELECT number, ? FROM deliveries WHERE number = ?",
-        [(number, one.number) for one in settled],
+    db.execute(
+        "INSERT INTO attempted SELECT number, ? FROM deliveries WHERE number IN (SELECT value FROM json_each(?))",
+        (number, json.dumps([one.number for one in settled])),
     )
     return number
 
@@ -76,53 +97,54 @@ def _first_bytes(answer: str) -> str:
     return text(answer).encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
 
 
-def _settle(  # noqa: PLR0913  all of it goes into one statement
-    db: sqlite3.Connection,
-    one: Settled,
-    token: int,
-    attempt: Attempt,
-    *,
-    number: int,
-    paused: timedelta,
-    now: datetime,
-) -> bool:
-    """Change a delivery that is still under this claim; False for one that is not."""
-    changed = db.execute(
-        """
-        UPDATE deliveries SET
-            state = ?, reason = ?, due = ?, together = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
-            paused_for = CASE WHEN first_attempt_at IS NULL THEN ? ELSE paused_for END,
-            first_attempt_at = coalesce(first_attempt_at, ?),
-            delivered_at = ?
-        WHERE number = ? AND token = ? AND state = 'pending'
-        """,
-        (
-            one.state, maybe_text(one.reason), ms(now) if one.next_attempt_at is None else ms_up(one.next_attempt_at),
-            one.together, attempt.counted, number, span(paused), ms(attempt.started_at),
-            ms(now) if one.state is DeliveryState.DELIVERED else None, one.number, token,
-        ),
-    ).rowcount  # fmt: skip
-    return changed == 1
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """One attempt, whose deliveries come to their ends. `paused` is how long its destination had been paused in all."""
 
+    db: sqlite3.Connection
+    token: int
+    attempt: Attempt
+    number: int
+    paused: int
+    now: datetime
 
-def _delivered_after_all(db: sqlite3.Connection, one: Settled, attempt: Attempt, *, number: int, now: datetime) -> None:
-    """The lease was lost and the upstream has taken it all the same: whoever has it now need not go on."""
-    db.execute(
-        """
-        UPDATE deliveries SET
-            state = 'delivered', reason = ?, attempts = attempts + ?, last_attempt = ?, token = NULL, together = NULL,
-            delivered_at = ?
-        WHERE number = ? AND state IN ('pending', 'dead')
-        """,
-        (maybe_text(one.reason), attempt.counted, number, ms(now), one.number),
-    )
+    def settle(self, end: _End, numbers: Sequence[int]) -> int:
+        """Change those deliveries that are still under this claim; how many were."""
+        due = ms(self.now) if end.next_attempt_at is None else ms_up(end.next_attempt_at)
+        return self.db.execute(
+            """
+            UPDATE deliveries SET
+                state = ?, reason = ?, due = ?, together = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
+                paused_for = CASE WHEN first_attempt_at IS NULL THEN ? ELSE paused_for END,
+                first_attempt_at = coalesce(first_attempt_at, ?),
+                delivered_at = ?
+            WHERE number IN (SELECT value FROM json_each(?)) AND token = ? AND state = 'pending'
+            """,
+            (
+                end.state, maybe_text(end.reason), due, end.together, self.attempt.counted, self.number, self.paused,
+                ms(self.attempt.started_at), ms(self.now) if end.state is DeliveryState.DELIVERED else None,
+                json.dumps(numbers), self.token,
+            ),
+        ).rowcount  # fmt: skip
+
+    def delivered_after_all(self, end: _End, numbers: Sequence[int]) -> None:
+        """The lease was lost and the upstream has taken it all the same: whoever has it now need not go on."""
+        self.db.execute(
+            """
+            UPDATE deliveries SET
+                state = 'delivered', reason = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
+                together = NULL, delivered_at = ?
+            WHERE number IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'dead')
+            """,
+            (maybe_text(end.reason), self.attempt.counted, self.number, ms(self.now), json.dumps(numbers)),
+        )
 
 
 def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int], now: datetime) -> None:
     """End the claim. What it still holds gets its old due back, and so its place in the order; none later than now."""
     found = db.execute("DELETE FROM claims WHERE token = ? RETURNING held", (token,)).fetchone()
-    held: list[tuple[int, int]] = json.loads(found[0]) if found else []
+    held: list[tuple[int, int]] = [one for one in json.loads(found[0]) if one[0] not in sent] if found else []
     db.executemany(
         "UPDATE deliveries SET due = min(?, ?), token = NULL WHERE number = ? AND token = ? AND state = 'pending'",
-        [(due, ms(now), number, token) for number, due in held if number not in sent],
+        [(due, ms(now), number, token) for number, due in held],
     )

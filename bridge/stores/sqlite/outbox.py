@@ -106,8 +106,9 @@ def _hold(db: sqlite3.Connection, destination: str, rows: Sequence[Row], *, at: 
         (destination, until, json.dumps([row[:2] for row in rows])),
     ).lastrowid
     assert token is not None  # noqa: S101  an INSERT that did not raise has one
-    db.executemany(
-        "UPDATE deliveries SET due = ?, token = ? WHERE number = ?", [(until, token, row[0]) for row in rows]
+    db.execute(
+        "UPDATE deliveries SET due = ?, token = ? WHERE number IN (SELECT value FROM json_each(?))",
+        (until, token, json.dumps([row[0] for row in rows])),
     )
     return token
 
