@@ -6,19 +6,28 @@ with metrics.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 import sys
-from datetime import UTC, datetime, timedelta
+import time
+from contextlib import nullcontext, suppress
+from datetime import datetime, timedelta
+from typing import TextIO
 
 LOGGER = logging.getLogger("trackbridge")
 SERVER = logging.getLogger("uvicorn.error")
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/+-*#@")
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/+*#@-]+")
 
 
 def line(what: str, **fields: object) -> None:
     """Write one line: what happened, then its fields; those that are None are left out."""
     if LOGGER.isEnabledFor(logging.INFO):
-        LOGGER.info("%s", _spelt(what, fields))
+        match LOGGER.handlers:
+            case [_Lines() as ours]:  # straight there: a record of `logging` costs more than the line
+                ours.put(time.time(), "info", _spelt(what, fields))
+            case _:
+                LOGGER.info("%s", _spelt(what, fields))
 
 
 def trouble(what: str, **fields: object) -> None:
@@ -43,21 +52,55 @@ class Seldom:
 
 def start(level: int = logging.INFO) -> None:
     """Send the log to standard error, each line with its UTC time."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Stamped("%(message)s"))
+    handler = _Lines(sys.stderr)
     for logger, least in ((LOGGER, level), (SERVER, logging.WARNING)):
         logger.handlers[:] = [handler]
         logger.setLevel(least)
         logger.propagate = False
 
 
-class _Stamped(logging.Formatter):
-    """One line a record, also for an exception: its traceback would show what a request held."""
+class _Lines(logging.Handler):
+    """One line a record, also for an exception: its traceback would show what a request held.
 
-    def format(self, record: logging.LogRecord) -> str:
-        record.exc_info = record.exc_text = None
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return f"{at} {record.levelname.lower()} {super().format(record)}"
+    The lines of one round of the event loop are written together at its end; trouble, and what is said outside a
+    loop, at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._waiting: list[str] = []
+        self._second = -1
+        self._stamp = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.put(record.created, record.levelname.lower(), record.getMessage())
+        if record.levelno > logging.INFO:
+            self.flush()
+
+    def put(self, at: float, level: str, text: str) -> None:
+        """A line, said at so many seconds since 1970."""
+        self._waiting.append(f"{self._stamped(at)}Z {level} {text}\n")
+        if len(self._waiting) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self.flush)
+            except RuntimeError:
+                self.flush()
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            lines, self._waiting = self._waiting, []
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                self._stream.write("".join(lines))
+                self._stream.flush()
+
+    def _stamped(self, at: float) -> str:
+        """The UTC time to the millisecond; most lines share their second with the one before."""
+        second = int(at)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._stamp}.{int((at - second) * 1000):03d}"
 
 
 def _spelt(what: str, fields: dict[str, object]) -> str:
@@ -66,7 +109,7 @@ def _spelt(what: str, fields: dict[str, object]) -> str:
 
 def _quoted(value: object) -> str:
     text = f"{value:.1f}" if isinstance(value, float) else str(value)
-    if text and _PLAIN.issuperset(text):
+    if _PLAIN.fullmatch(text):
         return text
     escaped = text[:500].encode("unicode_escape").decode("ascii").replace('"', '\\"')
     return f'"{escaped}"'
