@@ -48,7 +48,10 @@ def clock() -> datetime:
 
 def luck() -> str:
     """Twelve random letters of [a-z0-9], for ids."""
-    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
+    return secrets.token_bytes(12).translate(_LETTERS).decode()
+
+
+_LETTERS = bytes(b"abcdefghijklmnopqrstuvwxyz0123456789"[byte % 36] for byte in range(256))
 
 
 # ------------------------------------------------------------------------------------------------------ mappings
