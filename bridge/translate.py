@@ -22,7 +22,7 @@ LEASE = timedelta(seconds=10)
 """How long a pass may take; what a killed process had claimed is translated after it."""
 IDLE = 1.0
 """Seconds after which an idle loop looks again, for work that another process has kept."""
-SLICE = 8
+SLICE = 2
 """Webhooks translated in one go before requests get their turn."""
 
 

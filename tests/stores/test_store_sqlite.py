@@ -401,6 +401,32 @@ def test_trouble_is_told_with_the_file_and_the_mend(code: int, kind: type[StoreU
 # ---------------------------------------------------------------------------------------------------------- groups
 
 
+def test_after_a_long_job_of_a_loop_a_caller_is_answered_before_the_next_one(tmp_path: Path) -> None:
+    file.prepare(str(tmp_path / "x.db"))
+
+    async def story() -> None:
+        writer = Writer(str(tmp_path / "x.db"), limit=9, patience=timedelta(minutes=1))
+        held, release = threading.Event(), threading.Event()
+
+        def holds(_db: sqlite3.Connection) -> None:
+            held.set()
+            release.wait()
+
+        long = asyncio.ensure_future(writer.write(holds))
+        await asyncio.to_thread(held.wait)
+        loop = asyncio.ensure_future(writer.write(lambda _db: None))
+        caller = asyncio.ensure_future(writer.write(lambda _db: None, urgent=True))
+        await asyncio.sleep(0.2)  # as long as the loops' job takes
+        release.set()
+        await caller
+        assert long.done()
+        assert not loop.done(), "it has its turn when nobody waits"
+        await loop
+        await asyncio.to_thread(writer.close)
+
+    asyncio.run(story())
+
+
 def test_a_full_queue_refuses_callers_and_never_the_loops(tmp_path: Path) -> None:
     opened_and_closed(tmp_path / "x.db")
 

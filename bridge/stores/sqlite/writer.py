@@ -1,7 +1,8 @@
 """The one thread that writes: whatever waits at a moment shares one transaction, and so one flush to the disk.
 
-There is no timer: while one group is being flushed the next one gathers. Each job stands in a savepoint of its own,
-so that one that fails takes nothing with it. Not concerned with what a job does.
+There is no timer: while one group is being flushed the next one gathers. While callers wait for an answer, the jobs of
+the loops get a part of the time only: a burst does not wait for what it will come to. Each job stands in a savepoint
+of its own, so that one that fails takes nothing with it. Not concerned with what a job does.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ Run = Callable[[sqlite3.Connection], object]
 GROUP_URGENT = 1000
 GROUP_OTHER = 16
 """How many jobs of either kind share a transaction at most: those that a caller waits for, and the loops'."""
+LOOPS_SHARE = 0.25
+"""The part of the writer's time that the loops' jobs may take while callers wait."""
 _SHORTLY = timedelta(seconds=1)
 
 
@@ -66,6 +69,7 @@ class Writer:
         self._other: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._loops_after = 0.0
         self._thread = threading.Thread(target=self._work, name="trackbridge-writer", daemon=True)
         self._thread.start()
 
@@ -108,9 +112,13 @@ class Writer:
 
     def _work(self) -> None:
         while group := self._gathered():
+            began = time.monotonic()
             self._turn_away(group)
             self._commit([job for job in group if job.error is None])
             _answer(group)
+            if not all(job.callers for job in group):
+                ended = time.monotonic()
+                self._loops_after = ended + (ended - began) * (1 / LOOPS_SHARE - 1)
         self._line.drop()
 
     def _gathered(self) -> list[_Job]:
@@ -124,7 +132,8 @@ class Writer:
             for job in group:
                 if job.since < oldest:
                     job.error = _too_slow()
-            group += [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
+            if not group or time.monotonic() >= self._loops_after:
+                group += [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
         return group
 
     def _turn_away(self, group: Sequence[_Job]) -> None:
