@@ -1,0 +1,39 @@
+"""Signed webhooks into a bridge as it is installed, at so many connections, against the floor.
+
+Each measurement has a fresh store; the bridge translates and delivers to a sink meanwhile, as it does for its owner.
+Afterwards every webhook that was answered 200 must be in the store. Not concerned with when it is delivered.
+"""
+
+from __future__ import annotations
+
+import truth
+from figures import Figure, Rounds
+from goals import FLOOR, P99
+from ground import Ground, tell
+
+
+def measured(ground: Ground) -> list[Figure]:
+    """The floor and the bridge in turn, round after round."""
+    rounds = Rounds()
+    top = ground.ceiling(ground.plan.connections[0])
+    rounds.add("generator: requests to a C program", "1/s", top.rate)
+    for number in range(ground.plan.rounds):
+        for connections in ground.plan.connections:
+            tell(f"accept: round {number + 1}, {connections} connections")
+            _round(ground, connections, rounds)
+    return rounds.figures()
+
+
+def _round(ground: Ground, connections: int, rounds: Rounds) -> None:
+    floor = ground.load(ground.floor(), ground.webhook, ground.pace(connections))
+    with ground.bridge() as (bridge, _, folder):
+        seen = ground.load(bridge, ground.webhook, ground.pace(connections))
+        bridge.stop()
+        truth.webhooks_kept(folder, seen)
+    rounds.add(f"floor {connections}: requests", "1/s", floor.rate)
+    rounds.add(f"floor {connections}: {P99}", "ms", floor.p99_ms)
+    rounds.add(f"accept {connections}: requests", "1/s", seen.rate)
+    rounds.add(f"accept {connections}: {FLOOR}", "", seen.rate / floor.rate)
+    rounds.add(f"accept {connections}: p50", "ms", seen.p50_ms)
+    rounds.add(f"accept {connections}: {P99}", "ms", seen.p99_ms)
+    rounds.add(f"generator at {connections}: share of a core", "", seen.cpu)

@@ -1,0 +1,149 @@
+"""Who is measured, each in a process of its own on loopback: the floor, the sink, and a bridge as it is installed.
+
+Not concerned with loads.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import sysconfig
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+
+SECRET = "a made-up secret"
+API_KEY = "a-made-up-key"
+PATIENCE = 60.0
+TRACKBRIDGE = Path(sysconfig.get_path("scripts")) / "trackbridge"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A process that listens."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    def stop(self) -> None:
+        """End it gracefully; raises TimeoutExpired when it does not."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """End it as a power cut would, with all its children."""
+        for number in reversed(family(self.process.pid)):
+            subprocess.run(["kill", "-9", str(number)], check=False, stderr=subprocess.DEVNULL)
+        self.process.wait(PATIENCE)
+
+    def get(self, path: str) -> str:
+        """The body of a GET."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
+            return str(answer.read().decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Sink(Server):
+    """The upstream."""
+
+    file: Path
+
+    def count(self) -> int:
+        """How many events came, doubles too."""
+        return int(re.sub(r"\D", "", self.get("/count")))
+
+    def orders(self) -> list[str]:
+        """The order_id of every event that came, in order, doubles too."""
+        self.count()
+        return [line[1:] for line in self.file.read_text().splitlines() if line.startswith("o")]
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that came of it, parents first."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                found.extend(int(child) for child in task.read_text().split())
+            except OSError:  # it has ended
+                continue
+    return found
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Nothing of this process's but what any needs, and the settings."""
+    return {name: environ[name] for name in ("PATH", "HOME", "LANG") if name in environ} | dict(settings)
+
+
+def settings(sink: Sink | None) -> dict[str, str]:
+    """A bridge for Shopify and the track API without limits, which delivers to the sink."""
+    made = {"SHOPIFY_WEBHOOK_SECRET": SECRET, "BRIDGE_API_KEYS": API_KEY, "BRIDGE_API_RATE": "0"}
+    if sink:
+        upstream = f"http://127.0.0.1:{sink.port}"
+        made |= {"BRIDGE_TRACK_URL": upstream, "BRIDGE_TRACK_KEY": "upstream-key", "BRIDGE_TRACK_RATE": "0"}
+    return made
+
+
+@contextmanager
+def floor() -> Iterator[Server]:
+    """The bare POST."""
+    with _running([sys.executable, str(Path(__file__).with_name("floor.py"))], env=environment({})) as process:
+        yield Server(process, int(_line(process)))
+
+
+@contextmanager
+def sink(program: Path, file: Path) -> Iterator[Sink]:
+    """An upstream that writes what it takes to the file."""
+    with _running([str(program), str(file)], env=environment({})) as process:
+        yield Sink(process, int(_line(process)), file)
+
+
+@contextmanager
+def bridge(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+    """`trackbridge serve` on the folder's store; its log goes to `serve.log` there."""
+    with (folder / "serve.log").open("a") as log:
+        words = [str(TRACKBRIDGE), "serve", "--port", "0"]
+        with _running(words, env=environment(settings), folder=folder, log=log.fileno()) as process:
+            yield Server(process, _bridge_port(process, folder / "serve.log"))
+
+
+def _bridge_port(process: subprocess.Popen[str], log: Path) -> int:
+    assert process.stdout
+    port = None
+    for line in process.stdout:
+        if found := re.search(r"listens on \S+:(\d+)", line):
+            port = int(found[1])
+        if line.startswith("track API:"):
+            break
+    if port is None:
+        raise RuntimeError(f"serve did not start: {log.read_text()[-2000:]}")
+    return port
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline()
+
+
+@contextmanager
+def _running(
+    words: Sequence[str], *, env: Mapping[str, str], folder: Path | None = None, log: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(words, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stdout.close()
