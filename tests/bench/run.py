@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import accept
+import end_to_end
 import machine
+import tracking
 from figures import Figure, aligned, shown
 from goals import goal_of, missed
 from ground import Ground, Plan, ground, tell
@@ -24,6 +26,10 @@ from wrong import WrongAnswer
 
 PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "accept": accept.measured,
+    "track": tracking.single,
+    "batch": tracking.batch,
+    "offered": end_to_end.offered,
+    "burst": end_to_end.burst,
 }
 ONLY_BY_NAME = {"peers"}
 
