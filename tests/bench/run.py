@@ -16,8 +16,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import accept
+import at_rest
 import end_to_end
+import growth
 import machine
+import replay
 import tracking
 from figures import Figure, aligned, shown
 from goals import goal_of, missed
@@ -30,6 +33,11 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "batch": tracking.batch,
     "offered": end_to_end.offered,
     "burst": end_to_end.burst,
+    "replay": replay.measured,
+    "cold-start": at_rest.cold_start,
+    "memory": at_rest.memory,
+    "idle": at_rest.idle,
+    "growth": growth.measured,
 }
 ONLY_BY_NAME = {"peers"}
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from os import environ
 from pathlib import Path
 
+from processes import family
+
 SECRET = "a made-up secret"
 API_KEY = "a-made-up-key"
 PATIENCE = 60.0
@@ -61,18 +63,6 @@ class Sink(Server):
         """The order_id of every event that came, in order, doubles too."""
         self.count()
         return [line[1:] for line in self.file.read_text().splitlines() if line.startswith("o")]
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that came of it, parents first."""
-    found = [pid]
-    for one in found:
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                found.extend(int(child) for child in task.read_text().split())
-            except OSError:  # it has ended
-                continue
-    return found
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

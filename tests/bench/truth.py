@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,12 +70,17 @@ def arrived(sink: Sink, *seen: Seen) -> None:
     _compare("at the sink", Counter(dict.fromkeys(map(int, sink.orders()), 1)), *seen)
 
 
+def same(where: str, found: Counter[int], *, acknowledged: AbstractSet[int], sent: Container[int]) -> None:
+    """What was found is all that was acknowledged, nothing that was not sent, and nothing twice."""
+    lost = acknowledged - found.keys()
+    invented = [number for number in found if number not in sent]
+    doubled = [number for number, times in found.items() if times > 1]
+    hold(not lost, f"{len(lost)} of {len(acknowledged)} answered 200 are not {where}, such as {sorted(lost)[:3]}")
+    hold(not invented, f"{len(invented)} {where} were never sent, such as {invented[:3]}")
+    hold(not doubled, f"{len(doubled)} are twice {where}, such as {doubled[:3]}")
+
+
 def _compare(where: str, found: Counter[int], *seen: Seen) -> None:
     acknowledged = {number for one in seen for number in one.numbers()}
     sent = {number for one in seen for number in range(one.first, one.first + one.sent * one.ids)}
-    lost = acknowledged - found.keys()
-    invented = found.keys() - sent
-    doubled = [number for number, times in found.items() if times > 1]
-    hold(not lost, f"{len(lost)} of {len(acknowledged)} answered 200 are not {where}, such as {sorted(lost)[:3]}")
-    hold(not invented, f"{len(invented)} {where} were never sent, such as {sorted(invented)[:3]}")
-    hold(not doubled, f"{len(doubled)} are twice {where}, such as {sorted(doubled)[:3]}")
+    same(where, found, acknowledged=acknowledged, sent=sent)

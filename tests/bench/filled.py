@@ -1,0 +1,69 @@
+"""Stores that were filled through their own verbs, as traffic would fill them, only in larger groups.
+
+Not concerned with what they are filled for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import made_up
+
+from bridge import ledger
+from bridge.model import Attempt, DeliveryState, Event, Route, Routed, SetAside, Settled, Webhook
+from bridge.store import Outcome, Pacing, Store
+
+SOURCE = "shopify"
+DESTINATION = "track"
+ASIDE = SetAside("shopify.yaml:1:1: made up for the bench")
+_LEASE = timedelta(minutes=5)
+_TOPIC = "orders/paid"
+
+
+def webhook(number: int, body: bytes, *, at: datetime) -> Webhook:
+    """An order as the receiver keeps it."""
+    name = f"w-{number}"
+    identity = ledger.unsigned_webhook(SOURCE, _TOPIC, name, body)
+    headers = {"content-type": "application/json", "x-shopify-topic": _TOPIC, "x-shopify-webhook-id": name}
+    return Webhook(SOURCE, name, _TOPIC, at, body, identity, headers)
+
+
+def purchase(number: int, *, at: datetime) -> Routed:
+    """A purchase on its way to the one destination."""
+    claim = ledger.conversion(SOURCE, "purchase", str(number), test=False)
+    text = made_up.numbered(made_up.event(), number)
+    made = Event(f"e-{number}", f"source:{SOURCE}", "purchase", test=False, text=text, occurred_at=at, claims=(claim,))
+    return Routed(made, (Route(DESTINATION),))
+
+
+def webhooks(numbers: Sequence[int], template: bytes, *, at: datetime) -> list[Webhook]:
+    """Orders of these numbers."""
+    return [webhook(number, made_up.numbered(template, number), at=at) for number in numbers]
+
+
+def outcomes(webhooks: Sequence[Webhook], *, aside_every: int) -> list[Outcome]:
+    """What claimed webhooks come to: each a purchase, one in so many (0: none) set aside."""
+    made = []
+    for one in webhooks:
+        number = int(one.id.removeprefix("w-"))
+        aside = aside_every and number % aside_every == 0
+        made.append(Outcome(one, ASIDE if aside else (purchase(number, at=one.received_at),)))
+    return made
+
+
+async def claim(store: Store, limit: int, *, now: datetime) -> tuple[Webhook, ...]:
+    """Claim received webhooks."""
+    return await store.claim_webhooks(now=now, limit=limit, lease=_LEASE)
+
+
+async def deliver(store: Store, limit: int, *, now: datetime) -> int:
+    """Claim due deliveries and record that all were taken; how many."""
+    pacing = Pacing(limit=limit, lanes=1, spacing=timedelta(), lease=_LEASE)
+    claimed = await store.claim_deliveries(DESTINATION, now=now, pacing=pacing)
+    if claimed is None:
+        return 0
+    attempt = Attempt(DESTINATION, now, timedelta(milliseconds=20), 200, "delivered", '{"success": true}')
+    settled = [Settled(one.number, DeliveryState.DELIVERED) for one in claimed.deliveries]
+    await store.record(claimed.token, attempt, settled, claimed.standing, now=now)
+    return len(settled)

@@ -1,0 +1,223 @@
+"""What a store's verbs cost once a million webhooks are kept, in units of the same verbs on a store of a few.
+
+Both are filled through their own verbs and asked in turn. At the end all of it has been kept long enough, and the file
+must shrink. The store that is nearly empty holds as many rows as a list shows and a purge's step looks at, so that both
+do the same work. Not concerned with what a request adds to a verb.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from time import monotonic, perf_counter
+
+import filled
+import made_up
+from figures import Figure, Rounds
+from ground import FIRST_NUMBER, Ground, tell
+from wrong import hold
+
+from bridge.model import Webhook
+from bridge.store import KEEPING, Filter, Store, WebhookDetail
+from bridge.stores import open_store
+
+FEW = 3000
+GROUP = 3000
+AT_ONCE = 100
+"""Webhooks that one measured verb takes, as when the bridge is busy."""
+REPEATS = 15
+"""Times that a verb is measured on each of the two in a round."""
+FILLING = 900.0
+PURGING = 600.0
+"""Seconds that filling and purging may take; what was not done then is told."""
+ASIDE_EVERY = 1000
+PURGE_LIMIT = 200
+TELLING = 10.0
+"""Seconds between two words of progress."""
+
+
+def measured(ground: Ground) -> list[Figure]:
+    """Fill, ask, purge."""
+    return asyncio.run(_story(ground.place(), ground.plan.webhooks, ground.plan.rounds))
+
+
+async def _story(folder: Path, webhooks: int, count: int) -> list[Figure]:
+    few, grown = _Kept(folder / "few.db"), _Kept(folder / "grown.db")
+    rounds = Rounds()
+    try:
+        await few.fill(FEW)
+        began = monotonic()
+        await grown.fill(webhooks)
+        rounds.add("growth: webhooks kept", "", grown.count)
+        rounds.add("growth: filled", "webhooks/s", grown.count / (monotonic() - began))
+        for number in range(count):
+            tell(f"growth: round {number + 1}")
+            await _round(few, grown, rounds)
+        before = await grown.size()
+        rounds.add("growth: bytes a webhook", "", before / grown.count)
+        began = monotonic()
+        rows = await grown.purge()
+        rounds.add("growth: purged", "rows/s", rows / (monotonic() - began))
+        rounds.add("growth: file after the purge", "of before", await grown.size() / before)
+    finally:
+        await few.store.close()
+        await grown.store.close()
+    return rounds.figures()
+
+
+async def _round(few: _Kept, grown: _Kept, rounds: Rounds) -> None:
+    for name in VERBS:
+        took: tuple[list[float], list[float]] = ([], [])
+        for _ in range(REPEATS):
+            for one, times in zip((few, grown), took, strict=True):
+                times.append(await one.timed(name))
+        rounds.add(f"growth: {name}", "x empty", median(took[1]) / median(took[0]))
+        rounds.add(f"growth: {name}, grown", "ms", median(took[1]) * 1000)
+
+
+class _Kept:
+    """A store, how many webhooks it has been given, and its verbs as they are measured."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self._body = made_up.event()
+        self._claimed: deque[tuple[Webhook, ...]] = deque()
+        self.open()
+
+    def open(self) -> None:
+        """Open it, or open it again."""
+        self.store: Store = open_store(f"sqlite:///{self.path}")
+
+    async def fill(self, count: int) -> None:
+        """Webhooks that came over twenty days, their events delivered, one in a thousand set aside."""
+        began = told = monotonic()
+        start = datetime.now(UTC) - timedelta(days=20)
+        while self.count < count and monotonic() - began < FILLING:
+            at = start + timedelta(days=20) * (self.count / count)
+            group = min(GROUP, count - self.count)
+            await self.store.keep(self._next(group, at))
+            claimed = await filled.claim(self.store, group, now=at)
+            await self.store.settle(filled.outcomes(claimed, aside_every=ASIDE_EVERY), now=at)
+            await filled.deliver(self.store, group, now=at)
+            if monotonic() - told > TELLING:
+                told = monotonic()
+                tell(f"growth: {self.count:,} of {count:,} webhooks, after {told - began:.0f} s")
+
+    async def timed(self, verb: str) -> float:
+        """Seconds that a verb took; what it is given was made before."""
+        call = VERBS[verb](self)
+        began = perf_counter()
+        await call()
+        return perf_counter() - began
+
+    async def purge(self) -> int:
+        """Everything was kept long enough; how many rows went."""
+        now = datetime.now(UTC) + KEEPING.ledger * 2
+        began = told = monotonic()
+        rows, place = 0, None
+        while monotonic() - began < PURGING:
+            step = await self.store.purge(KEEPING, now=now, place=place, limit=GROUP)
+            rows, place = rows + step.taken, step.place
+            if place is None:
+                break
+            if monotonic() - told > TELLING:
+                told = monotonic()
+                tell(f"growth: {rows:,} rows purged, after {told - began:.0f} s")
+        return rows
+
+    async def size(self) -> int:
+        """Bytes on disk, once nothing is under way."""
+        await self.store.close()
+        size = sum(file.stat().st_size for file in self.path.parent.glob(f"{self.path.name}*"))
+        self.open()
+        return size
+
+    def keeping(self) -> Call:
+        """A webhook comes in, with others."""
+        webhooks = self._next(AT_ONCE, datetime.now(UTC))
+        return lambda: self.store.keep(webhooks)
+
+    def claiming(self) -> Call:
+        """What came in is claimed."""
+
+        async def call() -> None:
+            self._claimed.append(await filled.claim(self.store, AT_ONCE, now=datetime.now(UTC)))
+
+        return call
+
+    def settling(self) -> Call:
+        """What was claimed becomes events."""
+        outcomes = filled.outcomes(self._claimed.popleft(), aside_every=0)
+        hold(len(outcomes) == AT_ONCE, f"{len(outcomes)} webhooks were claimed instead of {AT_ONCE}")
+        return lambda: self.store.settle(outcomes, now=datetime.now(UTC))
+
+    def delivering(self) -> Call:
+        """Deliveries are claimed and recorded."""
+        return lambda: filled.deliver(self.store, AT_ONCE, now=datetime.now(UTC))
+
+    def listing(self) -> Call:
+        """A screen of each kind."""
+
+        async def call() -> None:
+            screen = Filter(limit=50)
+            rows = (
+                await self.store.webhooks(screen),
+                await self.store.events(screen),
+                await self.store.deliveries(screen),
+            )
+            hold(all(len(found) == screen.limit for found in rows), "a list is shorter than it should be")
+
+        return call
+
+    def listing_rare(self) -> Call:
+        """What one row in a thousand is."""
+        return lambda: self.store.webhooks(Filter(state="set_aside", limit=FEW // ASIDE_EVERY))
+
+    def showing(self) -> Call:
+        """A webhook from the middle, with what it became, and its event."""
+        name = f"wh_{self.count // 2 + 1}"
+
+        async def call() -> None:
+            for one in await self.store.show(name):
+                if isinstance(one, WebhookDetail):
+                    await self.store.show(one.events[0].id)
+
+        return call
+
+    def telling(self) -> Call:
+        """What a status screen and metrics ask for."""
+
+        async def call() -> None:
+            await self.store.tally()
+            await self.store.glance(now=datetime.now(UTC))
+
+        return call
+
+    def purging(self) -> Call:
+        """A step in which nothing is old enough."""
+        return lambda: self.store.purge(KEEPING, now=datetime.now(UTC), place=None, limit=PURGE_LIMIT)
+
+    def _next(self, count: int, at: datetime) -> list[Webhook]:
+        first = FIRST_NUMBER + self.count
+        self.count += count
+        return filled.webhooks(range(first, first + count), self._body, at=at)
+
+
+Call = Callable[[], Awaitable[object]]
+VERBS: dict[str, Callable[[_Kept], Call]] = {
+    f"keep {AT_ONCE}": _Kept.keeping,
+    f"claim {AT_ONCE}": _Kept.claiming,
+    f"settle {AT_ONCE}": _Kept.settling,
+    f"deliver {AT_ONCE}": _Kept.delivering,
+    "list": _Kept.listing,
+    "list what is set aside": _Kept.listing_rare,
+    "show": _Kept.showing,
+    "status": _Kept.telling,
+    f"purge, a step of {PURGE_LIMIT}": _Kept.purging,
+}
+"""In this order: what one leaves is what the next takes."""
