@@ -1,19 +1,27 @@
-"""The two C programs of the bench, compiled once a run: the generator and the sink. Not concerned with running them."""
+"""The C programs of the bench, compiled once a run: the generator, the sink, and a poster for a peer of ours.
+
+Not concerned with running them.
+"""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "native"
 _PROGRAMS = {
     "load": ("load.c", "request.c", "http.c", "latency.c", "sha256.c"),
     "sink": ("sink.c", "http.c"),
+    "post": ("post.c",),
 }
 
 
 def compiled(folder: Path) -> dict[str, Path]:
-    """Each program by its name, made in the folder. Raises FileNotFoundError without `cc`."""
+    """Each program by its name, made in the folder. Ends the bench where there is no `cc`."""
+    if shutil.which("cc") is None:
+        sys.exit("the bench's generator is written in C, and there is no `cc`; install one, such as gcc")
     made = {}
     for name, sources in _PROGRAMS.items():
         made[name] = folder / name

@@ -2,15 +2,17 @@
 
     python tests/bench/run.py [--json] [--only NAME,…] [--rounds N] [--connections 32,64,128] [--strict]
 
-Loopback only. Parts take turns with the floor, round after round; what is told are medians, with min and max. Ends
-with 1 where an answer was wrong: lost, invented or refused; with --strict also where a goal was missed. Not concerned
-with how anything is measured: each part has its file.
+Loopback only. Half an hour or so, most of it for the store that grows (`--webhooks`); the peers only by name. Parts take
+turns with the floor, round after round; what is told are medians, with min and max. Ends with 1 where an answer was
+wrong: lost, invented or refused; with --strict also where a goal was missed. Not concerned with how anything is
+measured: each part has its file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ import end_to_end
 import growth
 import machine
 import replay
+import side_by_side
 import tracking
 from figures import Figure, aligned, shown
 from goals import goal_of, missed
@@ -38,6 +41,7 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "memory": at_rest.memory,
     "idle": at_rest.idle,
     "growth": growth.measured,
+    "peers": side_by_side.measured,
 }
 ONLY_BY_NAME = {"peers"}
 
@@ -61,7 +65,7 @@ def run(words: Sequence[str]) -> int:
             tell(f"{name} …")
             try:
                 figures += PARTS[name](place)
-            except WrongAnswer as error:
+            except (WrongAnswer, OSError, RuntimeError, subprocess.SubprocessError) as error:
                 wrong[name] = str(error)
     if options.json:
         print(json.dumps(_as_json(described, figures, wrong), indent=2, ensure_ascii=False))

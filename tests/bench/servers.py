@@ -5,6 +5,7 @@ Not concerned with loads.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -12,9 +13,8 @@ import sys
 import sysconfig
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from os import environ
 from pathlib import Path
 
 from processes import family
@@ -38,9 +38,11 @@ class Server:
         self.process.wait(PATIENCE)
 
     def kill(self) -> None:
-        """End it as a power cut would, with all its children."""
-        for number in reversed(family(self.process.pid)):
-            subprocess.run(["kill", "-9", str(number)], check=False, stderr=subprocess.DEVNULL)
+        """End it at once with all its children; held first, so that none starts another meanwhile."""
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in family(self.process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
         self.process.wait(PATIENCE)
 
     def get(self, path: str) -> str:
@@ -67,7 +69,7 @@ class Sink(Server):
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Nothing of this process's but what any needs, and the settings."""
-    return {name: environ[name] for name in ("PATH", "HOME", "LANG") if name in environ} | dict(settings)
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | dict(settings)
 
 
 def settings(sink: Sink | None) -> dict[str, str]:
@@ -82,14 +84,14 @@ def settings(sink: Sink | None) -> dict[str, str]:
 @contextmanager
 def floor() -> Iterator[Server]:
     """The bare POST."""
-    with _running([sys.executable, str(Path(__file__).with_name("floor.py"))], env=environment({})) as process:
+    with running([sys.executable, str(Path(__file__).with_name("floor.py"))], env=environment({})) as process:
         yield Server(process, int(_line(process)))
 
 
 @contextmanager
 def sink(program: Path, file: Path) -> Iterator[Sink]:
     """An upstream that writes what it takes to the file."""
-    with _running([str(program), str(file)], env=environment({})) as process:
+    with running([str(program), str(file)], env=environment({})) as process:
         yield Sink(process, int(_line(process)), file)
 
 
@@ -98,7 +100,7 @@ def bridge(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     """`trackbridge serve` on the folder's store; its log goes to `serve.log` there."""
     with (folder / "serve.log").open("a") as log:
         words = [str(TRACKBRIDGE), "serve", "--port", "0"]
-        with _running(words, env=environment(settings), folder=folder, log=log.fileno()) as process:
+        with running(words, env=environment(settings), folder=folder, log=log.fileno()) as process:
             yield Server(process, _bridge_port(process, folder / "serve.log"))
 
 
@@ -121,9 +123,10 @@ def _line(process: subprocess.Popen[str]) -> str:
 
 
 @contextmanager
-def _running(
+def running(
     words: Sequence[str], *, env: Mapping[str, str], folder: Path | None = None, log: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
+    """A process whose output is read, ended at the end whatever happened."""
     process = subprocess.Popen(words, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout
     try:
