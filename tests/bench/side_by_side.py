@@ -1,8 +1,8 @@
 """The same work given to trackbridge and to others in the same run: a signed webhook in, JSON out to the sink.
 
 How many a second, how soon, and what of that which was answered 200 never reaches the sink when the process and all its
-children are killed in the middle and it is started again. For the others that is told; for trackbridge one lost webhook is a wrong answer. Not
-concerned with installing anybody.
+children are killed in the middle and it is started again. For the others that is told; for trackbridge one lost webhook
+is a wrong answer. Not concerned with installing anybody.
 """
 
 from __future__ import annotations
