@@ -6,11 +6,12 @@ Not concerned with what the body says.
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from collections.abc import Awaitable, Generator
+from typing import ClassVar, cast
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 PATIENCE = 30.0
 """Seconds a body may take."""
@@ -56,26 +57,60 @@ async def read(receive: Receive, headers: Headers, *, limit: int, seconds: float
     """
     if _declared(headers) > limit:
         raise _too_large(limit)
+    first = Begun(receive())
+    if first.message is not None and not first.message.get("more_body", False):
+        return _within(limit, [_chunk(first.message)])  # there already, as most are: no clock for it
     try:
         async with asyncio.timeout(seconds):
-            return await _read(receive, limit)
+            return await _read(await first, receive, limit)
     except TimeoutError:
         raise TooSlow(f"the body took longer than {seconds:g} s; send it again") from None
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
+async def _read(message: Message, receive: Receive, limit: int) -> bytes:
+    chunks = [_chunk(message)]
+    size = len(chunks[0])
+    while message.get("more_body", False) and size <= limit:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            raise CutOff("the request ended before its body did")
-        chunks.append(message.get("body", b""))
+        chunks.append(_chunk(message))
         size += len(chunks[-1])
-        if size > limit:
-            raise _too_large(limit)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+    return _within(limit, chunks)
+
+
+def _chunk(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise CutOff("the request ended before its body did")
+    chunk: bytes = message.get("body", b"")
+    return chunk
+
+
+def _within(limit: int, chunks: list[bytes]) -> bytes:
+    body = b"".join(chunks)
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+class Begun:
+    """A message that is being received: `message` is it where it was there already, else it is to be awaited."""
+
+    def __init__(self, receiving: Awaitable[Message]) -> None:
+        self.message: Message | None = None
+        self._steps = cast("Generator[object, object, Message]", receiving.__await__())
+        self._step: object = None
+        try:
+            self._step = next(self._steps)
+        except StopIteration as done:
+            self.message = done.value
+
+    def __await__(self) -> Generator[object, object, Message]:
+        if self.message is not None:
+            return self.message
+        try:
+            yield self._step
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is the receiver's to hear of
+            yield self._steps.throw(error)
+        return (yield from self._steps)
 
 
 def plain(headers: Headers) -> None:

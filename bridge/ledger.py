@@ -46,9 +46,5 @@ def idempotency(door: str, path: str, key: str) -> bytes:
 
 
 def _key(*parts: str) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(4, "big"))
-        digest.update(encoded)
-    return digest.digest()[:KEY_SIZE]
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return hashlib.sha256(b"".join([len(one).to_bytes(4, "big") + one for one in encoded])).digest()[:KEY_SIZE]

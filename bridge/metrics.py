@@ -25,6 +25,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._children: dict[tuple[Counter | str, ...], Counter] = {}
         self._webhook_answers = Counter(
             "trackbridge_webhook_requests",
             "Requests to /webhooks/{source} by what became of them.",
@@ -77,7 +78,7 @@ class Metrics:
 
     def received(self, source: str, outcome: str, *, seconds: float) -> None:
         """A request to a source was answered."""
-        self._webhook_answers.labels(source, outcome).inc()
+        self._child(self._webhook_answers, source, outcome).inc()
         self._webhook_seconds.observe(seconds)
 
     def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
@@ -95,6 +96,13 @@ class Metrics:
         """A request to a destination ended."""
         self._attempts.labels(destination, outcome).inc()
         self._attempt_seconds.labels(destination).observe(seconds)
+
+    def _child(self, counter: Counter, *labels: str) -> Counter:
+        """A counter of these labels, looked up once: the library looks for it under a lock."""
+        found = self._children.get((counter, *labels))
+        if found is None:
+            found = self._children[counter, *labels] = counter.labels(*labels)
+        return found
 
     def page(self, tally: Tally, standings: Iterable[Standing], *, ready: bool, now: datetime) -> bytes:
         """All of it in the text format of Prometheus."""

@@ -120,10 +120,11 @@ _NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: 
 
 
 def _request(scope: Scope, content: bytes) -> Request:
+    """The request; ASGI gives names of headers in lower case."""
     query = scope["query_string"].decode("latin-1")
     return Request(
         method=scope["method"],
-        headers=tuple([(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]),
+        headers=tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]),
         body=content,
         query=tuple(parse_qsl(query, keep_blank_values=True)) if query else (),
         query_string=query,

@@ -16,14 +16,13 @@ from bridge.errors import StoreUnavailable
 from bridge.model import Accepted, Event, Ignored, Route, Routed, SetAside, Translated, Translation, Wanting, Webhook
 from bridge.source import Source
 from bridge.store import Outcome, Store
+from bridge.turns import Turns
 
 BATCH = 100
 LEASE = timedelta(seconds=10)
 """How long a pass may take; what a killed process had claimed is translated after it."""
 IDLE = 1.0
 """Seconds after which an idle loop looks again, for work that another process has kept."""
-SLICE = 2
-"""Webhooks translated in one go before requests get their turn."""
 
 
 class Watching(Protocol):
@@ -96,14 +95,14 @@ class Translator:
                 self._watching.translated(one.source, "again")
         outcomes = []
         waiting = []
-        for count, webhook in enumerate(webhooks, start=1):
+        turns = Turns()
+        for webhook in webhooks:
             result = await self._decided(webhook)
             if isinstance(result, Wanting):
                 waiting.append((webhook, result))
             else:
                 outcomes.append(Outcome(webhook, result))
-            if count % SLICE == 0:
-                await asyncio.sleep(0)
+            await turns.taken()
         await self._settled(outcomes)
         for webhook, wanting in waiting:  # after what came with them, which may be what they want
             await self._store.postpone(webhook.number, wanting, now=self._clock())

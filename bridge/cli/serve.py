@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,11 +29,14 @@ from bridge.settings import mappings_folder, secret_name
 from bridge.stores import open_store
 
 BACKLOG = 2048
+HANDOVER = 0.0005
+"""Seconds after which a thread lets go of Python's lock for another: the one that writes must not wait long for it."""
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to stop; 0 after a graceful stop."""
     log.start()
+    sys.setswitchinterval(HANDOVER)
     configured, mappings = configure(os.environ, options.config)
     listening = bind(options.host, options.port)
     store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)

@@ -84,7 +84,9 @@ class SqliteStore:
         await self._webhooks.bring(webhooks)
 
     def _keep(self, requests: Sequence[Sequence[Webhook]]) -> asyncio.Future[list[Exception | None]]:
-        return self._writer.asked(lambda db: inbox.keep(db, requests), callers=len(requests))
+        return self._writer.asked(
+            lambda db: inbox.keep(db, requests), callers=len(requests), single=inbox.is_handy(requests)
+        )
 
     async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
         """Give what was kept its place."""

@@ -34,15 +34,27 @@ def keep(db: sqlite3.Connection, requests: Sequence[Sequence[Webhook]]) -> list[
     return [None] * len(requests)
 
 
+def is_handy(requests: Sequence[Sequence[Webhook]]) -> bool:
+    """Whether all of it is packed into one row."""
+    return sum(map(_size, requests)) <= HANDY
+
+
 def _handy(requests: Sequence[Sequence[Webhook]]) -> Iterator[Sequence[Sequence[Webhook]]]:
+    if is_handy(requests):
+        yield requests
+        return
     first = size = 0
     for at, webhooks in enumerate(requests):
-        more = len(webhooks[0].body) if webhooks else 0
+        more = _size(webhooks)
         if at > first and size + more > HANDY:
             yield requests[first:at]
             first, size = at, 0
         size += more
     yield requests[first:]
+
+
+def _size(webhooks: Sequence[Webhook]) -> int:
+    return len(webhooks[0].body) if webhooks else 0
 
 
 def is_sorted(db: sqlite3.Connection) -> bool:

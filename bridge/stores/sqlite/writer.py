@@ -39,6 +39,7 @@ class _Job:
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[object]
     callers: int
+    single: bool
     since: float = field(default_factory=time.monotonic)
     result: object = None
     error: Exception | None = None
@@ -77,15 +78,16 @@ class Writer:
         """What `run` returns, once it is on disk; what it raises, with nothing of it kept."""
         return await self.asked(run, callers=1 if urgent else 0)
 
-    def asked(self, run: Callable[[sqlite3.Connection], T], *, callers: int) -> asyncio.Future[T]:
+    def asked(self, run: Callable[[sqlite3.Connection], T], *, callers: int, single: bool = False) -> asyncio.Future[T]:
         """The same, as a future of the running loop, for so many callers that wait for an answer.
 
+        `single` promises that it is one statement, which needs no transaction around it when it comes alone.
         Raises StoreUnavailable when the queue is full or stands still; the future does when the store is in trouble.
         Only what callers wait for is turned away by the queue or for want of room: what the loops have to say of
         work that is done is never lost to a rush.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(run, loop, loop.create_future(), callers)
+        job = _Job(run, loop, loop.create_future(), callers, single)
         with self._changed:
             self._admit(callers)
             (self._urgent if callers else self._other).append(job)
@@ -145,6 +147,9 @@ class Writer:
         """Run a group, all of it in one transaction; when that fails, all of it has failed."""
         try:
             db = self._line.ready()
+            if [job.single for job in group] == [True]:
+                _run_alone(db, group[0])
+                return
             db.execute("BEGIN IMMEDIATE")
             for job in group:
                 _run(db, job)
@@ -167,6 +172,16 @@ class Writer:
                 return StoreUnavailable(
                     f"a fault of trackbridge itself in its store ({type(error).__name__}); report it"
                 )
+
+
+def _run_alone(db: sqlite3.Connection, job: _Job) -> None:
+    """One statement, and so a transaction by itself: what is not begun need not be ended."""
+    try:
+        job.result = job.run(db)
+    except Exception as error:  # whatever it is, it is this job's alone
+        if isinstance(error, sqlite3.Error) and trouble.ends_the_group(error):
+            raise
+        job.error = error
 
 
 def _run(db: sqlite3.Connection, job: _Job) -> None:
