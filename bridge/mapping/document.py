@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,6 +27,7 @@ MOST_ALIASES = 20
 MOST_NODES = 100_000
 """Nodes of a file, each repeated part counted each time."""
 
+_TOO_DEEP = f"nested over {DEEPEST} deep"
 IN_QUOTES = "put the expression in quotes"
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _BARE_EXPRESSION = re.compile(r"(?:^|[:\-,\[{]\s+|[\[{])=[^\s=]")
@@ -177,6 +179,9 @@ def read(text: str | bytes, *, name: str, problems: Problems) -> Node | None:
 
 def _unreadable(file: File, error: yaml.MarkedYAMLError) -> tuple[Place, str]:
     mark = error.problem_mark or error.context_mark
+    deep = _beyond_the_deepest(file, mark.index if mark else 0)
+    if deep is not None:
+        return deep, _TOO_DEEP
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     what = f"not YAML: {error.problem or error.context}"
     begun = error.context_mark.line + 1 if error.context_mark and "flow" in (error.context or "") else line
@@ -185,6 +190,20 @@ def _unreadable(file: File, error: yaml.MarkedYAMLError) -> tuple[Place, str]:
     elif "tab" not in what and (_BARE_EXPRESSION.search(file.line(line)) or _tripped(file.line(line - 1))):
         what += f"; {IN_QUOTES}"
     return Place(file.name, line, column), what
+
+
+def _beyond_the_deepest(file: File, end: int) -> Place | None:
+    """Where what stands before `end` is nested too deep; None where it is not.
+
+    The scanner reads ahead, and has a deepest level of its own: it may give up before the parser tells of any.
+    """
+    depth = 0
+    with suppress(yaml.YAMLError):
+        for event in yaml.parse(file.text[:end], Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                return file.place(event.start_mark.index if event.start_mark else 0)
+    return None
 
 
 def _tripped(line: str) -> bool:
@@ -297,7 +316,7 @@ class _Composer:
         place = self._file.place(start)
         self._untagged(event.tag, place)
         if len(self._open) >= DEEPEST:
-            raise _Refused(place, f"nested over {DEEPEST} deep")
+            raise _Refused(place, _TOO_DEEP)
         if self._open and self._open[-1].is_table and len(self._open[-1].nodes) % 2 == 0:
             raise _Refused(place, "a key must be text")
         is_table = isinstance(event, yaml.MappingStartEvent)
