@@ -7,7 +7,7 @@ reverse. Not concerned with what a document means.
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
@@ -81,7 +81,10 @@ def _integer(digits: str) -> int:
 def _fraction(digits: str) -> Decimal:
     if len(digits) > 400:  # noqa: PLR2004
         raise ValueError("holds a number of over 400 digits")
-    number = Decimal(digits)
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:  # its exponent has nineteen digits or more
+        raise ValueError("holds a number beyond 1e400") from None
     if abs(number.adjusted()) > 400:  # noqa: PLR2004  1e400 would be 400 digits once it is added to anything
         raise ValueError("holds a number beyond 1e400")
     return number

@@ -120,6 +120,7 @@ def test_an_events_deliveries_go_where_its_key_says(tmp_path: Path) -> None:
         (b'{"event_type":"lead","a":NaN}', "NaN is not JSON"),
         (b'{"event_type":"lead","a":-Infinity}', "Infinity is not JSON"),
         (b'{"event_type":"lead","a":1e999}', "beyond 1e400"),
+        (b'{"event_type":"lead","a":1e99999999999999999999}', "beyond 1e400"),
         (b'{"event_type":"lead","a":' + b"9" * 500 + b"}", "over 400 digits"),
         (b'{"event_type":"lead","a":"\\ud800"}', "a holds half a character"),
         (b'{"event_type":"lead","a\\udfff":1}', 'the name of ["a\\udfff"] holds half a character'),
