@@ -7,6 +7,7 @@ reverse. Not concerned with what a document means.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -16,6 +17,8 @@ Json = Any
 """A parsed document: dict, list, str, int, Decimal, float, bool or None."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_MOST_DIGITS = 400
+"""Far beyond any id or amount, far below the cost of a long division."""
 
 
 def parse(data: bytes | str, *, strict: bool = True) -> Json:
@@ -25,6 +28,9 @@ def parse(data: bytes | str, *, strict: bool = True) -> Json:
     stands twice in one object, `NaN` or `Infinity`, nesting too deep, a number too long to read.
     Not `strict`, the last of a key's values wins: what a provider signed is taken as its own parser would.
     """
+    if not strict and isinstance(data, bytes) and not _may_hold_a_long_number(data):
+        with suppress(ValueError, RecursionError):  # the slower reading decides, and says what is wrong
+            return _FAST.decode(data)
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
     except UnicodeDecodeError as error:
@@ -32,13 +38,7 @@ def parse(data: bytes | str, *, strict: bool = True) -> Json:
     if text.startswith("\ufeff"):
         raise ValueError("starts with a byte order mark; send it without")
     try:
-        return json.loads(
-            text,
-            parse_float=_fraction,
-            parse_int=_integer,
-            parse_constant=_no_constant,
-            object_pairs_hook=_unique if strict else None,
-        )
+        return (_STRICT if strict else _LENIENT).decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg.lower()} at line {error.lineno} column {error.colno}") from None
     except RecursionError:
@@ -73,22 +73,39 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > 400:  # noqa: PLR2004  far beyond any id or amount, far below the cost of a long division
+    if len(digits) > _MOST_DIGITS:
         raise ValueError("holds a number of over 400 digits")
     return int(digits)
 
 
 def _fraction(digits: str) -> Decimal:
-    if len(digits) > 400:  # noqa: PLR2004
+    if len(digits) > _MOST_DIGITS:
         raise ValueError("holds a number of over 400 digits")
     try:
         number = Decimal(digits)
     except InvalidOperation:  # its exponent has nineteen digits or more
         raise ValueError("holds a number beyond 1e400") from None
-    if abs(number.adjusted()) > 400:  # noqa: PLR2004  1e400 would be 400 digits once it is added to anything
+    if abs(number.adjusted()) > _MOST_DIGITS:  # 1e400 would be 400 digits once it is added to anything
         raise ValueError("holds a number beyond 1e400")
     return number
 
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
+
+
+def _may_hold_a_long_number(data: bytes) -> bool:
+    """Whether 400 digits could stand in a row: then every fiftieth byte is one, eight times in a row."""
+    return _EIGHT_DIGITS in data[::_STEP].translate(_DIGITS)
+
+
+_STEP = _MOST_DIGITS // 8
+_EIGHT_DIGITS = b"0" * 8
+_DIGITS = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
+
+_STRICT = json.JSONDecoder(
+    parse_float=_fraction, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=_unique
+)
+_LENIENT = json.JSONDecoder(parse_float=_fraction, parse_int=_integer, parse_constant=_no_constant)
+_FAST = msgspec.json.Decoder(float_hook=_fraction)
+"""Reads what `_LENIENT` reads in a third of the time, but for the length of whole numbers and lone surrogates."""
