@@ -47,4 +47,4 @@ def idempotency(door: str, path: str, key: str) -> bytes:
 
 def _key(*parts: str) -> bytes:
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return hashlib.sha256(b"".join([len(one).to_bytes(4, "big") + one for one in encoded])).digest()[:KEY_SIZE]
+    return hashlib.sha256(b"".join([len(part).to_bytes(4, "big") + part for part in encoded])).digest()[:KEY_SIZE]

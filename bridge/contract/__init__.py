@@ -7,7 +7,7 @@ with it is said. Pure. Not concerned with HTTP, with mappings, or with where eve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -52,6 +52,7 @@ REQUEST_BYTES = 1024 * 1024
 LARGEST = 3 * 512 * 1024
 """Bytes an event's JSON may have. Over HTTP a request is smaller, but writing a number anew may lengthen it."""
 
+_HASH_LENGTH = 64
 _HASHED = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -91,7 +92,7 @@ def event(  # noqa: PLR0913  what names and dates an event, all by keyword
         value=_digits(properties["value"]) if "value" in properties else None,
         currency=properties.get("currency"),
         notes=tuple(notes),
-        hashed=tuple(_hashed(document.get("user_data", {}))),
+        hashed=tuple([name for name, value in document.get("user_data", {}).items() if _is_hashed(value)]),
     )
 
 
@@ -126,8 +127,8 @@ def _written(document: Json, raw: Json, door: str) -> bytes:
 def _claims(event_type: str, order_id: str | None, dedupe: str | None, *, scope: str, test: bool) -> tuple[bytes, ...]:
     """What an event claims in the ledger. A blank order id names no order: it would join all that have none."""
     names = [order_id] if event_type in CONVERSIONS and order_id and order_id.strip() else []
-    names += [dedupe] if dedupe else []
-    return tuple(dict.fromkeys(ledger.conversion(scope, event_type, name, test=test) for name in names))
+    names += [dedupe] if dedupe and dedupe not in names else []
+    return tuple([ledger.conversion(scope, event_type, name, test=test) for name in names])
 
 
 def _digits(value: float | Decimal) -> str:
@@ -137,5 +138,5 @@ def _digits(value: float | Decimal) -> str:
     return "0" if text in {"-0", ""} else text
 
 
-def _hashed(user_data: dict[str, Json]) -> Iterator[str]:
-    return (name for name, value in user_data.items() if isinstance(value, str) and _HASHED.fullmatch(value))
+def _is_hashed(value: Json) -> bool:
+    return isinstance(value, str) and len(value) == _HASH_LENGTH and _HASHED.fullmatch(value) is not None

@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from bridge.contract.schema import SCHEMA
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SHAPE = re.compile(SCHEMA["properties"]["timestamp"]["pattern"])
-_LEAP = re.compile(r"([Tt][0-9]{2}:[0-9]{2}:)60")
+SHAPE: str = SCHEMA["properties"]["timestamp"]["pattern"]
+"""How an instant is written; whether there is such an instant is another question."""
+_has_shape = re.compile(SHAPE).fullmatch
+_SECOND = timedelta(seconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def instant(text: str) -> datetime | None:
@@ -18,11 +21,12 @@ def instant(text: str) -> datetime | None:
     Without an offset it is UTC, without a time midnight. Digits beyond microseconds are cut off. A leap second is
     the first of the minute that follows it.
     """
-    if not _SHAPE.fullmatch(text):
+    if not _has_shape(text):
         return None
-    plain, leap = _LEAP.subn(r"\g<1>59", text, count=1)
+    leap = ":60" in text  # the shape allows it in seconds alone
     try:
-        at = datetime.fromisoformat(plain.upper()) + timedelta(seconds=leap)
+        at = datetime.fromisoformat(text.upper().replace(":60", ":59"))
+        at = at + _SECOND if leap else at
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -30,9 +34,10 @@ def instant(text: str) -> datetime | None:
 
 def written(at: datetime) -> str:
     """An instant as ISO 8601 in UTC with milliseconds: `2024-01-15T14:30:45.000Z`."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = (at if at.tzinfo is UTC else at.astimezone(UTC)).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds')}Z"
 
 
 def unix_ms(at: datetime) -> int:
     """Whole milliseconds since 1970."""
-    return (at - _EPOCH) // timedelta(milliseconds=1)
+    return (at - _EPOCH) // _MILLISECOND

@@ -21,15 +21,14 @@ def derived_id(*, received_at: datetime, source: str, webhook_id: str, event_typ
 
     `key` tells the events of one type apart that one webhook makes: the dedupe key, or the ordinal among them.
     """
-    digest = hashlib.sha256()
-    for part in (source, webhook_id, event_type, key):
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(4, "big"))
-        digest.update(encoded)
-    return f"evt_{unix_ms(received_at)}_{_base36(int.from_bytes(digest.digest(), 'big'))}"
+    encoded = [part.encode("utf-8", "surrogatepass") for part in (source, webhook_id, event_type, key)]
+    digest = hashlib.sha256(b"".join([len(part).to_bytes(4, "big") + part for part in encoded])).digest()
+    return f"evt_{unix_ms(received_at)}_{_base36(int.from_bytes(digest, 'big'))}"
 
 
 def _base36(number: int) -> str:
+    """The last letters of a number."""
+    number %= 36**_LENGTH
     letters = []
     for _ in range(_LENGTH):
         number, remainder = divmod(number, 36)

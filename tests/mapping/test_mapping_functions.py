@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -308,6 +309,17 @@ def test_phone_numbers_are_valid_or_null_and_never_guessed(phone: Json, country:
 )
 def test_addresses_come_in_parts_and_never_fail(url: str, path: str, result: Json) -> None:
     assert worked_out(f"parse_url(@).{path}", url) == result
+
+
+@given(st.text("ab=&;% +é2F\n", max_size=16))
+def test_a_query_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    query = worked_out("parse_url(@).query", f"https://shop.example/?{text}#")
+    assert list(query.items()) == list(dict(reversed(parse_qsl(text.replace("\n", "")))).items())
+
+
+@pytest.mark.parametrize(("names", "read"), [(1_000, True), (1_001, False)])
+def test_a_query_of_over_a_thousand_names_is_no_address(names: int, read: bool) -> None:  # noqa: FBT001  pytest gives it
+    assert (worked_out("parse_url(@)", "/?" + "&".join(["a=1"] * names)) is not None) == read
 
 
 @pytest.mark.parametrize(
