@@ -9,6 +9,8 @@ from bridge.contract.instants import unix_ms
 
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LENGTH = 12
+_PAIRS = [last + first for first in _LETTERS for last in _LETTERS]
+_POWERS = [1296**place for place in range(_LENGTH // 2)]
 
 
 def new_id(received_at: datetime, luck: str) -> str:
@@ -27,10 +29,6 @@ def derived_id(*, received_at: datetime, source: str, webhook_id: str, event_typ
 
 
 def _base36(number: int) -> str:
-    """The last letters of a number."""
+    """The twelve last letters of a number, the last one first."""
     number %= 36**_LENGTH
-    letters = []
-    for _ in range(_LENGTH):
-        number, remainder = divmod(number, 36)
-        letters.append(_LETTERS[remainder])
-    return "".join(letters)
+    return "".join([_PAIRS[number // power % 1296] for power in _POWERS])

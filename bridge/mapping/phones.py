@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from random import Random
 
 _LONGEST = 250
 
 
+@lru_cache(maxsize=1_000)
 def e164(phone: str, country: str | None) -> str | None:
     """The number as `+` and digits, or None for what is no valid number.
 
     `country` is ISO 3166-1 alpha-2 in any case. Without it only a number that begins with `+` is read: a bare one
-    could be anybody's.
+    could be anybody's. The last thousand answers are remembered: one takes as long as all else that a mapping does, and
+    the webhooks of one order ask the same again and again.
     """
     import phonenumbers  # noqa: PLC0415  takes a third of a second, and most runs need no phone
 
