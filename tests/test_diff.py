@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from peers import trackbridge
 
-from bridge import ledger
-from bridge.model import Webhook
+from bridge import contract, ledger
+from bridge.model import Routed, Webhook
 from bridge.store import Filter
 from bridge.stores import open_store
 
@@ -45,23 +45,24 @@ BODIES: Sequence[dict[str, Any]] = (
 )
 
 
+def webhook_of(body: dict[str, Any], *, source: str = "acme", age: int = 1) -> Webhook:
+    """A body as it is kept, received so many days ago."""
+    return Webhook(
+        source=source,
+        id=body["id"],
+        topic=body["type"],
+        received_at=NOW - timedelta(days=age),
+        body=json.dumps(body).encode(),
+        identity=(ledger.signed_webhook(source, body["id"]),),
+    )
+
+
 def keep(folder: Path, *, source: str = "acme", ages: Sequence[int] = (9, 1, 1, 1)) -> None:
     """The bodies in a store, received so many days ago."""
 
     async def story() -> None:
         store = open_store(f"sqlite:///{folder / 'trackbridge.db'}")
-        webhooks = [
-            Webhook(
-                source=source,
-                id=body["id"],
-                topic=body["type"],
-                received_at=NOW - timedelta(days=age),
-                body=json.dumps(body).encode(),
-                identity=(ledger.signed_webhook(source, body["id"]),),
-            )
-            for body, age in zip(BODIES, ages, strict=True)
-        ]
-        await store.keep(webhooks)
+        await store.keep([webhook_of(body, source=source, age=age) for body, age in zip(BODIES, ages, strict=True)])
         await store.close()
 
     asyncio.run(story())
@@ -218,6 +219,73 @@ def test_the_tables_tell_people_the_same(folder: Path) -> None:
     assert "purchase value, EUR 30.5 0" in lines
     assert "purchase value, GBP 0 30.5" in lines
     assert "duplicates 1 1" in lines
+
+
+REFUNDS = """\
+  - topic: refunded
+    dedupe: =body.id
+    recall: {event_type: purchase, dedupe: =body.order, take: [user_data, properties.currency]}
+    event:
+      event_type: refund
+      properties: {order_id: =body.order, value: =body.total, currency: =body.currency}
+"""
+REFUNDED = {"type": "refunded", "id": "9", "order": "A", "total": 4}
+
+
+def with_refunds(folder: Path, *, kept: Sequence[dict[str, Any]] = (), told: Sequence[dict[str, Any]] = ()) -> None:
+    """A mapping that recalls; `kept` webhooks in a store of their own, and events that callers told it before."""
+    (folder / "old.yaml").write_text(MAPPING + REFUNDS)
+    (folder / "trackbridge.db").unlink(missing_ok=True)
+
+    async def story() -> None:
+        store = open_store(f"sqlite:///{folder / 'trackbridge.db'}")
+        events = [
+            contract.event(raw, door="key:shop", scope="acme", received_at=NOW, default_id=f"evt_{number}")
+            for number, raw in enumerate(told)
+        ]
+        await store.accept([Routed(event, ()) for event in events], now=NOW)
+        await store.keep([webhook_of(body) for body in kept])
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_refund_recalls_what_its_own_side_made_of_the_purchase(folder: Path) -> None:
+    with_refunds(folder, kept=[BODIES[0], REFUNDED])
+    (folder / "new.yaml").write_text(
+        (MAPPING + REFUNDS).replace("currency: =body.currency}\n      user", "currency: GBP}\n      user")
+    )
+    found = diff(folder)
+    assert [(one["event_type"], one["field"], one["samples"]) for one in found["fields"]] == [
+        ("purchase", "properties.currency", [{"webhook": "wh_1", "before": '"EUR"', "after": '"GBP"'}]),
+        ("refund", "properties.currency", [{"webhook": "wh_2", "before": '"EUR"', "after": '"GBP"'}]),
+    ]
+    assert found["totals"]["before"]["value"] == {"purchase": {"EUR": 10}, "refund": {"EUR": 4}}
+    assert found["totals"]["after"]["value"] == {"purchase": {"GBP": 10}, "refund": {"GBP": 4}}
+
+
+def test_a_refund_recalls_what_the_store_holds_of_before(folder: Path) -> None:
+    purchase = {"event_type": "purchase", "properties": {"order_id": "A", "value": 10, "currency": "CHF"}}
+    with_refunds(folder, kept=[REFUNDED], told=[purchase])
+    (folder / "new.yaml").write_text(
+        MAPPING + REFUNDS.replace("take: [user_data, properties.currency]", "take: [user_id]")
+    )
+    found = diff(folder, "--fail-on", "lost-events", status=1)
+    [outcome] = found["outcomes"]
+    assert (outcome["before"], outcome["after"]) == ("refund", "set aside")
+    assert found["totals"]["before"]["value"] == {"refund": {"CHF": 4}}
+
+
+def test_of_given_bodies_a_refund_recalls_the_purchase_before_it(folder: Path) -> None:
+    (folder / "new.yaml").write_text(MAPPING + REFUNDS)
+    (folder / "old.yaml").write_text(MAPPING + REFUNDS)
+    (folder / "paid.json").write_text(json.dumps(BODIES[0]))
+    (folder / "refunded.json").write_text(json.dumps(REFUNDED))
+    assert diff(folder, "paid.json", "refunded.json")["totals"]["before"]["value"] == {
+        "purchase": {"EUR": 10},
+        "refund": {"EUR": 4},
+    }
+    assert diff(folder, "refunded.json", "paid.json")["totals"]["before"]["events"] == {"purchase": 1}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,11 +21,13 @@ from bridge import jsontext, settings
 from bridge.app import clock
 from bridge.cli import which
 from bridge.cli.look import console, existing_store, write_json
+from bridge.cli.side import Side
 from bridge.cli.trial import reading, usable, webhooks_of
 from bridge.errors import SettingsError
 from bridge.mapping import MappedSource
 from bridge.mapping import Mapping as ProviderMapping
 from bridge.mapping.compare import FAULTS, Change, Comparison, Fault, Totals
+from bridge.model import Webhook
 from bridge.settings import SourceSettings
 from bridge.store import Store
 
@@ -40,10 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if old.provider != new.provider:
         raise SettingsError(f"{options.old} is for {old.provider}, {options.new} for {new.provider}; give two of one")
     found = Comparison()
-    if options.files:
-        _bodies(found, old, new, options)
-    else:
-        asyncio.run(_kept(found, old, new, options))
+    asyncio.run((_bodies if options.files else _kept)(found, old, new, options))
     if options.format == "json":
         write_json(plain(found))
     else:
@@ -62,39 +61,36 @@ def _faults(text: str) -> list[Fault]:
 # ------------------------------------------------------------------------------------------------- which webhooks
 
 
-def _bodies(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
+async def _bodies(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
     one = SourceSettings(old.provider, old.provider)
-    before, after = _bound(old, one, strictly=False), _bound(new, one, strictly=True)
+    before = Side({one.name: _bound(old, one, strictly=False)})
+    after = Side({one.name: _bound(new, one, strictly=True)})
     for path in options.files:
         for webhook in webhooks_of(old, path, topic=options.topic, headers=options.header):
-            found.add(webhook, before.translate, after.translate, name=path.name)
+            found.add(await before.translate(webhook), await after.translate(webhook), name=path.name)
 
 
 async def _kept(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
     since = which.since(options.since, now=clock())
     sources = {one.name: one for one in _sources(old.provider, options.config)}
-    before = {name: _bound(old, one, strictly=False) for name, one in sources.items()}
-    after = {name: _bound(new, one, strictly=True) for name, one in sources.items()}
+    bound_old = {name: _bound(old, one, strictly=False) for name, one in sources.items()}
+    bound_new = {name: _bound(new, one, strictly=True) for name, one in sources.items()}
     store = existing_store()
+    before, after = Side(bound_old, store), Side(bound_new, store)
     try:
-        await _paged(found, store, before, after, since=since)
+        async for webhook in _paged(store, list(sources), since=since):
+            told = await before.translate(webhook), await after.translate(webhook)
+            found.add(*told, name=f"wh_{webhook.number}")
     finally:
         await store.close()
 
 
-async def _paged(
-    found: Comparison,
-    store: Store,
-    before: Mapping[str, MappedSource],
-    after: Mapping[str, MappedSource],
-    *,
-    since: datetime | None,
-) -> None:
+async def _paged(store: Store, sources: Sequence[str], *, since: datetime | None) -> AsyncIterator[Webhook]:
+    """The kept webhooks, oldest first."""
     last = 0
-    while page := await store.kept(list(before), since=since, after=last, limit=PAGE):
+    while page := await store.kept(sources, since=since, after=last, limit=PAGE):
         for webhook in page:
-            old, new = before[webhook.source], after[webhook.source]
-            found.add(webhook, old.translate, new.translate, name=f"wh_{webhook.number}")
+            yield webhook
         last = page[-1].number
 
 

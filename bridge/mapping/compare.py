@@ -1,13 +1,14 @@
 """Two mappings over the same webhooks: which outcomes change, which fields, and what the totals were and would be.
 
-Pure; webhooks are given one by one, and what is kept of them is counts and a few samples. A value below `user_data` or
-`context`, and an id of a person or a session, is only described. Not concerned with where webhooks come from.
+Pure; what both made is given webhook by webhook, and kept of it are counts and a few samples. A value below
+`user_data` or `context`, and an id of a person or a session, is only described. Not concerned with where webhooks
+come from.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
@@ -15,12 +16,11 @@ from typing import Literal
 from bridge import jsontext
 from bridge.jsontext import Json
 from bridge.mapping.semantics import equal, spoken
-from bridge.model import Event, Ignored, SetAside, Translated, Translation, Webhook
+from bridge.model import Event, Ignored, SetAside, Translated, Translation
 
 SAMPLES = 3
 """How many samples of one change are kept."""
 
-Translate = Callable[[Webhook], Translation]
 Fault = Literal["lost-events", "changed-value"]
 FAULTS: tuple[Fault, ...] = ("lost-events", "changed-value")
 _PERSONAL = frozenset({"user_data", "context", "user_id", "session_id"})
@@ -83,9 +83,8 @@ class Comparison:
     after: Totals = field(default_factory=Totals)
     faults: Counter[Fault] = field(default_factory=Counter)
 
-    def add(self, webhook: Webhook, old: Translate, new: Translate, *, name: str) -> None:
-        """Put one webhook through both; samples call it `name`."""
-        before, after = old(webhook), new(webhook)
+    def add(self, before: Translation, after: Translation, *, name: str) -> None:
+        """What both make of one webhook more; samples call it `name`."""
         self.webhooks += 1
         changed = self._outcome(name, before, after)
         for kind, one, other in _pairs(_events(before), _events(after)):
