@@ -101,6 +101,10 @@ def _try(commands: Commands) -> None:
     parser.add_argument("--topic", metavar="T", help="the topic, where the provider sends it in a header")
     parser.add_argument("--header", action="append", default=[], metavar="'K: V'", help="a header; may be repeated")
     parser.add_argument("--var", action="append", default=[], metavar="K=V", help="a var; may be repeated")
+    parser.add_argument(
+        "--earlier", action="append", default=[], type=Path, metavar="FILE",
+        help="an earlier event that `recall` may find, or a list, as `try --format json` prints them; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--explain", action="store_true", help="where each field comes from, or why it is absent")
     _format(parser)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from bridge import jsontext
 from bridge.jsontext import Json
 from bridge.mapping.explain import Explanation, Field, Told
+from bridge.mapping.recalled import Recalled
 from bridge.mapping.tracing import Alternative, Working
 from bridge.model import Ignored, Place, SetAside, Translated
 
@@ -55,15 +56,36 @@ def _rule(told: Told, names: set[str]) -> Iterator[Text]:
     yield Text.assemble(("rule ", "bold"), (_line(told.place), "cyan"), f"  {made}")
     if told.when and told.when_place:
         yield from _worked("when", told.when, told.when_place, names=names)
+    if told.recall:
+        yield from _recall(told.recall, names)
     for one in told.fields:
-        yield from _field(one, names)
+        yield from _field(one, names, told.recall)
     if told.dedupe and told.dedupe_place:
         yield from _worked("dedupe", told.dedupe, told.dedupe_place, names=names)
 
 
-def _field(one: Field, names: set[str]) -> Iterator[Text]:
+def _recall(recall: Recalled, names: set[str]) -> Iterator[Text]:
+    if recall.key is None:
+        value = Text("looked for nothing: its dedupe came out as nothing", style="yellow")
+    elif recall.found is None:
+        value = Text(f"found no {_earlier(recall)}; --earlier FILE would give one", style="yellow")
+    else:
+        value = Text(f"found the {_earlier(recall)}", style="green")
+    yield _head("recall", value, recall.place, recall.dedupe)
+    yield from _how(recall.dedupe, "      ", names)
+
+
+def _earlier(recall: Recalled) -> str:
+    return f"earlier {recall.event_type} {recall.key}"
+
+
+def _field(one: Field, names: set[str], recall: Recalled | None) -> Iterator[Text]:
     value = Text(f"absent: {one.absent}", style="yellow") if one.absent else Text(_shown(one.value), style="green")
-    if one.place is None:
+    if one.recalled and recall is not None:
+        why = f", for line {one.place.line} came out as nothing" if one.place else ""
+        lender = Text(f"  of the {_earlier(recall)}{why}", style="dim")
+        yield Text.assemble(f"  {one.name} = ", value, (f"  {_line(recall.place)}", "cyan"), lender)
+    elif one.place is None:
         yield Text.assemble(f"  {one.name} = ", value, ("  " + _BY_ITSELF.get(one.name, "no line gives it"), "dim"))
     elif one.working is None:
         yield Text.assemble(f"  {one.name} = ", value, (f"  {_line(one.place)}", "cyan"), ("  as it stands", "dim"))
@@ -156,6 +178,7 @@ def _plain_rule(told: Told) -> Json:
         "at": str(told.place),
         "held": told.held,
         "when": _plain_working(told.when, told.when_place),
+        "recall": _plain_recall(told.recall),
         "dedupe": _plain_working(told.dedupe, told.dedupe_place),
         "event_id": told.event.id if told.event else None,
         "fields": [
@@ -164,10 +187,22 @@ def _plain_rule(told: Told) -> Json:
                 "at": str(one.place) if one.place else None,
                 "value": one.value,
                 "absent": one.absent,
+                "recalled": one.recalled,
                 "working": _plain_working(one.working, None),
             }
             for one in told.fields
         ],
+    }
+
+
+def _plain_recall(recall: Recalled | None) -> Json:
+    if recall is None:
+        return None
+    return {
+        "event_type": recall.event_type,
+        "key": recall.key,
+        "found": recall.found is not None,
+        "dedupe": _plain_working(recall.dedupe, recall.place),
     }
 
 

@@ -17,11 +17,13 @@ from bridge.app import clock
 from bridge.cli import explained
 from bridge.cli.look import console, write_json
 from bridge.cli.send import read
-from bridge.errors import MappingError, SettingsError
+from bridge.errors import MappingError, NotAnEvent, SettingsError
 from bridge.mapping import Mapping, Reading
+from bridge.mapping.examples import Earlier, recallable
 from bridge.mapping.explain import Explanation, explain
 from bridge.mapping.files import mapping_files
-from bridge.model import Event, Ignored, Request, SetAside, Translated, Translation, Webhook
+from bridge.mapping.recall import Nothing
+from bridge.model import Event, Ignored, Request, SetAside, Translated, Translation, Wanting, Webhook
 from bridge.settings import mappings_folder
 
 
@@ -32,14 +34,38 @@ def run(options: argparse.Namespace) -> int:
     given = dict(pair(text, "=", "--var") for text in options.var)
     source = one.bind(one.provider, secrets=(), vars=given)
     webhooks = webhooks_of(one, options.file, topic=options.topic, headers=options.header)
+    known = _earlier(options.earlier, scope=source.scope)
     if options.explain:
-        return _explain([explain(found, webhook, vars=given) for webhook in webhooks], as_json=options.format == "json")
-    results = [(webhook, source.translate(webhook)) for webhook in webhooks]
+        told = [explain(found, webhook, vars=given, earlier=known) for webhook in webhooks]
+        return _explain(told, as_json=options.format == "json")
+    made = [(webhook, source.translate_among(webhook, known)) for webhook in webhooks]
+    results = [(webhook, result) for webhook, result in made if not isinstance(result, Wanting)]
     if options.format == "json":
         write_json([jsontext.parse(event.text) for _, result in results for event in _events(result)])
     for webhook, result in results:
         _tell(webhook, result, quiet=options.format == "json")
     return 1 if any(isinstance(result, SetAside) for _, result in results) else 0
+
+
+def _earlier(paths: Sequence[Path], *, scope: str) -> Nothing:
+    """The events in files, by their claims: each one, or a list, as `try` prints them or as examples hold them."""
+    known = Nothing()
+    for path in paths:
+        try:
+            document = jsontext.parse(read(path))
+            each = document if isinstance(document, list) else [document]
+            known |= recallable([_kept(one) for one in each], scope=scope)
+        except NotAnEvent as error:
+            raise SettingsError(f"--earlier {path}: {error.problems[0].text}") from None
+        except ValueError as error:
+            raise SettingsError(f"--earlier {path}: {error}") from None
+    return known
+
+
+def _kept(document: jsontext.Json) -> Earlier:
+    if isinstance(document, dict) and "event" in document and document.keys() <= {"event", "dedupe"}:
+        return Earlier(document["event"], None if document.get("dedupe") is None else str(document["dedupe"]))
+    return Earlier(document)
 
 
 def _tell(webhook: Webhook, result: Translation, *, quiet: bool) -> None:

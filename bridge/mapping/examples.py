@@ -131,12 +131,18 @@ def topics(mapping: Mapping, example: Example) -> tuple[str | None, ...]:
 def translations(mapping: Mapping, example: Example) -> tuple[Translation, ...]:
     """What the mapping makes of each webhook that an example gives. Raises SettingsError for a var that cannot be."""
     source = mapping.bind(mapping.provider, secrets=(), vars=example.vars, public_url="https://bridge.example.com/")
-    earlier = Nothing()
-    for one in example.earlier:
-        event = _event(one, scope=source.scope)
-        earlier |= dict.fromkeys(event.claims, event.text)
+    earlier = recallable(example.earlier, scope=source.scope)
     made = (source.translate_among(webhook, earlier) for webhook in _webhooks(mapping, example))
     return tuple(one for one in made if not isinstance(one, Wanting))
+
+
+def recallable(earlier: Sequence[Earlier], *, scope: str) -> Nothing:
+    """Earlier events by their claims in a scope, as `recall` looks for them. Raises NotAnEvent."""
+    found = Nothing()
+    for one in earlier:
+        event = _event(one, scope=scope)
+        found |= dict.fromkeys(event.claims, event.text)
+    return found
 
 
 def outcome(mapping: Mapping, example: Example) -> Json:

@@ -17,12 +17,14 @@ from bridge.mapping.amounts import MinorUnits
 from bridge.mapping.document import Node, Scalar, Series, Table
 from bridge.mapping.frame import Frame, as_list
 from bridge.mapping.layout import Rule
+from bridge.mapping.recall import Nothing, Recall
+from bridge.mapping.recalled import Recalled, look
 from bridge.mapping.semantics import Unworkable, truth
 from bridge.mapping.syntax import parse
 from bridge.mapping.template import texts_below
 from bridge.mapping.topics import matches
 from bridge.mapping.tracing import Named, Seen, Working, work_out
-from bridge.model import Event, Place, SetAside, Translated, Translation, Webhook
+from bridge.model import Event, Place, SetAside, Translated, Translation, Wanting, Webhook
 
 Path = tuple[str | int, ...]
 _NOTHING = {type(None): "null", str: "an empty text", list: "an empty list", dict: "an empty object"}
@@ -32,7 +34,8 @@ _NOTHING = {type(None): "null", str: "an empty text", list: "an empty list", dic
 class Field:
     """One field of an event. `place` None: no line of the mapping gives it.
 
-    `absent` says why it is not in the event, None where it is; `value` is what the event holds.
+    `absent` says why it is not in the event, None where it is; `value` is what the event holds. `recalled`: the
+    earlier event gave it, for what the mapping's line reads came out as nothing.
     """
 
     path: Path
@@ -40,6 +43,7 @@ class Field:
     value: Json = None
     absent: str | None = None
     working: Working | None = None
+    recalled: bool = False
 
     @property
     def name(self) -> str:
@@ -59,6 +63,7 @@ class Told:
     dedupe: Working | None = None
     dedupe_place: Place | None = None
     event: Event | None = None
+    recall: Recalled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +75,26 @@ class Explanation:
     rules: tuple[Told, ...]
 
 
-def explain(found: Reading, webhook: Webhook, *, vars: Mapping[str, str]) -> Explanation:  # noqa: A002  the word of the language
-    """How a mapping without problems makes what it makes of a webhook. Raises SettingsError for a wrong var."""
+def explain(
+    found: Reading,
+    webhook: Webhook,
+    *,
+    vars: Mapping[str, str],  # noqa: A002  the word of the language
+    earlier: Mapping[bytes, bytes | None] | None = None,
+) -> Explanation:
+    """How a mapping without problems makes what it makes of a webhook. Raises SettingsError for a wrong var.
+
+    `earlier` holds the events by their claims that `recall` may find, and there are no others.
+    """
     assert found.mapping is not None, "a mapping with problems explains nothing"  # noqa: S101  the caller's slip
     source = found.mapping.bind(webhook.source, secrets=(), vars=vars)
-    outcome = source.translate(webhook)
+    known = Nothing(earlier or {})
+    outcome = source.translate_among(webhook, known)
+    assert not isinstance(outcome, Wanting), "all earlier events are known"  # noqa: S101  the same
     frame, unreadable = source.frame(webhook)
     if unreadable is not None:
         return Explanation(webhook.topic, outcome, ())
-    lets = _Lets(found, frame)
+    lets = _Lets(found, frame, source.scope, known)
     events = iter(outcome.events if isinstance(outcome, Translated) else ())
     rules = [rule for rule in found.parts.rules if _takes(rule, webhook.topic)]
     failed = isinstance(outcome, SetAside)
@@ -87,7 +103,7 @@ def explain(found: Reading, webhook: Webhook, *, vars: Mapping[str, str]) -> Exp
 
 def world_of(found: Reading, frame: Frame) -> _World:
     """What the names of a mapping stand for, given one webhook's roots."""
-    return _World(_Lets(found, frame))
+    return _World(_Lets(found, frame, "", Nothing()))
 
 
 def _takes(rule: Rule, topic: str | None) -> bool:
@@ -102,49 +118,60 @@ def _told(rule: Rule, lets: _Lets, events: Iterator[Event], *, failed: bool) -> 
     if not held:
         return Told(rule.place, when, when_place, held=False)
     event = None if failed else next(events, None)
+    recall = _recalled(rule.recall, world, event) if rule.recall else None
     return Told(
         rule.place,
         when,
         when_place,
         held=True,
-        fields=_fields(rule, world, event),
+        fields=_fields(rule, world, event, recall),
         dedupe=world.work(rule.dedupe) if rule.dedupe else None,
         dedupe_place=rule.dedupe.place if rule.dedupe else None,
         event=event,
+        recall=recall,
     )
+
+
+def _recalled(recall: Recall, world: _World, event: Event | None) -> Recalled:
+    dedupe = world.work(recall.dedupe)
+    named = None if event else world.named("webhook.test")
+    test = event.test if event else named is not None and named.working.value is True
+    return look(recall, dedupe, scope=world.lets.scope, test=test, earlier=world.lets.earlier)
 
 
 # ------------------------------------------------------------------------------------------------- the event's fields
 
 
-def _fields(rule: Rule, world: _World, event: Event | None) -> tuple[Field, ...]:
+def _fields(rule: Rule, world: _World, event: Event | None, recall: Recalled | None) -> tuple[Field, ...]:
     builder = Builder(world)
     builder.build(rule.event, (), world)
     if event is None:
         return tuple(builder.fields)
     document = jsontext.parse(event.text)
-    fields = [_settled(one, document, event) for one in builder.fields]
-    return (*fields, *_added(document, fields))
+    fields = [_settled(one, document, event, recall) for one in builder.fields]
+    return (*fields, *_added(document, fields, recall))
 
 
-def _settled(one: Field, document: Json, event: Event) -> Field:
+def _settled(one: Field, document: Json, event: Event, recall: Recalled | None) -> Field:
     """A field as it stands in the event, which the contract has tidied."""
     inside, value = _at(document, one.path)
     if inside:
-        return Field(one.path, one.place, value, None, one.working)
+        lent = one.absent is not None and recall is not None and recall.lends(one.path)
+        return Field(one.path, one.place, value, None, one.working, lent)
     note = next((note for note in event.notes if note.endswith(f"; {one.name} is left out")), None)
     absent = note or one.absent or "left out with what is around it"
     return Field(one.path, one.place, None, absent, one.working)
 
 
-def _added(document: Json, fields: list[Field]) -> Iterator[Field]:
+def _added(document: Json, fields: list[Field], recall: Recalled | None) -> Iterator[Field]:
     """What is in the event and no line of its rule gives."""
     given = {one.path for one in fields}
     for key, value in document.items():
-        inside = isinstance(value, dict) and any(path[0] == key for path in given)
+        lent = recall is not None and any(taken[0] == key for taken in recall.take)
+        inside = isinstance(value, dict) and (lent or any(path[0] == key for path in given))
         for path, found in [((key, name), each) for name, each in value.items()] if inside else [((key,), value)]:
             if not any(path[: len(one)] == one or one[: len(path)] == path for one in given):
-                yield Field(path, None, found)
+                yield Field(path, None, found, recalled=recall is not None and recall.lends(path))
 
 
 def _at(document: Json, path: Path) -> tuple[bool, Json]:
@@ -243,7 +270,9 @@ def _why(working: Working) -> str:
 class _Lets:
     """The names of `let` and of the webhook's expressions, each worked out once, and the roots."""
 
-    def __init__(self, found: Reading, frame: Frame) -> None:
+    def __init__(self, found: Reading, frame: Frame, scope: str, earlier: Mapping[bytes, bytes | None]) -> None:
+        self.scope = scope
+        self.earlier = earlier
         self.parts = found.parts
         self.trees = found.learnt.trees
         self.frame = frame

@@ -9,6 +9,7 @@ from bridge import mapping, signature
 from bridge.mapping import Reading, examples
 from bridge.mapping.files import example_files
 from bridge.mapping.problems import Problems
+from bridge.mapping.recall import Nothing
 from bridge.model import Webhook
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -23,6 +24,13 @@ EXAMPLES = [
 def reading(provider: str) -> Reading:
     path = MAPPINGS / f"{provider}.yaml"
     return mapping.reading(path.read_bytes(), name=path.name)
+
+
+def earlier_events(case: Path) -> Nothing:
+    """The events that an example's mapping may recall."""
+    example = examples.read((MAPPINGS / "examples" / case).read_bytes(), name=case.name, problems=Problems())
+    assert example
+    return examples.recallable(example.earlier, scope=case.parts[0])
 
 
 def example_webhooks(case: Path) -> tuple[Reading, tuple[Webhook, ...], dict[str, str]]:

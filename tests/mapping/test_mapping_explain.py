@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mapping_author import one_event, webhook, written
 from peers import trackbridge
-from shipped_examples import EXAMPLES, example_webhooks
+from shipped_examples import EXAMPLES, earlier_events, example_webhooks
 
 from bridge import jsontext, mapping
 from bridge.jsontext import Json
+from bridge.mapping.examples import Earlier, recallable
 from bridge.mapping.explain import Builder, Explanation, Field, Told, explain, world_of
 from bridge.mapping.tracing import Alternative, Read
-from bridge.model import Ignored, SetAside, Translated
+from bridge.model import Ignored, Place, SetAside, Translated
 
 
 def explained(text: str, body: Json, **more: Any) -> Explanation:
@@ -40,7 +43,7 @@ def field(text: str, body: Json, name: str, **more: Any) -> Field:
 def test_every_shipped_example_is_explained_by_the_values_that_were_made(case: Any) -> None:
     found, given, vars_ = example_webhooks(case)
     for one in given:
-        explanation = explain(found, one, vars=vars_)
+        explanation = explain(found, one, vars=vars_, earlier=earlier_events(case))
         events = explanation.outcome.events if isinstance(explanation.outcome, Translated) else ()
         assert [rule.event for rule in explanation.rules if rule.event] == list(events)
         for rule in explanation.rules:
@@ -50,6 +53,7 @@ def test_every_shipped_example_is_explained_by_the_values_that_were_made(case: A
             assert built([one for one in rule.fields if one.absent is None]) == document
             for each in rule.fields:
                 assert each.absent is None or each.value is None
+                assert not each.recalled or (rule.recall and rule.recall.found)
 
 
 @pytest.mark.parametrize("case", EXAMPLES, ids=str)
@@ -187,6 +191,123 @@ def test_a_webhook_that_is_set_aside_shows_the_field_that_fails_and_the_rest() -
     assert fields["properties.name"].value == "n"
 
 
+REFUND = written("""\
+    events:
+      - topic: made
+        dedupe: =body.id
+        recall: {event_type: purchase, dedupe: =body.order, take: [user_data, user_id, properties.currency]}
+        event:
+          event_type: refund
+          user_data: {city: =body.city, country: =body.country}
+          properties: {order_id: =body.order, value: =body.value, currency: =body.currency}
+    """)
+PURCHASE: Json = {
+    "event_type": "purchase",
+    "user_id": "77",
+    "user_data": {"city": "Ulm", "country": "DE", "email": "ada@example.com"},
+    "properties": {"order_id": "A", "value": 10, "currency": "EUR", "coupon": "X"},
+}
+
+
+def refund(body: Json, *, earlier: Sequence[Json] = (PURCHASE,)) -> Told:
+    found = mapping.reading(REFUND, name="shop.yaml")
+    known = recallable([Earlier(event) for event in earlier], scope="shop")
+    [rule] = explain(found, webhook({"id": "r", "order": "A", "value": 4} | body), vars={}, earlier=known).rules
+    return rule
+
+
+def test_a_recalled_field_is_told_from_one_that_the_body_gave() -> None:
+    rule = refund({"city": "Bonn"})
+    assert {one.name: (one.value, one.recalled) for one in rule.fields if one.name != "event_id"} == {
+        "event_type": ("refund", False),
+        "timestamp": ("2026-01-02T03:04:05.678Z", False),
+        "user_data.city": ("Bonn", False),
+        "user_data.country": ("DE", True),
+        "user_data.email": ("ada@example.com", True),
+        "user_id": ("77", True),
+        "properties.order_id": ("A", False),
+        "properties.value": (4, False),
+        "properties.currency": ("EUR", True),
+    }
+    assert rule.recall
+    assert (rule.recall.event_type, rule.recall.key, rule.recall.found["user_id"]) == ("purchase", "A", "77")
+    assert rule.recall.place == Place("shop.yaml", REFUND[: REFUND.index("recall:")].count("\n") + 1, 44)
+
+
+def test_a_recall_that_finds_nothing_says_what_it_looked_for() -> None:
+    missed = refund({"currency": "EUR"}, earlier=[PURCHASE | {"event_type": "lead"}]).recall
+    assert missed
+    assert (missed.event_type, missed.key, missed.found) == ("purchase", "A", None)
+    nothing = refund({"currency": "EUR", "order": None}).recall
+    assert nothing
+    assert (nothing.key, nothing.found) == (None, None)
+
+
+def test_a_refund_that_is_set_aside_still_says_that_nothing_was_found() -> None:
+    rule = refund({}, earlier=())
+    assert rule.event is None
+    assert rule.recall
+    assert (rule.recall.key, rule.recall.found) == ("A", None)
+
+
+def test_try_takes_the_earlier_event_that_it_printed_itself(tmp_path: Path) -> None:
+    text = REFUND + textwrap.indent(
+        "- topic: paid\n  dedupe: =body.id\n  event:\n    event_type: purchase\n    user_id: =body.user\n"
+        "    properties: {order_id: =body.order, value: 10, currency: EUR}\n",
+        "  ",
+    )
+    (tmp_path / "shop.yaml").write_text(text)
+    (tmp_path / "paid.json").write_text('{"id": "p", "order": "A", "user": "77"}')
+    (tmp_path / "refunded.json").write_text('{"id": "r", "order": "A", "value": 4}')
+    refunded = ("try", "shop.yaml", "refunded.json", "--topic", "made")
+    paid = trackbridge(tmp_path, {}, "try", "shop.yaml", "paid.json", "--topic", "paid", "--format", "json")
+    (tmp_path / "earlier.json").write_text(paid.stdout)
+    [event] = json.loads(trackbridge(tmp_path, {}, *refunded, "--earlier", "earlier.json", "--format", "json").stdout)
+    assert (event["user_id"], event["properties"]["currency"]) == ("77", "EUR")
+    shown = trackbridge(tmp_path, {}, *refunded, "--earlier", "earlier.json", "--explain").stdout.splitlines()
+    assert "  recall = found the earlier purchase A  shop.yaml:10  =body.order" in shown
+    assert '  user_id = "77"  shop.yaml:10  of the earlier purchase A' in shown
+    assert (
+        '  properties.currency = "EUR"  shop.yaml:10  of the earlier purchase A, for line 14 came out as nothing'
+        in shown
+    )
+    alone = trackbridge(tmp_path, {}, *refunded, "--explain")
+    assert alone.returncode == 1
+    assert "  recall = found no earlier purchase A; --earlier FILE would give one  shop.yaml:10  =body.order" in (
+        alone.stdout.splitlines()
+    )
+    [other] = json.loads(trackbridge(tmp_path, {}, *refunded, "--explain", "--format", "json").stdout)
+    assert other["rules"][0]["recall"]["found"] is False
+
+
+def test_an_earlier_event_may_say_its_dedupe_key_as_examples_do(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text(REFUND)
+    (tmp_path / "refunded.json").write_text('{"id": "r", "order": 5, "value": 4}')
+    nameless = PURCHASE | {"properties": {"currency": "EUR"}}
+    (tmp_path / "earlier.json").write_text(json.dumps([{"dedupe": 5, "event": nameless}]))
+    words = ("try", "shop.yaml", "refunded.json", "--topic", "made", "--earlier", "earlier.json", "--format", "json")
+    [event] = json.loads(trackbridge(tmp_path, {}, *words).stdout)
+    assert (event["user_id"], event["properties"]["currency"]) == ("77", "EUR")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"event_type": 5}', "--earlier earlier.json: event_type must be a string, got a number"),
+        ("{", "--earlier earlier.json: not JSON: "),
+        ("5", "--earlier earlier.json: the event must be an object, got a number"),
+    ],
+)
+def test_a_mistake_in_an_earlier_event_is_one_line(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "shop.yaml").write_text(REFUND)
+    (tmp_path / "earlier.json").write_text(content)
+    (tmp_path / "body.json").write_text("{}")
+    done = trackbridge(tmp_path, {}, "try", "shop.yaml", "body.json", "--topic", "made", "--earlier", "earlier.json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"trackbridge: {said}")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_body_that_cannot_be_read_explains_no_rule() -> None:
     assert explained(one_event("user_id: =body.id\n"), b"no json").rules == ()
 
@@ -248,6 +369,7 @@ def test_try_explain_as_json_holds_the_same(tmp_path: Path) -> None:
         "at": "acme.yaml:14:28",
         "value": 7,
         "absent": None,
+        "recalled": False,
         "working": {
             "expression": "body.id",
             "value": 7,
