@@ -9,15 +9,21 @@ from __future__ import annotations
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from typing import Protocol
 
 from bridge.errors import SettingsError
 from bridge.signature.recipes import Encoding, Kind, Proof, Recipe
 
-Key = bytes | Ed25519PublicKey | EllipticCurvePublicKey
+
+class PublicKey(Protocol):
+    """The public half of a key whose private one only the provider has."""
+
+    def proves(self, content: bytes, signature: bytes) -> bool:
+        """Whether the key's owner signed the content."""
+        ...
+
+
+Key = bytes | PublicKey
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,10 +71,8 @@ def _key(proof: Proof, secret: str, name: str) -> Key:
     if not content.strip(b"\0"):
         raise SettingsError(f"{name} is empty once decoded; set it to the one the provider shows")
     match proof.kind:
-        case Kind.ED25519:
-            return _ed25519(content, name)
-        case Kind.ECDSA_P256:
-            return _ecdsa(content, name)
+        case Kind.ED25519 | Kind.ECDSA_P256:
+            return _public(proof, content, name)
         case Kind.BASIC:
             user, colon, password = content.partition(b":")
             if not (user and colon and password):
@@ -91,21 +95,15 @@ def _bytes(proof: Proof, secret: str, name: str) -> bytes:
     return content
 
 
-def _ed25519(content: bytes, name: str) -> Ed25519PublicKey:
-    try:
-        return Ed25519PublicKey.from_public_bytes(content)
-    except ValueError:
-        raise SettingsError(
-            f"{name} is no Ed25519 public key of 32 bytes; use the public key, not the private"
-        ) from None
+def _public(proof: Proof, content: bytes, name: str) -> PublicKey:
+    from bridge.signature import publickeys  # noqa: PLC0415  takes 8 MB, and few providers sign with a private key
 
-
-def _ecdsa(content: bytes, name: str) -> EllipticCurvePublicKey:
-    wrong = f"{name} is no P-256 public key (DER, as the provider shows it)"
-    try:
-        key = load_der_public_key(content)
-    except Exception:  # noqa: BLE001  cryptography raises several kinds for bytes that are no key, UnsupportedAlgorithm too
-        raise SettingsError(wrong) from None
-    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise SettingsError(wrong)
+    if proof.kind is Kind.ED25519:
+        key: PublicKey | None = publickeys.ed25519(content)
+        wrong = "no Ed25519 public key of 32 bytes; use the public key, not the private"
+    else:
+        key = publickeys.ecdsa_p256(content)
+        wrong = "no P-256 public key (DER, as the provider shows it)"
+    if key is None:
+        raise SettingsError(f"{name} is {wrong}")
     return key
