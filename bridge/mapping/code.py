@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import CodeType, TracebackType
+from types import TracebackType
 from typing import Any
 
 from bridge.mapping.document import Scalar
@@ -19,6 +19,9 @@ DEEPEST = 20
 
 Spot = tuple[Scalar, int] | None
 """A scalar of the mapping and an offset in the expression that it holds."""
+
+_NOTHING: list[tuple[str, Spot]] = [("  return None", None)]
+"""The body of a function that has no lines."""
 
 
 @dataclass(slots=True)
@@ -119,20 +122,21 @@ class Code:
     # ------------------------------------------------------------------------------------------------- finishing
 
     def finish(self, names: Mapping[str, object]) -> Compiled:
-        """Compile what was written, with `names` at hand."""
+        """Compile what was written, with `names` at hand.
+
+        Function by function: the compiler's own trees of a whole mapping are many MB, which a process would not give back.
+        """
+        namespace: dict[str, Any] = {**names, **self.constants}
         lines: list[str] = []
         spots: list[Spot] = []
         for body in self._finished:
-            lines.append(f"def {body.name}({body.parameters}):")
-            spots.append(None)
-            for text, spot in body.lines or [("  return None", None)]:
-                lines.append(text)
-                spots.append(spot)
-        source = "\n".join(lines) + "\n"
-        code = compile(source, self.file_name, "exec")
-        namespace: dict[str, Any] = {**names, **self.constants}
-        exec(code, namespace)  # noqa: S102  the source is written above, from a parsed tree; no text of a mapping is code
-        return Compiled(source, code, namespace, tuple(spots))
+            written = [f"def {body.name}({body.parameters}):", *(text for text, _ in body.lines or _NOTHING)]
+            lead = "\n" * len(lines)  # so that its lines have their numbers in the whole
+            code = compile(lead + "\n".join(written), self.file_name, "exec")
+            exec(code, namespace)  # noqa: S102  the source is written above, from a parsed tree; no text of a mapping is code
+            lines += written
+            spots += [None, *(spot for _, spot in body.lines or _NOTHING)]
+        return Compiled("\n".join(lines) + "\n", self.file_name, namespace, tuple(spots))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ class Compiled:
     """A finished module: its source, its functions by name, and the place that each line stands for."""
 
     source: str
-    code: CodeType
+    file_name: str
     namespace: Mapping[str, Any]
     spots: tuple[Spot, ...]
 
@@ -153,7 +157,7 @@ class Compiled:
         """The place of the innermost line of this module that a failure came through."""
         found: Spot = None
         while traceback is not None:
-            if traceback.tb_frame.f_code.co_filename == self.code.co_filename:
+            if traceback.tb_frame.f_code.co_filename == self.file_name:
                 found = self.spots[traceback.tb_lineno - 1] or found
             traceback = traceback.tb_next
         return found
