@@ -25,6 +25,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     options = _parser().parse_args(argv)
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command: click, rich, 5 MB, 50 ms
     try:
         command: Command = import_module(f"bridge.cli.{options.module}").run
         return command(options)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 
 from bridge.jsontext import Json
 
-SCHEMA: dict[str, Json] = json.loads(resources.files(__package__).joinpath("event.schema.json").read_bytes())
+SCHEMA: dict[str, Json] = json.loads(Path(__file__).with_name("event.schema.json").read_bytes())
 """The JSON Schema (2020-12) of one event. Beside the standard's keywords: `x-must-be` ends the sentence *it must
 be …*, and the format `iso-8601` asks for a day and time that exist."""
 

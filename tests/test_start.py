@@ -1,0 +1,41 @@
+"""What a start loads and an idle bridge takes: only what every bridge needs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from peers import clean_environment, serving
+
+SMAPS = Path("/proc/self/smaps_rollup")
+
+
+def test_serve_loads_nothing_that_only_some_bridges_need(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from bridge.cli import main; main(['serve']); import sys; print(*sys.modules)"],
+        cwd=tmp_path,
+        env=clean_environment({"STRIPE_WEBHOOK_SECRET": ""}),  # so it ends once it has loaded all of itself
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "STRIPE_WEBHOOK_SECRET is set but blank" in done.stderr
+    loaded = set(done.stdout.split())
+    assert {"bridge.app", "httpx", "uvicorn"} <= loaded
+    assert not loaded & {"cryptography", "jsonschema", "phonenumbers", "rich"}
+
+
+@pytest.mark.skipif(not SMAPS.exists(), reason="only Linux tells what a process has for itself")
+def test_an_idle_bridge_takes_less_than_80_mb(tmp_path: Path) -> None:
+    with serving(tmp_path, {}) as bridge:
+        assert httpx.get(f"{bridge.url}/readyz", trust_env=False).status_code == 200
+        found = re.search(
+            r"^Pss: +(\d+) kB$", Path(f"/proc/{bridge.process.pid}/smaps_rollup").read_text(), re.MULTILINE
+        )
+    assert found
+    assert int(found[1]) < 80_000
