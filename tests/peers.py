@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -12,17 +13,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from bridge.cli import main
 from bridge.cli.look import plain
 from bridge.store import Filter
 from bridge.stores import open_store
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 KEY = "upstream-key"
 
 
@@ -179,7 +181,7 @@ def serving(
 
 
 def trackbridge(folder: Path, settings: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """One command, to its end."""
+    """One command, to its end, as a process."""
     return subprocess.run(
         command(*words),
         cwd=folder,
@@ -189,6 +191,22 @@ def trackbridge(folder: Path, settings: Mapping[str, str], *words: str) -> subpr
         timeout=60,
         check=False,
     )
+
+
+def typed(folder: Path, settings: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """What `trackbridge` gives, without a process of its own: for what a command says, and its exit status."""
+    out, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(clean_environment(settings))
+    try:
+        with chdir(folder), redirect_stdout(out), redirect_stderr(errors):
+            status = main(words)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    said = [stream.buffer.getvalue().decode() for stream in (out, errors)]
+    return subprocess.CompletedProcess(words, status, *said)
 
 
 def listed(folder: Path, what: str, *, state: str | None = None) -> Sequence[dict[str, Any]]:

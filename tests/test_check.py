@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from peers import trackbridge, until
+from peers import trackbridge, typed, until
 
 MAPPING = """\
 mapping: 1
@@ -54,8 +54,7 @@ def folder(tmp_path: Path) -> Path:
 
 def checked(folder: Path, *arguments: str) -> tuple[int, list[str]]:
     """The exit status of `check`, and the lines that it prints."""
-    done = trackbridge(folder, {}, "check", *arguments)
-    assert "Traceback" not in done.stderr
+    done = typed(folder, {}, "check", *arguments)
     return done.returncode, done.stdout.splitlines()
 
 
@@ -268,7 +267,7 @@ def test_what_cannot_be_read_is_told_in_one_line(folder: Path) -> None:
         "trackbridge: nowhere.yaml: cannot be read: No such file or directory\n",
     )
     (folder / "empty").mkdir()
-    assert trackbridge(folder, {}, "check", "empty").stderr == "trackbridge: empty: holds no .yaml file\n"
+    assert typed(folder, {}, "check", "empty").stderr == "trackbridge: empty: holds no .yaml file\n"
 
 
 def test_watch_checks_again_when_a_file_changes_and_ends_with_0_on_ctrl_c(folder: Path) -> None:

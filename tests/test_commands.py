@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers import Serving, Upstream, listed, serving, trackbridge, until, upstream
+from peers import Serving, Upstream, listed, serving, trackbridge, typed, until, upstream
 from test_end_to_end import API_KEY, ORDER, SESSION, SHOPIFY_SECRET, settings_for
 
 import bridge as package
@@ -63,15 +63,16 @@ def test_send_signs_as_the_provider_would_and_list_and_show_tell_what_became_of_
     assert delivery["event"] == event["id"]
     assert json.loads(delivery["last_answer"])["success"] is True
     for row in (webhook, event, delivery):
-        shown = trackbridge(tmp_path, {}, "show", row["id"], "--format", "json")
+        shown = typed(tmp_path, {}, "show", row["id"], "--format", "json")
         assert json.loads(shown.stdout)["id"] == row["id"]
-        assert trackbridge(tmp_path, {}, "show", row["id"]).stdout.count(row["id"]) >= 1
+        assert typed(tmp_path, {}, "show", row["id"]).stdout.count(row["id"]) >= 1
+    assert webhook["id"] in trackbridge(tmp_path, {}, "show", webhook["id"]).stdout
     assert webhook["id"] in trackbridge(tmp_path, {}, "list", "webhooks").stdout
 
 
 def test_send_with_the_wrong_secret_shows_the_401_and_ends_with_1(bridge: Serving, tmp_path: Path) -> None:
     (tmp_path / "body.json").write_text(json.dumps(SESSION))
-    done = trackbridge(tmp_path, {}, "send", "stripe", "body.json", "--to", bridge.url, "--secret", "whsec_other")
+    done = typed(tmp_path, {}, "send", "stripe", "body.json", "--to", bridge.url, "--secret", "whsec_other")
     assert done.returncode == 1
     assert done.stdout == '401 {"success":false,"error":"not genuine"}\n'
 
@@ -93,7 +94,7 @@ def test_send_with_the_wrong_secret_shows_the_401_and_ends_with_1(bridge: Servin
 )
 def test_a_mistake_is_one_line_that_names_it_and_the_mend(tmp_path: Path, words: list[str], said: str) -> None:
     (tmp_path / "body.json").write_text("{}")
-    done = trackbridge(tmp_path, {}, *words)
+    done = typed(tmp_path, {}, *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("trackbridge: ")
     assert said in done.stderr
@@ -111,10 +112,10 @@ def test_try_prints_one_json_list_and_nothing_else(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     [event] = json.loads(done.stdout)
     assert event["properties"]["value"] == 404.9
-    ignored = trackbridge(tmp_path, {}, "try", "shopify", "order.json", "--topic", "orders/create", "--format", "json")
+    ignored = typed(tmp_path, {}, "try", "shopify", "order.json", "--topic", "orders/create", "--format", "json")
     assert (ignored.returncode, json.loads(ignored.stdout)) == (0, [])
     assert ignored.stderr.startswith("ignored (topic orders/create): ")
-    chosen = trackbridge(
+    chosen = typed(
         tmp_path, {}, "try", "shopify", "order.json", "--topic", "orders/create", "--var", "purchase=orders/create"
     )
     assert '"event_type": "purchase"' in chosen.stdout
@@ -122,7 +123,7 @@ def test_try_prints_one_json_list_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_body_that_would_be_set_aside_makes_try_end_with_1(tmp_path: Path) -> None:
     (tmp_path / "order.json").write_text(json.dumps(ORDER | {"total_price": "four"}))
-    done = trackbridge(tmp_path, {}, "try", "shopify", "order.json", "--topic", "orders/paid")
+    done = typed(tmp_path, {}, "try", "shopify", "order.json", "--topic", "orders/paid")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("set aside (topic orders/paid): ")
     assert "shopify.yaml:" in done.stderr
@@ -133,16 +134,16 @@ def test_a_dead_letter_is_retried_by_hand_singly_and_in_bulk(bridge: Serving, pe
     refusal: tuple[int, dict[str, str], bytes] = (400, {}, b'{"success": false, "error": "no such currency"}')
     peer.script += [refusal]
     (tmp_path / "order.json").write_text(json.dumps(ORDER))
-    trackbridge(tmp_path, settings, "send", "shopify", "order.json", "--to", bridge.url, "--topic", "orders/paid")
+    typed(tmp_path, settings, "send", "shopify", "order.json", "--to", bridge.url, "--topic", "orders/paid")
     [dead] = until(lambda: listed(tmp_path, "deliveries", state="dead"), what="the dead letter")
     assert "no such currency" in dead["last_answer"]
     peer.script += [refusal]
     assert trackbridge(tmp_path, {}, "retry", dead["id"]).stdout.startswith("1 delivery due now")
     until(lambda: len(peer.posted) == 2, what="the second refusal")
     until(lambda: listed(tmp_path, "deliveries", state="dead"), what="the dead letter again")
-    assert trackbridge(tmp_path, {}, "retry", "--all-dead").stdout.startswith("1 delivery due now")
+    assert typed(tmp_path, {}, "retry", "--all-dead").stdout.startswith("1 delivery due now")
     until(peer.taken, what="the event")
-    missing = trackbridge(tmp_path, {}, "retry", "dlv_999")
+    missing = typed(tmp_path, {}, "retry", "dlv_999")
     assert (missing.returncode, missing.stderr.count("dlv_999")) == (1, 1)
 
 
@@ -157,7 +158,7 @@ def test_a_webhook_set_aside_is_replayed_when_its_mapping_is_mended(tmp_path: Pa
     (tmp_path / "order.json").write_text(json.dumps(ORDER))
     with serving(tmp_path, settings) as bridge:
         words = ("send", "shopify", "order.json", "--to", bridge.url, "--topic", "orders/paid")
-        assert trackbridge(tmp_path, settings, *words, "--secret", SHOPIFY_SECRET).returncode == 0
+        assert typed(tmp_path, settings, *words, "--secret", SHOPIFY_SECRET).returncode == 0
         [aside] = until(lambda: listed(tmp_path, "webhooks", state="set_aside"), what="set aside")
         assert "shopify.yaml:" in aside["reason"]
         assert ORDER["email"] not in aside["reason"]
@@ -176,7 +177,7 @@ def test_a_mapping_with_mistakes_keeps_serve_from_starting_and_shows_each_at_its
     assert done.returncode == 1
     assert "shopify.yaml:3:1: error: unknown key 'evnts'; did you mean 'events'?" in done.stderr
     assert "Traceback" not in done.stderr
-    checked = trackbridge(tmp_path, {}, "check", "mappings")
+    checked = typed(tmp_path, {}, "check", "mappings")
     assert checked.returncode == 1
     assert "shopify.yaml:3:1: error: unknown key 'evnts'; did you mean 'events'?" in checked.stdout
 

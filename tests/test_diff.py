@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import trackbridge
+from peers import trackbridge, typed
 
 from bridge import contract, ledger
 from bridge.model import Routed, Webhook
@@ -85,7 +85,7 @@ def changed(folder: Path, *swaps: tuple[str, str]) -> None:
 
 
 def diff(folder: Path, *words: str, status: int = 0) -> Any:
-    done = trackbridge(folder, {}, "diff", "old.yaml", "new.yaml", *words, "--format", "json")
+    done = typed(folder, {}, "diff", "old.yaml", "new.yaml", *words, "--format", "json")
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
 
@@ -148,7 +148,7 @@ def test_what_would_be_set_aside_is_told_with_its_place(folder: Path) -> None:
 
 def test_a_personal_value_is_only_described(folder: Path) -> None:
     changed(folder, ("email: =body.email", "email: =body.mail, city: =body.currency"))
-    done = trackbridge(folder, {}, "diff", "old.yaml", "new.yaml")
+    done = typed(folder, {}, "diff", "old.yaml", "new.yaml")
     assert "ada@example.com" not in done.stdout + done.stderr
     fields = {one["field"]: one["samples"][0] for one in diff(folder)["fields"]}
     assert fields == {
@@ -190,7 +190,7 @@ def test_the_new_mappings_vars_may_be_new_and_a_set_var_that_it_lost_is_told(fol
     (folder / "bridge.yaml").write_text("sources:\n  acme: {vars: {least: '15'}}\n")
     changed(folder, ("minimum", "least"))
     assert diff(folder, "--config", "bridge.yaml")["faults"]["lost-events"] == 1
-    done = trackbridge(folder, {}, "diff", "new.yaml", "old.yaml", "--config", "bridge.yaml")
+    done = typed(folder, {}, "diff", "new.yaml", "old.yaml", "--config", "bridge.yaml")
     assert done.returncode == 1
     assert "acme has no var `least`" in done.stderr
 
@@ -300,7 +300,7 @@ def test_of_given_bodies_a_refund_recalls_the_purchase_before_it(folder: Path) -
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(folder: Path, words: list[str], said: str) -> None:
-    done = trackbridge(folder, {}, "diff", *words)
+    done = typed(folder, {}, "diff", *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("trackbridge: ")
     assert said in done.stderr
@@ -309,6 +309,6 @@ def test_a_mistake_is_one_line_that_names_it(folder: Path, words: list[str], sai
 
 def test_a_mapping_with_mistakes_is_shown_with_all_of_them(folder: Path) -> None:
     changed(folder, ("=body.total,", "=bdy.total,"), ("email: =body", "email: =boddy"))
-    done = trackbridge(folder, {}, "diff", "old.yaml", "new.yaml")
+    done = typed(folder, {}, "diff", "old.yaml", "new.yaml")
     assert done.returncode == 1
     assert done.stderr.count("new.yaml:") == 2

@@ -12,7 +12,7 @@ from typing import cast
 
 import httpx
 import pytest
-from peers import listed, serving, trackbridge, until, upstream
+from peers import listed, serving, typed, until, upstream
 
 from bridge.errors import SettingsError, StoreUnavailable
 from bridge.purge import STEP, Purger
@@ -132,13 +132,13 @@ def test_a_webhook_whose_body_was_purged_is_shown_and_says_so_when_it_is_replaye
     with serving(tmp_path, settings):
         pass
     with closing(sqlite3.connect(tmp_path / "trackbridge.db")) as db, db:
-        db.execute("INSERT INTO bodies (number, bytes) VALUES (1, 'x')")
+        db.execute("INSERT INTO bodies (number, bytes) VALUES (1, x'78')")
         db.execute("INSERT INTO webhooks VALUES (1,'stripe','evt_1',NULL,'ignored','why',0,NULL,'','',NULL,x'',1)")
     with serving(tmp_path, settings | {"BRIDGE_KEEP_EVENTS": "36500", "BRIDGE_KEEP_LEDGER": "36500"}):
         until(lambda: one(tmp_path, "wh_1")["body_gone"], what="the purge of the body")
     assert one(tmp_path, "wh_1")["body"] is None
-    assert "gone: it was kept as long as BRIDGE_KEEP_BODIES says" in trackbridge(tmp_path, {}, "show", "wh_1").stdout
-    done = trackbridge(tmp_path, {}, "replay", "wh_1")
+    assert "gone: it was kept as long as BRIDGE_KEEP_BODIES says" in typed(tmp_path, {}, "show", "wh_1").stdout
+    done = typed(tmp_path, {}, "replay", "wh_1")
     assert done.returncode != 0
     assert "the body of wh_1 is gone and cannot be replayed" in done.stderr
     assert [row["id"] for row in listed(tmp_path, "webhooks")] == ["wh_1"]
@@ -156,7 +156,7 @@ def states(folder: Path) -> list[str]:
 
 
 def one(folder: Path, public_id: str) -> dict[str, object]:
-    done = trackbridge(folder, {}, "show", public_id, "--format", "json")
+    done = typed(folder, {}, "show", public_id, "--format", "json")
     return cast("dict[str, object]", json.loads(done.stdout))
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from peers import trackbridge
+from peers import trackbridge, typed
 
 from bridge.settings import TABLE
 
@@ -43,7 +43,7 @@ def test_the_mapping_makes_the_event_that_is_printed(tmp_path: Path) -> None:
 
 def test_the_mapping_has_no_problem(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text(block("yaml", "provider: acme"))
-    done = trackbridge(tmp_path, {}, "check", "acme.yaml")
+    done = typed(tmp_path, {}, "check", "acme.yaml")
     assert (done.returncode, done.stdout) == (0, "1 mapping, no problems\n")
 
 

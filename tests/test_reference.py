@@ -108,9 +108,9 @@ def test_the_steps_work_as_they_are_typed(tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    typed = [line.split() for line in STEPS]
-    exported = dict(word.split("=", 1) for words in typed if words[0] == "export" for word in words[1:])
-    commands = [words[1:] for words in typed if words[0] == "trackbridge"]
+    steps = [line.split() for line in STEPS]
+    exported = dict(word.split("=", 1) for words in steps if words[0] == "export" for word in words[1:])
+    commands = [words[1:] for words in steps if words[0] == "trackbridge"]
     assert [words[0] for words in commands] == ["check", "try", "example", "check", "serve", "send", "list"]
 
     check, attempt, add, again = (trackbridge(tmp_path, {}, *words) for words in commands[:4])

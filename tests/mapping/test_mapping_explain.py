@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from mapping_author import one_event, webhook, written
-from peers import trackbridge
+from peers import trackbridge, typed
 from shipped_examples import EXAMPLES, earlier_events, example_webhooks
 
 from bridge import jsontext, mapping
@@ -336,7 +336,7 @@ events:
 def test_try_explain_reads_well(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text(ACME)
     (tmp_path / "body.json").write_text('{"id": 7, "type": "done", "payer": {"name": "Ada"}}')
-    done = trackbridge(tmp_path, {}, "try", "acme.yaml", "body.json", "--explain")
+    done = typed(tmp_path, {}, "try", "acme.yaml", "body.json", "--explain")
     assert done.returncode == 0, done.stderr
     missing = "came out as null: none of 2 alternatives has a value"
     lines = [line for line in done.stdout.splitlines() if not line.startswith(("  event_id = ", "  timestamp = "))]
@@ -359,7 +359,7 @@ def test_try_explain_reads_well(tmp_path: Path) -> None:
 def test_try_explain_as_json_holds_the_same(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text(ACME)
     (tmp_path / "body.json").write_text('{"id": 7, "type": "done"}')
-    done = trackbridge(tmp_path, {}, "try", "acme.yaml", "body.json", "--explain", "--format", "json")
+    done = typed(tmp_path, {}, "try", "acme.yaml", "body.json", "--explain", "--format", "json")
     [one] = json.loads(done.stdout)
     [rule] = one["rules"]
     assert one["events"][0]["properties"] == {"number": 7}
@@ -380,5 +380,5 @@ def test_try_explain_as_json_holds_the_same(tmp_path: Path) -> None:
         },
     }
     (tmp_path / "other.json").write_text('{"id": 7, "type": "other"}')
-    other = trackbridge(tmp_path, {}, "try", "acme.yaml", "other.json", "--explain")
+    other = typed(tmp_path, {}, "try", "acme.yaml", "other.json", "--explain")
     assert (other.returncode, other.stdout) == (0, "topic other: ignored: no rule for this topic\n")
