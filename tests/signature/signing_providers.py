@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,12 @@ SECRETS = {
 }
 
 
+@cache
 def recipe(provider: str) -> Recipe:
     return signature.recipe(SECTIONS[provider])
 
 
+@cache
 def keys(provider: str, *secrets: str) -> Keys:
     return signature.keys(recipe(provider), secrets or (SECRETS.get(provider, SECRET),))
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from string import ascii_letters, digits
 
 import pytest
 import standardwebhooks
@@ -162,7 +163,7 @@ def base64_v1(body: bytes, *, name: str, stamp: int | str) -> str:
     return base64.b64encode(made).decode()
 
 
-NAME = st.from_regex(r"[A-Za-z0-9_]{1,20}", fullmatch=True)
+NAME = st.text(f"{ascii_letters}{digits}_", min_size=1, max_size=20)
 EITHER_WAY = st.sampled_from([0, 60, 290, -290, 310, -310, 86_400, -86_400])
 ENTRY = st.sampled_from(["v2,AAAA", "v1a,AAAA", "v1,AAAA", "v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc=", "v1,"])
 
