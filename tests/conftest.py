@@ -1,21 +1,38 @@
-"""What all tests share: no test touches the operator's environment, and on CI none may be skipped."""
+"""What all tests share: no test touches the operator's environment, and on CI none may be skipped.
+
+And what keeps the suite quick and calm on a busy machine. Not concerned with what any test says.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["engines"]
 ON_CI = os.environ.get("CI") == "true"
 
+for _name in list(os.environ):
+    if _name.startswith("BRIDGE_") or _name.endswith("_WEBHOOK_SECRET"):
+        del os.environ[_name]
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("BRIDGE_") or name.endswith("_WEBHOOK_SECRET"):
-            monkeypatch.delenv(name)
+hypothesis.settings.register_profile(
+    "calm", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)  # how long an example takes says how busy the machine is
+hypothesis.settings.load_profile("calm")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: some tests wait for a lease, a pause or a process."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that start processes come first, so that none of them is what everybody waits for at the end."""
+    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "serving"))
 
 
 @pytest.hookimpl(wrapper=True)
