@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from bridge import signature
@@ -97,6 +98,7 @@ def load(path: Path) -> Mapping:
     return parse(path.read_bytes(), name=path.name)
 
 
+@lru_cache(maxsize=64)  # a reload compiles what has changed, not what has not
 def parse(text: str | bytes, *, name: str) -> Mapping:
     """The mapping in a text; `name` is what its places call the file. Raises MappingError with every problem."""
     mapping, problems = check(text, name=name)
