@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from mapping_author import one_event, webhook, written
-from peers import trackbridge, typed
+from peers import typed
 from shipped_examples import EXAMPLES, earlier_events, example_webhooks
 
 from bridge import jsontext, mapping
@@ -260,23 +260,23 @@ def test_try_takes_the_earlier_event_that_it_printed_itself(tmp_path: Path) -> N
     (tmp_path / "paid.json").write_text('{"id": "p", "order": "A", "user": "77"}')
     (tmp_path / "refunded.json").write_text('{"id": "r", "order": "A", "value": 4}')
     refunded = ("try", "shop.yaml", "refunded.json", "--topic", "made")
-    paid = trackbridge(tmp_path, {}, "try", "shop.yaml", "paid.json", "--topic", "paid", "--format", "json")
+    paid = typed(tmp_path, {}, "try", "shop.yaml", "paid.json", "--topic", "paid", "--format", "json")
     (tmp_path / "earlier.json").write_text(paid.stdout)
-    [event] = json.loads(trackbridge(tmp_path, {}, *refunded, "--earlier", "earlier.json", "--format", "json").stdout)
+    [event] = json.loads(typed(tmp_path, {}, *refunded, "--earlier", "earlier.json", "--format", "json").stdout)
     assert (event["user_id"], event["properties"]["currency"]) == ("77", "EUR")
-    shown = trackbridge(tmp_path, {}, *refunded, "--earlier", "earlier.json", "--explain").stdout.splitlines()
+    shown = typed(tmp_path, {}, *refunded, "--earlier", "earlier.json", "--explain").stdout.splitlines()
     assert "  recall = found the earlier purchase A  shop.yaml:10  =body.order" in shown
     assert '  user_id = "77"  shop.yaml:10  of the earlier purchase A' in shown
     assert (
         '  properties.currency = "EUR"  shop.yaml:10  of the earlier purchase A, for line 14 came out as nothing'
         in shown
     )
-    alone = trackbridge(tmp_path, {}, *refunded, "--explain")
+    alone = typed(tmp_path, {}, *refunded, "--explain")
     assert alone.returncode == 1
     assert "  recall = found no earlier purchase A; --earlier FILE would give one  shop.yaml:10  =body.order" in (
         alone.stdout.splitlines()
     )
-    [other] = json.loads(trackbridge(tmp_path, {}, *refunded, "--explain", "--format", "json").stdout)
+    [other] = json.loads(typed(tmp_path, {}, *refunded, "--explain", "--format", "json").stdout)
     assert other["rules"][0]["recall"]["found"] is False
 
 
@@ -286,7 +286,7 @@ def test_an_earlier_event_may_say_its_dedupe_key_as_examples_do(tmp_path: Path) 
     nameless = PURCHASE | {"properties": {"currency": "EUR"}}
     (tmp_path / "earlier.json").write_text(json.dumps([{"dedupe": 5, "event": nameless}]))
     words = ("try", "shop.yaml", "refunded.json", "--topic", "made", "--earlier", "earlier.json", "--format", "json")
-    [event] = json.loads(trackbridge(tmp_path, {}, *words).stdout)
+    [event] = json.loads(typed(tmp_path, {}, *words).stdout)
     assert (event["user_id"], event["properties"]["currency"]) == ("77", "EUR")
 
 
@@ -302,7 +302,7 @@ def test_a_mistake_in_an_earlier_event_is_one_line(tmp_path: Path, content: str,
     (tmp_path / "shop.yaml").write_text(REFUND)
     (tmp_path / "earlier.json").write_text(content)
     (tmp_path / "body.json").write_text("{}")
-    done = trackbridge(tmp_path, {}, "try", "shop.yaml", "body.json", "--topic", "made", "--earlier", "earlier.json")
+    done = typed(tmp_path, {}, "try", "shop.yaml", "body.json", "--topic", "made", "--earlier", "earlier.json")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"trackbridge: {said}")
     assert done.stderr.count("\n") == 1
