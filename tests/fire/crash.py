@@ -30,7 +30,7 @@ from blaze import (
     quiet,
     settings_for,
 )
-from past import Gone, age, earlier, killed_while_migrating, waiting_to_go
+from past import Gone, aged, earlier, killed_while_migrating, waiting_to_go
 from peers import upstream
 
 from bridge.stores.sqlite.schema import STEPS
@@ -51,21 +51,27 @@ def crash(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[
         settings = settings_for(peer.url)
         amid_purges = 0
         for number in range(kills):
-            old = 0
-            if number % AGES == AGES - 1:
-                age(folder, gone)
-                old = waiting_to_go(folder)
             if number % STARTS == 0:
                 killed_while_starting(folder, settings, rng.uniform(0.1, 1.2))
                 continue
+            old = aged(folder, gone) if number % AGES == AGES - 1 else 0
             with burning(folder, settings) as bridge, load.on(bridge.url):
-                after_a_while(rng, longest)
+                if old:
+                    _until_some_are_gone(folder, old)
+                else:
+                    after_a_while(rng, longest)
                 bridge.kill()
-            amid_purges += 0 < waiting_to_go(folder) < old if old else 0
+            amid_purges += 0 < waiting_to_go(folder) < old
         quiet(folder, settings)
         _sent_again(folder, settings, rng.sample(sorted(gone.events.items()), min(40, len(gone.events))))
         figures = hold(folder, load, peer.taken(), purged=gone.events, known=gone.ledger)
         return figures | {"kills": kills, "killed_amid_purges": amid_purges}
+
+
+def _until_some_are_gone(folder: Path, old: int) -> None:
+    deadline = time.monotonic() + 5
+    while waiting_to_go(folder) == old and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def _sent_again(folder: Path, settings: dict[str, str], events: list[tuple[str, str]]) -> None:

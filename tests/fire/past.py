@@ -122,8 +122,11 @@ class Gone:
     ledger: dict[bytes, int] = field(default_factory=dict)
 
 
-def age(folder: Path, gone: Gone) -> None:
-    """Make everything that is done with, up to the first thing that is not, as old as what a purge takes away."""
+def aged(folder: Path, gone: Gone) -> int:
+    """Make everything that is done with, up to the first thing that is not, as old as what a purge takes away.
+
+    How many events are old then.
+    """
     with closing(sqlite3.connect(folder / STORE, timeout=10)) as db, db:
         db.execute("BEGIN IMMEDIATE")
         event, webhook, attempt = _done_with(db)
@@ -147,6 +150,7 @@ def age(folder: Path, gone: Gone) -> None:
         db.execute(
             "INSERT INTO days SELECT received_at / 86400000, source, state, count(*) FROM webhooks GROUP BY 1, 2, 3"
         )
+    return waiting_to_go(folder)
 
 
 def waiting_to_go(folder: Path) -> int:
