@@ -15,7 +15,7 @@ from typing import Any
 
 from bridge.model import Kept, Webhook, WebhookState
 from bridge.stores.sqlite import bulk, packing
-from bridge.stores.sqlite.clocks import seen
+from bridge.stores.sqlite.clocks import BACK_MS, seen
 from bridge.stores.sqlite.columns import instant, joined, last, maybe_text, ms, pack, parted, span, text, unpack_object
 
 HANDY = 16 * 1024 * 1024
@@ -85,6 +85,7 @@ def _sorted(db: sqlite3.Connection, webhooks: Sequence[Webhook]) -> tuple[Kept, 
     keys = [key for webhook in webhooks for key in webhook.identity]
     known: dict[bytes, int] = dict(bulk.found(db, "SELECT key, number FROM ledger WHERE key", keys))
     number, body = last(db, "webhooks"), last(db, "bodies")
+    latest = _latest_due(db)
     bodies: dict[int, tuple[int, bytes]] = {}  # by which of the requests it came with
     rows: list[tuple[Any, ...]] = []
     ledger: list[tuple[bytes, int, int]] = []
@@ -94,7 +95,7 @@ def _sorted(db: sqlite3.Connection, webhooks: Sequence[Webhook]) -> tuple[Kept, 
         if before is None:
             number += 1
             mine, _ = bodies.setdefault(id(webhook.body), (body + len(bodies) + 1, webhook.body))
-            rows.append(_row(number, webhook, mine))
+            rows.append(_row(number, webhook, mine, latest))
             for key in webhook.identity:
                 known[key] = number
                 ledger.append((key, number, ms(webhook.received_at)))
@@ -108,10 +109,17 @@ def _sorted(db: sqlite3.Connection, webhooks: Sequence[Webhook]) -> tuple[Kept, 
 _ROW = "number, source, id, topic, state, received_at, due, headers, query, item, identity, body"
 
 
-def _row(number: int, webhook: Webhook, body: int) -> tuple[Any, ...]:
+def _latest_due(db: sqlite3.Connection) -> int | None:
+    """What came before a clock was set back is due now, not when that clock has come so far again."""
+    found = db.execute("SELECT at FROM probes").fetchone()
+    return found[0] + BACK_MS if found else None
+
+
+def _row(number: int, webhook: Webhook, body: int, latest: int | None) -> tuple[Any, ...]:
     at = ms(webhook.received_at)
+    due = at if latest is None else min(at, latest)
     return (
-        number, text(webhook.source), text(webhook.id), maybe_text(webhook.topic), WebhookState.RECEIVED.value, at, at,
+        number, text(webhook.source), text(webhook.id), maybe_text(webhook.topic), WebhookState.RECEIVED.value, at, due,
         pack(webhook.headers), pack(webhook.query), maybe_text(webhook.item), joined(webhook.identity), body,
     )  # fmt: skip
 

@@ -25,9 +25,8 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
             "SELECT number, duplicate_of FROM events WHERE door = ? AND id = ?", (event.door, event.id)
         ).fetchone()
         if row is None:
-            (made,) = making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
-            if made.duplicate_of is None:
-                due += sum(route.skip is None for route in routed.routes)
+            making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
+            due += _new(db, routed)
             continue
         number, duplicate_of = row
         db.execute(
@@ -43,6 +42,16 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
         if duplicate_of is None:
             due += _again(db, number, routed, now=now)
     return due
+
+
+def _new(db: sqlite3.Connection, routed: Routed) -> int:
+    """How many deliveries an event has that was taken just now: none where it is a duplicate, or known and purged."""
+    pending = """
+        SELECT count(*) FROM deliveries JOIN events ON events.number = deliveries.event
+        WHERE events.door = ? AND events.id = ? AND deliveries.state = 'pending'
+    """
+    found: int = db.execute(pending, (routed.event.door, routed.event.id)).fetchone()[0]
+    return found
 
 
 def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime) -> int:
