@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,6 +68,45 @@ def test_a_source_whose_events_were_all_skipped_as_tests_is_told_with_the_mend(t
     (tmp_path / "b").mkdir()
     both = standing(tmp_path / "b", (event("a", test=True, skip="test event"),), (event("b"),))
     assert both.needs == ()
+
+
+def test_one_test_among_a_sources_live_events_needs_nobody_however_much_others_send(tmp_path: Path) -> None:
+    async def told() -> tuple[str, ...]:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            await store.keep([Webhook("shop", "1", "t", NOW, b"{}", (ledger.signed_webhook("shop", "1"),))])
+            await store.accept([event("live")], now=NOW)
+            for first in range(0, 2000, 500):
+                made = [event(f"{number}") for number in range(first, first + 500)]
+                await store.accept([replace(one, event=replace(one.event, door="key:web")) for one in made], now=NOW)
+            await store.accept([event("test", test=True, skip="test event")], now=NOW)
+            return (await store.glance(now=NOW)).only_tests
+        finally:
+            await store.close()
+
+    assert asyncio.run(told()) == ()
+
+
+def test_a_quiet_source_of_tests_alone_is_told_however_much_others_send(tmp_path: Path) -> None:
+    async def told() -> tuple[str, ...]:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            await store.keep([Webhook("shop", "1", "t", NOW, b"{}", (ledger.signed_webhook("shop", "1"),))])
+            await store.accept([event("test", test=True, skip="test event")], now=NOW)
+            for first in range(0, 2000, 500):
+                made = [event(f"{number}") for number in range(first, first + 500)]
+                await store.accept([replace(one, event=replace(one.event, door="key:web")) for one in made], now=NOW)
+            return (await store.glance(now=NOW)).only_tests
+        finally:
+            await store.close()
+
+    assert asyncio.run(told()) == ("shop",)
+
+
+def test_tests_that_a_test_destination_takes_need_nobody(tmp_path: Path) -> None:
+    taken = event("a", test=True, skip="test event")
+    taken = replace(taken, routes=(*taken.routes, Route("trial")))
+    assert standing(tmp_path, (taken,)).needs == ()
 
 
 def test_duplicates_that_differ_are_flagged(tmp_path: Path) -> None:

@@ -243,9 +243,8 @@ class Model:
         if route.skip is None:
             last = self.last_due.get(route.destination, now)
             self.last_due[route.destination] = due = last if now < last <= now + BACK else now
-        if self._delivery_of(event, route.destination) is None:
-            state = "pending" if route.skip is None else "skipped"
-            self.deliveries[self._next("delivery")] = KeptDelivery(event, route.destination, state, due)
+        state = "pending" if route.skip is None else "skipped"
+        self.deliveries[self._next("delivery")] = KeptDelivery(event, route.destination, state, due)
 
     def _delivery_of(self, event: int, destination: str) -> KeptDelivery | None:
         found = [one for one in self.deliveries.values() if (one.event, one.destination) == (event, destination)]
@@ -283,7 +282,8 @@ class Model:
                 one.state, one.due, one.together, one.first, one.token = "pending", now, None, None, None
         before = self.last["delivery"]
         for route in routed.routes:
-            self._deliver(number, route, now=now)
+            if self._delivery_of(number, route.destination) is None:
+                self._deliver(number, route, now=now)
         return len(mine) + sum(one.state == "pending" for n, one in self.deliveries.items() if n > before)
 
     # deliveries

@@ -343,7 +343,7 @@ def one_of(rows: Mapping[int, object], which: int) -> int:
 
 
 settings.register_profile("usual", max_examples=16, stateful_step_count=50)
-settings.register_profile("long", max_examples=2000, stateful_step_count=100)
+settings.register_profile("long", max_examples=400, stateful_step_count=80)
 """`STORE_MODEL=long` is for by hand."""
 
 

@@ -28,6 +28,9 @@ class Kind:
     destination: str
     reason: str
     since: str
+    number: str
+    few: str | None = None
+    """The state that few rows have: they are found by its index and then put in order, not looked for among all."""
 
 
 WEBHOOKS = Kind(
@@ -42,6 +45,8 @@ WEBHOOKS = Kind(
     """,
     reason="instr(w.reason, ?) > 0",
     since="w.received_at >= ?",
+    number="w.number",
+    few=WebhookState.RECEIVED,
 )
 EVENTS = Kind(
     name="event",
@@ -54,6 +59,7 @@ EVENTS = Kind(
         EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event = e.number AND instr(deliveries.reason, ?) > 0)
     """,
     since="e.created_at >= ?",
+    number="e.number",
 )
 DELIVERIES = Kind(
     name="delivery",
@@ -64,6 +70,8 @@ DELIVERIES = Kind(
     destination="d.destination = ?",
     reason="instr(d.reason, ?) > 0",
     since="d.created_at >= ?",
+    number="d.number",
+    few=DeliveryState.PENDING,
 )
 
 
@@ -85,6 +93,11 @@ def conditions(which: Filter, kind: Kind) -> tuple[str, list[object]]:
         if value is not None
     ]
     return " AND ".join(sql for sql, _ in said), [value for _, values in said for value in values]
+
+
+def newest(which: Filter, kind: Kind) -> str:
+    """What follows ORDER BY for newest first. A `+` keeps SQLite from walking through all rows in their order."""
+    return f"{'+' if which.state is not None and which.state == kind.few else ''}{kind.number} DESC"
 
 
 def at_most(which: Filter) -> int:

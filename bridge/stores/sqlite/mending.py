@@ -17,6 +17,7 @@ from bridge.store import Filter, Would
 from bridge.stores.sqlite import questions
 from bridge.stores.sqlite.columns import instant, ms, parted, unpack_list
 from bridge.stores.sqlite.filters import DELIVERIES, WEBHOOKS, at_most, conditions, not_found, numbers
+from bridge.stores.sqlite.filters import newest as in_order
 from bridge.stores.sqlite.making import deliver
 
 _RETRIED = "(d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?)))"
@@ -54,7 +55,9 @@ def would_retry(db: sqlite3.Connection, which: Filter, *, now: datetime, newest:
     """What `retry` would make due."""
     where, values = _retried(db, which, now=now)
     count = db.execute(f"SELECT count(*) FROM deliveries AS d WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
-    return Would(count, questions.delivery_rows(db, where, values, limit=newest))
+    return Would(
+        count, questions.delivery_rows(db, f"{where} ORDER BY {in_order(which, DELIVERIES)}", values, limit=newest)
+    )
 
 
 def replay(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
@@ -76,7 +79,9 @@ def would_replay(db: sqlite3.Connection, which: Filter, *, newest: int) -> Would
     """What `replay` would make received again."""
     where, values = _replayed(db, which)
     count = db.execute(f"SELECT count(*) FROM webhooks AS w WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
-    return Would(count, questions.webhook_rows(db, where, values, limit=newest))
+    return Would(
+        count, questions.webhook_rows(db, f"{where} ORDER BY {in_order(which, WEBHOOKS)}", values, limit=newest)
+    )
 
 
 def _retried(db: sqlite3.Connection, which: Filter, *, now: datetime) -> tuple[str, list[object]]:

@@ -25,7 +25,7 @@ from bridge.store import (
 )
 from bridge.stores.sqlite import inbox
 from bridge.stores.sqlite.columns import instant, length, maybe_instant, ms_up, number, text, unpack_list
-from bridge.stores.sqlite.filters import DELIVERIES, EVENTS, WEBHOOKS, at_most, conditions
+from bridge.stores.sqlite.filters import DELIVERIES, EVENTS, WEBHOOKS, at_most, conditions, newest
 from bridge.stores.sqlite.making import gone
 
 _WEBHOOK = "w.number, w.source, w.topic, w.state, w.reason, w.received_at FROM webhooks AS w"
@@ -43,31 +43,33 @@ Detail = WebhookDetail | EventDetail | DeliveryDetail
 def webhooks(db: sqlite3.Connection, which: Filter) -> list[WebhookRow]:
     """Webhooks, newest first."""
     where, values = conditions(which, WEBHOOKS)
-    return webhook_rows(db, where, values, limit=at_most(which))
+    return webhook_rows(db, f"{where} ORDER BY {newest(which, WEBHOOKS)}", values, limit=at_most(which))
 
 
 def webhook_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *, limit: int) -> list[WebhookRow]:
-    """The webhooks that meet a condition on `w`."""
-    rows = db.execute(f"SELECT {_WEBHOOK} WHERE {where} ORDER BY w.number DESC LIMIT ?", (*values, limit))
+    """The webhooks that meet a condition on `w`, in the order that stands there, too."""
+    rows = db.execute(f"SELECT {_WEBHOOK} WHERE {where} LIMIT ?", (*values, limit))
     return [_webhook_row(row) for row in rows]
 
 
 def events(db: sqlite3.Connection, which: Filter) -> list[EventRow]:
     """Events, newest first."""
     where, values = conditions(which, EVENTS)
-    rows = db.execute(f"SELECT {_EVENT} WHERE {where} ORDER BY e.number DESC LIMIT ?", (*values, at_most(which)))
+    rows = db.execute(
+        f"SELECT {_EVENT} WHERE {where} ORDER BY {newest(which, EVENTS)} LIMIT ?", (*values, at_most(which))
+    )
     return [_event_row(row) for row in rows]
 
 
 def deliveries(db: sqlite3.Connection, which: Filter) -> list[DeliveryRow]:
     """Deliveries, newest first."""
     where, values = conditions(which, DELIVERIES)
-    return delivery_rows(db, where, values, limit=at_most(which))
+    return delivery_rows(db, f"{where} ORDER BY {newest(which, DELIVERIES)}", values, limit=at_most(which))
 
 
 def delivery_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *, limit: int) -> list[DeliveryRow]:
-    """The deliveries that meet a condition on `d`."""
-    rows = db.execute(f"SELECT {_DELIVERY} WHERE {where} ORDER BY d.number DESC LIMIT ?", (*values, limit))
+    """The deliveries that meet a condition on `d`, in the order that stands there, too."""
+    rows = db.execute(f"SELECT {_DELIVERY} WHERE {where} LIMIT ?", (*values, limit))
     return [_delivery_row(row) for row in rows]
 
 

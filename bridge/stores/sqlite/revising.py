@@ -58,7 +58,7 @@ def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime
     names = json.dumps([route.destination for route in routed.routes if route.skip is None])
     newest = db.execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'claims'), 0)").fetchone()[0]
     where = "event = ?2 AND destination IN (SELECT value FROM json_each(?3))"
-    changed = db.execute(f"UPDATE deliveries SET stale = ?1 WHERE {where}", (newest, number, names)).rowcount  # noqa: S608  a condition that stands above
+    db.execute(f"UPDATE deliveries SET stale = ?1 WHERE {where}", (newest, number, names))  # noqa: S608  a condition that stands above
     db.execute(
         f"""
         UPDATE deliveries SET state = 'pending', due = ?1, reason = NULL, together = NULL, first_attempt_at = NULL,
@@ -67,5 +67,7 @@ def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime
         """,  # noqa: S608  the same
         (ms(now), number, names),
     )
-    making.deliver(db, [(number, route, ms(now)) for route in routed.routes])
-    return changed
+    there = {name for (name,) in db.execute("SELECT destination FROM deliveries WHERE event = ?", (number,))}
+    making.deliver(db, [(number, route, ms(now)) for route in routed.routes if route.destination not in there])
+    due: int = db.execute(f"SELECT count(*) FROM deliveries WHERE {where}", (None, number, names)).fetchone()[0]  # noqa: S608  the same
+    return due

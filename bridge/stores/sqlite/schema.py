@@ -259,10 +259,17 @@ _REVISED = (
     "ALTER TABLE deliveries ADD COLUMN stale INTEGER",
 )
 
+_DOORS = (
+    # So that a quiet source's events, and duplicates, are found among a million others.
+    "CREATE INDEX events_door ON events (door)",
+    "CREATE INDEX events_duplicates ON events (number) WHERE duplicate_of IS NOT NULL",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_WEBHOOKS, *_LEDGER, *_EVENTS, *_DELIVERIES, *_COUNTS),
     (*_WAITING, *_DAYS),
     _INBOX,
     _REVISED,
+    _DOORS,
 )
 """`STEPS[n]` leads from version n to version n + 1."""
