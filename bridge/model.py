@@ -301,7 +301,8 @@ class Attempt:
     """One request to a destination and how it ended, as it is recorded.
 
     `answer` is the upstream's text, its first 2 KiB. `counted` is False where the destination, not the events, was
-    at fault. `ambiguous` is True where the request may have been taken although no answer came.
+    at fault. `ambiguous` is True where the request may have been taken although no answer came; it is, too, where
+    `outcome` is `lost`: the lease was over before anybody recorded how the request ended.
     """
 
     destination: str

@@ -38,6 +38,7 @@ TABLE_ROWS = 50
 WIDE = 240
 """Columns of a table that goes into a pipe or a file."""
 STATE_STYLES = {"translated": "green", "delivered": "green", "set_aside": "red", "dead": "red", "pending": "yellow"}
+_AMBIGUOUS = "ambiguous: no answer came, and the upstream may have taken it; it knows a double by its event_id"
 Row = WebhookRow | EventRow | DeliveryRow | Attempt
 
 
@@ -196,6 +197,8 @@ def _tell(console: Console, one: WebhookDetail | EventDetail | DeliveryDetail) -
             console.print(jsontext.readable(one.text), markup=False, highlight=False, soft_wrap=True)
         case DeliveryDetail():
             _list_of(console, "attempts", one.attempts)
+            if any(attempt.ambiguous for attempt in one.attempts):
+                console.print(Text(f"\n{_AMBIGUOUS}", style="yellow"))
 
 
 def _list_of(console: Console, what: str, rows: Sequence[Row]) -> None:

@@ -259,6 +259,35 @@ def test_what_was_claimed_and_not_sent_keeps_its_place_in_the_order(tell: Tell) 
     tell(story)
 
 
+def test_a_request_that_nobody_recorded_is_told_as_one_that_may_have_been_made(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1", "evt_2")
+        await claimed(store)  # and the process is killed
+        over = LEASE.total_seconds()
+        assert await sent(store, now=after(over)) == ["evt_1", "evt_2"]
+        [found] = await store.show("dlv_1")
+        assert isinstance(found, DeliveryDetail)
+        lost, made = found.attempts
+        assert (lost.outcome, lost.ambiguous, lost.counted, lost.status) == ("lost", True, False, None)
+        assert (lost.started_at, lost.took) == (NOW, LEASE)
+        assert "may have been made" in lost.answer
+        assert (made.outcome, made.ambiguous, found.row.attempts) == ("delivered", False, 1)
+
+    tell(story)
+
+
+def test_a_claim_that_was_recorded_in_time_leaves_no_lost_attempt(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        await later(store, at=0, due=30)
+        assert await sent(store, now=after(30)) == ["evt_1"]
+        [found] = await store.show("dlv_1")
+        assert isinstance(found, DeliveryDetail)
+        assert [one.outcome for one in found.attempts] == ["later", "delivered"]
+
+    tell(story)
+
+
 def test_a_delivery_whose_lease_was_lost_is_not_put_back(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", "evt_2")

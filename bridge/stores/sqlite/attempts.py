@@ -17,6 +17,7 @@ from bridge.stores.sqlite.columns import maybe_text, ms, ms_up, span, text
 from bridge.stores.sqlite.standings import paused_in_all, stand, stands
 
 ANSWER_BYTES = 2048
+_LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
 
 
 def record(  # noqa: PLR0913  the promise's own arguments
@@ -56,6 +57,25 @@ def _alike(settled: Sequence[Settled]) -> dict[_End, list[int]]:
         end = _End(one.state, one.reason, one.next_attempt_at, one.together)
         ends.setdefault(end, []).append(one.number)
     return ends
+
+
+def lost(  # noqa: PLR0913  the columns of an attempt
+    db: sqlite3.Connection, destination: str, token: int, numbers: Sequence[int], *, started_at: int, took: int
+) -> None:
+    """Write that a claim's lease is over: of what is still under it nobody recorded how its request ended, if any."""
+    under = "number IN (SELECT value FROM json_each(?)) AND token = ? AND state = 'pending'"
+    left = (json.dumps(numbers), token)
+    if db.execute(f"SELECT 1 FROM deliveries WHERE {under}", left).fetchone() is None:  # noqa: S608  a condition that stands above
+        return
+    number = db.execute(
+        """
+        INSERT INTO attempts (destination, started_at, took, outcome, answer, counted, ambiguous)
+        VALUES (?, ?, ?, 'lost', ?, 0, 1)
+        """,
+        (destination, started_at, took, _LOST),
+    ).lastrowid
+    db.execute(f"INSERT INTO attempted SELECT number, ? FROM deliveries WHERE {under}", (number, *left))  # noqa: S608  the same
+    db.execute(f"UPDATE deliveries SET last_attempt = ? WHERE {under}", (number, *left))  # noqa: S608  the same
 
 
 def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *, now: datetime) -> list[Settled]:

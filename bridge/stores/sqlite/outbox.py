@@ -14,6 +14,7 @@ from datetime import datetime
 
 from bridge.model import Delivery
 from bridge.store import Claimed, Pacing, Standing
+from bridge.stores.sqlite import attempts
 from bridge.stores.sqlite.clocks import seen
 from bridge.stores.sqlite.columns import instant, length, maybe_instant, ms, span
 from bridge.stores.sqlite.making import AHEAD_MS
@@ -40,7 +41,8 @@ def claim(db: sqlite3.Connection, destination: str, *, now: datetime, pacing: Pa
     if not rows:
         return None
     until = at + span(pacing.lease)
-    token = _hold(db, destination, rows, at=at, until=until)
+    _lose(db, destination, at=at, lease=span(pacing.lease))
+    token = _hold(db, destination, rows, until=until)
     _claimed_at(db, standing, at=at, until=until)
     return Claimed(token, tuple(_delivery(row, standing, now=now) for row in rows), standing)
 
@@ -99,8 +101,17 @@ def _is_backlog(db: sqlite3.Connection, first: Row, *, at: int, pacing: Pacing) 
     return created_at < at - span(pacing.newest_beyond)
 
 
-def _hold(db: sqlite3.Connection, destination: str, rows: Sequence[Row], *, at: int, until: int) -> int:
-    db.execute("DELETE FROM claims WHERE destination = ? AND until <= ?", (destination, at))
+def _lose(db: sqlite3.Connection, destination: str, *, at: int, lease: int) -> None:
+    """End the claims whose lease is over; what they were to carry may have been sent, and its attempts say so."""
+    over = db.execute(
+        "DELETE FROM claims WHERE destination = ? AND until <= ? RETURNING token, until, held", (destination, at)
+    ).fetchall()
+    for token, until, held in over:
+        numbers = [number for number, _ in json.loads(held)]
+        attempts.lost(db, destination, token, numbers, started_at=until - lease, took=lease)
+
+
+def _hold(db: sqlite3.Connection, destination: str, rows: Sequence[Row], *, until: int) -> int:
     token = db.execute(
         "INSERT INTO claims (destination, until, held) VALUES (?, ?, ?)",
         (destination, until, json.dumps([row[:2] for row in rows])),
@@ -127,7 +138,7 @@ def _claimed_at(db: sqlite3.Connection, standing: Standing, *, at: int, until: i
 
 
 def _delivery(row: Row, standing: Standing, *, now: datetime) -> Delivery:
-    number, _, together, event_id, text, attempts, first_attempt_at, paused_for = row
+    number, _, together, event_id, text, tries, first_attempt_at, paused_for = row
     tried_for = length(0)
     if first_attempt_at is not None:
         pauses = paused_in_all(standing, now) - length(paused_for or 0)
@@ -137,7 +148,7 @@ def _delivery(row: Row, standing: Standing, *, now: datetime) -> Delivery:
         destination=standing.destination,
         event_id=event_id,
         text=text,
-        attempts=attempts,
+        attempts=tries,
         tried_for=tried_for,
         together=together,
     )
