@@ -114,7 +114,8 @@ class Glance:
     """What a status screen shows beside the counts, at no cost of a scan.
 
     `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
-    currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests.
+    currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
+    `no_room` says why the disk has no room for anything new, None where it has.
     """
 
     today: dict[tuple[str, str], int]
@@ -123,3 +124,4 @@ class Glance:
     only_tests: tuple[str, ...]
     oldest_set_aside: datetime | None
     oldest_dead: datetime | None
+    no_room: str | None = None

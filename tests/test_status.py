@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from bridge import ledger
+from bridge.cli import main
 from bridge.cli.status import Status, screen, status
 from bridge.model import Event, Ignored, Route, Routed, SetAside, Webhook
-from bridge.store import KEEPING, Outcome
+from bridge.store import KEEPING, Bounds, Outcome
 from bridge.stores import open_store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -126,3 +128,28 @@ def test_the_screen_shows_every_source_and_destination(tmp_path: Path) -> None:
     shown = console.export_text()
     assert "shop" in shown
     assert "up" in shown
+
+
+def test_a_disk_with_too_little_room_needs_a_person(tmp_path: Path) -> None:
+    async def told(bounds: Bounds) -> Status:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}", bounds=bounds)
+        try:
+            return await status(store, KEEPING, now=NOW)
+        finally:
+            await store.close()
+
+    assert asyncio.run(told(Bounds(min_free=1))).needs == ()
+    [need] = asyncio.run(told(Bounds(min_free=1 << 60))).needs
+    assert need.startswith("new requests get 503: the disk of the store")
+    assert need.endswith("of BRIDGE_MIN_FREE; free some space")
+
+
+def test_status_ends_with_1_where_the_settings_want_more_room_than_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BRIDGE_STORE", f"sqlite:///{tmp_path / 'a.db'}")
+    standing(tmp_path, Ignored("no"))
+    assert main(["status", "--format", "json"]) == 0
+    monkeypatch.setenv("BRIDGE_MIN_FREE", "1000TiB")
+    assert main(["status", "--format", "json"]) == 1
+    assert "BRIDGE_MIN_FREE" in capsys.readouterr().out

@@ -86,7 +86,8 @@ def existing_store() -> Store:
     path = url.removeprefix("sqlite:///")
     if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
         raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")
-    return open_store(url, ledger_window=settings.keeping(os.environ).ledger)
+    window, bounds = settings.keeping(os.environ).ledger, settings.bounds(os.environ)
+    return open_store(url, ledger_window=window, bounds=bounds)
 
 
 def console() -> Console:

@@ -137,7 +137,8 @@ def _sum(counts: dict[tuple[str, str], int], state: WebhookState | DeliveryState
 
 
 def _needs(sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], glance: Glance) -> list[str]:
-    said = [
+    said = [f"new requests get 503: {glance.no_room}"] if glance.no_room else []
+    said += [
         f"{one.name}: {one.set_aside} set aside; see `trackbridge list webhooks --state set_aside --source {one.name}`, "
         f"mend the mapping, then `trackbridge replay --set-aside --source {one.name}`"
         for one in sources

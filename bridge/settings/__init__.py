@@ -35,6 +35,7 @@ __all__ = [
     "Setting",
     "Settings",
     "SourceSettings",
+    "bounds",
     "keeping",
     "load",
     "mappings_folder",
@@ -85,7 +86,7 @@ def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Pa
         keys=keys,
         webhook_limit=_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE),
         keeping=keeping(environment),
-        bounds=_bounds(environment),
+        bounds=bounds(environment),
         warnings=(*_strange_names(environment, providers), *filed.warnings),
     )
 
@@ -108,7 +109,8 @@ def keeping(environment: Mapping[str, str]) -> Keeping:
     return Keeping(bodies=bodies, events=events, ledger=ledger)
 
 
-def _bounds(environment: Mapping[str, str]) -> Bounds:
+def bounds(environment: Mapping[str, str]) -> Bounds:
+    """When the store takes nothing new. Raises SettingsError."""
     waiting = _number(environment, "BRIDGE_QUEUE_LIMIT", BOUNDS.waiting)
     patience = _number(environment, "BRIDGE_QUEUE_PATIENCE", BOUNDS.patience.seconds)
     if not waiting:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.errors import StoreUnavailable
@@ -54,6 +55,7 @@ from bridge.stores.sqlite import (
 from bridge.stores.sqlite.arrivals import Arrivals
 from bridge.stores.sqlite.columns import ms
 from bridge.stores.sqlite.reader import Reader
+from bridge.stores.sqlite.room import Room
 from bridge.stores.sqlite.writer import Writer
 
 __all__ = ["SqliteStore"]
@@ -74,6 +76,7 @@ class SqliteStore:
     def __init__(self, path: str, *, ledger_window: timedelta = LEDGER_WINDOW, bounds: Bounds = BOUNDS) -> None:
         file.prepare(path)
         self._window = ledger_window
+        self._room = Room(path, least=bounds.min_free)
         self._writer = Writer(path, limit=bounds.waiting, patience=bounds.patience, min_free=bounds.min_free)
         self._reader = Reader(path, patience=bounds.patience)
         self._webhooks = Arrivals(self._keep)
@@ -211,7 +214,9 @@ class SqliteStore:
     async def glance(self, *, now: datetime) -> Glance:
         """What a status screen shows beside the counts."""
         await self._all_sorted()
-        return await self._reader.read(lambda db: glance.glance(db, now=now))
+        lacking = self._room.lacking()
+        found = await self._reader.read(lambda db: glance.glance(db, now=now))
+        return replace(found, no_room=None if lacking is None else str(lacking))
 
     async def probe(self, *, now: datetime) -> None:
         """Take a small durable write, on the terms of a webhook that comes in."""
