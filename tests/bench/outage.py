@@ -8,6 +8,7 @@ Takes minutes. Not concerned with how fast it is.
 from __future__ import annotations
 
 import asyncio
+import resource
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ from bridge.model import Event, Outgoing, Response, Route, Routed
 from bridge.stores.sqlite import SqliteStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PENDING, RATE = 100_000, 60
+MEBIBYTE = 1024 * 1024
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -35,6 +38,7 @@ class Day:
         self.now, self.up_at, self.end = NOON, up_at, end
         self.posted: list[tuple[datetime, int, bool]] = []
         self.taken: dict[int, datetime] = {}
+        self.taken_last = NOON
         self.over = asyncio.Event()
 
     def clock(self) -> datetime:
@@ -53,6 +57,7 @@ class Day:
         self.posted.append((self.now, len(outgoing.deliveries), up))
         if up:
             self.taken |= {int(one.event_id[4:]): self.now for one in outgoing.deliveries}
+            self.taken_last = self.now
         self.now += timedelta(milliseconds=10)
         return Response(200, {}, '{"success": true}') if up else Response(None, failure="no connection: refused")
 
@@ -68,17 +73,22 @@ def resident() -> int:
     raise AssertionError
 
 
-def outage(folder: Path) -> None:
+def most_resident() -> int:
+    """Bytes of memory it had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def outage(folder: Path) -> str:
     """A simulated day with 100,000 deliveries pending: memory, rate, and the first new event after it."""
 
-    async def story() -> None:
+    async def story() -> str:
         store = SqliteStore(str(folder / "x.db"))
-        for first in range(0, 100_000, 5000):
+        for first in range(0, PENDING, 5000):
             await store.accept([event(number) for number in range(first, first + 5000)], now=NOON)
         day = Day(NOON + 24 * HOUR, NOON + 24 * HOUR + 50 * MINUTE)
         forwarder = Forwarder(
             store=store,
-            destinations=[Track("track", "https://example.com", "a-made-up-key", rate=60)],
+            destinations=[Track("track", "https://example.com", "a-made-up-key", rate=RATE)],
             clock=day.clock,
             watching=day,
             send=day.send,
@@ -90,18 +100,30 @@ def outage(folder: Path) -> None:
         running = asyncio.create_task(forwarder.run())
         while not day.taken:  # noqa: ASYNC110  simulated time passes meanwhile
             await asyncio.sleep(0)
-        await store.accept([event(100_000)], now=day.now)
+        down = resident()
+        probes = sum(not up for _, _, up in day.posted)
+        await store.accept([event(PENDING)], now=day.now)
         accepted_at = day.now
         await day.over.wait()
         await forwarder.stop(10 * SECOND)
         await running
-        assert resident() - before < 50 * 1024 * 1024
-        assert day.taken.keys() == set(range(100_001))
-        assert day.taken[100_000] - accepted_at < MINUTE
-        assert max(_in_a_minute([at for at, _, _ in day.posted])) <= 61
+        grown = max(most_resident(), resident()) - before
+        assert grown < 50 * MEBIBYTE
+        assert day.taken.keys() == set(range(PENDING + 1))
+        waited = day.taken[PENDING] - accepted_at
+        assert waited < MINUTE
+        draining = [at for at, _, up in day.posted if up]
+        busiest = max(_in_a_minute([at for at, _, _ in day.posted]))
+        assert busiest <= RATE + 1
         await store.close()
+        return (
+            f"pending={PENDING} probes={probes} down_grew={(down - before) / MEBIBYTE:.1f}MiB "
+            f"grew_at_most={grown / MEBIBYTE:.1f}MiB drained_in={(day.taken_last - draining[0]).total_seconds():.0f}s "
+            f"requests={len(draining)} most_in_a_minute={busiest} rate={RATE} "
+            f"new_event_after={waited.total_seconds():.2f}s"
+        )
 
-    asyncio.run(story())
+    return asyncio.run(story())
 
 
 def _in_a_minute(instants: Sequence[datetime]) -> Iterator[int]:
@@ -115,5 +137,5 @@ def _in_a_minute(instants: Sequence[datetime]) -> Iterator[int]:
 if __name__ == "__main__":
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as made:
-        outage(Path(made))
-    print(f"a day with 100,000 pending: all holds, after {time.monotonic() - began:.0f} s")
+        figures = outage(Path(made))
+    print(f"a simulated day: all holds, after {time.monotonic() - began:.0f} s: {figures}")
