@@ -233,6 +233,7 @@ class Machine(RuleBasedStateMachine):
         self.claim_for(destination, pacing)
 
     def claim_for(self, destination: str, pacing: Pacing) -> None:
+        self.model.seen(self.now)
         standing = self.model.standing(destination)
         found = self.done(self.store.claim_deliveries(destination, now=self.now, pacing=pacing))
         token = found.token if found else 0
