@@ -12,10 +12,11 @@ from bridge.mapping.layout import REQUIRED, REQUIRING, VERSION
 from bridge.mapping.names import ROOTS, SOURCE, WEBHOOK
 from bridge.mapping.recall import LENDS
 from bridge.mapping.shapes import (
-    EXPRESSION,
     Schema,
     entries,
+    expressed,
     expression,
+    matching,
     or_nothing,
     places,
     plain,
@@ -45,9 +46,14 @@ def mapping() -> Schema:
         **table_of(_MAPPING, needs=("mapping", "provider", "webhook", "events")),
         "$defs": {
             "expression": expression(f"An expression: JMESPath after a `=`. {_ROOTS} {_FUNCTIONS}"),
-            "value": _VALUE,
+            "value": {
+                "description": f"A value as it stands, or an expression after a `=`. {_ROOTS} {_FUNCTIONS}",
+                **_VALUE,
+            },
             "for_each": table_of(_FOR_EACH, needs=("for_each", "in", "map"), text=_EACH),
             "rule": table_of(_RULE, needs=("event",), text="Makes one event of each webhook that it takes."),
+            "recall": or_nothing(table_of(_RECALL, needs=("event_type", "dedupe", "take"), text=_RECALLS)),
+            "var": table_of(_VAR, needs=("default",), text="One thing that an operator may set."),
             "signature": signature(),
             "challenge": table_of(CHALLENGE, needs=("when", "respond")),
         },
@@ -73,7 +79,7 @@ def example() -> Schema:
         "description": "A webhook, and what the mapping of its provider must make of it.",
         **table_of(
             {
-                "given": table_of(_GIVEN, needs=("body",), text="The webhook. It needs no signature here."),
+                "given": {"description": _GIVES, "$ref": "#/$defs/given"},
                 "expect": {
                     "description": "The events without their ids; or `ignored: reason`, or `set_aside: reason`.",
                     "type": ["array", "object"],
@@ -84,15 +90,21 @@ def example() -> Schema:
             },
             needs=("given", "expect"),
         ),
-        "$defs": {"event": event},
+        "$defs": {
+            "event": event,
+            "given": table_of(_GIVEN, needs=("body",), text=_GIVES),
+            "earlier": table_of(_EARLIER, needs=("event",), text="An event that was there before."),
+        },
     }
 
 
+_ANY = ("object", "array", "string", "number", "boolean", "null")
+"""All types, for keys whose first one tells an editor what to begin."""
 _VALUE: Schema = {
     "if": {"type": "object", "required": ["for_each"]},
     "then": {"$ref": "#/$defs/for_each"},
     "else": {
-        "propertyNames": {"pattern": "^(?!=(?!=))"},
+        "propertyNames": matching("^(?!=(?!=))", "a key is no expression; a text that begins with `=` is written `==`"),
         "items": {"$ref": "#/$defs/value"},
         "additionalProperties": {"$ref": "#/$defs/value"},
     },
@@ -100,6 +112,22 @@ _VALUE: Schema = {
 
 
 # --------------------------------------------------------------------------------------------------------- the event
+
+
+_LITERALS = {"number": "a number", "boolean": "true or false"}
+_ITEM: Schema = {
+    "description": "One product item: sku, name, price, quantity, and what else you know of it.",
+    "type": list(_ANY),
+    "properties": {
+        name: {"description": text, "type": sorted(_ANY, key="string".__ne__), **_VALUE}
+        for name, text in (
+            ("sku", "Its article number."),
+            ("name", "What it is called."),
+            ("price", "The price of one."),
+            ("quantity", "How many."),
+        )
+    },
+}
 
 
 def _field(schema: Schema) -> Schema:
@@ -115,7 +143,7 @@ def _field(schema: Schema) -> Schema:
             return {
                 **text,
                 "type": ["object", "string", "null"],
-                "pattern": EXPRESSION,
+                **expressed(instead="an object"),
                 "properties": fields,
                 "propertyNames": _VALUE["else"]["propertyNames"],
                 "additionalProperties": {"$ref": "#/$defs/value"},
@@ -123,14 +151,14 @@ def _field(schema: Schema) -> Schema:
         case "array":
             return {
                 **text,
-                "type": ["array", "object", "string", "null"],
-                "pattern": EXPRESSION,
+                "type": ["object", "array", "string", "null"],
+                **expressed(instead="a list or a for_each"),
                 "if": {"type": "object"},
-                "then": {"$ref": "#/$defs/for_each"},
+                "then": {"$ref": "#/$defs/for_each", "properties": {"map": _ITEM}},
                 "else": {"items": {"$ref": "#/$defs/value"}},
             }
         case _:
-            return {**text, "type": [kind, "string", "null"], "pattern": EXPRESSION}
+            return {**text, "type": ["string", kind, "null"], **expressed(instead=_LITERALS[kind])}
 
 
 def _event() -> Schema:
@@ -151,18 +179,24 @@ def _event() -> Schema:
     }
 
 
+_NAME = matching("^[A-Za-z_][A-Za-z0-9_]*$", "a name has letters, digits and `_`, and begins with no digit")
 _FOR_EACH: Schema = {
     "for_each": {
         "description": "What an element is called in `when` and `map`.",
         "type": "string",
-        "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+        **_NAME,
     },
     "in": expression("The list."),
     "when": expression("Which elements count: those for which it holds."),
-    "map": {"description": "What an element becomes: a value, or an object.", "$ref": "#/$defs/value"},
+    "map": {
+        "description": "What an element becomes: a value, or an object.",
+        "type": list(_ANY),
+        **_VALUE,
+    },
 }
 
-_LENT = f"^({'|'.join(LENDS)})(\\..+)?$"
+_LENT = matching(f"^({'|'.join(LENDS)})(\\..+)?$", f"recall takes from {', '.join(LENDS)}")
+_RECALLS = "An earlier event that this one takes from where the webhook itself says nothing."
 _REQUIRED = ", ".join(".".join(path) for path in REQUIRED)
 _RECALL: Schema = {
     "event_type": text_of("The type of the earlier event, such as purchase."),
@@ -170,13 +204,13 @@ _RECALL: Schema = {
     "take": {
         "description": "What to take from it where this event has nothing, such as user_data or properties.currency.",
         "type": ["array", "string"],
-        "pattern": _LENT,
-        "items": {"type": "string", "pattern": _LENT},
+        **_LENT,
+        "items": {"type": "string", **_LENT},
     },
     "wait": {
         "description": "How long to wait for it while it is not there: 1h where nothing is said; 30m, 2d, at most 7d.",
         "type": ["string", "null"],
-        "pattern": "^[0-9]{1,6}[smhd]$",
+        **matching("^[0-9]{1,6}[smhd]$", "a length of time such as 30m, 1h or 2d"),
     },
 }
 _RULE: Schema = {
@@ -187,13 +221,7 @@ _RULE: Schema = {
         f"Fields that the event must have, else the webhook is set aside. For {', '.join(sorted(REQUIRING))} it is "
         f"[{_REQUIRED}] unless it is written; [] turns it off."
     ),
-    "recall": or_nothing(
-        table_of(
-            _RECALL,
-            needs=("event_type", "dedupe", "take"),
-            text="An earlier event that this one takes from where the webhook itself says nothing.",
-        )
-    ),
+    "recall": {"description": _RECALLS, "$ref": "#/$defs/recall"},
     "event": _event(),
 }
 
@@ -241,11 +269,11 @@ _MAPPING: Schema = {
     "provider": {
         "description": "The provider's name, as it stands in addresses (/webhooks/NAME) and settings.",
         "type": ["string", "integer"],
-        "pattern": "^[a-z0-9][a-z0-9_-]*$",
+        **matching("^[a-z0-9][a-z0-9_-]*$", "a provider's name has lower-case letters, digits, `-` and `_`"),
     },
     "title": plain("The provider's name as people write it."),
     "webhook": table_of(_WEBHOOK, needs=("signature",), text="How a request proves genuine, and what it is called."),
-    "vars": entries("What an operator may set for a source.", {}, table_of(_VAR, needs=("default",))),
+    "vars": entries("What an operator may set for a source.", {}, {"$ref": "#/$defs/var"}),
     "minor_units": or_nothing(
         table_of(_UNITS, text="How many decimals the provider's smallest units are, by currency.")
     ),
@@ -256,7 +284,7 @@ _MAPPING: Schema = {
     },
     "let": entries(
         f"Names for the rules, each worked out when first used. {_ROOTS} {_FUNCTIONS}",
-        {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": list(ROOTS)}},
+        {**_NAME, "not": {"enum": list(ROOTS)}},
         {"$ref": "#/$defs/value"},
     ),
     "events": {
@@ -267,6 +295,7 @@ _MAPPING: Schema = {
     "ignore": entries("Topics, or globs, that make no event, each with the reason.", {}, text_of("The reason.")),
 }
 
+_GIVES = "The webhook. It needs no signature here."
 _NAMED_TEXTS: Schema = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
 _GIVEN: Schema = {
     "headers": {
@@ -276,18 +305,16 @@ _GIVEN: Schema = {
     "query": {"description": "What stands in the address after `?`.", **_NAMED_TEXTS},
     "body": {
         "description": "The body: what its JSON holds, or for another kind of body its text.",
-        "not": {"type": "null"},
+        "type": [kind for kind in _ANY if kind != "null"],
     },
     "vars": {"description": "What the operator has set.", **_NAMED_TEXTS},
     "earlier": {
         "description": "Events that were there before, which `recall` may find.",
         "type": ["array", "null"],
-        "items": table_of(
-            {
-                "dedupe": plain("The dedupe key that it was kept under."),
-                "event": {"description": "The event.", "$ref": "#/$defs/event"},
-            },
-            needs=("event",),
-        ),
+        "items": {"$ref": "#/$defs/earlier"},
     },
+}
+_EARLIER: Schema = {
+    "dedupe": plain("The dedupe key that it was kept under."),
+    "event": {"description": "The event.", "$ref": "#/$defs/event"},
 }

@@ -14,6 +14,11 @@ EXPRESSION = "^=(?!=)\\s*\\S"
 """What an expression looks like."""
 
 
+def matching(pattern: str, told: str) -> Schema:
+    """A pattern, and what an editor says of a text that does not match: the pattern itself helps nobody."""
+    return {"pattern": pattern, "patternErrorMessage": told}
+
+
 def table_of(properties: Schema, *, needs: Iterable[str] = (), text: str = "") -> Schema:
     """An object with these keys and no other."""
     described = {"description": text} if text else {}
@@ -39,7 +44,8 @@ def text_of(text: str, **more: Json) -> Schema:
 
 def plain(text: str) -> Schema:
     """A text that may be written without quotes, whatever YAML takes it for."""
-    return {"description": text, "type": ["string", "number", "boolean", "null"], "pattern": "^(?!=)[\\s\\S]"}
+    like = matching("^(?!=)[\\s\\S]", "no expression may stand here; write a text")
+    return {"description": text, "type": ["string", "number", "boolean", "null"], **like}
 
 
 def plains(text: str) -> Schema:
@@ -51,16 +57,21 @@ def plains(text: str) -> Schema:
 
 def places(text: str) -> Schema:
     """One place in a request, or a list of them."""
-    place = {
-        "type": "string",
-        "pattern": "^(body_sha256|signature|(header|query|form):.+|json:(/[\\s\\S]*)?)$",
-    }
+    pattern = "^(body_sha256|signature|(header|query|form):.+|json:(/[\\s\\S]*)?)$"
+    told = "write a place: header:NAME, query:NAME, form:NAME or json:/pointer"
+    place = {"type": "string", **matching(pattern, told)}
     return {"description": text, **place, "type": ["string", "array", "null"], "items": place}
 
 
 def expression(text: str) -> Schema:
     """An expression, or nothing."""
-    return {"description": text, "type": ["string", "null"], "pattern": EXPRESSION}
+    return {"description": text, "type": ["string", "null"], **expressed()}
+
+
+def expressed(*, instead: str = "") -> Schema:
+    """What a text must be that has to be an expression; `instead` names what else could stand there."""
+    told = "an expression begins with `=`, such as `=body.id`"
+    return matching(EXPRESSION, f"write {instead}, or an expression: it begins with `=`" if instead else told)
 
 
 def choice(text: str, words: Iterable[str]) -> Schema:

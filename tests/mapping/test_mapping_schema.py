@@ -130,15 +130,15 @@ LEVELS = [
     (MAPPING, layout.KEYS),
     (MAPPING["properties"]["webhook"], (*layout.WEBHOOK_RECIPE, *layout.WEBHOOK_EXPRESSIONS)),
     (MAPPING["properties"]["webhook"], (*loading.KEYS, *layout.WEBHOOK_EXPRESSIONS)),
-    (MAPPING["properties"]["vars"]["additionalProperties"], ("default", "allowed", "help")),
+    (DEFS["var"], ("default", "allowed", "help")),
     (MAPPING["properties"]["minor_units"], ("default", "exponents")),
     (MAPPING["properties"]["set_aside"]["items"], ("topic", "when", "reason")),
     (DEFS["rule"], layout.RULE_KEYS),
-    (DEFS["rule"]["properties"]["recall"], recall.KEYS),
+    (DEFS["recall"], recall.KEYS),
     (DEFS["for_each"], template._EACH),  # noqa: SLF001  the loader's own table
     (DEFS["signature"], {key for known in proofs.KEYS.values() for key in known}),
-    (schema.example()["properties"]["given"], examples.GIVEN),
-    (schema.example()["properties"]["given"]["properties"]["earlier"]["items"], ("dedupe", "event")),
+    (schema.example()["$defs"]["given"], examples.GIVEN),
+    (schema.example()["$defs"]["earlier"], ("dedupe", "event")),
     (schema.example()["properties"]["expect"]["then"], examples.REASONS),
 ]
 
@@ -246,8 +246,21 @@ def test_every_key_says_what_it_means() -> None:
                 bare += look(made[name], f"{path}.{name}")
         return bare
 
-    bare = [at for made in (MAPPING, *DEFS.values(), schema.example()) for at in look(made, "")]
+    bare = [
+        at
+        for made in (MAPPING, *DEFS.values(), schema.example(), *schema.example()["$defs"].values())
+        for at in look(made, "")
+    ]
     assert bare == []
+
+
+def test_every_pattern_says_in_words_what_it_asks_for() -> None:
+    def mute(made: Any) -> list[str]:
+        below = made.values() if isinstance(made, dict) else made if isinstance(made, list) else ()
+        own = [made["pattern"]] if isinstance(made, dict) and isinstance(made.get("pattern"), str) else []
+        return [*(own if "patternErrorMessage" not in made else ()), *(one for each in below for one in mute(each))]
+
+    assert mute(MAPPING) == []
 
 
 @pytest.mark.parametrize("what", ["mapping", "example", "event"])
