@@ -119,7 +119,9 @@ def serving(
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         protocol = type("Protocol", (PatientProtocol,), {"head_seconds": head_seconds})
-        config = uvicorn.Config(http, http=protocol, ws="none", log_config=None, access_log=False)
+        config = uvicorn.Config(
+            http, http=protocol, ws="none", log_config=None, access_log=False, timeout_keep_alive=30
+        )
         ready = threading.Event()
         server = _Server(config, ready)
         loop = asyncio.new_event_loop()
