@@ -407,21 +407,22 @@ def test_after_a_long_job_of_a_loop_a_caller_is_answered_before_the_next_one(tmp
     async def story() -> None:
         writer = Writer(str(tmp_path / "x.db"), limit=9, patience=timedelta(minutes=1))
         held, release = threading.Event(), threading.Event()
+        said: list[str] = []
 
-        def holds(_db: sqlite3.Connection) -> None:
+        def holds(db: sqlite3.Connection) -> None:
+            db.set_trace_callback(said.append)
             held.set()
             release.wait()
 
         long = asyncio.ensure_future(writer.write(holds))
         await asyncio.to_thread(held.wait)
-        loop = asyncio.ensure_future(writer.write(lambda _db: None))
-        caller = asyncio.ensure_future(writer.write(lambda _db: None, urgent=True))
+        loop = asyncio.ensure_future(writer.write(lambda db: db.execute("SELECT 'loop'").fetchone()))
+        caller = asyncio.ensure_future(writer.write(lambda db: db.execute("SELECT 'caller'").fetchone(), urgent=True))
         await asyncio.sleep(0.2)  # as long as the loops' job takes
         release.set()
-        await caller
-        assert long.done()
-        assert not loop.done(), "it has its turn when nobody waits"
-        await loop
+        await asyncio.gather(long, caller, loop)
+        between = said[said.index("SELECT 'caller'") : said.index("SELECT 'loop'")]
+        assert any(one.startswith("COMMIT") for one in between), "the caller did not wait for the loop's job"
         await asyncio.to_thread(writer.close)
 
     asyncio.run(story())
