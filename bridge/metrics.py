@@ -6,11 +6,13 @@ are this process's. Not concerned with the log.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -24,91 +26,112 @@ class Metrics:
     """The counters of one process; the loops and endpoints tell it what they saw."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._children: dict[tuple[Counter | str, ...], Counter] = {}
-        self._webhook_answers = Counter(
+        self._webhook_answers = _Count(
             "trackbridge_webhook_requests",
             "Requests to /webhooks/{source} by what became of them.",
             ("source", "outcome"),
-            registry=self._registry,
         )
-        self._webhook_seconds = Histogram(
-            "trackbridge_webhook_seconds",
-            "From a webhook's arrival to its answer.",
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self._track_answers = Counter(
+        self._webhook_seconds = _Times("trackbridge_webhook_seconds", "From a webhook's arrival to its answer.")
+        self._track_answers = _Count(
             "trackbridge_track_requests",
             "Requests to /v1/track and /v1/track/batch by status and API key; no key for callers who are unknown.",
             ("endpoint", "status", "key"),
-            registry=self._registry,
         )
-        self._track_events = Counter(
-            "trackbridge_track_events",
-            "Events taken by /v1/track and /v1/track/batch.",
-            ("key",),
-            registry=self._registry,
+        self._track_events = _Count(
+            "trackbridge_track_events", "Events taken by /v1/track and /v1/track/batch.", ("key",)
         )
-        self._track_seconds = Histogram(
-            "trackbridge_track_seconds",
-            "From a track request's arrival to its answer.",
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self._translated = Counter(
+        self._track_seconds = _Times("trackbridge_track_seconds", "From a track request's arrival to its answer.")
+        self._translated = _Count(
             "trackbridge_translated",
             "Webhooks translated by this process, by what they came to.",
             ("source", "outcome"),
-            registry=self._registry,
         )
-        self._attempts = Counter(
-            "trackbridge_attempts",
-            "Requests made to destinations by outcome.",
-            ("destination", "outcome"),
-            registry=self._registry,
+        self._attempts = _Count(
+            "trackbridge_attempts", "Requests made to destinations by outcome.", ("destination", "outcome")
         )
-        self._attempt_seconds = Histogram(
-            "trackbridge_attempt_seconds",
-            "How long a destination took to answer.",
-            ("destination",),
-            buckets=_SECONDS,
-            registry=self._registry,
+        self._attempt_seconds = _Times(
+            "trackbridge_attempt_seconds", "How long a destination took to answer.", ("destination",)
         )
+        self._registry = CollectorRegistry()
+        for one in (
+            self._webhook_answers,
+            self._webhook_seconds,
+            self._track_answers,
+            self._track_events,
+            self._track_seconds,
+            self._translated,
+            self._attempts,
+            self._attempt_seconds,
+        ):
+            self._registry.register(one)
 
     def received(self, source: str, outcome: str, *, seconds: float) -> None:
         """A request to a source was answered."""
-        self._child(self._webhook_answers, source, outcome).inc()
-        self._webhook_seconds.observe(seconds)
+        self._webhook_answers.add((source, outcome))
+        self._webhook_seconds.add(seconds)
 
     def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
         """A request with an API key of that name was answered; `events` of it were taken."""
-        self._track_answers.labels(endpoint, str(status), key or "").inc()
+        self._track_answers.add((endpoint, str(status), key or ""))
         if key is not None:
-            self._track_events.labels(key).inc(events)
-        self._track_seconds.observe(seconds)
+            self._track_events.add((key,), events)
+        self._track_seconds.add(seconds)
 
     def translated(self, source: str, outcome: str) -> None:
         """A webhook came to an outcome."""
-        self._translated.labels(source, outcome).inc()
+        self._translated.add((source, outcome))
 
     def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
         """A request to a destination ended."""
-        self._attempts.labels(destination, outcome).inc()
-        self._attempt_seconds.labels(destination).observe(seconds)
-
-    def _child(self, counter: Counter, *labels: str) -> Counter:
-        """A counter of these labels, looked up once: the library looks for it under a lock."""
-        found = self._children.get((counter, *labels))
-        if found is None:
-            found = self._children[counter, *labels] = counter.labels(*labels)
-        return found
+        self._attempts.add((destination, outcome))
+        self._attempt_seconds.add(seconds, (destination,))
 
     def page(self, tally: Tally, standings: Iterable[Standing], *, ready: bool, now: datetime) -> bytes:
         """All of it in the text format of Prometheus."""
         stored = CollectorRegistry()
         stored.register(_Stored(tally, tuple(standings), ready, now))
         return generate_latest(self._registry) + generate_latest(stored)
+
+
+class _Count(Collector):
+    """A counter for one thread: the library's own is for several, and a lock and a look-up dearer."""
+
+    def __init__(self, name: str, meaning: str, labels: tuple[str, ...]) -> None:
+        self._named = name, meaning, labels
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def add(self, labels: tuple[str, ...], count: int = 1) -> None:
+        self._counts[labels] = self._counts.get(labels, 0) + count
+
+    def collect(self) -> Iterator[Metric]:
+        name, meaning, names = self._named
+        family = CounterMetricFamily(name, meaning, labels=names)
+        for labels, count in self._counts.items():
+            family.add_metric(labels, count)
+        yield family
+
+
+class _Times(Collector):
+    """A histogram of seconds, likewise."""
+
+    def __init__(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> None:
+        self._named = name, meaning, labels
+        self._counts: dict[tuple[str, ...], list[int]] = {} if labels else {(): [0] * (len(_SECONDS) + 1)}
+        self._sums: dict[tuple[str, ...], float] = dict.fromkeys(self._counts, 0.0)
+
+    def add(self, seconds: float, labels: tuple[str, ...] = ()) -> None:
+        if labels not in self._counts:
+            self._counts[labels], self._sums[labels] = [0] * (len(_SECONDS) + 1), 0.0
+        self._counts[labels][bisect_left(_SECONDS, seconds)] += 1
+        self._sums[labels] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        name, meaning, names = self._named
+        family = HistogramMetricFamily(name, meaning, labels=names)
+        bounds = [*map(str, _SECONDS), "+Inf"]
+        for labels, counts in self._counts.items():
+            family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), self._sums[labels])
+        yield family
 
 
 class _Stored(Collector):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -29,6 +30,8 @@ from bridge.settings import mappings_folder, secret_name
 from bridge.stores import open_store
 
 BACKLOG = 2048
+COLLECTING = (10_000, 10, 20)
+"""How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
 HANDOVER = 0.0005
 """Seconds after which a thread lets go of Python's lock for another: the one that writes must not wait long for it."""
 
@@ -37,11 +40,14 @@ def run(options: argparse.Namespace) -> int:
     """Serve until told to stop; 0 after a graceful stop."""
     log.start()
     sys.setswitchinterval(HANDOVER)
+    gc.set_threshold(*COLLECTING)
     configured, mappings = configure(os.environ, options.config)
     listening = bind(options.host, options.port)
     store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
     bridge = Bridge(configured, mappings, store)
     server = Server(bridge.http)
+    gc.collect()
+    gc.freeze()  # what serving needs stays; nobody has to walk through it again
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(server, listening, bridge, options))
     return 0

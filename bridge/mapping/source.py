@@ -35,6 +35,7 @@ class MappedSource:
         self._name = name
         self._recipe = recipe
         self._keys = keys
+        self._receive = signature.receiver(recipe, keys, source=name)
         self._translator = translator
         self._scope = scope
         self._to = to
@@ -82,7 +83,7 @@ class MappedSource:
         """The webhooks of a genuine request. Raises NotGenuine."""
         if not self.has_secret:
             raise NotGenuine("no secret")
-        return signature.receive(self._recipe, self._addressed(request), self._keys, source=self._name, now=now)
+        return self._receive(self._addressed(request), now)
 
     def translate(self, webhook: Webhook) -> Translation:
         """What a kept webhook comes to. Never raises for anything a provider could send."""

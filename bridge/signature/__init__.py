@@ -7,6 +7,7 @@ Pure: the time of receipt, luck and secrets are arguments. Not concerned with HT
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from bridge.model import Request, Webhook
@@ -17,7 +18,7 @@ from bridge.signature.locators import Parcel
 from bridge.signature.naming import named, webhooks
 from bridge.signature.recipes import Recipe, needs_secret, needs_url
 from bridge.signature.signing import Signed, sign
-from bridge.signature.verdict import judge, verify
+from bridge.signature.verdict import judge, quick, verify
 
 __all__ = [
     "Keys",
@@ -28,7 +29,7 @@ __all__ = [
     "needs_secret",
     "needs_url",
     "problems",
-    "receive",
+    "receiver",
     "recipe",
     "sign",
     "takes_get",
@@ -37,12 +38,19 @@ __all__ = [
 ]
 
 
-def receive(recipe: Recipe, request: Request, keys: Keys, *, source: str, now: datetime) -> tuple[Webhook, ...]:
-    """The webhooks of a request that proves genuine: one, or one for each item of a batch.
+def receiver(recipe: Recipe, keys: Keys, *, source: str) -> Callable[[Request, datetime], tuple[Webhook, ...]]:
+    """What makes the webhooks of a request that proves genuine: one, or one for each item of a batch.
 
     Where a provider signs every item by itself, all of them must prove genuine. Raises NotGenuine. The body is
-    parsed at most once.
+    parsed at most once, and hashed no more than the proof needs: what knows a webhook again by its bytes is worked out
+    when it is sorted in.
     """
-    parcel = Parcel(request)
-    judge(recipe, parcel, keys, now=now)
-    return named(recipe, parcel, source=source, now=now)
+    passes = quick(recipe, keys)
+
+    def receive(request: Request, now: datetime) -> tuple[Webhook, ...]:
+        parcel = Parcel(request)
+        if passes is None or not passes(request):
+            judge(recipe, parcel, keys, now=now)
+        return named(recipe, parcel, source=source, now=now, later=True)
+
+    return receive

@@ -30,9 +30,12 @@ def webhooks(recipe: Recipe, request: Request, *, source: str, now: datetime) ->
     return named(recipe, Parcel(request), source=source, now=now)
 
 
-def named(recipe: Recipe, parcel: Parcel, *, source: str, now: datetime) -> tuple[Webhook, ...]:
-    """The same as `webhooks`, of a request that others look into as well."""
-    naming = _Naming(recipe, parcel, source, now, _headers(recipe, parcel), _query(recipe, parcel.request))
+def named(recipe: Recipe, parcel: Parcel, *, source: str, now: datetime, later: bool = False) -> tuple[Webhook, ...]:
+    """The same as `webhooks`, of a request that others look into as well.
+
+    With `later`, a webhook of a whole request that is known by its bytes too has no identity yet.
+    """
+    naming = _Naming(recipe, parcel, source, now, _headers(recipe, parcel), _query(recipe, parcel.request), later)
     if recipe.items is None:
         return (naming.whole(None, NOTHING),)
     items = at(parcel.document, recipe.items)
@@ -53,6 +56,7 @@ class _Naming:
     now: datetime
     headers: Mapping[str, str]
     query: Mapping[str, str]
+    later: bool
 
     def whole(self, item: str | None, within: Json) -> Webhook:
         """The webhook of the whole request; `within` None finds no JSON place."""
@@ -83,6 +87,8 @@ class _Naming:
                 text += mark
             if entry.signed:
                 return text, (ledger.signed_webhook(self.source, text),)
+            if self.later and not mark:
+                return text, ()
             return text, ledger.unsigned_webhook(self.source, topic, text, content)
         return hashlib.sha256(content).hexdigest(), (ledger.nameless_webhook(self.source, topic, content),)
 

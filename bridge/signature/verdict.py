@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bridge.errors import NotGenuine
@@ -48,6 +48,31 @@ def judge(recipe: Recipe, parcel: Parcel, keys: Keys, *, now: datetime) -> None:
         case Kind.HMAC | Kind.DIGEST | Kind.ED25519 | Kind.ECDSA_P256:
             for within in _signed_documents(recipe, parcel):
                 _signature(proof, parcel, keys, now=now, within=within)
+
+
+def quick(recipe: Recipe, keys: Keys) -> Callable[[Request], bool] | None:
+    """The one test that a genuine request of the plainest kind passes: an HMAC of the body alone, in one header.
+
+    True proves it genuine; False says nothing, and `judge` finds out why. None for any other kind.
+    """
+    proof, place = recipe.proof, recipe.proof.place
+    if proof.kind is not Kind.HMAC or proof.parts != _BODY_ALONE or place is None or place.root is not Root.HEADER:
+        return None
+    if proof.split is not None or proof.pair is not None or proof.stamp is not None or proof.by_item:
+        return None
+    secrets = [key for key in keys.values if isinstance(key, bytes)]
+    name, prefix, encoding, algorithm = place.name, proof.prefix, proof.encoding, proof.algorithm
+
+    def passes(request: Request) -> bool:
+        given = [value for header, value in request.headers if header == name]
+        if len(given) != 1 or len(given[0]) > MAX_LENGTH or not given[0].startswith(prefix):
+            return False
+        candidate = decoded(given[0].removeprefix(prefix), encoding)
+        return candidate is not None and any(
+            [hmac.compare_digest(hmac.digest(secret, request.body, algorithm), candidate) for secret in secrets]  # noqa: C419  all are compared
+        )
+
+    return passes
 
 
 def expected(proof: Proof, key: bytes, content: bytes) -> bytes:

@@ -176,7 +176,7 @@ def settled(folder: Path) -> bool:
         try:
             left = db.execute(
                 """
-                SELECT (SELECT count(*) FROM webhooks WHERE state = 'received')
+                SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM webhooks WHERE state = 'received')
                     + (SELECT count(*) FROM deliveries WHERE state = 'pending')
                     + (SELECT count(*) FROM events WHERE created_at < :old)
                     + (SELECT count(*) FROM webhooks WHERE received_at < :old)

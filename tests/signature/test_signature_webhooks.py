@@ -315,10 +315,10 @@ def test_a_webhook_carries_source_and_time_and_no_number_yet() -> None:
 def test_receive_names_a_request_that_proves_genuine() -> None:
     signed = signature.sign(recipe("stripe"), BODY, keys("stripe"), topic=None, now=NOW, luck="abc", url=None)
     asked = arrived(signed)
-    received = signature.receive(recipe("stripe"), asked, keys("stripe"), source="shop", now=NOW)
+    received = signature.receiver(recipe("stripe"), keys("stripe"), source="shop")(asked, NOW)
     assert received == named("stripe", asked)
 
 
 def test_receive_refuses_what_does_not() -> None:
     with pytest.raises(NotGenuine, match="missing"):
-        signature.receive(recipe("stripe"), request(BODY), keys("stripe"), source="shop", now=NOW)
+        signature.receiver(recipe("stripe"), keys("stripe"), source="shop")(request(BODY), NOW)

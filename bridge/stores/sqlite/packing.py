@@ -14,6 +14,7 @@ from operator import attrgetter
 import msgspec
 import zstandard
 
+from bridge import ledger
 from bridge.model import Webhook
 from bridge.stores.sqlite.columns import instant, joined, maybe_text, ms, pack, parted, text, unpack_object
 
@@ -105,11 +106,15 @@ def _webhook(body: bytes, letter: _Letter) -> Webhook:
         topic=letter.topic,
         received_at=instant(letter.at),
         body=body,
-        identity=parted(letter.identity),
+        identity=_identity(letter, body),
         headers=_object(letter.headers),
         query=_object(letter.query),
         item=letter.item,
     )
+
+
+def _identity(letter: _Letter, body: bytes) -> tuple[bytes, ...]:
+    return parted(letter.identity) or ledger.unsigned_webhook(letter.source, letter.topic, letter.id, body)
 
 
 def _object(value: dict[str, str] | str) -> dict[str, str]:
