@@ -128,6 +128,7 @@ class Bridge:
             store=store, destinations=tuple(self.destinations.values()), clock=clock, watching=self.metrics
         )
         self.translator = Translator(
+            requests=lambda: self.receiver.waiting,
             store=store,
             sources=lambda: self.sources,
             route=route,

@@ -37,7 +37,7 @@ class Watching(Protocol):
 
 
 class Receiver:
-    """The endpoint of all sources."""
+    """The endpoint of all sources. `waiting` is how many requests have no answer yet."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -56,6 +56,7 @@ class Receiver:
         self._woke = woke
         self._watching = watching
         self._seldom = log.Seldom()
+        self.waiting = 0
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -97,7 +98,12 @@ class Receiver:
             return "challenge", Response(reply.body, media_type=reply.content_type)
         if request.method == "GET":
             return "method", _no(405, "this address takes POST", {"Allow": "GET, POST"})
-        await self._store.keep(source.receive(request, now=now))
+        webhooks = source.receive(request, now=now)
+        self.waiting += 1
+        try:
+            await self._store.keep(webhooks)
+        finally:
+            self.waiting -= 1
         self._woke()
         return "kept", _kept
 

@@ -34,7 +34,10 @@ class Watching(Protocol):
 
 
 class Translator:
-    """The loop. `run` goes on until `stop`; `alive_at` is when it last went round."""
+    """The loop. `run` goes on until `stop`; `alive_at` is when it last went round.
+
+    `requests` says how many requests wait for their answers now: they go first.
+    """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -45,6 +48,7 @@ class Translator:
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
+        requests: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -52,6 +56,7 @@ class Translator:
         self._clock = clock
         self._woke = woke
         self._watching = watching
+        self._turns = Turns(requests)
         self._wake = asyncio.Event()
         self._seldom = log.Seldom()
         self._stopping = False
@@ -95,14 +100,14 @@ class Translator:
                 self._watching.translated(one.source, "again")
         outcomes = []
         waiting = []
-        turns = Turns()
+        self._turns.begin()
         for webhook in webhooks:
             result = await self._decided(webhook)
             if isinstance(result, Wanting):
                 waiting.append((webhook, result))
             else:
                 outcomes.append(Outcome(webhook, result))
-            await turns.taken()
+            await self._turns.taken()
         await self._settled(outcomes)
         for webhook, wanting in waiting:  # after what came with them, which may be what they want
             await self._store.postpone(webhook.number, wanting, now=self._clock())

@@ -6,28 +6,35 @@ Not concerned with what either does.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 
-SLICE = 0.001
+SLICE = 0.0005
 """Seconds of work in one go."""
-SHARE = 0.2
-"""The part of the time that the work may take while requests have more to do than it."""
+SHARE = 0.1
+"""The part of the time that the work may take while requests wait for their answers."""
+LOOK = 0.001
+"""Seconds between two looks at whether requests still wait."""
 
 
 class Turns:
-    """The turns of one loop; begin one for each pass."""
+    """The turns of one loop. `waiting` says how many requests wait for their answers now."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: Callable[[], int]) -> None:
+        self._waiting = waiting
+        self._began = perf_counter()
+
+    def begin(self) -> None:
+        """A pass begins: what was done before it was something else."""
         self._began = perf_counter()
 
     async def taken(self) -> None:
-        """Go on, or, after a slice of work, when the others have had their turn: a long one when they had much to do."""
+        """Go on; after a slice of work, once no request waits, or they have had their part of the time."""
         worked = perf_counter() - self._began
         if worked < SLICE:
             return
-        turn = perf_counter()
         await asyncio.sleep(0)
-        others = perf_counter() - turn
-        if others > worked:
-            await asyncio.sleep(worked * (1 / SHARE - 1))
+        until = self._began + worked / SHARE
+        while self._waiting() and perf_counter() < until:
+            await asyncio.sleep(LOOK)
         self._began = perf_counter()

@@ -32,7 +32,7 @@ from bridge.stores import open_store
 BACKLOG = 2048
 COLLECTING = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
-HANDOVER = 0.0005
+HANDOVER = 0.0001
 """Seconds after which a thread lets go of Python's lock for another: the one that writes must not wait long for it."""
 
 
