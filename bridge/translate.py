@@ -13,7 +13,18 @@ from typing import Protocol
 
 from bridge import log
 from bridge.errors import StoreUnavailable
-from bridge.model import Accepted, Event, Ignored, Route, Routed, SetAside, Translated, Translation, Wanting, Webhook
+from bridge.model import (
+    Accepted,
+    Event,
+    Ignored,
+    Route,
+    Routed,
+    SetAside,
+    Translated,
+    Translation,
+    Wanting,
+    Webhook,
+)
 from bridge.source import Source
 from bridge.store import Outcome, Store
 from bridge.turns import Turns

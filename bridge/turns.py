@@ -35,6 +35,6 @@ class Turns:
             return
         await asyncio.sleep(0)
         until = self._began + worked / SHARE
-        while self._waiting() and perf_counter() < until:
+        while self._waiting() and perf_counter() < until:  # noqa: ASYNC110  an event would cost every request
             await asyncio.sleep(LOOK)
         self._began = perf_counter()

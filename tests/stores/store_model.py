@@ -145,12 +145,18 @@ class Model:
 
     def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> list[int]:
         self.seen(now)
-        self.sort_in(limit)
-        due = [(one.due, number) for number, one in self.webhooks.items() if one.state == "received" and one.due <= now]
+        due = self._received(now)
+        if len(due) < limit:
+            self.sort_in(limit - len(due))
+            due = self._received(now)
         chosen = [number for _, number in sorted(due)[:limit]]
         for number in chosen:
             self.webhooks[number].due = now + lease
         return chosen
+
+    def _received(self, now: datetime) -> list[tuple[datetime, int]]:
+        received = [(one.due, number) for number, one in self.webhooks.items() if one.state == "received"]
+        return [(due, number) for due, number in received if due <= now]
 
     def settle(self, number: int, state: str, events: Sequence[Routed], *, now: datetime) -> tuple[Accepted, ...]:
         if number not in self.webhooks or self.webhooks[number].state != "received":

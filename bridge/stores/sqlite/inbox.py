@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -100,10 +100,15 @@ def _sorted(db: sqlite3.Connection, webhooks: Sequence[Webhook]) -> tuple[Kept, 
                 known[key] = number
                 ledger.append((key, number, ms(webhook.received_at)))
         kept.append(Kept(before or number, again=before is not None, source=webhook.source, topic=webhook.topic))
-    bulk.insert(db, "bodies (number, bytes, form)", [(at, *packing.at_rest(one)) for at, one in bodies.values()])
+    bulk.insert(db, "bodies (number, bytes, form)", _at_rest(bodies.values()))
     bulk.insert(db, f"webhooks ({_ROW})", rows)
     bulk.insert(db, "ledger", ledger)
     return tuple(kept)
+
+
+def _at_rest(bodies: Collection[tuple[int, bytes]]) -> list[tuple[int, bytes, int]]:
+    kept = packing.at_rest([body for _, body in bodies])
+    return [(number, *one) for (number, _), one in zip(bodies, kept, strict=True)]
 
 
 _ROW = "number, source, id, topic, state, received_at, due, headers, query, item, identity, body"
@@ -127,20 +132,25 @@ def _row(number: int, webhook: Webhook, body: int, latest: int | None) -> tuple[
 def claim(db: sqlite3.Connection, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
     """Received webhooks that are due, those due first first; due again when the lease is over.
 
-    Where something has no place yet, enough is sorted in before.
+    Where those do not suffice and something has no place yet, enough is sorted in.
     """
     seen(db, ms(now))
-    if not is_sorted(db):
-        sort_in(db, limit=limit)
-    rows = db.execute(
+    rows = _due(db, now=now, limit=limit)
+    if len(rows) < limit and not is_sorted(db):
+        sort_in(db, limit=limit - len(rows))
+        rows = _due(db, now=now, limit=limit)
+    if rows:
+        numbers = json.dumps([row[0] for row in rows])
+        until = ms(now) + span(lease)
+        db.execute("UPDATE webhooks SET due = ? WHERE number IN (SELECT value FROM json_each(?))", (until, numbers))
+    return tuple(webhook(row) for row in rows)
+
+
+def _due(db: sqlite3.Connection, *, now: datetime, limit: int) -> list[tuple[Any, ...]]:
+    return db.execute(
         f"SELECT {COLUMNS} WHERE w.state = 'received' AND w.due <= ? ORDER BY w.due, w.number LIMIT ?",
         (ms(now), limit),
     ).fetchall()
-    until = ms(now) + span(lease)
-    if rows:
-        numbers = json.dumps([row[0] for row in rows])
-        db.execute("UPDATE webhooks SET due = ? WHERE number IN (SELECT value FROM json_each(?))", (until, numbers))
-    return tuple(webhook(row) for row in rows)
 
 
 def webhook(row: tuple[Any, ...]) -> Webhook:

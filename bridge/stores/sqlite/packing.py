@@ -65,11 +65,20 @@ def unpacked(content: bytes) -> list[Webhook]:
     return [_webhook(parcel.body, letter) for parcel in parcels for letter in parcel.letters]
 
 
-def at_rest(body: bytes) -> tuple[bytes, int]:
-    """A body as it is kept, and the form that this is."""
-    if len(body) < _LEAST:
-        return body, PLAIN
-    small = _TOOLS.compressor.compress(body)
+def at_rest(bodies: Sequence[bytes]) -> list[tuple[bytes, int]]:
+    """Bodies as they are kept, each with the form that this is."""
+    worth = [body for body in bodies if len(body) >= _LEAST]
+    smaller = iter(_compressed(worth) if worth else [])
+    return [_smaller(body, next(smaller)) if len(body) >= _LEAST else (body, PLAIN) for body in bodies]
+
+
+def _compressed(bodies: list[bytes]) -> list[bytes]:
+    """All in one call, which lets go of Python's lock once."""
+    found = _TOOLS.compressor.multi_compress_to_buffer(bodies)
+    return [found[at].tobytes() for at in range(len(found))]
+
+
+def _smaller(body: bytes, small: bytes) -> tuple[bytes, int]:
     return (small, ZSTD) if len(small) < len(body) else (body, PLAIN)
 
 
