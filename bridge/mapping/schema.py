@@ -254,7 +254,9 @@ _VAR: Schema = {
 _UNITS: Schema = {
     "default": {"description": "Decimals of every other currency, such as 2.", "type": ["integer", "null"]},
     "exponents": entries(
-        "Currencies by their number of decimals: {0: [jpy], 3: [kwd]}.", {"pattern": "^[0-9]$"}, plains("Currencies.")
+        "Currencies by their number of decimals: {0: [jpy], 3: [kwd]}.",
+        matching("^[0-9]$", "a number of decimals, from 0 to 9"),
+        plains("Currencies."),
     ),
 }
 

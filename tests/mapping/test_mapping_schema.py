@@ -256,9 +256,15 @@ def test_every_key_says_what_it_means() -> None:
 
 def test_every_pattern_says_in_words_what_it_asks_for() -> None:
     def mute(made: Any) -> list[str]:
-        below = made.values() if isinstance(made, dict) else made if isinstance(made, list) else ()
-        own = [made["pattern"]] if isinstance(made, dict) and isinstance(made.get("pattern"), str) else []
-        return [*(own if "patternErrorMessage" not in made else ()), *(one for each in below for one in mute(each))]
+        match made:
+            case {"pattern": str() as pattern} if "patternErrorMessage" not in made:
+                return [pattern]
+            case dict():
+                return [one for each in made.values() for one in mute(each)]
+            case list():
+                return [one for each in made for one in mute(each)]
+            case _:
+                return []
 
     assert mute(MAPPING) == []
 

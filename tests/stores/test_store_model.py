@@ -44,7 +44,7 @@ KEEPINGS = (
 
 few = st.integers(0, 3)
 destinations = st.sampled_from(["track", "track", "track", "ads"])
-identities = st.lists(st.integers(0, 8).map(lambda n: key(str(n))), max_size=2, unique=True)
+identities = st.lists(st.integers(0, 8).map(lambda n: key(str(n))), min_size=1, max_size=2, unique=True)
 orders = st.lists(st.integers(0, 9).map(lambda n: order(str(n))), max_size=2)
 routes = st.lists(
     st.builds(Route, destinations, st.sampled_from([None, None, None, "test event"])),

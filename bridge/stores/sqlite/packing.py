@@ -67,12 +67,12 @@ def unpacked(content: bytes) -> list[Webhook]:
 
 def at_rest(bodies: Sequence[bytes]) -> list[tuple[bytes, int]]:
     """Bodies as they are kept, each with the form that this is."""
-    worth = [body for body in bodies if len(body) >= _LEAST]
+    worth: list[bytes | bytearray | memoryview] = [body for body in bodies if len(body) >= _LEAST]
     smaller = iter(_compressed(worth) if worth else [])
     return [_smaller(body, next(smaller)) if len(body) >= _LEAST else (body, PLAIN) for body in bodies]
 
 
-def _compressed(bodies: list[bytes]) -> list[bytes]:
+def _compressed(bodies: list[bytes | bytearray | memoryview]) -> list[bytes]:
     """All in one call, which lets go of Python's lock once."""
     found = _TOOLS.compressor.multi_compress_to_buffer(bodies)
     return [found[at].tobytes() for at in range(len(found))]
