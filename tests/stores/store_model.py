@@ -138,7 +138,7 @@ class Model:
         number = self._next("webhook")
         self.last["body"] = body
         self.bodies.add(body)
-        due = webhook.received_at if self.newest is None else min(webhook.received_at, self.newest + BACK)
+        due = webhook.received_at if self.newest is None else min(webhook.received_at, self.newest + NOTED)
         self.webhooks[number] = KeptWebhook(due, body, webhook.received_at)
         self.identity |= {key: Known(number, webhook.received_at) for key in webhook.identity}
         return number, False

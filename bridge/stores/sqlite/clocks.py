@@ -11,7 +11,7 @@ import sqlite3
 
 BACK_MS = 60_000
 """How far back a clock must be to have been set back."""
-_STEP_MS = 10_000
+STEP_MS = 10_000
 """The newest time is written down this seldom, where nothing else is written."""
 
 _MOVES = (
@@ -28,11 +28,11 @@ _MOVES = (
 def seen(db: sqlite3.Connection, at: int) -> None:
     """It is now `at`, in milliseconds: see whether the clock was set back since."""
     found = db.execute("SELECT at FROM probes").fetchone()
-    newest = found[0] if found else at - _STEP_MS
+    newest = found[0] if found else at - STEP_MS
     if at < newest - BACK_MS:
         for move in _MOVES:
             db.execute(move, {"by": newest - at, "at": at})
-    elif at < newest + _STEP_MS:
+    elif at < newest + STEP_MS:
         return
     db.execute("INSERT OR REPLACE INTO probes VALUES (1, ?)", (at,))
 

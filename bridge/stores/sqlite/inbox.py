@@ -15,7 +15,7 @@ from typing import Any
 
 from bridge.model import Kept, Webhook, WebhookState
 from bridge.stores.sqlite import bulk, packing
-from bridge.stores.sqlite.clocks import BACK_MS, seen
+from bridge.stores.sqlite.clocks import STEP_MS, seen
 from bridge.stores.sqlite.columns import instant, joined, last, maybe_text, ms, pack, parted, span, text, unpack_object
 
 HANDY = 16 * 1024 * 1024
@@ -117,7 +117,7 @@ _ROW = "number, source, id, topic, state, received_at, due, headers, query, item
 def _latest_due(db: sqlite3.Connection) -> int | None:
     """What came before a clock was set back is due now, not when that clock has come so far again."""
     found = db.execute("SELECT at FROM probes").fetchone()
-    return found[0] + BACK_MS if found else None
+    return found[0] + STEP_MS if found else None
 
 
 def _row(number: int, webhook: Webhook, body: int, latest: int | None) -> tuple[Any, ...]:
