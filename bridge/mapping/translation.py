@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl
 
-from bridge import contract, jsontext
+from bridge import contract, jsontext, ledger
 from bridge.errors import NotAnEvent
 from bridge.jsontext import Json
 from bridge.mapping.compiler import Program, RuleCode
@@ -146,7 +146,7 @@ class Translator(Teller):
             default_id=contract.derived_id(
                 received_at=webhook.received_at,
                 source=self._name,
-                webhook_id=webhook.identity[0].hex(),
+                webhook_id=ledger.identity(webhook)[0].hex(),
                 event_type=str(raw.get("event_type", "")),
                 key=key,
             ),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_made import LEASE, NOW, Tell, after, keep, webhook
+from store_made import LEASE, NOW, SECOND, Tell, after, keep, webhook
 
 from bridge import ledger
 from bridge.store import Filter, Store, WebhookDetail

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -60,9 +61,10 @@ def packed(requests: Sequence[Sequence[Webhook]]) -> bytes:
 
 
 def unpacked(content: bytes) -> list[Webhook]:
-    """The webhooks that were packed, in their order, none with a number yet."""
+    """The webhooks that were packed, in their order, each with its identity, none with a number yet."""
     parcels = _DECODER.decode(_TOOLS.decompressor.decompress(content))
-    return [_webhook(parcel.body, letter) for parcel in parcels for letter in parcel.letters]
+    found = (_webhook(parcel.body, letter) for parcel in parcels for letter in parcel.letters)
+    return [one if one.identity else replace(one, identity=ledger.identity(one)) for one in found]
 
 
 def at_rest(bodies: Sequence[bytes]) -> list[tuple[bytes, int]]:
@@ -115,15 +117,11 @@ def _webhook(body: bytes, letter: _Letter) -> Webhook:
         topic=letter.topic,
         received_at=instant(letter.at),
         body=body,
-        identity=_identity(letter, body),
+        identity=parted(letter.identity),
         headers=_object(letter.headers),
         query=_object(letter.query),
         item=letter.item,
     )
-
-
-def _identity(letter: _Letter, body: bytes) -> tuple[bytes, ...]:
-    return parted(letter.identity) or ledger.unsigned_webhook(letter.source, letter.topic, letter.id, body)
 
 
 def _object(value: dict[str, str] | str) -> dict[str, str]:
