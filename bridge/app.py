@@ -32,6 +32,7 @@ from bridge.settings import Settings
 from bridge.source import Source
 from bridge.store import Store
 from bridge.translate import Translator
+from bridge.turns import Waiting
 
 GRACE = timedelta(seconds=15)
 """How long a stop waits for attempts under way: longer than a request's timeout."""
@@ -124,11 +125,16 @@ class Bridge:
         self.metrics = Metrics()
         self._proven_at: datetime | None = None
         route = routing(self.destinations)
+        waiting = Waiting()
         self.forwarder = Forwarder(
-            store=store, destinations=tuple(self.destinations.values()), clock=clock, watching=self.metrics
+            store=store,
+            destinations=tuple(self.destinations.values()),
+            clock=clock,
+            watching=self.metrics,
+            requests=waiting,
         )
         self.translator = Translator(
-            requests=lambda: self.receiver.waiting,
+            requests=waiting,
             store=store,
             sources=lambda: self.sources,
             route=route,
@@ -144,6 +150,7 @@ class Bridge:
             clock=clock,
             woke=self.translator.wake,
             watching=self.metrics,
+            waiting=waiting,
         )
         self.http = Starlette(
             routes=[
@@ -156,6 +163,7 @@ class Bridge:
                     luck=luck,
                     woke=self.forwarder.wake,
                     watching=self.metrics,
+                    waiting=waiting,
                 ),
                 *openapi.routes(),
                 HttpRoute("/healthz", self._healthz),

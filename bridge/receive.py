@@ -22,6 +22,7 @@ from bridge.errors import NotGenuine, StoreUnavailable
 from bridge.model import Request
 from bridge.source import Source
 from bridge.store import Store
+from bridge.turns import Waiting
 
 PATH = "/webhooks/{source}"
 COME_AGAIN = timedelta(minutes=1)
@@ -37,7 +38,7 @@ class Watching(Protocol):
 
 
 class Receiver:
-    """The endpoint of all sources. `waiting` is how many requests have no answer yet."""
+    """The endpoint of all sources. `waiting` counts the requests that have no answer yet."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -48,6 +49,7 @@ class Receiver:
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
+        waiting: Waiting | None = None,
     ) -> None:
         self._sources = sources
         self._store = store
@@ -56,7 +58,7 @@ class Receiver:
         self._woke = woke
         self._watching = watching
         self._seldom = log.Seldom()
-        self.waiting = 0
+        self._waiting = waiting or Waiting()
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -99,11 +101,8 @@ class Receiver:
         if request.method == "GET":
             return "method", _no(405, "this address takes POST", {"Allow": "GET, POST"})
         webhooks = source.receive(request, now=now)
-        self.waiting += 1
-        try:
+        with self._waiting:
             await self._store.keep(webhooks)
-        finally:
-            self.waiting -= 1
         self._woke()
         return "kept", _kept
 

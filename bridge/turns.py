@@ -11,10 +11,27 @@ from time import perf_counter
 
 SLICE = 0.0005
 """Seconds of work in one go."""
-SHARE = 0.1
+SHARE = 0.2
 """The part of the time that the work may take while requests wait for their answers."""
 LOOK = 0.001
 """Seconds between two looks at whether requests still wait."""
+
+
+class Waiting:
+    """Counts the requests that wait for their answers now; one waits within its `with`."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self) -> int:
+        """How many."""
+        return self._count
+
+    def __enter__(self) -> None:
+        self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
 
 
 class Turns:

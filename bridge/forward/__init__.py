@@ -27,7 +27,10 @@ _POLICY = Policy()
 
 
 class Forwarder:
-    """All lanes of one process. `run` goes on until `stop`."""
+    """All lanes of one process. `run` goes on until `stop`.
+
+    `requests` says how many requests wait for their answers now: they go first.
+    """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -41,6 +44,7 @@ class Forwarder:
         luck: Callable[[], float] = random.random,
         policy: Policy = _POLICY,
         idle: timedelta = IDLE,
+        requests: Callable[[], int] = lambda: 0,
     ) -> None:
         self._clock = clock
         self._policy = policy
@@ -54,6 +58,7 @@ class Forwarder:
             policy=policy,
             idle=idle,
             seldom=log.Seldom(),
+            requests=requests,
         )
         self._lanes = [
             Lane(destination, world, turn)

@@ -62,7 +62,7 @@ __all__ = ["SqliteStore"]
 
 LEDGER_WINDOW = KEEPING.ledger
 """How long a conversion's claim makes the same one a duplicate."""
-SORTED = 1000
+SORTED = 200
 """Webhooks that are sorted in at a time before a question is answered."""
 
 

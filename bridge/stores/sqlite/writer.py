@@ -28,7 +28,7 @@ Run = Callable[[sqlite3.Connection], object]
 GROUP_URGENT = 1000
 GROUP_OTHER = 16
 """How many jobs of either kind share a transaction at most: those that a caller waits for, and the loops'."""
-LOOPS_SHARE = 0.1
+LOOPS_SHARE = 0.25
 """The part of the writer's time that the loops' jobs may take while callers wait."""
 _SHORTLY = timedelta(seconds=1)
 
