@@ -109,7 +109,10 @@ class Begun:
         try:
             yield self._step
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the receiver's to hear of
-            yield self._steps.throw(error)
+            try:
+                yield self._steps.throw(error)
+            except StopIteration as done:  # it was told to end, and came with a message all the same
+                return cast("Message", done.value)
         return (yield from self._steps)
 
 

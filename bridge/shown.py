@@ -115,7 +115,8 @@ class Glance:
 
     `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
     currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
-    `no_room` says why the disk has no room for anything new, None where it has.
+    `no_room` says why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that came
+    in and whose bytes were damaged before they had a place.
     """
 
     today: dict[tuple[str, str], int]
@@ -125,3 +126,4 @@ class Glance:
     oldest_set_aside: datetime | None
     oldest_dead: datetime | None
     no_room: str | None = None
+    unreadable: int = 0

@@ -17,6 +17,7 @@ from bridge.model import (
     Accepted,
     Event,
     Ignored,
+    Kept,
     Route,
     Routed,
     SetAside,
@@ -100,10 +101,7 @@ class Translator:
 
     async def once(self) -> int:
         """One pass: how many webhooks it had to do with."""
-        kept, webhooks = await asyncio.gather(  # in this order, and in one go
-            self._store.sort_in(limit=BATCH),
-            self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE),
-        )
+        kept, webhooks = await self._taken()
         for one in kept:
             what = "webhook.again" if one.again else "webhook.kept"
             log.line(what, source=one.source, id=f"wh_{one.number}", topic=one.topic)
@@ -124,6 +122,20 @@ class Translator:
             await self._store.postpone(webhook.number, wanting, now=self._clock())
             log.line("webhook.waits", id=f"wh_{webhook.number}", source=webhook.source, topic=webhook.topic)
         return len(kept) + len(webhooks)
+
+    async def _taken(self) -> tuple[tuple[Kept, ...], tuple[Webhook, ...]]:
+        """What was sorted in and what was claimed, in this order and in one go; what one of the two gave is not lost."""
+        kept, webhooks = await asyncio.gather(
+            self._store.sort_in(limit=BATCH),
+            self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE),
+            return_exceptions=True,
+        )
+        if isinstance(kept, BaseException) and isinstance(webhooks, BaseException):
+            raise kept
+        return (
+            () if isinstance(kept, BaseException) else kept,
+            () if isinstance(webhooks, BaseException) else webhooks,
+        )
 
     async def _settled(self, outcomes: list[Outcome]) -> None:
         if not outcomes:

@@ -138,6 +138,11 @@ def _sum(counts: dict[tuple[str, str], int], state: WebhookState | DeliveryState
 
 def _needs(sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], glance: Glance) -> list[str]:
     said = [f"new requests get 503: {glance.no_room}"] if glance.no_room else []
+    if glance.unreadable:
+        said.append(
+            f"{glance.unreadable} webhooks were damaged on disk before they had a place: keep a copy of the store, look to "
+            "the disk, and let the providers send that time's webhooks again"
+        )
     said += [
         f"{one.name}: {one.set_aside} set aside; see `trackbridge list webhooks --state set_aside --source {one.name}`, "
         f"mend the mapping, then `trackbridge replay --set-aside --source {one.name}`"

@@ -119,6 +119,8 @@ class Lane:
             return
         self._wake.clear()
         await self._stood_back()
+        if self._stopping:
+            return
         claimed = await self._claimed()
         if claimed is None:
             await self._rest()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from store_made import LEASE, NOW, SECOND, Tell, after, keep, webhook
 
 from bridge import ledger
-from bridge.store import Filter, Store, WebhookDetail
+from bridge.errors import StoreUnavailable
+from bridge.store import Bounds, Filter, Store, WebhookDetail
 from bridge.stores.sqlite import SqliteStore, packing
 from bridge.stores.sqlite.inbox import HANDY
 
@@ -72,7 +75,7 @@ def test_what_came_before_a_clock_was_set_back_is_due_within_ten_seconds(tell: T
 
 
 def test_large_bodies_of_one_moment_are_packed_a_few_megabytes_at_a_time(tmp_path: Path) -> None:
-    bodies = [random.randbytes(HANDY // 3) for _ in range(5)]
+    bodies = [random.randbytes(HANDY // 3 - 1000) for _ in range(5)]
 
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
@@ -103,6 +106,105 @@ def test_what_was_kept_when_the_process_ended_has_its_place_in_the_next(tmp_path
     asyncio.run(second())
 
 
+def test_a_question_does_not_wait_for_what_comes_in_while_it_is_asked(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        done = asyncio.Event()
+
+        async def rush() -> None:
+            for number in itertools.count():
+                await store.keep([webhook(f"w-{number}")])
+                if done.is_set():
+                    return
+
+        rushing = asyncio.create_task(rush())
+        for _ in range(5):
+            await store.tally()
+        done.set()
+        await rushing
+
+    tell(story)
+
+
 @given(st.lists(st.one_of(st.binary(max_size=600), st.binary(max_size=20).map(lambda one: one * 100)), max_size=6))
 def test_a_body_at_rest_comes_back_byte_for_byte(bodies: list[bytes]) -> None:
     assert [packing.restored(*kept) for kept in packing.at_rest(bodies)] == bodies
+
+
+# ------------------------------------------------------------------------------------------------- bounds and trouble
+
+
+def locked_out(path: Path) -> sqlite3.Connection:
+    """Another process that holds the file."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def test_while_the_disk_stands_still_no_more_wait_than_may_and_the_rest_are_refused_at_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(waiting=5, patience=timedelta(minutes=1)))
+        with closing(locked_out(tmp_path / "x.db")) as other:
+            first = asyncio.ensure_future(store.keep([webhook("first")]))
+            await asyncio.sleep(0.05)  # it is with the disk now
+            crowd = [asyncio.ensure_future(store.keep([webhook(str(n))])) for n in range(20)]
+            _, waiting = await asyncio.wait(crowd, timeout=0.2)
+            assert len(waiting) == 5
+            other.execute("ROLLBACK")
+        await first
+        answers = await asyncio.gather(*crowd, return_exceptions=True)
+        assert [isinstance(one, StoreUnavailable) for one in answers] == [False] * 5 + [True] * 15
+        assert len(await store.webhooks(Filter())) == 6
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_who_has_waited_too_long_is_refused_and_nothing_of_theirs_is_kept(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(patience=timedelta(milliseconds=200)))
+        with closing(locked_out(tmp_path / "x.db")) as other:
+            first = asyncio.ensure_future(store.keep([webhook("first")]))
+            await asyncio.sleep(0.05)
+            second = asyncio.ensure_future(store.keep([webhook("second")]))
+            answers = await asyncio.gather(first, second, return_exceptions=True)
+            assert [type(one) for one in answers] == [StoreUnavailable, StoreUnavailable]
+            with pytest.raises(StoreUnavailable):
+                await store.keep([webhook("third")])
+            other.execute("ROLLBACK")
+        assert await store.webhooks(Filter()) == []
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_batches_of_many_items_share_no_row_that_would_take_long_to_sort_in(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        items = [replace(webhook(f"w-{n}"), headers={"x": "y" * 2000}, body=b"[]") for n in range(2000)]
+        batches = [[replace(one, id=f"{batch}-{one.id}") for one in items] for batch in range(8)]
+        await asyncio.gather(*(store.keep(batch) for batch in batches))
+        with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+            assert max(count for (count,) in db.execute("SELECT count FROM inbox")) <= 3 * 2000
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_damaged_row_of_the_inbox_holds_up_nobody_and_is_told_by_status(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.keep([webhook("a"), webhook("b")])
+        await store.keep([webhook("c")])
+        with closing(sqlite3.connect(tmp_path / "x.db")) as db, db:
+            db.execute("UPDATE inbox SET packed = x'28b52ffd00' WHERE number = 1")
+        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        (found,) = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        assert found.id == "c"
+        assert (await store.glance(now=NOW)).unreadable == 2
+        await store.close()
+
+    asyncio.run(story())
+    with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+        assert db.execute("SELECT number, count, packed FROM unreadable").fetchall() == [
+            (1, 2, b"\x28\xb5\x2f\xfd\x00")
+        ]

@@ -79,16 +79,20 @@ class SqliteStore:
         self._room = Room(path, least=bounds.min_free)
         self._writer = Writer(path, limit=bounds.waiting, patience=bounds.patience, min_free=bounds.min_free)
         self._reader = Reader(path, patience=bounds.patience)
-        self._webhooks = Arrivals(self._keep)
-        self._events = Arrivals(self._accept)
+        patience = bounds.patience.total_seconds()
+        self._webhooks = Arrivals(self._keep, limit=bounds.waiting, patience=patience)
+        self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience)
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
         await self._webhooks.bring(webhooks)
 
-    def _keep(self, requests: Sequence[Sequence[Webhook]]) -> asyncio.Future[list[Exception | None]]:
+    def _keep(self, requests: Sequence[Sequence[Webhook]], since: float) -> asyncio.Future[list[Exception | None]]:
         return self._writer.asked(
-            lambda db: inbox.keep(db, requests), callers=len(requests), single=inbox.is_handy(requests)
+            lambda db: inbox.keep(db, requests),
+            callers=len(requests),
+            since=since,
+            single=inbox.is_handy(requests),
         )
 
     async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
@@ -96,9 +100,13 @@ class SqliteStore:
         return await self._writer.write(lambda db: inbox.sort_in(db, limit=limit))
 
     async def _all_sorted(self) -> None:
-        """What was kept has its place before anybody asks for it; where the store takes no write, what has one is all there is."""
+        """What was kept until now has its place before anybody asks for it.
+
+        Where the store takes no write, what has one is all there is.
+        """
         with suppress(StoreUnavailable):
-            while not await self._reader.read(inbox.is_sorted):
+            newest = await self._reader.read(inbox.newest)
+            while await self._reader.read(lambda db: inbox.oldest(db) <= newest):
                 await self.sort_in(limit=SORTED)
 
     async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
@@ -123,8 +131,12 @@ class SqliteStore:
         """Keep a request's events."""
         return await self._events.bring(making.Asked(events, now, idempotency))
 
-    def _accept(self, asked: Sequence[making.Asked]) -> asyncio.Future[list[tuple[Accepted, ...] | Exception]]:
-        return self._writer.asked(lambda db: making.accept(db, asked, window=self._window), callers=len(asked))
+    def _accept(
+        self, asked: Sequence[making.Asked], since: float
+    ) -> asyncio.Future[list[tuple[Accepted, ...] | Exception]]:
+        return self._writer.asked(
+            lambda db: making.accept(db, asked, window=self._window), callers=len(asked), since=since
+        )
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
         """Claim due deliveries of a destination."""

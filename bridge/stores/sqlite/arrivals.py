@@ -7,19 +7,33 @@ nobody who comes alone waits for company. Not concerned with what is brought.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from bridge.errors import StoreUnavailable
+from bridge.stores.sqlite.trouble import crowded, too_slow
 
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-_Group: TypeAlias = "list[tuple[Q, asyncio.Future[A]]]"
-Ask = Callable[[Sequence[Q]], "asyncio.Future[list[A | Exception]]"]
-"""Hands a group over; an answer for each, or an error of its own, or one error for all of them."""
+
+@dataclass(slots=True)
+class _Caller(Generic[Q, A]):
+    """Somebody who waits, and since when."""
+
+    brings: Q
+    future: asyncio.Future[A]
+    since: float = field(default_factory=time.monotonic)
+
+
+_Group: TypeAlias = "list[_Caller[Q, A]]"
+Ask = Callable[[Sequence[Q], float], "asyncio.Future[list[A | Exception]]"]
+"""Hands a group over, with when its oldest came; an answer for each, or an error of its own, or one error for all."""
+MOST = 1000
+"""Callers in one group."""
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -31,10 +45,16 @@ class _Queue(Generic[Q, A]):
 
 
 class Arrivals(Generic[Q, A]):
-    """Who came since the last group was handed over. One that spoils its group is written apart from the others."""
+    """Who came since the last group was handed over. One that spoils its group is written apart from the others.
 
-    def __init__(self, ask: Ask[Q, A]) -> None:
+    At most `limit` wait in one event loop, none longer than `patience` seconds: whoever comes then is refused with
+    StoreUnavailable.
+    """
+
+    def __init__(self, ask: Ask[Q, A], *, limit: int, patience: float) -> None:
         self._ask = ask
+        self._limit = limit
+        self._patience = patience
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[Q, A]] = WeakKeyDictionary()
 
     async def bring(self, one: Q) -> A:
@@ -43,22 +63,35 @@ class Arrivals(Generic[Q, A]):
         queue = self._queues.get(loop)
         if queue is None:
             queue = self._queues[loop] = _Queue()
-        future: asyncio.Future[A] = loop.create_future()
-        queue.waiting.append((one, future))
+        if queue.waiting and queue.busy:
+            self._admit(queue)
+        caller: _Caller[Q, A] = _Caller(one, loop.create_future())
+        queue.waiting.append(caller)
         if not queue.busy:
             queue.busy = True
             loop.call_soon(self._next, queue)
-        return await future
+        return await caller.future
+
+    def _admit(self, queue: _Queue[Q, A]) -> None:
+        if len(queue.waiting) >= self._limit:
+            raise crowded(len(queue.waiting))
+        if time.monotonic() - queue.waiting[0].since > self._patience:
+            raise too_slow()
 
     def _next(self, queue: _Queue[Q, A]) -> None:
-        group, queue.waiting = queue.waiting, []
+        """Hand the next group over; those who have waited too long are told so first."""
+        latest = time.monotonic() - self._patience
+        for caller in (one for one in queue.waiting if one.since < latest):
+            _told(caller, too_slow())
+        waiting = [one for one in queue.waiting if one.since >= latest]
+        group, queue.waiting = waiting[:MOST], waiting[MOST:]
         queue.busy = bool(group)
         if group:
             self._write(group, lambda: self._next(queue))
 
     def _write(self, group: _Group[Q, A], then: Callable[[], None]) -> None:
         try:
-            asked = self._ask([one for one, _ in group])
+            asked = self._ask([one.brings for one in group], group[0].since)
         except StoreUnavailable as error:
             self._refused(group, error, then)
             return
@@ -71,13 +104,11 @@ class Arrivals(Generic[Q, A]):
         if isinstance(error, Exception):
             self._refused(group, error, then)
             return
-        for (_, future), answer in zip(group, done.result(), strict=True):
-            if future.done():
-                continue
+        for caller, answer in zip(group, done.result(), strict=True):
             if isinstance(answer, Exception):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
+                _told(caller, answer)
+            elif not caller.future.done():
+                caller.future.set_result(answer)
         then()
 
     def _refused(self, group: _Group[Q, A], error: Exception, then: Callable[[], None]) -> None:
@@ -86,7 +117,11 @@ class Arrivals(Generic[Q, A]):
             for one in group:
                 self._write([one], lambda: None)
         else:
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error.again() if isinstance(error, StoreUnavailable) else error)
+            for caller in group:
+                _told(caller, error.again() if isinstance(error, StoreUnavailable) else error)
         then()
+
+
+def _told(caller: _Caller[Q, A], error: Exception) -> None:
+    if not caller.future.done():
+        caller.future.set_exception(error)

@@ -27,6 +27,7 @@ def glance(db: sqlite3.Connection, *, now: datetime) -> Glance:
         oldest_set_aside=_first(
             db, "SELECT received_at FROM webhooks WHERE state = 'set_aside' ORDER BY number LIMIT 1"
         ),
+        unreadable=db.execute("SELECT coalesce(sum(count), 0) FROM unreadable").fetchone()[0],
         oldest_dead=_first(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
     )
 

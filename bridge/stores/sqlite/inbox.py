@@ -11,8 +11,10 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
+from bridge import log
 from bridge.model import Kept, Webhook, WebhookState
 from bridge.stores.sqlite import bulk, packing
 from bridge.stores.sqlite.clocks import STEP_MS, seen
@@ -20,6 +22,8 @@ from bridge.stores.sqlite.columns import instant, joined, last, maybe_text, ms, 
 
 HANDY = 16 * 1024 * 1024
 """Bytes of bodies that are packed together at most, or one body."""
+_LETTER = 500
+"""Bytes that a webhook takes beside its body and headers, generously."""
 COLUMNS = """
     w.number, w.source, w.id, w.topic, w.received_at, w.headers, w.query, w.item, w.identity, b.bytes, b.form
     FROM webhooks AS w LEFT JOIN bodies AS b ON b.number = w.body
@@ -54,7 +58,14 @@ def _handy(requests: Sequence[Sequence[Webhook]]) -> Iterator[Sequence[Sequence[
 
 
 def _size(webhooks: Sequence[Webhook]) -> int:
-    return len(webhooks[0].body) if webhooks else 0
+    """About how many bytes a request's webhooks are before they are packed: one body, and the rest for each."""
+    if not webhooks:
+        return 0
+    first = webhooks[0]
+    each = _LETTER
+    if len(webhooks) > 1:
+        each += sum(len(name) + len(value) for name, value in first.headers.items())
+    return len(first.body) + len(webhooks) * each
 
 
 def is_sorted(db: sqlite3.Connection) -> bool:
@@ -62,13 +73,37 @@ def is_sorted(db: sqlite3.Connection) -> bool:
     return not db.execute("SELECT EXISTS (SELECT 1 FROM inbox)").fetchone()[0]
 
 
+def newest(db: sqlite3.Connection) -> int:
+    """The number of what came in last and has no place yet; 0 where all has."""
+    found: int = db.execute("SELECT coalesce(max(number), 0) FROM inbox").fetchone()[0]
+    return found
+
+
+def oldest(db: sqlite3.Connection) -> float:
+    """The number of what came in first and has no place yet; beyond all numbers where all has."""
+    found: int | None = db.execute("SELECT min(number) FROM inbox").fetchone()[0]
+    return inf if found is None else found
+
+
 def sort_in(db: sqlite3.Connection, *, limit: int) -> tuple[Kept, ...]:
     """Give what came in its place, in its order: `limit` webhooks, or those of one row where it holds more."""
     waiting = list(_oldest(db, limit))
-    webhooks = [one for _, packed in waiting for one in packing.unpacked(packed)]
+    webhooks = [one for number, packed in waiting for one in _unpacked(db, number, packed)]
     kept = _sorted(db, webhooks)
     db.executemany("DELETE FROM inbox WHERE number = ?", [(number,) for number, _ in waiting])
     return kept
+
+
+def _unpacked(db: sqlite3.Connection, number: int, packed: bytes) -> list[Webhook]:
+    """The webhooks of a row; none of one that is damaged, which is put by, as it is, and told."""
+    try:
+        return packing.unpacked(packed)
+    except ValueError as error:
+        db.execute(
+            "INSERT OR REPLACE INTO unreadable SELECT number, count, packed FROM inbox WHERE number = ?", (number,)
+        )
+        log.trouble("store.unreadable", row=number, why=str(error), mend="see trackbridge status")
+        return []
 
 
 def _oldest(db: sqlite3.Connection, limit: int) -> Iterable[tuple[int, bytes]]:

@@ -61,8 +61,14 @@ def packed(requests: Sequence[Sequence[Webhook]]) -> bytes:
 
 
 def unpacked(content: bytes) -> list[Webhook]:
-    """The webhooks that were packed, in their order, each with its identity, none with a number yet."""
-    parcels = _DECODER.decode(_TOOLS.decompressor.decompress(content))
+    """The webhooks that were packed, in their order, each with its identity, none with a number yet.
+
+    Raises ValueError for bytes that are not what was packed.
+    """
+    try:
+        parcels = _DECODER.decode(_TOOLS.decompressor.decompress(content))
+    except (zstandard.ZstdError, msgspec.MsgspecError) as error:
+        raise ValueError(f"it cannot be unpacked ({type(error).__name__})") from error
     found = (_webhook(parcel.body, letter) for parcel in parcels for letter in parcel.letters)
     return [one if one.identity else replace(one, identity=ledger.identity(one)) for one in found]
 

@@ -251,6 +251,8 @@ _DAYS = (
 _INBOX = (
     # What came in and has no place yet: the webhooks of a moment's requests, packed together by `packing.py`.
     "CREATE TABLE inbox (number INTEGER PRIMARY KEY AUTOINCREMENT, count INTEGER NOT NULL, packed BLOB NOT NULL)",
+    # A row of it that cannot be unpacked stands here as it was: it must not hold up those that came after it.
+    "CREATE TABLE unreadable (number INTEGER PRIMARY KEY, count INTEGER NOT NULL, packed BLOB NOT NULL)",
     "ALTER TABLE bodies ADD COLUMN form INTEGER NOT NULL DEFAULT 0",  # how its bytes are packed, 0: as they came
 )
 

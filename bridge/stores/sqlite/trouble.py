@@ -53,6 +53,16 @@ def told(error: sqlite3.Error, path: str) -> StoreUnavailable:
     return StoreUnavailable(f"the store {path} {words}{f' ({name})' if name else ''}", retry_after=wait)
 
 
+def crowded(callers: int) -> StoreUnavailable:
+    """Too many wait already."""
+    return StoreUnavailable(f"{callers} requests wait for the disk already", retry_after=_SHORTLY)
+
+
+def too_slow() -> StoreUnavailable:
+    """Somebody has waited too long."""
+    return StoreUnavailable("the disk takes writes too slowly", retry_after=_SHORTLY)
+
+
 def passes(error: sqlite3.Error) -> bool:
     """Whether the same connection may go on once the trouble is over; else another one has to be opened."""
     return code(error) in _PASSING

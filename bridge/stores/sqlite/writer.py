@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar, cast
 
@@ -40,7 +40,7 @@ class _Job:
     future: asyncio.Future[object]
     callers: int
     single: bool
-    since: float = field(default_factory=time.monotonic)
+    since: float
     result: object = None
     error: Exception | None = None
 
@@ -78,16 +78,24 @@ class Writer:
         """What `run` returns, once it is on disk; what it raises, with nothing of it kept."""
         return await self.asked(run, callers=1 if urgent else 0)
 
-    def asked(self, run: Callable[[sqlite3.Connection], T], *, callers: int, single: bool = False) -> asyncio.Future[T]:
+    def asked(
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        *,
+        callers: int,
+        since: float | None = None,
+        single: bool = False,
+    ) -> asyncio.Future[T]:
         """The same, as a future of the running loop, for so many callers that wait for an answer.
 
-        `single` promises that it is one statement, which needs no transaction around it when it comes alone.
+        `since` is when the first of them came (by the monotonic clock; None: now). `single` promises that it is one
+        statement, which needs no transaction around it when it comes alone.
         Raises StoreUnavailable when the queue is full or stands still; the future does when the store is in trouble.
         Only what callers wait for is turned away by the queue or for want of room: what the loops have to say of
         work that is done is never lost to a rush.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(run, loop, loop.create_future(), callers, single)
+        job = _Job(run, loop, loop.create_future(), callers, single, time.monotonic() if since is None else since)
         with self._changed:
             self._admit(callers)
             (self._urgent if callers else self._other).append(job)
@@ -108,9 +116,9 @@ class Writer:
         if not callers or not self._urgent:
             return
         if self._callers + callers > self._limit:
-            raise StoreUnavailable(f"{self._callers} requests wait for the disk already", retry_after=_SHORTLY)
+            raise trouble.crowded(self._callers)
         if time.monotonic() - self._urgent[0].since > self._patience:
-            raise _too_slow()
+            raise trouble.too_slow()
 
     def _work(self) -> None:
         while group := self._gathered():
@@ -133,7 +141,7 @@ class Writer:
             oldest = time.monotonic() - self._patience
             for job in group:
                 if job.since < oldest:
-                    job.error = _too_slow()
+                    job.error = trouble.too_slow()
             if not group or time.monotonic() >= self._loops_after:
                 group += [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
         return group
@@ -211,7 +219,3 @@ def _answer(group: Sequence[_Job]) -> None:
 def _answer_all(jobs: Sequence[_Job]) -> None:
     for job in jobs:
         job.answer()
-
-
-def _too_slow() -> StoreUnavailable:
-    return StoreUnavailable("the disk takes writes too slowly", retry_after=_SHORTLY)
