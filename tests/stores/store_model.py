@@ -277,7 +277,7 @@ class Model:
             before = self.last["delivery"]
             self._take(routed, now=now, webhook=webhook)
             return sum(one.state == "pending" for n, one in self.deliveries.items() if n > before)
-        [number] = same
+        number = max(same)  # there may be an older one that the ledger has forgotten
         self.events[number].event = replace(self.events[number].event, text=event.text)
         if self.events[number].duplicate_of:
             return 0

@@ -22,7 +22,8 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
     for routed in events:
         event = routed.event
         row = db.execute(
-            "SELECT number, duplicate_of FROM events WHERE door = ? AND id = ?", (event.door, event.id)
+            "SELECT number, duplicate_of FROM events WHERE door = ? AND id = ? ORDER BY number DESC LIMIT 1",
+            (event.door, event.id),
         ).fetchone()
         if row is None:
             making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
