@@ -90,10 +90,9 @@ class Webhook:
 
     `id` is what the provider calls it, or the SHA-256 of its bytes in hex. `identity` holds 16-byte ledger keys: a
     webhook any of whose keys is known is the same webhook again; none yet for one that is known by id and bytes, and
-    was not sorted in. `body` is always the whole request's bytes; `item`
-    is the JSON pointer of this webhook's own part, None where it is the whole, "" for a batch without items.
-    `headers` have lower-case names
-    and no credentials. `number` is the store's (its public form is `wh_<number>`), 0 before it is kept.
+    was not sorted in. `body` is always the whole request's bytes; `item` is the JSON pointer of this webhook's own
+    part, None where it is the whole, "" for a batch without items. `headers` have lower-case names and no credentials.
+    `number` is the store's (its public form is `wh_<number>`), 0 before it is sorted in.
     """
 
     source: str

@@ -208,3 +208,17 @@ def test_a_damaged_row_of_the_inbox_holds_up_nobody_and_is_told_by_status(tmp_pa
         assert db.execute("SELECT number, count, packed FROM unreadable").fetchall() == [
             (1, 2, b"\x28\xb5\x2f\xfd\x00")
         ]
+
+
+def test_a_damaged_body_at_rest_holds_up_nobody_and_comes_as_it_stands(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await keep(store, webhook("a", body=b"a" * 5000))
+        await keep(store, webhook("b", body=b"b" * 5000))
+        with closing(sqlite3.connect(tmp_path / "x.db")) as db, db:
+            db.execute("UPDATE bodies SET bytes = x'28b52ffd00' WHERE number = 1")
+        found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        assert [one.body for one in found] == [b"\x28\xb5\x2f\xfd\x00", b"b" * 5000]
+        await store.close()
+
+    asyncio.run(story())

@@ -21,7 +21,7 @@ from bridge.stores.sqlite.clocks import STEP_MS, seen
 from bridge.stores.sqlite.columns import instant, joined, last, maybe_text, ms, pack, parted, span, text, unpack_object
 
 HANDY = 16 * 1024 * 1024
-"""Bytes of bodies that are packed together at most, or one body."""
+"""About how many bytes are packed together at most, or one request's."""
 _LETTER = 500
 """Bytes that a webhook takes beside its body and headers, generously."""
 COLUMNS = """
