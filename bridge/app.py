@@ -134,7 +134,6 @@ class Bridge:
             requests=waiting,
         )
         self.translator = Translator(
-            requests=waiting,
             store=store,
             sources=lambda: self.sources,
             route=route,

@@ -48,11 +48,13 @@ __all__ = [
     "EventDetail",
     "EventRow",
     "Filter",
+    "Fresh",
     "Glance",
     "Idempotency",
     "Keeping",
     "Outcome",
     "Pacing",
+    "Placed",
     "Standing",
     "Store",
     "Swept",
@@ -65,10 +67,30 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What translating one webhook came to: its events with their routes, or why there is none."""
+    """What translating one webhook came to: its events with their routes, or why there is none, or none yet."""
 
     webhook: Webhook
-    result: tuple[Routed, ...] | Ignored | SetAside
+    result: tuple[Routed, ...] | Ignored | SetAside | Wanting
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Webhooks that were kept and have no place yet, oldest first; `mark` is the store's own.
+
+    `due` says that others, which have their place, may be due to be translated.
+    """
+
+    webhooks: tuple[Webhook, ...]
+    mark: object
+    due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What the store says of a webhook that got its place and what it came to: as `sort_in` would, and `settle`."""
+
+    kept: Kept
+    accepted: tuple[Accepted, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,35 +215,41 @@ class Store(Protocol):
     async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
         """Give some `limit` of what was kept its place, in the order of keeping: a number, and the state `received`.
 
-        One that is known by any of its keys is only named. Whoever asks for webhooks asks for those that have no
-        place yet, too: every other verb sorts in what it needs before it is answered, and says nothing of it.
+        One that is known by any of its keys is only named. Whoever lists, counts or names webhooks means those that
+        have no place yet, too: those questions and verbs sort in first, and say nothing of it.
         """
         ...
 
     # a webhook becomes events
 
+    async def fresh(self, *, now: datetime, limit: int) -> Fresh:
+        """Some `limit` webhooks that have no place yet. They are nobody's: whoever places them first has done so."""
+        ...
+
+    async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
+        """Give what is fresh its place and what it came to, together, as `sort_in` and `settle` would.
+
+        `outcomes` are those of `fresh.webhooks`, in order. What is known is only named, and its outcome is nobody's.
+        None, and nothing has changed, where some of it has its place already.
+        """
+        ...
+
     async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
-        """Up to `limit` received webhooks, oldest first, nobody else's until `now + lease`."""
+        """Up to `limit` received webhooks that have their place, oldest first, nobody else's until `now + lease`."""
         ...
 
     async def settle(self, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[tuple[Accepted, ...], ...]:
         """Write what claimed webhooks came to: state, events, ledger and deliveries, together.
 
         A webhook that is no longer `received` is left as it is. An event whose door and id are known is not made
-        again; one with a taken claim is kept as a duplicate, without deliveries. Returns, in order, what became of
-        each webhook's events.
+        again; one with a taken claim is kept as a duplicate, without deliveries. One that wants an event stays
+        `received`, says what it waits for, and is due at `until`, or at once when an event with that claim is kept;
+        one whose event is there already is due now. Returns, in order, what became of each webhook's events.
         """
         ...
 
     async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The text of the event that holds each claim; nothing for a claim without one."""
-        ...
-
-    async def postpone(self, number: int, wanting: Wanting, *, now: datetime) -> None:
-        """Let a received webhook wait: due at `until`, or at once when an event with that claim is kept.
-
-        It stays `received`, and says what it waits for. One whose event is there already is due now.
-        """
         ...
 
     # a caller's events come in

@@ -7,7 +7,7 @@ delivered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -27,8 +27,7 @@ from bridge.model import (
     Webhook,
 )
 from bridge.source import Source
-from bridge.store import Outcome, Store
-from bridge.turns import Turns
+from bridge.store import Fresh, Outcome, Store
 
 BATCH = 100
 LEASE = timedelta(seconds=10)
@@ -46,10 +45,7 @@ class Watching(Protocol):
 
 
 class Translator:
-    """The loop. `run` goes on until `stop`; `alive_at` is when it last went round.
-
-    `requests` says how many requests wait for their answers now: they go first.
-    """
+    """The loop. `run` goes on until `stop`; `alive_at` is when it last went round."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -60,7 +56,6 @@ class Translator:
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
-        requests: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -68,7 +63,6 @@ class Translator:
         self._clock = clock
         self._woke = woke
         self._watching = watching
-        self._turns = Turns(requests)
         self._wake = asyncio.Event()
         self._seldom = log.Seldom()
         self._stopping = False
@@ -101,43 +95,38 @@ class Translator:
 
     async def once(self) -> int:
         """One pass: how many webhooks it had to do with."""
-        kept, webhooks = await self._taken()
-        for one in kept:
-            what = "webhook.again" if one.again else "webhook.kept"
-            log.line(what, source=one.source, id=f"wh_{one.number}", topic=one.topic)
-            if one.again:
-                self._watching.translated(one.source, "again")
-        outcomes = []
-        waiting = []
-        self._turns.begin()
-        for webhook in webhooks:
-            result = await self._decided(webhook)
-            if isinstance(result, Wanting):
-                waiting.append((webhook, result))
-            else:
-                outcomes.append(Outcome(webhook, result))
-            await self._turns.taken()
-        await self._settled(outcomes)
-        for webhook, wanting in waiting:  # after what came with them, which may be what they want
-            await self._store.postpone(webhook.number, wanting, now=self._clock())
-            log.line("webhook.waits", id=f"wh_{webhook.number}", source=webhook.source, topic=webhook.topic)
-        return len(kept) + len(webhooks)
+        fresh = await self._store.fresh(now=self._clock(), limit=BATCH)
+        claimed = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE) if fresh.due else ()
+        settling = await self._outcomes(claimed)
+        placing = await self._outcomes(fresh.webhooks)
+        await self._settled(settling)
+        await self._placed(fresh, placing)
+        return len(claimed) + len(fresh.webhooks)
 
-    async def _taken(self) -> tuple[tuple[Kept, ...], tuple[Webhook, ...]]:
-        """What was sorted in and what was claimed, in this order and in one go; what one of the two gave is not lost."""
-        kept, webhooks = await asyncio.gather(
-            self._store.sort_in(limit=BATCH),
-            self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE),
-            return_exceptions=True,
-        )
-        if isinstance(kept, BaseException) and isinstance(webhooks, BaseException):
-            raise kept
-        return (
-            () if isinstance(kept, BaseException) else kept,
-            () if isinstance(webhooks, BaseException) else webhooks,
-        )
+    async def _outcomes(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
+        return [Outcome(webhook, await self._decided(webhook)) for webhook in webhooks]
 
-    async def _settled(self, outcomes: list[Outcome]) -> None:
+    async def _placed(self, fresh: Fresh, outcomes: Sequence[Outcome]) -> None:
+        """Place what is fresh. What cannot be placed together is sorted in, and settled one by one when it is claimed."""
+        if not outcomes:
+            return
+        try:
+            placed = await self._store.place(fresh, outcomes, now=self._clock())
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  what one of them spoils is found out where each has its row
+            self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
+            for kept in await self._store.sort_in(limit=len(outcomes)):
+                self._tell_kept(kept)
+            return
+        for outcome, one in zip(outcomes, placed or (), strict=bool(placed)):
+            self._tell_kept(one.kept)
+            if not one.kept.again:
+                self._tell(outcome, one.kept.number, one.accepted)
+        if placed:
+            self._wake_forward(outcomes)
+
+    async def _settled(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
         try:
@@ -151,7 +140,10 @@ class Translator:
                 await self._settled([outcome if len(outcomes) > 1 else Outcome(outcome.webhook, _fault(error))])
             return
         for outcome, answers in zip(outcomes, accepted, strict=True):
-            self._tell(outcome, answers)
+            self._tell(outcome, outcome.webhook.number, answers)
+        self._wake_forward(outcomes)
+
+    def _wake_forward(self, outcomes: Sequence[Outcome]) -> None:
         if any(isinstance(outcome.result, tuple) for outcome in outcomes):
             self._woke()
 
@@ -182,17 +174,26 @@ class Translator:
                 return made
             earlier[made.key] = found
 
-    def _tell(self, outcome: Outcome, answers: tuple[Accepted, ...]) -> None:
+    def _tell_kept(self, kept: Kept) -> None:
+        what = "webhook.again" if kept.again else "webhook.kept"
+        log.line(what, source=kept.source, id=f"wh_{kept.number}", topic=kept.topic)
+        if kept.again:
+            self._watching.translated(kept.source, "again")
+
+    def _tell(self, outcome: Outcome, number: int, answers: tuple[Accepted, ...]) -> None:
         webhook, result = outcome.webhook, outcome.result
+        if isinstance(result, Wanting):
+            log.line("webhook.waits", id=f"wh_{number}", source=webhook.source, topic=webhook.topic)
+            return
         state, reason = _told(result)
         log.line(
-            "webhook.translated", id=f"wh_{webhook.number}", source=webhook.source, topic=webhook.topic, state=state,
+            "webhook.translated", id=f"wh_{number}", source=webhook.source, topic=webhook.topic, state=state,
             reason=reason,
         )  # fmt: skip
         if isinstance(result, tuple):
             for routed, answer in zip(result, answers, strict=True):
                 log.line(
-                    "event.made", id=answer.event_id, webhook=f"wh_{webhook.number}", type=routed.event.event_type,
+                    "event.made", id=answer.event_id, webhook=f"wh_{number}", type=routed.event.event_type,
                     test=routed.event.test or None, duplicate_of=answer.duplicate_of,
                 )  # fmt: skip
         self._watching.translated(webhook.source, state)

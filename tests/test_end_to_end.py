@@ -219,8 +219,9 @@ def test_sigterm_ends_serve_with_status_0_and_everything_kept(bridge: Serving, p
 def test_the_stores_files_are_their_owners_alone(bridge: Serving, tmp_path: Path) -> None:
     post(f"{bridge.url}/webhooks/stripe", stripe(SESSION))
     files = list(tmp_path.glob("trackbridge.db*"))
-    assert len(files) >= 2
-    assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600"}
+    assert len(files) >= 3
+    assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600", "0o700"}
+    assert [path.name for path in files if path.stat().st_mode & 0o100] == ["trackbridge.db-inbox"]
 
 
 def test_health_readiness_and_metrics_are_answered(bridge: Serving, peer: Upstream) -> None:

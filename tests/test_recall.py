@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from bridge import jsontext, ledger, mapping
 from bridge.jsontext import Json
-from bridge.model import Route, Webhook
-from bridge.store import Filter, Store
+from bridge.model import Route, Wanting, Webhook
+from bridge.store import Filter, Outcome, Store
 from bridge.stores import open_store
 from bridge.translate import Translator
 
@@ -164,21 +164,23 @@ def test_a_test_purchase_lends_nothing_to_a_live_refund() -> None:
 
 def test_a_purchase_that_was_kept_before_the_refund_was_put_off_makes_it_due_at_once() -> None:
     async def tell(shop: Shop) -> None:
-        [waits] = await _wanted(shop)
+        waits = await _wanted(shop)
         await shop.take("paid", PAID)
-        await shop.store.postpone(*waits, now=shop.now)
+        await shop.store.settle(waits, now=shop.now)
         await shop.settle()
         assert {one["event_type"] for one in await shop.told()} == {"purchase", "refund"}
 
     story(tell)
 
 
-async def _wanted(shop: Shop) -> list[Any]:
+async def _wanted(shop: Shop) -> list[Outcome]:
     """A refund that another process claimed and is about to put off."""
     source = mapping.parse(MAPPING, name="shop.yaml").bind("shop", secrets=["s"], vars={})
     content = jsontext.write(REFUNDED)
     await shop.store.keep(
         [Webhook("shop", "r", "refunded", NOW, content, (ledger.nameless_webhook("shop", "refunded", content),))]
     )
+    await shop.store.sort_in(limit=1)
     claimed = await shop.store.claim_webhooks(now=NOW, limit=1, lease=timedelta(minutes=1))
-    return [(one.number, source.translate_among(one, {})) for one in claimed]
+    wanting = [source.translate_among(one, {}) for one in claimed]
+    return [Outcome(one, wants) for one, wants in zip(claimed, wanting, strict=True) if isinstance(wants, Wanting)]

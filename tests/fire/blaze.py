@@ -32,11 +32,13 @@ if str(HERE.parent) not in sys.path:  # as a script, beside the tests' own peers
 from peers import KEY, Serving, clean_environment, serving, until  # noqa: E402
 
 from bridge import ledger  # noqa: E402
+from bridge.stores.sqlite import unsorted  # noqa: E402
 
 SECRET = "a made-up secret"
 API_KEY = "a-made-up-key"
 STORE = "trackbridge.db"
 FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm")
+INBOX = f"{STORE}-inbox"
 OLD = 90 * 24 * 3600 * 1000
 """Milliseconds after which a purge takes events and webhooks away."""
 NONE: Mapping[str, str] = {}
@@ -176,16 +178,16 @@ def settled(folder: Path) -> bool:
         try:
             left = db.execute(
                 """
-                SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM webhooks WHERE state = 'received')
+                SELECT (SELECT count(*) FROM webhooks WHERE state = 'received')
                     + (SELECT count(*) FROM deliveries WHERE state = 'pending')
                     + (SELECT count(*) FROM events WHERE created_at < :old)
                     + (SELECT count(*) FROM webhooks WHERE received_at < :old)
                 """,
                 {"old": time.time_ns() // 1_000_000 - OLD},
             ).fetchone()
+            return bool(left[0] == 0) and not unsorted.is_behind(db, unsorted.ends(str(folder / INBOX)))
         except sqlite3.OperationalError:  # a lock, while the log is moved into the file
             return False
-    return bool(left[0] == 0)
 
 
 def quiet(folder: Path, settings: Mapping[str, str], *, patience: float = 60) -> None:
@@ -299,16 +301,24 @@ class Disk:
         """The disk holds a copy of this store, on its platter, too, and nothing else of it."""
         self._platter.mkdir(exist_ok=True)
         for folder in (self.folder, self._platter):
-            for name in FILES:
-                (folder / name).unlink(missing_ok=True)
+            _emptied(folder)
             shutil.copy(store, folder / STORE)
 
     def power_is_back(self) -> None:
         """Every file is what had reached the platter."""
+        _emptied(self.folder)
         for name in FILES:
-            (self.folder / name).unlink(missing_ok=True)
             if (self._platter / name).exists():
                 shutil.copy(self._platter / name, self.folder / name)
+        if (self._platter / INBOX).exists():
+            shutil.copytree(self._platter / INBOX, self.folder / INBOX)
+
+
+def _emptied(folder: Path) -> None:
+    """No store stands in the folder any more."""
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / INBOX, ignore_errors=True)
 
 
 def disk(folder: Path) -> Disk:

@@ -1,11 +1,13 @@
 /* A disk that can be told to misbehave, for LD_PRELOAD. Files whose path contains $FIRE_FILE are on it.
  *
  * With $FIRE_PLATTER set, what is written stays in this process's memory (and in the file, as in the system's cache)
- * until it is flushed; only then does it reach the copy in that folder, which is all that a power cut leaves.
+ * until it is flushed; only then does it reach the copy in that folder, which is all that a power cut leaves. A file of
+ * the inbox has a name there only after its folder was flushed.
  * With $FIRE_LAST=n, the process is killed where it would begin its n-th write, cut or flush.
  * While the folder $FIRE_FAULTS holds a file called no-space, no-flush, no-write or slow, that is what the disk does.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATHS = 16, LONGEST = 1024 };
+enum { PATHS = 64, LONGEST = 1024 };
 
 struct held {
     struct held *next;
@@ -65,20 +68,31 @@ static int path_of(int fd, char *path) {
     return length < 4 || strcmp(path + length - 4, "-shm") != 0;
 }
 
+static int in_inbox(const char *path) { return strstr(path, "-inbox/") != NULL; }
+
 static void on_platter(const char *path, char *found) {
-    const char *name = strrchr(path, '/');
-    snprintf(found, LONGEST, "%s/%s", getenv("FIRE_PLATTER"), name ? name + 1 : path);
+    const char *name = strstr(path, getenv("FIRE_FILE"));
+    snprintf(found, LONGEST, "%s%s", getenv("FIRE_PLATTER"), name);
+}
+
+/* One of which everything is on the platter. */
+static struct kept *spare(void) {
+    for (int i = 0; i < PATHS; i++)
+        if (!files[i].first) {
+            if (files[i].platter >= 0) close(files[i].platter);
+            return &files[i];
+        }
+    abort();
 }
 
 static struct kept *kept_of(const char *path) {
     for (int i = 0; i < known; i++)
         if (!strcmp(files[i].path, path)) return &files[i];
-    if (known == PATHS) abort();
-    struct kept *file = &files[known++];
+    struct kept *file = known < PATHS ? &files[known++] : spare();
     char platter[LONGEST];
     snprintf(file->path, LONGEST, "%s", path);
     on_platter(path, platter);
-    file->platter = open(platter, O_CREAT | O_RDWR, 0600);
+    file->platter = open(platter, in_inbox(path) ? O_RDWR : O_CREAT | O_RDWR, 0600);
     file->last = &file->first;
     return file;
 }
@@ -105,7 +119,9 @@ static void flush_held(const char *path) {
     struct kept *file = kept_of(path);
     while (file->first) {
         struct held *one = file->first;
-        if (one->size < 0) {
+        if (file->platter < 0) {
+            ; /* its name never reached the platter: what is in it is lost */
+        } else if (one->size < 0) {
             if (real_ftruncate64(file->platter, one->at)) abort();
         } else if (real_pwrite64(file->platter, one->bytes, (size_t)one->size, one->at) != one->size) {
             abort();
@@ -115,6 +131,23 @@ static void flush_held(const char *path) {
     }
     file->last = &file->first;
     pthread_mutex_unlock(&turn);
+}
+
+/* A folder is flushed: the names in it are on the platter, though nothing of the files yet. */
+static void names_reach(const char *path) {
+    char platter[LONGEST], file[2 * LONGEST];
+    if (!getenv("FIRE_PLATTER")) return;
+    on_platter(path, platter);
+    mkdir(platter, 0700);
+    DIR *folder = opendir(path);
+    if (!folder) return;
+    for (struct dirent *one; (one = readdir(folder));) {
+        if (one->d_name[0] == '.') continue;
+        snprintf(file, sizeof file, "%s/%s", platter, one->d_name);
+        int fd = open(file, O_CREAT | O_RDWR, 0600);
+        if (fd >= 0) close(fd);
+    }
+    closedir(folder);
 }
 
 static int refused(void) {
@@ -169,7 +202,11 @@ static int flushed(int fd, int (*real)(int)) {
         errno = EIO;
         return -1;
     }
-    flush_held(path);
+    struct stat found;
+    if (fstat(fd, &found) == 0 && S_ISDIR(found.st_mode))
+        names_reach(path);
+    else
+        flush_held(path);
     return real(fd);
 }
 
@@ -193,7 +230,7 @@ int unlink(const char *path) {
         real_unlink(platter);
         pthread_mutex_lock(&turn);
         struct kept *file = kept_of(path);
-        close(file->platter);
+        if (file->platter >= 0) close(file->platter);
         *file = files[--known];
         if (!file->first) file->last = &file->first; /* it moved */
         pthread_mutex_unlock(&turn);

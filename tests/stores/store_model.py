@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bridge.model import Accepted, Attempt, DeliveryState, Event, Route, Routed, Settled, Wanting, Webhook
+from bridge.model import (
+    Accepted,
+    Attempt,
+    DeliveryState,
+    Event,
+    Ignored,
+    Route,
+    Routed,
+    SetAside,
+    Settled,
+    Wanting,
+    Webhook,
+)
 from bridge.store import Idempotency, Keeping, Pacing, Standing
 
 WINDOW = timedelta(days=400)
@@ -146,9 +158,6 @@ class Model:
     def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> list[int]:
         self.seen(now)
         due = self._received(now)
-        if len(due) < limit:
-            self.sort_in(limit - len(due))
-            due = self._received(now)
         chosen = [number for _, number in sorted(due)[:limit]]
         for number in chosen:
             self.webhooks[number].due = now + lease
@@ -157,6 +166,28 @@ class Model:
     def _received(self, now: datetime) -> list[tuple[datetime, int]]:
         received = [(one.due, number) for number, one in self.webhooks.items() if one.state == "received"]
         return [(due, number) for due, number in received if due <= now]
+
+    def place(
+        self, results: Sequence[tuple[Routed, ...] | Ignored | SetAside | Wanting], *, limit: int, now: datetime
+    ) -> list[tuple[int, bool, tuple[Accepted, ...]]]:
+        """Sorted in, and those that are new come to their results at once; who wants an event comes last."""
+        placed: list[tuple[int, bool, tuple[Accepted, ...]]] = []
+        wanting: list[tuple[int, Wanting]] = []
+        for (number, again), result in zip(self.sort_in(limit), results, strict=True):
+            accepted: tuple[Accepted, ...] = ()
+            if again:
+                pass
+            elif isinstance(result, Wanting):
+                self.webhooks[number].due = now
+                wanting.append((number, result))
+            elif isinstance(result, tuple):
+                accepted = self.settle(number, "translated", result, now=now)
+            else:
+                self.settle(number, "ignored" if isinstance(result, Ignored) else "set_aside", (), now=now)
+            placed.append((number, again, accepted))
+        for number, result in wanting:
+            self.postpone(number, result, now=now)
+        return placed
 
     def settle(self, number: int, state: str, events: Sequence[Routed], *, now: datetime) -> tuple[Accepted, ...]:
         if number not in self.webhooks or self.webhooks[number].state != "received":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import random
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -14,13 +16,27 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_made import LEASE, NOW, SECOND, Tell, after, keep, webhook
+from store_made import LEASE, NOW, SECOND, Tell, accepted, after, keep, webhook
 
 from bridge import ledger
 from bridge.errors import StoreUnavailable
 from bridge.store import Bounds, Filter, Store, WebhookDetail
 from bridge.stores.sqlite import SqliteStore, packing
-from bridge.stores.sqlite.inbox import HANDY
+from bridge.stores.sqlite.frames import HEAD, Frame, framed, frames, resumed
+from bridge.stores.sqlite.journal import HANDY, MANY
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "x.db-inbox").iterdir())
+
+
+def written(folder: Path) -> list[Frame]:
+    return [frame for file in files(folder) for frame in frames(file.read_bytes())]
+
+
+def quiet(file: Path) -> None:
+    """Nobody has written to it for long."""
+    os.utime(file, (0, 0))
 
 
 @pytest.mark.parametrize("question", ["webhooks", "show", "tally", "glance", "kept", "next_due", "replay"])
@@ -80,8 +96,7 @@ def test_large_bodies_of_one_moment_are_packed_a_few_megabytes_at_a_time(tmp_pat
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await asyncio.gather(*(store.keep([webhook(str(n), body=body)]) for n, body in enumerate(bodies)))
-        with closing(sqlite3.connect(tmp_path / "x.db")) as db:
-            assert [count for (count,) in db.execute("SELECT count FROM inbox ORDER BY number")] == [3, 2]
+        assert [frame.count for frame in written(tmp_path)] == [3, 2]
         await keep(store)
         found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
         assert [one.body for one in found] == bodies
@@ -98,6 +113,7 @@ def test_what_was_kept_when_the_process_ended_has_its_place_in_the_next(tmp_path
 
     async def second() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
+        await store.sort_in(limit=9)
         (found,) = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
         assert found.id == "a"
         await store.close()
@@ -130,6 +146,41 @@ def test_a_body_at_rest_comes_back_byte_for_byte(bodies: list[bytes]) -> None:
     assert [packing.restored(*kept) for kept in packing.at_rest(bodies)] == bodies
 
 
+# ------------------------------------------------------------------------------------------------------------- frames
+
+contents = st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.binary(max_size=40)), max_size=5)
+
+
+@given(contents, st.integers(0, 10**6))
+def test_whatever_is_framed_comes_back_in_its_order(given: list[tuple[int, int, bytes]], starts: int) -> None:
+    file = b"".join(framed(*one) for one in given)
+    found = list(frames(file, starts=starts))
+    assert [(one.at, one.count, one.content) for one in found] == given
+    assert not found or found[-1].ends == starts + len(file)
+
+
+@given(contents, st.data())
+def test_of_a_file_that_was_cut_off_everything_whole_comes_back(
+    given: list[tuple[int, int, bytes]], data: st.DataObject
+) -> None:
+    file = b"".join(framed(*one) for one in given)
+    cut = data.draw(st.integers(0, len(file)))
+    found = [(one.at, one.count, one.content) for one in frames(file[:cut])]
+    assert found == given[: len(found)]
+    assert sum(HEAD + len(content) for _, _, content in given[: len(found) + 1]) > cut or len(found) == len(given)
+
+
+@given(contents.filter(len), st.data())
+def test_behind_damage_the_next_whole_frame_is_found(given: list[tuple[int, int, bytes]], data: st.DataObject) -> None:
+    first, *others = [framed(*one) for one in given]
+    at, other = data.draw(st.integers(0, len(first) - 1)), data.draw(st.integers(1, 255))
+    damaged = first[:at] + bytes([first[at] ^ other]) + first[at + 1 :]
+    file = damaged + b"".join(others)
+    assert list(frames(file)) == []
+    there = resumed(file)
+    assert [(one.at, one.count, one.content) for one in frames(file[there:])] == given[1:]
+
+
 # ------------------------------------------------------------------------------------------------- bounds and trouble
 
 
@@ -144,16 +195,16 @@ def test_while_the_disk_stands_still_no_more_wait_than_may_and_the_rest_are_refu
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(waiting=5, patience=timedelta(minutes=1)))
         with closing(locked_out(tmp_path / "x.db")) as other:
-            first = asyncio.ensure_future(store.keep([webhook("first")]))
+            first = asyncio.ensure_future(accepted(store, "first"))
             await asyncio.sleep(0.05)  # it is with the disk now
-            crowd = [asyncio.ensure_future(store.keep([webhook(str(n))])) for n in range(20)]
+            crowd = [asyncio.ensure_future(accepted(store, str(n))) for n in range(20)]
             _, waiting = await asyncio.wait(crowd, timeout=0.2)
             assert len(waiting) == 5
             other.execute("ROLLBACK")
         await first
         answers = await asyncio.gather(*crowd, return_exceptions=True)
         assert [isinstance(one, StoreUnavailable) for one in answers] == [False] * 5 + [True] * 15
-        assert len(await store.webhooks(Filter())) == 6
+        assert len(await store.events(Filter())) == 6
         await store.close()
 
     asyncio.run(story())
@@ -163,15 +214,15 @@ def test_who_has_waited_too_long_is_refused_and_nothing_of_theirs_is_kept(tmp_pa
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(patience=timedelta(milliseconds=200)))
         with closing(locked_out(tmp_path / "x.db")) as other:
-            first = asyncio.ensure_future(store.keep([webhook("first")]))
+            first = asyncio.ensure_future(accepted(store, "first"))
             await asyncio.sleep(0.05)
-            second = asyncio.ensure_future(store.keep([webhook("second")]))
+            second = asyncio.ensure_future(accepted(store, "second"))
             answers = await asyncio.gather(first, second, return_exceptions=True)
             assert [type(one) for one in answers] == [StoreUnavailable, StoreUnavailable]
             with pytest.raises(StoreUnavailable):
-                await store.keep([webhook("third")])
+                await accepted(store, "third")
             other.execute("ROLLBACK")
-        assert await store.webhooks(Filter()) == []
+        assert await store.events(Filter()) == []
         await store.close()
 
     asyncio.run(story())
@@ -183,31 +234,152 @@ def test_batches_of_many_items_share_no_row_that_would_take_long_to_sort_in(tmp_
         items = [replace(webhook(f"w-{n}"), headers={"x": "y" * 2000}, body=b"[]") for n in range(2000)]
         batches = [[replace(one, id=f"{batch}-{one.id}") for one in items] for batch in range(8)]
         await asyncio.gather(*(store.keep(batch) for batch in batches))
-        with closing(sqlite3.connect(tmp_path / "x.db")) as db:
-            assert max(count for (count,) in db.execute("SELECT count FROM inbox")) <= 3 * 2000
+        assert [frame.count for frame in written(tmp_path)] == [2000] * 8
+        await asyncio.gather(*(store.keep([one]) for one in items))
+        assert {frame.count for frame in written(tmp_path)} == {MANY, 2000}
         await store.close()
 
     asyncio.run(story())
 
 
-def test_a_damaged_row_of_the_inbox_holds_up_nobody_and_is_told_by_status(tmp_path: Path) -> None:
+def test_what_the_disk_damaged_in_the_inbox_holds_up_nobody_and_is_told_by_status(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await store.keep([webhook("a"), webhook("b")])
         await store.keep([webhook("c")])
-        with closing(sqlite3.connect(tmp_path / "x.db")) as db, db:
-            db.execute("UPDATE inbox SET packed = x'28b52ffd00' WHERE number = 1")
+        [file] = files(tmp_path)
+        whole = file.read_bytes()
+        file.write_bytes(whole[: HEAD + 9] + b"?" + whole[HEAD + 10 :])
+        quiet(file)
         assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
         (found,) = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
         assert found.id == "c"
-        assert (await store.glance(now=NOW)).unreadable == 2
+        assert (await store.glance(now=NOW)).unreadable == 1, "as far as anybody can tell"
+        await store.close()
+        with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+            [(count, kept)] = db.execute("SELECT count, packed FROM unreadable").fetchall()
+        assert (count, kept) == (1, file.read_bytes()[: len(kept)])
+
+    asyncio.run(story())
+
+
+def test_whoever_looks_for_webhooks_passes_what_holds_none(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.probe(now=NOW)
+        assert (await store.fresh(now=NOW, limit=9)).webhooks == ()
+        [file] = files(tmp_path)
+        with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+            assert db.execute("SELECT sorted FROM inbox_files").fetchall() == [(file.stat().st_size,)]
         await store.close()
 
     asyncio.run(story())
-    with closing(sqlite3.connect(tmp_path / "x.db")) as db:
-        assert db.execute("SELECT number, count, packed FROM unreadable").fetchall() == [
-            (1, 2, b"\x28\xb5\x2f\xfd\x00")
-        ]
+
+
+def test_what_a_crash_cut_off_was_never_answered_and_is_left_out(tmp_path: Path) -> None:
+    async def story() -> None:
+        crashed = SqliteStore(str(tmp_path / "x.db"))
+        await crashed.keep([webhook("a")])
+        await crashed.keep([webhook("b")])
+        await crashed.close()
+        [file] = files(tmp_path)
+        file.write_bytes(file.read_bytes()[:-1])
+        quiet(file)
+        store = SqliteStore(str(tmp_path / "x.db"))
+        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        assert (await store.glance(now=NOW)).unreadable == 0
+        await store.sort_in(limit=9)
+        assert files(tmp_path) == []
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_file_that_is_sorted_in_goes_when_it_is_quiet_and_the_next_webhook_begins_another(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await keep(store, webhook("a"))
+        [first] = files(tmp_path)
+        await store.sort_in(limit=9)
+        assert files(tmp_path) == [first], "the next webhook may come at any moment"
+        quiet(first)
+        await store.sort_in(limit=9)
+        assert files(tmp_path) == []
+        await keep(store, webhook("b"))
+        [second] = files(tmp_path)
+        assert second != first
+        with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+            assert db.execute("SELECT name FROM inbox_files").fetchall() == [(second.name,)]
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_what_came_to_several_processes_is_sorted_in_by_its_time(tmp_path: Path) -> None:
+    async def story() -> None:
+        stores = [SqliteStore(str(tmp_path / "x.db")) for _ in range(2)]
+        for number in range(6):
+            await stores[number % 2].keep([webhook(str(number))])
+        await stores[0].sort_in(limit=4)
+        await stores[1].sort_in(limit=4)
+        found = await stores[0].claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        assert [one.id for one in found] == list("012345")
+        for store in stores:
+            await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_webhook_is_kept_while_another_process_writes_to_the_store(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        with closing(locked_out(tmp_path / "x.db")) as other:
+            await asyncio.wait_for(store.keep([webhook("a")]), 4)
+            other.execute("ROLLBACK")
+        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_nothing_is_kept_for_a_store_that_was_moved_away(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.keep([webhook("a")])
+        (tmp_path / "x.db").rename(tmp_path / "y.db")
+        with pytest.raises(StoreUnavailable, match=r"x\.db is not there any more .* put the file back"):
+            await store.keep([webhook("b")])
+        (tmp_path / "y.db").rename(tmp_path / "x.db")
+        await store.keep([webhook("b")])
+        assert len(await store.webhooks(Filter())) == 2
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_an_inbox_that_cannot_be_made_is_told_with_the_mend_and_used_once_it_can(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        (tmp_path / "x.db-inbox").write_bytes(b"in the way")
+        with pytest.raises(StoreUnavailable, match=r"the inbox .*x\.db-inbox cannot be written .* may write there"):
+            await store.keep([webhook("a")])
+        (tmp_path / "x.db-inbox").unlink()
+        await store.keep([webhook("a")])
+        assert len(await store.webhooks(Filter())) == 1
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_an_inbox_that_is_thrown_away_under_a_running_process_takes_webhooks_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await keep(store, webhook("a"))
+        shutil.rmtree(tmp_path / "x.db-inbox")
+        assert [one.number for one in await keep(store, webhook("b"))] == [2]
+        await store.close()
+
+    asyncio.run(story())
 
 
 def test_a_damaged_body_at_rest_holds_up_nobody_and_comes_as_it_stands(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ pacings = st.builds(
 )
 
 
-def result(kind: int, made: list[Routed]) -> tuple[Routed, ...] | Ignored | SetAside:
+def result(kind: int, made: list[Routed]) -> tuple[Routed, ...] | Ignored | SetAside | Wanting:
     match kind:
         case 1:
             return Ignored("no")
@@ -152,6 +152,33 @@ class Machine(RuleBasedStateMachine):
         ]
         self.settle(outcomes)
 
+    @rule(
+        limit=st.integers(1, 3),
+        made=st.lists(events, min_size=4, max_size=4),
+        what=st.lists(st.integers(0, 4), min_size=4, max_size=4),
+        wanted=st.integers(0, 9),
+        late=st.booleans(),
+    )
+    def place(self, *, limit: int, made: list[list[Routed]], what: list[int], wanted: int, late: bool) -> None:
+        fresh = self.done(self.store.fresh(now=self.now, limit=limit))
+        if late:  # somebody else has sorted them in
+            self.sort_in(limit)
+        wanting = Wanting(order(str(wanted)), "purchase", self.now + 30 * SECOND)
+        results = [wanting if kind == 4 else result(kind, some) for some, kind in zip(made, what, strict=True)]
+        outcomes = [Outcome(one, result) for one, result in zip(fresh.webhooks, results, strict=False)]
+        placed = self.done(self.store.place(fresh, outcomes, now=self.now))
+        if late and outcomes:
+            assert placed is None
+            return
+        assert placed is not None
+        expected = self.model.place([outcome.result for outcome in outcomes], limit=limit, now=self.now)
+        assert [(one.kept.number, one.kept.again, one.accepted) for one in placed] == expected
+
+    @rule()
+    def it_is_quiet_for_a_while(self) -> None:
+        for file in self.folder.glob("*-inbox/*"):
+            os.utime(file, (0, 0))
+
     @precondition(lambda self: self.model.webhooks)
     @rule(which=st.integers(0, 99), made=events)
     def settle_without_a_claim(self, which: int, made: list[Routed]) -> None:
@@ -167,6 +194,9 @@ class Machine(RuleBasedStateMachine):
                     expected.append(self.model.settle(one.webhook.number, "ignored", (), now=self.now))
                 case SetAside():
                     expected.append(self.model.settle(one.webhook.number, "set_aside", (), now=self.now))
+                case Wanting():
+                    self.model.postpone(one.webhook.number, one.result, now=self.now)
+                    expected.append(())
                 case made:
                     expected.append(self.model.settle(one.webhook.number, "translated", made, now=self.now))
         assert said == tuple(expected)
@@ -189,8 +219,7 @@ class Machine(RuleBasedStateMachine):
     def postpone(self, which: int, wanted: int, wait: int) -> None:
         number = one_of(self.model.webhooks, which)
         wanting = Wanting(order(str(wanted)), "purchase", self.now + wait * SECOND)
-        self.done(self.store.postpone(number, wanting, now=self.now))
-        self.model.postpone(number, wanting, now=self.now)
+        self.settle([Outcome(replace(webhook("late"), number=number), wanting)])
 
     @precondition(lambda self: self.model.webhooks)
     @rule(which=st.integers(0, 99), made=events, text=st.integers(0, 9))

@@ -42,6 +42,7 @@ def test_with_little_room_nothing_new_is_taken_and_what_is_kept_is_worked_off(tm
                 with pytest.raises(StoreUnavailable, match=r"4 MiB free, less than the 8 MiB of BRIDGE_MIN_FREE") as no:
                     await asked
                 assert no.value.retry_after
+            await store.sort_in(limit=9)
             [found] = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
             await store.settle([Outcome(found, (routed("evt_3"),))], now=NOW)
             due = await claimed(store)

@@ -87,7 +87,8 @@ def test_only_its_user_may_read_the_store(tmp_path: Path) -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await keep(store, webhook("a"))
         await store.tally()
-        assert modes() == {"x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600}
+        assert modes() == {"x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600, "x.db-inbox": 0o700}
+        assert [stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "x.db-inbox").iterdir()] == [0o600]
         await store.close()
 
     before = os.umask(0)
@@ -95,7 +96,7 @@ def test_only_its_user_may_read_the_store(tmp_path: Path) -> None:
         asyncio.run(story())
     finally:
         os.umask(before)
-    assert [one.name for one in tmp_path.iterdir()] == ["x.db"]
+    assert {one.name for one in tmp_path.iterdir()} == {"x.db", "x.db-inbox"}
 
 
 def test_every_commit_is_flushed_to_a_write_ahead_log(tmp_path: Path) -> None:
@@ -327,8 +328,10 @@ def test_a_backup_put_in_its_place_is_used_from_then_on(tmp_path: Path) -> None:
         for name in ("x.db-wal", "x.db-shm"):
             (tmp_path / name).unlink()
         (tmp_path / "backup.db").rename(tmp_path / "x.db")
-        assert (await keep(store, webhook("b")))[0].again is False
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        assert [one.again for one in await keep(store, webhook("b"))] == [False, False], (
+            "the inbox still held the first"
+        )
+        assert [row.id for row in await store.webhooks(Filter())] == ["wh_2", "wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -336,36 +339,50 @@ def test_a_backup_put_in_its_place_is_used_from_then_on(tmp_path: Path) -> None:
 
 FILLS_THE_DISK = """
 import asyncio, random, resource, sys
+from dataclasses import replace
+from bridge.model import Routed
 from bridge.errors import StoreUnavailable
 from bridge.store import Filter
 from bridge.stores import open_store
-from store_made import webhook
+from store_made import NOW, event, webhook
+
+async def bring(store, verb, name):
+    if verb == "keep":
+        await store.keep([webhook(name, body=random.randbytes(5000))])
+    else:
+        big = replace(event(name), text=random.randbytes(5000))
+        await store.accept([Routed(big, ())], now=NOW)
 
 async def main():
     store = open_store(sys.argv[1])
-    await store.keep([webhook("first")])
+    verb = sys.argv[2]
+    await bring(store, verb, "first")
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, most))
     kept = 0
     try:
         while True:
-            await asyncio.gather(*(store.keep([webhook(f"{kept}-{n}", body=random.randbytes(5000))]) for n in range(5)))
+            await asyncio.gather(*(bring(store, verb, f"{kept}-{n}") for n in range(5)))
             kept += 5
     except StoreUnavailable as error:
         print(type(error).__name__, error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, most))
-    await store.keep([webhook("last")])
-    print(len(await store.webhooks(Filter())) - kept)
+    await bring(store, verb, "last")
+    found = await store.webhooks(Filter()) if verb == "keep" else await store.events(Filter())
+    print(len(found) - kept)
     await store.close()
 
 asyncio.run(main())
 """
 
 
-def test_a_disk_that_takes_no_more_refuses_whole_groups_and_then_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("verb", "words"), [("keep", "the inbox {}/x.db-inbox cannot be written"), ("accept", "the store {}/x.db ")]
+)
+def test_a_disk_that_takes_no_more_refuses_whole_groups_and_then_goes_on(tmp_path: Path, verb: str, words: str) -> None:
     roots = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
     ran = subprocess.run(
-        [sys.executable, "-c", FILLS_THE_DISK, f"sqlite:///{tmp_path}/x.db"],
+        [sys.executable, "-c", FILLS_THE_DISK, f"sqlite:///{tmp_path}/x.db", verb],
         capture_output=True,
         text=True,
         check=False,
@@ -373,7 +390,7 @@ def test_a_disk_that_takes_no_more_refuses_whole_groups_and_then_goes_on(tmp_pat
     )
     assert ran.stderr == ""
     first, second = ran.stdout.splitlines()
-    assert first.startswith(f"StoreUnavailable the store {tmp_path}/x.db ")
+    assert first.startswith(f"StoreUnavailable {words.format(tmp_path)}")
     assert second == "2"
 
 
@@ -399,33 +416,6 @@ def test_trouble_is_told_with_the_file_and_the_mend(code: int, kind: type[StoreU
 
 
 # ---------------------------------------------------------------------------------------------------------- groups
-
-
-def test_after_a_long_job_of_a_loop_a_caller_is_answered_before_the_next_one(tmp_path: Path) -> None:
-    file.prepare(str(tmp_path / "x.db"))
-
-    async def story() -> None:
-        writer = Writer(str(tmp_path / "x.db"), limit=9, patience=timedelta(minutes=1))
-        held, release = threading.Event(), threading.Event()
-        said: list[str] = []
-
-        def holds(db: sqlite3.Connection) -> None:
-            db.set_trace_callback(said.append)
-            held.set()
-            release.wait()
-
-        long = asyncio.ensure_future(writer.write(holds))
-        await asyncio.to_thread(held.wait)
-        loop = asyncio.ensure_future(writer.write(lambda db: db.execute("SELECT 'loop'").fetchone()))
-        caller = asyncio.ensure_future(writer.write(lambda db: db.execute("SELECT 'caller'").fetchone(), urgent=True))
-        await asyncio.sleep(0.2)  # as long as the loops' job takes
-        release.set()
-        await asyncio.gather(long, caller, loop)
-        between = said[said.index("SELECT 'caller'") : said.index("SELECT 'loop'")]
-        assert any(one.startswith("COMMIT") for one in between), "the caller did not wait for the loop's job"
-        await asyncio.to_thread(writer.close)
-
-    asyncio.run(story())
 
 
 def test_a_full_queue_refuses_callers_and_never_the_loops(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The store in one SQLite file: every verb one job of the writer's thread, every question one of the readers'.
 
-Durable when a verb has returned: a write-ahead log, flushed at each commit. Several processes may share the file.
+Only what comes in is first written to the inbox, a folder of files beside it, and sorted in afterwards. Durable when a verb has returned: a write-ahead log, flushed at each commit. Several processes may share the file.
 A clock that is set back by more than a minute moves every lease and wait with it. Instants are kept to the millisecond.
 Not concerned with SQL: the statements stand in the files beside this one, by theme.
 """
@@ -8,13 +8,15 @@ Not concerned with SQL: the statements stand in the files beside this one, by th
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from bridge.errors import StoreUnavailable
-from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Wanting, Webhook
+from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Webhook
 from bridge.store import (
     BOUNDS,
     KEEPING,
@@ -25,11 +27,13 @@ from bridge.store import (
     EventDetail,
     EventRow,
     Filter,
+    Fresh,
     Glance,
     Idempotency,
     Keeping,
     Outcome,
     Pacing,
+    Placed,
     Standing,
     Swept,
     Tally,
@@ -46,16 +50,21 @@ from bridge.stores.sqlite import (
     making,
     mending,
     outbox,
+    packing,
+    placing,
     purging,
     questions,
     revising,
     standings,
+    unsorted,
     waiting,
 )
-from bridge.stores.sqlite.arrivals import Arrivals
+from bridge.stores.sqlite.arrivals import Arrivals, Then
 from bridge.stores.sqlite.columns import ms
+from bridge.stores.sqlite.journal import Journal, folder_of
 from bridge.stores.sqlite.reader import Reader
 from bridge.stores.sqlite.room import Room
+from bridge.stores.sqlite.unsorted import Unsorted
 from bridge.stores.sqlite.writer import Writer
 
 __all__ = ["SqliteStore"]
@@ -80,34 +89,49 @@ class SqliteStore:
         self._writer = Writer(path, limit=bounds.waiting, patience=bounds.patience, min_free=bounds.min_free)
         self._reader = Reader(path, patience=bounds.patience)
         patience = bounds.patience.total_seconds()
-        self._webhooks = Arrivals(self._keep, limit=bounds.waiting, patience=patience)
+        self._journal = Journal(path, min_free=bounds.min_free)
+        self._folder = folder_of(path)
+        self._webhooks = Arrivals(self._journal.ask, limit=bounds.waiting, patience=patience)
         self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience)
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
-        await self._webhooks.bring(webhooks)
-
-    def _keep(self, requests: Sequence[Sequence[Webhook]], since: float) -> asyncio.Future[list[Exception | None]]:
-        return self._writer.asked(
-            lambda db: inbox.keep(db, requests),
-            callers=len(requests),
-            since=since,
-            single=inbox.is_handy(requests),
-        )
+        await self._webhooks.bring((len(webhooks), packing.parcel(webhooks)))
 
     async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
         """Give what was kept its place."""
-        return await self._writer.write(lambda db: inbox.sort_in(db, limit=limit))
+        return (await self._sort(limit))[1]
+
+    async def _sort(self, limit: int) -> tuple[bool, tuple[Kept, ...]]:
+        return await self._writer.write(lambda db: inbox.sort(db, self._folder, limit=limit))
 
     async def _all_sorted(self) -> None:
         """What was kept until now has its place before anybody asks for it.
 
         Where the store takes no write, what has one is all there is.
         """
+        ends = unsorted.ends(self._folder)
         with suppress(StoreUnavailable):
-            newest = await self._reader.read(inbox.newest)
-            while await self._reader.read(lambda db: inbox.oldest(db) <= newest):
-                await self.sort_in(limit=SORTED)
+            behind = bool(ends)
+            while behind and await self._reader.read(lambda db: unsorted.is_behind(db, ends)):
+                behind, _ = await self._sort(SORTED)
+
+    async def fresh(self, *, now: datetime, limit: int) -> Fresh:
+        """Look at what has no place yet."""
+        found, due = await self._reader.read(lambda db: self._fresh(db, now=now, limit=limit))
+        if found.stretches and not found.webhooks:  # nothing but what cannot be read, or a probe
+            await self._sort(limit)
+        return Fresh(found.webhooks, found, due=due)
+
+    def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[Unsorted, bool]:
+        return unsorted.found(db, self._folder, limit=limit), inbox.is_due(db, now=now)
+
+    async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
+        """Give what is fresh its place and what it came to."""
+        found = cast("Unsorted", fresh.mark)
+        return await self._writer.write(
+            lambda db: placing.place(db, self._folder, found, outcomes, now=now, window=self._window)
+        )
 
     async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
         """Claim received webhooks."""
@@ -121,21 +145,15 @@ class SqliteStore:
         """The events that hold claims."""
         return await self._reader.read(lambda db: waiting.recall(db, keys))
 
-    async def postpone(self, number: int, wanting: Wanting, *, now: datetime) -> None:
-        """Put a received webhook off until an event is kept."""
-        await self._writer.write(lambda db: waiting.postpone(db, number, wanting, now=now))
-
     async def accept(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
         """Keep a request's events."""
         return await self._events.bring(making.Asked(events, now, idempotency))
 
-    def _accept(
-        self, asked: Sequence[making.Asked], since: float
-    ) -> asyncio.Future[list[tuple[Accepted, ...] | Exception]]:
-        return self._writer.asked(
-            lambda db: making.accept(db, asked, window=self._window), callers=len(asked), since=since
+    def _accept(self, asked: Sequence[making.Asked], since: float, then: Then[tuple[Accepted, ...]]) -> None:
+        self._writer.ask(
+            lambda db: making.accept(db, asked, window=self._window), then, callers=len(asked), since=since
         )
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
@@ -231,7 +249,8 @@ class SqliteStore:
         return replace(found, no_room=None if lacking is None else str(lacking))
 
     async def probe(self, *, now: datetime) -> None:
-        """Take a small durable write, on the terms of a webhook that comes in."""
+        """Take a small durable write in each of the two ways that something new comes in."""
+        await self.keep(())
         await self._writer.write(lambda db: clocks.proven(db, ms(now)), urgent=True)
 
     async def close(self) -> None:
@@ -239,5 +258,6 @@ class SqliteStore:
         await asyncio.to_thread(self._closed)
 
     def _closed(self) -> None:
+        self._journal.close()
         self._reader.close()
         self._writer.close()

@@ -1,7 +1,7 @@
-"""What callers bring goes to the writer in groups, and each gets an answer of its own.
+"""What callers bring goes to be written in groups, and each gets an answer of its own.
 
 A group is what came in one round of the event loop, or while the group before it was written: there is no timer, and
-nobody who comes alone waits for company. Not concerned with what is brought.
+nobody who comes alone waits for company. Not concerned with what is brought, nor with who writes it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
@@ -19,28 +20,29 @@ from bridge.stores.sqlite.trouble import crowded, too_slow
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-
-@dataclass(slots=True)
-class _Caller(Generic[Q, A]):
-    """Somebody who waits, and since when."""
-
-    brings: Q
-    future: asyncio.Future[A]
-    since: float = field(default_factory=time.monotonic)
-
-
-_Group: TypeAlias = "list[_Caller[Q, A]]"
-Ask = Callable[[Sequence[Q], float], "asyncio.Future[list[A | Exception]]"]
-"""Hands a group over, with when its oldest came; an answer for each, or an error of its own, or one error for all."""
+Answers: TypeAlias = "list[A | Exception] | list[A] | Exception"
+"""An answer for each, or an error of its own, or one error for all."""
+Then: TypeAlias = "Callable[[Answers[A]], None]"
+"""Who hears the answers."""
+Ask: TypeAlias = "Callable[[Sequence[Q], float, Then[A]], None]"
+"""Hands a group over, with when its oldest came. Raises StoreUnavailable where it is not taken."""
+_Caller: TypeAlias = "tuple[Q, asyncio.Future[A], float]"
+"""What somebody brings who waits, and since when."""
 MOST = 1000
 """Callers in one group."""
+
+
+def tell(loop: asyncio.AbstractEventLoop, then: Callable[[A], None], what: A) -> None:
+    """Let those hear it who wait in an event loop, from another thread."""
+    with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+        loop.call_soon_threadsafe(then, what)
 
 
 @dataclass(slots=True, weakref_slot=True)
 class _Queue(Generic[Q, A]):
     """Who waits in one event loop, and whether a group of theirs is being written."""
 
-    waiting: _Group[Q, A] = field(default_factory=list)
+    waiting: list[_Caller[Q, A]] = field(default_factory=list)
     busy: bool = False
 
 
@@ -56,72 +58,72 @@ class Arrivals(Generic[Q, A]):
         self._limit = limit
         self._patience = patience
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[Q, A]] = WeakKeyDictionary()
+        self._last: tuple[asyncio.AbstractEventLoop, _Queue[Q, A]] | None = None
 
     async def bring(self, one: Q) -> A:
         """The answer to one. Raises its error."""
         loop = asyncio.get_running_loop()
-        queue = self._queues.get(loop)
-        if queue is None:
-            queue = self._queues[loop] = _Queue()
-        if queue.waiting and queue.busy:
+        if self._last is None or self._last[0] is not loop:
+            self._last = loop, self._queues.setdefault(loop, _Queue())
+        queue = self._last[1]
+        if queue.busy and queue.waiting:
             self._admit(queue)
-        caller: _Caller[Q, A] = _Caller(one, loop.create_future())
-        queue.waiting.append(caller)
+        future: asyncio.Future[A] = loop.create_future()
+        queue.waiting.append((one, future, time.monotonic()))
         if not queue.busy:
             queue.busy = True
             loop.call_soon(self._next, queue)
-        return await caller.future
+        return await future
 
     def _admit(self, queue: _Queue[Q, A]) -> None:
         if len(queue.waiting) >= self._limit:
             raise crowded(len(queue.waiting))
-        if time.monotonic() - queue.waiting[0].since > self._patience:
+        if time.monotonic() - queue.waiting[0][2] > self._patience:
             raise too_slow()
 
     def _next(self, queue: _Queue[Q, A]) -> None:
         """Hand the next group over; those who have waited too long are told so first."""
+        waiting = queue.waiting
         latest = time.monotonic() - self._patience
-        for caller in (one for one in queue.waiting if one.since < latest):
-            _told(caller, too_slow())
-        waiting = [one for one in queue.waiting if one.since >= latest]
+        if waiting and waiting[0][2] < latest:
+            for _, future, since in waiting:
+                if since < latest:
+                    _told(future, too_slow())
+            waiting = [one for one in waiting if one[2] >= latest]
         group, queue.waiting = waiting[:MOST], waiting[MOST:]
         queue.busy = bool(group)
         if group:
             self._write(group, lambda: self._next(queue))
 
-    def _write(self, group: _Group[Q, A], then: Callable[[], None]) -> None:
+    def _write(self, group: list[_Caller[Q, A]], then: Callable[[], None]) -> None:
         try:
-            asked = self._ask([one.brings for one in group], group[0].since)
+            self._ask([one for one, _, _ in group], group[0][2], lambda answers: self._answered(group, answers, then))
         except StoreUnavailable as error:
-            self._refused(group, error, then)
-            return
-        asked.add_done_callback(lambda done: self._answered(group, done, then))
+            self._answered(group, error, then)
 
-    def _answered(
-        self, group: _Group[Q, A], done: asyncio.Future[list[A | Exception]], then: Callable[[], None]
-    ) -> None:
-        error = None if done.cancelled() else done.exception()
-        if isinstance(error, Exception):
-            self._refused(group, error, then)
+    def _answered(self, group: list[_Caller[Q, A]], answers: Answers[A], then: Callable[[], None]) -> None:
+        """The next group first: it is written while these are answered."""
+        if isinstance(answers, Exception):
+            self._refused(group, answers)
+            then()
             return
-        for caller, answer in zip(group, done.result(), strict=True):
-            if isinstance(answer, Exception):
-                _told(caller, answer)
-            elif not caller.future.done():
-                caller.future.set_result(answer)
         then()
+        for (_, future, _), one in zip(group, answers, strict=True):
+            if isinstance(one, Exception):
+                _told(future, one)
+            elif not future.done():
+                future.set_result(one)
 
-    def _refused(self, group: _Group[Q, A], error: Exception, then: Callable[[], None]) -> None:
+    def _refused(self, group: list[_Caller[Q, A]], error: Exception) -> None:
         """Each caller gets an error of its own to raise; a fault that one of them may have brought is looked for."""
         if not isinstance(error, StoreUnavailable) and len(group) > 1:
             for one in group:
                 self._write([one], lambda: None)
-        else:
-            for caller in group:
-                _told(caller, error.again() if isinstance(error, StoreUnavailable) else error)
-        then()
+            return
+        for _, future, _ in group:
+            _told(future, error.again() if isinstance(error, StoreUnavailable) else error)
 
 
-def _told(caller: _Caller[Q, A], error: Exception) -> None:
-    if not caller.future.done():
-        caller.future.set_exception(error)
+def _told(future: asyncio.Future[A], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

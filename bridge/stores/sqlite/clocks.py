@@ -37,6 +37,12 @@ def seen(db: sqlite3.Connection, at: int) -> None:
     db.execute("INSERT OR REPLACE INTO probes VALUES (1, ?)", (at,))
 
 
+def is_new(db: sqlite3.Connection, at: int) -> bool:
+    """Whether `seen` would write something."""
+    found = db.execute("SELECT at FROM probes").fetchone()
+    return found is None or not found[0] - BACK_MS <= at < found[0] + STEP_MS
+
+
 def proven(db: sqlite3.Connection, at: int) -> None:
     """The same, and a write in any case."""
     seen(db, at)

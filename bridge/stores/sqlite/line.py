@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from datetime import timedelta
 
 from bridge.errors import StoreUnavailable
-from bridge.stores.sqlite import file
+from bridge.stores.sqlite import file, trouble
+
+LOOK = 0.0005
+"""Seconds between two looks at whether another process still writes."""
 
 
 class Line:
@@ -35,8 +39,27 @@ class Line:
             if self._inode not in (None, inode):
                 file.prepare(self.path)
             self._db = file.connect(self.path, reading=self._reading, busy=self._busy)
+            if not self._reading:
+                self._db.execute("PRAGMA busy_timeout = 0")  # `begin` waits by itself
             self._inode = inode
         return self._db
+
+    def begin(self) -> sqlite3.Connection:
+        """The connection, in a transaction that writes, once no other process does.
+
+        SQLite itself would look again after ever longer pauses, and so mostly miss the moment between two short
+        transactions of a busy process.
+        """
+        db, patience = self.ready(), time.monotonic() + self._busy.total_seconds()
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if trouble.code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                    raise
+                time.sleep(LOOK)
+            else:
+                return db
 
     def undo(self) -> None:
         """Roll back what is under way; a connection that cannot is dropped."""

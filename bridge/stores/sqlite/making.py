@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 
 from bridge import ledger
 from bridge.errors import IdempotencyConflict
-from bridge.model import Accepted, DeliveryState, Event, Ignored, Route, Routed, SetAside, WebhookState
+from bridge.model import Accepted, DeliveryState, Event, Ignored, Route, Routed, SetAside, Wanting, WebhookState
 from bridge.store import Idempotency, Outcome
 from bridge.stores.sqlite import bulk, waiting
 from bridge.stores.sqlite.columns import joined, last, maybe_text, ms, pack, span, text
@@ -49,16 +49,19 @@ def settle(
     at = ms(now)
     received = _received(db, [outcome.webhook.number for outcome in outcomes])
     made: list[list[Made]] = []
-    left: list[tuple[int, str, str | None]] = []
+    left: list[tuple[int, WebhookState, str | None]] = []
     for outcome in outcomes:
         number = outcome.webhook.number
         routed = outcome.result if isinstance(outcome.result, tuple) else ()
         made.append([Made(one, at, number) for one in routed] if number in received else [])
-        if number in received:
+        if number in received and not isinstance(outcome.result, Wanting):
             received.discard(number)  # the second time it stands here, it is no longer
-            left.append((number, *_state(outcome.result)))
+            left.append((number, *state_of(outcome.result)))
     _leave(db, left)
     accepted = iter(take(db, [one for each in made for one in each], window=window))
+    for outcome in outcomes:  # after what came with them, which may be what they want
+        if isinstance(outcome.result, Wanting):
+            waiting.postpone(db, outcome.webhook.number, outcome.result, now=now)
     return tuple(
         tuple(next(accepted) for _ in each) if each else _as_known(db, outcome.result)
         for each, outcome in zip(made, outcomes, strict=True)
@@ -119,19 +122,20 @@ def _received(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
     return {number for (number,) in rows.fetchall()}
 
 
-def _state(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[str, str | None]:
+def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookState, str | None]:
+    """The state that a webhook comes to by what translating it came to, and why."""
     match result:
         case Ignored(reason):
-            return WebhookState.IGNORED.value, maybe_text(reason)
+            return WebhookState.IGNORED, maybe_text(reason)
         case SetAside(reason):
-            return WebhookState.SET_ASIDE.value, maybe_text(reason)
+            return WebhookState.SET_ASIDE, maybe_text(reason)
         case _:
-            return WebhookState.TRANSLATED.value, None
+            return WebhookState.TRANSLATED, None
 
 
-def _leave(db: sqlite3.Connection, left: Sequence[tuple[int, str, str | None]]) -> None:
+def _leave(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None]]) -> None:
     """Webhooks come to a state; those that came to the same one together."""
-    alike: dict[tuple[str, str | None], list[int]] = {}
+    alike: dict[tuple[WebhookState, str | None], list[int]] = {}
     for number, state, reason in left:
         alike.setdefault((state, reason), []).append(number)
     for (state, reason), numbers in alike.items():
@@ -139,12 +143,14 @@ def _leave(db: sqlite3.Connection, left: Sequence[tuple[int, str, str | None]]) 
             """
             UPDATE webhooks SET state = ?, reason = ?, due = NULL WHERE number IN (SELECT value FROM json_each(?))
             """,
-            (state, reason, json.dumps(numbers)),
+            (state.value, reason, json.dumps(numbers)),
         )
     waiting.over(db, [number for number, _, _ in left])
 
 
-def _as_known(db: sqlite3.Connection, result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[Accepted, ...]:
+def _as_known(
+    db: sqlite3.Connection, result: tuple[Routed, ...] | Ignored | SetAside | Wanting
+) -> tuple[Accepted, ...]:
     """What the events of a webhook that had come to something before are known as."""
     if not isinstance(result, tuple):
         return ()

@@ -46,30 +46,30 @@ class _Parcel(msgspec.Struct, array_like=True, frozen=True):
     letters: list[_Letter]
 
 
-def packed(requests: Sequence[Sequence[Webhook]]) -> bytes:
-    """The webhooks of several requests as one run of bytes. Those of one request share their body."""
-    parcels = [
-        _Parcel(body, list(map(_letter, sharing)))
-        for webhooks in requests
-        for body, sharing in groupby(webhooks, attrgetter("body"))
-    ]
+def parcel(webhooks: Sequence[Webhook]) -> bytes:
+    """The webhooks of one request as bytes; those that share a body hold it once."""
+    parcels = [_Parcel(body, list(map(_letter, sharing))) for body, sharing in groupby(webhooks, _BODY)]
     try:
-        plain = _ENCODER.encode(parcels)
+        return _ENCODER.encode(parcels)
     except UnicodeEncodeError:  # a lone surrogate among headers or query
-        plain = _ENCODER.encode([_Parcel(one.body, list(map(_escaped, one.letters))) for one in parcels])
-    return _TOOLS.compressor.compress(plain)
+        return _ENCODER.encode([_Parcel(one.body, list(map(_escaped, one.letters))) for one in parcels])
+
+
+def packed(parcels: Sequence[bytes]) -> bytes:
+    """The parcels of several requests as one run of bytes."""
+    return _TOOLS.compressor.compress(_ENCODER.encode(list(map(msgspec.Raw, parcels))))
 
 
 def unpacked(content: bytes) -> list[Webhook]:
-    """The webhooks that were packed, in their order, each with its identity, none with a number yet.
+    """The webhooks of the parcels that were packed, in their order, each with its identity, none with a number yet.
 
     Raises ValueError for bytes that are not what was packed.
     """
     try:
-        parcels = _DECODER.decode(_TOOLS.decompressor.decompress(content))
+        requests = _DECODER.decode(_TOOLS.decompressor.decompress(content))
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise ValueError(f"it cannot be unpacked ({type(error).__name__})") from error
-    found = (_webhook(parcel.body, letter) for parcel in parcels for letter in parcel.letters)
+    found = (_webhook(one.body, letter) for parcels in requests for one in parcels for letter in one.letters)
     return [one if one.identity else replace(one, identity=ledger.identity(one)) for one in found]
 
 
@@ -152,4 +152,5 @@ class _Tools(threading.local):
 
 _TOOLS = _Tools()
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(list[_Parcel])
+_DECODER = msgspec.msgpack.Decoder(list[list[_Parcel]])
+_BODY = attrgetter("body")

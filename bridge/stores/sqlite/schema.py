@@ -267,11 +267,20 @@ _DOORS = (
     "CREATE INDEX events_duplicates ON events (number) WHERE duplicate_of IS NOT NULL",
 )
 
+_FOLDER = (
+    # How far each file of the inbox beside the store has its place: its webhooks came in before that many bytes.
+    "CREATE TABLE inbox_files (name TEXT PRIMARY KEY, sorted INTEGER NOT NULL) WITHOUT ROWID",
+    # What an earlier schema kept in the store itself cannot be read any more; nothing is thrown away.
+    "INSERT INTO unreadable (count, packed) SELECT count, packed FROM inbox",
+    "DROP TABLE inbox",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_WEBHOOKS, *_LEDGER, *_EVENTS, *_DELIVERIES, *_COUNTS),
     (*_WAITING, *_DAYS),
     _INBOX,
     _REVISED,
     _DOORS,
+    _FOLDER,
 )
 """`STEPS[n]` leads from version n to version n + 1."""

@@ -1,8 +1,7 @@
 """The one thread that writes: whatever waits at a moment shares one transaction, and so one flush to the disk.
 
-There is no timer: while one group is being flushed the next one gathers. While callers wait for an answer, the jobs of
-the loops get a part of the time only: a burst does not wait for what it will come to. Each job stands in a savepoint
-of its own, so that one that fails takes nothing with it. Not concerned with what a job does.
+There is no timer: while one group is being flushed the next one gathers. Each job stands in a savepoint of its own, so
+that one that fails takes nothing with it. Not concerned with what a job does.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import TypeVar, cast
 
 from bridge.errors import StoreUnavailable
 from bridge.stores.sqlite import trouble
+from bridge.stores.sqlite.arrivals import tell
 from bridge.stores.sqlite.line import Line
 from bridge.stores.sqlite.room import Room
 
@@ -28,8 +28,6 @@ Run = Callable[[sqlite3.Connection], object]
 GROUP_URGENT = 1000
 GROUP_OTHER = 16
 """How many jobs of either kind share a transaction at most: those that a caller waits for, and the loops'."""
-LOOPS_SHARE = 0.25
-"""The part of the writer's time that the loops' jobs may take while callers wait."""
 _SHORTLY = timedelta(seconds=1)
 
 
@@ -37,27 +35,17 @@ _SHORTLY = timedelta(seconds=1)
 class _Job:
     run: Run
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[object]
+    then: Callable[[object], None]
     callers: int
-    single: bool
     since: float
     result: object = None
-    error: Exception | None = None
-
-    def answer(self) -> None:
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
 
 
 class Writer:
     """The thread and its queue. At most `limit` callers wait, none of them longer than `patience`.
 
     Another process's lock is waited for no longer than that either. While the disk has less than `min_free` bytes, no
-    urgent job is done.
+    job is done for a caller.
     """
 
     def __init__(self, path: str, *, limit: int, patience: timedelta, min_free: int = 0) -> None:
@@ -70,38 +58,47 @@ class Writer:
         self._other: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        self._loops_after = 0.0
         self._thread = threading.Thread(target=self._work, name="trackbridge-writer", daemon=True)
         self._thread.start()
 
     async def write(self, run: Callable[[sqlite3.Connection], T], *, urgent: bool = False) -> T:
         """What `run` returns, once it is on disk; what it raises, with nothing of it kept."""
-        return await self.asked(run, callers=1 if urgent else 0)
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    def asked(
+        def told(result: T | Exception) -> None:
+            if future.done():
+                return
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self.ask(run, told, callers=1 if urgent else 0)
+        return await future
+
+    def ask(
         self,
         run: Callable[[sqlite3.Connection], T],
+        then: Callable[[T | Exception], None],
         *,
         callers: int,
         since: float | None = None,
-        single: bool = False,
-    ) -> asyncio.Future[T]:
-        """The same, as a future of the running loop, for so many callers that wait for an answer.
+    ) -> None:
+        """The same for so many callers that wait for an answer: `then` hears it in the running loop.
 
-        `since` is when the first of them came (by the monotonic clock; None: now). `single` promises that it is one
-        statement, which needs no transaction around it when it comes alone.
-        Raises StoreUnavailable when the queue is full or stands still; the future does when the store is in trouble.
+        `since` is when the first of them came (by the monotonic clock; None: now).
+        Raises StoreUnavailable when the queue is full or stands still; `then` hears it when the store is in trouble.
         Only what callers wait for is turned away by the queue or for want of room: what the loops have to say of
         work that is done is never lost to a rush.
         """
-        loop = asyncio.get_running_loop()
-        job = _Job(run, loop, loop.create_future(), callers, single, time.monotonic() if since is None else since)
+        heard = cast("Callable[[object], None]", then)
+        came = time.monotonic() if since is None else since
+        job = _Job(run, asyncio.get_running_loop(), heard, callers, came)
         with self._changed:
             self._admit(callers)
             (self._urgent if callers else self._other).append(job)
             self._callers += callers
             self._changed.notify()
-        return cast("asyncio.Future[T]", job.future)
 
     def close(self) -> None:
         """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
@@ -122,17 +119,13 @@ class Writer:
 
     def _work(self) -> None:
         while group := self._gathered():
-            began = time.monotonic()
             self._turn_away(group)
-            self._commit([job for job in group if job.error is None])
+            self._commit([job for job in group if job.result is None])
             _answer(group)
-            if not all(job.callers for job in group):
-                ended = time.monotonic()
-                self._loops_after = ended + (ended - began) * (1 / LOOPS_SHARE - 1)
         self._line.drop()
 
     def _gathered(self) -> list[_Job]:
-        """The next group, waiting for one; empty when there will be none."""
+        """The next group, those that callers wait for first; empty when there will be none."""
         with self._changed:
             while not (self._urgent or self._other or self._closing):
                 self._changed.wait()
@@ -141,31 +134,25 @@ class Writer:
             oldest = time.monotonic() - self._patience
             for job in group:
                 if job.since < oldest:
-                    job.error = trouble.too_slow()
-            if not group or time.monotonic() >= self._loops_after:
-                group += [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
-        return group
+                    job.result = trouble.too_slow()
+            return group + [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
 
     def _turn_away(self, group: Sequence[_Job]) -> None:
         for job in group:
-            if job.callers and job.error is None:
-                job.error = self._room.lacking()
+            if job.callers and job.result is None:
+                job.result = self._room.lacking()
 
     def _commit(self, group: Sequence[_Job]) -> None:
         """Run a group, all of it in one transaction; when that fails, all of it has failed."""
         try:
-            db = self._line.ready()
-            if [job.single for job in group] == [True]:
-                _run_alone(db, group[0])
-                return
-            db.execute("BEGIN IMMEDIATE")
+            db = self._line.begin()
             for job in group:
                 _run(db, job)
             db.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  the thread must outlive whatever this is
             self._line.undo()
             for job in group:
-                job.error = self._trouble(error)
+                job.result = self._trouble(error)
             if not (isinstance(error, sqlite3.Error) and trouble.passes(error)):
                 self._line.drop()
 
@@ -182,16 +169,6 @@ class Writer:
                 )
 
 
-def _run_alone(db: sqlite3.Connection, job: _Job) -> None:
-    """One statement, and so a transaction by itself: what is not begun need not be ended."""
-    try:
-        job.result = job.run(db)
-    except Exception as error:  # whatever it is, it is this job's alone
-        if isinstance(error, sqlite3.Error) and trouble.ends_the_group(error):
-            raise
-        job.error = error
-
-
 def _run(db: sqlite3.Connection, job: _Job) -> None:
     db.execute("SAVEPOINT job")
     try:
@@ -200,7 +177,7 @@ def _run(db: sqlite3.Connection, job: _Job) -> None:
         if isinstance(error, sqlite3.Error) and (trouble.ends_the_group(error) or not db.in_transaction):
             raise
         db.execute("ROLLBACK TO job")
-        job.error = error
+        job.result = error
     db.execute("RELEASE job")
 
 
@@ -210,12 +187,9 @@ def _answer(group: Sequence[_Job]) -> None:
     for job in group:
         loops.setdefault(job.loop, []).append(job)
     for loop, jobs in loops.items():
-        try:
-            loop.call_soon_threadsafe(_answer_all, jobs)
-        except RuntimeError:  # the loop has ended, and nobody waits any more
-            continue
+        tell(loop, _answer_all, jobs)
 
 
 def _answer_all(jobs: Sequence[_Job]) -> None:
     for job in jobs:
-        job.answer()
+        job.then(job.result)

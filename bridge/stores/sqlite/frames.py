@@ -1,0 +1,76 @@
+"""The frames of an inbox file: the webhooks of one flush, packed, with their time, count, length and checksum.
+
+A file is frames, one after another. One that a crash cut off has no end yet; one that the disk damaged is known by
+its checksum, and the next good one is found by its mark. Pure. Not concerned with files, nor with what is packed.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_MARK = b"\xf4tb\n"
+_HEAD = struct.Struct(">4sQIII")
+"""Mark, nanoseconds since 1970, webhooks, bytes of content, CRC-32 of these and of the content."""
+_SUMMED = struct.Struct(">QII")
+HEAD = _HEAD.size
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A whole frame: when it was made, how many webhooks it holds, and where in the file it ends."""
+
+    at: int
+    count: int
+    content: bytes
+    ends: int
+
+
+def framed(at: int, count: int, content: bytes) -> bytes:
+    """The bytes of a frame."""
+    return _HEAD.pack(_MARK, at, count, len(content), _sum(at, count, content)) + content
+
+
+def frames(held: bytes, *, starts: int = 0) -> Iterator[Frame]:
+    """The whole frames at the beginning of these bytes, which stand in the file from `starts` on."""
+    at = 0
+    while (frame := _frame(held, at, starts)) is not None:
+        yield frame
+        at = frame.ends - starts
+
+
+def wanted(held: bytes) -> int:
+    """How many bytes the frame at the beginning says it has; 0 where none begins there."""
+    if len(held) < HEAD or not held.startswith(_MARK):
+        return 0
+    length: int = _HEAD.unpack_from(held)[3]
+    return HEAD + length
+
+
+def resumed(held: bytes) -> int:
+    """Where the next whole frame begins after damage at the beginning; the end of the bytes where there is none."""
+    at = 1
+    while (at := held.find(_MARK, at)) >= 0:
+        if _frame(held, at, 0) is not None:
+            return at
+        at += 1
+    return len(held)
+
+
+def _frame(held: bytes, at: int, starts: int) -> Frame | None:
+    if len(held) < at + HEAD:
+        return None
+    mark, made_at, count, length, checksum = _HEAD.unpack_from(held, at)
+    ends = at + HEAD + length
+    if mark != _MARK or len(held) < ends:
+        return None
+    content = held[at + HEAD : ends]
+    if _sum(made_at, count, content) != checksum:
+        return None
+    return Frame(made_at, count, content, starts + ends)
+
+
+def _sum(at: int, count: int, content: bytes) -> int:
+    return zlib.crc32(content, zlib.crc32(_SUMMED.pack(at, count, len(content))))

@@ -1,0 +1,212 @@
+"""Where requests are written down before they are answered: this process's file of the inbox, and one thread.
+
+The inbox is a folder beside the store. Each process appends to a file of its own there, frame by frame, and flushes
+it; so nobody who is being answered waits for the store's lock, or for another process. Once all of a file has its
+place in the store, whoever sorted it in takes the file away (`unsorted.py`); the next webhook begins another.
+Not concerned with what the frames hold, nor with reading them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import TypeAlias
+
+from bridge.errors import StoreUnavailable
+from bridge.stores.sqlite import packing
+from bridge.stores.sqlite.arrivals import Answers, Then, tell
+from bridge.stores.sqlite.frames import framed
+from bridge.stores.sqlite.room import Room
+
+Parcel: TypeAlias = tuple[int, bytes]
+"""The webhooks of one request: how many, and their bytes."""
+HANDY = 16 * 1024 * 1024
+"""About how many bytes are packed into one frame at most, or one request's."""
+MANY = 200
+"""Webhooks in one frame at most, or one request's: they are sorted in together."""
+LARGE = 16 * 1024 * 1024
+"""Bytes of a file after which another is begun, so that it can go when it is sorted in."""
+_FILE_MINE, _FOLDER_MINE = 0o600, 0o700
+_LATER = timedelta(seconds=30)
+_flush = getattr(os, "fdatasync", os.fsync)
+
+
+def folder_of(store: str) -> str:
+    """The folder of the inbox of the store at that path."""
+    return f"{os.path.abspath(store)}-inbox"  # noqa: PTH100  resolves no link, as SQLite would not
+
+
+class Journal:
+    """The thread and its file. While the disk has less than `min_free` bytes, nothing is written."""
+
+    def __init__(self, store: str, *, min_free: int = 0) -> None:
+        self._file = _File(store)
+        self._room = Room(store, least=min_free)
+        self._asked: queue.SimpleQueue[tuple[Sequence[Parcel], asyncio.AbstractEventLoop, Then[None]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="trackbridge-journal", daemon=True)
+        self._thread.start()
+
+    def ask(self, parcels: Sequence[Parcel], _since: float, then: Then[None]) -> None:
+        """Write the parcels of several requests down; `then` hears, in the running loop, when they are on disk, or why not.
+
+        Raises StoreUnavailable when closed.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closing; come again when it is back", retry_after=_LATER)
+        self._asked.put((parcels, asyncio.get_running_loop(), then))
+
+    def close(self) -> None:
+        """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
+        if not self._closed:
+            self._closed = True
+            self._asked.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            parcels, loop, then = asked
+            tell(loop, then, self._answers(parcels))
+        self._file.drop()
+
+    def _answers(self, parcels: Sequence[Parcel]) -> Answers[None]:
+        try:
+            self._write(parcels)
+        except StoreUnavailable as error:
+            return error
+        except Exception as error:  # noqa: BLE001  the thread must outlive whatever this is
+            return StoreUnavailable(
+                f"a fault of trackbridge itself in its inbox ({type(error).__name__}); report it", retry_after=_LATER
+            )
+        return [None] * len(parcels)
+
+    def _write(self, parcels: Sequence[Parcel]) -> None:
+        if (lacking := self._room.lacking()) is not None:
+            raise lacking
+        now = time.time_ns()
+        self._file.append(b"".join([_frame(now, group) for group in _handy(parcels)]))
+
+
+def _frame(now: int, parcels: Sequence[Parcel]) -> bytes:
+    return framed(now, sum([count for count, _ in parcels]), packing.packed([content for _, content in parcels]))
+
+
+def _handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
+    first = size = many = 0
+    for at, (count, content) in enumerate(parcels):
+        if at > first and (size + len(content) > HANDY or many + count > MANY):
+            yield parcels[first:at]
+            first, size, many = at, 0, 0
+        size += len(content)
+        many += count
+    yield parcels[first:]
+
+
+class _File:
+    """This process's file of the inbox: made when first needed, another when it has gone, or is large, or in trouble.
+
+    Locked while it is written to, so that nobody takes it away meanwhile.
+    """
+
+    def __init__(self, store: str) -> None:
+        self._store = store
+        self._folder = folder_of(store)
+        self._path = ""
+        self._held: int | None = None
+        self._inode: tuple[int, int] = (0, 0)
+        self._size = 0
+
+    def append(self, content: bytes) -> None:
+        """Write it and flush it. Raises StoreUnavailable, and then nothing of it stays, or all of it under no promise."""
+        self._see_the_store()
+        try:
+            held = self._ready()
+            self._written(held, content)
+            fcntl.flock(held, fcntl.LOCK_UN)
+        except OSError as error:
+            self.drop()
+            raise StoreUnavailable(
+                f"the inbox {self._folder} cannot be written ({error.strerror}); see that there is space, and that this "
+                "user may write there",
+                retry_after=_LATER,
+            ) from None
+
+    def drop(self) -> None:
+        """Let the file go; the next use begins another."""
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
+
+    def _see_the_store(self) -> None:
+        """What is kept for a store that was moved away or deleted would be lost with it."""
+        try:
+            os.stat(self._store)  # noqa: PTH116  a path as the URL has it, asked for every flush
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the store {self._store} is not there any more ({error.strerror}); put the file back where it was"
+            ) from None
+
+    def _ready(self) -> int:
+        """The file, locked."""
+        held = self._held
+        if held is not None and self._size < LARGE and self._is_locked(held) and self._is_there():
+            return held
+        self.drop()
+        return self._begun()
+
+    def _is_locked(self, held: int) -> bool:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # somebody is about to take it away
+            return False
+        return True
+
+    def _is_there(self) -> bool:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116  asked for every flush
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._inode
+
+    def _begun(self) -> int:
+        """Another file; its name is there after a power cut as well."""
+        with suppress(FileExistsError):
+            os.mkdir(self._folder, _FOLDER_MINE)  # noqa: PTH102  a path as the URL has it
+            flush_folder(os.path.dirname(self._folder) or ".")  # noqa: PTH120  as above
+        self._path = os.path.join(self._folder, f"{time.time_ns():020d}-{secrets.token_hex(4)}")  # noqa: PTH118  as above
+        self._held = held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MINE)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        flush_folder(self._folder)
+        found = os.fstat(held)
+        self._inode, self._size = (found.st_dev, found.st_ino), 0
+        return held
+
+    def _written(self, held: int, content: bytes) -> None:
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(held, left) :]
+        except OSError:
+            os.ftruncate(held, self._size)
+            raise
+        _flush(held)
+        self._size += len(content)
+
+
+def flush_folder(path: str) -> None:
+    """See to it that the names in a folder are on disk."""
+    held = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)

@@ -1,0 +1,200 @@
+"""What stands in the inbox's files and has no place in the store yet: found, oldest first, over all files.
+
+How far each file is sorted in stands in the store, in the transaction that gave its webhooks their place; so what a
+crash leaves is sorted in once. A file that holds nothing more goes. Not concerned with what becomes of a webhook.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from heapq import merge
+
+from bridge import log
+from bridge.model import Webhook
+from bridge.stores.sqlite import packing
+from bridge.stores.sqlite.frames import Frame, frames, resumed, wanted
+from bridge.stores.sqlite.journal import LARGE, flush_folder
+
+CHUNK = 256 * 1024
+"""Bytes of a file that are read at once, or a frame's."""
+QUIET = 5.0
+"""Seconds after which a file that is sorted in and not written to is taken away, if it is not large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a file, from where it was sorted in to where it will be."""
+
+    name: str
+    starts: int
+    ends: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that cannot be read, and how many webhooks they held, as far as anybody can tell."""
+
+    name: str
+    count: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unsorted:
+    """Some webhooks without a place, oldest first, what was damaged among them, and where they stand."""
+
+    webhooks: tuple[Webhook, ...] = ()
+    damaged: tuple[Damage, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+
+
+NOTHING = Unsorted()
+_UNWRITTEN = bytes(16)
+"""Where a power cut left a file longer than what was written to it."""
+
+
+def ends(folder: str) -> dict[str, int]:
+    """How many bytes each file has now."""
+    found = {}
+    for name in _names(folder):
+        with suppress(OSError):  # it has just gone
+            found[name] = os.stat(os.path.join(folder, name)).st_size  # noqa: PTH116, PTH118  paths as the URL has them
+    return found
+
+
+def is_behind(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
+    """Whether something before these ends has no place yet."""
+    if not ends:
+        return False
+    sorted_to = _sorted_to(db)
+    return any(sorted_to.get(name, 0) < size for name, size in ends.items())
+
+
+def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
+    """The oldest webhooks without a place: `limit`, or those of one frame where it holds more."""
+    names = _names(folder)
+    if not names:
+        return NOTHING
+    sorted_to = _sorted_to(db)
+    with ExitStack() as stack:
+        files = [_File(folder, name, sorted_to.get(name, 0), stack) for name in names]
+        webhooks: list[Webhook] = []
+        damaged: list[Damage] = []
+        for frame, file in merge(*map(_frames, files), key=_made_at):
+            file.ends = frame.ends
+            try:
+                webhooks += packing.unpacked(frame.content)
+            except ValueError:
+                damaged.append(Damage(file.name, frame.count, frame.content))
+            if len(webhooks) >= limit:
+                break
+        else:
+            damaged += [damage for file in files for damage in file.rest()]
+        stretches = [Stretch(file.name, file.starts, file.ends) for file in files if file.ends > file.starts]
+        return Unsorted(tuple(webhooks), tuple(damaged), tuple(stretches))
+
+
+def _frames(file: _File) -> Iterator[tuple[Frame, _File]]:
+    return ((frame, file) for frame in file.frames())
+
+
+def _made_at(found: tuple[Frame, _File]) -> int:
+    return found[0].at
+
+
+def is_current(db: sqlite3.Connection, unsorted: Unsorted) -> bool:
+    """Whether nobody has sorted it in meanwhile."""
+    sorted_to = _sorted_to(db)
+    return all(sorted_to.get(one.name, 0) == one.starts for one in unsorted.stretches)
+
+
+def passed(db: sqlite3.Connection, folder: str, unsorted: Unsorted) -> None:
+    """Its webhooks have their place: go on behind them. What was damaged is put by, as it is, and told."""
+    for one in unsorted.damaged:
+        db.execute("INSERT INTO unreadable (count, packed) VALUES (?, ?)", (one.count, one.content))
+        log.trouble("store.unreadable", file=one.name, webhooks=one.count, mend="see trackbridge status")
+    for stretch in unsorted.stretches:
+        db.execute("INSERT OR REPLACE INTO inbox_files VALUES (?, ?)", (stretch.name, stretch.ends))
+    for name in _sorted_to(db).keys() - set(_names(folder)):
+        if not os.path.exists(os.path.join(folder, name)):  # noqa: PTH110, PTH118  a path as the URL has it
+            db.execute("DELETE FROM inbox_files WHERE name = ?", (name,))
+
+
+def _sorted_to(db: sqlite3.Connection) -> dict[str, int]:
+    return dict(db.execute("SELECT name, sorted FROM inbox_files").fetchall())
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208  a path as the URL has it
+    except FileNotFoundError:  # nothing has come in yet
+        return []
+
+
+class _File:
+    """A file that is read: from where on, and to where so far. One that has just gone holds nothing."""
+
+    def __init__(self, folder: str, name: str, starts: int, stack: ExitStack) -> None:
+        self.name = name
+        self.starts = self.ends = starts
+        self._folder = folder
+        self._path = os.path.join(folder, name)  # noqa: PTH118  a path as the URL has it
+        self._held: int | None = None
+        with suppress(FileNotFoundError):
+            self._held = os.open(self._path, os.O_RDONLY)
+            stack.callback(os.close, self._held)
+
+    def frames(self) -> Iterator[Frame]:
+        """The whole frames from there on."""
+        at, size = self.starts, CHUNK
+        while content := self._read(size, at):
+            before = at
+            for frame in frames(content, starts=at):
+                at = frame.ends
+                yield frame
+            left = content[at - before :]
+            if at == before and max(wanted(left), CHUNK) <= size:  # more of it would be no frame either
+                return
+            size = max(wanted(left), CHUNK)
+
+    def rest(self) -> list[Damage]:
+        """What stands behind the last whole frame, once nobody writes there; a file that holds nothing more goes."""
+        if self._held is None or self._is_in_use(self._held):
+            return []
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # it is being written to
+            return []
+        try:
+            return self._left(self._read(os.fstat(self._held).st_size, self.ends))
+        finally:
+            fcntl.flock(self._held, fcntl.LOCK_UN)
+
+    def _left(self, content: bytes) -> list[Damage]:
+        if not content:
+            if self.ends == self.starts:  # all of it has its place, on disk
+                os.unlink(self._path)  # noqa: PTH108  a path as the URL has it
+                flush_folder(self._folder)
+            return []
+        if next(frames(content), None) is not None:  # written since: the next look finds it
+            return []
+        there = resumed(content)
+        self.ends += there
+        if there == len(content) and (wanted(content) > there or content.endswith(_UNWRITTEN)):
+            log.trouble("store.cut_off", file=self.name, bytes=there, why="a crash cut it off before it was answered")
+            return []
+        return [Damage(self.name, 1, content[:there])]
+
+    def _is_in_use(self, held: int) -> bool:
+        """Whether it is all sorted in and will be written to again, as far as anybody can tell."""
+        found = os.fstat(held)
+        return found.st_size == self.ends and found.st_size < LARGE and 0 <= time.time() - found.st_mtime < QUIET
+
+    def _read(self, size: int, at: int) -> bytes:
+        return b"" if self._held is None else os.pread(self._held, size, at)
