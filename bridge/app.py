@@ -1,30 +1,29 @@
-"""Assembles: settings, mappings and a store become sources, destinations, routes and the loops.
+"""Assembles: settings, mappings and a store become what answers (the office) and what works (the mill).
 
-The only file that knows everyone. Not concerned with sockets or signals: `cli/serve.py` runs what stands here.
+The only file that knows everyone. Not concerned with sockets, signals or processes: `cli/serve.py` runs the two in
+processes of their own, `Bridge` in one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route as HttpRoute
 
 from bridge import destinations as kinds
-from bridge import jsontext, log, mapping, openapi, settings, track
+from bridge import log, mapping, openapi, settings, track
 from bridge.destination import Destination
-from bridge.errors import MappingError, SettingsError, StoreUnavailable
+from bridge.errors import MappingError, SettingsError
 from bridge.forward import Forwarder
+from bridge.health import Health
 from bridge.mapping.files import mapping_files
-from bridge.metrics import CONTENT_TYPE, Metrics
+from bridge.metrics import Metrics
 from bridge.model import Event, Problem, Route
 from bridge.purge import Purger
 from bridge.receive import Receiver
@@ -36,10 +35,6 @@ from bridge.turns import Waiting
 
 GRACE = timedelta(seconds=15)
 """How long a stop waits for attempts under way: longer than a request's timeout."""
-FRESH = timedelta(seconds=5)
-"""How long a write that the store took speaks for it on /readyz."""
-STALLED = timedelta(seconds=30)
-"""How long a loop may go without a round before /readyz says that it hangs."""
 
 
 def clock() -> datetime:
@@ -111,73 +106,23 @@ def routing(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequenc
     return route
 
 
-# -------------------------------------------------------------------------------------------------------- bridge
+# ---------------------------------------------------------------------------------------------- what both parts share
 
 
-class Bridge:
-    """One process's bridge: `http` is the application; its lifespan runs the loops and closes the store."""
+class Outfit:
+    """Settings, and what they and the mappings come to: sources and destinations by their names."""
 
-    def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], store: Store) -> None:
+    def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
         self.settings = configured
-        self.store = store
         self.sources = make_sources(configured, mappings)
         self.destinations = make_destinations(configured)
-        self.metrics = Metrics()
-        self._proven_at: datetime | None = None
-        route = routing(self.destinations)
-        waiting = Waiting()
-        self.forwarder = Forwarder(
-            store=store,
-            destinations=tuple(self.destinations.values()),
-            clock=clock,
-            watching=self.metrics,
-            requests=waiting,
-        )
-        self.translator = Translator(
-            store=store,
-            sources=lambda: self.sources,
-            route=route,
-            clock=clock,
-            woke=self.forwarder.wake,
-            watching=self.metrics,
-        )
-        self.purger = Purger(store=store, keeping=configured.keeping, clock=clock)
-        self.receiver = Receiver(
-            sources=lambda: self.sources,
-            store=store,
-            limit=configured.webhook_limit,
-            clock=clock,
-            woke=self.translator.wake,
-            watching=self.metrics,
-            waiting=waiting,
-        )
-        self.http = Starlette(
-            routes=[
-                *self.receiver.routes(),
-                *track.routes(
-                    store=store,
-                    callers=track.Callers(configured.keys),
-                    route=lambda event, caller: route(event, caller.to),
-                    clock=clock,
-                    luck=luck,
-                    woke=self.forwarder.wake,
-                    watching=self.metrics,
-                    waiting=waiting,
-                ),
-                *openapi.routes(),
-                HttpRoute("/healthz", self._healthz),
-                HttpRoute("/readyz", self._readyz),
-                HttpRoute("/metrics", self._metrics),
-            ],
-            exception_handlers=track.EXCEPTION_HANDLERS,
-            lifespan=self._lifespan,
-        )
-        self.http.router.redirect_slashes = False  # such an answer would be no JSON, and its address the caller's own
+        self.route = routing(self.destinations)
 
-    def take(self, configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
+    def take(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], *, tell: bool = True) -> None:
         """Serve other mappings, and the sources set for them, from the next request on.
 
-        Raises SettingsError, and then nothing has changed. Keys, destinations and limits stay as they were at the start.
+        Raises SettingsError, and then nothing has changed. Keys, destinations and limits stay as they were at the start;
+        `tell` is whether the log says so where others are set.
         """
         for one in configured.sources:
             for name in one.to or ():
@@ -185,12 +130,48 @@ class Bridge:
                     raise SettingsError(f"source `{one.name}`: the destination `{name}` is new; restart to have it")
         self.sources = make_sources(configured, mappings)
         fixed = replace(configured, sources=self.settings.sources, warnings=self.settings.warnings)
-        if fixed != self.settings:
+        if fixed != self.settings and tell:
             log.trouble("reload.partly", warning="settings other than sources have changed; restart to have them")
         self.settings = replace(self.settings, sources=configured.sources)
 
+
+# ------------------------------------------------------------------------------------------------------- the two parts
+
+
+class Mill:
+    """What works: the loops that translate, forward and purge, while `running` is entered.
+
+    `requests` says how many requests of the same process wait for their answers.
+    """
+
+    def __init__(
+        self, outfit: Outfit, store: Store, metrics: Metrics, *, requests: Callable[[], int] = lambda: 0
+    ) -> None:
+        self.forwarder = Forwarder(
+            store=store,
+            destinations=tuple(outfit.destinations.values()),
+            clock=clock,
+            watching=metrics,
+            requests=requests,
+        )
+        self.translator = Translator(
+            store=store,
+            sources=lambda: outfit.sources,
+            route=outfit.route,
+            clock=clock,
+            woke=self.forwarder.wake,
+            watching=metrics,
+            requests=requests,
+        )
+        self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
+
+    def alive_at(self) -> dict[str, datetime]:
+        """When each loop that must not hang last went round."""
+        return {"translate": self.translator.alive_at, "forward": self.forwarder.alive_at}
+
     @asynccontextmanager
-    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
+        """The loops run; at the end what is under way is recorded first."""
         loops = asyncio.gather(self.translator.run(), self.forwarder.run(), self.purger.run())
         try:
             yield
@@ -199,49 +180,93 @@ class Bridge:
             self.purger.stop()
             await self.forwarder.stop(GRACE)
             await loops
+
+
+class Office:
+    """What answers: `http` is the application, up while its `lifespan` is.
+
+    `kept` is called when webhooks were kept, `accepted` when events were; `loops` and `others` are Health's.
+    """
+
+    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+        self,
+        outfit: Outfit,
+        store: Store,
+        metrics: Metrics,
+        *,
+        kept: Callable[[], None],
+        accepted: Callable[[], None],
+        loops: Callable[[], Mapping[str, datetime | None]],
+        lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+        callers: track.Callers | None = None,
+        others: Callable[[], Iterable[bytes]] = tuple,
+        waiting: Waiting | None = None,
+    ) -> None:
+        receiver = Receiver(
+            sources=lambda: outfit.sources,
+            store=store,
+            limit=outfit.settings.webhook_limit,
+            clock=clock,
+            woke=kept,
+            watching=metrics,
+            waiting=waiting,
+        )
+        tracking = track.routes(
+            store=store,
+            callers=callers or track.Callers(outfit.settings.keys),
+            route=lambda event, caller: outfit.route(event, caller.to),
+            clock=clock,
+            luck=luck,
+            woke=accepted,
+            watching=metrics,
+            waiting=waiting,
+        )
+        health = Health(store, tuple(outfit.destinations), metrics, clock, loops, others)
+        self.http = Starlette(
+            routes=[*receiver.routes(), *tracking, *openapi.routes(), *health.routes()],
+            exception_handlers=track.EXCEPTION_HANDLERS,
+            lifespan=lifespan,
+        )
+        self.http.router.redirect_slashes = False  # such an answer would be no JSON, and its address the caller's own
+
+
+class Bridge:
+    """Both parts in one process: `http` is the application; its lifespan runs the loops and closes the store."""
+
+    def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], store: Store) -> None:
+        self.store = store
+        self.outfit = Outfit(configured, mappings)
+        metrics, waiting = Metrics(), Waiting()
+        self._mill = Mill(self.outfit, store, metrics, requests=waiting)
+        self.http = Office(
+            self.outfit,
+            store,
+            metrics,
+            kept=self._mill.translator.wake,
+            accepted=self._mill.forwarder.wake,
+            loops=self._mill.alive_at,
+            lifespan=self._lifespan,
+            waiting=waiting,
+        ).http
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        try:
+            async with self._mill.running():
+                yield
+        finally:
             await self.store.close()
 
-    async def _healthz(self, _request: Request) -> Response:
-        return _json(200, {"success": True})
 
-    async def _readyz(self, _request: Request) -> Response:
-        trouble = await self._trouble()
-        return _json(503, {"success": False, "error": trouble}) if trouble else _json(200, {"success": True})
+def configure(
+    environment: Mapping[str, str], config: Path | None, *, tell: bool = True
+) -> tuple[Settings, dict[str, mapping.Mapping]]:
+    """The settings and mappings of an environment. Raises SettingsError or MappingError.
 
-    async def _metrics(self, _request: Request) -> Response:
-        try:
-            tally = await self.store.tally()
-            standings = [await self.store.standing(name) for name in self.destinations]
-        except StoreUnavailable as error:
-            return _json(503, {"success": False, "error": str(error)})
-        ready = await self._trouble() is None
-        page = self.metrics.page(tally, standings, ready=ready, now=clock())
-        return Response(page, headers={"Content-Type": CONTENT_TYPE})
-
-    async def _trouble(self) -> str | None:
-        """Why this process is not ready, in a few words; None when it is."""
-        now = clock()
-        for name, alive_at in (("translate", self.translator.alive_at), ("forward", self.forwarder.alive_at)):
-            if now - alive_at > STALLED:
-                return f"the {name} loop hangs"
-        if self._proven_at is None or not timedelta() <= now - self._proven_at < FRESH:
-            try:
-                await self.store.probe(now=now)
-            except StoreUnavailable as error:
-                self._proven_at = None
-                return f"the store takes no write: {error}"
-            self._proven_at = now
-        return None
-
-
-def _json(status: int, document: jsontext.Json) -> Response:
-    return Response(jsontext.write(document), status, media_type="application/json")
-
-
-def configure(environment: Mapping[str, str], config: Path | None) -> tuple[Settings, dict[str, mapping.Mapping]]:
-    """The settings and mappings of an environment. Raises SettingsError or MappingError."""
+    `tell` is whether warnings go to the log.
+    """
     mappings = load_mappings(settings.mappings_folder(environment))
     configured = settings.load(environment, providers=tuple(mappings), config=config)
-    for warning in configured.warnings:
+    for warning in configured.warnings if tell else ():
         log.trouble("settings", warning=warning)
     return configured, mappings

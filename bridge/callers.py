@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +48,14 @@ class Key(Protocol):
         ...
 
 
+class Pace(Protocol):
+    """How often one key may call."""
+
+    def wait(self, now: float) -> float:
+        """0 where a request at `now` passes, and then it counts; else the seconds after which one would."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Whoever holds one API key."""
@@ -55,7 +63,7 @@ class Caller:
     name: str
     scope: str
     to: tuple[str, ...] | None
-    window: Window
+    window: Pace
 
     @property
     def door(self) -> str:
@@ -64,9 +72,13 @@ class Caller:
 
 
 class Callers:
-    """All API keys. Raises SettingsError for one that nobody could present, and for two that are the same."""
+    """All API keys, each with the pace that `pace` makes of its rate.
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    Raises SettingsError for one that nobody could present, and for two that are the same.
+    """
+
+    def __init__(self, keys: Sequence[Key], *, pace: Callable[[int], Pace] | None = None) -> None:
+        pace = pace or Window
         self._known: list[tuple[bytes, Caller]] = []
         for key in keys:
             digest = _digest(key)
@@ -75,7 +87,7 @@ class Callers:
                     raise SettingsError(f"the API keys `{caller.name}` and `{key.name}` are the same; take one out")
                 if caller.name == key.name:
                     raise SettingsError(f"two API keys are called `{key.name}`; give each its own name")
-            self._known.append((digest, Caller(key.name, key.scope or "track", key.to, Window(key.rate))))
+            self._known.append((digest, Caller(key.name, key.scope or "track", key.to, pace(key.rate))))
 
     def find(self, key: bytes) -> Caller | None:
         """Whose key it is. Takes as long for a wrong one as for a right one."""

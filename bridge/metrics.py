@@ -1,7 +1,8 @@
-"""GET /metrics: what happened in this process, and what stands in the store, for Prometheus.
+"""GET /metrics: what happened in all processes of a bridge, and what stands in the store, for Prometheus.
 
-Counts of states come from the store, so that they are the same from every process; counts of answers and latencies
-are this process's. Not concerned with the log.
+Counts of states come from the store. Counts of answers and latencies are each process's own: whoever answers adds up
+its own, exact, and what the others last showed, which may be a second old. Not concerned with how that is shown, nor
+with the log.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import accumulate
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -19,6 +21,9 @@ from prometheus_client.registry import Collector
 from bridge.store import Standing, Tally
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_Rows = list[tuple[tuple[str, ...], list[int], float]]
+"""What one counter shows: labels, counts, and the sum of the seconds."""
+_ENCODER = msgspec.msgpack.Encoder()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -43,7 +48,7 @@ class Metrics:
         self._track_seconds = _Times("trackbridge_track_seconds", "From a track request's arrival to its answer.")
         self._translated = _Count(
             "trackbridge_translated",
-            "Webhooks translated by this process, by what they came to.",
+            "Webhooks translated, by what they came to.",
             ("source", "outcome"),
         )
         self._attempts = _Count(
@@ -52,8 +57,7 @@ class Metrics:
         self._attempt_seconds = _Times(
             "trackbridge_attempt_seconds", "How long a destination took to answer.", ("destination",)
         )
-        self._registry = CollectorRegistry()
-        for one in (
+        self._counters: tuple[_Count | _Times, ...] = (
             self._webhook_answers,
             self._webhook_seconds,
             self._track_answers,
@@ -62,8 +66,17 @@ class Metrics:
             self._translated,
             self._attempts,
             self._attempt_seconds,
-        ):
-            self._registry.register(one)
+        )
+
+    def shown(self) -> bytes:
+        """All counts, for `add`."""
+        return _ENCODER.encode([counter.shown() for counter in self._counters])
+
+    def add(self, shown: bytes) -> None:
+        """Count on from what another process, or one before, had counted; nothing where it has shown nothing."""
+        if shown:
+            for counter, rows in zip(self._counters, msgspec.msgpack.decode(shown, type=list[_Rows]), strict=True):
+                counter.merge(rows)
 
     def received(self, source: str, outcome: str, *, seconds: float) -> None:
         """A request to a source was answered."""
@@ -86,11 +99,17 @@ class Metrics:
         self._attempts.add((destination, outcome))
         self._attempt_seconds.add(seconds, (destination,))
 
-    def page(self, tally: Tally, standings: Iterable[Standing], *, ready: bool, now: datetime) -> bytes:
-        """All of it in the text format of Prometheus."""
-        stored = CollectorRegistry()
-        stored.register(_Stored(tally, tuple(standings), ready, now))
-        return generate_latest(self._registry) + generate_latest(stored)
+    def page(
+        self, tally: Tally, standings: Iterable[Standing], *, ready: bool, now: datetime, others: Iterable[bytes] = ()
+    ) -> bytes:
+        """All of it, with what the `others` have shown, in the text format of Prometheus."""
+        total = Metrics()
+        for shown in (self.shown(), *others):
+            total.add(shown)
+        registry = CollectorRegistry()
+        for one in (*total._counters, _Stored(tally, tuple(standings), ready, now)):
+            registry.register(one)
+        return generate_latest(registry)
 
 
 class _Count(Collector):
@@ -102,6 +121,13 @@ class _Count(Collector):
 
     def add(self, labels: tuple[str, ...], count: int = 1) -> None:
         self._counts[labels] = self._counts.get(labels, 0) + count
+
+    def shown(self) -> _Rows:
+        return [(labels, [count], 0.0) for labels, count in self._counts.items()]
+
+    def merge(self, rows: _Rows) -> None:
+        for labels, (count,), _ in rows:
+            self.add(labels, count)
 
     def collect(self) -> Iterator[Metric]:
         name, meaning, names = self._named
@@ -124,6 +150,15 @@ class _Times(Collector):
             self._counts[labels], self._sums[labels] = [0] * (len(_SECONDS) + 1), 0.0
         self._counts[labels][bisect_left(_SECONDS, seconds)] += 1
         self._sums[labels] += seconds
+
+    def shown(self) -> _Rows:
+        return [(labels, counts, self._sums[labels]) for labels, counts in self._counts.items()]
+
+    def merge(self, rows: _Rows) -> None:
+        for labels, counts, seconds in rows:
+            before = self._counts.get(labels, [0] * len(counts))
+            self._counts[labels] = [one + other for one, other in zip(before, counts, strict=True)]
+            self._sums[labels] = self._sums.get(labels, 0.0) + seconds
 
     def collect(self) -> Iterator[Metric]:
         name, meaning, names = self._named

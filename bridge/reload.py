@@ -1,7 +1,7 @@
 """Reload: a changed mapping is taken while requests are answered; one that does not check is refused and told.
 
-Knows when to look again, by a signal or by the files' times, and what to say of it. Not concerned with what a mapping
-is, nor with who uses it: loading and taking are given to it.
+Knows by the files' times when to look again, and what to say of it. Not concerned with what a mapping is, nor with who
+uses it: loading and taking are given to it.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from bridge import log
 from bridge.errors import BridgeError, MappingError
 
-EVERY = timedelta(seconds=0.5)
-"""How often the files' times are looked at."""
+EVERY = 0.5
+"""Seconds from one look at the files' times to the next."""
+_KEPT = "the mappings from before"
 
 T = TypeVar("T")
 State = frozenset[tuple[str, int, int]]
@@ -27,19 +27,26 @@ class Reloader(Generic[T]):
     """Loads anew whenever it is asked, one load at a time; what was asked meanwhile is one more load.
 
     `load` runs beside the loop and raises BridgeError for what cannot be used; `take` runs in the loop, at once, and
-    either takes all of it or raises BridgeError and takes nothing. `files` are looked at only by `watch`.
+    either takes all of it or raises BridgeError and takes nothing. `done` is told the number it was asked with, and
+    whether all was taken.
     """
 
     def __init__(
-        self, load: Callable[[], T], take: Callable[[T], None], *, files: Callable[[], Iterable[Path]]
+        self,
+        load: Callable[[], T],
+        take: Callable[[T], None],
+        *,
+        done: Callable[[int, bool], None] = lambda _number, _taken: None,
     ) -> None:
         self._load = load
         self._take = take
-        self._files = files
+        self._done = done
         self._asked = asyncio.Event()
+        self._number = 0
 
-    def ask(self) -> None:
-        """Something may have changed; for signal handlers, too."""
+    def ask(self, number: int = 0) -> None:
+        """Something may have changed."""
+        self._number = number
         self._asked.set()
 
     async def run(self) -> None:
@@ -47,38 +54,41 @@ class Reloader(Generic[T]):
         while True:
             await self._asked.wait()
             self._asked.clear()
-            await self.once()
-
-    async def watch(self) -> None:
-        """Ask whenever a file came, went or changed, until cancelled.
-
-        Asks at its first look, too: what changed while the process started is not missed.
-        """
-        seen: State | None = None
-        while True:
-            now = await asyncio.to_thread(self._state)
-            if now != seen:
-                seen = now
-                self.ask()
-            await asyncio.sleep(EVERY.total_seconds())
+            number = self._number
+            self._done(number, await self.once())
 
     async def once(self) -> bool:
         """Load and take; False, with the old kept and every problem in the log, where that cannot be done."""
         try:
             self._take(await asyncio.to_thread(self._load))
-        except MappingError as error:
-            for problem in error.problems:
-                log.trouble("reload.problem", at=str(problem.place), error=problem.text)
-            log.trouble("reload.refused", problems=len(error.problems), kept="the mappings from before")
-            return False
-        except (BridgeError, OSError) as error:
-            log.trouble("reload.refused", error=str(error), kept="the mappings from before")
-            return False
         except Exception as error:  # noqa: BLE001  a fault of ours must not end reloading, nor what is served
-            log.trouble("reload.fault", error=type(error).__name__, kept="the mappings from before")
+            _tell(error)
             return False
-        log.line("reload.taken")
         return True
+
+
+def reload(load: Callable[[], T], take: Callable[[T], None]) -> bool:
+    """The same at once, where there is no loop."""
+    try:
+        take(load())
+    except Exception as error:  # noqa: BLE001  a fault of ours must not end what is served
+        _tell(error)
+        return False
+    return True
+
+
+class Watch:
+    """Files whose times, sizes and names are looked at; what `files` gives may change, too."""
+
+    def __init__(self, files: Callable[[], Iterable[Path]]) -> None:
+        self._files = files
+        self._seen = self._state()
+
+    def changed(self) -> bool:
+        """Whether a file came, went or changed since the last look, or since this was made."""
+        now = self._state()
+        before, self._seen = self._seen, now
+        return now != before
 
     def _state(self) -> State:
         """Name, time and size of every file that is there."""
@@ -89,3 +99,15 @@ class Reloader(Generic[T]):
                     status = path.stat()
                     found.add((str(path), status.st_mtime_ns, status.st_size))
         return frozenset(found)
+
+
+def _tell(error: Exception) -> None:
+    match error:
+        case MappingError():
+            for problem in error.problems:
+                log.trouble("reload.problem", at=str(problem.place), error=problem.text)
+            log.trouble("reload.refused", problems=len(error.problems), kept=_KEPT)
+        case BridgeError() | OSError():
+            log.trouble("reload.refused", error=str(error), kept=_KEPT)
+        case _:
+            log.trouble("reload.fault", error=type(error).__name__, kept=_KEPT)

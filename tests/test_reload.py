@@ -176,7 +176,7 @@ def test_what_was_asked_while_loading_is_loaded_once_more() -> None:
                 twice.set()
 
         loop, twice = asyncio.get_running_loop(), asyncio.Event()
-        reloader: Reloader[int] = Reloader(load, take, files=list)
+        reloader: Reloader[int] = Reloader(load, take)
         running = asyncio.create_task(reloader.run())
         reloader.ask()
         await twice.wait()
@@ -193,7 +193,7 @@ def test_whatever_fails_while_loading_nothing_is_taken(error: Exception) -> None
     def load() -> None:
         raise error
 
-    assert asyncio.run(Reloader(load, taken.append, files=list).once()) is False
+    assert asyncio.run(Reloader(load, taken.append).once()) is False
     assert taken == []
 
 

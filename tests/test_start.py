@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from peers import clean_environment, serving
+from processes import memory
 
 SMAPS = Path("/proc/self/smaps_rollup")
 
@@ -34,8 +34,4 @@ def test_serve_loads_nothing_that_only_some_bridges_need(tmp_path: Path) -> None
 def test_an_idle_bridge_takes_less_than_80_mb(tmp_path: Path) -> None:
     with serving(tmp_path, {}) as bridge:
         assert httpx.get(f"{bridge.url}/readyz", trust_env=False).status_code == 200
-        found = re.search(
-            r"^Pss: +(\d+) kB$", Path(f"/proc/{bridge.process.pid}/smaps_rollup").read_text(), re.MULTILINE
-        )
-    assert found
-    assert int(found[1]) < 80_000
+        assert memory(bridge.process.pid) < 80

@@ -17,6 +17,7 @@ from bridge import __version__
 from bridge.cli import which
 from bridge.errors import BridgeError
 
+MOST_WORKERS = 64
 Command = Callable[[argparse.Namespace], int]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  it has no public name
 """Where a command is added."""
@@ -73,9 +74,14 @@ def _command(commands: Commands, name: str, module: str, meaning: str) -> argpar
 
 
 def _serve(commands: Commands) -> None:
-    parser = _command(commands, "serve", "serve", "receive, translate and forward, in one process")
+    parser = _command(commands, "serve", "serve", "receive, translate and forward")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=_workers, default=1, metavar="N",
+        help="processes that answer requests, beside the one that translates and forwards (default: %(default)s); a "
+        "second one helps where there are more than two cores",
+    )  # fmt: skip
     parser.add_argument("--reload", action="store_true", help="take changed mappings by itself (SIGHUP does it, too)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
 
@@ -222,6 +228,13 @@ def _port(text: str) -> int:
     number = _count(text)
     if number > 65535:  # noqa: PLR2004  the last port there is
         raise argparse.ArgumentTypeError("a port is at most 65535")
+    return number
+
+
+def _workers(text: str) -> int:
+    number = _count(text)
+    if not 1 <= number <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MOST_WORKERS}")
     return number
 
 

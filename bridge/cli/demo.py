@@ -31,7 +31,7 @@ from starlette.routing import Route
 from bridge import jsontext
 from bridge.app import Bridge, clock, load_mappings, luck
 from bridge.cli.look import STATE_STYLES
-from bridge.cli.serve import Server, address, bind
+from bridge.cli.server import Server, address, bind
 from bridge.mapping import document
 from bridge.mapping.files import shipped_mappings
 from bridge.mapping.problems import Problems
@@ -168,7 +168,7 @@ async def _send_all(scene: Scene) -> None:
         for letter in LETTERS:
             body = _example(letter)
             secret = "not the secret" if letter.forged else None
-            source = scene.bridge.sources[letter.source]
+            source = scene.bridge.outfit.sources[letter.source]
             signed = source.sign(body, topic=letter.topic, now=clock(), luck=luck(), secret=secret)
             answer = await client.post(
                 f"{scene.url}/webhooks/{letter.source}", content=signed.body, headers=dict(signed.headers)

@@ -1,0 +1,80 @@
+"""The HTTP server on a socket that is bound before: uvicorn, ended by us.
+
+Not concerned with what is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from bridge.cli.heads import PatientProtocol
+from bridge.errors import SettingsError
+
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """uvicorn, stopped by us: its own handlers would end the process by the signal instead of with status 0."""
+
+    def __init__(self, http: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                http,
+                http=PatientProtocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=20,
+                backlog=BACKLOG,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take none."""
+        yield
+
+    def stop(self) -> None:
+        """Take nothing more from now on, answer what was taken, then end."""
+        self.should_exit = True
+        for one in getattr(self, "servers", ()):
+            one.close()
+
+    async def listening(self) -> None:
+        """Return once requests are answered. Raises SettingsError when the start failed."""
+        while not self.started:
+            if self.should_exit:
+                raise SettingsError("the server could not start; see the log above")
+            await asyncio.sleep(0.01)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SettingsError that names the address and the mend."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port or --host"
+        ) from None
+    listening.listen(BACKLOG)
+    listening.setblocking(False)  # noqa: FBT003  the socket module names no argument
+    return listening
+
+
+def address(listening: socket.socket) -> str:
+    """The URL of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,55 @@
+"""Bells: a process that has kept something wakes the one that works on it, with a byte for each kind of work.
+
+All rings of one round of the event loop are one byte. Not concerned with what is done then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+_AT_ONCE = 65536
+
+
+class Bells:
+    """A pipe that is made before the fork, and held by all."""
+
+    def __init__(self) -> None:
+        self._listener, self._ringer = os.pipe()
+        for end in (self._listener, self._ringer):
+            os.set_blocking(end, False)
+
+    def bell(self, kind: bytes) -> Callable[[], None]:
+        """What rings for one kind of work, a byte, from within an event loop."""
+        return _Bell(self._ringer, kind).ring
+
+    def listen(self, wake: Mapping[bytes, Callable[[], None]]) -> None:
+        """Call what is to be called for each kind that was rung for, in the running loop."""
+
+        def heard() -> None:
+            with suppress(BlockingIOError):
+                rung = os.read(self._listener, _AT_ONCE)
+                for kind, woken in wake.items():
+                    if kind in rung:
+                        woken()
+
+        asyncio.get_running_loop().add_reader(self._listener, heard)
+
+
+class _Bell:
+    def __init__(self, ringer: int, kind: bytes) -> None:
+        self._ringer = ringer
+        self._kind = kind
+        self._due = False
+
+    def ring(self) -> None:
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._rung)
+
+    def _rung(self) -> None:
+        self._due = False
+        with suppress(BlockingIOError):  # so many are unheard that this one is not missed
+            os.write(self._ringer, self._kind)

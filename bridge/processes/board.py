@@ -1,0 +1,72 @@
+"""What each process shows to the others: a page of numbers, in memory that is shared before the fork.
+
+A page is always read as it was written at some moment, also when its writer was killed in the middle of the next.
+Not concerned with what stands on a page.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from struct import Struct
+from zlib import crc32
+
+_HEAD = Struct("<QII")
+"""Of half a page: a number that grows with each writing, the content's size, a checksum of number and content."""
+_HALF = 1 << 20
+"""Bytes; memory that nobody has written to costs nothing."""
+
+
+class Page:
+    """Written by one process at a time, read by any. Two halves take turns, so that one of them always holds."""
+
+    def __init__(self, memory: mmap.mmap, at: int) -> None:
+        self._memory = memory
+        self._halves = (at, at + _HALF)
+
+    def write(self, content: bytes) -> bool:
+        """Put it in place of what stood here; False, and nothing has changed, where it is too large."""
+        if len(content) > _HALF - _HEAD.size:
+            return False
+        number, _, newest = self._newest()
+        at = self._halves[1 - newest]
+        start = at + _HEAD.size
+        self._memory[start : start + len(content)] = content
+        _HEAD.pack_into(self._memory, at, number + 1, len(content), _sum(number + 1, content))
+        return True
+
+    def read(self) -> bytes:
+        """What was written last; nothing where nobody has written."""
+        return self._newest()[1]
+
+    def _newest(self) -> tuple[int, bytes, int]:
+        """Number, content and place of the newer half that holds."""
+        found = (0, b"", 0)
+        for place, at in enumerate(self._halves):
+            number, size, checked = _HEAD.unpack_from(self._memory, at)
+            content = self._memory[at + _HEAD.size : at + _HEAD.size + min(size, _HALF - _HEAD.size)]
+            if number > found[0] and checked == _sum(number, content):
+                found = (number, content, place)
+        return found
+
+
+class Board:
+    """A page for each name; and whether the process of that name is up, which its parent writes."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        first = mmap.PAGESIZE * (1 + len(names) // mmap.PAGESIZE)
+        self._memory = mmap.mmap(-1, first + 2 * _HALF * len(names))
+        self._place = {name: place for place, name in enumerate(names)}
+        self.pages = {name: Page(self._memory, first + 2 * _HALF * place) for name, place in self._place.items()}
+
+    def mark(self, name: str, *, up: bool) -> None:
+        """The process answers, or works; or does so no longer."""
+        self._memory[self._place[name]] = up
+
+    def up(self, name: str) -> bool:
+        """Whether it does."""
+        return bool(self._memory[self._place[name]])
+
+
+def _sum(number: int, content: bytes) -> int:
+    return crc32(content, number & 0xFFFFFFFF)

@@ -1,0 +1,54 @@
+"""The line between the parent and one child: short sentences both ways; who is gone is heard as its end.
+
+Not concerned with what the sentences mean.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+_LONGEST = 65536
+
+
+class Line:
+    """One end. Neither end ever waits for the other."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._heard = b""
+
+    def fileno(self) -> int:
+        """For whoever watches it."""
+        return self._end.fileno()
+
+    def say(self, sentence: str) -> None:
+        """Send one sentence; to somebody who is gone, or hears nothing any more, it is lost."""
+        with suppress(OSError):
+            self._end.send(" ".join(sentence.splitlines()).encode() + b"\n", socket.MSG_DONTWAIT)
+
+    def heard(self) -> tuple[list[str], bool]:
+        """The sentences that have come since, and whether the other end is still there."""
+        there = True
+        with suppress(BlockingIOError):
+            while True:
+                try:
+                    part = self._end.recv(_LONGEST, socket.MSG_DONTWAIT)
+                except ConnectionError:
+                    part = b""
+                if not part:
+                    there = False
+                    break
+                self._heard += part
+        *whole, self._heard = self._heard.split(b"\n")
+        return [sentence.decode() for sentence in whole], there
+
+    def close(self) -> None:
+        """Hang up."""
+        self._end.close()
+
+
+def line() -> tuple[Line, Line]:
+    """Both ends."""
+    one, other = socket.socketpair()
+    return Line(one), Line(other)
