@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     care = Care(
         ready=lambda: print(greeting(outfit, address(listening), workers=options.workers), flush=True),
         mark=lambda child, up: shared.board.mark(child.name, up=up),
+        ending=listening.close,
         reload=partial(_reloaded, outfit, options.config),
         changed=watch.changed if watch else None,
         every=EVERY,

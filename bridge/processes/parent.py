@@ -54,13 +54,14 @@ class Child:
 class Care:
     """What the parent does for its children beside watching them.
 
-    `ready` is called once all are ready for the first time, `mark` when one is up or no longer; `reload` says whether
-    there is something new that the children may follow, and tells itself why not; `changed`, where given, is asked every
-    `every` seconds whether to reload.
+    `ready` is called once all are ready for the first time, `mark` when one is up or no longer, `ending` before they are
+    told to end; `reload` says whether there is something new that the children may follow, and tells itself why not;
+    `changed`, where given, is asked every `every` seconds whether to reload.
     """
 
     ready: Callable[[], None]
     mark: Callable[[Child, bool], None]
+    ending: Callable[[], None]
     reload: Callable[[], bool]
     changed: Callable[[], bool] | None = None
     every: float = 0.5
@@ -186,6 +187,7 @@ class Parent:
         if self._stop_by is not None:
             return
         self._stop_by = time.monotonic() + FAREWELL
+        self._care.ending()
         for child in self._children:
             if child.pid:
                 os.kill(child.pid, signal.SIGTERM)

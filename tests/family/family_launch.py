@@ -1,0 +1,29 @@
+"""`serve` as it is, but FAMILY_STALLED seconds count as a hang, and FAMILY_BROKEN is why no child can open its store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from typing import NoReturn
+
+from bridge import cli, health
+from bridge.cli import lives
+from bridge.errors import StoreUnavailable
+
+
+def main() -> int:
+    """Serve."""
+    health.STALLED = timedelta(seconds=float(os.environ.get("FAMILY_STALLED", "30")))
+    why = os.environ.get("FAMILY_BROKEN")
+    if why:
+
+        def broken(_url: str, **_options: object) -> NoReturn:
+            raise StoreUnavailable(str(why))
+
+        vars(lives)["open_store"] = broken
+    return cli.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

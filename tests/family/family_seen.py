@@ -1,0 +1,85 @@
+"""A running `serve` looked at from outside: who its children are, and what they answer one by one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from peers import Serving, until
+from processes import family
+
+NICED = 10
+LAUNCH = (sys.executable, str(Path(__file__).with_name("family_launch.py")))
+KEY = "a-made-up-key"
+CLIENT = httpx.Client(trust_env=False, verify=False, timeout=30, headers={"Connection": "close"})
+"""A connection for each request, so that any worker may get it."""
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells who came of whom")
+
+
+def children(bridge: Serving) -> list[int]:
+    return family(bridge.process.pid)[1:]
+
+
+def mill(bridge: Serving) -> int:
+    """The mill, once there is one that is at work."""
+    return int(until(lambda: [pid for pid in children(bridge) if _niced(pid)], what="a mill")[0])
+
+
+def workers(bridge: Serving) -> list[int]:
+    return [pid for pid in children(bridge) if not _niced(pid)]
+
+
+def _niced(pid: int) -> bool:
+    try:
+        return os.getpriority(os.PRIO_PROCESS, pid) - os.getpriority(os.PRIO_PROCESS, 0) == NICED
+    except ProcessLookupError:
+        return False
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs: one that ended and was not asked for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def told(bridge: Serving, what: str) -> list[str]:
+    """The log's lines that say it."""
+    return [line for line in bridge.log.read_text().splitlines() if f" {what}" in line]
+
+
+def get(bridge: Serving, path: str) -> httpx.Response:
+    """The answer of whichever worker takes it."""
+    return CLIENT.get(f"{bridge.url}{path}")
+
+
+def track(bridge: Serving, order: str) -> httpx.Response:
+    event = {"event_type": "purchase", "properties": {"order_id": order, "value": 1}}
+    headers = {"Authorization": f"Bearer {KEY}"}
+    return CLIENT.post(f"{bridge.url}/v1/track", json=event, headers=headers)
+
+
+def post(bridge: Serving, name: str) -> int:
+    """A webhook of the provider `acme`."""
+    body = json.dumps({"id": name, "type": "done"})
+    return CLIENT.post(f"{bridge.url}/webhooks/acme", content=body).status_code
+
+
+def counted(bridge: Serving, sample: str) -> float:
+    """The sum of all samples of /metrics that begin so."""
+    lines = get(bridge, "/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(sample))
+
+
+def ready(bridge: Serving) -> None:
+    until(lambda: get(bridge, "/readyz").status_code == 200, what="a bridge that is ready")
