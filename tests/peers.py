@@ -13,11 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from processes import family
 
 from bridge.cli import main
 from bridge.cli.look import plain
@@ -126,12 +128,21 @@ class Serving:
     log: Path
 
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        """All its processes at once."""
+        kill_all(self.process)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
+
+
+def kill_all(process: subprocess.Popen[Any]) -> None:
+    """A process and all that came of it; held first, so that none starts another meanwhile."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in family(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+    process.wait()
 
 
 def command(*words: str) -> list[str]:
@@ -175,8 +186,7 @@ def serving(
             try:
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                kill_all(process)
         process.stdout.close()
 
 

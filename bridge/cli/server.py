@@ -17,6 +17,8 @@ from bridge.cli.heads import PatientProtocol
 from bridge.errors import SettingsError
 
 BACKLOG = 2048
+_TICK = 1.0
+"""Seconds from one Date of the answers to the next."""
 
 
 class Server(uvicorn.Server):
@@ -38,6 +40,14 @@ class Server(uvicorn.Server):
             )
         )
 
+        self._stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Keep the answers' Date until told to stop: uvicorn's own looks ten times a second whether it was."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _TICK)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Take none."""
@@ -46,6 +56,7 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """Take nothing more from now on, answer what was taken, then end."""
         self.should_exit = True
+        self._stopping.set()
         for one in getattr(self, "servers", ()):
             one.close()
 

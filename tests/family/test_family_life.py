@@ -131,7 +131,8 @@ def test_when_the_parent_is_killed_all_end_and_another_can_listen_there(
 ) -> None:
     everybody = children(bridge)
     assert track(bridge, "A-1").status_code == 200
-    bridge.kill()
+    kill(bridge.process.pid)
+    bridge.process.wait()
     until(lambda: not listens(bridge), what="the end of listening")
     port = bridge.url.rpartition(":")[2]
     with serving(tmp_path, SETTINGS, "--port", port) as another:

@@ -10,8 +10,10 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -26,10 +28,12 @@ from typing import Any
 import httpx
 
 HERE = Path(__file__).parent
-if str(HERE.parent) not in sys.path:  # as a script, beside the tests' own peers
-    sys.path.insert(0, str(HERE.parent))
+for place in (HERE.parent, HERE.parent / "bench"):
+    if str(place) not in sys.path:  # as a script, beside the tests' own peers
+        sys.path.insert(0, str(place))
 
-from peers import KEY, Serving, clean_environment, serving, until  # noqa: E402
+from peers import KEY, Serving, clean_environment, kill_all, serving, until  # noqa: E402
+from processes import family  # noqa: E402
 
 from bridge import ledger  # noqa: E402
 from bridge.stores.sqlite import unsorted  # noqa: E402
@@ -61,8 +65,8 @@ def settings_for(url: str) -> dict[str, str]:
 
 @contextmanager
 def burning(folder: Path, settings: Mapping[str, str]) -> Iterator[Serving]:
-    """A bridge with short leases."""
-    with serving(folder, settings, program=LAUNCH) as bridge:
+    """A bridge with short leases and two workers."""
+    with serving(folder, settings, "--workers", "2", program=LAUNCH) as bridge:
         yield bridge
 
 
@@ -70,12 +74,21 @@ def killed_while_starting(folder: Path, settings: Mapping[str, str], seconds: fl
     """Start one and kill it after so many seconds, wherever it then is: making the file, migrating, recovering."""
     with (folder / "serve.log").open("a") as log:
         process = subprocess.Popen(
-            [*LAUNCH, "serve", "--port", "0"], cwd=folder, env=clean_environment(settings), stdout=log, stderr=log
+            [*LAUNCH, "serve", "--port", "0", "--workers", "2"],
+            cwd=folder,
+            env=clean_environment(settings),
+            stdout=log,
+            stderr=log,
         )
         with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        process.kill()
-        process.wait()
+        kill_all(process)
+
+
+def killed_child(bridge: Serving, rng: random.Random) -> None:
+    """Kill one of its processes, which its parent must mend."""
+    with suppress(ProcessLookupError, IndexError):  # it was being mended already
+        os.kill(rng.choice(family(bridge.process.pid)[1:]), signal.SIGKILL)
 
 
 # ------------------------------------------------------------------------------------------------------------- load
@@ -117,7 +130,7 @@ class Load:
 
     @contextmanager
     def on(self, url: str, *, workers: int = 4) -> Iterator[None]:
-        """Load on a bridge until the end of the block; a bridge that dies ends it, too."""
+        """Load on a bridge until the end of the block, whoever of it dies meanwhile."""
         stop = threading.Event()
         threads = [threading.Thread(target=self._work, args=(url, stop)) for _ in range(workers)]
         for thread in threads:
@@ -135,7 +148,7 @@ class Load:
                 try:
                     self._one(client, url)
                 except httpx.HTTPError:
-                    return
+                    stop.wait(0.01)
 
     def _one(self, client: httpx.Client, url: str) -> None:
         name, kind = self._named()

@@ -1,6 +1,7 @@
 """Kills a bridge under load at random moments, again and again, and looks whether every promise held.
 
-It is killed while it takes, translates, delivers, purges, starts, and migrates stores of earlier versions.
+All of it, or one of its processes, is killed while it takes, translates, delivers, purges, starts,
+and migrates stores of earlier versions.
 
     python tests/fire/crash.py --kills 300
 
@@ -24,6 +25,7 @@ from blaze import (
     burning,
     disk,
     hold,
+    killed_child,
     killed_while_starting,
     order,
     purchase,
@@ -39,6 +41,8 @@ STARTS = 3
 """Every so many kills comes one while it starts."""
 AGES = 4
 """Every so many kills what is done with is made old, so that the next one is killed while it purges."""
+MENDED = 2
+"""Every so many kills single processes are killed before all are, and the parent has to mend it."""
 SIZE = 200
 """Webhooks, and events, that a store of an earlier version holds."""
 
@@ -49,7 +53,7 @@ def crash(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[
     load, gone = Load(), Gone()
     with upstream() as peer:
         settings = settings_for(peer.url)
-        amid_purges = 0
+        amid_purges = children = 0
         for number in range(kills):
             if number % STARTS == 0:
                 killed_while_starting(folder, settings, rng.uniform(0.1, 1.2))
@@ -60,12 +64,16 @@ def crash(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[
                     _until_some_are_gone(folder, old)
                 else:
                     after_a_while(rng, longest)
+                for _ in range(rng.randrange(1, 4) if number % MENDED == 0 else 0):
+                    killed_child(bridge, rng)
+                    after_a_while(rng, longest)
+                    children += 1
                 bridge.kill()
             amid_purges += 0 < waiting_to_go(folder) < old
         quiet(folder, settings)
         _sent_again(folder, settings, rng.sample(sorted(gone.events.items()), min(40, len(gone.events))))
         figures = hold(folder, load, peer.taken(), purged=gone.events, known=gone.ledger)
-        return figures | {"kills": kills, "killed_amid_purges": amid_purges}
+        return figures | {"kills": kills, "killed_amid_purges": amid_purges, "killed_children": children}
 
 
 def _until_some_are_gone(folder: Path, old: int) -> None:

@@ -2,7 +2,8 @@
  *
  * With $FIRE_PLATTER set, what is written stays in this process's memory (and in the file, as in the system's cache)
  * until it is flushed; only then does it reach the copy in that folder, which is all that a power cut leaves. A file of
- * the inbox has a name there only after its folder was flushed.
+ * the inbox has a name there only after its folder was flushed. A process that is forked has nothing of what its parent
+ * had not flushed.
  * With $FIRE_LAST=n, the process is killed where it would begin its n-th write, cut or flush.
  * While the folder $FIRE_FAULTS holds a file called no-space, no-flush, no-write or slow, that is what the disk does.
  */
@@ -149,6 +150,16 @@ static void names_reach(const char *path) {
     }
     closedir(folder);
 }
+
+static void forget(void) {
+    pthread_mutex_init(&turn, NULL);
+    for (int i = 0; i < known; i++) {
+        files[i].first = NULL;
+        files[i].last = &files[i].first;
+    }
+}
+
+__attribute__((constructor)) static void begin(void) { pthread_atfork(NULL, NULL, forget); }
 
 static int refused(void) {
     if (faulty("no-space")) return ENOSPC;

@@ -19,6 +19,7 @@ def test_a_bridge_killed_at_random_moments_keeps_every_promise(tmp_path: Path) -
     figures = crash(tmp_path, kills=9, seed=1, longest=1.5)
     assert figures["acknowledged"] > 100
     assert figures["purged"] > 0
+    assert figures["killed_children"] > 2
 
 
 def test_a_migration_killed_at_any_write_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
