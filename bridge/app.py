@@ -31,7 +31,6 @@ from bridge.settings import Settings
 from bridge.source import Source
 from bridge.store import Store
 from bridge.translate import Translator
-from bridge.turns import Waiting
 
 GRACE = timedelta(seconds=15)
 """How long a stop waits for attempts under way: longer than a request's timeout."""
@@ -139,20 +138,14 @@ class Outfit:
 
 
 class Mill:
-    """What works: the loops that translate, forward and purge, while `running` is entered.
+    """What works: the loops that translate, forward and purge, while `running` is entered."""
 
-    `requests` says how many requests of the same process wait for their answers.
-    """
-
-    def __init__(
-        self, outfit: Outfit, store: Store, metrics: Metrics, *, requests: Callable[[], int] = lambda: 0
-    ) -> None:
+    def __init__(self, outfit: Outfit, store: Store, metrics: Metrics) -> None:
         self.forwarder = Forwarder(
             store=store,
             destinations=tuple(outfit.destinations.values()),
             clock=clock,
             watching=metrics,
-            requests=requests,
         )
         self.translator = Translator(
             store=store,
@@ -161,7 +154,6 @@ class Mill:
             clock=clock,
             woke=self.forwarder.wake,
             watching=metrics,
-            requests=requests,
         )
         self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
 
@@ -200,7 +192,6 @@ class Office:
         lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
         callers: track.Callers | None = None,
         others: Callable[[], Iterable[bytes]] = tuple,
-        waiting: Waiting | None = None,
     ) -> None:
         receiver = Receiver(
             sources=lambda: outfit.sources,
@@ -209,7 +200,6 @@ class Office:
             clock=clock,
             woke=kept,
             watching=metrics,
-            waiting=waiting,
         )
         tracking = track.routes(
             store=store,
@@ -219,7 +209,6 @@ class Office:
             luck=luck,
             woke=accepted,
             watching=metrics,
-            waiting=waiting,
         )
         health = Health(store, tuple(outfit.destinations), metrics, clock, loops, others)
         self.http = Starlette(
@@ -236,8 +225,8 @@ class Bridge:
     def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], store: Store) -> None:
         self.store = store
         self.outfit = Outfit(configured, mappings)
-        metrics, waiting = Metrics(), Waiting()
-        self._mill = Mill(self.outfit, store, metrics, requests=waiting)
+        metrics = Metrics()
+        self._mill = Mill(self.outfit, store, metrics)
         self.http = Office(
             self.outfit,
             store,
@@ -246,7 +235,6 @@ class Bridge:
             accepted=self._mill.forwarder.wake,
             loops=self._mill.alive_at,
             lifespan=self._lifespan,
-            waiting=waiting,
         ).http
 
     @asynccontextmanager

@@ -22,7 +22,6 @@ from bridge.errors import NotGenuine, StoreUnavailable
 from bridge.model import Request
 from bridge.source import Source
 from bridge.store import Store
-from bridge.turns import Waiting
 
 PATH = "/webhooks/{source}"
 COME_AGAIN = timedelta(minutes=1)
@@ -38,7 +37,7 @@ class Watching(Protocol):
 
 
 class Receiver:
-    """The endpoint of all sources. `waiting` counts the requests that have no answer yet."""
+    """The endpoint of all sources."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -49,7 +48,6 @@ class Receiver:
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
-        waiting: Waiting | None = None,
     ) -> None:
         self._sources = sources
         self._store = store
@@ -58,7 +56,6 @@ class Receiver:
         self._woke = woke
         self._watching = watching
         self._seldom = log.Seldom()
-        self._waiting = waiting or Waiting()
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -101,8 +98,7 @@ class Receiver:
         if request.method == "GET":
             return "method", _no(405, "this address takes POST", {"Allow": "GET, POST"})
         webhooks = source.receive(request, now=now)
-        with self._waiting:
-            await self._store.keep(webhooks)
+        await self._store.keep(webhooks)
         self._woke()
         return "kept", _kept
 
