@@ -17,7 +17,7 @@ from typing import TextIO
 
 LOGGER = logging.getLogger("trackbridge")
 SERVER = logging.getLogger("uvicorn.error")
-_PLAIN = re.compile(r"[A-Za-z0-9_.:/+*#@-]+")
+_is_plain = re.compile(r"[A-Za-z0-9_.:/+*#@-]+").fullmatch
 
 
 def line(what: str, **fields: object) -> None:
@@ -104,12 +104,16 @@ class _Lines(logging.Handler):
 
 
 def _spelt(what: str, fields: dict[str, object]) -> str:
-    return " ".join([what, *(f"{key}={_quoted(value)}" for key, value in fields.items() if value is not None)])
+    text = what
+    for key, value in fields.items():
+        if value is not None:
+            text = f"{text} {key}={value if value.__class__ is str and _is_plain(value) else _quoted(value)}"
+    return text
 
 
 def _quoted(value: object) -> str:
     text = f"{value:.1f}" if isinstance(value, float) else str(value)
-    if _PLAIN.fullmatch(text):
+    if _is_plain(text):
         return text
     escaped = text[:500].encode("unicode_escape").decode("ascii").replace('"', '\\"')
     return f'"{escaped}"'
