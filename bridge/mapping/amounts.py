@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from functools import lru_cache
 
 from bridge.mapping.semantics import Unworkable, digits, spoken
 
@@ -34,11 +35,15 @@ class MinorUnits:
 
 def decimal(value: str | Number) -> Number:
     """The number that a text holds, digit for digit; a number as it is."""
-    if not isinstance(value, str):
-        return value
-    if len(value) > _LONGEST or _is_decimal(value) is None:
+    return _decimal(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1_000)
+def _decimal(text: str) -> Decimal:
+    """The same for a text. The last thousand are remembered: a shop's orders hold the same few prices over and over."""
+    if len(text) > _LONGEST or _is_decimal(text) is None:
         raise Unworkable("the text is no number like 19.90")
-    return Decimal(value)
+    return Decimal(text)
 
 
 def read(text: str) -> Number:
