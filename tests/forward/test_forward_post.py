@@ -189,6 +189,17 @@ def test_a_redirect_is_never_followed(status: int) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("where", ["https://[::1", "mailto:nobody", f"http://{'a' * 70_000}"])
+def test_a_redirect_to_what_is_no_address_is_told_as_a_redirect(where: str) -> None:
+    async def test() -> None:
+        moved = f"HTTP/1.1 302 Moved\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n"
+        response = await posted(says(moved.encode()))
+        assert response.status == 302
+        assert isinstance(meaning(response), Pause)
+
+    run(test)
+
+
 def test_headers_come_in_lower_case() -> None:
     async def test() -> None:
         response = await posted(says(b"HTTP/1.1 429 Slow\r\nRETRY-AFTER: 7\r\nContent-Length: 0\r\n\r\n"))
