@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -236,6 +237,7 @@ def with_refunds(folder: Path, *, kept: Sequence[dict[str, Any]] = (), told: Seq
     """A mapping that recalls; `kept` webhooks in a store of their own, and events that callers told it before."""
     (folder / "old.yaml").write_text(MAPPING + REFUNDS)
     (folder / "trackbridge.db").unlink(missing_ok=True)
+    shutil.rmtree(folder / "trackbridge.db-inbox", ignore_errors=True)
 
     async def story() -> None:
         store = open_store(f"sqlite:///{folder / 'trackbridge.db'}")

@@ -54,6 +54,7 @@ async def _kept(tmp_path: Path) -> None:
     for name in ("fine", "broken"):
         content = json.dumps({"id": name, "a": "new"}).encode()
         await store.keep([Webhook("shop", name, "made", NOW, content, (ledger.signed_webhook("shop", name),))])
+    await store.sort_in(limit=9)
     for webhook in await store.claim_webhooks(now=NOW, limit=9, lease=timedelta(minutes=1)):
         made = source.translate(webhook)
         assert isinstance(made, Translated)

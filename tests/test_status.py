@@ -36,6 +36,7 @@ def standing(tmp_path: Path, *results: Result, now: datetime = NOW) -> Status:
             for name in map(str, range(len(results))):
                 identity = (ledger.signed_webhook("shop", name),)
                 await store.keep([Webhook("shop", name, "t", NOW, b"{}", identity)])
+            await store.sort_in(limit=100)
             claimed = await store.claim_webhooks(now=NOW, limit=100, lease=timedelta(seconds=10))
             await store.settle([Outcome(*each) for each in zip(claimed, results, strict=True)], now=NOW)
             return await status(store, KEEPING, now=now)

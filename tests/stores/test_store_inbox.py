@@ -255,10 +255,11 @@ def test_what_the_disk_damaged_in_the_inbox_holds_up_nobody_and_is_told_by_statu
         (found,) = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
         assert found.id == "c"
         assert (await store.glance(now=NOW)).unreadable == 1, "as far as anybody can tell"
+        damaged = file.read_bytes()
         await store.close()
         with closing(sqlite3.connect(tmp_path / "x.db")) as db:
             [(count, kept)] = db.execute("SELECT count, packed FROM unreadable").fetchall()
-        assert (count, kept) == (1, file.read_bytes()[: len(kept)])
+        assert (count, kept) == (1, damaged[: len(kept)])
 
     asyncio.run(story())
 

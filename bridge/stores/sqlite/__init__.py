@@ -259,5 +259,5 @@ class SqliteStore:
 
     def _closed(self) -> None:
         self._journal.close()
-        self._reader.close()
+        self._reader.close(lambda db: unsorted.tidy(db, self._folder))
         self._writer.close()

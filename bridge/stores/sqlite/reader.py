@@ -10,6 +10,7 @@ import queue
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -41,8 +42,10 @@ class Reader:
             raise StoreUnavailable("the store is closed") from None
         return await asyncio.wrap_future(future)
 
-    def close(self) -> None:
-        """Finish what is under way, let the file go. Blocks until it is done."""
+    def close(self, last: Callable[[sqlite3.Connection], None]) -> None:
+        """Finish what is under way and `last`, let the file go. Blocks until it is done."""
+        with suppress(RuntimeError, StoreUnavailable):  # once more, or there is no such file
+            self._pool.submit(self._answered, last).result()
         self._pool.shutdown(wait=True)
         while not self._lines.empty():
             self._lines.get().drop()

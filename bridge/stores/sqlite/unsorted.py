@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from heapq import merge
 
@@ -100,6 +100,14 @@ def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
         return Unsorted(tuple(webhooks), tuple(damaged), tuple(stretches))
 
 
+def tidy(db: sqlite3.Connection, folder: str) -> None:
+    """Take away every file of which all has its place, and to which nobody writes."""
+    sorted_to = _sorted_to(db)
+    with ExitStack() as stack:
+        for name in _names(folder):
+            _File(folder, name, sorted_to.get(name, 0), stack).go()
+
+
 def _frames(file: _File) -> Iterator[tuple[Frame, _File]]:
     return ((frame, file) for frame in file.frames())
 
@@ -167,21 +175,42 @@ class _File:
         """What stands behind the last whole frame, once nobody writes there; a file that holds nothing more goes."""
         if self._held is None or self._is_in_use(self._held):
             return []
-        try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # it is being written to
+        with self._locked(self._held) as locked:
+            if not locked:
+                return []
+            content = self._read(os.fstat(self._held).st_size, self.ends)
+            if content:
+                return self._left(content)
+            if self.ends == self.starts:  # all of it has its place, on disk
+                self._gone()
             return []
+
+    def go(self) -> None:
+        """Go, where there is nothing behind the place from which it is read, and nobody writes."""
+        if self._held is None:
+            return
+        with self._locked(self._held) as locked:
+            if locked and os.fstat(self._held).st_size == self.starts:
+                self._gone()
+
+    def _gone(self) -> None:
+        os.unlink(self._path)  # noqa: PTH108  a path as the URL has it
+        flush_folder(self._folder)
+
+    @contextmanager
+    def _locked(self, held: int) -> Iterator[bool]:
+        """Whether nobody writes to it, until the end of the block."""
         try:
-            return self._left(self._read(os.fstat(self._held).st_size, self.ends))
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
         finally:
-            fcntl.flock(self._held, fcntl.LOCK_UN)
+            fcntl.flock(held, fcntl.LOCK_UN)
 
     def _left(self, content: bytes) -> list[Damage]:
-        if not content:
-            if self.ends == self.starts:  # all of it has its place, on disk
-                os.unlink(self._path)  # noqa: PTH108  a path as the URL has it
-                flush_folder(self._folder)
-            return []
         if next(frames(content), None) is not None:  # written since: the next look finds it
             return []
         there = resumed(content)
