@@ -31,6 +31,7 @@ from store_model import WINDOW, Model
 from bridge.errors import BodyGone, IdempotencyConflict
 from bridge.model import DeliveryState, Ignored, Route, Routed, SetAside, Settled, Wanting
 from bridge.store import Claimed, Filter, Idempotency, Keeping, Outcome, Pacing, Standing, Store
+from bridge.stores.sqlite import journal
 
 T = TypeVar("T")
 EVERYTHING = 1_000_000
@@ -78,6 +79,12 @@ def result(kind: int, made: list[Routed]) -> tuple[Routed, ...] | Ignored | SetA
             return SetAside("x.yaml:1:1")
         case _:
             return tuple(made)
+
+
+@pytest.fixture(autouse=True)
+def files_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the inbox that is sorted in goes, and the next webhook begins another."""
+    monkeypatch.setattr(journal, "QUIET", 0.0)
 
 
 class Machine(RuleBasedStateMachine):
@@ -173,11 +180,6 @@ class Machine(RuleBasedStateMachine):
         assert placed is not None
         expected = self.model.place([outcome.result for outcome in outcomes], limit=limit, now=self.now)
         assert [(one.kept.number, one.kept.again, one.accepted) for one in placed] == expected
-
-    @rule()
-    def it_is_quiet_for_a_while(self) -> None:
-        for file in self.folder.glob("*-inbox/*"):
-            os.utime(file, (0, 0))
 
     @precondition(lambda self: self.model.webhooks)
     @rule(which=st.integers(0, 99), made=events)

@@ -24,6 +24,7 @@ from bridge.model import Routed
 from bridge.store import Bounds, Filter, Store, Tally
 from bridge.stores import open_store
 from bridge.stores.sqlite import SqliteStore, file, trouble
+from bridge.stores.sqlite.journal import EVERY
 from bridge.stores.sqlite.schema import STEPS
 from bridge.stores.sqlite.writer import Writer
 
@@ -308,6 +309,7 @@ def test_a_store_that_was_moved_away_takes_nothing_until_it_is_back(tmp_path: Pa
         store = SqliteStore(str(path))
         await keep(store, webhook("a"))
         path.rename(aside)
+        await asyncio.sleep(EVERY)  # for so long a look holds
         for asks in (keep(store, webhook("b")), store.tally()):
             with pytest.raises(StoreUnavailable, match=r"x\.db is not there any more .* put the file back"):
                 await asks

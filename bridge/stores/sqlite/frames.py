@@ -1,7 +1,8 @@
-"""The frames of an inbox file: the webhooks of one flush, packed, with their time, count, length and checksum.
+"""The frames of an inbox file: the webhooks of one flush, packed, behind a head with their time, count and length.
 
-A file is frames, one after another. One that a crash cut off has no end yet; one that the disk damaged is known by
-its checksum, and the next good one is found by its mark. Pure. Not concerned with files, nor with what is packed.
+A file is frames, one after another. One that a crash cut off has no end yet. A head has a checksum, and behind one
+that the disk damaged the next is found by its mark; the content carries a checksum of its own (`packing.py`). Pure.
+Not concerned with files, nor with what is packed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 _MARK = b"\xf4tb\n"
 _HEAD = struct.Struct(">4sQIII")
-"""Mark, nanoseconds since 1970, webhooks, bytes of content, CRC-32 of these and of the content."""
+"""Mark, nanoseconds since 1970, webhooks, bytes of content, CRC-32 of these."""
 _SUMMED = struct.Struct(">QII")
 HEAD = _HEAD.size
 
@@ -30,7 +31,7 @@ class Frame:
 
 def framed(at: int, count: int, content: bytes) -> bytes:
     """The bytes of a frame."""
-    return _HEAD.pack(_MARK, at, count, len(content), _sum(at, count, content)) + content
+    return _HEAD.pack(_MARK, at, count, len(content), _sum(at, count, len(content))) + content
 
 
 def frames(held: bytes, *, starts: int = 0) -> Iterator[Frame]:
@@ -66,11 +67,10 @@ def _frame(held: bytes, at: int, starts: int) -> Frame | None:
     ends = at + HEAD + length
     if mark != _MARK or len(held) < ends:
         return None
-    content = held[at + HEAD : ends]
-    if _sum(made_at, count, content) != checksum:
+    if _sum(made_at, count, length) != checksum:
         return None
-    return Frame(made_at, count, content, starts + ends)
+    return Frame(made_at, count, held[at + HEAD : ends], starts + ends)
 
 
-def _sum(at: int, count: int, content: bytes) -> int:
-    return zlib.crc32(content, zlib.crc32(_SUMMED.pack(at, count, len(content))))
+def _sum(at: int, count: int, length: int) -> int:
+    return zlib.crc32(_SUMMED.pack(at, count, length))

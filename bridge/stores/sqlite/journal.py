@@ -34,6 +34,11 @@ MANY = 200
 """Webhooks in one frame at most, or one request's: they are sorted in together."""
 LARGE = 16 * 1024 * 1024
 """Bytes of a file after which another is begun, so that it can go when it is sorted in."""
+QUIET = 5.0
+"""Seconds after which a file that nothing is written to is let go, so that it can go when it is sorted in."""
+EVERY = 1.0
+"""Seconds for which a look at the store and the file holds."""
+_Asked: TypeAlias = "tuple[Sequence[Parcel], asyncio.AbstractEventLoop, Then[None]]"
 _FILE_MINE, _FOLDER_MINE = 0o600, 0o700
 _LATER = timedelta(seconds=30)
 _flush = getattr(os, "fdatasync", os.fsync)
@@ -50,9 +55,7 @@ class Journal:
     def __init__(self, store: str, *, min_free: int = 0) -> None:
         self._file = _File(store)
         self._room = Room(store, least=min_free)
-        self._asked: queue.SimpleQueue[tuple[Sequence[Parcel], asyncio.AbstractEventLoop, Then[None]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="trackbridge-journal", daemon=True)
         self._thread.start()
@@ -74,7 +77,14 @@ class Journal:
         self._thread.join()
 
     def _work(self) -> None:
-        while (asked := self._asked.get()) is not None:
+        while True:
+            try:
+                asked = self._asked.get(timeout=QUIET if self._file.is_open else None)
+            except queue.Empty:
+                self._file.drop()
+                continue
+            if asked is None:
+                break
             parcels, loop, then = asked
             tell(loop, then, self._answers(parcels))
         self._file.drop()
@@ -113,9 +123,10 @@ def _handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
 
 
 class _File:
-    """This process's file of the inbox: made when first needed, another when it has gone, or is large, or in trouble.
+    """This process's file of the inbox: made when needed, and let go when it is large, or in trouble, or told to.
 
-    Locked while it is written to, so that nobody takes it away meanwhile.
+    Locked while it is open, so that nobody takes it away. It lets go of Python's lock as seldom as can be: each time it
+    has to win it back from the thread that answers requests.
     """
 
     def __init__(self, store: str) -> None:
@@ -123,16 +134,19 @@ class _File:
         self._folder = folder_of(store)
         self._path = ""
         self._held: int | None = None
-        self._inode: tuple[int, int] = (0, 0)
         self._size = 0
+        self._looked = -EVERY
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is one now."""
+        return self._held is not None
 
     def append(self, content: bytes) -> None:
         """Write it and flush it. Raises StoreUnavailable, and then nothing of it stays, or all of it under no promise."""
-        self._see_the_store()
         try:
-            held = self._ready()
-            self._written(held, content)
-            fcntl.flock(held, fcntl.LOCK_UN)
+            self._look()
+            self._written(self._begun() if self._held is None else self._held, content)
         except OSError as error:
             self.drop()
             raise StoreUnavailable(
@@ -140,6 +154,8 @@ class _File:
                 "user may write there",
                 retry_after=_LATER,
             ) from None
+        if self._size >= LARGE:
+            self.drop()
 
     def drop(self) -> None:
         """Let the file go; the next use begins another."""
@@ -147,36 +163,24 @@ class _File:
         if held is not None:
             os.close(held)
 
-    def _see_the_store(self) -> None:
-        """What is kept for a store that was moved away or deleted would be lost with it."""
+    def _look(self) -> None:
+        """Once a second at most, whether the store is still there, and this file, if somebody has moved or deleted them.
+
+        What is kept for a store that is not there would be lost with it.
+        """
+        now = time.monotonic()
+        if self._held is not None and now - self._looked < EVERY:
+            return
+        self._looked = now
         try:
-            os.stat(self._store)  # noqa: PTH116  a path as the URL has it, asked for every flush
+            os.stat(self._store)  # noqa: PTH116  a path as the URL has it
         except OSError as error:
+            self.drop()
             raise StoreUnavailable(
                 f"the store {self._store} is not there any more ({error.strerror}); put the file back where it was"
             ) from None
-
-    def _ready(self) -> int:
-        """The file, locked."""
-        held = self._held
-        if held is not None and self._size < LARGE and self._is_locked(held) and self._is_there():
-            return held
-        self.drop()
-        return self._begun()
-
-    def _is_locked(self, held: int) -> bool:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # somebody is about to take it away
-            return False
-        return True
-
-    def _is_there(self) -> bool:
-        try:
-            found = os.stat(self._path)  # noqa: PTH116  asked for every flush
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._inode
+        if self._held is not None and not _is_at(self._path, self._held):
+            self.drop()
 
     def _begun(self) -> int:
         """Another file; its name is there after a power cut as well."""
@@ -187,8 +191,7 @@ class _File:
         self._held = held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MINE)
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         flush_folder(self._folder)
-        found = os.fstat(held)
-        self._inode, self._size = (found.st_dev, found.st_ino), 0
+        self._size = 0
         return held
 
     def _written(self, held: int, content: bytes) -> None:
@@ -201,6 +204,13 @@ class _File:
             raise
         _flush(held)
         self._size += len(content)
+
+
+def _is_at(path: str, held: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(held))  # noqa: PTH116  a path as the URL has it
+    except OSError:
+        return False
 
 
 def flush_folder(path: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,13 +17,11 @@ from heapq import merge
 from bridge import log
 from bridge.model import Webhook
 from bridge.stores.sqlite import packing
-from bridge.stores.sqlite.frames import Frame, frames, resumed, wanted
-from bridge.stores.sqlite.journal import LARGE, flush_folder
+from bridge.stores.sqlite.frames import HEAD, Frame, frames, resumed, wanted
+from bridge.stores.sqlite.journal import flush_folder
 
 CHUNK = 256 * 1024
 """Bytes of a file that are read at once, or a frame's."""
-QUIET = 5.0
-"""Seconds after which a file that is sorted in and not written to is taken away, if it is not large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Unsorted:
 
 
 NOTHING = Unsorted()
-_UNWRITTEN = bytes(16)
+_UNWRITTEN = bytes(8)
 """Where a power cut left a file longer than what was written to it."""
 
 
@@ -87,11 +84,13 @@ def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
         webhooks: list[Webhook] = []
         damaged: list[Damage] = []
         for frame, file in merge(*map(_frames, files), key=_made_at):
-            file.ends = frame.ends
             try:
                 webhooks += packing.unpacked(frame.content)
             except ValueError:
+                if file.may_be_cut_off(frame):
+                    continue
                 damaged.append(Damage(file.name, frame.count, frame.content))
+            file.ends = frame.ends
             if len(webhooks) >= limit:
                 break
         else:
@@ -153,6 +152,7 @@ class _File:
         self.starts = self.ends = starts
         self._folder = folder
         self._path = os.path.join(folder, name)  # noqa: PTH118  a path as the URL has it
+        self._doubtful = False
         self._held: int | None = None
         with suppress(FileNotFoundError):
             self._held = os.open(self._path, os.O_RDONLY)
@@ -171,9 +171,14 @@ class _File:
                 return
             size = max(wanted(left), CHUNK)
 
+    def may_be_cut_off(self, frame: Frame) -> bool:
+        """Whether a frame that cannot be read is the last, and may have come to the disk in part only."""
+        self._doubtful = frame.content.endswith(_UNWRITTEN) and not self._read(1, frame.ends)
+        return self._doubtful
+
     def rest(self) -> list[Damage]:
         """What stands behind the last whole frame, once nobody writes there; a file that holds nothing more goes."""
-        if self._held is None or self._is_in_use(self._held):
+        if self._held is None:
             return []
         with self._locked(self._held) as locked:
             if not locked:
@@ -211,19 +216,14 @@ class _File:
             fcntl.flock(held, fcntl.LOCK_UN)
 
     def _left(self, content: bytes) -> list[Damage]:
-        if next(frames(content), None) is not None:  # written since: the next look finds it
+        if not self._doubtful and next(frames(content), None) is not None:  # written since: the next look finds it
             return []
         there = resumed(content)
         self.ends += there
-        if there == len(content) and (wanted(content) > there or content.endswith(_UNWRITTEN)):
+        if there == len(content) and (max(wanted(content), HEAD) > there or content.endswith(_UNWRITTEN)):
             log.trouble("store.cut_off", file=self.name, bytes=there, why="a crash cut it off before it was answered")
             return []
         return [Damage(self.name, 1, content[:there])]
-
-    def _is_in_use(self, held: int) -> bool:
-        """Whether it is all sorted in and will be written to again, as far as anybody can tell."""
-        found = os.fstat(held)
-        return found.st_size == self.ends and found.st_size < LARGE and 0 <= time.time() - found.st_mtime < QUIET
 
     def _read(self, size: int, at: int) -> bytes:
         return b"" if self._held is None else os.pread(self._held, size, at)
