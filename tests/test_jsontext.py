@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge import jsontext
@@ -39,7 +39,54 @@ def typed(document: Json) -> Json:
 @given(DOCUMENTS, st.sampled_from([None, 1]), st.booleans())
 def test_both_readers_read_the_same(document: Json, indent: int | None, ascii_only: bool) -> None:  # noqa: FBT001  hypothesis gives it
     text = json.dumps(document, indent=indent, ensure_ascii=ascii_only, default=float).encode()
-    assert typed(jsontext.parse(text, strict=False)) == typed(jsontext.parse(text))
+    slowly = typed(jsontext.parse(text.decode()))
+    assert typed(jsontext.parse(text)) == slowly
+    assert typed(jsontext.parse(text, strict=False)) == slowly
+
+
+class Pairs(list[tuple[str, Json]]):
+    """An object as it is written, in which a key may stand twice."""
+
+
+KEYS = st.sampled_from(["a", "b", ":", 'a":', "\\", ""])
+LEAVES = st.none() | st.integers(0, 9) | st.sampled_from(["", ":", '":', "a:", '"', "\\", "ü:"])
+WRITTEN: st.SearchStrategy[Json] = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(KEYS, inner), max_size=3).map(Pairs)
+)
+
+
+def spelt(written: Json, colon: str, space: str) -> str:
+    """JSON text, in which a colon within a text is spelt as it is given, and space stands before each that parts."""
+    match written:
+        case Pairs():
+            pairs = [f"{spelt(key, colon, space)}{space}:{spelt(part, colon, space)}" for key, part in written]
+            return f"{{{','.join(pairs)}}}"
+        case list():
+            return f"[{','.join([spelt(part, colon, space) for part in written])}]"
+        case _:
+            return json.dumps(written).replace(":", colon)
+
+
+def doubled(written: Json) -> bool:
+    match written:
+        case Pairs():
+            keys = [key for key, _ in written]
+            return len(set(keys)) < len(keys) or any(doubled(part) for _, part in written)
+        case list():
+            return any(doubled(part) for part in written)
+        case _:
+            return False
+
+
+@given(WRITTEN, st.sampled_from([":", "\\u003a", "\\u003A"]), st.sampled_from(["", " ", "\n\t"]))
+@example(Pairs([("a", 1), ("a", ":")]), "\\u003a", "")
+def test_a_key_that_stands_twice_is_seen_whatever_stands_beside_it(written: Json, colon: str, space: str) -> None:
+    text = spelt(written, colon, space).encode()
+    if doubled(written):
+        with pytest.raises(ValueError, match="stands twice in one object"):
+            jsontext.parse(text)
+    else:
+        assert typed(jsontext.parse(text)) == typed(json.loads(text))
 
 
 @given(st.binary(max_size=12) | st.text('{}[]":,\\u0123456789.eE+-dDnaulN \n\x00\ud800', max_size=12))
