@@ -6,6 +6,8 @@ Pure. A key holds no text that could be read back. Not concerned with where keys
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
 
 from bridge.model import Webhook
 
@@ -14,7 +16,7 @@ KEY_SIZE = 16
 
 def signed_webhook(source: str, webhook_id: str) -> bytes:
     """A webhook whose id its signature covers: the same id is the same webhook, whatever its other bytes."""
-    return _key("webhook-id", source, webhook_id)
+    return _key(_head("webhook-id", source), webhook_id)
 
 
 def unsigned_webhook(source: str, topic: str | None, webhook_id: str, body: bytes) -> tuple[bytes, bytes]:
@@ -24,12 +26,13 @@ def unsigned_webhook(source: str, topic: str | None, webhook_id: str, body: byte
     the same one.
     """
     digest = hashlib.sha256(body).hexdigest()
-    return _key("webhook-id-body", source, webhook_id, digest), _key("webhook-topic-body", source, topic or "", digest)
+    named = _key(_head("webhook-id-body", source), webhook_id, digest)
+    return named, _key(_head("webhook-topic-body", source), topic or "", digest)
 
 
 def nameless_webhook(source: str, topic: str | None, body: bytes) -> bytes:
     """A webhook that carries no id: its topic and bytes are what it is."""
-    return _key("webhook-topic-body", source, topic or "", hashlib.sha256(body).hexdigest())
+    return _key(_head("webhook-topic-body", source), topic or "", hashlib.sha256(body).hexdigest())
 
 
 def identity(webhook: Webhook) -> tuple[bytes, ...]:
@@ -39,19 +42,32 @@ def identity(webhook: Webhook) -> tuple[bytes, ...]:
 
 def event(door: str, event_id: str) -> bytes:
     """An event_id as one API key or one source uses it."""
-    return _key("event", door, event_id)
+    return _key(_head("event", door), event_id)
 
 
 def conversion(scope: str, event_type: str, key: str, *, test: bool) -> bytes:
     """A conversion: an order id or a mapping's dedupe key. Test and live never meet."""
-    return _key("conversion", scope, "test" if test else "live", event_type, key)
+    return _key(_head("conversion", scope, "test" if test else "live"), event_type, key)
 
 
 def idempotency(door: str, path: str, key: str) -> bytes:
     """An Idempotency-Key as one API key uses it on one endpoint."""
-    return _key("idempotency", door, path, key)
+    return _key(_head("idempotency", door, path), key)
 
 
-def _key(*parts: str) -> bytes:
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return hashlib.sha256(b"".join([len(part).to_bytes(4, "big") + part for part in encoded])).digest()[:KEY_SIZE]
+def _key(head: bytes, *parts: str) -> bytes:
+    return hashlib.sha256(_joined(head, parts)).digest()[:KEY_SIZE]
+
+
+@lru_cache(maxsize=64)
+def _head(*parts: str) -> bytes:
+    """How all keys of a kind behind one door begin."""
+    return _joined(b"", parts)
+
+
+def _joined(text: bytes, parts: Sequence[str]) -> bytes:
+    """Each part behind its length, so that no two lists of parts read the same."""
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        text += len(encoded).to_bytes(4, "big") + encoded
+    return text
