@@ -245,14 +245,17 @@ class Track:
 
     def _events(self, content: bytes, caller: Caller, endpoint: Endpoint, now: datetime) -> list[Event]:
         documents = endpoint.documents(_parsed(content))
+        plain = contract.is_plain(content)
+        door = caller.door
         events: list[Event] = []
         wrong: dict[int, str] = {}
         for index, document in enumerate(documents):
-            name = contract.new_id(now, self.luck())
+            named = isinstance(document, dict) and document.get("event_id")
             try:
                 events.append(
                     contract.event(
-                        document, door=caller.door, scope=caller.scope, received_at=now, default_id=name
+                        document, door=door, scope=caller.scope, received_at=now,
+                        default_id=named or contract.new_id(now, self.luck()), plain=plain,
                     )
                 )  # fmt: skip
             except NotAnEvent as error:

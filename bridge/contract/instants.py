@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from bridge.contract.schema import SCHEMA
 
@@ -15,6 +16,7 @@ _SECOND = timedelta(seconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=16)  # an event's is asked for twice: whether it is one, and which
 def instant(text: str) -> datetime | None:
     """The instant that an ISO 8601 text names, in UTC; None where it names none.
 

@@ -11,18 +11,23 @@ _PARTS = ("properties", "user_data", "context", "consent")
 
 
 def without_nulls(raw: Json) -> Json:
-    """A copy without null fields in the event, its parts and its items; anything that is no object as it is."""
+    """A copy without null fields in the event, its parts and its items; anything that is no object as it is.
+
+    A part or an item that held none is not copied.
+    """
     if not isinstance(raw, dict):
         return raw
-    document = _fields(raw)
+    document = {name: value for name, value in raw.items() if value is not None}
     for part in _PARTS:
         if part in document:
             document[part] = _fields(document[part])
     properties = document.get("properties")
     if isinstance(properties, dict) and isinstance(properties.get("items"), list):
-        properties["items"] = [_fields(item) for item in properties["items"]]
+        document["properties"] = properties | {"items": [_fields(item) for item in properties["items"]]}
     return document
 
 
 def _fields(raw: Json) -> Json:
-    return {name: value for name, value in raw.items() if value is not None} if isinstance(raw, dict) else raw
+    if not isinstance(raw, dict) or None not in raw.values():
+        return raw
+    return {name: value for name, value in raw.items() if value is not None}

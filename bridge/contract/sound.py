@@ -20,15 +20,19 @@ DEEPEST = 64
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def surely_sound(text: bytes) -> bool:
-    """Whether a document that was written as `text` needs no closer look: quick, and wrong only by saying no."""
+def is_plain(text: bytes) -> bool:
+    """Whether a JSON text surely holds no null, no U+0000 and nothing that is no number; wrong only by saying no."""
     return not (
-        text.count(b"{") + text.count(b"[") > DEEPEST
-        or b"\\u0000" in text
-        or b"null" in text
-        or b"NaN" in text
-        or b"Infinity" in text
+        b"null" in text
+        or (b"\\" in text and b"\\u0000" in text)  # one letter is found in a fraction of the time
+        or (b"N" in text and b"NaN" in text)
+        or (b"I" in text and b"Infinity" in text)
     )
+
+
+def is_shallow(text: bytes) -> bool:
+    """Whether a JSON text surely has no more levels than an event may have; wrong only by saying no."""
+    return text.count(b"{") + text.count(b"[") <= DEEPEST
 
 
 def unsound(raw: Json) -> Iterator[EventProblem]:

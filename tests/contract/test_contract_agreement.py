@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,12 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge import jsontext
-from bridge.contract import FIELDS, SCHEMA, event, problems
+from bridge.contract import FIELDS, SCHEMA, event, is_plain, problems
 from bridge.contract.fits import compiled, fits
 from bridge.contract.verdict import judge
 from bridge.errors import NotAnEvent
 from bridge.jsontext import Json
-from bridge.model import Event
+from bridge.model import Event, EventProblem
 
 NOW = datetime(2024, 1, 15, 14, 30, 45, tzinfo=UTC)
 
@@ -50,6 +51,13 @@ DOCUMENTS = _field((), "object")
 
 def made(raw: Json) -> Event:
     return event(raw, door="key:a", scope="track", received_at=NOW, default_id="evt_1")
+
+
+def come_to(raw: Json, *, plain: bool) -> Event | tuple[EventProblem, ...]:
+    try:
+        return event(raw, door="key:a", scope="track", received_at=NOW, default_id="evt_1", plain=plain)
+    except NotAnEvent as refused:
+        return refused.problems
 
 
 @settings(max_examples=200, deadline=None)
@@ -86,6 +94,21 @@ def test_an_event_is_made_exactly_when_there_is_no_problem(raw: Json) -> None:
         read = made(again)
         assert replace(read, text=b"") == replace(one, text=b"")  # a float may be spelt 1e16 or 1E+16
         assert made(jsontext.parse(read.text)) == read
+
+
+@settings(max_examples=200, deadline=None)
+@given(DOCUMENTS)
+@example({"event_type": "p", "a": "\x00"})
+@example({"event_type": "p", "properties": {"items": [{"b": None}], "currency": "eur"}})
+@example({"event_type": "p", "context": {"session_id": "s"}, "user_data": {"email": None}})
+def test_what_was_read_from_a_plain_text_needs_no_closer_look(document: Json) -> None:
+    try:
+        text = json.dumps(document, default=str).encode()
+        raw = jsontext.parse(text)
+    except ValueError:
+        return
+    assert come_to(raw, plain=is_plain(text)) == come_to(raw, plain=False)
+    assert raw == jsontext.parse(text)
 
 
 def test_a_keyword_that_the_fast_checker_does_not_know_cannot_slip_into_the_schema() -> None:
