@@ -144,5 +144,10 @@ def _digits(value: float | Decimal) -> str:
 
 def _hashed(person: Mapping[str, Json]) -> tuple[str, ...]:
     """The fields that arrived as SHA-256."""
-    long = [(name, value) for name, value in person.items() if isinstance(value, str) and len(value) == _HASH_LENGTH]
-    return tuple([name for name, value in long if _HASHED.fullmatch(value)])
+    return tuple(
+        [
+            name
+            for name, value in person.items()
+            if isinstance(value, str) and len(value) == _HASH_LENGTH and _HASHED.fullmatch(value)
+        ]
+    )
