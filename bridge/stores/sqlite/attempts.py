@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from bridge.model import Attempt, DeliveryState, Settled
 from bridge.store import Standing
@@ -41,8 +42,7 @@ def record(  # noqa: PLR0913  the promise's own arguments
     stand(db, standing)
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(NamedTuple):
     """What may become of many deliveries at once."""
 
     state: DeliveryState
@@ -78,7 +78,7 @@ def lost(  # noqa: PLR0913  the columns of an attempt
     db.execute(f"UPDATE deliveries SET last_attempt = ? WHERE {under}", (number, *left))  # noqa: S608  the same
 
 
-def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *, now: datetime) -> list[Settled]:
+def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *, now: datetime) -> Sequence[Settled]:
     """What became of the deliveries; one that was sent with an older text than its event has now is due again."""
     numbers = json.dumps([one.number for one in settled])
     found = db.execute(
@@ -86,6 +86,8 @@ def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *
         (numbers, token),
     )
     stale = {number for (number,) in found}
+    if not stale:
+        return settled
     return [
         Settled(one.number, DeliveryState.PENDING, next_attempt_at=now)
         if one.number in stale and one.state is not DeliveryState.PENDING
