@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -17,13 +18,14 @@ _SIZES = (100, 10, 1)
 
 def insert(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]], then: str = "") -> None:
     """Insert the rows, all of the same length, by `INSERT INTO {into} VALUES … {then}`."""
-    if not rows:
-        return
-    row = f"({', '.join('?' * len(rows[0]))})"
     for chunk in _chunks(rows):
-        values = ", ".join([row] * len(chunk))
-        statement = f"INSERT INTO {into} VALUES {values} {then}"  # noqa: S608  what a verb of ours says, and marks
-        db.execute(statement, tuple(chain.from_iterable(chunk)))
+        db.execute(_inserting(into, len(chunk), len(chunk[0]), then), tuple(chain.from_iterable(chunk)))
+
+
+@lru_cache(maxsize=64)
+def _inserting(into: str, rows: int, columns: int, then: str) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {then}"  # noqa: S608  what a verb of ours says, and marks
 
 
 def found(db: sqlite3.Connection, select: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:

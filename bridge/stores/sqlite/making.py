@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 
 from bridge import ledger
 from bridge.errors import IdempotencyConflict
@@ -89,11 +90,11 @@ def accept(
 def _taken(
     db: sqlite3.Connection, asked: Sequence[Asked], *, window: timedelta
 ) -> list[tuple[Accepted, ...] | Exception]:
-    made = [Made(routed, ms(one.now)) for one in asked for routed in one.events]
+    made = [Made(routed, at) for one in asked for at in (ms(one.now),) for routed in one.events]
     accepted = iter(take(db, made, window=window))
     answers: list[tuple[Accepted, ...] | Exception] = []
     for one in asked:
-        answer = tuple(next(accepted) for _ in one.events)
+        answer = tuple(islice(accepted, len(one.events)))
         answers.append(answer)
         if one.idempotency is not None:
             packed = json.dumps([(each.event_id, each.duplicate_of) for each in answer])
@@ -197,9 +198,9 @@ class _Making:
 
     def __init__(self, db: sqlite3.Connection, made: Sequence[Made], window: int) -> None:
         self._db = db
-        self._made = [(one, ledger.event(one.routed.event.door, one.routed.event.id)) for one in made]
+        self._made = [(one, one.routed.event, ledger.event(one.routed.event.door, one.routed.event.id)) for one in made]
         self._window = window
-        keys = [key for one, named in self._made for key in (named, *one.routed.event.claims)]
+        keys = sorted([key for _, event, named in self._made for key in (named, *event.claims)])  # found sooner so
         select = "SELECT key, number, at FROM ledger WHERE key"
         self._ledger: dict[bytes, tuple[int, int]] = {key: (n, at) for key, n, at in bulk.found(db, select, keys)}
         self._new: dict[bytes, tuple[int, int]] = {}
@@ -211,9 +212,9 @@ class _Making:
 
     def all(self) -> tuple[Accepted, ...]:
         """Decide on each in turn, then write all of it."""
-        accepted = tuple(self._one(one, named) for one, named in self._made)
+        accepted = tuple([self._one(one, event, named) for one, event, named in self._made])
         bulk.insert(self._db, f"events ({_ROW})", self._rows)
-        ledger_rows = [(key, *entry) for key, entry in self._new.items()]
+        ledger_rows = sorted([(key, number, at) for key, (number, at) in self._new.items()])
         bulk.insert(
             self._db, "ledger", ledger_rows, "ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at"
         )
@@ -221,34 +222,30 @@ class _Making:
         deliver(self._db, self._deliveries)
         return accepted
 
-    def _one(self, made: Made, named: bytes) -> Accepted:
-        event = made.routed.event
+    def _one(self, made: Made, event: Event, named: bytes) -> Accepted:
         if named in self._ledger:
             return Accepted(event.id, self._original_of(self._ledger[named][0]))
-        original = self._original(event, since=made.at - self._window)
+        held = self._held(event.claims, since=made.at - self._window)
+        original = self._original(event, min(held.values())) if held else None
         self._number = number = self._number + 1
-        self._rows.append(_row(number, made, original))
+        self._rows.append(_row(number, made, event, original))
         self._here[number] = event, original.id if original else None
-        self._enter(named, number, made.at)
+        self._ledger[named] = self._new[named] = number, made.at
         for key in event.claims:
-            if not self._is_held(key, since=made.at - self._window):
+            if key not in held:
                 # a duplicate's go to the original, so that the next of kin meets it too
-                self._enter(key, original.number if original else number, made.at)
+                self._ledger[key] = self._new[key] = original.number if original else number, made.at
         if original is None:
-            self._deliveries += [(number, route, made.at) for route in made.routed.routes]
+            for route in made.routed.routes:
+                self._deliveries.append((number, route, made.at))
         return Accepted(event.id, original.id if original else None)
 
-    def _enter(self, key: bytes, number: int, at: int) -> None:
-        self._ledger[key] = self._new[key] = number, at
+    def _held(self, claims: Sequence[bytes], *, since: int) -> dict[bytes, int]:
+        """Which claims were taken within the window, and by which events."""
+        return {key: entry[0] for key in claims if (entry := self._ledger.get(key)) and entry[1] > since}
 
-    def _is_held(self, key: bytes, *, since: int) -> bool:
-        return key in self._ledger and self._ledger[key][1] > since
-
-    def _original(self, event: Event, *, since: int) -> _Original | None:
-        """The oldest event that holds one of the event's claims, if any was taken within the window."""
-        number = min((self._ledger[key][0] for key in event.claims if self._is_held(key, since=since)), default=None)
-        if number is None:
-            return None
+    def _original(self, event: Event, number: int) -> _Original:
+        """The oldest event that holds one of the event's claims."""
         if number in self._here:
             first = self._here[number][0]
             return _Original(number, first.id, first.value, first.currency)
@@ -270,8 +267,7 @@ _ROW = """
 """
 
 
-def _row(number: int, made: Made, original: _Original | None) -> tuple[object, ...]:
-    event = made.routed.event
+def _row(number: int, made: Made, event: Event, original: _Original | None) -> tuple[object, ...]:
     return (
         number, event.id, event.door, text(event.event_type), event.test, event.text, ms(event.occurred_at), made.at,
         maybe_text(event.order_id), event.value, event.currency, pack(event.notes), pack(event.hashed),
@@ -294,6 +290,10 @@ def _amount(value: str | None) -> Decimal | str | None:
 # ----------------------------------------------------------------------------------------------------- deliveries
 
 
+_PENDING = DeliveryState.PENDING.value
+_SKIPPED = DeliveryState.SKIPPED.value
+
+
 def deliver(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) -> None:
     """Make deliveries: of an event by number, by a route, at an instant; each due after all that were made before it."""
     if not wanted:
@@ -307,8 +307,8 @@ def deliver(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) ->
             last_due = lasts.get(route.destination)
             due = last_due if last_due is not None and at < last_due <= at + AHEAD_MS else at
             lasts[route.destination] = due
-        state = DeliveryState.PENDING if route.skip is None else DeliveryState.SKIPPED
-        rows.append((event, route.destination, state.value, maybe_text(route.skip), due, at))
+        state = _PENDING if route.skip is None else _SKIPPED
+        rows.append((event, route.destination, state, maybe_text(route.skip), due, at))
     bulk.insert(
         db, "deliveries (event, destination, state, reason, due, created_at)", rows,
         "ON CONFLICT (event, destination) DO NOTHING",
