@@ -33,7 +33,7 @@ from store_made import (
 )
 
 from bridge.errors import BodyGone
-from bridge.model import Accepted, Attempt, DeliveryState, Routed, Settled
+from bridge.model import Accepted, Attempt, DeliveryState, Routed, Settled, Wanting
 from bridge.store import DeliveryDetail, EventDetail, Filter, Idempotency, Keeping, Outcome, Store, WebhookDetail
 from bridge.stores.sqlite import SqliteStore
 from bridge.stores.sqlite.purging import FREE_PAGES, STEP_BYTES
@@ -243,6 +243,23 @@ def test_a_conversion_is_known_after_its_event_was_purged(tell: Tell) -> None:
         assert await store.accept([routed("e", order("1"))], now=later) == (Accepted("e"),)
         assert await listed(store) == ([], ["f"])
         assert await sent(store, now=later) == []
+
+    tell(story)
+
+
+def test_what_waits_for_a_conversion_whose_event_was_purged_is_due_when_its_like_is_kept(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await store.accept([routed("e", order("1"))], now=NOW)
+        await sent(store)
+        later = NOW + 100 * DAY
+        await swept(store, later)
+        (kept,) = await keep(store, webhook("refund", at=later))
+        await store.claim_webhooks(now=later, limit=10, lease=LEASE)
+        await store.postpone(kept.number, Wanting(order("1"), "purchase", later + DAY), now=later)
+        assert await store.claim_webhooks(now=later + 2 * LEASE, limit=10, lease=LEASE) == ()
+        await store.accept([routed("f", order("1"))], now=later + 2 * LEASE)
+        (found,) = await store.claim_webhooks(now=later + 2 * LEASE, limit=10, lease=LEASE)
+        assert found.id == "refund"
 
     tell(story)
 

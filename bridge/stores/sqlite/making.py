@@ -209,6 +209,8 @@ class _Making:
         """What was just made, by its number: an event, and the id of its original."""
         self._rows: list[tuple[object, ...]] = []
         self._deliveries: list[tuple[int, Route, int]] = []
+        self._claims: list[tuple[bytes, int]] = []
+        """What the new events claim, also what others hold, and when."""
 
     def all(self) -> tuple[Accepted, ...]:
         """Decide on each in turn, then write all of it."""
@@ -218,7 +220,7 @@ class _Making:
         bulk.insert(
             self._db, "ledger", ledger_rows, "ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at"
         )
-        waiting.wake(self._db, [(key, at) for key, (_, at) in self._new.items()])
+        waiting.wake(self._db, self._claims)
         deliver(self._db, self._deliveries)
         return accepted
 
@@ -232,6 +234,7 @@ class _Making:
         self._here[number] = event, original.id if original else None
         self._ledger[named] = self._new[named] = number, made.at
         for key in event.claims:
+            self._claims.append((key, made.at))
             if key not in held:
                 # a duplicate's go to the original, so that the next of kin meets it too
                 self._ledger[key] = self._new[key] = original.number if original else number, made.at
