@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import TextIO
@@ -22,12 +23,19 @@ _is_plain = re.compile(r"[A-Za-z0-9_.:/+*#@-]+").fullmatch
 
 def line(what: str, **fields: object) -> None:
     """Write one line: what happened, then its fields; those that are None are left out."""
+    lines(what, [fields])
+
+
+def lines(what: str, each: Iterable[Mapping[str, object]]) -> None:
+    """The same for all that happened at one moment, each with fields of its own."""
     if LOGGER.isEnabledFor(logging.INFO):
+        texts = [_spelt(what, fields) for fields in each]
         match LOGGER.handlers:
             case [_Lines() as ours]:  # straight there: a record of `logging` costs more than the line
-                ours.put(time.time(), "info", _spelt(what, fields))
+                ours.put(time.time(), "info", texts)
             case _:
-                LOGGER.info("%s", _spelt(what, fields))
+                for text in texts:
+                    LOGGER.info("%s", text)
 
 
 def trouble(what: str, **fields: object) -> None:
@@ -74,14 +82,16 @@ class _Lines(logging.Handler):
         self._stamp = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.put(record.created, record.levelname.lower(), record.getMessage())
+        self.put(record.created, record.levelname.lower(), [record.getMessage()])
         if record.levelno > logging.INFO:
             self.flush()
 
-    def put(self, at: float, level: str, text: str) -> None:
-        """A line, said at so many seconds since 1970."""
-        self._waiting.append(f"{self._stamped(at)}Z {level} {text}\n")
-        if len(self._waiting) == 1:
+    def put(self, at: float, level: str, texts: Sequence[str]) -> None:
+        """Lines, said at so many seconds since 1970."""
+        before = f"{self._stamped(at)}Z {level}"
+        fresh = not self._waiting
+        self._waiting += [f"{before} {text}\n" for text in texts]
+        if fresh:
             try:
                 asyncio.get_running_loop().call_soon(self.flush)
             except RuntimeError:
@@ -103,7 +113,7 @@ class _Lines(logging.Handler):
         return f"{self._stamp}.{int((at - second) * 1000):03d}"
 
 
-def _spelt(what: str, fields: dict[str, object]) -> str:
+def _spelt(what: str, fields: Mapping[str, object]) -> str:
     text = what
     for key, value in fields.items():
         if value is not None:

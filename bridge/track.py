@@ -222,11 +222,16 @@ class Track:
         except StoreUnavailable as error:
             raise self._unavailable(error, now) from None
         self.woke()
-        for event, one in zip(events, accepted, strict=True):
-            log.line(
-                "event.taken", id=one.event_id, key=caller.name, type=event.event_type, test=event.test or None,
-                duplicate_of=one.duplicate_of,
-            )  # fmt: skip
+        log.lines(
+            "event.taken",
+            [
+                {
+                    "id": one.event_id, "key": caller.name, "type": event.event_type, "test": event.test or None,
+                    "duplicate_of": one.duplicate_of,
+                }
+                for event, one in zip(events, accepted, strict=True)
+            ],
+        )  # fmt: skip
         return accepted
 
     def _caller(self, http: HttpRequest) -> Caller:

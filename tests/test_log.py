@@ -21,11 +21,11 @@ def lines() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             found.append(record.getMessage())
 
-    before = log.LOGGER.handlers[:], log.LOGGER.level
+    before = log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate
     log.LOGGER.handlers[:] = [Collecting()]
     log.LOGGER.setLevel(logging.INFO)
     yield found
-    log.LOGGER.handlers[:], log.LOGGER.level = before
+    log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate = before
 
 
 def test_fields_stand_as_key_value_and_none_is_left_out(lines: list[str]) -> None:
@@ -51,6 +51,18 @@ def test_a_clock_that_jumps_back_does_not_silence_trouble(lines: list[str]) -> N
     seldom.trouble("store.full", now=NOW)
     seldom.trouble("store.full", now=NOW - timedelta(hours=1))
     assert lines == ["store.full", "store.full"]
+
+
+def test_what_happens_to_many_at_one_moment_is_a_line_each(
+    lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    each: list[dict[str, object]] = [{"id": "e 1", "test": None}, {"id": "e2", "test": True}]
+    expected = ['event.taken id="e 1"', "event.taken id=e2 test=True"]
+    log.lines("event.taken", each)
+    assert lines == expected
+    log.start()
+    log.lines("event.taken", each)
+    assert [line.split("Z info ")[1] for line in capsys.readouterr().err.splitlines()] == expected
 
 
 def test_lines_go_to_standard_error_with_their_utc_time(capsys: pytest.CaptureFixture[str]) -> None:
