@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import select
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import TextIO
@@ -19,6 +20,7 @@ from typing import TextIO
 LOGGER = logging.getLogger("trackbridge")
 SERVER = logging.getLogger("uvicorn.error")
 _is_plain = re.compile(r"[A-Za-z0-9_.:/+*#@-]+").fullmatch
+_WHOLE = select.PIPE_BUF
 
 
 def line(what: str, **fields: object) -> None:
@@ -101,8 +103,9 @@ class _Lines(logging.Handler):
         with self.lock or nullcontext():
             lines, self._waiting = self._waiting, []
             with suppress(OSError, ValueError):  # nobody reads it any more
-                self._stream.write("".join(lines))
-                self._stream.flush()
+                for part in _parts("".join(lines)):
+                    self._stream.write(part)
+                    self._stream.flush()
 
     def _stamped(self, at: float) -> str:
         """The UTC time to the millisecond; most lines share their second with the one before."""
@@ -111,6 +114,15 @@ class _Lines(logging.Handler):
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._stamp}.{int((at - second) * 1000):03d}"
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Whole lines, as many at a time as a pipe takes whole: other processes write to the same one."""
+    while len(text) > _WHOLE:
+        end = (text.rfind("\n", 0, _WHOLE) + 1) or (text.find("\n") + 1)
+        yield text[:end]
+        text = text[end:]
+    yield text
 
 
 def _spelt(what: str, fields: Mapping[str, object]) -> str:

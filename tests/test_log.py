@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +77,32 @@ def test_lines_go_to_standard_error_with_their_utc_time(capsys: pytest.CaptureFi
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.endswith("Z warning store.full\n")
+
+
+CHATTERING = """
+import asyncio, sys
+from bridge import log
+
+async def chattering():
+    for _ in range(60):
+        for _ in range(100):
+            log.line("said", text=sys.argv[1] * 97)
+        await asyncio.sleep(0)
+
+log.start()
+asyncio.run(chattering())
+"""
+
+
+def test_lines_that_several_processes_write_at_once_to_one_pipe_stay_whole() -> None:
+    readable, written = os.pipe()
+    here = Path(__file__).parents[1]
+    started = [
+        subprocess.Popen([sys.executable, "-c", CHATTERING, letter], stderr=written, cwd=here) for letter in "abcd"
+    ]
+    os.close(written)
+    with open(readable) as pipe:  # noqa: PTH123  it is no path
+        lines = pipe.read().splitlines()
+    assert [one.wait(60) for one in started] == [0, 0, 0, 0]
+    assert len(lines) == 4 * 60 * 100
+    assert {line.partition(" info ")[2] for line in lines} == {f"said text={letter * 97}" for letter in "abcd"}

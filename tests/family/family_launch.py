@@ -1,4 +1,8 @@
-"""`serve` as it is, but FAMILY_STALLED seconds count as a hang, and FAMILY_BROKEN is why no child can open its store."""
+"""`serve` as it is, but with what FAMILY_… says.
+
+FAMILY_STALLED: seconds that count as a hang; FAMILY_FAREWELL: seconds that a child has to end; FAMILY_BROKEN: why no
+child can open its store.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,13 @@ from typing import NoReturn
 from bridge import cli, health
 from bridge.cli import lives
 from bridge.errors import StoreUnavailable
+from bridge.processes import parent
 
 
 def main() -> int:
     """Serve."""
     health.STALLED = timedelta(seconds=float(os.environ.get("FAMILY_STALLED", "30")))
+    parent.FAREWELL = float(os.environ.get("FAMILY_FAREWELL", "45"))
     why = os.environ.get("FAMILY_BROKEN")
     if why:
 

@@ -161,6 +161,17 @@ def test_a_signal_to_stop_that_reaches_every_process_at_once_ends_them_gracefull
     gone(everybody)
 
 
+def test_one_that_does_not_end_is_killed_and_the_exit_status_tells(tmp_path: Path) -> None:
+    with serving(tmp_path, SETTINGS | {"FAMILY_FAREWELL": "1"}, program=LAUNCH) as bridge:
+        [hung] = workers(bridge)
+        everybody = children(bridge)
+        os.kill(hung, signal.SIGSTOP)
+        assert bridge.stop() == 1
+    assert not any(map(is_alive, everybody))
+    [line] = told(bridge, "process.killed")
+    assert "process=worker-1" in line
+
+
 def test_a_child_that_cannot_start_ends_serve_with_its_reason_in_one_line(tmp_path: Path) -> None:
     broken = serving(tmp_path, SETTINGS | {"FAMILY_BROKEN": "no room for more"}, program=LAUNCH)
     with pytest.raises(AssertionError, match="serve did not start") as stopped, broken:
