@@ -27,7 +27,6 @@ from bridge.errors import IdempotencyConflict, NotAnEvent, StoreUnavailable
 from bridge.jsontext import Json
 from bridge.model import Accepted, Event, Route, Routed
 from bridge.store import Idempotency, Store
-from bridge.turns import Waiting
 
 __all__ = ["EXCEPTION_HANDLERS", "Caller", "Callers", "Watching", "routes"]
 
@@ -59,17 +58,16 @@ def routes(  # noqa: PLR0913  what it knows of the world, all by name
     luck: Callable[[], str],
     woke: Callable[[], None],
     watching: Watching,
-    waiting: Waiting | None = None,
     ticks: Callable[[], float] = monotonic,
     patience: float = body.PATIENCE,
 ) -> list[HttpRoute]:
     """Both endpoints.
 
     `route` says where a caller's event goes, `luck` makes 12 random letters of [a-z0-9], `woke` is called when events
-    were taken, `waiting` counts the requests that have no answer yet. `ticks` is a clock in seconds that never goes back, for the rate; `patience` is how many seconds a
-    body may take.
+    were taken. `ticks` is a clock in seconds that never goes back, for the rate; `patience` is how many seconds a body
+    may take.
     """
-    track = Track(store, callers, route, clock, luck, woke, watching, waiting or Waiting(), ticks, patience)
+    track = Track(store, callers, route, clock, luck, woke, watching, ticks, patience)
     return [
         HttpRoute(_ONE.path, track.one, methods=["POST"]),
         HttpRoute(_BATCH.path, track.batch, methods=["POST"]),
@@ -170,7 +168,6 @@ class Track:
     luck: Callable[[], str]
     woke: Callable[[], None]
     watching: Watching
-    waiting: Waiting
     ticks: Callable[[], float]
     patience: float
     seldom: log.Seldom = field(default_factory=log.Seldom)
@@ -215,8 +212,7 @@ class Track:
         events = self._events(content, caller, endpoint, now)
         routed = [Routed(event, self.route(event, caller)) for event in events]
         try:
-            with self.waiting:
-                accepted = await self.store.accept(routed, now=now, idempotency=idempotency)
+            accepted = await self.store.accept(routed, now=now, idempotency=idempotency)
         except IdempotencyConflict:
             raise Refusal(422, "this Idempotency-Key came with another body before; use a new key") from None
         except StoreUnavailable as error:

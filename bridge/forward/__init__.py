@@ -27,10 +27,7 @@ _POLICY = Policy()
 
 
 class Forwarder:
-    """All lanes of one process. `run` goes on until `stop`.
-
-    `requests` says how many requests wait for their answers now: they go first.
-    """
+    """All lanes of one process. `run` goes on until `stop`."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -44,7 +41,6 @@ class Forwarder:
         luck: Callable[[], float] = random.random,
         policy: Policy = _POLICY,
         idle: timedelta = IDLE,
-        requests: Callable[[], int] = lambda: 0,
     ) -> None:
         self._clock = clock
         self._policy = policy
@@ -58,7 +54,6 @@ class Forwarder:
             policy=policy,
             idle=idle,
             seldom=log.Seldom(),
-            requests=requests,
         )
         self._lanes = [
             Lane(destination, world, turn)

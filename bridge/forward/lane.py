@@ -42,9 +42,6 @@ BREATH = timedelta(milliseconds=20)
 """Between two claims that found nothing, however often the lane is woken."""
 STANDOFF = timedelta(milliseconds=100)
 """Between two claims when something is due but not to be had: another lane, or another process, has its turn."""
-LOOK = timedelta(milliseconds=1)
-LOOKS = 50
-"""How often a lane looks, at most, whether requests still wait, before it makes one of its own."""
 BACKLOG = timedelta(minutes=5)
 """How old the oldest must be for something new to overtake it."""
 NEWEST_EVERY = 5
@@ -73,8 +70,6 @@ class World:
     policy: Policy
     idle: timedelta
     seldom: log.Seldom
-    requests: Callable[[], int]
-    """How many requests of this process wait for their answers now: they go first."""
 
 
 class Lane:
@@ -118,7 +113,6 @@ class Lane:
             await self._slept(min(held, self._world.idle))
             return
         self._wake.clear()
-        await self._stood_back()
         if self._stopping:
             return
         claimed = await self._claimed()
@@ -126,13 +120,6 @@ class Lane:
             await self._rest()
         else:
             await self._attempt(claimed, send)
-
-    async def _stood_back(self) -> None:
-        """Until no request waits for its answer, or they had their time."""
-        for _ in range(LOOKS):
-            if not self._world.requests():
-                return
-            await self._slept(LOOK)
 
     async def _claimed(self) -> Claimed | None:
         destination, now = self._destination, self._world.clock()

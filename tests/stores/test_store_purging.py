@@ -7,6 +7,7 @@ import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -255,7 +256,8 @@ def test_what_waits_for_a_conversion_whose_event_was_purged_is_due_when_its_like
         await swept(store, later)
         (kept,) = await keep(store, webhook("refund", at=later))
         await store.claim_webhooks(now=later, limit=10, lease=LEASE)
-        await store.postpone(kept.number, Wanting(order("1"), "purchase", later + DAY), now=later)
+        wanting = Wanting(order("1"), "purchase", later + DAY)
+        await store.settle([Outcome(replace(webhook("refund"), number=kept.number), wanting)], now=later)
         assert await store.claim_webhooks(now=later + 2 * LEASE, limit=10, lease=LEASE) == ()
         await store.accept([routed("f", order("1"))], now=later + 2 * LEASE)
         (found,) = await store.claim_webhooks(now=later + 2 * LEASE, limit=10, lease=LEASE)

@@ -255,6 +255,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what is under way and let the file go; once more does nothing."""
+        await self._webhooks.last()
+        await self._events.last()
         await asyncio.to_thread(self._closed)
 
     def _closed(self) -> None:

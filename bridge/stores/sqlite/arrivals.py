@@ -1,7 +1,8 @@
 """What callers bring goes to be written in groups, and each gets an answer of its own.
 
-A group is what came in one round of the event loop, or while the group before it was written: there is no timer, and
-nobody who comes alone waits for company. Not concerned with what is brought, nor with who writes it.
+A group is what came in a few rounds of the event loop, and while the group before it was written. There is no timer: a
+round in which nobody comes is over in microseconds, while a group costs as much as several requests. Not concerned with
+what is brought, nor with who writes it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ Ask: TypeAlias = "Callable[[Sequence[Q], float, Then[A]], None]"
 """Hands a group over, with when its oldest came. Raises StoreUnavailable where it is not taken."""
 _Caller: TypeAlias = "tuple[Q, asyncio.Future[A], float]"
 """What somebody brings who waits, and since when."""
+_SHORTLY = 0.001
 MOST = 1000
 """Callers in one group."""
+ROUNDS = 8
+"""Of the event loop, in which a group gathers: those who are answered together mostly come again together."""
 
 
 def tell(loop: asyncio.AbstractEventLoop, then: Callable[[A], None], what: A) -> None:
@@ -72,8 +76,21 @@ class Arrivals(Generic[Q, A]):
         queue.waiting.append((one, future, time.monotonic()))
         if not queue.busy:
             queue.busy = True
-            loop.call_soon(self._next, queue)
+            loop.call_soon(self._gather, queue, ROUNDS)
         return await future
+
+    async def last(self) -> None:
+        """Return when all who wait in this event loop have their answers."""
+        queue = self._queues.get(asyncio.get_running_loop())
+        while queue is not None and (queue.busy or queue.waiting):  # noqa: ASYNC110  once, when a store is closed
+            await asyncio.sleep(_SHORTLY)
+
+    def _gather(self, queue: _Queue[Q, A], rounds: int) -> None:
+        """Go round a few times more, then hand over who has come."""
+        if rounds > 1 and len(queue.waiting) < MOST:
+            asyncio.get_running_loop().call_soon(self._gather, queue, rounds - 1)
+        else:
+            self._next(queue)
 
     def _admit(self, queue: _Queue[Q, A]) -> None:
         if len(queue.waiting) >= self._limit:
@@ -93,7 +110,7 @@ class Arrivals(Generic[Q, A]):
         group, queue.waiting = waiting[:MOST], waiting[MOST:]
         queue.busy = bool(group)
         if group:
-            self._write(group, lambda: self._next(queue))
+            self._write(group, lambda: self._gather(queue, ROUNDS))
 
     def _write(self, group: list[_Caller[Q, A]], then: Callable[[], None]) -> None:
         try:
@@ -102,17 +119,15 @@ class Arrivals(Generic[Q, A]):
             self._answered(group, error, then)
 
     def _answered(self, group: list[_Caller[Q, A]], answers: Answers[A], then: Callable[[], None]) -> None:
-        """The next group first: it is written while these are answered."""
         if isinstance(answers, Exception):
             self._refused(group, answers)
-            then()
-            return
+        else:
+            for (_, future, _), one in zip(group, answers, strict=True):
+                if isinstance(one, Exception):
+                    _told(future, one)
+                elif not future.done():
+                    future.set_result(one)
         then()
-        for (_, future, _), one in zip(group, answers, strict=True):
-            if isinstance(one, Exception):
-                _told(future, one)
-            elif not future.done():
-                future.set_result(one)
 
     def _refused(self, group: list[_Caller[Q, A]], error: Exception) -> None:
         """Each caller gets an error of its own to raise; a fault that one of them may have brought is looked for."""
