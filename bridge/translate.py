@@ -87,7 +87,7 @@ class Translator:
             except StoreUnavailable as error:
                 self._seldom.trouble("translate.waits", now=self._clock(), why=str(error))
                 busy = 0
-            except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; the lease brings it back
+            except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; what it had comes again
                 self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
                 busy = 0
             if not busy:
@@ -101,7 +101,7 @@ class Translator:
         placing = await self._outcomes(fresh.webhooks)
         await self._settled(settling)
         await self._placed(fresh, placing)
-        return len(claimed) + len(fresh.webhooks)
+        return len(settling) + len(placing)
 
     async def _outcomes(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
         return [Outcome(webhook, await self._decided(webhook)) for webhook in webhooks]

@@ -14,20 +14,21 @@ from datetime import datetime
 
 from bridge.model import Delivery
 from bridge.store import Claimed, Pacing, Standing
-from bridge.stores.sqlite import attempts
+from bridge.stores.sqlite import attempts, bulk
 from bridge.stores.sqlite.clocks import seen
 from bridge.stores.sqlite.columns import instant, length, maybe_instant, ms, span
 from bridge.stores.sqlite.making import AHEAD_MS
 from bridge.stores.sqlite.standings import paused_in_all, stands
 
-Row = tuple[int, int, int | None, str, bytes, int, int | None, int | None]
-"""number, due, together, event_id, text, attempts, first_attempt_at, paused_for"""
+Row = tuple[int, int, int | None, str, int, int | None, int | None, bytes]
+"""number, due, together, event_id, attempts, first_attempt_at, paused_for, text"""
 
 _DUE = """
-    SELECT d.number, d.due, d.together, e.id, e.text, d.attempts, d.first_attempt_at, d.paused_for
+    SELECT d.number, d.due, d.together, e.id, d.attempts, d.first_attempt_at, d.paused_for, e.text
     FROM deliveries AS d JOIN events AS e ON e.number = d.event
     WHERE d.destination = ? AND d.state = 'pending' AND d.due <= ?
 """
+_COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
 
 
 def claim(db: sqlite3.Connection, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
@@ -79,13 +80,17 @@ def _may_claim(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pac
 
 def _due(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> list[Row]:
     """The first that are due and may go together. Of a mixed lot those like the first: the others come next time."""
-    rows: list[Row] = db.execute(f"{_DUE} ORDER BY d.due, d.number LIMIT ?", (destination, at, pacing.limit)).fetchall()
+    which = (destination, at, pacing.limit)
+    rows = _rows(db, f"{_DUE} ORDER BY d.due, d.number LIMIT ?", which)
     if not rows:
         return []
     if _is_backlog(db, rows[0], at=at, pacing=pacing):
-        newest = f"{_DUE} ORDER BY d.created_at DESC, d.number DESC LIMIT ?"
-        return _alike(db.execute(newest, (destination, at, pacing.limit)).fetchall())[::-1]
+        return _alike(_rows(db, f"{_DUE} ORDER BY d.created_at DESC, d.number DESC LIMIT ?", which))[::-1]
     return _alike(rows)
+
+
+def _rows(db: sqlite3.Connection, select: str, which: tuple[str, int, int]) -> list[Row]:
+    return bulk.rows(db, select, which, columns=_COLUMNS, text="text")
 
 
 def _alike(rows: list[Row]) -> list[Row]:
@@ -138,7 +143,7 @@ def _claimed_at(db: sqlite3.Connection, standing: Standing, *, at: int, until: i
 
 
 def _delivery(row: Row, standing: Standing, *, now: datetime) -> Delivery:
-    number, _, together, event_id, text, tries, first_attempt_at, paused_for = row
+    number, _, together, event_id, tries, first_attempt_at, paused_for, text = row
     tried_for = length(0)
     if first_attempt_at is not None:
         pauses = paused_in_all(standing, now) - length(paused_for or 0)
