@@ -6,7 +6,7 @@ Not concerned with what the body says.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Iterable
 from typing import ClassVar, cast
 
 from starlette.datastructures import Headers
@@ -50,12 +50,12 @@ class CutOff(BodyError):
     """The caller went away before the body was there. Nobody will see the answer."""
 
 
-async def read(receive: Receive, headers: Headers, *, limit: int, seconds: float = PATIENCE) -> bytes:
-    """The whole body, at most `limit` bytes of it within `seconds`. Raises BodyError.
+async def read(receive: Receive, scope: Scope, *, limit: int, seconds: float = PATIENCE) -> bytes:
+    """The whole body of the request of that scope, at most `limit` bytes of it within `seconds`. Raises BodyError.
 
     A `Content-Length` beyond the limit is refused before a byte is asked for.
     """
-    if _declared(headers) > limit:
+    if _declared(scope["headers"]) > limit:
         raise _too_large(limit)
     first = Begun(receive())
     if first.message is not None and not first.message.get("more_body", False):
@@ -130,7 +130,7 @@ def unread(headers: Headers, response: Response) -> Response:
     Where the body is small or there is none, the server drops it by itself and the connection goes on; not so where
     the caller waits for `100 Continue`, and may never send it.
     """
-    small = "transfer-encoding" not in headers and _declared(headers) <= SMALL
+    small = "transfer-encoding" not in headers and _declared(headers.raw) <= SMALL
     sure = "expect" not in headers and response.status_code != TooSlow.status
     return response if small and sure else Parting(response)
 
@@ -171,7 +171,9 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the body is over {limit} bytes; send less")
 
 
-def _declared(headers: Headers) -> int:
+def _declared(headers: Iterable[tuple[bytes, bytes]]) -> int:
     """What `Content-Length` says, 0 where it says nothing: the server has refused any that is no number."""
-    length = headers.get("content-length", "")
-    return int(length[:20]) if length.isascii() and length.isdigit() else 0
+    for name, length in headers:
+        if name == b"content-length":
+            return int(length[:20]) if length.isdigit() else 0
+    return 0

@@ -91,7 +91,7 @@ class Receiver:
 
     async def _taken(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
         now = self._clock()
-        request = _request(scope, await body.read(receive, Headers(scope=scope), limit=self._limit))
+        request = _request(scope, await body.read(receive, scope, limit=self._limit))
         reply = source.challenge(request, now=now)
         if reply is not None:
             return "challenge", Response(reply.body, media_type=reply.content_type)

@@ -206,7 +206,7 @@ class Track:
     async def _taken(self, http: HttpRequest, endpoint: Endpoint, caller: Caller) -> Sequence[Accepted]:
         self._pace(caller)
         body.plain(http.headers)
-        content = await body.read(http.receive, http.headers, limit=contract.REQUEST_BYTES, seconds=self.patience)
+        content = await body.read(http.receive, http.scope, limit=contract.REQUEST_BYTES, seconds=self.patience)
         idempotency = _idempotency(http, caller, endpoint, content)
         now = self.clock()
         events = self._events(content, caller, endpoint, now)

@@ -20,10 +20,14 @@ _ANSWER = (
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, and a clock that runs while a head is awaited."""
+    """uvicorn's protocol, and a clock that runs while a head is awaited.
+
+    The clock is set once for many heads: setting one for each would cost every request.
+    """
 
     head_seconds = HEAD_SECONDS
     _clock: asyncio.TimerHandle | None = None
+    _since: float | None = None
     _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -34,7 +38,7 @@ class PatientProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read on, unless the head that is awaited has become too large."""
         super().data_received(data)
-        self._head = 0 if self._clock is None else self._head + len(data)
+        self._head = 0 if self._since is None else self._head + len(data)
         if self._head > HEAD_BYTES and not self.transport.is_closing():
             if not self._is_answering():
                 self.transport.write(_ANSWER)
@@ -47,28 +51,31 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._stop()
+        self._since = None
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nothing to wait for."""
-        self._stop()
+        if self._clock is not None:
+            self._clock.cancel()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
+        if self._since is None:
+            self._since = self.loop.time()
         if self._clock is None:
-            self._clock = self.loop.call_later(self.head_seconds, self._over)
+            self._clock = self.loop.call_later(self.head_seconds, self._look)
 
-    def _stop(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
-
-    def _over(self) -> None:
-        """Close, or wait again while an earlier request on this connection is still being answered."""
+    def _look(self) -> None:
+        """Close where a head has taken too long, unless an earlier request on this connection is still answered."""
         self._clock = None
+        if self._since is None:
+            return
+        left = self._since + self.head_seconds - self.loop.time()
         if self._is_answering():
-            self._wait()
+            left = self.head_seconds
+        if left > 0:
+            self._clock = self.loop.call_later(left, self._look)
         elif not self.transport.is_closing():
             self.transport.close()
 
