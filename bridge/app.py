@@ -138,9 +138,14 @@ class Outfit:
 
 
 class Mill:
-    """What works: the loops that translate, forward and purge, while `running` is entered."""
+    """What works: the loops that translate, forward and purge, while `running` is entered.
 
-    def __init__(self, outfit: Outfit, store: Store, metrics: Metrics) -> None:
+    `pressed` says whether requests should go first.
+    """
+
+    def __init__(
+        self, outfit: Outfit, store: Store, metrics: Metrics, *, pressed: Callable[[], bool] = lambda: False
+    ) -> None:
         self.forwarder = Forwarder(
             store=store,
             destinations=tuple(outfit.destinations.values()),
@@ -154,6 +159,7 @@ class Mill:
             clock=clock,
             woke=self.forwarder.wake,
             watching=metrics,
+            pressed=pressed,
         )
         self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
 

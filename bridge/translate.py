@@ -28,6 +28,7 @@ from bridge.model import (
 )
 from bridge.source import Source
 from bridge.store import Fresh, Outcome, Store
+from bridge.turns import Turns
 
 BATCH = 100
 LEASE = timedelta(seconds=10)
@@ -45,7 +46,10 @@ class Watching(Protocol):
 
 
 class Translator:
-    """The loop. `run` goes on until `stop`; `alive_at` is when it last went round."""
+    """The loop. `run` goes on until `stop`; `alive_at` is when it last went round.
+
+    While `pressed` says that requests come faster than they are answered at ease, it takes a part of the time only.
+    """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -56,6 +60,7 @@ class Translator:
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
+        pressed: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -63,6 +68,7 @@ class Translator:
         self._clock = clock
         self._woke = woke
         self._watching = watching
+        self._turns = Turns(pressed)
         self._wake = asyncio.Event()
         self._seldom = log.Seldom()
         self._stopping = False
@@ -104,7 +110,12 @@ class Translator:
         return len(settling) + len(placing)
 
     async def _outcomes(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
-        return [Outcome(webhook, await self._decided(webhook)) for webhook in webhooks]
+        outcomes = []
+        self._turns.begin()
+        for webhook in webhooks:
+            outcomes.append(Outcome(webhook, await self._decided(webhook)))
+            await self._turns.taken()
+        return outcomes
 
     async def _placed(self, fresh: Fresh, outcomes: Sequence[Outcome]) -> None:
         """Place what is fresh. What cannot be placed together is sorted in, and settled one by one when it is claimed."""

@@ -15,7 +15,7 @@ FLOORS: dict[str, int] = {
         (
             "__init__",
             "model errors shown jsontext ledger log",
-            "signature contract callers body",
+            "signature contract callers body turns",
             "source destination store processes",
             "retry",
             "receive track translate forward purge reload mapping destinations stores settings metrics",

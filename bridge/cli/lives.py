@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 
 import msgspec
 import uvloop
@@ -51,11 +52,22 @@ class Shared:
     bells: Bells
     board: Board
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
+    is_narrow: bool
+    """Whether mill and workers must share their cores."""
 
-    def store(self) -> Store:
+    def store(self, name: str) -> Store:
         """This process's own."""
         settings = self.outfit.settings
-        return open_store(settings.store, ledger_window=settings.keeping.ledger, bounds=settings.bounds)
+        return open_store(
+            settings.store,
+            ledger_window=settings.keeping.ledger,
+            bounds=settings.bounds,
+            crowded=lambda: self.board.press(name, now=monotonic()),
+        )
+
+    def pressed(self) -> bool:
+        """Whether the workers have not cores enough for themselves just now."""
+        return self.board.pressed(now=monotonic())
 
 
 def mill(shared: Shared, line: Line) -> None:
@@ -69,8 +81,8 @@ def mill(shared: Shared, line: Line) -> None:
 
 async def _mill(shared: Shared, line: Line) -> None:
     told = asyncio.Event()
-    store, metrics = shared.store(), Metrics()
-    working = Mill(shared.outfit, store, metrics)
+    store, metrics = shared.store(MILL), Metrics()
+    working = Mill(shared.outfit, store, metrics, pressed=shared.pressed if shared.is_narrow else lambda: False)
     shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
     showing = Showing(shared.board, MILL, metrics, working.alive_at)
     async with living(shared, showing, line, end=told.set) as ear:
@@ -87,7 +99,7 @@ def worker(shared: Shared, name: str, line: Line) -> None:
 
 
 async def _worker(shared: Shared, name: str, line: Line) -> None:
-    store, metrics = shared.store(), Metrics()
+    store, metrics = shared.store(name), Metrics()
     showing = Showing(shared.board, name, metrics)
 
     @asynccontextmanager

@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
         bells=Bells(),
         board=Board(names),
         load=partial(configure, os.environ, options.config, tell=False),
+        is_narrow=_cores() < options.workers + 2,
     )
     care = Care(
         ready=lambda: print(greeting(outfit, address(listening), workers=options.workers), flush=True),
@@ -78,6 +79,11 @@ def _reloaded(outfit: Outfit, config: Path | None) -> bool:
     taken = reload(lambda: configure(os.environ, config), lambda found: outfit.take(*found))
     _settle_down()
     return taken
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _settle_down() -> None:

@@ -5,6 +5,7 @@ Not concerned with what a store can do: that is the promise in `bridge/store.py`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from bridge.errors import SettingsError
@@ -14,10 +15,17 @@ from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore
 __all__ = ["open_store"]
 
 
-def open_store(url: str, *, ledger_window: timedelta = LEDGER_WINDOW, bounds: Bounds = BOUNDS) -> Store:
+def open_store(
+    url: str,
+    *,
+    ledger_window: timedelta = LEDGER_WINDOW,
+    bounds: Bounds = BOUNDS,
+    crowded: Callable[[], None] = lambda: None,
+) -> Store:
     """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
     A conversion's claim makes the same one a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
+    `crowded` is called whenever a crowd is answered together: requests then come faster than the disk takes one.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """
@@ -34,4 +42,4 @@ def open_store(url: str, *, ledger_window: timedelta = LEDGER_WINDOW, bounds: Bo
         )
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
-    return SqliteStore(path, ledger_window=ledger_window, bounds=bounds)
+    return SqliteStore(path, ledger_window=ledger_window, bounds=bounds, crowded=crowded)

@@ -8,7 +8,7 @@ Not concerned with SQL: the statements stand in the files beside this one, by th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -81,7 +81,14 @@ class SqliteStore:
     `bounds` is also how long another process's lock is waited for.
     """
 
-    def __init__(self, path: str, *, ledger_window: timedelta = LEDGER_WINDOW, bounds: Bounds = BOUNDS) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        ledger_window: timedelta = LEDGER_WINDOW,
+        bounds: Bounds = BOUNDS,
+        crowded: Callable[[], None] = lambda: None,
+    ) -> None:
         file.prepare(path)
         self._window = ledger_window
         self._room = Room(path, least=bounds.min_free)
@@ -90,8 +97,8 @@ class SqliteStore:
         patience = bounds.patience.total_seconds()
         self._journal = Journal(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
-        self._webhooks = Arrivals(self._journal.ask, limit=bounds.waiting, patience=patience)
-        self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience)
+        self._webhooks = Arrivals(self._journal.ask, limit=bounds.waiting, patience=patience, crowded=crowded)
+        self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience, crowded=crowded)
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""

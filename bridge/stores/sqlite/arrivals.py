@@ -32,6 +32,8 @@ _Caller: TypeAlias = "tuple[Q, asyncio.Future[A], float]"
 _SHORTLY = 0.001
 MOST = 1000
 """Callers in one group."""
+CROWD = 12
+"""Callers that come together where requests come faster than they are answered one by one."""
 ROUNDS = 8
 """Of the event loop, in which a group gathers: those who are answered together mostly come again together."""
 
@@ -54,13 +56,14 @@ class Arrivals(Generic[Q, A]):
     """Who came since the last group was handed over. One that spoils its group is written apart from the others.
 
     At most `limit` wait in one event loop, none longer than `patience` seconds: whoever comes then is refused with
-    StoreUnavailable.
+    StoreUnavailable. `crowded` is called with each group that is a crowd.
     """
 
-    def __init__(self, ask: Ask[Q, A], *, limit: int, patience: float) -> None:
+    def __init__(self, ask: Ask[Q, A], *, limit: int, patience: float, crowded: Callable[[], None]) -> None:
         self._ask = ask
         self._limit = limit
         self._patience = patience
+        self._crowded = crowded
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[Q, A]] = WeakKeyDictionary()
         self._last: tuple[asyncio.AbstractEventLoop, _Queue[Q, A]] | None = None
 
@@ -109,6 +112,8 @@ class Arrivals(Generic[Q, A]):
             waiting = [one for one in waiting if one[2] >= latest]
         group, queue.waiting = waiting[:MOST], waiting[MOST:]
         queue.busy = bool(group)
+        if len(group) >= CROWD:
+            self._crowded()
         if group:
             self._write(group, lambda: self._gather(queue, ROUNDS))
 
