@@ -24,7 +24,11 @@ class Setting:
 
 
 TABLE = (
-    Setting("BRIDGE_STORE", "sqlite:///trackbridge.db", "where everything is kept (`////` for an absolute path)"),
+    Setting(
+        "BRIDGE_STORE",
+        "sqlite:///trackbridge.db",
+        "where everything is kept (`////` for an absolute path); back it up with its `-inbox`",
+    ),
     Setting("BRIDGE_CONFIG", "", "a YAML file for several sources, destinations or API keys"),
     Setting("BRIDGE_MAPPINGS", "", "a folder of mappings that adds to the shipped ones and overrides them by provider"),
     Setting("<PROVIDER>_WEBHOOK_SECRET", "", "the signing secret(s) of a provider, comma-separated: `STRIPE_…`"),
