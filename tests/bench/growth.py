@@ -8,7 +8,6 @@ do the same work. Not concerned with what a request adds to a verb.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,7 +85,6 @@ class _Kept:
         self.path = path
         self.count = 0
         self._body = made_up.event()
-        self._claimed: deque[tuple[Webhook, ...]] = deque()
         self.open()
 
     def open(self) -> None:
@@ -101,8 +99,8 @@ class _Kept:
             at = start + timedelta(days=20) * (self.count / count)
             group = min(GROUP, count - self.count)
             await self.store.keep(self._next(group, at))
-            claimed = await filled.claim(self.store, group, now=at)
-            await self.store.settle(filled.outcomes(claimed, aside_every=ASIDE_EVERY), now=at)
+            fresh = await self.store.fresh(now=at, limit=group)
+            await self.store.place(fresh, filled.outcomes(fresh.webhooks, aside_every=ASIDE_EVERY), now=at)
             await filled.deliver(self.store, group, now=at)
             if monotonic() - told > TELLING:
                 told = monotonic()
@@ -110,7 +108,8 @@ class _Kept:
 
     async def timed(self, verb: str) -> float:
         """Seconds that a verb took; what it is given was made before."""
-        call = VERBS[verb](self)
+        made = VERBS[verb](self)
+        call = await made if isinstance(made, Awaitable) else made
         began = perf_counter()
         await call()
         return perf_counter() - began
@@ -133,7 +132,7 @@ class _Kept:
     async def size(self) -> int:
         """Bytes on disk, once nothing is under way."""
         await self.store.close()
-        size = sum(file.stat().st_size for file in self.path.parent.glob(f"{self.path.name}*"))
+        size = sum(file.stat().st_size for file in self.path.parent.rglob(f"{self.path.name}*"))
         self.open()
         return size
 
@@ -142,19 +141,33 @@ class _Kept:
         webhooks = self._next(AT_ONCE, datetime.now(UTC))
         return lambda: self.store.keep(webhooks)
 
-    def claiming(self) -> Call:
-        """What came in is claimed."""
+    def finding(self) -> Call:
+        """What came in is looked at."""
+        return lambda: self.store.fresh(now=datetime.now(UTC), limit=AT_ONCE)
+
+    async def placing(self) -> Call:
+        """What came in gets its place, and becomes events."""
+        now = datetime.now(UTC)
+        fresh = await self.store.fresh(now=now, limit=AT_ONCE)
+        outcomes = filled.outcomes(fresh.webhooks, aside_every=0)
+        hold(len(outcomes) == AT_ONCE, f"{len(outcomes)} webhooks were found instead of {AT_ONCE}")
 
         async def call() -> None:
-            self._claimed.append(await filled.claim(self.store, AT_ONCE, now=datetime.now(UTC)))
+            hold(await self.store.place(fresh, outcomes, now=now) is not None, "somebody else has placed them")
 
         return call
 
-    def settling(self) -> Call:
-        """What was claimed becomes events."""
-        outcomes = filled.outcomes(self._claimed.popleft(), aside_every=0)
-        hold(len(outcomes) == AT_ONCE, f"{len(outcomes)} webhooks were claimed instead of {AT_ONCE}")
-        return lambda: self.store.settle(outcomes, now=datetime.now(UTC))
+    def claiming(self) -> Call:
+        """What has its place is replayed, claimed, and comes to the same once more."""
+
+        async def call() -> None:
+            now = datetime.now(UTC)
+            await self.store.replay(Filter(limit=AT_ONCE), now=now)
+            claimed = await filled.claim(self.store, AT_ONCE, now=now)
+            hold(len(claimed) == AT_ONCE, f"{len(claimed)} webhooks were claimed instead of {AT_ONCE}")
+            await self.store.settle(filled.outcomes(claimed, aside_every=0), now=now)
+
+        return call
 
     def delivering(self) -> Call:
         """Deliveries are claimed and recorded."""
@@ -209,10 +222,11 @@ class _Kept:
 
 
 Call = Callable[[], Awaitable[object]]
-VERBS: dict[str, Callable[[_Kept], Call]] = {
+VERBS: dict[str, Callable[[_Kept], Call | Awaitable[Call]]] = {
     f"keep {AT_ONCE}": _Kept.keeping,
-    f"claim {AT_ONCE}": _Kept.claiming,
-    f"settle {AT_ONCE}": _Kept.settling,
+    f"find {AT_ONCE}": _Kept.finding,
+    f"place {AT_ONCE}": _Kept.placing,
+    f"replay, claim and settle {AT_ONCE}": _Kept.claiming,
     f"deliver {AT_ONCE}": _Kept.delivering,
     "list": _Kept.listing,
     "list what is set aside": _Kept.listing_rare,
