@@ -329,6 +329,25 @@ def test_a_file_that_is_sorted_in_goes_when_it_is_quiet_and_the_next_webhook_beg
     asyncio.run(story())
 
 
+def test_a_file_that_is_written_to_again_and_again_goes_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "OLDEST", 0.0)
+
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await keep(store, webhook("a"))
+        [first] = files(tmp_path)
+        await asyncio.sleep(EVERY)  # for so long a look holds
+        await keep(store, webhook("b"))
+        await store.sort_in(limit=9)
+        assert first not in files(tmp_path)
+        assert len(await store.webhooks(Filter())) == 2
+        await store.close()
+
+    asyncio.run(story())
+
+
 def test_what_came_to_several_processes_is_sorted_in_by_its_time(tmp_path: Path) -> None:
     async def story() -> None:
         stores = [SqliteStore(str(tmp_path / "x.db")) for _ in range(2)]

@@ -36,6 +36,8 @@ LARGE = 16 * 1024 * 1024
 """Bytes of a file after which another is begun, so that it can go when it is sorted in."""
 QUIET = 5.0
 """Seconds after which a file that nothing is written to is let go, so that it can go when it is sorted in."""
+OLDEST = 60.0
+"""Seconds after which another file is begun all the same: what a purge takes away must not live on there."""
 EVERY = 1.0
 """Seconds for which a look at the store and the file holds."""
 _Asked: TypeAlias = "tuple[Sequence[Parcel], asyncio.AbstractEventLoop, Then[None]]"
@@ -136,6 +138,7 @@ class _File:
         self._held: int | None = None
         self._size = 0
         self._looked = -EVERY
+        self._begun_at = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -179,7 +182,7 @@ class _File:
             raise StoreUnavailable(
                 f"the store {self._store} is not there any more ({error.strerror}); put the file back where it was"
             ) from None
-        if self._held is not None and not _is_at(self._path, self._held):
+        if self._held is not None and (now - self._begun_at > OLDEST or not _is_at(self._path, self._held)):
             self.drop()
 
     def _begun(self) -> int:
@@ -191,7 +194,7 @@ class _File:
         self._held = held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MINE)
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         flush_folder(self._folder)
-        self._size = 0
+        self._size, self._begun_at = 0, time.monotonic()
         return held
 
     def _written(self, held: int, content: bytes) -> None:
