@@ -113,12 +113,10 @@ def test_a_mill_that_is_killed_is_started_again_and_goes_on_with_what_waits(brid
 
 
 def test_one_that_dies_again_and_again_is_started_after_a_growing_pause(bridge: Serving) -> None:
-    for _ in range(3):
+    for death in range(1, 4):
         ready(bridge)
-        pid = mill(bridge)
-        kill(pid)
-        until(lambda: not is_alive(pid), what="its end")  # noqa: B023  asked before the next turn
-    until(lambda: len(told(bridge, "process.ended process=mill")) == 3, what="three deaths")
+        kill(mill(bridge))
+        until(lambda: len(told(bridge, "process.ended process=mill")) == death, what="its end")  # noqa: B023  asked before the next turn
     ends = [line.partition("then=")[2] for line in told(bridge, "process.ended")]
     assert ends == ['"started again"', '"started again in 1 s"', '"started again in 2 s"']
     assert get(bridge, "/readyz").status_code == 503
