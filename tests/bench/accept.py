@@ -10,6 +10,7 @@ import truth
 from figures import Figure, Rounds
 from goals import FLOOR, P99
 from ground import Ground, tell
+from load import Seen
 
 
 def measured(ground: Ground) -> list[Figure]:
@@ -24,12 +25,28 @@ def measured(ground: Ground) -> list[Figure]:
     return rounds.figures()
 
 
-def _round(ground: Ground, connections: int, rounds: Rounds) -> None:
-    floor = ground.load(ground.floor(), ground.webhook, ground.pace(connections))
-    with ground.bridge() as (bridge, _, folder):
+def workers(ground: Ground) -> list[Figure]:
+    """The same with two workers, in units of one, at each of the numbers of connections."""
+    rounds = Rounds()
+    for number in range(ground.plan.rounds):
+        for connections in ground.plan.connections:
+            tell(f"workers: round {number + 1}, {connections} connections")
+            one, two = (_seen(ground, connections, workers=count).rate for count in (1, 2))
+            rounds.add(f"workers {connections}: two, in units of one", "", two / one)
+    return rounds.figures()
+
+
+def _seen(ground: Ground, connections: int, *, workers: int = 1) -> Seen:
+    with ground.bridge(workers=workers) as (bridge, _, folder):
         seen = ground.load(bridge, ground.webhook, ground.pace(connections))
         bridge.stop()
         truth.webhooks_kept(folder, seen)
+    return seen
+
+
+def _round(ground: Ground, connections: int, rounds: Rounds) -> None:
+    floor = ground.load(ground.floor(), ground.webhook, ground.pace(connections))
+    seen = _seen(ground, connections)
     rounds.add(f"floor {connections}: requests", "1/s", floor.rate)
     rounds.add(f"floor {connections}: {P99}", "ms", floor.p99_ms)
     rounds.add(f"accept {connections}: requests", "1/s", seen.rate)

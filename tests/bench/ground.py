@@ -69,10 +69,10 @@ class Ground:
             yield sink
 
     @contextmanager
-    def bridge(self) -> Iterator[tuple[Server, Sink, Path]]:
+    def bridge(self, *, workers: int = 1) -> Iterator[tuple[Server, Sink, Path]]:
         """A bridge on a fresh store, delivering to a fresh sink; the folder goes at the end."""
         folder = self.place()
-        with self.sink() as sink, servers.bridge(folder, servers.settings(sink)) as bridge:
+        with self.sink() as sink, servers.bridge(folder, servers.settings(sink), workers=workers) as bridge:
             yield bridge, sink, folder
         shutil.rmtree(folder)
 

@@ -33,6 +33,7 @@ from wrong import WrongAnswer
 
 PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "accept": accept.measured,
+    "workers": accept.workers,
     "track": tracking.single,
     "batch": tracking.batch,
     "offered": end_to_end.offered,

@@ -96,10 +96,10 @@ def sink(program: Path, file: Path) -> Iterator[Sink]:
 
 
 @contextmanager
-def bridge(folder: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+def bridge(folder: Path, settings: Mapping[str, str], *, workers: int = 1) -> Iterator[Server]:
     """`trackbridge serve` on the folder's store; its log goes to `serve.log` there."""
     with (folder / "serve.log").open("a") as log:
-        words = [str(TRACKBRIDGE), "serve", "--port", "0"]
+        words = [str(TRACKBRIDGE), "serve", "--port", "0", "--workers", str(workers)]
         with running(words, env=environment(settings), folder=folder, log=log.fileno()) as process:
             yield Server(process, _bridge_port(process, folder / "serve.log"))
 
