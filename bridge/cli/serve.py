@@ -101,8 +101,8 @@ def _files(config: Path | None) -> list[Path]:
 def greeting(outfit: Outfit, url: str, *, workers: int) -> str:
     """What serve says at its start: addresses, what waits for a secret, destinations, where the store lies."""
     more = f" with {workers} workers" if workers > 1 else ""
-    if workers > max(1, _cores() - 1):
-        more += f", more than gain anything on {_cores()} cores: the mill needs one of them"
+    if workers > _cores():
+        more += f", more than gain anything on {_cores()} cores"
     lines = [f"trackbridge listens on {url}{more}", f"store: {outfit.settings.store}", "sources:"]
     width = max((len(name) for name in outfit.sources), default=0)
     named = {one.name: one for one in outfit.settings.sources}

@@ -26,13 +26,16 @@ def measured(ground: Ground) -> list[Figure]:
 
 
 def workers(ground: Ground) -> list[Figure]:
-    """The same with two workers, in units of one, at each of the numbers of connections."""
+    """The same with two workers, in units of the floor and of one worker."""
     rounds = Rounds()
     for number in range(ground.plan.rounds):
         for connections in ground.plan.connections:
             tell(f"workers: round {number + 1}, {connections} connections")
-            one, two = (_seen(ground, connections, workers=count).rate for count in (1, 2))
-            rounds.add(f"workers {connections}: two, in units of one", "", two / one)
+            floor = ground.load(ground.floor(), ground.webhook, ground.pace(connections))
+            one, two = (_seen(ground, connections, workers=count) for count in (1, 2))
+            rounds.add(f"two workers {connections}: in units of one", "", two.rate / one.rate)
+            rounds.add(f"two workers {connections}: {FLOOR}", "", two.rate / floor.rate)
+            rounds.add(f"two workers {connections}: {P99}", "ms", two.p99_ms)
     return rounds.figures()
 
 
