@@ -193,7 +193,7 @@ class _Kept:
 
     def showing(self) -> Call:
         """A webhook from the middle, with what it became, and its event."""
-        name = f"wh_{self.count // 2 + 1}"
+        name = f"wh_{self.count // 2 + 2}"  # the one before it may have been set aside
 
         async def call() -> None:
             for one in await self.store.show(name):
