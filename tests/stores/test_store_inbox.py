@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import itertools
+import os
 import random
 import shutil
 import sqlite3
@@ -22,8 +23,10 @@ from bridge import ledger
 from bridge.errors import StoreUnavailable
 from bridge.store import Bounds, Filter, Store, WebhookDetail
 from bridge.stores.sqlite import SqliteStore, journal, packing
+from bridge.stores.sqlite.file import connect
 from bridge.stores.sqlite.frames import HEAD, Frame, framed, frames, resumed
-from bridge.stores.sqlite.journal import EVERY, HANDY, MANY
+from bridge.stores.sqlite.inbox import sort
+from bridge.stores.sqlite.journal import EVERY, HANDY, MANY, folder_of
 
 
 def files(folder: Path) -> list[Path]:
@@ -298,7 +301,7 @@ def test_what_a_crash_cut_off_was_never_answered_and_is_left_out(tmp_path: Path,
         store = SqliteStore(str(tmp_path / "x.db"))
         assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
         assert (await store.glance(now=NOW)).unreadable == 0
-        await store.sort_in(limit=9)
+        await store.fresh(now=NOW, limit=9)
         assert files(tmp_path) == []
         await store.close()
 
@@ -312,12 +315,12 @@ def test_a_file_that_is_sorted_in_goes_when_it_is_quiet_and_the_next_webhook_beg
         store = SqliteStore(str(tmp_path / "x.db"))
         await keep(store, webhook("a"))
         [first] = files(tmp_path)
-        await store.sort_in(limit=9)
+        await store.fresh(now=NOW, limit=9)
         assert files(tmp_path) == [first], "the next webhook may come at any moment"
         monkeypatch.setattr(journal, "QUIET", 0.0)
         await keep(store, webhook("another"))
         await is_let_go(first)
-        await store.sort_in(limit=9)
+        await store.fresh(now=NOW, limit=9)
         assert files(tmp_path) == []
         await keep(store, webhook("b"))
         [second] = files(tmp_path)
@@ -341,8 +344,67 @@ def test_a_file_that_is_written_to_again_and_again_goes_all_the_same(
         await asyncio.sleep(EVERY)  # for so long a look holds
         await keep(store, webhook("b"))
         await store.sort_in(limit=9)
+        await store.fresh(now=NOW, limit=9)
         assert first not in files(tmp_path)
         assert len(await store.webhooks(Filter())) == 2
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_file_stays_until_the_place_of_its_webhooks_is_on_disk(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.keep([webhook("a")])
+        await store.close()
+        with closing(connect(str(tmp_path / "x.db"), reading=False, busy=SECOND)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            for _ in range(2):  # two who ask share a transaction
+                sort(db, folder_of(str(tmp_path / "x.db")), limit=9)
+            db.execute("ROLLBACK")  # the disk was full, say
+        store = SqliteStore(str(tmp_path / "x.db"))
+        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_file_that_was_taken_away_before_it_was_locked_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    opened = os.open
+
+    def quick(path: str, flags: int, mode: int = 0o777) -> int:
+        held = opened(path, flags, mode)
+        if flags & os.O_EXCL and "-inbox" in path and not taken:  # another process tidies up at this very moment
+            taken.append(path)
+            Path(path).unlink()
+        return held
+
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        monkeypatch.setattr(os, "open", quick)
+        await store.keep([webhook("a")])
+        assert taken
+        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_file_that_lost_what_is_sorted_in_goes(tmp_path: Path) -> None:
+    async def story() -> None:
+        crashed = SqliteStore(str(tmp_path / "x.db"))
+        await keep(crashed, webhook("a"))
+        [file] = files(tmp_path)
+        whole = file.read_bytes()
+        await crashed.close()
+        file.write_bytes(whole[:10])  # as a power cut may leave it, where its end was sorted in unflushed
+        store = SqliteStore(str(tmp_path / "x.db"))
+        assert (await store.fresh(now=NOW, limit=9)).webhooks == ()
+        assert files(tmp_path) == []
+        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())

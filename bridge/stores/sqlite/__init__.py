@@ -8,6 +8,7 @@ Not concerned with SQL: the statements stand in the files beside this one, by th
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -124,15 +125,16 @@ class SqliteStore:
 
     async def fresh(self, *, now: datetime, limit: int) -> Fresh:
         """Look at what has no place yet."""
-        found, due = await self._reader.read(
-            lambda db: (
-                unsorted.found(db, self._folder, limit=limit),
-                inbox.is_due(db, now=now),
-            )
-        )
+        found, due = await self._reader.read(lambda db: self._fresh(db, now=now, limit=limit))
         if found.stretches and not found.webhooks:  # nothing but what cannot be read, or a probe
             await self._sort(limit)
         return Fresh(found.webhooks, found, due=due)
+
+    def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[Unsorted, bool]:
+        found = unsorted.found(db, self._folder, limit=limit)
+        if not found.stretches:
+            unsorted.tidy(db, self._folder)
+        return found, inbox.is_due(db, now=now)
 
     async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
         """Give what is fresh its place and what it came to."""

@@ -25,13 +25,11 @@ COLUMNS = """
 """
 
 
-def sort_in(db: sqlite3.Connection, folder: str, *, limit: int) -> tuple[Kept, ...]:
-    """Give what came in its place, in its order: `limit` webhooks, or those of one flush where it holds more."""
-    return sort(db, folder, limit=limit)[1]
-
-
 def sort(db: sqlite3.Connection, folder: str, *, limit: int) -> tuple[bool, tuple[Kept, ...]]:
-    """The same, and whether there was anything, if only what cannot be read."""
+    """Give what came in its place, in its order: `limit` webhooks, or those of one flush where it holds more.
+
+    And whether there was anything, if only what cannot be read.
+    """
     found = unsorted.found(db, folder, limit=limit)
     latest = _latest_due(db)
     kept = place(db, [(one, Place(WebhookState.RECEIVED, due=_due_of(one, latest))) for one in found.webhooks])

@@ -190,9 +190,12 @@ class _File:
         with suppress(FileExistsError):
             os.mkdir(self._folder, _FOLDER_MINE)  # noqa: PTH102  a path as the URL has it
             flush_folder(os.path.dirname(self._folder) or ".")  # noqa: PTH120  as above
-        self._path = os.path.join(self._folder, f"{time.time_ns():020d}-{secrets.token_hex(4)}")  # noqa: PTH118  as above
-        self._held = held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MINE)
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while True:
+            self._path = os.path.join(self._folder, f"{time.time_ns():020d}-{secrets.token_hex(4)}")  # noqa: PTH118  as above
+            self._held = held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MINE)
+            if _is_locked(held) and _is_at(self._path, held):
+                break
+            self.drop()  # it was empty until now, and somebody takes it away
         flush_folder(self._folder)
         self._size, self._begun_at = 0, time.monotonic()
         return held
@@ -207,6 +210,14 @@ class _File:
             raise
         _flush(held)
         self._size += len(content)
+
+
+def _is_locked(held: int) -> bool:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_at(path: str, held: int) -> bool:

@@ -100,7 +100,10 @@ def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
 
 
 def tidy(db: sqlite3.Connection, folder: str) -> None:
-    """Take away every file of which all has its place, and to which nobody writes."""
+    """Take away every file of which all has its place, and to which nobody writes.
+
+    Not within a transaction that writes: what has its place there only may not come to have it.
+    """
     sorted_to = _sorted_to(db)
     with ExitStack() as stack:
         for name in _names(folder):
@@ -177,30 +180,24 @@ class _File:
         return self._doubtful
 
     def rest(self) -> list[Damage]:
-        """What stands behind the last whole frame, once nobody writes there; a file that holds nothing more goes."""
-        if self._held is None:
+        """What stands behind the last whole frame, once nobody writes there."""
+        if self._held is None or os.fstat(self._held).st_size <= self.ends:
             return []
         with self._locked(self._held) as locked:
-            if not locked:
-                return []
-            content = self._read(os.fstat(self._held).st_size, self.ends)
-            if content:
-                return self._left(content)
-            if self.ends == self.starts:  # all of it has its place, on disk
-                self._gone()
-            return []
+            return self._left(self._read(os.fstat(self._held).st_size, self.ends)) if locked else []
 
     def go(self) -> None:
-        """Go, where there is nothing behind the place from which it is read, and nobody writes."""
+        """Go, where there is nothing behind the place from which it is read, and nobody writes.
+
+        It may be shorter: what was sorted in before it was flushed is gone from it after a power cut.
+        """
         if self._held is None:
             return
         with self._locked(self._held) as locked:
-            if locked and os.fstat(self._held).st_size == self.starts:
-                self._gone()
-
-    def _gone(self) -> None:
-        os.unlink(self._path)  # noqa: PTH108  a path as the URL has it
-        flush_folder(self._folder)
+            if locked and os.fstat(self._held).st_size <= self.starts:
+                with suppress(FileNotFoundError):  # another process tidies up, too
+                    os.unlink(self._path)  # noqa: PTH108  a path as the URL has it
+                flush_folder(self._folder)
 
     @contextmanager
     def _locked(self, held: int) -> Iterator[bool]:
