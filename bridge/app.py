@@ -137,14 +137,42 @@ class Outfit:
 # ------------------------------------------------------------------------------------------------------- the two parts
 
 
+def translating(  # noqa: PLR0913  what it knows of the world, all by name
+    outfit: Outfit,
+    store: Store,
+    metrics: Metrics,
+    *,
+    made: Callable[[], None],
+    pressed: Callable[[], bool] = lambda: False,
+    many: Callable[[], None] = lambda: None,
+) -> Translator:
+    """The loop that translates; `made` is called when there are events, the others as the Translator says."""
+    return Translator(
+        store=store,
+        sources=lambda: outfit.sources,
+        route=outfit.route,
+        clock=clock,
+        woke=made,
+        watching=metrics,
+        pressed=pressed,
+        many=many,
+    )
+
+
 class Mill:
     """What works: the loops that translate, forward and purge, while `running` is entered.
 
-    `pressed` says whether requests should go first.
+    `pressed` says whether requests should go first; `many` is called when there is more to translate than at a time.
     """
 
     def __init__(
-        self, outfit: Outfit, store: Store, metrics: Metrics, *, pressed: Callable[[], bool] = lambda: False
+        self,
+        outfit: Outfit,
+        store: Store,
+        metrics: Metrics,
+        *,
+        pressed: Callable[[], bool] = lambda: False,
+        many: Callable[[], None] = lambda: None,
     ) -> None:
         self.forwarder = Forwarder(
             store=store,
@@ -152,15 +180,7 @@ class Mill:
             clock=clock,
             watching=metrics,
         )
-        self.translator = Translator(
-            store=store,
-            sources=lambda: outfit.sources,
-            route=outfit.route,
-            clock=clock,
-            woke=self.forwarder.wake,
-            watching=metrics,
-            pressed=pressed,
-        )
+        self.translator = translating(outfit, store, metrics, made=self.forwarder.wake, pressed=pressed, many=many)
         self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
 
     def alive_at(self) -> dict[str, datetime]:

@@ -35,6 +35,8 @@ LEASE = timedelta(seconds=10)
 """How long a pass may take; what a killed process had claimed is translated after it."""
 IDLE = 1.0
 """Seconds after which an idle loop looks again, for work that another process has kept."""
+SOON = 0.05
+"""The same, while somebody else works on all there is."""
 
 
 class Watching(Protocol):
@@ -49,6 +51,7 @@ class Translator:
     """The loop. `run` goes on until `stop`; `alive_at` is when it last went round.
 
     While `pressed` says that requests come faster than they are answered at ease, it takes a part of the time only.
+    `many` is called when there is more than one pass can take.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -61,6 +64,7 @@ class Translator:
         woke: Callable[[], None],
         watching: Watching,
         pressed: Callable[[], bool] = lambda: False,
+        many: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -69,6 +73,8 @@ class Translator:
         self._woke = woke
         self._watching = watching
         self._turns = Turns(pressed)
+        self._many = many
+        self._idle = IDLE
         self._wake = asyncio.Event()
         self._seldom = log.Seldom()
         self._stopping = False
@@ -102,6 +108,9 @@ class Translator:
     async def once(self) -> int:
         """One pass: how many webhooks it had to do with."""
         fresh = await self._store.fresh(now=self._clock(), limit=BATCH)
+        self._idle = SOON if fresh.elsewhere else IDLE
+        if len(fresh.webhooks) >= BATCH:
+            self._many()
         claimed = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE) if fresh.due else ()
         settling = await self._outcomes(claimed)
         placing = await self._outcomes(fresh.webhooks)
@@ -211,7 +220,7 @@ class Translator:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), IDLE)
+            await asyncio.wait_for(self._wake.wait(), self._idle)
         except TimeoutError:
             return
 

@@ -1,4 +1,4 @@
-"""What each process of `serve` does from its fork to its end: the mill works, a worker answers.
+"""What each process of `serve` does from its fork to its end: the mill works, a translator helps it, a worker answers.
 
 Not concerned with who watches them, or starts them again.
 """
@@ -19,7 +19,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from bridge import log, mapping
-from bridge.app import Mill, Office, Outfit
+from bridge.app import Mill, Office, Outfit, translating
 from bridge.callers import Callers
 from bridge.cli.server import Server
 from bridge.metrics import Metrics
@@ -27,17 +27,19 @@ from bridge.processes.bells import Bells
 from bridge.processes.board import Board
 from bridge.processes.child import Ear
 from bridge.processes.line import Line
+from bridge.processes.turns import Turns
 from bridge.reload import Reloader
 from bridge.settings import Settings
 from bridge.store import Store
 from bridge.stores import open_store
 
-MILL = "mill"
+MILL, TRANSLATOR = "mill", "translator"
 NICE = 10
 """By how much the mill lets the workers go first: a burst must not wait for what it will come to."""
 SHOWN_EVERY = 1.0
 """Seconds from one look of a process at what it has to show to the next."""
 WEBHOOK, EVENT = b"w", b"e"
+MANY = WEBHOOK
 _LOOPS = ("translate", "forward")
 _NONE: Mapping[str, datetime] = {}
 
@@ -50,10 +52,14 @@ class Shared:
     listening: socket.socket
     callers: Callers
     bells: Bells
+    """The mill hears them."""
+    help: Bells
+    """The translator hears them."""
+    turns: Turns
     board: Board
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
     is_narrow: bool
-    """Whether mill and workers must share their cores."""
+    """Whether those who work and those who answer must share their cores."""
 
     def store(self, name: str) -> Store:
         """This process's own."""
@@ -63,18 +69,17 @@ class Shared:
             ledger_window=settings.keeping.ledger,
             bounds=settings.bounds,
             crowded=lambda: self.board.press(name, now=monotonic()),
+            turns=self.turns,
         )
 
     def pressed(self) -> bool:
         """Whether the workers have not cores enough for themselves just now."""
-        return self.board.pressed(now=monotonic())
+        return self.is_narrow and self.board.pressed(now=monotonic())
 
 
 def mill(shared: Shared, line: Line) -> None:
     """Translate, forward and purge until told to end."""
-    shared.listening.close()
-    with suppress(OSError):
-        os.nice(NICE)
+    _behind(shared, NICE)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_mill(shared, line))
 
@@ -82,7 +87,7 @@ def mill(shared: Shared, line: Line) -> None:
 async def _mill(shared: Shared, line: Line) -> None:
     told = asyncio.Event()
     store, metrics = shared.store(MILL), Metrics()
-    working = Mill(shared.outfit, store, metrics, pressed=shared.pressed if shared.is_narrow else lambda: False)
+    working = Mill(shared.outfit, store, metrics, pressed=shared.pressed, many=shared.help.bell(MANY))
     shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
     showing = Showing(shared.board, MILL, metrics, working.alive_at)
     async with living(shared, showing, line, end=told.set) as ear:
@@ -90,6 +95,31 @@ async def _mill(shared: Shared, line: Line) -> None:
             ear.ready()
             await told.wait()
         await store.close()
+
+
+def translator(shared: Shared, line: Line) -> None:
+    """Translate beside the mill what it cannot keep up with, until told to end."""
+    _behind(shared, NICE + 1)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_translator(shared, line))
+
+
+async def _translator(shared: Shared, line: Line) -> None:
+    store, metrics = shared.store(TRANSLATOR), Metrics()
+    working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT), pressed=shared.pressed)
+    shared.help.listen({MANY: working.wake})
+    showing = Showing(shared.board, TRANSLATOR, metrics, lambda: {"translate": working.alive_at})
+    async with living(shared, showing, line, end=working.stop) as ear:
+        ear.ready()
+        await working.run()
+        await store.close()
+
+
+def _behind(shared: Shared, nice: int) -> None:
+    """Let those who answer go first, and answer nobody."""
+    shared.listening.close()
+    with suppress(OSError):
+        os.nice(nice)
 
 
 def worker(shared: Shared, name: str, line: Line) -> None:
@@ -188,9 +218,14 @@ class Showing:
 
 
 def loops(board: Board) -> dict[str, datetime | None]:
-    """When the mill's loops last went round, None for each while there is no mill."""
-    alive_at = _read(board.pages[MILL].read())[0] if board.up(MILL) else {}
-    return {name: datetime.fromtimestamp(alive_at[name], UTC) if name in alive_at else None for name in _LOOPS}
+    """When the mill's loops last went round, None for each while there is no mill; and a translator's, while it is up."""
+    shown = [
+        _read(board.pages[name].read())[0] for name in board.pages if name in {MILL, TRANSLATOR} and board.up(name)
+    ]
+    if not board.up(MILL):
+        return dict.fromkeys(_LOOPS)
+    rounds = {name: [one[name] for one in shown if name in one] for name in _LOOPS}
+    return {name: datetime.fromtimestamp(min(moments), UTC) if moments else None for name, moments in rounds.items()}
 
 
 def _read(shown: bytes) -> tuple[dict[str, float], bytes]:

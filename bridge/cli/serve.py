@@ -1,4 +1,4 @@
-"""`trackbridge serve`: a parent that watches, a mill that translates and forwards, workers that answer, until SIGTERM.
+"""`trackbridge serve`: a parent that watches, those who translate and forward, workers that answer, until SIGTERM.
 
 Checks everything before it forks, and says at its start what it serves and what is still missing. Not concerned with
 what any of the parts do.
@@ -17,13 +17,14 @@ from pathlib import Path
 from bridge import log
 from bridge.app import Outfit, configure
 from bridge.callers import Callers
-from bridge.cli.lives import MILL, Shared, mill, worker
+from bridge.cli.lives import MILL, TRANSLATOR, Shared, mill, translator, worker
 from bridge.cli.server import address, bind
 from bridge.mapping.files import mapping_files
 from bridge.processes.bells import Bells
 from bridge.processes.board import Board
 from bridge.processes.pace import Paces
 from bridge.processes.parent import Care, Child, Parent
+from bridge.processes.turns import Turns
 from bridge.reload import EVERY, Watch, reload
 from bridge.settings import Settings, mappings_folder, secret_name
 from bridge.stores import open_store
@@ -44,15 +45,18 @@ def run(options: argparse.Namespace) -> int:
     listening = bind(options.host, options.port)
     outfit = Outfit(configured, mappings)
     _try_the_store(configured)
-    names = [MILL, *(f"worker-{number}" for number in range(1, options.workers + 1))]
+    millers = {MILL: mill} if _cores() == 1 else {MILL: mill, TRANSLATOR: translator}
+    workers = [f"worker-{number}" for number in range(1, options.workers + 1)]
     shared = Shared(
         outfit=outfit,
         listening=listening,
         callers=Callers(configured.keys, pace=Paces().window if options.workers > 1 else None),
         bells=Bells(),
-        board=Board(names),
+        help=Bells(),
+        turns=Turns(),
+        board=Board([*millers, *workers]),
         load=partial(configure, os.environ, options.config, tell=False),
-        is_narrow=_cores() < options.workers + 2,
+        is_narrow=_cores() < len(millers) + options.workers + 1,
     )
     care = Care(
         ready=lambda: print(greeting(outfit, address(listening), workers=options.workers), flush=True),
@@ -62,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
         changed=watch.changed if watch else None,
         every=EVERY,
     )
-    lives = [partial(mill, shared), *(partial(worker, shared, name) for name in names[1:])]
-    family = [Child(name, life) for name, life in zip(names, lives, strict=True)]
+    family = [Child(name, partial(life, shared)) for name, life in millers.items()]
+    family += [Child(name, partial(worker, shared, name)) for name in workers]
     _settle_down()
     return 0 if Parent(family, care).run() else 1
 

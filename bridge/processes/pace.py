@@ -25,7 +25,7 @@ class Paces:
     """Makes windows that all processes forked later share."""
 
     def __init__(self) -> None:
-        self._lock = _nameless()
+        self._lock = nameless()
         self._made = 0
 
     def window(self, rate: int) -> SharedWindow:
@@ -71,7 +71,7 @@ class SharedWindow:
         return _HEAD.size + _MOMENT.size * (number % self._rate)
 
 
-def _nameless() -> int:
+def nameless() -> int:
     """A file that only we and who comes of us can reach."""
     in_memory: Callable[[str], int] | None = getattr(os, "memfd_create", None)  # where the system has it
     if in_memory is not None:

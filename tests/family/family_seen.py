@@ -13,7 +13,8 @@ import pytest
 from peers import Serving, until
 from processes import family
 
-NICED = 10
+NICED, TRANSLATES = 10, 11
+"""By how much the mill lets the workers go first, and the translator."""
 LAUNCH = (sys.executable, str(Path(__file__).with_name("family_launch.py")))
 KEY = "a-made-up-key"
 CLIENT = httpx.Client(trust_env=False, verify=False, timeout=30, headers={"Connection": "close"})
@@ -27,18 +28,27 @@ def children(bridge: Serving) -> list[int]:
 
 def mill(bridge: Serving) -> int:
     """The mill, once there is one that is at work."""
-    return int(until(lambda: [pid for pid in children(bridge) if _niced(pid)], what="a mill")[0])
+    return int(until(lambda: [pid for pid in children(bridge) if _niced(pid) == NICED], what="a mill")[0])
+
+
+def translators(bridge: Serving) -> list[int]:
+    """One that is at work; none on a machine of one core."""
+    if len(os.sched_getaffinity(0)) == 1:
+        return []
+    return [int(until(lambda: [pid for pid in children(bridge) if _niced(pid) == TRANSLATES], what="a translator")[0])]
 
 
 def workers(bridge: Serving) -> list[int]:
-    return [pid for pid in children(bridge) if not _niced(pid)]
+    """All the others, once these are at work."""
+    others = {mill(bridge), *translators(bridge)}
+    return [pid for pid in children(bridge) if pid not in others]
 
 
-def _niced(pid: int) -> bool:
+def _niced(pid: int) -> int:
     try:
-        return os.getpriority(os.PRIO_PROCESS, pid) - os.getpriority(os.PRIO_PROCESS, 0) == NICED
+        return os.getpriority(os.PRIO_PROCESS, pid) - os.getpriority(os.PRIO_PROCESS, 0)
     except ProcessLookupError:
-        return False
+        return 0
 
 
 def kill(pid: int) -> None:

@@ -22,6 +22,7 @@ from family_seen import (
     ready,
     told,
     track,
+    translators,
     workers,
 )
 from peers import KEY as UPSTREAM_KEY
@@ -58,9 +59,9 @@ def gone(pids: Sequence[int]) -> None:
     until(lambda: not any(map(is_alive, pids)), what="the end of every process")
 
 
-def test_a_mill_and_as_many_workers_as_asked_for_are_forked(bridge: Serving) -> None:
+def test_a_mill_its_help_and_as_many_workers_as_asked_for_are_forked(bridge: Serving) -> None:
     assert len(workers(bridge)) == 2
-    assert mill(bridge)
+    assert {*workers(bridge), *translators(bridge), mill(bridge)} == set(children(bridge))
     assert "with 2 workers" in bridge.greeting
 
 
@@ -137,7 +138,7 @@ def test_when_the_parent_is_killed_all_end_and_another_can_listen_there(
         assert another.url == bridge.url
         assert track(another, "A-2").status_code == 200
     gone(everybody)
-    assert len(told(bridge, "process.orphaned")) == 3
+    assert len(told(bridge, "process.orphaned")) == len(everybody)
 
 
 def test_a_ctrl_c_at_the_terminal_reaches_all_and_ends_them_once(tmp_path: Path) -> None:

@@ -9,7 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from family_seen import KEY, LAUNCH, counted, get, kill, mill, needs_proc, post, ready, told, track, workers
+from family_seen import (
+    KEY,
+    LAUNCH,
+    children,
+    counted,
+    get,
+    kill,
+    mill,
+    needs_proc,
+    post,
+    ready,
+    told,
+    track,
+    translators,
+    workers,
+)
 from peers import Serving, listed, serving, until
 
 pytestmark = needs_proc
@@ -102,13 +117,27 @@ def test_who_is_started_again_has_the_mappings_that_the_others_have(
     write(mappings, "after")
     reloaded(bridge, "reload.taken")
     write(mappings, "=bdy.x")
-    for pid in (mill(bridge), *workers(bridge)):
+    everybody = children(bridge)
+    for pid in everybody:
         kill(pid)
-    until(lambda: len(told(bridge, "process.ended")) == 3, what="three deaths")
+    until(lambda: len(told(bridge, "process.ended")) == len(everybody), what="the deaths of all")
     ready(bridge)
     assert answers(bridge, "/webhooks/other") == {405}
     assert post(bridge, "1") == 200
     until(lambda: [row["event_type"] for row in listed(tmp_path, "events")] == ["after"], what="an event by it")
+
+
+# ------------------------------------------------------------------------------------------------------------- work
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="on one core the mill has no help")
+def test_what_a_mill_that_hangs_leaves_is_translated_all_the_same(bridge: Serving, tmp_path: Path) -> None:
+    translators(bridge)
+    os.kill(mill(bridge), signal.SIGSTOP)
+    assert post(bridge, "1") == 200
+    until(lambda: listed(tmp_path, "events"), what="an event")
+    os.kill(mill(bridge), signal.SIGCONT)
+    assert bridge.stop() == 0
 
 
 # --------------------------------------------------------------------------------------------------------- counters
@@ -123,9 +152,10 @@ def test_metrics_count_over_all_processes_and_over_their_deaths(bridge: Serving)
         return {(counted(bridge, kept), counted(bridge, translated)) for _ in range(LOOKS)} == {(LOOKS, LOOKS)}
 
     until(all_agree, what="the same sums from every worker")
-    for pid in (mill(bridge), *workers(bridge)):
+    everybody = children(bridge)
+    for pid in everybody:
         kill(pid)
-    until(lambda: len(told(bridge, "process.ended")) == 3, what="three deaths")
+    until(lambda: len(told(bridge, "process.ended")) == len(everybody), what="the deaths of all")
     ready(bridge)
     assert all_agree()
     assert post(bridge, "one more") == 200

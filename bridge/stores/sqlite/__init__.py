@@ -64,7 +64,7 @@ from bridge.stores.sqlite.columns import ms
 from bridge.stores.sqlite.journal import Journal, folder_of
 from bridge.stores.sqlite.reader import Reader
 from bridge.stores.sqlite.room import Room
-from bridge.stores.sqlite.unsorted import Unsorted
+from bridge.stores.sqlite.unsorted import Turns, Unsorted
 from bridge.stores.sqlite.writer import Writer
 
 __all__ = ["SqliteStore"]
@@ -89,6 +89,7 @@ class SqliteStore:
         ledger_window: timedelta = LEDGER_WINDOW,
         bounds: Bounds = BOUNDS,
         crowded: Callable[[], None] = lambda: None,
+        turns: Turns | None = None,
     ) -> None:
         file.prepare(path)
         self._window = ledger_window
@@ -98,6 +99,7 @@ class SqliteStore:
         patience = bounds.patience.total_seconds()
         self._journal = Journal(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
+        self._turns = turns
         self._webhooks = Arrivals(self._journal.ask, limit=bounds.waiting, patience=patience, crowded=crowded)
         self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience, crowded=crowded)
 
@@ -125,16 +127,21 @@ class SqliteStore:
 
     async def fresh(self, *, now: datetime, limit: int) -> Fresh:
         """Look at what has no place yet."""
-        found, due = await self._reader.read(lambda db: self._fresh(db, now=now, limit=limit))
-        if found.stretches and not found.webhooks:  # nothing but what cannot be read, or a probe
-            await self._sort(limit)
-        return Fresh(found.webhooks, found, due=due)
+        while True:
+            fresh = await self._reader.read(lambda db: self._fresh(db, now=now, limit=limit))
+            if fresh.webhooks or fresh.mark == unsorted.NOTHING:
+                return fresh
+            await self.place(fresh, (), now=now)  # what cannot be read is put by, and a probe passed over
 
-    def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[Unsorted, bool]:
-        found = unsorted.found(db, self._folder, limit=limit)
-        if not found.stretches:
+    def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> Fresh:
+        elsewhere = False
+        if self._turns is None:
+            found = unsorted.found(db, self._folder, limit=limit)
+        else:
+            found, elsewhere = unsorted.found_alone(db, self._folder, self._turns, limit=limit)
+        if not found.stretches or unsorted.is_long(db):
             unsorted.tidy(db, self._folder)
-        return found, inbox.is_due(db, now=now)
+        return Fresh(found.webhooks, found, due=inbox.is_due(db, now=now), elsewhere=elsewhere)
 
     async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
         """Give what is fresh its place and what it came to."""
@@ -270,6 +277,8 @@ class SqliteStore:
         await asyncio.to_thread(self._closed)
 
     def _closed(self) -> None:
+        if self._turns is not None:
+            self._turns.leave()
         self._journal.close()
         self._reader.close(lambda db: unsorted.tidy(db, self._folder))
         self._writer.close()

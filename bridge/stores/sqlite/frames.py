@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _MARK = b"\xf4tb\n"
 _HEAD = struct.Struct(">4sQIII")
@@ -42,12 +43,23 @@ def frames(held: bytes, *, starts: int = 0) -> Iterator[Frame]:
         at = frame.ends - starts
 
 
-def wanted(held: bytes) -> int:
-    """How many bytes the frame at the beginning says it has; 0 where none begins there."""
+class Head(NamedTuple):
+    """What a frame says of itself: when it was made, how many webhooks it holds, how many bytes it has in all."""
+
+    at: int
+    webhooks: int
+    size: int
+
+
+NO_HEAD = Head(0, 0, 0)
+
+
+def head(held: bytes) -> Head:
+    """The head of the frame that begins these bytes, maybe a damaged one; NO_HEAD where none begins there."""
     if len(held) < HEAD or not held.startswith(_MARK):
-        return 0
-    length: int = _HEAD.unpack_from(held)[3]
-    return HEAD + length
+        return NO_HEAD
+    _, at, count, length, _ = _HEAD.unpack_from(held)
+    return Head(at, count, HEAD + length)
 
 
 def resumed(held: bytes) -> int:

@@ -32,8 +32,8 @@ HANDY = 16 * 1024 * 1024
 """About how many bytes are packed into one frame at most, or one request's."""
 MANY = 200
 """Webhooks in one frame at most, or one request's: they are sorted in together."""
-LARGE = 16 * 1024 * 1024
-"""Bytes of a file after which another is begun, so that it can go when it is sorted in."""
+LARGE = 512 * 1024
+"""Bytes of a file after which another is begun: it can go when it is sorted in, and others can sort in the next."""
 QUIET = 5.0
 """Seconds after which a file that nothing is written to is let go, so that it can go when it is sorted in."""
 OLDEST = 60.0

@@ -9,19 +9,22 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from heapq import merge
+from typing import Protocol
 
 from bridge import log
 from bridge.model import Webhook
 from bridge.stores.sqlite import packing
-from bridge.stores.sqlite.frames import HEAD, Frame, frames, resumed, wanted
+from bridge.stores.sqlite.frames import HEAD, NO_HEAD, Frame, frames, head, resumed
 from bridge.stores.sqlite.journal import flush_folder
 
 CHUNK = 256 * 1024
 """Bytes of a file that are read at once, or a frame's."""
+AHEAD = 8
+"""How many of the first files are looked at for the one with the oldest webhook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,18 @@ class Unsorted:
     webhooks: tuple[Webhook, ...] = ()
     damaged: tuple[Damage, ...] = ()
     stretches: tuple[Stretch, ...] = ()
+
+
+class Turns(Protocol):
+    """Who works on which file, among those who sort in together. No promise rests on it: `is_current` does not ask."""
+
+    def take(self, name: str, starts: int) -> bool:
+        """Whether nobody else works on what stands in the file from there on; then it is ours until `leave`."""
+        ...
+
+    def leave(self) -> None:
+        """Work on none any more."""
+        ...
 
 
 NOTHING = Unsorted()
@@ -79,8 +94,46 @@ def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
     if not names:
         return NOTHING
     sorted_to = _sorted_to(db)
+    return _found(folder, {name: sorted_to.get(name, 0) for name in names}, limit=limit)
+
+
+def found_alone(db: sqlite3.Connection, folder: str, turns: Turns, *, limit: int) -> tuple[Unsorted, bool]:
+    """As `found`, but of one file that nobody else works on; and whether there is one that somebody else works on.
+
+    The file is the one with the oldest webhook, of those that were begun first. Until this is asked again, it is ours.
+    """
+    turns.leave()
+    sorted_to = _sorted_to(db)
+    elsewhere = False
+    for name in _oldest(folder, _names(folder), sorted_to):
+        starts = sorted_to.get(name, 0)
+        if not turns.take(name, starts):
+            elsewhere = True
+            continue
+        unsorted = _found(folder, {name: starts}, limit=limit)
+        if unsorted.stretches:
+            return unsorted, elsewhere
+        turns.leave()
+    return NOTHING, elsewhere
+
+
+def _oldest(folder: str, names: Sequence[str], sorted_to: Mapping[str, int]) -> list[str]:
+    """Of the files that hold something without a place, the first, by the age of it."""
+    first: list[tuple[int, str]] = []
+    for name in names:
+        starts = sorted_to.get(name, 0)
+        with suppress(OSError), open(os.path.join(folder, name), "rb", 0) as file:  # noqa: PTH118, PTH123  as above
+            if begun := os.pread(file.fileno(), HEAD, starts):
+                first.append((head(begun).at, name))
+        if len(first) == AHEAD:
+            break
+    return [name for _, name in sorted(first)]
+
+
+def _found(folder: str, starts: Mapping[str, int], *, limit: int) -> Unsorted:
+    """What stands in these files, in each from there on."""
     with ExitStack() as stack:
-        files = [_File(folder, name, sorted_to.get(name, 0), stack) for name in names]
+        files = [_File(folder, name, at, stack) for name, at in starts.items()]
         webhooks: list[Webhook] = []
         damaged: list[Damage] = []
         for frame, file in merge(*map(_frames, files), key=_made_at):
@@ -99,15 +152,25 @@ def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
         return Unsorted(tuple(webhooks), tuple(damaged), tuple(stretches))
 
 
+def is_long(db: sqlite3.Connection) -> bool:
+    """Whether so many files have their place, or a part of it, that the first must be looked for."""
+    return len(_sorted_to(db)) > AHEAD
+
+
 def tidy(db: sqlite3.Connection, folder: str) -> None:
     """Take away every file of which all has its place, and to which nobody writes.
 
     Not within a transaction that writes: what has its place there only may not come to have it.
     """
     sorted_to = _sorted_to(db)
-    with ExitStack() as stack:
-        for name in _names(folder):
-            _File(folder, name, sorted_to.get(name, 0), stack).go()
+    gone = False
+    for name in _names(folder):
+        starts = sorted_to.get(name, 0)
+        with suppress(FileNotFoundError), ExitStack() as stack:
+            if os.stat(os.path.join(folder, name)).st_size <= starts:  # noqa: PTH116, PTH118  a path as the URL has it
+                gone |= _File(folder, name, starts, stack).go()
+    if gone:
+        flush_folder(folder)
 
 
 def _frames(file: _File) -> Iterator[tuple[Frame, _File]]:
@@ -153,7 +216,6 @@ class _File:
     def __init__(self, folder: str, name: str, starts: int, stack: ExitStack) -> None:
         self.name = name
         self.starts = self.ends = starts
-        self._folder = folder
         self._path = os.path.join(folder, name)  # noqa: PTH118  a path as the URL has it
         self._doubtful = False
         self._held: int | None = None
@@ -170,9 +232,9 @@ class _File:
                 at = frame.ends
                 yield frame
             left = content[at - before :]
-            if at == before and max(wanted(left), CHUNK) <= size:  # more of it would be no frame either
+            if at == before and max(head(left).size, CHUNK) <= size:  # more of it would be no frame either
                 return
-            size = max(wanted(left), CHUNK)
+            size = max(head(left).size, CHUNK)
 
     def may_be_cut_off(self, frame: Frame) -> bool:
         """Whether a frame that cannot be read is the last, and may have come to the disk in part only."""
@@ -186,18 +248,19 @@ class _File:
         with self._locked(self._held) as locked:
             return self._left(self._read(os.fstat(self._held).st_size, self.ends)) if locked else []
 
-    def go(self) -> None:
-        """Go, where there is nothing behind the place from which it is read, and nobody writes.
+    def go(self) -> bool:
+        """Go, where there is nothing behind the place from which it is read, and nobody writes; whether it went.
 
         It may be shorter: what was sorted in before it was flushed is gone from it after a power cut.
         """
         if self._held is None:
-            return
+            return False
         with self._locked(self._held) as locked:
-            if locked and os.fstat(self._held).st_size <= self.starts:
-                with suppress(FileNotFoundError):  # another process tidies up, too
-                    os.unlink(self._path)  # noqa: PTH108  a path as the URL has it
-                flush_folder(self._folder)
+            if not locked or os.fstat(self._held).st_size > self.starts:
+                return False
+            with suppress(FileNotFoundError):  # another process tidies up, too
+                os.unlink(self._path)  # noqa: PTH108  a path as the URL has it
+            return True
 
     @contextmanager
     def _locked(self, held: int) -> Iterator[bool]:
@@ -217,7 +280,7 @@ class _File:
             return []
         there = resumed(content)
         self.ends += there
-        if there == len(content) and (max(wanted(content), HEAD) > there or content.endswith(_UNWRITTEN)):
+        if there == len(content) and (max(head(content).size, HEAD) > there or content.endswith(_UNWRITTEN)):
             log.trouble("store.cut_off", file=self.name, bytes=there, why="a crash cut it off before it was answered")
             return []
         return [Damage(self.name, 1, content[:there])]
