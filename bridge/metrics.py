@@ -183,8 +183,14 @@ class _Stored(Collector):
         yield _counted("trackbridge_webhooks", "Webhooks kept.", ("source", "state"), self._tally.webhooks)
         yield _counted("trackbridge_events", "Events made.", ("event_type", "kind"), self._tally.events)
         yield _counted("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._tally.deliveries)
+        yield _family(
+            "trackbridge_webhooks_unsorted",
+            "Webhooks kept that nobody has looked at yet, repeated ones too.",
+            (),
+            [((), float(self._tally.unsorted))],
+        )
         depth = [((source,), n) for (source, state), n in self._tally.webhooks.items() if state == "received"]
-        yield _family("trackbridge_webhooks_waiting", "Webhooks not yet translated.", ("source",), depth)
+        yield _family("trackbridge_webhooks_waiting", "Webhooks looked at and not yet translated.", ("source",), depth)
         yield _family(
             "trackbridge_oldest_webhook_seconds",
             "Age of the oldest webhook not yet translated.",

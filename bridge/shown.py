@@ -99,7 +99,8 @@ class Tally:
     """Counts for metrics and status, each kept so that reading it does not cost a scan.
 
     `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
-    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending.
+    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending. `unsorted` counts
+    those that were kept and that nobody has looked at yet, repeated ones too; the oldest received may be one of them.
     """
 
     webhooks: dict[tuple[str, str], int]
@@ -107,6 +108,7 @@ class Tally:
     deliveries: dict[tuple[str, str], int]
     oldest_received: datetime | None
     oldest_pending: dict[str, datetime]
+    unsorted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

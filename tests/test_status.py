@@ -99,11 +99,28 @@ def test_a_quiet_source_of_tests_alone_is_told_however_much_others_send(tmp_path
             for first in range(0, 2000, 500):
                 made = [event(f"{number}") for number in range(first, first + 500)]
                 await store.accept([replace(one, event=replace(one.event, door="key:web")) for one in made], now=NOW)
+            await store.sort_in(limit=9)
             return (await store.glance(now=NOW)).only_tests
         finally:
             await store.close()
 
     assert asyncio.run(told()) == ("shop",)
+
+
+def test_what_nobody_has_looked_at_yet_is_told_and_needs_nobody(tmp_path: Path) -> None:
+    async def told() -> Status:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            for name in ("1", "2"):
+                await store.keep([Webhook("shop", name, "t", NOW, b"{}", (ledger.signed_webhook("shop", name),))])
+            return await status(store, KEEPING, now=NOW)
+        finally:
+            await store.close()
+
+    found = asyncio.run(told())
+    assert (found.sources, found.needs, found.coverage) == ((), (), 0.0)
+    [note] = found.notes
+    assert note.startswith("2 more webhooks are kept, and nobody has looked at them yet; the oldest came ")
 
 
 def test_tests_that_a_test_destination_takes_need_nobody(tmp_path: Path) -> None:

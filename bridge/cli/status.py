@@ -103,7 +103,7 @@ async def status(store: Store, keeping: Keeping, *, now: datetime) -> Status:
         destinations,
         _coverage(tally),
         tuple(_needs(sources, destinations, glance)),
-        tuple(_notes(glance, keeping, now)),
+        tuple(_notes(tally, glance, keeping, now)),
     )
 
 
@@ -128,7 +128,7 @@ def _coverage(tally: Tally) -> float | None:
     ignored = _sum(tally.webhooks, WebhookState.IGNORED)
     good = ignored + _sum(tally.deliveries, DeliveryState.DELIVERED)
     bad = _sum(tally.webhooks, WebhookState.SET_ASIDE) + _sum(tally.webhooks, WebhookState.RECEIVED)
-    bad += _sum(tally.deliveries, DeliveryState.PENDING) + _sum(tally.deliveries, DeliveryState.DEAD)
+    bad += tally.unsorted + _sum(tally.deliveries, DeliveryState.PENDING) + _sum(tally.deliveries, DeliveryState.DEAD)
     return good / (good + bad) if good + bad else None
 
 
@@ -163,8 +163,13 @@ def _needs(sources: Sequence[SourceStatus], destinations: Sequence[DestinationSt
     return said
 
 
-def _notes(glance: Glance, keeping: Keeping, now: datetime) -> list[str]:
+def _notes(tally: Tally, glance: Glance, keeping: Keeping, now: datetime) -> list[str]:
     said = []
+    if tally.unsorted and tally.oldest_received:
+        said.append(
+            f"{tally.unsorted} more webhooks are kept, and nobody has looked at them yet; "
+            f"the oldest came {_when(tally.oldest_received)}"
+        )
     if glance.differing:
         said.append(f"{glance.differing} duplicates tell another value or currency than their original")
     for what, oldest in (("set aside webhook", glance.oldest_set_aside), ("dead letter", glance.oldest_dead)):

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,7 @@ async def is_let_go(file: Path) -> None:
         await asyncio.to_thread(fcntl.flock, held, fcntl.LOCK_EX)
 
 
-@pytest.mark.parametrize("question", ["webhooks", "show", "tally", "glance", "kept", "next_due", "replay"])
+@pytest.mark.parametrize("question", ["webhooks", "show", "kept", "next_due", "replay"])
 def test_whoever_asks_finds_what_was_kept_a_moment_ago(tell: Tell, question: str) -> None:
     async def story(store: Store) -> None:
         await store.keep([webhook("a"), webhook("b")])
@@ -53,10 +53,6 @@ def test_whoever_asks_finds_what_was_kept_a_moment_ago(tell: Tell, question: str
                 (found,) = await store.show("wh_2")
                 assert isinstance(found, WebhookDetail)
                 assert found.webhook.id == "b"
-            case "tally":
-                assert (await store.tally()).webhooks == {("shopify", "received"): 2}
-            case "glance":
-                assert (await store.glance(now=NOW)).lasts == {"shopify": NOW}
             case "kept":
                 found_all = await store.kept(["shopify"], since=None, after=0, limit=9)
                 assert [one.id for one in found_all] == ["a", "b"]
@@ -64,6 +60,24 @@ def test_whoever_asks_finds_what_was_kept_a_moment_ago(tell: Tell, question: str
                 assert await store.next_due(None) == NOW
             case _:
                 assert await store.replay(Filter(ids=("wh_1",)), now=NOW) == 0, "it is received still"
+
+    tell(story)
+
+
+def test_whoever_counts_sorts_nothing_in_and_counts_what_has_no_place_by_itself(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        began = datetime.now(UTC) - timedelta(milliseconds=1)
+        await store.keep([webhook("a"), webhook("b")])
+        await store.keep([webhook("b")])
+        for _ in range(2):
+            tally = await store.tally()
+            assert (tally.unsorted, tally.webhooks) == (3, {})
+            assert tally.oldest_received
+            assert began <= tally.oldest_received <= datetime.now(UTC)
+            assert (await store.glance(now=NOW)).lasts == {}
+        await store.sort_in(limit=9)
+        tally = await store.tally()
+        assert (tally.unsorted, tally.webhooks, tally.oldest_received) == (0, {("shopify", "received"): 2}, NOW)
 
     tell(story)
 

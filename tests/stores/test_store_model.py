@@ -350,8 +350,9 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def look(self) -> None:
         tally = self.done(self.store.tally())
-        self.model.sort_in(EVERYTHING)
         assert (tally.webhooks, tally.events, tally.deliveries) == self.model.counts()
+        assert tally.unsorted == sum(map(len, self.model.inbox))
+        self.model.sort_in(EVERYTHING)
         webhooks = self.done(self.store.webhooks(Filter()))
         assert [(row.id, row.state) for row in reversed(webhooks)] == [
             (f"wh_{number}", one.state) for number, one in self.model.webhooks.items()

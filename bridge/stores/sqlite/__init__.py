@@ -60,7 +60,7 @@ from bridge.stores.sqlite import (
     waiting,
 )
 from bridge.stores.sqlite.arrivals import Arrivals, Then
-from bridge.stores.sqlite.columns import ms
+from bridge.stores.sqlite.columns import instant, ms
 from bridge.stores.sqlite.journal import Journal, folder_of
 from bridge.stores.sqlite.reader import Reader
 from bridge.stores.sqlite.room import Room
@@ -71,6 +71,8 @@ __all__ = ["SqliteStore"]
 
 LEDGER_WINDOW = KEEPING.ledger
 """How long a conversion's claim makes the same one a duplicate."""
+NANOSECONDS = 1_000_000
+"""In a millisecond."""
 SORTED = 200
 """Webhooks that are sorted in at a time before a question is answered."""
 
@@ -255,12 +257,16 @@ class SqliteStore:
 
     async def tally(self) -> Tally:
         """The counts."""
-        await self._all_sorted()
-        return await self._reader.read(questions.tally)
+        return await self._reader.read(self._tally)
+
+    def _tally(self, db: sqlite3.Connection) -> Tally:
+        count, since = unsorted.waiting(db, self._folder)
+        tally = questions.tally(db)
+        oldest = [at for at in (tally.oldest_received, since and instant(since // NANOSECONDS)) if at]
+        return replace(tally, unsorted=count, oldest_received=min(oldest, default=None))
 
     async def glance(self, *, now: datetime) -> Glance:
         """What a status screen shows beside the counts."""
-        await self._all_sorted()
         lacking = self._room.lacking()
         found = await self._reader.read(lambda db: glance.glance(db, now=now))
         return replace(found, no_room=None if lacking is None else str(lacking))

@@ -80,6 +80,20 @@ def ends(folder: str) -> dict[str, int]:
     return found
 
 
+def waiting(db: sqlite3.Connection, folder: str) -> tuple[int, int | None]:
+    """How many webhooks have no place yet, by what their frames say, and when the oldest of these was made, in ns."""
+    sorted_to = _sorted_to(db)
+    count, oldest = 0, None
+    for name in _names(folder):
+        at = sorted_to.get(name, 0)
+        with suppress(OSError), open(os.path.join(folder, name), "rb", 0) as file:  # noqa: PTH118, PTH123  as above
+            while (begun := head(os.pread(file.fileno(), HEAD, at))) != NO_HEAD:
+                count += begun.webhooks
+                oldest = begun.at if oldest is None else min(oldest, begun.at)
+                at += begun.size
+    return count, oldest
+
+
 def is_behind(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
     """Whether something before these ends has no place yet."""
     if not ends:
