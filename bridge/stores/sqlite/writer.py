@@ -147,8 +147,9 @@ class Writer:
         try:
             db = self._line.begin()
             for job in group:
-                _run(db, job)
-            db.execute("COMMIT")
+                (_run if len(group) > 1 else _run_alone)(db, job)
+            if db.in_transaction:
+                db.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  the thread must outlive whatever this is
             self._line.undo()
             for job in group:
@@ -171,14 +172,27 @@ class Writer:
 
 def _run(db: sqlite3.Connection, job: _Job) -> None:
     db.execute("SAVEPOINT job")
+    if not _has_run(db, job):
+        db.execute("ROLLBACK TO job")
+    db.execute("RELEASE job")
+
+
+def _run_alone(db: sqlite3.Connection, job: _Job) -> None:
+    """The same where nobody shares the transaction: no page is copied for the sake of others."""
+    if not _has_run(db, job):
+        db.execute("ROLLBACK")
+
+
+def _has_run(db: sqlite3.Connection, job: _Job) -> bool:
+    """Whether all went well; what did not is the job's alone, whatever it is, unless it ends the group."""
     try:
         job.result = job.run(db)
-    except Exception as error:  # whatever it is, it is this job's alone
+    except Exception as error:
         if isinstance(error, sqlite3.Error) and (trouble.ends_the_group(error) or not db.in_transaction):
             raise
-        db.execute("ROLLBACK TO job")
         job.result = error
-    db.execute("RELEASE job")
+        return False
+    return True
 
 
 def _answer(group: Sequence[_Job]) -> None:
