@@ -137,6 +137,7 @@ def test_with_reload_a_change_on_disk_is_enough_and_a_new_provider_is_served(tmp
         until(
             lambda: httpx.get(f"{bridge.url}/webhooks/other", trust_env=False).status_code == 405, what="the new source"
         )
+        until(lambda: log_of(bridge, "reload.taken"), what="the word that all have taken it")
         assert post(bridge.url, 1) == 200
         until(lambda: types(tmp_path) == ["after"], what="the event by the new mapping")
 

@@ -78,9 +78,9 @@ def _serve(commands: Commands) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s)")
     parser.add_argument(
-        "--workers", type=_workers, default=1, metavar="N",
-        help="processes that answer requests, beside the one that translates and forwards (default: %(default)s); a "
-        "second one answers about 1.4 times as many webhooks on two cores",
+        "--workers", type=_workers, metavar="N",
+        help="processes that answer requests, beside those that translate and forward (default: 2, on a single core 1); "
+        "a second one answers about 1.4 times as many webhooks on two cores",
     )  # fmt: skip
     parser.add_argument("--reload", action="store_true", help="take changed mappings by itself (SIGHUP does it, too)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")

@@ -26,8 +26,8 @@ from bridge.metrics import Metrics
 from bridge.processes.bells import Bells
 from bridge.processes.board import Board
 from bridge.processes.child import Ear
+from bridge.processes.holds import Holds
 from bridge.processes.line import Line
-from bridge.processes.turns import Turns
 from bridge.reload import Reloader
 from bridge.settings import Settings
 from bridge.store import Store
@@ -55,7 +55,7 @@ class Shared:
     """The mill hears them."""
     help: Bells
     """The translator hears them."""
-    turns: Turns
+    holds: Holds
     board: Board
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
     is_narrow: bool
@@ -69,7 +69,7 @@ class Shared:
             ledger_window=settings.keeping.ledger,
             bounds=settings.bounds,
             crowded=lambda: self.board.press(name, now=monotonic()),
-            turns=self.turns,
+            holds=self.holds,
         )
 
     def pressed(self) -> bool:

@@ -22,9 +22,9 @@ from bridge.cli.server import address, bind
 from bridge.mapping.files import mapping_files
 from bridge.processes.bells import Bells
 from bridge.processes.board import Board
+from bridge.processes.holds import Holds
 from bridge.processes.pace import Paces
 from bridge.processes.parent import Care, Child, Parent
-from bridge.processes.turns import Turns
 from bridge.reload import EVERY, Watch, reload
 from bridge.settings import Settings, mappings_folder, secret_name
 from bridge.stores import open_store
@@ -33,6 +33,9 @@ COLLECTING = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
 HANDOVER = 0.0001
 """Seconds after which a thread lets go of Python's lock for another: the one that writes must not wait long for it."""
+
+USUAL = 2
+"""Workers, unless told otherwise, where there are cores for them: one answers while another is started again."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,21 +48,22 @@ def run(options: argparse.Namespace) -> int:
     listening = bind(options.host, options.port)
     outfit = Outfit(configured, mappings)
     _try_the_store(configured)
-    millers = {MILL: mill} if _cores() == 1 else {MILL: mill, TRANSLATOR: translator}
-    workers = [f"worker-{number}" for number in range(1, options.workers + 1)]
+    cores = _cores()
+    millers = {MILL: mill} if cores == 1 else {MILL: mill, TRANSLATOR: translator}
+    workers = [f"worker-{number}" for number in range(1, (options.workers or min(cores, USUAL)) + 1)]
     shared = Shared(
         outfit=outfit,
         listening=listening,
-        callers=Callers(configured.keys, pace=Paces().window if options.workers > 1 else None),
+        callers=Callers(configured.keys, pace=Paces().window if len(workers) > 1 else None),
         bells=Bells(),
         help=Bells(),
-        turns=Turns(),
+        holds=Holds(),
         board=Board([*millers, *workers]),
         load=partial(configure, os.environ, options.config, tell=False),
-        is_narrow=_cores() < len(millers) + options.workers + 1,
+        is_narrow=cores < len(millers) + len(workers) + 1,
     )
     care = Care(
-        ready=lambda: print(greeting(outfit, address(listening), workers=options.workers), flush=True),
+        ready=lambda: print(greeting(outfit, address(listening), workers=len(workers)), flush=True),
         mark=lambda child, up: shared.board.mark(child.name, up=up),
         ending=listening.close,
         reload=partial(_reloaded, outfit, options.config),

@@ -11,7 +11,7 @@ from datetime import timedelta
 from bridge.errors import SettingsError
 from bridge.store import BOUNDS, Bounds, Store
 from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore
-from bridge.stores.sqlite.unsorted import Turns
+from bridge.stores.sqlite.unsorted import Holds
 
 __all__ = ["open_store"]
 
@@ -22,13 +22,13 @@ def open_store(
     ledger_window: timedelta = LEDGER_WINDOW,
     bounds: Bounds = BOUNDS,
     crowded: Callable[[], None] = lambda: None,
-    turns: Turns | None = None,
+    holds: Holds | None = None,
 ) -> Store:
     """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
     A conversion's claim makes the same one a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
     `crowded` is called whenever a crowd is answered together: requests then come faster than the disk takes one.
-    With `turns`, several who look at what is `fresh` leave each other's alone.
+    With `holds`, several who look at what is `fresh` leave each other's alone.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """
@@ -45,4 +45,4 @@ def open_store(
         )
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
-    return SqliteStore(path, ledger_window=ledger_window, bounds=bounds, crowded=crowded, turns=turns)
+    return SqliteStore(path, ledger_window=ledger_window, bounds=bounds, crowded=crowded, holds=holds)

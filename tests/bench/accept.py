@@ -26,20 +26,21 @@ def measured(ground: Ground) -> list[Figure]:
 
 
 def workers(ground: Ground) -> list[Figure]:
-    """The same with two workers, in units of the floor and of one worker."""
+    """The same with one worker and with two, in units of the floor and of one."""
     rounds = Rounds()
     for number in range(ground.plan.rounds):
         for connections in ground.plan.connections:
             tell(f"workers: round {number + 1}, {connections} connections")
             floor = ground.load(ground.floor(), ground.webhook, ground.pace(connections))
             one, two = (_seen(ground, connections, workers=count) for count in (1, 2))
+            for name, seen in (("one worker", one), ("two workers", two)):
+                rounds.add(f"{name} {connections}: {FLOOR}", "", seen.rate / floor.rate)
+                rounds.add(f"{name} {connections}: {P99}", "ms", seen.p99_ms)
             rounds.add(f"two workers {connections}: in units of one", "", two.rate / one.rate)
-            rounds.add(f"two workers {connections}: {FLOOR}", "", two.rate / floor.rate)
-            rounds.add(f"two workers {connections}: {P99}", "ms", two.p99_ms)
     return rounds.figures()
 
 
-def _seen(ground: Ground, connections: int, *, workers: int = 1) -> Seen:
+def _seen(ground: Ground, connections: int, *, workers: int | None = None) -> Seen:
     with ground.bridge(workers=workers) as (bridge, _, folder):
         seen = ground.load(bridge, ground.webhook, ground.pace(connections))
         bridge.stop()

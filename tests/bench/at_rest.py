@@ -52,11 +52,13 @@ def memory(ground: Ground) -> list[Figure]:
     for number in range(ground.plan.rounds):
         tell(f"memory: round {number + 1}")
         with servers.bridge(ground.place(), servers.settings(None) | _NOBODY) as bridge:
+            rounds.add("memory: idle, workers as usual", "MB", _most_memory(bridge))
+        with servers.bridge(ground.place(), servers.settings(None) | _NOBODY, workers=1) as bridge:
             idle = _most_memory(bridge)
-        with servers.bridge(full, servers.settings(None) | _NOBODY) as bridge:
+        with servers.bridge(full, servers.settings(None) | _NOBODY, workers=1) as bridge:
             hold(f'state="pending"}} {PENDING:.1f}' in bridge.get("/metrics"), "the pending deliveries are not there")
             pending = _most_memory(bridge)
-        rounds.add("memory: idle", "MB", idle)
+        rounds.add("memory: idle, one worker", "MB", idle)
         rounds.add("memory: 100,000 pending add", "MB", pending - idle)
     shutil.rmtree(full)
     return rounds.figures()

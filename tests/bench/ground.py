@@ -69,7 +69,7 @@ class Ground:
             yield sink
 
     @contextmanager
-    def bridge(self, *, workers: int = 1) -> Iterator[tuple[Server, Sink, Path]]:
+    def bridge(self, *, workers: int | None = None) -> Iterator[tuple[Server, Sink, Path]]:
         """A bridge on a fresh store, delivering to a fresh sink; the folder goes at the end."""
         folder = self.place()
         with self.sink() as sink, servers.bridge(folder, servers.settings(sink), workers=workers) as bridge:

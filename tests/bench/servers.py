@@ -96,10 +96,13 @@ def sink(program: Path, file: Path) -> Iterator[Sink]:
 
 
 @contextmanager
-def bridge(folder: Path, settings: Mapping[str, str], *, workers: int = 1) -> Iterator[Server]:
-    """`trackbridge serve` on the folder's store; its log goes to `serve.log` there."""
+def bridge(folder: Path, settings: Mapping[str, str], *, workers: int | None = None) -> Iterator[Server]:
+    """`trackbridge serve` on the folder's store, with so many workers or as many as it has unless told.
+
+    Its log goes to `serve.log` there.
+    """
     with (folder / "serve.log").open("a") as log:
-        words = [str(TRACKBRIDGE), "serve", "--port", "0", "--workers", str(workers)]
+        words = [str(TRACKBRIDGE), "serve", "--port", "0", *(["--workers", str(workers)] if workers else [])]
         with running(words, env=environment(settings), folder=folder, log=log.fileno()) as process:
             yield Server(process, _bridge_port(process, folder / "serve.log"))
 

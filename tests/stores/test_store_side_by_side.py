@@ -15,10 +15,10 @@ from bridge.store import Filter, Fresh, Outcome
 from bridge.stores.sqlite import SqliteStore, journal, unsorted
 
 
-class Turns:
+class Holds:
     """Who works on which file, for stores of one process."""
 
-    def __init__(self, held: dict[str, Turns]) -> None:
+    def __init__(self, held: dict[str, Holds]) -> None:
         self.held = held
 
     def take(self, name: str, _starts: int) -> bool:
@@ -36,8 +36,8 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def side_by_side(folder: Path) -> list[SqliteStore]:
-    held: dict[str, Turns] = {}
-    return [SqliteStore(str(folder / "store.db"), turns=Turns(held)) for _ in range(2)]
+    held: dict[str, Holds] = {}
+    return [SqliteStore(str(folder / "store.db"), holds=Holds(held)) for _ in range(2)]
 
 
 def names(fresh: Fresh) -> list[str]:

@@ -64,7 +64,7 @@ from bridge.stores.sqlite.columns import instant, ms
 from bridge.stores.sqlite.journal import Journal, folder_of
 from bridge.stores.sqlite.reader import Reader
 from bridge.stores.sqlite.room import Room
-from bridge.stores.sqlite.unsorted import Turns, Unsorted
+from bridge.stores.sqlite.unsorted import Holds, Unsorted
 from bridge.stores.sqlite.writer import Writer
 
 __all__ = ["SqliteStore"]
@@ -91,7 +91,7 @@ class SqliteStore:
         ledger_window: timedelta = LEDGER_WINDOW,
         bounds: Bounds = BOUNDS,
         crowded: Callable[[], None] = lambda: None,
-        turns: Turns | None = None,
+        holds: Holds | None = None,
     ) -> None:
         file.prepare(path)
         self._window = ledger_window
@@ -101,7 +101,7 @@ class SqliteStore:
         patience = bounds.patience.total_seconds()
         self._journal = Journal(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
-        self._turns = turns
+        self._holds = holds
         self._webhooks = Arrivals(self._journal.ask, limit=bounds.waiting, patience=patience, crowded=crowded)
         self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience, crowded=crowded)
 
@@ -137,10 +137,10 @@ class SqliteStore:
 
     def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> Fresh:
         elsewhere = False
-        if self._turns is None:
+        if self._holds is None:
             found = unsorted.found(db, self._folder, limit=limit)
         else:
-            found, elsewhere = unsorted.found_alone(db, self._folder, self._turns, limit=limit)
+            found, elsewhere = unsorted.found_alone(db, self._folder, self._holds, limit=limit)
         if not found.stretches or unsorted.is_long(db):
             unsorted.tidy(db, self._folder)
         return Fresh(found.webhooks, found, due=inbox.is_due(db, now=now), elsewhere=elsewhere)
@@ -283,8 +283,8 @@ class SqliteStore:
         await asyncio.to_thread(self._closed)
 
     def _closed(self) -> None:
-        if self._turns is not None:
-            self._turns.leave()
+        if self._holds is not None:
+            self._holds.leave()
         self._journal.close()
         self._reader.close(lambda db: unsorted.tidy(db, self._folder))
         self._writer.close()

@@ -54,7 +54,7 @@ class Unsorted:
     stretches: tuple[Stretch, ...] = ()
 
 
-class Turns(Protocol):
+class Holds(Protocol):
     """Who works on which file, among those who sort in together. No promise rests on it: `is_current` does not ask."""
 
     def take(self, name: str, starts: int) -> bool:
@@ -111,23 +111,23 @@ def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
     return _found(folder, {name: sorted_to.get(name, 0) for name in names}, limit=limit)
 
 
-def found_alone(db: sqlite3.Connection, folder: str, turns: Turns, *, limit: int) -> tuple[Unsorted, bool]:
+def found_alone(db: sqlite3.Connection, folder: str, holds: Holds, *, limit: int) -> tuple[Unsorted, bool]:
     """As `found`, but of one file that nobody else works on; and whether there is one that somebody else works on.
 
     The file is the one with the oldest webhook, of those that were begun first. Until this is asked again, it is ours.
     """
-    turns.leave()
+    holds.leave()
     sorted_to = _sorted_to(db)
     elsewhere = False
     for name in _oldest(folder, _names(folder), sorted_to):
         starts = sorted_to.get(name, 0)
-        if not turns.take(name, starts):
+        if not holds.take(name, starts):
             elsewhere = True
             continue
         unsorted = _found(folder, {name: starts}, limit=limit)
         if unsorted.stretches:
             return unsorted, elsewhere
-        turns.leave()
+        holds.leave()
     return NOTHING, elsewhere
 
 

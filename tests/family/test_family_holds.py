@@ -7,14 +7,14 @@ import signal
 
 import pytest
 
-from bridge.processes import turns
-from bridge.processes.turns import Turns
+from bridge.processes import holds
+from bridge.processes.holds import Holds
 
 
 class Other:
     """Another process, which takes what it is told to and holds it until it is killed."""
 
-    def __init__(self, shared: Turns, name: str, starts: int = 0) -> None:
+    def __init__(self, shared: Holds, name: str, starts: int = 0) -> None:
         readable, written = os.pipe()
         self.pid = os.fork()
         if not self.pid:
@@ -31,7 +31,7 @@ class Other:
 
 
 def test_what_another_is_at_is_not_had_until_that_one_has_ended() -> None:
-    shared = Turns()
+    shared = Holds()
     other = Other(shared, "a")
     assert other.took
     assert [shared.take(name, 0) for name in ("a", "b")] == [False, True]
@@ -40,7 +40,7 @@ def test_what_another_is_at_is_not_had_until_that_one_has_ended() -> None:
 
 
 def test_whoever_takes_another_thing_holds_the_first_no_longer() -> None:
-    shared = Turns()
+    shared = Holds()
     assert shared.take("a", 0)
     assert shared.take("b", 0)
     for name, free in (("a", True), ("b", False)):
@@ -54,10 +54,10 @@ def test_whoever_takes_another_thing_holds_the_first_no_longer() -> None:
 
 
 def test_what_one_that_hangs_is_at_is_had_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = Turns()
+    shared = Holds()
     other = Other(shared, "a")
     assert not shared.take("a", 5)
-    monkeypatch.setattr(turns, "STUCK", 0.0)
+    monkeypatch.setattr(holds, "STUCK", 0.0)
     assert not shared.take("a", 6), "it has just gone on"
     assert shared.take("a", 6)
     other.killed()

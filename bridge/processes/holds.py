@@ -1,4 +1,4 @@
-"""Turns of processes at named things: who works on one holds it, and it is free again however that process ends.
+"""What processes hold of named things: who works on one holds it, and it is free again however that process ends.
 
 A lock of the system's own for each name, on a file that all share. Not concerned with what is done there.
 """
@@ -15,7 +15,7 @@ STUCK = 10.0
 """Seconds after which what nobody has gone on with is taken from whoever holds it: that process hangs."""
 
 
-class Turns:
+class Holds:
     """Made before the fork, for all; each process holds one thing at a time."""
 
     def __init__(self) -> None:
