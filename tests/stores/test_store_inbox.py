@@ -7,6 +7,7 @@ import fcntl
 import itertools
 import os
 import random
+import resource
 import shutil
 import sqlite3
 from contextlib import closing
@@ -27,6 +28,7 @@ from bridge.stores.sqlite.file import connect
 from bridge.stores.sqlite.frames import HEAD, Frame, framed, frames, resumed
 from bridge.stores.sqlite.inbox import sort
 from bridge.stores.sqlite.journal import EVERY, HANDY, MANY, folder_of
+from bridge.stores.sqlite.unsorted import AT_ONCE
 
 
 def files(folder: Path) -> list[Path]:
@@ -80,6 +82,29 @@ def test_whoever_counts_sorts_nothing_in_and_counts_what_has_no_place_by_itself(
         assert (tally.unsorted, tally.webhooks, tally.oldest_received) == (0, {("shopify", "received"): 2}, NOW)
 
     tell(story)
+
+
+def test_more_files_than_a_process_may_open_are_sorted_in_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "LARGE", 1)
+    few = len(list(Path("/dev/fd").iterdir())) + AT_ONCE + 20
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        for number in range(few):
+            await store.keep([webhook(str(number))])
+        assert (await store.tally()).unsorted == len(files(tmp_path)) == few
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, usual[1]))
+        try:
+            rows = await store.webhooks(Filter())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+        assert len(rows) == few
+        await store.close()
+
+    asyncio.run(story())
 
 
 def test_what_is_known_by_its_bytes_is_so_although_they_are_hashed_only_when_it_is_sorted_in(tell: Tell) -> None:

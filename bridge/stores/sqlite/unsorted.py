@@ -9,22 +9,25 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from heapq import merge
+from itertools import islice
 from typing import Protocol
 
 from bridge import log
 from bridge.model import Webhook
 from bridge.stores.sqlite import packing
-from bridge.stores.sqlite.frames import HEAD, NO_HEAD, Frame, frames, head, resumed
+from bridge.stores.sqlite.frames import HEAD, NO_HEAD, Frame, Head, frames, head, resumed
 from bridge.stores.sqlite.journal import flush_folder
 
 CHUNK = 256 * 1024
 """Bytes of a file that are read at once, or a frame's."""
 AHEAD = 8
 """How many of the first files are looked at for the one with the oldest webhook."""
+AT_ONCE = 64
+"""How many of the first files are read at once: a process may open so many only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +85,11 @@ def ends(folder: str) -> dict[str, int]:
 
 def waiting(db: sqlite3.Connection, folder: str) -> tuple[int, int | None]:
     """How many webhooks have no place yet, by what their frames say, and when the oldest of these was made, in ns."""
-    sorted_to = _sorted_to(db)
     count, oldest = 0, None
-    for name in _names(folder):
-        at = sorted_to.get(name, 0)
-        with suppress(OSError), open(os.path.join(folder, name), "rb", 0) as file:  # noqa: PTH118, PTH123  as above
-            while (begun := head(os.pread(file.fileno(), HEAD, at))) != NO_HEAD:
-                count += begun.webhooks
-                oldest = begun.at if oldest is None else min(oldest, begun.at)
-                at += begun.size
+    for name, starts in _begun(db, folder):
+        for one in _heads(folder, name, starts):
+            count += one.webhooks
+            oldest = one.at if oldest is None else min(oldest, one.at)
     return count, oldest
 
 
@@ -104,11 +103,7 @@ def is_behind(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
 
 def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
     """The oldest webhooks without a place: `limit`, or those of one frame where it holds more."""
-    names = _names(folder)
-    if not names:
-        return NOTHING
-    sorted_to = _sorted_to(db)
-    return _found(folder, {name: sorted_to.get(name, 0) for name in names}, limit=limit)
+    return _found(folder, dict(islice(_begun(db, folder), AT_ONCE)), limit=limit)
 
 
 def found_alone(db: sqlite3.Connection, folder: str, holds: Holds, *, limit: int) -> tuple[Unsorted, bool]:
@@ -117,10 +112,10 @@ def found_alone(db: sqlite3.Connection, folder: str, holds: Holds, *, limit: int
     The file is the one with the oldest webhook, of those that were begun first. Until this is asked again, it is ours.
     """
     holds.leave()
-    sorted_to = _sorted_to(db)
     elsewhere = False
-    for name in _oldest(folder, _names(folder), sorted_to):
-        starts = sorted_to.get(name, 0)
+    for name, starts in sorted(
+        islice(_begun(db, folder), AHEAD), key=lambda one: next(_heads(folder, *one), NO_HEAD).at
+    ):
         if not holds.take(name, starts):
             elsewhere = True
             continue
@@ -131,17 +126,23 @@ def found_alone(db: sqlite3.Connection, folder: str, holds: Holds, *, limit: int
     return NOTHING, elsewhere
 
 
-def _oldest(folder: str, names: Sequence[str], sorted_to: Mapping[str, int]) -> list[str]:
-    """Of the files that hold something without a place, the first, by the age of it."""
-    first: list[tuple[int, str]] = []
+def _begun(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
+    """The files that hold something without a place, those begun first first, and from where on they do."""
+    names = _names(folder)
+    sorted_to = _sorted_to(db) if names else {}
     for name in names:
         starts = sorted_to.get(name, 0)
-        with suppress(OSError), open(os.path.join(folder, name), "rb", 0) as file:  # noqa: PTH118, PTH123  as above
-            if begun := os.pread(file.fileno(), HEAD, starts):
-                first.append((head(begun).at, name))
-        if len(first) == AHEAD:
-            break
-    return [name for _, name in sorted(first)]
+        with suppress(OSError):  # it has just gone
+            if os.stat(os.path.join(folder, name)).st_size > starts:  # noqa: PTH116, PTH118  paths as the URL has them
+                yield name, starts
+
+
+def _heads(folder: str, name: str, at: int) -> Iterator[Head]:
+    """What the frames of a file say of themselves, from there on."""
+    with suppress(OSError), open(os.path.join(folder, name), "rb", 0) as file:  # noqa: PTH118, PTH123  as above
+        while (one := head(os.pread(file.fileno(), HEAD, at))) != NO_HEAD:
+            yield one
+            at += one.size
 
 
 def _found(folder: str, starts: Mapping[str, int], *, limit: int) -> Unsorted:
