@@ -1,8 +1,9 @@
 """What callers bring goes to be written in groups, and each gets an answer of its own.
 
-A group is what came in a few rounds of the event loop, and while the group before it was written. There is no timer: a
-round in which nobody comes is over in microseconds, while a group costs as much as several requests. Not concerned with
-what is brought, nor with who writes it.
+A group is what came in a few rounds of the event loop, and while the group before it was written. Nobody waits for
+others where none come: a round in which nobody comes is over in microseconds. Only where groups of a few follow each
+other closely, the next one gathers for a moment longer, since a group costs as much as several requests. Not concerned
+with what is brought, nor with who writes it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ CROWD = 12
 """Callers that come together where requests come faster than they are answered one by one."""
 ROUNDS = 8
 """Of the event loop, in which a group gathers: those who are answered together mostly come again together."""
+CLOSE = 0.002
+"""Seconds from one group to the next that is no crowd."""
 
 
 def tell(loop: asyncio.AbstractEventLoop, then: Callable[[A], None], what: A) -> None:
@@ -50,6 +53,7 @@ class _Queue(Generic[Q, A]):
 
     waiting: list[_Caller[Q, A]] = field(default_factory=list)
     busy: bool = False
+    next_at: float = 0.0
 
 
 class Arrivals(Generic[Q, A]):
@@ -89,9 +93,12 @@ class Arrivals(Generic[Q, A]):
             await asyncio.sleep(_SHORTLY)
 
     def _gather(self, queue: _Queue[Q, A], rounds: int) -> None:
-        """Go round a few times more, then hand over who has come."""
+        """Go round a few times more, then hand over who has come; a few who come close after others, a little later."""
+        loop = asyncio.get_running_loop()
         if rounds > 1 and len(queue.waiting) < MOST:
-            asyncio.get_running_loop().call_soon(self._gather, queue, rounds - 1)
+            loop.call_soon(self._gather, queue, rounds - 1)
+        elif 0 < len(queue.waiting) < CROWD and (left := queue.next_at - time.monotonic()) > 0:
+            loop.call_later(left, self._next, queue)
         else:
             self._next(queue)
 
@@ -104,7 +111,8 @@ class Arrivals(Generic[Q, A]):
     def _next(self, queue: _Queue[Q, A]) -> None:
         """Hand the next group over; those who have waited too long are told so first."""
         waiting = queue.waiting
-        latest = time.monotonic() - self._patience
+        now = time.monotonic()
+        queue.next_at, latest = now + CLOSE, now - self._patience
         if waiting and waiting[0][2] < latest:
             for _, future, since in waiting:
                 if since < latest:
