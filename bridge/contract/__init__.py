@@ -17,7 +17,7 @@ from bridge.contract.instants import instant, unix_ms, written
 from bridge.contract.names import derived_id, new_id
 from bridge.contract.nulls import without_nulls
 from bridge.contract.schema import FIELDS, SCHEMA, TEXT_FIELDS
-from bridge.contract.sound import is_plain, is_shallow, unsound
+from bridge.contract.sound import has_zero, is_plain, is_shallow, unsound
 from bridge.contract.verdict import problems
 from bridge.errors import NotAnEvent
 from bridge.jsontext import Json
@@ -67,18 +67,19 @@ def event(  # noqa: PLR0913  what names and dates an event, all by keyword
     dedupe: str | None = None,
     notes: Sequence[str] = (),
     plain: bool = False,
+    mapped: bool = False,
 ) -> Event:
     """The event that `raw` tells, normalised; `raw` itself is left alone.
 
     `door` is `key:<name>` or `source:<name>`, `scope` the ledger's. `default_id` names an event that has no
     `event_id`, `received_at` dates one that has no `timestamp`; both then stand in what is sent. `dedupe` is a
-    conversion key beside the order id's. `plain` says that `raw` was read from a text that `is_plain`, and spares it
-    closer looks. Raises NotAnEvent with every problem; values stand in its messages only for `key:` doors, whose
-    caller sent them.
+    conversion key beside the order id's. Two spare `raw` closer looks: `plain` says that it was read from a text that
+    `is_plain`, `mapped` that a mapping built it, which leaves out what is null and knows finite numbers only. Raises
+    NotAnEvent with every problem; values stand in its messages only for `key:` doors, whose caller sent them.
     """
     if not fits(raw):
         raise NotAnEvent(_problems(raw, door))
-    document = _tidied(raw, plain=plain)
+    document = _tidied(raw, nulls=not (plain or mapped))
     document.setdefault("event_id", default_id)
     if "timestamp" not in document:
         document["timestamp"] = written(received_at)
@@ -89,7 +90,7 @@ def event(  # noqa: PLR0913  what names and dates an event, all by keyword
         door=door,
         event_type=document["event_type"],
         test=test,
-        text=_written(document, raw, door, plain=plain),
+        text=_written(document, raw, door, plain=plain, mapped=mapped),
         occurred_at=instant(document["timestamp"]) or received_at,
         claims=_claims(document["event_type"], properties.get("order_id"), dedupe, scope=scope, test=test),
         order_id=properties.get("order_id"),
@@ -104,9 +105,9 @@ def _problems(raw: Json, door: str) -> tuple[EventProblem, ...]:
     return problems(raw, values=door.startswith("key:"))
 
 
-def _tidied(raw: dict[str, Json], *, plain: bool) -> dict[str, Json]:
+def _tidied(raw: dict[str, Json], *, nulls: bool) -> dict[str, Json]:
     """A copy without nulls, the session id at the top, the currency in upper case."""
-    document: dict[str, Json] = raw.copy() if plain else without_nulls(raw)
+    document: dict[str, Json] = without_nulls(raw) if nulls else raw.copy()
     properties = document.get("properties", {})
     if "currency" in properties and not properties["currency"].isupper():
         document["properties"] = properties | {"currency": properties["currency"].upper()}
@@ -115,13 +116,14 @@ def _tidied(raw: dict[str, Json], *, plain: bool) -> dict[str, Json]:
     return document
 
 
-def _written(document: Json, raw: Json, door: str, *, plain: bool) -> bytes:
+def _written(document: Json, raw: Json, door: str, *, plain: bool, mapped: bool) -> bytes:
     """The JSON that is sent. Raises NotAnEvent for what JSON cannot hold, or not everybody can read."""
     try:
         text = jsontext.write(document)
     except ValueError as error:
         raise NotAnEvent(_problems(raw, door) or (EventProblem((), f"the event {error}"),)) from None
-    if not (is_shallow(text) and (plain or is_plain(text))) and any(unsound(document)):
+    sound = plain or (not has_zero(text) if mapped else is_plain(text))
+    if not (sound and is_shallow(text)) and any(unsound(document)):
         raise NotAnEvent(_problems(raw, door))
     if len(text) > LARGEST:
         raise NotAnEvent((EventProblem((), f"the event has {len(text)} bytes of JSON; at most {LARGEST} can be sent"),))

@@ -131,6 +131,7 @@ class Translator(Teller):
                     default_id=named.default_id,
                     dedupe=named.dedupe,
                     notes=frame.notes,
+                    mapped=True,
                 )
             except NotAnEvent as error:
                 if any(problem.path[:1] not in SOFT for problem in error.problems):
