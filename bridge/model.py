@@ -1,7 +1,7 @@
 """The nouns: what a request, a webhook, an event, a delivery, an attempt and an outcome are.
 
-All frozen, all plain values. Instants are aware UTC datetimes named `…_at`. Not concerned with how any of them is
-made, kept or sent.
+All frozen, all plain values; what every webhook makes anew is a struct of msgspec, which takes a tenth of the time that
+a dataclass does. Instants are aware UTC datetimes named `…_at`. Not concerned with how any of them is made, kept or sent.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
+
+import msgspec
 
 # ---------------------------------------------------------------------------------------------- places and problems
 
@@ -84,8 +86,7 @@ class WebhookState(StrEnum):
     SET_ASIDE = "set_aside"
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(msgspec.Struct, frozen=True):
     """One genuine request, or one item of a batch, named and ready to be kept.
 
     `id` is what the provider calls it, or the SHA-256 of its bytes in hex. `identity` holds 16-byte ledger keys: a
@@ -101,14 +102,13 @@ class Webhook:
     received_at: datetime
     body: bytes
     identity: tuple[bytes, ...]
-    headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    query: Mapping[str, str] = msgspec.field(default_factory=dict)
     item: str | None = None
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """What the store says of a webhook it was given: its number, and whether it was known before.
 
     `source` and `topic` are those that it came with.
@@ -123,8 +123,7 @@ class Kept:
 # ---------------------------------------------------------------------------------------------- what it becomes
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One track event, checked against the contract.
 
     `text` is the JSON that is sent, byte for byte. `door` and `id` name it: `source:<name>` or `key:<name>`, and the
@@ -149,24 +148,21 @@ class Event:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """Where an event goes: a destination by name, and why it is skipped there, if it is."""
 
     destination: str
     skip: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(msgspec.Struct, frozen=True):
     """An event and where it goes, as the store takes it."""
 
     event: Event
     routes: tuple[Route, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Translated:
+class Translated(msgspec.Struct, frozen=True):
     """A webhook became these events."""
 
     events: tuple[Event, ...]
@@ -201,8 +197,7 @@ class Wanting:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """What the store says of an event it was given: its id, and of which event it is a duplicate, if it is."""
 
     event_id: str

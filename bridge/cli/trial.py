@@ -9,8 +9,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from bridge import jsontext, mapping, signature
 from bridge.app import clock

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from forwarding import (
     track,
     until,
 )
+from msgspec.structs import replace
 
 from bridge.destinations.track import Track
 from bridge.forward import Forwarder

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from bridge.model import (
     Accepted,
     Attempt,
@@ -309,7 +311,7 @@ class Model:
             self._take(routed, now=now, webhook=webhook)
             return sum(one.state == "pending" for n, one in self.deliveries.items() if n > before)
         number = max(same)  # there may be an older one that the ledger has forgotten
-        self.events[number].event = replace(self.events[number].event, text=event.text)
+        self.events[number].event = structs.replace(self.events[number].event, text=event.text)
         if self.events[number].duplicate_of:
             return 0
         mine = [one for one in self.deliveries.values() if one.event == number and one.destination in names]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from store_made import (
     NOW,
     SECOND,
@@ -51,7 +51,7 @@ def test_an_accepted_event_stands_as_it_came(tell: Tell) -> None:
 
 def test_a_request_is_accepted_all_or_none(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        broken = Routed(replace(event("evt_2"), event_type=None), TRACK)  # type: ignore[arg-type]
+        broken = Routed(replace(event("evt_2"), event_type=None), TRACK)
         with pytest.raises(AttributeError):
             await store.accept([routed("evt_1", order("7")), broken], now=NOW, idempotency=FIRST)
         assert await store.events(Filter()) == []

@@ -11,13 +11,13 @@ import resource
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from store_made import LEASE, NOW, SECOND, Tell, accepted, after, keep, webhook
 
 from bridge import ledger

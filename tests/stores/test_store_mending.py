@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 from store_made import (
     FREELY,
     LEASE,
@@ -247,7 +248,7 @@ def test_events_without_a_delivery_to_a_destination_are_found_oldest_first(tell:
         await store.accept([Routed(made, TRACK), routed("evt_2", order("1")), routed("evt_3", routes=())], now=NOW)
         await accepted(store, "evt_4", routes=(Route("ads", skip="test event"),))
         found = await store.ungiven("ads", after=0, limit=9)
-        assert found == (replace(made, number=1), replace(event("evt_3"), number=3))
+        assert found == (structs.replace(made, number=1), structs.replace(event("evt_3"), number=3))
         assert await store.ungiven("ads", after=1, limit=9) == found[1:]
         assert await store.ungiven("ads", after=0, limit=1) == found[:1]
 

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec import structs
 from store_made import NOW, SECOND, attempt, event, key, order, webhook
 from store_model import WINDOW, Model
 
@@ -139,7 +140,7 @@ class Machine(RuleBasedStateMachine):
     @rule(several=st.lists(identities, min_size=1, max_size=2))
     def keep(self, several: list[list[bytes]]) -> None:
         self.names += 1
-        given = [replace(webhook(str(self.names), at=self.now), identity=tuple(keys)) for keys in several]
+        given = [structs.replace(webhook(str(self.names), at=self.now), identity=tuple(keys)) for keys in several]
         self.done(self.store.keep(given))
         self.model.keep(given)
 
@@ -185,7 +186,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), made=events)
     def settle_without_a_claim(self, which: int, made: list[Routed]) -> None:
         number = one_of(self.model.webhooks, which)
-        self.settle([Outcome(replace(webhook("late"), number=number), tuple(made))])
+        self.settle([Outcome(structs.replace(webhook("late"), number=number), tuple(made))])
 
     def settle(self, outcomes: list[Outcome]) -> None:
         said = self.done(self.store.settle(outcomes, now=self.now))
@@ -221,13 +222,13 @@ class Machine(RuleBasedStateMachine):
     def postpone(self, which: int, wanted: int, wait: int) -> None:
         number = one_of(self.model.webhooks, which)
         wanting = Wanting(order(str(wanted)), "purchase", self.now + wait * SECOND)
-        self.settle([Outcome(replace(webhook("late"), number=number), wanting)])
+        self.settle([Outcome(structs.replace(webhook("late"), number=number), wanting)])
 
     @precondition(lambda self: self.model.webhooks)
     @rule(which=st.integers(0, 99), made=events, text=st.integers(0, 9))
     def revise(self, which: int, made: list[Routed], text: int) -> None:
         number = one_of(self.model.webhooks, which)
-        new = [replace(one, event=replace(one.event, text=b'{"n":%d}' % text)) for one in made]
+        new = [structs.replace(one, event=structs.replace(one.event, text=b'{"n":%d}' % text)) for one in made]
         said = self.done(self.store.revise(number, new, now=self.now))
         assert said == self.model.revise(number, new, now=self.now)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from store_made import (
     FREELY,
     LEASE,
@@ -42,7 +43,10 @@ async def made(store: Store, *names: str) -> int:
 async def revised(store: Store, webhook: int, *names: str, at: float = 1) -> int:
     """Its events say something new."""
     new = [
-        Routed(replace(event(name, door=DOOR), text=b'{"event_id":"%s","new":true}' % name.encode()), (Route("track"),))
+        Routed(
+            structs.replace(event(name, door=DOOR), text=b'{"event_id":"%s","new":true}' % name.encode()),
+            (Route("track"),),
+        )
         for name in names
     ]
     return await store.revise(webhook, new, now=after(at))

@@ -12,11 +12,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from store_made import NOW, SECOND, accepted, event, keep, order, routed, webhook
 
 from bridge.errors import SettingsError, StoreUnavailable, StoreUnusable
@@ -341,7 +341,7 @@ def test_a_backup_put_in_its_place_is_used_from_then_on(tmp_path: Path) -> None:
 
 FILLS_THE_DISK = """
 import asyncio, random, resource, sys
-from dataclasses import replace
+from msgspec.structs import replace
 from bridge.model import Routed
 from bridge.errors import StoreUnavailable
 from bridge.store import Filter

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from store_made import (
     LEASE,
     NOW,
@@ -91,7 +91,7 @@ def test_the_same_webhook_at_the_same_time_is_kept_once(tell: Tell) -> None:
 
 def test_the_webhooks_of_one_request_are_kept_all_or_none(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        broken = replace(webhook("b"), source=None)  # type: ignore[arg-type]  # found out after its body was written
+        broken = replace(webhook("b"), source=None)  # found out after its body was written
         with pytest.raises(AttributeError):
             await keep(store, webhook("a"), broken)
         assert await store.webhooks(Filter()) == []
@@ -103,7 +103,7 @@ def test_the_webhooks_of_one_request_are_kept_all_or_none(tell: Tell) -> None:
 
 def test_one_that_cannot_be_kept_spoils_none_of_those_that_are_kept_with_it(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        broken = replace(webhook("broken"), source=None)  # type: ignore[arg-type]
+        broken = replace(webhook("broken"), source=None)
         answers = await asyncio.gather(
             *(store.keep([broken if n % 3 == 0 else webhook(str(n))]) for n in range(60)), return_exceptions=True
         )
@@ -203,7 +203,7 @@ def test_outcomes_are_settled_all_or_none(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"), webhook("b"))
         a, b = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
-        broken = Routed(replace(event("evt_2"), event_type=None), ())  # type: ignore[arg-type]
+        broken = Routed(replace(event("evt_2"), event_type=None), ())
         with pytest.raises(AttributeError):
             await store.settle([Outcome(a, (routed("evt_1", order("7")),)), Outcome(b, (broken,))], now=NOW)
         assert {row.state for row in await store.webhooks(Filter())} == {WebhookState.RECEIVED}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -69,8 +68,7 @@ def unpacked(content: bytes) -> list[Webhook]:
         requests = _DECODER.decode(_TOOLS.decompressor.decompress(content))
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise ValueError(f"it cannot be unpacked ({type(error).__name__})") from error
-    found = (_webhook(one.body, letter) for parcels in requests for one in parcels for letter in one.letters)
-    return [one if one.identity else replace(one, identity=ledger.identity(one)) for one in found]
+    return [_webhook(one.body, letter) for parcels in requests for one in parcels for letter in one.letters]
 
 
 def at_rest(bodies: Sequence[bytes]) -> list[tuple[bytes, int]]:
@@ -125,13 +123,14 @@ def _packed_object(value: dict[str, str] | str) -> str:
 
 
 def _webhook(body: bytes, letter: _Letter) -> Webhook:
+    source, name, topic = letter.source, letter.id, letter.topic
     return Webhook(
-        source=letter.source,
-        id=letter.id,
-        topic=letter.topic,
+        source=source,
+        id=name,
+        topic=topic,
         received_at=instant(letter.at),
         body=body,
-        identity=parted(letter.identity),
+        identity=parted(letter.identity) or ledger.unsigned_webhook(source, topic, name, body),
         headers=_object(letter.headers),
         query=_object(letter.query),
         item=letter.item,
