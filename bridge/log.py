@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import select
+import string
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,25 +19,29 @@ from typing import TextIO
 
 LOGGER = logging.getLogger("trackbridge")
 SERVER = logging.getLogger("uvicorn.error")
-_is_plain = re.compile(r"[A-Za-z0-9_.:/+*#@-]+").fullmatch
+_PLAIN = f"{string.ascii_letters}{string.digits}_.:/+*#@-"
 _WHOLE = select.PIPE_BUF
 
 
 def line(what: str, **fields: object) -> None:
     """Write one line: what happened, then its fields; those that are None are left out."""
-    lines(what, [fields])
+    if LOGGER.isEnabledFor(logging.INFO):
+        _say([_spelt(what, fields)])
 
 
 def lines(what: str, each: Iterable[Mapping[str, object]]) -> None:
     """The same for all that happened at one moment, each with fields of its own."""
     if LOGGER.isEnabledFor(logging.INFO):
-        texts = [_spelt(what, fields) for fields in each]
-        match LOGGER.handlers:
-            case [_Lines() as ours]:  # straight there: a record of `logging` costs more than the line
-                ours.put(time.time(), "info", texts)
-            case _:
-                for text in texts:
-                    LOGGER.info("%s", text)
+        _say([_spelt(what, fields) for fields in each])
+
+
+def _say(texts: Sequence[str]) -> None:
+    match LOGGER.handlers:
+        case [_Lines() as ours]:  # straight there: a record of `logging` costs more than the line
+            ours.put(time.time(), "info", texts)
+        case _:
+            for text in texts:
+                LOGGER.info("%s", text)
 
 
 def trouble(what: str, **fields: object) -> None:
@@ -129,8 +133,13 @@ def _spelt(what: str, fields: Mapping[str, object]) -> str:
     text = what
     for key, value in fields.items():
         if value is not None:
-            text = f"{text} {key}={value if value.__class__ is str and _is_plain(value) else _quoted(value)}"
+            text = f"{text} {key}={value if type(value) is str and _is_plain(value) else _quoted(value)}"
     return text
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text needs no quotes: then nothing is left of it when it is stripped. No pattern is as quick."""
+    return bool(text) and not text.strip(_PLAIN)
 
 
 def _quoted(value: object) -> str:
