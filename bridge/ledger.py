@@ -6,7 +6,7 @@ Pure. A key holds no text that could be read back. Not concerned with where keys
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from bridge.model import Webhook
@@ -55,19 +55,20 @@ def idempotency(door: str, path: str, key: str) -> bytes:
     return _key(_head("idempotency", door, path), key)
 
 
+def joined(parts: Iterable[str], head: bytes = b"") -> bytes:
+    """Each part behind its length, so that no two lists of parts read the same; `head` is how they begin."""
+    texts = [head]
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        texts += len(encoded).to_bytes(4, "big"), encoded
+    return b"".join(texts)
+
+
 def _key(head: bytes, *parts: str) -> bytes:
-    return hashlib.sha256(_joined(head, parts)).digest()[:KEY_SIZE]
+    return hashlib.sha256(joined(parts, head)).digest()[:KEY_SIZE]
 
 
 @lru_cache(maxsize=64)
 def _head(*parts: str) -> bytes:
     """How all keys of a kind behind one door begin."""
-    return _joined(b"", parts)
-
-
-def _joined(text: bytes, parts: Sequence[str]) -> bytes:
-    """Each part behind its length, so that no two lists of parts read the same."""
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        text += len(encoded).to_bytes(4, "big") + encoded
-    return text
+    return joined(parts)
