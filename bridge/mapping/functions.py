@@ -23,13 +23,11 @@ _function = OURS.function
 # ------------------------------------------------------------------------------------------------------ amounts
 
 
-@_function(
+_function(
     "decimal(value: string|number) -> number",
     "A text like `19.90` as a number, digit for digit; a number as it is.",
     (("decimal('19.90')", "19.90"), ("decimal(`5`)", "5"), ("decimal('1,50')", "!the text is no number like 19.90")),
-)
-def _decimal(value: str | Number) -> Number:
-    return amounts.decimal(value)
+)(amounts.decimal)
 
 
 @_function(

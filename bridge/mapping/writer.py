@@ -76,9 +76,11 @@ class Writer:
 
     def fails(self, atom: str) -> str:
         """Python that is true where the atom is false to JMESPath."""
-        if "number" not in self.types_of(atom):
+        types = self.types_of(atom)
+        if "number" not in types:
             return f"not {atom}"
-        return f"(not {atom} and {atom}.__class__ not in _NUMBERS)"
+        quickly = f"{atom} is None or " if "null" in types else ""
+        return f"({quickly}not {atom} and {atom}.__class__ not in _NUMBERS)"
 
     def refuse(self, text: str, *, at: int, kind: str = "syntax") -> str:
         """Note a problem; the atom that stands in for the part."""
