@@ -7,7 +7,6 @@ reverse. Not concerned with what a document means.
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -29,10 +28,12 @@ def parse(data: bytes | str, *, strict: bool = True) -> Json:
     Not `strict`, the last of a key's values wins: what a provider signed is taken as its own parser would.
     """
     if isinstance(data, bytes) and not _may_hold_a_long_number(data):
-        with suppress(ValueError, RecursionError):  # the slower reading decides, and says what is wrong
+        try:
             document = _FAST.decode(data)
             if not strict or _holds_all_of(data, document):
                 return document
+        except (ValueError, RecursionError):
+            pass  # the slower reading decides, and says what is wrong
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
     except UnicodeDecodeError as error:

@@ -7,9 +7,10 @@ with how rules were compiled.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from bridge import contract, jsontext, ledger
 from bridge.errors import NotAnEvent
@@ -46,6 +47,7 @@ class Translator(Teller):
         self.vars = vars
         self._program = program
         self._name = name
+        self._door = f"source:{name}"
         self._scope = scope
         self._ignores = ignores
         self._file_name = file_name
@@ -88,10 +90,9 @@ class Translator(Teller):
             return Ignored(self._why_ignored(topic))
         if unreadable is not None and (self._program.test_needs_body or any(rule.needs_body for rule in rules)):
             return SetAside(unreadable)
-        test = (
-            any(rule.recalls for rule in rules) and self._program.is_test is not None and self._program.is_test(frame)
-        )
-        frame.recalling = Recalling(self._scope, test, earlier)
+        if any(rule.recalls for rule in rules):
+            test = self._program.is_test is not None and self._program.is_test(frame)
+            frame.recalling = Recalling(self._scope, test, earlier)
         events = self._events(rules, frame, webhook)
         return Translated(events) if events else Ignored(self._none_held(rules))
 
@@ -125,7 +126,7 @@ class Translator(Teller):
             try:
                 return contract.event(
                     raw,
-                    door=f"source:{self._name}",
+                    door=self._door,
                     scope=self._scope,
                     received_at=named.received_at,
                     default_id=named.default_id,
@@ -216,8 +217,7 @@ class Translator(Teller):
         return f"{scalar.at(offset)}: {_reason(error)}{written}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(msgspec.Struct, frozen=True):
     """What names and dates an event beside its own fields."""
 
     received_at: datetime
