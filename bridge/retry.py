@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from msgspec import structs
+
 from bridge.errors import SettingsError
 from bridge.model import Delivered, Delivery, DeliveryState, Later, Outcome, Pause, Refused, Settled
 from bridge.store import Standing
@@ -95,7 +97,7 @@ def _refused(reason: str, sent: Sequence[Delivery], standing: Standing, now: dat
     hopeless = standing.refused >= policy.refused_alone  # that is why it is paused, and nothing has passed since
     if len(sent) > 1:
         half = (len(sent) + 1) // 2
-        settled = [replace(one, together=half) for one in _again(sent, reason, now)]
+        settled = [structs.replace(one, together=half) for one in _again(sent, reason, now)]
         return Decision(settled, standing if hopeless else _resumed(standing, now), counted=True)
     if hopeless:
         return _probe_failed(Later(reason), sent, standing, now, policy)
@@ -125,7 +127,7 @@ def _later(  # noqa: PLR0913  the same by name
     settled = _again(sent, outcome.reason, again)
     if not opens and status is not None and status >= _ERROR and _suspicious(sent, policy):
         half = (len(sent) + 1) // 2
-        settled = [replace(one, together=half) for one in settled]
+        settled = [structs.replace(one, together=half) for one in settled]
     over = {delivery.number for delivery in sent if delivery.tried_for >= policy.give_up}
     return Decision(
         [_given_up(one, outcome.reason, policy) if one.number in over else one for one in settled], after, counted=True

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bridge.errors import SettingsError
 from bridge.model import Delivered, Delivery, DeliveryState, Later, Outcome, Pause, Refused, Settled
@@ -78,7 +79,7 @@ def test_the_wait_is_full_jitter_over_a_doubling_time_capped_at_an_hour(
 
 
 def test_a_failed_batch_waits_as_one() -> None:
-    mixed = [*sent(3, attempts=2), replace(sent()[0], number=4, attempts=7)]
+    mixed = [*sent(3, attempts=2), structs.replace(sent()[0], number=4, attempts=7)]
     decision = decided(BROKEN, mixed, status=503)
     assert {one.next_attempt_at for one in decision.settled} == {NOW + seconds(64)}
     assert decision.counted
@@ -108,7 +109,10 @@ def test_a_wait_keeps_the_halving_that_was_under_way() -> None:
 
 def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt() -> None:
     old, young = sent(2)
-    old, young = replace(old, tried_for=timedelta(hours=72)), replace(young, tried_for=timedelta(hours=71, minutes=59))
+    old, young = (
+        structs.replace(old, tried_for=timedelta(hours=72)),
+        structs.replace(young, tried_for=timedelta(hours=71, minutes=59)),
+    )
     [ended, goes_on] = decided(BROKEN, [old, young], status=503).settled
     assert ended == Settled(1, DEAD, "given up after 72 h of trying: 503 service unavailable")
     assert goes_on.state is PENDING
