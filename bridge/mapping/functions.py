@@ -140,11 +140,13 @@ def _replace(text: str, old: str, new: str) -> str:
     ),
 )
 def _format(template: str, *values: str | Number | bool) -> str:
-    parts = template.split("{}")
-    if len(parts) - 1 != len(values):
-        raise Unworkable(f"format() has {len(parts) - 1} places `{{}}` for {len(values)} values")
-    texts = [value if isinstance(value, str) else jsontext.write(value).decode() for value in values]
-    return bounded("".join(text for pair in zip(parts, [*texts, ""], strict=True) for text in pair))
+    first, *parts = template.split("{}")
+    if len(parts) != len(values):
+        raise Unworkable(f"format() has {len(parts)} places `{{}}` for {len(values)} values")
+    texts = [first]
+    for value, part in zip(values, parts, strict=True):
+        texts += (value if isinstance(value, str) else jsontext.write(value).decode()), part
+    return bounded("".join(texts))
 
 
 @_function(
