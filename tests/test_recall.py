@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -184,3 +185,11 @@ async def _wanted(shop: Shop) -> list[Outcome]:
     claimed = await shop.store.claim_webhooks(now=NOW, limit=1, lease=timedelta(minutes=1))
     wanting = [source.translate_among(one, {}) for one in claimed]
     return [Outcome(one, wants) for one, wants in zip(claimed, wanting, strict=True) if isinstance(wants, Wanting)]
+
+
+def test_a_recall_of_one_and_the_same_order_compiles_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        constant = MAPPING.replace("      dedupe: =body.order\n      take", "      dedupe: ='A'\n      take")
+        assert constant != MAPPING
+        assert mapping.parse(constant, name="shop.yaml").provider == "shop"

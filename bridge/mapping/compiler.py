@@ -255,7 +255,8 @@ class _Compiler:
     def _recall(self, recall: Recall, event: str, scope: Scope) -> None:
         atom, _ = self.write(recall.dedupe, scope)
         with self._code.standing_for(recall.dedupe):
-            self._code.emit(f"if {atom} is not None: _take(S, {event}, {self._code.constant(recall)}, _as_key({atom}))")
+            key = self._code.assign(atom)  # which may be a constant, and nobody compares one with None
+            self._code.emit(f"if {key} is not None: _take(S, {event}, {self._code.constant(recall)}, _as_key({key}))")
 
     def _key(self, rule: Rule, scope: Scope) -> str:
         if rule.dedupe is None:
