@@ -34,6 +34,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # nobody asks who the client is
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=20,
                 backlog=BACKLOG,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from track_server import Line, head, serving
 
-from bridge.cli.heads import HEAD_BYTES
+from bridge.cli.heads import HEAD_BYTES, Clock
 
 LEAD = b'{"event_type":"lead"}'
 WHOLE = head("/v1/track", f"Content-Length: {len(LEAD)}") + LEAD
@@ -61,3 +64,75 @@ def test_large_bodies_on_one_connection_are_no_large_heads(tmp_path: Path) -> No
         for _ in range(3):
             line.send(head("/v1/track", f"Content-Length: {len(body)}") + body)
             assert line.answer()[0] == 200
+
+
+def test_a_connection_on_which_nothing_more_is_asked_for_is_closed(tmp_path: Path) -> None:
+    with serving(tmp_path, idle_seconds=0) as api, api.connect() as line:
+        answered(line)
+        assert line.is_over()
+
+
+def test_requests_that_came_together_are_all_answered_before_their_connection_is_idle(tmp_path: Path) -> None:
+    with serving(tmp_path, idle_seconds=0) as api, api.connect() as line:
+        line.send(WHOLE * 3)
+        assert [line.answer()[0] for _ in range(3)] == [200] * 3
+        assert line.is_over()
+
+
+def test_a_connection_whose_next_request_has_begun_is_not_idle(tmp_path: Path) -> None:
+    with serving(tmp_path, head_seconds=0.5, patience=0.5, idle_seconds=0) as api, api.connect() as line:
+        line.send(WHOLE + WHOLE[:-1])
+        assert [line.answer()[0] for _ in range(2)] == [200, 408]
+
+
+class Hand:
+    """A loop's time, turned by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Any:
+        timer = (self.now + delay, callback)
+        self.timers.append(timer)
+        return type("Handle", (), {"cancel": lambda _: self.timers.remove(timer)})()
+
+    def turn_to(self, now: float) -> None:
+        while due := [timer for timer in self.timers if timer[0] <= now]:
+            self.timers.remove(due[0])
+            self.now = due[0][0]
+            due[0][1]()
+        self.now = now
+
+
+def test_a_clock_counts_from_when_it_was_last_set_and_has_one_timer() -> None:
+    hand = Hand()
+    over: list[float] = []
+    clock = Clock(cast("asyncio.AbstractEventLoop", hand), 10, lambda: over.append(hand.now))
+    for now in (0, 4, 8):
+        hand.turn_to(now)
+        clock.set()
+        assert len(hand.timers) == 1
+    hand.turn_to(17)
+    assert not over
+    hand.turn_to(40)
+    assert over == [18]
+
+
+def test_a_clock_that_is_stopped_is_not_over_until_it_is_set_again() -> None:
+    hand = Hand()
+    over: list[float] = []
+    clock = Clock(cast("asyncio.AbstractEventLoop", hand), 10, lambda: over.append(hand.now))
+    clock.set()
+    clock.since = None
+    hand.turn_to(50)
+    assert not over
+    clock.set()
+    hand.turn_to(59)
+    clock.end()
+    hand.turn_to(100)
+    assert not over
+    assert not hand.timers

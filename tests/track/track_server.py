@@ -91,7 +91,12 @@ class Api:
 
 @contextmanager
 def serving(
-    folder: Path, *keys: Key, store: Store | None = None, patience: float = 20.0, head_seconds: float = 20.0
+    folder: Path,
+    *keys: Key,
+    store: Store | None = None,
+    patience: float = 20.0,
+    head_seconds: float = 20.0,
+    idle_seconds: int = 30,
 ) -> Iterator[Api]:
     """The API for `keys` until the end of the block; `store` stands before or in place of the real one."""
     kept = store or open_store(f"sqlite:///{folder / 'track.db'}")
@@ -120,7 +125,7 @@ def serving(
         listening.listen()
         protocol = type("Protocol", (PatientProtocol,), {"head_seconds": head_seconds})
         config = uvicorn.Config(
-            http, http=protocol, ws="none", log_config=None, access_log=False, timeout_keep_alive=30
+            http, http=protocol, ws="none", log_config=None, access_log=False, timeout_keep_alive=idle_seconds
         )
         ready = threading.Event()
         server = _Server(config, ready)
