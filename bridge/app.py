@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from bridge import destinations as kinds
 from bridge import log, mapping, openapi, settings, track
@@ -26,7 +27,7 @@ from bridge.mapping.files import mapping_files
 from bridge.metrics import Metrics
 from bridge.model import Event, Problem, Route
 from bridge.purge import Purger
-from bridge.receive import Receiver
+from bridge.receive import Receiver, Straight
 from bridge.settings import Settings
 from bridge.source import Source
 from bridge.store import Store
@@ -239,6 +240,7 @@ class Office:
         health = Health(store, tuple(outfit.destinations), metrics, clock, loops, others)
         self.http = Starlette(
             routes=[*receiver.routes(), *tracking, *openapi.routes(), *health.routes()],
+            middleware=[Middleware(Straight, route) for route in receiver.routes()],
             exception_handlers=track.EXCEPTION_HANDLERS,
             lifespan=lifespan,
         )

@@ -103,6 +103,28 @@ class Receiver:
         return "kept", _kept
 
 
+class Straight:
+    """Middleware that leads requests of one route to its endpoint, past what the routes behind it need.
+
+    The router asks one route after the other, and those that Starlette wraps raise errors that it answers. This
+    endpoint does not; what it raises all the same is answered by who stands before all middleware.
+    """
+
+    def __init__(self, app: ASGIApp, route: Route) -> None:
+        self._app = app
+        self._endpoint = route.app
+        self._match = route.path_regex.match
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or let others answer it."""
+        found = self._match(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+        else:
+            scope["path_params"] = found.groupdict()
+            await self._endpoint(scope, receive, send)
+
+
 async def _kept(_scope: Scope, _receive: Receive, send: Send) -> None:
     """The answer to a webhook that is on disk."""
     await send(_KEPT_HEAD)
