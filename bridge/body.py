@@ -6,7 +6,7 @@ Not concerned with what the body says.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from typing import ClassVar, cast
 
 from starlette.datastructures import Headers
@@ -57,12 +57,17 @@ async def read(receive: Receive, scope: Scope, *, limit: int, seconds: float = P
     """
     if _declared(scope["headers"]) > limit:
         raise _too_large(limit)
-    first = Begun(receive())
-    if first.message is not None and not first.message.get("more_body", False):
-        return _within(limit, [_chunk(first.message)])  # there already, as most are: no clock for it
+    message, step = None, None
+    receiving = receive().__await__()
+    try:
+        step = next(receiving)
+    except StopIteration as done:
+        message = done.value
+        if not message.get("more_body", False):  # there already, as most are: no clock for it
+            return _within(limit, _chunk(message))
     try:
         async with asyncio.timeout(seconds):
-            return await _read(await first, receive, limit)
+            return await _read(message or await Begun(receiving, step), receive, limit)
     except TimeoutError:
         raise TooSlow(f"the body took longer than {seconds:g} s; send it again") from None
 
@@ -74,7 +79,7 @@ async def _read(message: Message, receive: Receive, limit: int) -> bytes:
         message = await receive()
         chunks.append(_chunk(message))
         size += len(chunks[-1])
-    return _within(limit, chunks)
+    return _within(limit, b"".join(chunks))
 
 
 def _chunk(message: Message) -> bytes:
@@ -84,28 +89,20 @@ def _chunk(message: Message) -> bytes:
     return chunk
 
 
-def _within(limit: int, chunks: list[bytes]) -> bytes:
-    body = b"".join(chunks)
+def _within(limit: int, body: bytes) -> bytes:
     if len(body) > limit:
         raise _too_large(limit)
     return body
 
 
 class Begun:
-    """A message that is being received: `message` is it where it was there already, else it is to be awaited."""
+    """A message that is being received: what has already been waited for once is waited for on."""
 
-    def __init__(self, receiving: Awaitable[Message]) -> None:
-        self.message: Message | None = None
-        self._steps = cast("Generator[object, object, Message]", receiving.__await__())
-        self._step: object = None
-        try:
-            self._step = next(self._steps)
-        except StopIteration as done:
-            self.message = done.value
+    def __init__(self, receiving: Generator[object, object, Message], step: object) -> None:
+        self._steps = receiving
+        self._step = step
 
     def __await__(self) -> Generator[object, object, Message]:
-        if self.message is not None:
-            return self.message
         try:
             yield self._step
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the receiver's to hear of
