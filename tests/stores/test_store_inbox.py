@@ -13,6 +13,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -142,6 +143,21 @@ def test_large_bodies_of_one_moment_are_packed_a_few_megabytes_at_a_time(tmp_pat
         await keep(store)
         found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
         assert [one.body for one in found] == bodies
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_what_cannot_be_written_down_spoils_nobody_elses(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        unfit = replace(webhook("unfit"), received_at=cast("datetime", None))
+        answers = await asyncio.gather(
+            *(store.keep([one]) for one in (webhook("a"), unfit, webhook("b"))), return_exceptions=True
+        )
+        assert [type(answer) for answer in answers] == [type(None), TypeError, type(None)]
+        await store.keep([webhook("c")])
+        assert sum(frame.count for frame in written(tmp_path)) == 3
         await store.close()
 
     asyncio.run(story())

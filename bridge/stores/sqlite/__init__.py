@@ -102,12 +102,16 @@ class SqliteStore:
         self._journal = Journal(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
         self._holds = holds
-        self._webhooks = Arrivals(self._journal.ask, limit=bounds.waiting, patience=patience, crowded=crowded)
+        self._webhooks = Arrivals(self._write_down, limit=bounds.waiting, patience=patience, crowded=crowded)
         self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience, crowded=crowded)
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
-        await self._webhooks.bring((len(webhooks), packing.parcel(webhooks)))
+        await self._webhooks.bring(webhooks)
+
+    def _write_down(self, requests: Sequence[Sequence[Webhook]], since: float, then: Then[None]) -> None:
+        """Packed one right after the other: the processor does that twice as fast as in between all else."""
+        self._journal.ask([(len(webhooks), packing.parcel(webhooks)) for webhooks in requests], since, then)
 
     async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
         """Give what was kept its place."""

@@ -27,7 +27,7 @@ Answers: TypeAlias = "list[A | Exception] | list[A] | Exception"
 Then: TypeAlias = "Callable[[Answers[A]], None]"
 """Who hears the answers."""
 Ask: TypeAlias = "Callable[[Sequence[Q], float, Then[A]], None]"
-"""Hands a group over, with when its oldest came. Raises StoreUnavailable where it is not taken."""
+"""Hands a group over, with when its oldest came. Raises StoreUnavailable where it is not taken, or what one spoils it with."""
 _Caller: TypeAlias = "tuple[Q, asyncio.Future[A], float]"
 """What somebody brings who waits, and since when."""
 _SHORTLY = 0.001
@@ -128,7 +128,7 @@ class Arrivals(Generic[Q, A]):
     def _write(self, group: list[_Caller[Q, A]], then: Callable[[], None]) -> None:
         try:
             self._ask([one for one, _, _ in group], group[0][2], lambda answers: self._answered(group, answers, then))
-        except StoreUnavailable as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who brought it
             self._answered(group, error, then)
 
     def _answered(self, group: list[_Caller[Q, A]], answers: Answers[A], then: Callable[[], None]) -> None:
