@@ -49,7 +49,7 @@ def receiver(recipe: Recipe, keys: Keys, *, source: str) -> Callable[[Request, d
 
     def receive(request: Request, now: datetime) -> tuple[Webhook, ...]:
         parcel = Parcel(request)
-        if passes is None or not passes(request):
+        if passes is None or not passes(parcel):
             judge(recipe, parcel, keys, now=now)
         return named(recipe, parcel, source=source, now=now, later=True)
 
