@@ -71,8 +71,8 @@ class Arrivals(Generic[Q, A]):
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[Q, A]] = WeakKeyDictionary()
         self._last: tuple[asyncio.AbstractEventLoop, _Queue[Q, A]] | None = None
 
-    async def bring(self, one: Q) -> A:
-        """The answer to one. Raises its error."""
+    def bring(self, one: Q) -> asyncio.Future[A]:
+        """The answer to one, or its error, to be awaited in the running loop. Raises StoreUnavailable where it may not wait."""
         loop = asyncio.get_running_loop()
         if self._last is None or self._last[0] is not loop:
             self._last = loop, self._queues.setdefault(loop, _Queue())
@@ -84,7 +84,7 @@ class Arrivals(Generic[Q, A]):
         if not queue.busy:
             queue.busy = True
             loop.call_soon(self._gather, queue, ROUNDS)
-        return await future
+        return future
 
     async def last(self) -> None:
         """Return when all who wait in this event loop have their answers."""
