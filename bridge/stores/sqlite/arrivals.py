@@ -1,9 +1,10 @@
 """What callers bring goes to be written in groups, and each gets an answer of its own.
 
 A group is what came in a few rounds of the event loop, and while the group before it was written. Nobody waits for
-others where none come: a round in which nobody comes is over in microseconds. Only where groups of a few follow each
-other closely, the next one gathers for a moment longer, since a group costs as much as several requests. Not concerned
-with what is brought, nor with who writes it.
+others where none come: a round in which nobody comes is over in microseconds. Only where some came while the group
+before was written, and are few, the next one gathers for a moment longer, since a group costs as much as several
+requests; whoever comes when an answer is there, one after the other, never waits. Not concerned with what is brought,
+nor with who writes it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ CROWD = 12
 ROUNDS = 8
 """Of the event loop, in which a group gathers: those who are answered together mostly come again together."""
 CLOSE = 0.002
-"""Seconds from one group to the next that is no crowd."""
+"""Seconds from one group to the next, while each is a few and no crowd."""
 
 
 def tell(loop: asyncio.AbstractEventLoop, then: Callable[[A], None], what: A) -> None:
@@ -54,6 +55,8 @@ class _Queue(Generic[Q, A]):
     waiting: list[_Caller[Q, A]] = field(default_factory=list)
     busy: bool = False
     next_at: float = 0.0
+    is_dense: bool = False
+    """Whether some come while others are written."""
 
 
 class Arrivals(Generic[Q, A]):
@@ -97,7 +100,7 @@ class Arrivals(Generic[Q, A]):
         loop = asyncio.get_running_loop()
         if rounds > 1 and len(queue.waiting) < MOST:
             loop.call_soon(self._gather, queue, rounds - 1)
-        elif 0 < len(queue.waiting) < CROWD and (left := queue.next_at - time.monotonic()) > 0:
+        elif queue.is_dense and 0 < len(queue.waiting) < CROWD and (left := queue.next_at - time.monotonic()) > 0:
             loop.call_later(left, self._next, queue)
         else:
             self._next(queue)
@@ -112,7 +115,7 @@ class Arrivals(Generic[Q, A]):
         """Hand the next group over; those who have waited too long are told so first."""
         waiting = queue.waiting
         now = time.monotonic()
-        queue.next_at, latest = now + CLOSE, now - self._patience
+        latest = now - self._patience
         if waiting and waiting[0][2] < latest:
             for _, future, since in waiting:
                 if since < latest:
@@ -120,10 +123,17 @@ class Arrivals(Generic[Q, A]):
             waiting = [one for one in waiting if one[2] >= latest]
         group, queue.waiting = waiting[:MOST], waiting[MOST:]
         queue.busy = bool(group)
+        if not group:
+            return
+        queue.next_at, queue.is_dense = now + CLOSE, len(group) > 1
         if len(group) >= CROWD:
             self._crowded()
-        if group:
-            self._write(group, lambda: self._gather(queue, ROUNDS))
+        self._write(group, lambda: self._written(queue))
+
+    def _written(self, queue: _Queue[Q, A]) -> None:
+        """The group is answered; who came meanwhile is the next."""
+        queue.is_dense = queue.is_dense or bool(queue.waiting)
+        self._gather(queue, ROUNDS)
 
     def _write(self, group: list[_Caller[Q, A]], then: Callable[[], None]) -> None:
         try:

@@ -1,0 +1,97 @@
+"""Who comes is written in groups: alone without waiting for anybody, a few that come close together at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from bridge.stores.sqlite import arrivals
+from bridge.stores.sqlite.arrivals import Arrivals, Then
+
+
+class Writer:
+    """Takes groups, and answers them when told to, or at once."""
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self.groups: list[list[str]] = []
+        self._at_once = at_once
+        self._thens: list[Then[str]] = []
+        self.crowds = 0
+        self.arrivals: Arrivals[str, str] = Arrivals(self.ask, limit=100, patience=60.0, crowded=self.crowded)
+
+    def ask(self, group: Sequence[str], _since: float, then: Then[str]) -> None:
+        self.groups.append(list(group))
+        if self._at_once:
+            asyncio.get_running_loop().call_soon(then, list(group))
+        else:
+            self._thens.append(then)
+
+    def crowded(self) -> None:
+        self.crowds += 1
+
+    def answer(self) -> None:
+        """Answer the oldest group that waits."""
+        then = self._thens.pop(0)
+        then(self.groups[-1 - len(self._thens)])
+
+    async def asked(self, count: int) -> None:
+        """Return when so many groups have come."""
+        while len(self.groups) < count:  # noqa: ASYNC110  no event tells it
+            await asyncio.sleep(0.001)
+
+
+def brought(writer: Writer, *names: str) -> list[asyncio.Future[str]]:
+    return [writer.arrivals.bring(name) for name in names]
+
+
+def test_whoever_comes_one_after_the_other_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
+
+    async def story() -> None:
+        writer = Writer(at_once=True)
+        for name in ("a", "b", "c"):
+            assert await writer.arrivals.bring(name) == name
+        assert writer.groups == [["a"], ["b"], ["c"]]
+
+    asyncio.run(story())
+
+
+def test_a_few_that_come_while_others_are_written_gather_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "CLOSE", 0.3)
+
+    async def story() -> None:
+        writer = Writer()
+        futures = brought(writer, "a")
+        await writer.asked(1)
+        futures += brought(writer, "b")
+        writer.answer()
+        for _ in range(2 * arrivals.ROUNDS):
+            await asyncio.sleep(0)
+        assert writer.groups == [["a"]]
+        futures += brought(writer, "c")
+        await writer.asked(2)
+        assert writer.groups == [["a"], ["b", "c"]]
+        writer.answer()
+        assert await asyncio.gather(*futures) == ["a", "b", "c"]
+
+    asyncio.run(story())
+
+
+def test_a_crowd_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
+
+    async def story() -> None:
+        writer = Writer()
+        futures = brought(writer, "a")
+        await writer.asked(1)
+        crowd = [f"b-{number}" for number in range(arrivals.CROWD)]
+        futures += brought(writer, *crowd)
+        writer.answer()
+        await writer.asked(2)
+        assert (writer.groups[1], writer.crowds) == (crowd, 1)
+        writer.answer()
+        await asyncio.gather(*futures)
+
+    asyncio.run(story())
