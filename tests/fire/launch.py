@@ -1,4 +1,6 @@
-"""`serve` as it is, but impatient: leases of a second or two, a purge without rest; FIRE_SYNCHRONOUS sets the pragma.
+"""`serve` as it is, but impatient: leases of a second or two, a purge without rest, a ledger that is entered at once.
+
+FIRE_SYNCHRONOUS sets the pragma.
 
 So that a test that kills it every other second sees claims come back, and not only webhooks come in.
 """
@@ -15,7 +17,7 @@ from bridge import app, cli, translate
 from bridge.forward import Forwarder
 from bridge.purge import Purger
 from bridge.retry import Policy
-from bridge.stores.sqlite import file
+from bridge.stores.sqlite import file, recent
 
 SECOND = timedelta(seconds=1)
 IMPATIENT = Policy(timeout=SECOND, lease=1.5 * SECOND, backoff=0.1 * SECOND, most_backoff=SECOND, most_probe=SECOND)
@@ -26,6 +28,7 @@ def main() -> int:
     vars(app)["Forwarder"] = partial(Forwarder, policy=IMPATIENT)
     vars(app)["Purger"] = partial(Purger, rest=0.01, every=0.2)
     translate.LEASE = SECOND
+    recent.ENOUGH, recent.MOST, recent.LOT = 20, 60, 8
     pragma = os.environ.get("FIRE_SYNCHRONOUS")
     if pragma:
         connect = file.connect

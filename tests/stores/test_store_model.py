@@ -32,7 +32,7 @@ from store_model import WINDOW, Model
 from bridge.errors import BodyGone, IdempotencyConflict
 from bridge.model import DeliveryState, Ignored, Route, Routed, SetAside, Settled, Wanting
 from bridge.store import Claimed, Filter, Idempotency, Keeping, Outcome, Pacing, Standing, Store
-from bridge.stores.sqlite import journal
+from bridge.stores.sqlite import journal, recent
 
 T = TypeVar("T")
 EVERYTHING = 1_000_000
@@ -86,6 +86,14 @@ def result(kind: int, made: list[Routed]) -> tuple[Routed, ...] | Ignored | SetA
 def files_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of the inbox that is sorted in goes, and the next webhook begins another."""
     monkeypatch.setattr(journal, "QUIET", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def a_little_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the ledger learned is entered after a few keys, a few at a time, so that most verbs find it half entered."""
+    monkeypatch.setattr(recent, "ENOUGH", 4)
+    monkeypatch.setattr(recent, "MOST", 20)
+    monkeypatch.setattr(recent, "LOT", 3)
 
 
 class Machine(RuleBasedStateMachine):

@@ -54,6 +54,7 @@ from bridge.stores.sqlite import (
     placing,
     purging,
     questions,
+    recent,
     revising,
     standings,
     unsorted,
@@ -134,12 +135,16 @@ class SqliteStore:
     async def fresh(self, *, now: datetime, limit: int) -> Fresh:
         """Look at what has no place yet."""
         while True:
-            fresh = await self._reader.read(lambda db: self._fresh(db, now=now, limit=limit))
+            fresh, ripe = await self._reader.read(lambda db: self._fresh(db, now=now, limit=limit))
             if fresh.webhooks or fresh.mark == unsorted.NOTHING:
-                return fresh
+                break
             await self.place(fresh, (), now=now)  # what cannot be read is put by, and a probe passed over
+        if ripe and not fresh.due:  # nobody waits for it
+            with suppress(StoreUnavailable):
+                await self._writer.write(recent.enter)
+        return fresh
 
-    def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> Fresh:
+    def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[Fresh, bool]:
         elsewhere = False
         if self._holds is None:
             found = unsorted.found(db, self._folder, limit=limit)
@@ -147,7 +152,8 @@ class SqliteStore:
             found, elsewhere = unsorted.found_alone(db, self._folder, self._holds, limit=limit)
         if not found.stretches or unsorted.is_long(db):
             unsorted.tidy(db, self._folder)
-        return Fresh(found.webhooks, found, due=inbox.is_due(db, now=now), elsewhere=elsewhere)
+        fresh = Fresh(found.webhooks, found, due=inbox.is_due(db, now=now), elsewhere=elsewhere)
+        return fresh, not found.stretches and not elsewhere and recent.is_ripe(db)
 
     async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
         """Give what is fresh its place and what it came to."""

@@ -14,7 +14,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from bridge.errors import StoreUnavailable, StoreUnusable
-from bridge.stores.sqlite import trouble
+from bridge.stores.sqlite import recent, trouble
 from bridge.stores.sqlite.schema import STEPS
 
 APPLICATION_ID = int.from_bytes(b"trkb", "big")
@@ -80,6 +80,7 @@ def _connected(path: str, mode: str, *, busy: timedelta = _BUSY) -> sqlite3.Conn
         isolation_level=None,
         check_same_thread=False,
         cached_statements=_STATEMENTS,
+        factory=recent.Connection,
     )
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.model import Kept, Webhook, WebhookState
-from bridge.stores.sqlite import bulk, packing, unsorted
+from bridge.stores.sqlite import bulk, packing, recent, unsorted
 from bridge.stores.sqlite.clocks import STEP_MS, is_new, seen
 from bridge.stores.sqlite.columns import instant, joined, last, maybe_text, ms, pack, parted, span, text, unpack_object
 
@@ -49,11 +49,11 @@ class Place:
 def place(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, Place]]) -> tuple[Kept, ...]:
     """A row for each that is not known by any of its keys. The items of one request share one body."""
     keys = [key for webhook, _ in webhooks for key in webhook.identity]
-    known: dict[bytes, int] = dict(bulk.found(db, "SELECT key, number FROM ledger WHERE key", keys))
+    known = {key: before for key, (before, _) in recent.found(db, keys).items()}
     number, body = last(db, "webhooks"), last(db, "bodies")
     bodies: dict[int, tuple[int, bytes]] = {}  # by which of the requests it came with
     rows: list[tuple[Any, ...]] = []
-    ledger: list[tuple[bytes, int, int]] = []
+    learned: list[tuple[bytes, int, int]] = []
     kept: list[Kept] = []
     for webhook, stands in webhooks:
         before = next((known[key] for key in webhook.identity if key in known), None)
@@ -64,11 +64,11 @@ def place(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, Place]]) -> 
             rows.append(_row(number, webhook, stands, mine, at))
             for key in webhook.identity:
                 known[key] = number
-                ledger.append((key, number, at))
+                learned.append((key, number, at))
         kept.append(Kept(before or number, again=before is not None, source=webhook.source, topic=webhook.topic))
     bulk.insert(db, "bodies (number, bytes, form)", _at_rest(bodies.values()))
     bulk.insert(db, f"webhooks ({_ROW})", rows)
-    bulk.insert(db, "ledger", ledger)
+    recent.add(db, learned)
     return tuple(kept)
 
 

@@ -18,7 +18,7 @@ from bridge import ledger
 from bridge.errors import IdempotencyConflict
 from bridge.model import Accepted, DeliveryState, Event, Ignored, Route, Routed, SetAside, Wanting, WebhookState
 from bridge.store import Idempotency, Outcome
-from bridge.stores.sqlite import bulk, waiting
+from bridge.stores.sqlite import bulk, recent, waiting
 from bridge.stores.sqlite.columns import joined, last, maybe_text, ms, pack, span, text
 
 AHEAD_MS = 60_000
@@ -159,8 +159,9 @@ def _as_known(
 
 
 def _known(db: sqlite3.Connection, event: Event) -> Accepted | None:
-    row = db.execute("SELECT number FROM ledger WHERE key = ?", (ledger.event(event.door, event.id),)).fetchone()
-    return None if row is None else Accepted(event.id, _original_of(db, row[0]))
+    named = ledger.event(event.door, event.id)
+    found = recent.found(db, [named])
+    return Accepted(event.id, _original_of(db, found[named][0])) if found else None
 
 
 def _original_of(db: sqlite3.Connection, number: int) -> str | None:
@@ -200,9 +201,7 @@ class _Making:
         self._db = db
         self._made = [(one, one.routed.event, ledger.event(one.routed.event.door, one.routed.event.id)) for one in made]
         self._window = window
-        keys = sorted([key for _, event, named in self._made for key in (named, *event.claims)])  # found sooner so
-        select = "SELECT key, number, at FROM ledger WHERE key"
-        self._ledger: dict[bytes, tuple[int, int]] = {key: (n, at) for key, n, at in bulk.found(db, select, keys)}
+        self._ledger = recent.found(db, [key for _, event, named in self._made for key in (named, *event.claims)])
         self._new: dict[bytes, tuple[int, int]] = {}
         self._number = last(db, "events")
         self._here: dict[int, tuple[Event, str | None]] = {}
@@ -216,10 +215,7 @@ class _Making:
         """Decide on each in turn, then write all of it."""
         accepted = tuple([self._one(one, event, named) for one, event, named in self._made])
         bulk.insert(self._db, f"events ({_ROW})", self._rows)
-        ledger_rows = sorted([(key, number, at) for key, (number, at) in self._new.items()])
-        bulk.insert(
-            self._db, "ledger", ledger_rows, "ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at"
-        )
+        recent.add(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
         waiting.wake(self._db, self._claims)
         deliver(self._db, self._deliveries)
         return accepted

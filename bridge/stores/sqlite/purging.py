@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bridge.store import Keeping, Swept
+from bridge.stores.sqlite import recent
 from bridge.stores.sqlite.columns import ms
 
 STEP_BYTES = 8 * 1024 * 1024
@@ -102,6 +103,11 @@ def _attempts(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime,
     return len(gone), _next(rows, limit)
 
 
+def _recent(db: sqlite3.Connection, key: str, _keeping: Keeping, _now: datetime, _limit: int) -> tuple[int, str | None]:
+    """What the ledger learned until now is entered, so that all of it is looked at next."""
+    return 0, "on" if (recent.enter(db) if key else recent.sort(db)) else None
+
+
 def _ledger(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
     """Keys, all of them looked at: they stand in no order of time."""
     return _hashed(db, "ledger", key, now - keeping.ledger, limit * LEDGER_ROWS)
@@ -138,6 +144,7 @@ _STEPS: dict[str, _Step] = {
     "webhooks": _webhooks,
     "bodies": _bodies,
     "attempts": _attempts,
+    "recent": _recent,
     "ledger": _ledger,
     "idempotency": _idempotency,
     "counts": _counts,

@@ -275,6 +275,16 @@ _FOLDER = (
     "DROP TABLE inbox",
 )
 
+_RECENT = (
+    # What the ledger learned and has not entered yet, as `recent.py` reads it. `until` counts the entries up to here.
+    """
+    CREATE TABLE recent (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, nonce INTEGER NOT NULL, until INTEGER NOT NULL,
+        sorted INTEGER NOT NULL, entries BLOB NOT NULL
+    )
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_WEBHOOKS, *_LEDGER, *_EVENTS, *_DELIVERIES, *_COUNTS),
     (*_WAITING, *_DAYS),
@@ -282,5 +292,6 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _REVISED,
     _DOORS,
     _FOLDER,
+    _RECENT,
 )
 """`STEPS[n]` leads from version n to version n + 1."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.model import Wanting
+from bridge.stores.sqlite import recent
 from bridge.stores.sqlite.columns import ms, ms_up, text
 
 
@@ -55,7 +56,8 @@ def _anybody(db: sqlite3.Connection) -> bool:
 
 
 def _holder(db: sqlite3.Connection, key: bytes) -> tuple[bytes] | None:
-    row: tuple[bytes] | None = db.execute(
-        "SELECT e.text FROM ledger AS l JOIN events AS e ON e.number = l.number WHERE l.key = ?", (key,)
-    ).fetchone()
+    found = recent.found(db, [key])
+    if not found:
+        return None
+    row: tuple[bytes] | None = db.execute("SELECT text FROM events WHERE number = ?", (found[key][0],)).fetchone()
     return row
