@@ -19,7 +19,7 @@ from bridge.stores.sqlite import bulk
 ENOUGH = 8_000
 """Entries that are worth entering when nobody waits; known in memory they take less than a megabyte."""
 MOST = 32_000
-"""Entries that there may be, four megabytes in memory: beyond, whoever adds some enters some."""
+"""Entries that there may be, four megabytes in memory: beyond, whoever adds some enters as many."""
 LOT = 500
 """Entries that are entered in one step."""
 _ENTRY = struct.Struct(f">{KEY_SIZE}sqq")
@@ -50,7 +50,7 @@ def add(db: sqlite3.Connection, entries: Sequence[tuple[bytes, int, int]]) -> No
     if not entries:
         return
     _write(db, b"".join([_ENTRY.pack(*one) for one in entries]))
-    if _amount(db) > MOST:
+    while _amount(db) > MOST:
         enter(db)
 
 
