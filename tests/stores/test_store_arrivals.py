@@ -1,4 +1,4 @@
-"""Who comes is written in groups: alone without waiting for anybody, a few that come close together at once."""
+"""Who comes is written in groups: one alone waits for nobody, a few that come close together are written together."""
 
 from __future__ import annotations
 
@@ -58,39 +58,44 @@ def test_whoever_comes_one_after_the_other_never_waits(monkeypatch: pytest.Monke
     asyncio.run(story())
 
 
-def test_a_few_that_come_while_others_are_written_gather_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "CLOSE", 0.3)
-
+def test_where_a_few_come_while_others_are_written_the_loop_rests_until_more_have_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def story() -> None:
         writer = Writer()
         futures = brought(writer, "a")
+        rests: list[float] = []
+
+        def rest(seconds: float) -> None:
+            rests.append(seconds)
+            futures.extend(brought(writer, "c"))
+
+        monkeypatch.setattr("bridge.stores.sqlite.arrivals.time.sleep", rest)
+        monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
         await writer.asked(1)
-        futures += brought(writer, "b")
+        futures.extend(brought(writer, "b"))
         writer.answer()
-        for _ in range(2 * arrivals.ROUNDS):
-            await asyncio.sleep(0)
-        assert writer.groups == [["a"]]
-        futures += brought(writer, "c")
         await writer.asked(2)
         assert writer.groups == [["a"], ["b", "c"]]
+        assert [0 < seconds <= 3600 for seconds in rests] == [True]
         writer.answer()
         assert await asyncio.gather(*futures) == ["a", "b", "c"]
 
     asyncio.run(story())
 
 
-def test_a_crowd_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_a_few_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
 
     async def story() -> None:
         writer = Writer()
         futures = brought(writer, "a")
         await writer.asked(1)
-        crowd = [f"b-{number}" for number in range(arrivals.CROWD)]
+        crowd = [f"b-{number}" for number in range(arrivals.FEW)]
         futures += brought(writer, *crowd)
         writer.answer()
         await writer.asked(2)
-        assert (writer.groups[1], writer.crowds) == (crowd, 1)
+        assert (writer.groups[1], writer.crowds) == (crowd, 0)
         writer.answer()
         await asyncio.gather(*futures)
 
