@@ -39,7 +39,6 @@ NICE = 10
 SHOWN_EVERY = 1.0
 """Seconds from one look of a process at what it has to show to the next."""
 WEBHOOK, EVENT = b"w", b"e"
-MANY = WEBHOOK
 _LOOPS = ("translate", "forward")
 _NONE: Mapping[str, datetime] = {}
 
@@ -87,7 +86,7 @@ def mill(shared: Shared, line: Line) -> None:
 async def _mill(shared: Shared, line: Line) -> None:
     told = asyncio.Event()
     store, metrics = shared.store(MILL), Metrics()
-    working = Mill(shared.outfit, store, metrics, pressed=shared.pressed, many=shared.help.bell(MANY))
+    working = Mill(shared.outfit, store, metrics, pressed=shared.pressed, many=shared.help.bell(WEBHOOK))
     shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
     showing = Showing(shared.board, MILL, metrics, working.alive_at)
     async with living(shared, showing, line, end=told.set) as ear:
@@ -107,7 +106,7 @@ def translator(shared: Shared, line: Line) -> None:
 async def _translator(shared: Shared, line: Line) -> None:
     store, metrics = shared.store(TRANSLATOR), Metrics()
     working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT), pressed=shared.pressed)
-    shared.help.listen({MANY: working.wake})
+    shared.help.listen({WEBHOOK: working.wake})
     showing = Showing(shared.board, TRANSLATOR, metrics, lambda: {"translate": working.alive_at})
     async with living(shared, showing, line, end=working.stop) as ear:
         ear.ready()
