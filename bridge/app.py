@@ -138,13 +138,12 @@ class Outfit:
 # ------------------------------------------------------------------------------------------------------- the two parts
 
 
-def translating(  # noqa: PLR0913  what it knows of the world, all by name
+def translating(
     outfit: Outfit,
     store: Store,
     metrics: Metrics,
     *,
     made: Callable[[], None],
-    pressed: Callable[[], bool] = lambda: False,
     many: Callable[[], None] = lambda: None,
 ) -> Translator:
     """The loop that translates; `made` is called when there are events, the others as the Translator says."""
@@ -155,7 +154,6 @@ def translating(  # noqa: PLR0913  what it knows of the world, all by name
         clock=clock,
         woke=made,
         watching=metrics,
-        pressed=pressed,
         many=many,
     )
 
@@ -163,7 +161,7 @@ def translating(  # noqa: PLR0913  what it knows of the world, all by name
 class Mill:
     """What works: the loops that translate, forward and purge, while `running` is entered.
 
-    `pressed` says whether requests should go first; `many` is called when there is more to translate than at a time.
+    `many` is called when there is more to translate than at a time.
     """
 
     def __init__(
@@ -172,7 +170,6 @@ class Mill:
         store: Store,
         metrics: Metrics,
         *,
-        pressed: Callable[[], bool] = lambda: False,
         many: Callable[[], None] = lambda: None,
     ) -> None:
         self.forwarder = Forwarder(
@@ -181,7 +178,7 @@ class Mill:
             clock=clock,
             watching=metrics,
         )
-        self.translator = translating(outfit, store, metrics, made=self.forwarder.wake, pressed=pressed, many=many)
+        self.translator = translating(outfit, store, metrics, made=self.forwarder.wake, many=many)
         self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
 
     def alive_at(self) -> dict[str, datetime]:

@@ -50,7 +50,6 @@ class Watching(Protocol):
 class Translator:
     """The loop. `run` goes on until `stop`; `alive_at` is when it last went round.
 
-    While `pressed` says that requests come faster than they are answered at ease, it takes a part of the time only.
     `many` is called when there is more than one pass can take.
     """
 
@@ -63,7 +62,6 @@ class Translator:
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
-        pressed: Callable[[], bool] = lambda: False,
         many: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -72,7 +70,7 @@ class Translator:
         self._clock = clock
         self._woke = woke
         self._watching = watching
-        self._turns = Turns(pressed)
+        self._turns = Turns()
         self._many = many
         self._idle = IDLE
         self._wake = asyncio.Event()

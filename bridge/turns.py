@@ -1,25 +1,21 @@
-"""How a loop with much to do lets requests go first, though another process answers them.
+"""How a loop with much to do lets the others of its process go on meanwhile.
 
-Not concerned with what either does.
+Not concerned with what any of them does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from time import perf_counter
 
 SLICE = 0.002
 """Seconds of work in one go."""
-SHARE = 0.2
-"""The part of the time that the work takes while requests press."""
 
 
 class Turns:
-    """The turns of one loop. `pressed` says whether requests come faster than they are answered at ease."""
+    """The turns of one loop."""
 
-    def __init__(self, pressed: Callable[[], bool]) -> None:
-        self._pressed = pressed
+    def __init__(self) -> None:
         self._began = perf_counter()
 
     def begin(self) -> None:
@@ -27,9 +23,8 @@ class Turns:
         self._began = perf_counter()
 
     async def taken(self) -> None:
-        """Go on; after a slice of work others have their turn, and for long where requests press."""
-        worked = perf_counter() - self._began
-        if worked < SLICE:
+        """Go on; after a slice of work others have their turn."""
+        if perf_counter() - self._began < SLICE:
             return
-        await asyncio.sleep(worked * (1 / SHARE - 1) if self._pressed() else 0)
+        await asyncio.sleep(0)
         self._began = perf_counter()

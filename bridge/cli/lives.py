@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
 
 import msgspec
 import uvloop
@@ -34,8 +33,12 @@ from bridge.store import Store
 from bridge.stores import open_store
 
 MILL, TRANSLATOR = "mill", "translator"
-NICE = 10
-"""By how much the mill lets the workers go first: a burst must not wait for what it will come to."""
+NICE = 15
+"""By how much the mill lets the workers go first: a burst must not wait for what it will come to.
+
+That is the system's to see to: it gives the mill what the workers leave, where a loop that stands back by itself would
+leave cores idle, and fall behind a load that both could take.
+"""
 SHOWN_EVERY = 1.0
 """Seconds from one look of a process at what it has to show to the next."""
 WEBHOOK, EVENT = b"w", b"e"
@@ -57,23 +60,16 @@ class Shared:
     holds: Holds
     board: Board
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
-    is_narrow: bool
-    """Whether those who work and those who answer must share their cores."""
 
-    def store(self, name: str) -> Store:
+    def store(self) -> Store:
         """This process's own."""
         settings = self.outfit.settings
         return open_store(
             settings.store,
             ledger_window=settings.keeping.ledger,
             bounds=settings.bounds,
-            crowded=lambda: self.board.press(name, now=monotonic()),
             holds=self.holds,
         )
-
-    def pressed(self) -> bool:
-        """Whether the workers have not cores enough for themselves just now."""
-        return self.is_narrow and self.board.pressed(now=monotonic())
 
 
 def mill(shared: Shared, line: Line) -> None:
@@ -85,8 +81,8 @@ def mill(shared: Shared, line: Line) -> None:
 
 async def _mill(shared: Shared, line: Line) -> None:
     told = asyncio.Event()
-    store, metrics = shared.store(MILL), Metrics()
-    working = Mill(shared.outfit, store, metrics, pressed=shared.pressed, many=shared.help.bell(WEBHOOK))
+    store, metrics = shared.store(), Metrics()
+    working = Mill(shared.outfit, store, metrics, many=shared.help.bell(WEBHOOK))
     shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
     showing = Showing(shared.board, MILL, metrics, working.alive_at)
     async with living(shared, showing, line, end=told.set) as ear:
@@ -104,8 +100,8 @@ def translator(shared: Shared, line: Line) -> None:
 
 
 async def _translator(shared: Shared, line: Line) -> None:
-    store, metrics = shared.store(TRANSLATOR), Metrics()
-    working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT), pressed=shared.pressed)
+    store, metrics = shared.store(), Metrics()
+    working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT))
     shared.help.listen({WEBHOOK: working.wake})
     showing = Showing(shared.board, TRANSLATOR, metrics, lambda: {"translate": working.alive_at})
     async with living(shared, showing, line, end=working.stop) as ear:
@@ -128,7 +124,7 @@ def worker(shared: Shared, name: str, line: Line) -> None:
 
 
 async def _worker(shared: Shared, name: str, line: Line) -> None:
-    store, metrics = shared.store(name), Metrics()
+    store, metrics = shared.store(), Metrics()
     showing = Showing(shared.board, name, metrics)
 
     @asynccontextmanager

@@ -60,7 +60,6 @@ def run(options: argparse.Namespace) -> int:
         holds=Holds(),
         board=Board([*millers, *workers]),
         load=partial(configure, os.environ, options.config, tell=False),
-        is_narrow=cores < len(millers) + len(workers) + 1,
     )
     care = Care(
         ready=lambda: print(greeting(outfit, address(listening), workers=len(workers)), flush=True),

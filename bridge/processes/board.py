@@ -13,9 +13,6 @@ from zlib import crc32
 
 _HEAD = Struct("<QII")
 """Of half a page: a number that grows with each writing, the content's size, a checksum of number and content."""
-_MOMENT = Struct("<d")
-PRESSED_FOR = 0.02
-"""Seconds for which one who was pressed counts as pressed."""
 _HALF = 1 << 20
 """Bytes; memory that nobody has written to costs nothing."""
 
@@ -54,34 +51,17 @@ class Page:
 
 
 class Board:
-    """A page for each name, and whether the process of that name is up, which its parent writes.
-
-    And when each was pressed last, by a clock that they share.
-    """
+    """A page for each name, and whether the process of that name is up, which its parent writes."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        first = mmap.PAGESIZE * (1 + len(names) * (1 + _MOMENT.size) // mmap.PAGESIZE)
+        first = mmap.PAGESIZE * (1 + len(names) // mmap.PAGESIZE)
         self._memory = mmap.mmap(-1, first + 2 * _HALF * len(names))
         self._place = {name: place for place, name in enumerate(names)}
-        self._pressed = {name: len(names) + _MOMENT.size * place for place, name in enumerate(names)}
         self.pages = {name: Page(self._memory, first + 2 * _HALF * place) for name, place in self._place.items()}
 
     def mark(self, name: str, *, up: bool) -> None:
         """The process answers, or works; or does so no longer."""
         self._memory[self._place[name]] = up
-
-    def press(self, name: str, *, now: float) -> None:
-        """Requests come to this process faster than it answers them at ease."""
-        _MOMENT.pack_into(self._memory, self._pressed[name], now)
-
-    def pressed(self, *, now: float) -> bool:
-        """Whether any process was pressed a moment ago."""
-        return any(
-            0 <= now - moment < PRESSED_FOR
-            for at in self._pressed.values()
-            for (moment,) in [_MOMENT.unpack_from(self._memory, at)]
-            if moment
-        )
 
     def up(self, name: str) -> bool:
         """Whether it does."""

@@ -5,7 +5,6 @@ Not concerned with what a store can do: that is the promise in `bridge/store.py`
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from bridge.errors import SettingsError
@@ -21,13 +20,11 @@ def open_store(
     *,
     ledger_window: timedelta = LEDGER_WINDOW,
     bounds: Bounds = BOUNDS,
-    crowded: Callable[[], None] = lambda: None,
     holds: Holds | None = None,
 ) -> Store:
     """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
     A conversion's claim makes the same one a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
-    `crowded` is called whenever a crowd is answered together: requests then come faster than the disk takes one.
     With `holds`, several who look at what is `fresh` leave each other's alone.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
@@ -45,4 +42,4 @@ def open_store(
         )
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
-    return SqliteStore(path, ledger_window=ledger_window, bounds=bounds, crowded=crowded, holds=holds)
+    return SqliteStore(path, ledger_window=ledger_window, bounds=bounds, holds=holds)

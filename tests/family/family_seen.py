@@ -13,7 +13,9 @@ import pytest
 from peers import Serving, until
 from processes import family
 
-NICED, TRANSLATES = 10, 11
+from bridge.cli.lives import NICE
+
+NICED, TRANSLATES = NICE, NICE + 1
 """By how much the mill lets the workers go first, and the translator."""
 LAUNCH = (sys.executable, str(Path(__file__).with_name("family_launch.py")))
 KEY = "a-made-up-key"

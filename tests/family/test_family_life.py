@@ -161,7 +161,7 @@ def test_a_signal_to_stop_that_reaches_every_process_at_once_ends_them_gracefull
 
 
 def test_one_that_does_not_end_is_killed_and_the_exit_status_tells(tmp_path: Path) -> None:
-    with serving(tmp_path, SETTINGS | {"FAMILY_FAREWELL": "1"}, "--workers", "1", program=LAUNCH) as bridge:
+    with serving(tmp_path, SETTINGS | {"FAMILY_FAREWELL": "4"}, "--workers", "1", program=LAUNCH) as bridge:
         [hung] = workers(bridge)
         everybody = children(bridge)
         os.kill(hung, signal.SIGSTOP)

@@ -18,8 +18,7 @@ class Writer:
         self.groups: list[list[str]] = []
         self._at_once = at_once
         self._thens: list[Then[str]] = []
-        self.crowds = 0
-        self.arrivals: Arrivals[str, str] = Arrivals(self.ask, limit=100, patience=60.0, crowded=self.crowded)
+        self.arrivals: Arrivals[str, str] = Arrivals(self.ask, limit=100, patience=60.0)
 
     def ask(self, group: Sequence[str], _since: float, then: Then[str]) -> None:
         self.groups.append(list(group))
@@ -27,9 +26,6 @@ class Writer:
             asyncio.get_running_loop().call_soon(then, list(group))
         else:
             self._thens.append(then)
-
-    def crowded(self) -> None:
-        self.crowds += 1
 
     def answer(self) -> None:
         """Answer the oldest group that waits."""
@@ -95,7 +91,7 @@ def test_more_than_a_few_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> Non
         futures += brought(writer, *crowd)
         writer.answer()
         await writer.asked(2)
-        assert (writer.groups[1], writer.crowds) == (crowd, 0)
+        assert writer.groups[1] == crowd
         writer.answer()
         await asyncio.gather(*futures)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -91,7 +91,6 @@ class SqliteStore:
         *,
         ledger_window: timedelta = LEDGER_WINDOW,
         bounds: Bounds = BOUNDS,
-        crowded: Callable[[], None] = lambda: None,
         holds: Holds | None = None,
     ) -> None:
         file.prepare(path)
@@ -103,8 +102,8 @@ class SqliteStore:
         self._journal = Journal(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
         self._holds = holds
-        self._webhooks = Arrivals(self._write_down, limit=bounds.waiting, patience=patience, crowded=crowded)
-        self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience, crowded=crowded)
+        self._webhooks = Arrivals(self._write_down, limit=bounds.waiting, patience=patience)
+        self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience)
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""

@@ -35,8 +35,6 @@ _Caller: TypeAlias = "tuple[Q, asyncio.Future[A], float]"
 _SHORTLY = 0.001
 MOST = 1000
 """Callers in one group."""
-CROWD = 12
-"""Callers that come together where requests come faster than they are answered one by one."""
 ROUNDS = 8
 """Of the event loop, in which a group gathers: those who are answered together mostly come again together."""
 FEW = 8
@@ -66,14 +64,13 @@ class Arrivals(Generic[Q, A]):
     """Who came since the last group was handed over. One that spoils its group is written apart from the others.
 
     At most `limit` wait in one event loop, none longer than `patience` seconds: whoever comes then is refused with
-    StoreUnavailable. `crowded` is called with each group that is a crowd.
+    StoreUnavailable.
     """
 
-    def __init__(self, ask: Ask[Q, A], *, limit: int, patience: float, crowded: Callable[[], None]) -> None:
+    def __init__(self, ask: Ask[Q, A], *, limit: int, patience: float) -> None:
         self._ask = ask
         self._limit = limit
         self._patience = patience
-        self._crowded = crowded
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[Q, A]] = WeakKeyDictionary()
         self._last: tuple[asyncio.AbstractEventLoop, _Queue[Q, A]] | None = None
 
@@ -131,8 +128,6 @@ class Arrivals(Generic[Q, A]):
         if not group:
             return
         queue.next_at, queue.is_dense = now + CLOSE, len(group) > 1
-        if len(group) >= CROWD:
-            self._crowded()
         self._write(group, lambda: self._written(queue))
 
     def _written(self, queue: _Queue[Q, A]) -> None:
