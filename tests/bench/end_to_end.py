@@ -34,8 +34,8 @@ _AGE = re.compile(r"^trackbridge_oldest_(?:webhook|delivery)_seconds(?:\{[^}]*\}
 def offered(ground: Ground) -> list[Figure]:
     """So many a second, whatever is answered; how old the queues become."""
     rounds = Rounds()
-    floor = median(ground.load(ground.floor(), ground.webhook, ground.pace(CONNECTIONS)).rate for _ in range(3))
-    pace = Pace(OFFERED_CONNECTIONS, ground.plan.offered_seconds, warm=2, rate=OFFERED * floor)
+    floors = _floors(ground)
+    pace = Pace(OFFERED_CONNECTIONS, ground.plan.offered_seconds, warm=2, rate=OFFERED * median(floors))
     tell(f"offered: {pace.rate:.0f} a second for {pace.seconds:.0f} s")
     with ground.bridge() as (bridge, sink, folder):
         with ThreadPoolExecutor(1) as pool:
@@ -46,6 +46,7 @@ def offered(ground: Ground) -> list[Figure]:
         _hold(bridge, sink, folder, seen)
     third = len(ages) // 3
     rounds.add("offered: requests", "1/s", pace.rate)
+    rounds.add(f"offered: requests, {FLOOR} before and after", "", pace.rate / median(floors + _floors(ground)))
     rounds.add("offered: answered 200", "", seen.statuses.get(OK, 0) / max(1, seen.sent))
     rounds.add("offered: answers a second to requests a second", "", seen.rate / pace.rate)
     rounds.add("offered: p50", "ms", seen.p50_ms)
@@ -78,6 +79,11 @@ def burst(ground: Ground) -> list[Figure]:
         rounds.add(f"burst: drained, {FLOOR}", "", (there - at_once) / max(drain, 0.001) / floor.rate)
         rounds.add(f"burst: from first to last, {FLOOR}", "", there / took / floor.rate)
     return rounds.figures()
+
+
+def _floors(ground: Ground) -> list[float]:
+    """A few measurements of the floor, at one time: a machine may be faster or slower at another."""
+    return [ground.load(ground.floor(), ground.webhook, ground.pace(CONNECTIONS)).rate for _ in range(3)]
 
 
 def _ages(bridge: Server, loading: Future[Seen]) -> Iterator[float]:
