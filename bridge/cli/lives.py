@@ -213,14 +213,17 @@ class Showing:
 
 
 def loops(board: Board) -> dict[str, datetime | None]:
-    """When the mill's loops last went round, None for each while there is no mill; and a translator's, while it is up."""
+    """When each loop last went round, the mill's or a translator's; None for each while there is no mill.
+
+    What a translator that hangs is at, the mill takes from it: nothing stands still then.
+    """
     shown = [
         _read(board.pages[name].read())[0] for name in board.pages if name in {MILL, TRANSLATOR} and board.up(name)
     ]
     if not board.up(MILL):
         return dict.fromkeys(_LOOPS)
     rounds = {name: [one[name] for one in shown if name in one] for name in _LOOPS}
-    return {name: datetime.fromtimestamp(min(moments), UTC) if moments else None for name, moments in rounds.items()}
+    return {name: datetime.fromtimestamp(max(moments), UTC) if moments else None for name, moments in rounds.items()}
 
 
 def _read(shown: bytes) -> tuple[dict[str, float], bytes]:

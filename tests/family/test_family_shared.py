@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,6 +43,8 @@ events:
       properties: {{number: =body.id}}
 """
 RATE = 7
+STALLED = 6
+"""Seconds that count as a hang."""
 LOOKS = 30
 """As many as it takes that each of two workers is asked by one of them at least."""
 
@@ -67,7 +70,7 @@ def bridge(tmp_path: Path, mappings: Path) -> Iterator[Serving]:
         "BRIDGE_MAPPINGS": str(mappings),
         "BRIDGE_API_KEYS": KEY,
         "BRIDGE_API_RATE": str(RATE),
-        "FAMILY_STALLED": "6",
+        "FAMILY_STALLED": str(STALLED),
     }
     with serving(tmp_path, settings, "--workers", "2", program=LAUNCH) as one:
         yield one
@@ -171,11 +174,24 @@ def test_a_mill_that_hangs_is_seen_and_seen_to_go_on(bridge: Serving) -> None:
     hung = mill(bridge)
     os.kill(hung, signal.SIGSTOP)
     until(lambda: get(bridge, "/readyz").status_code == 503, what="the word that it hangs")
-    assert get(bridge, "/readyz").json() == {"success": False, "error": "the translate loop hangs"}
+    loop = "forward" if translators(bridge) else "translate"
+    assert get(bridge, "/readyz").json() == {"success": False, "error": f"the {loop} loop hangs"}
     assert counted(bridge, "trackbridge_ready") == 0
     assert post(bridge, "1") == 200
     os.kill(hung, signal.SIGCONT)
     ready(bridge)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="on one core the mill has no help")
+def test_a_translator_that_hangs_stops_nothing_and_nobody_is_sent_away(bridge: Serving, tmp_path: Path) -> None:
+    ready(bridge)
+    [hung] = translators(bridge)
+    os.kill(hung, signal.SIGSTOP)
+    time.sleep(STALLED + 2)
+    assert get(bridge, "/readyz").status_code == 200
+    assert post(bridge, "1") == 200
+    until(lambda: listed(tmp_path, "events"), what="an event")
+    os.kill(hung, signal.SIGCONT)
 
 
 # ------------------------------------------------------------------------------------------------------------- rates
