@@ -27,6 +27,7 @@ from bridge.processes.board import Board
 from bridge.processes.child import Ear
 from bridge.processes.holds import Holds
 from bridge.processes.line import Line
+from bridge.processes.shares import Shares
 from bridge.reload import Reloader
 from bridge.settings import Settings
 from bridge.store import Store
@@ -59,6 +60,7 @@ class Shared:
     """The translator hears them."""
     holds: Holds
     board: Board
+    shares: Shares
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
 
     def store(self) -> Store:
@@ -143,7 +145,7 @@ async def _worker(shared: Shared, name: str, line: Line) -> None:
         callers=shared.callers,
         lifespan=lifespan,
     )
-    server = Server(office.http)
+    server = Server(office.http, shared.shares.of(name))
     async with living(shared, showing, line, end=server.stop) as ear:
         serving = asyncio.create_task(server.serve(sockets=[shared.listening]))
         await server.listening()

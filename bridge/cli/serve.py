@@ -25,6 +25,7 @@ from bridge.processes.board import Board
 from bridge.processes.holds import Holds
 from bridge.processes.pace import Paces
 from bridge.processes.parent import Care, Child, Parent
+from bridge.processes.shares import Shares
 from bridge.reload import EVERY, Watch, reload
 from bridge.settings import Settings, mappings_folder, secret_name
 from bridge.stores import open_store
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
         help=Bells(),
         holds=Holds(),
         board=Board([*millers, *workers]),
+        shares=Shares(workers),
         load=partial(configure, os.environ, options.config, tell=False),
     )
     care = Care(

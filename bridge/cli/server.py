@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,13 +22,16 @@ _TICK = 1.0
 
 
 class Server(uvicorn.Server):
-    """uvicorn, stopped by us: its own handlers would end the process by the signal instead of with status 0."""
+    """uvicorn, stopped by us: its own handlers would end the process by the signal instead of with status 0.
 
-    def __init__(self, http: Starlette) -> None:
+    `counted` is called with the number of its connections whenever that has changed.
+    """
+
+    def __init__(self, http: Starlette, counted: Callable[[int], None] = lambda _count: None) -> None:
         super().__init__(
             uvicorn.Config(
                 http,
-                http=PatientProtocol,
+                http=type("CountedProtocol", (PatientProtocol,), {"counted": staticmethod(counted)}),
                 ws="none",
                 lifespan="on",
                 log_config=None,

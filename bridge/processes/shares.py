@@ -1,0 +1,50 @@
+"""How many connections each worker has, so that whoever has more lets the others take the next.
+
+All who listen are woken for a connection, and the first takes it: of many that come at once one worker may take all.
+Not concerned with what comes over a connection.
+"""
+
+from __future__ import annotations
+
+import mmap
+import time
+from collections.abc import Callable, Sequence
+from struct import Struct
+
+PAUSE = 0.0005
+"""Seconds in which another takes what waits, if it can."""
+AHEAD = 2
+"""Connections by which one is ahead: by fewer, everybody is within a moment."""
+_COUNT = Struct("=I")
+
+
+class Shares:
+    """Made before the fork, for the workers of these names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._memory = mmap.mmap(-1, _COUNT.size * len(names))
+        self._place = {name: _COUNT.size * place for place, name in enumerate(names)}
+
+    def of(self, name: str) -> Callable[[int], None]:
+        """What a worker calls with the number of its connections whenever that has changed.
+
+        It returns when the next may be taken. From now on the worker has none: one that is started again begins anew.
+        """
+        mine = self._place[name]
+        others = [place for place in self._place.values() if place != mine]
+        self._write(mine, 0)
+
+        def counted(count: int) -> None:
+            is_one_more = count > self._read(mine)
+            self._write(mine, count)
+            if is_one_more and others and count >= min(map(self._read, others)) + AHEAD:
+                time.sleep(PAUSE)
+
+        return counted
+
+    def _write(self, place: int, count: int) -> None:
+        _COUNT.pack_into(self._memory, place, count)
+
+    def _read(self, place: int) -> int:
+        count: int = _COUNT.unpack_from(self._memory, place)[0]
+        return count
