@@ -75,7 +75,6 @@ class PatientProtocol(HttpToolsProtocol):
         self._awaited = Clock(self.loop, self.head_seconds, self._too_slow)
         self._idle = Clock(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self._awaited.set()
-        self.counted(len(self.connections))
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the head that is awaited has become too large."""
@@ -115,11 +114,6 @@ class PatientProtocol(HttpToolsProtocol):
         self._awaited.end()
         self._idle.end()
         super().connection_lost(exc)
-        self.counted(len(self.connections))
-
-    @staticmethod
-    def counted(_count: int) -> None:
-        """Hear how many connections there are, one more or one fewer."""
 
     def _too_slow(self) -> None:
         """Close where a head has taken too long, unless an earlier request on this connection is still answered."""

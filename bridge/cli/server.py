@@ -27,11 +27,11 @@ class Server(uvicorn.Server):
     `counted` is called with the number of its connections whenever that has changed.
     """
 
-    def __init__(self, http: Starlette, counted: Callable[[int], None] = lambda _count: None) -> None:
+    def __init__(self, http: Starlette, counted: Callable[[int], None] | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 http,
-                http=type("CountedProtocol", (PatientProtocol,), {"counted": staticmethod(counted)}),
+                http=_counting(counted) if counted else PatientProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -70,6 +70,21 @@ class Server(uvicorn.Server):
             if self.should_exit:
                 raise SettingsError("the server could not start; see the log above")
             await asyncio.sleep(0.01)
+
+
+def _counting(counted: Callable[[int], None]) -> type[PatientProtocol]:
+    """The protocol that tells how many connections there are, with each that comes or goes."""
+
+    class Counting(PatientProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+            super().connection_made(transport)
+            counted(len(self.connections))
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            counted(len(self.connections))
+
+    return Counting
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -14,7 +14,7 @@ from struct import Struct
 PAUSE = 0.0005
 """Seconds in which another takes what waits, if it can."""
 AHEAD = 2
-"""Connections by which one is ahead: by fewer, everybody is within a moment."""
+"""Connections more than another has, by which a worker is ahead of it; one more somebody always has."""
 _COUNT = Struct("=I")
 
 

@@ -31,7 +31,7 @@ def test_who_is_ahead_rests_after_each_that_it_takes(rests: list[float]) -> None
     assert rests == [PAUSE, PAUSE]
 
 
-def test_who_is_not_ahead_and_who_loses_connections_never_rests(rests: list[float]) -> None:
+def test_nobody_rests_who_is_ahead_by_less_or_has_lost_a_connection(rests: list[float]) -> None:
     both = Shares(["one", "two"])
     one, two = both.of("one"), both.of("two")
     two(5)
