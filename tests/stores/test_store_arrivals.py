@@ -80,6 +80,33 @@ def test_where_a_few_come_while_others_are_written_the_loop_rests_until_more_hav
     asyncio.run(story())
 
 
+def test_those_who_come_again_together_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
+
+    async def story() -> None:
+        writer = Writer(at_once=True)
+        for _ in range(5):
+            assert await asyncio.gather(*brought(writer, "a", "b", "c")) == ["a", "b", "c"]
+        assert writer.groups == [["a", "b", "c"]] * 5
+
+    asyncio.run(story())
+
+
+def test_fewer_than_of_late_are_waited_with_until_so_few_are_what_is_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[int] = []
+
+    async def story() -> None:
+        writer = Writer(at_once=True)
+        monkeypatch.setattr("bridge.stores.sqlite.arrivals.time.sleep", lambda _: rests.append(len(writer.groups)))
+        monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
+        await asyncio.gather(*brought(writer, "a", "b", "c", "d"))
+        for _ in range(5):
+            await asyncio.gather(*brought(writer, "a", "b"))
+        assert rests == [1, 2], "four came, then they were taken for three, then for two"
+
+    asyncio.run(story())
+
+
 def test_more_than_a_few_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
 

@@ -2,10 +2,10 @@
 
 A group is what came in a few rounds of the event loop, and while the group before it was written. Nobody waits for
 others where none come: a round in which nobody comes is over in microseconds. Only where some come while others are
-written, and are few, the loop rests for a moment before the next group, so that it reads several requests in one go: one
-that it wakes up for costs twice as much as one among others, and a group costs as much as several requests. Whoever
-comes when an answer is there, one after the other, never waits. Not concerned with what is brought, nor with who writes
-it.
+written, and are fewer than of late, the loop rests for a moment before the next group, so that it reads several requests
+in one go: one that it wakes up for costs twice as much as one among others, and a group costs as much as several
+requests. Whoever comes when an answer is there, one after the other or as many as before, never waits. Not concerned
+with what is brought, nor with who writes it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ROUNDS = 8
 """Of the event loop, in which a group gathers: those who are answered together mostly come again together."""
 FEW = 8
 """Callers below whom others are waited for, where some come while others are written."""
-CLOSE = 0.004
+CLOSE = 0.010
 """Seconds from one group of a few to the next."""
 
 
@@ -58,6 +58,12 @@ class _Queue(Generic[Q, A]):
     next_at: float = 0.0
     is_dense: bool = False
     """Whether some come while others are written."""
+    usual: int = 0
+    """Callers in a group of late: as many as in the last one, or one less than before it."""
+
+    def are_few(self) -> bool:
+        """Whether more are worth resting for: those who are answered together and come again together are all there."""
+        return self.is_dense and 0 < len(self.waiting) < min(FEW, max(2, self.usual))
 
 
 class Arrivals(Generic[Q, A]):
@@ -100,7 +106,7 @@ class Arrivals(Generic[Q, A]):
         loop = asyncio.get_running_loop()
         if rounds > 1 and len(queue.waiting) < MOST:
             loop.call_soon(self._gather, queue, rounds - 1)
-        elif queue.is_dense and 0 < len(queue.waiting) < FEW and (left := queue.next_at - time.monotonic()) > 0:
+        elif queue.are_few() and (left := queue.next_at - time.monotonic()) > 0:
             queue.is_dense = False
             time.sleep(left)
             loop.call_soon(self._gather, queue, ROUNDS)
@@ -128,6 +134,7 @@ class Arrivals(Generic[Q, A]):
         if not group:
             return
         queue.next_at, queue.is_dense = now + CLOSE, len(group) > 1
+        queue.usual = max(len(group), queue.usual - 1)
         self._write(group, lambda: self._written(queue))
 
     def _written(self, queue: _Queue[Q, A]) -> None:
