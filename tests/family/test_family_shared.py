@@ -188,7 +188,7 @@ def test_a_translator_that_hangs_stops_nothing_and_nobody_is_sent_away(bridge: S
     [hung] = translators(bridge)
     os.kill(hung, signal.SIGSTOP)
     time.sleep(STALLED + 2)
-    assert get(bridge, "/readyz").status_code == 200
+    ready(bridge)
     assert post(bridge, "1") == 200
     until(lambda: listed(tmp_path, "events"), what="an event")
     os.kill(hung, signal.SIGCONT)
