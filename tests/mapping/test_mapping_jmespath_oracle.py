@@ -125,7 +125,7 @@ def theirs(expression: str, document: Json) -> tuple[str, Json]:
         return "breaks", None  # it compares texts with numbers, or looks for a number in a text
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(expression=EXPRESSIONS, document=DOCUMENTS)
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_the_compiler_agrees_with_the_jmespath_package(expression: str, document: Json) -> None:

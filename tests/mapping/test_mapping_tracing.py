@@ -55,7 +55,7 @@ def compiles(expression: str) -> bool:
     return True
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(EXPRESSIONS, DOCUMENTS)
 def test_the_walk_comes_to_the_compiled_value_or_fails_where_it_fails(expression: str, document: Json) -> None:
     assume(compiles(expression))
@@ -63,7 +63,7 @@ def test_the_walk_comes_to_the_compiled_value_or_fails_where_it_fails(expression
     assert repr(walked(expression, read)) == repr(compiled(expression, read))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(EXPRESSIONS, DOCUMENTS)
 def test_what_is_spelt_means_the_same(expression: str, document: Json) -> None:
     assume(compiles(expression))

@@ -260,4 +260,4 @@ def test_each_key_is_known_by_what_was_learned_last_whatever_is_moved_or_rolled_
 ) -> None:
     monkeypatch.setattr(recent, "MOST", 12)
     monkeypatch.setattr(recent, "LOT", 3)
-    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_made import NOW, routed, webhook
 
@@ -125,6 +125,7 @@ def test_files_go_as_they_are_sorted_in_however_many_are_left(tmp_path: Path) ->
 
 
 @given(data=st.data())
+@settings(max_examples=30)
 def test_however_two_take_turns_each_webhook_has_its_place_once(data: st.DataObject) -> None:
     async def story(folder: Path) -> None:
         stores = side_by_side(folder)
