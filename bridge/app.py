@@ -138,13 +138,14 @@ class Outfit:
 # ------------------------------------------------------------------------------------------------------- the two parts
 
 
-def translating(
+def translating(  # noqa: PLR0913  what it knows of the world, and whom it tells
     outfit: Outfit,
     store: Store,
     metrics: Metrics,
     *,
     made: Callable[[], None],
-    many: Callable[[], None] = lambda: None,
+    late: Callable[[], None] = lambda: None,
+    helps: bool = False,
 ) -> Translator:
     """The loop that translates; `made` is called when there are events, the others as the Translator says."""
     return Translator(
@@ -154,14 +155,15 @@ def translating(
         clock=clock,
         woke=made,
         watching=metrics,
-        many=many,
+        late=late,
+        helps=helps,
     )
 
 
 class Mill:
     """What works: the loops that translate, forward and purge, while `running` is entered.
 
-    `many` is called when there is more to translate than at a time.
+    `late` is called when translating does not keep up.
     """
 
     def __init__(
@@ -170,7 +172,7 @@ class Mill:
         store: Store,
         metrics: Metrics,
         *,
-        many: Callable[[], None] = lambda: None,
+        late: Callable[[], None] = lambda: None,
     ) -> None:
         self.forwarder = Forwarder(
             store=store,
@@ -178,7 +180,7 @@ class Mill:
             clock=clock,
             watching=metrics,
         )
-        self.translator = translating(outfit, store, metrics, made=self.forwarder.wake, many=many)
+        self.translator = translating(outfit, store, metrics, made=self.forwarder.wake, late=late)
         self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
 
     def alive_at(self) -> dict[str, datetime]:

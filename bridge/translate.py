@@ -37,6 +37,8 @@ IDLE = 1.0
 """Seconds after which an idle loop looks again, for work that another process has kept."""
 SOON = 0.05
 """The same, while somebody else works on all there is."""
+LATE = timedelta(milliseconds=250)
+"""How long ago a webhook came that one alone does not keep up with."""
 
 
 class Watching(Protocol):
@@ -50,7 +52,8 @@ class Watching(Protocol):
 class Translator:
     """The loop. `run` goes on until `stop`; `alive_at` is when it last went round.
 
-    `many` is called when there is more than one pass can take.
+    `late` is called when what it finds came a while ago. One that `helps` goes on only while that is so: of what
+    another keeps up with, two make passes half as large, and these cost more.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -62,7 +65,8 @@ class Translator:
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
-        many: Callable[[], None] = lambda: None,
+        late: Callable[[], None] = lambda: None,
+        helps: bool = False,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -71,7 +75,9 @@ class Translator:
         self._woke = woke
         self._watching = watching
         self._turns = Turns()
-        self._many = many
+        self._say_late = late
+        self._helps = helps
+        self._is_late = False
         self._idle = IDLE
         self._wake = asyncio.Event()
         self._seldom = log.Seldom()
@@ -100,15 +106,16 @@ class Translator:
             except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; what it had comes again
                 self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
                 busy = 0
-            if not busy:
+            if not (self._is_late if self._helps else busy):
                 await self._pause()
 
     async def once(self) -> int:
         """One pass: how many webhooks it had to do with."""
         fresh = await self._store.fresh(now=self._clock(), limit=BATCH)
-        self._idle = SOON if fresh.elsewhere else IDLE
-        if len(fresh.webhooks) >= BATCH:
-            self._many()
+        self._idle = SOON if fresh.elsewhere and not self._helps else IDLE
+        self._is_late = bool(fresh.webhooks) and self._clock() - fresh.webhooks[0].received_at > LATE
+        if self._is_late:
+            self._say_late()
         claimed = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE) if fresh.due else ()
         settling = await self._outcomes(claimed)
         placing = await self._outcomes(fresh.webhooks)

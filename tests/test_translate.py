@@ -9,12 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from bridge import ledger
 from bridge.model import Event, Ignored, Route, Translated, Translation, Webhook
 from bridge.source import Source
 from bridge.store import Filter, Store
 from bridge.stores import open_store
-from bridge.translate import Translator
+from bridge.stores.sqlite import journal
+from bridge.translate import BATCH, LATE, Translator
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -119,3 +122,49 @@ def test_the_loop_wakes_for_what_is_kept_and_stops_when_told(tmp_path: Path) -> 
         return "alive" if alive else "hung"
 
     assert asyncio.run(story()) == "alive"
+
+
+def helping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, age: timedelta, seen: int) -> tuple[int, int]:
+    """How many webhooks of that age one that helps translates, after so many have been seen; how often it says: late."""
+    monkeypatch.setattr("bridge.translate.IDLE", 3600.0)
+
+    async def story() -> tuple[int, int]:
+        store = open_store(f"sqlite:////{str(tmp_path / 'a.db').lstrip('/')}")
+        source = cast("Source", SimpleNamespace(name="shop", to=None, translate_among=lambda *_: Ignored("seen")))
+        told: list[str] = []
+        said: list[str] = []
+        translator = Translator(
+            store=store,
+            sources=lambda: {"shop": source},
+            route=lambda _event, _to: (),
+            clock=lambda: NOW + age,
+            woke=lambda: None,
+            watching=cast("Any", SimpleNamespace(translated=lambda *_words: told.append("one"))),
+            late=lambda: said.append("late"),
+            helps=True,
+        )
+        await asyncio.gather(*[store.keep([webhook(str(number))]) for number in range(3 * BATCH)])
+        running = asyncio.ensure_future(translator.run())
+        async with asyncio.timeout(20):
+            while len(told) < seen:  # noqa: ASYNC110  no event tells it
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        translator.stop()
+        await running
+        await store.close()
+        return len(told), len(said)
+
+    monkeypatch.setattr(journal, "MANY", 1)
+    return asyncio.run(story())
+
+
+def test_one_that_helps_goes_on_while_what_it_finds_is_late_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert helping(monkeypatch, tmp_path, age=2 * LATE, seen=3 * BATCH) == (3 * BATCH, 3)
+
+
+def test_one_that_helps_leaves_to_another_what_that_one_keeps_up_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert helping(monkeypatch, tmp_path, age=LATE, seen=BATCH) == (BATCH, 0)

@@ -84,7 +84,7 @@ def mill(shared: Shared, line: Line) -> None:
 async def _mill(shared: Shared, line: Line) -> None:
     told = asyncio.Event()
     store, metrics = shared.store(), Metrics()
-    working = Mill(shared.outfit, store, metrics, many=shared.help.bell(WEBHOOK))
+    working = Mill(shared.outfit, store, metrics, late=shared.help.bell(WEBHOOK))
     shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
     showing = Showing(shared.board, MILL, metrics, working.alive_at)
     async with living(shared, showing, line, end=told.set) as ear:
@@ -103,7 +103,7 @@ def translator(shared: Shared, line: Line) -> None:
 
 async def _translator(shared: Shared, line: Line) -> None:
     store, metrics = shared.store(), Metrics()
-    working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT))
+    working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT), helps=True)
     shared.help.listen({WEBHOOK: working.wake})
     showing = Showing(shared.board, TRANSLATOR, metrics, lambda: {"translate": working.alive_at})
     async with living(shared, showing, line, end=working.stop) as ear:

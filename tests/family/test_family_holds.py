@@ -39,18 +39,16 @@ def test_what_another_is_at_is_not_had_until_that_one_has_ended() -> None:
     assert shared.take("a", 0)
 
 
-def test_whoever_takes_another_thing_holds_the_first_no_longer() -> None:
+def test_what_was_taken_is_held_until_it_is_left() -> None:
     shared = Holds()
     assert shared.take("a", 0)
     assert shared.take("b", 0)
-    for name, free in (("a", True), ("b", False)):
-        other = Other(shared, name)
-        assert other.took == free
-        other.killed()
-    shared.leave()
-    other = Other(shared, "b")
-    assert other.took
-    other.killed()
+    for free in (False, True):
+        for name in ("a", "b"):
+            other = Other(shared, name)
+            assert other.took == free
+            other.killed()
+        shared.leave()
 
 
 def test_what_one_that_hangs_is_at_is_had_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +59,24 @@ def test_what_one_that_hangs_is_at_is_had_in_the_end(monkeypatch: pytest.MonkeyP
     assert not shared.take("a", 6), "it has just gone on"
     assert shared.take("a", 6)
     other.killed()
+
+
+def test_what_one_that_hangs_is_at_is_had_although_others_are_taken_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Holds()
+    other = Other(shared, "a")
+    assert [shared.take(name, 0) for name in ("a", "b")] == [False, True]
+    monkeypatch.setattr(holds, "STUCK", 0.0)
+    assert shared.take("a", 0)
+    other.killed()
+
+
+def test_of_what_others_hold_no_more_is_remembered_than_was_asked_for_of_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holds, "REMEMBERED", 1)
+    shared = Holds()
+    others = [Other(shared, name) for name in ("a", "b")]
+    assert [shared.take(name, 0) for name in ("a", "b")] == [False, False]
+    monkeypatch.setattr(holds, "STUCK", 0.0)
+    assert [shared.take(name, 0) for name in ("a", "b")] == [False, False], "each was asked for last before the other"
+    assert shared.take("b", 0)
+    for other in others:
+        other.killed()

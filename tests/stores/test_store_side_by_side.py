@@ -54,8 +54,8 @@ def test_two_that_sort_in_side_by_side_have_files_of_their_own(tmp_path: Path) -
         one, other = side_by_side(tmp_path)
         for name in ("a", "b"):
             await one.keep([webhook(name)])
-        first = await one.fresh(now=NOW, limit=9)
-        second = await other.fresh(now=NOW, limit=9)
+        first = await one.fresh(now=NOW, limit=1)
+        second = await other.fresh(now=NOW, limit=1)
         assert (names(first), first.elsewhere) == (["a"], False)
         assert (names(second), second.elsewhere) == (["b"], True)
         for store, fresh in ((other, second), (one, first)):
@@ -63,6 +63,25 @@ def test_two_that_sort_in_side_by_side_have_files_of_their_own(tmp_path: Path) -
         nothing = [await store.fresh(now=NOW, limit=9) for store in (one, other)]
         assert [(names(fresh), fresh.elsewhere) for fresh in nothing] == [([], False)] * 2
         assert {row.id for row in await one.events(Filter())} == {"evt_a", "evt_b"}
+        for store in (one, other):
+            await store.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("small_files")
+def test_one_takes_as_few_files_as_hold_what_it_asks_for_and_leaves_the_others(tmp_path: Path) -> None:
+    async def story() -> None:
+        one, other = side_by_side(tmp_path)
+        for name in ("a", "b", "c", "d"):
+            await one.keep([webhook(name)])
+        first = await one.fresh(now=NOW, limit=2)
+        second = await other.fresh(now=NOW, limit=9)
+        assert (names(first), first.elsewhere) == (["a", "b"], False)
+        assert (names(second), second.elsewhere) == (["c", "d"], True)
+        for store, fresh in ((other, second), (one, first)):
+            assert await store.place(fresh, outcomes(fresh), now=NOW)
+        assert len(await one.events(Filter())) == 4
         for store in (one, other):
             await store.close()
 

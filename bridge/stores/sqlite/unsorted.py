@@ -61,7 +61,7 @@ class Holds(Protocol):
     """Who works on which file, among those who sort in together. No promise rests on it: `is_current` does not ask."""
 
     def take(self, name: str, starts: int) -> bool:
-        """Whether nobody else works on what stands in the file from there on; then it is ours until `leave`."""
+        """Whether nobody else works on what stands in the file from there on; then it is ours, too, until `leave`."""
         ...
 
     def leave(self) -> None:
@@ -107,23 +107,38 @@ def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
 
 
 def found_alone(db: sqlite3.Connection, folder: str, holds: Holds, *, limit: int) -> tuple[Unsorted, bool]:
-    """As `found`, but of one file that nobody else works on; and whether there is one that somebody else works on.
+    """As `found`, but of files that nobody else works on; and whether there are some that somebody else works on.
 
-    The file is the one with the oldest webhook, of those that were begun first. Until this is asked again, it is ours.
+    Of the files begun first, those with the oldest webhooks, as few as hold `limit`: the others are for who helps. Until
+    this is asked again, they are ours.
     """
     holds.leave()
-    elsewhere = False
+    mine: dict[str, int] = {}
+    left, elsewhere = limit, False
     for name, starts in sorted(
         islice(_begun(db, folder), AHEAD), key=lambda one: next(_heads(folder, *one), NO_HEAD).at
     ):
-        if not holds.take(name, starts):
+        if left <= 0:
+            break
+        if holds.take(name, starts):
+            mine[name] = starts
+            left -= _count(folder, name, starts, most=left)
+        else:
             elsewhere = True
-            continue
-        unsorted = _found(folder, {name: starts}, limit=limit)
-        if unsorted.stretches:
-            return unsorted, elsewhere
+    unsorted = _found(folder, mine, limit=limit)
+    if not unsorted.stretches:
         holds.leave()
-    return NOTHING, elsewhere
+    return unsorted, elsewhere
+
+
+def _count(folder: str, name: str, starts: int, *, most: int) -> int:
+    """How many webhooks a file holds from there on, by what its frames say; counted no further than to `most`."""
+    count = 0
+    for one in _heads(folder, name, starts):
+        count += one.webhooks
+        if count >= most:
+            break
+    return count
 
 
 def _begun(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
