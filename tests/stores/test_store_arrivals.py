@@ -107,6 +107,22 @@ def test_fewer_than_of_late_are_waited_with_until_so_few_are_what_is_usual(monke
     asyncio.run(story())
 
 
+def test_who_is_left_over_of_a_crowd_waits_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+
+    async def story() -> None:
+        writer = Writer(at_once=True)
+        monkeypatch.setattr("bridge.stores.sqlite.arrivals.time.sleep", rests.append)
+        monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
+        monkeypatch.setattr(arrivals, "CLOSE_CROWD", 60.0)
+        await asyncio.gather(*brought(writer, *[str(number) for number in range(arrivals.CROWD)]))
+        await asyncio.gather(*brought(writer, "a", "b"))
+        await asyncio.gather(*brought(writer, "c", "d"))
+        assert [seconds > 60 for seconds in rests] == [False, True]
+
+    asyncio.run(story())
+
+
 def test_more_than_a_few_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "CLOSE", 3600.0)
 

@@ -41,6 +41,10 @@ FEW = 8
 """Callers below whom others are waited for, where some come while others are written."""
 CLOSE = 0.010
 """Seconds from one group of a few to the next."""
+CROWD = 10
+"""Callers in a group of late, from which on they come in crowds: the few that wait are left over from one."""
+CLOSE_CROWD = 0.004
+"""Seconds from a group to the next where they come in crowds: who was answered is back by then."""
 
 
 def tell(loop: asyncio.AbstractEventLoop, then: Callable[[A], None], what: A) -> None:
@@ -133,8 +137,9 @@ class Arrivals(Generic[Q, A]):
         queue.busy = bool(group)
         if not group:
             return
-        queue.next_at, queue.is_dense = now + CLOSE, len(group) > 1
         queue.usual = max(len(group), queue.usual - 1)
+        queue.next_at = now + (CLOSE if queue.usual < CROWD else CLOSE_CROWD)
+        queue.is_dense = len(group) > 1
         self._write(group, lambda: self._written(queue))
 
     def _written(self, queue: _Queue[Q, A]) -> None:
