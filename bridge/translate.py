@@ -106,7 +106,7 @@ class Translator:
             except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; what it had comes again
                 self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
                 busy = 0
-            if not (self._is_late if self._helps else busy):
+            if not busy or (self._helps and not self._is_late):
                 await self._pause()
 
     async def once(self) -> int:

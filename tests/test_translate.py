@@ -12,11 +12,12 @@ from typing import Any, cast
 import pytest
 
 from bridge import ledger
+from bridge.errors import StoreUnavailable
 from bridge.model import Event, Ignored, Route, Translated, Translation, Webhook
 from bridge.source import Source
-from bridge.store import Filter, Store
+from bridge.store import Filter, Fresh, Store
 from bridge.stores import open_store
-from bridge.stores.sqlite import journal
+from bridge.stores.sqlite import SqliteStore, journal
 from bridge.translate import BATCH, LATE, Translator
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -168,3 +169,20 @@ def test_one_that_helps_leaves_to_another_what_that_one_keeps_up_with(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert helping(monkeypatch, tmp_path, age=LATE, seen=BATCH) == (BATCH, 0)
+
+
+def test_one_that_helps_rests_where_the_store_has_gone_while_it_was_late(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    looks: list[int] = []
+    usual = SqliteStore.fresh
+
+    async def fresh(self: SqliteStore, *, now: datetime, limit: int) -> Fresh:
+        looks.append(limit)
+        if len(looks) > 1:
+            raise StoreUnavailable("it has gone")
+        return await usual(self, now=now, limit=limit)
+
+    monkeypatch.setattr(SqliteStore, "fresh", fresh)
+    helping(monkeypatch, tmp_path, age=2 * LATE, seen=BATCH)
+    assert len(looks) == 2
