@@ -65,7 +65,8 @@ def test_of_many_connections_at_once_each_worker_gets_some(tmp_path: Path) -> No
         host, _, port = bridge.url.removeprefix("http://").partition(":")
         for _ in range(CROWD):
             stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
-        until(lambda: sum(_sockets(pid) - count for pid, count in before.items()) >= CROWD, what="all of them")
+        nearly = CROWD - len(before)  # a connection that was asked over may just have been open still, with each
+        until(lambda: sum(_sockets(pid) - count for pid, count in before.items()) >= nearly, what="all of them")
         assert min(_sockets(pid) - count for pid, count in before.items()) >= CROWD // 8
 
 
