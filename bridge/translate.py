@@ -52,7 +52,7 @@ class Watching(Protocol):
 class Translator:
     """The loop. `run` goes on until `stop`; `alive_at` is when it last went round.
 
-    `late` is called when what it finds came a while ago. One that `helps` goes on only while that is so: of what
+    `late` is called when what it finds came a while ago, or more was replayed than a pass takes. One that `helps` goes on only while that is so: of what
     another keeps up with, two make passes half as large, and these cost more.
     """
 
@@ -113,10 +113,11 @@ class Translator:
         """One pass: how many webhooks it had to do with."""
         fresh = await self._store.fresh(now=self._clock(), limit=BATCH)
         self._idle = SOON if fresh.elsewhere and not self._helps else IDLE
-        self._is_late = bool(fresh.webhooks) and self._clock() - fresh.webhooks[0].received_at > LATE
+        claimed = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE) if fresh.due else ()
+        came_late = bool(fresh.webhooks) and self._clock() - fresh.webhooks[0].received_at > LATE
+        self._is_late = came_late or len(claimed) >= BATCH
         if self._is_late:
             self._say_late()
-        claimed = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE) if fresh.due else ()
         settling = await self._outcomes(claimed)
         placing = await self._outcomes(fresh.webhooks)
         await self._settled(settling)

@@ -125,7 +125,9 @@ def test_the_loop_wakes_for_what_is_kept_and_stops_when_told(tmp_path: Path) -> 
     assert asyncio.run(story()) == "alive"
 
 
-def helping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, age: timedelta, seen: int) -> tuple[int, int]:
+def helping(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, age: timedelta, seen: int, placed: int = 0
+) -> tuple[int, int]:
     """How many webhooks of that age one that helps translates, after so many have been seen; how often it says: late."""
     monkeypatch.setattr("bridge.translate.IDLE", 3600.0)
 
@@ -145,6 +147,8 @@ def helping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, age: timedelta, 
             helps=True,
         )
         await asyncio.gather(*[store.keep([webhook(str(number))]) for number in range(3 * BATCH)])
+        while placed and (await store.sort_in(limit=placed)):
+            pass
         running = asyncio.ensure_future(translator.run())
         async with asyncio.timeout(20):
             while len(told) < seen:  # noqa: ASYNC110  no event tells it
@@ -186,3 +190,8 @@ def test_one_that_helps_rests_where_the_store_has_gone_while_it_was_late(
     monkeypatch.setattr(SqliteStore, "fresh", fresh)
     helping(monkeypatch, tmp_path, age=2 * LATE, seen=BATCH)
     assert len(looks) == 2
+
+
+def test_one_that_helps_goes_on_with_what_is_replayed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    count, _ = helping(monkeypatch, tmp_path, age=LATE, seen=3 * BATCH, placed=BATCH)
+    assert count == 3 * BATCH
