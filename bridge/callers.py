@@ -39,7 +39,7 @@ class Key(Protocol):
 
     @property
     def scope(self) -> str | None:
-        """The ledger's scope its conversions belong to; None means `track`."""
+        """The ledger's scope that its conversions, event ids and Idempotency-Keys belong to; None means `track`."""
         ...
 
     @property
@@ -67,7 +67,7 @@ class Caller:
 
     @property
     def door(self) -> str:
-        """What its events' ids are unique behind."""
+        """By which its events come in."""
         return f"key:{self.name}"
 
 

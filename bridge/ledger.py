@@ -40,9 +40,19 @@ def identity(webhook: Webhook) -> tuple[bytes, ...]:
     return webhook.identity or unsigned_webhook(webhook.source, webhook.topic, webhook.id, webhook.body)
 
 
-def event(door: str, event_id: str) -> bytes:
-    """An event_id as one API key or one source uses it."""
-    return _key(_head("event", door), event_id)
+def shared(scope: str) -> str:
+    """What the event ids and Idempotency-Keys of all API keys of a scope are unique within."""
+    return f"scope:{scope}"
+
+
+def event(within: str, event_id: str) -> bytes:
+    """An event_id as it was given within a scope of API keys, or by one source."""
+    return _key(_head("event", within), event_id)
+
+
+def upstream_id(event_id: str) -> bytes:
+    """An event_id as it goes upstream, whoever gave it or made it."""
+    return _key(_head("event-id"), event_id)
 
 
 def conversion(scope: str, event_type: str, key: str, *, test: bool) -> bytes:
@@ -50,9 +60,9 @@ def conversion(scope: str, event_type: str, key: str, *, test: bool) -> bytes:
     return _key(_head("conversion", scope, "test" if test else "live"), event_type, key)
 
 
-def idempotency(door: str, path: str, key: str) -> bytes:
-    """An Idempotency-Key as one API key uses it on one endpoint."""
-    return _key(_head("idempotency", door, path), key)
+def idempotency(within: str, path: str, key: str) -> bytes:
+    """An Idempotency-Key as it is used within a scope of API keys on one endpoint."""
+    return _key(_head("idempotency", within, path), key)
 
 
 def joined(parts: Iterable[str], head: bytes = b"") -> bytes:

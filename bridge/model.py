@@ -127,8 +127,8 @@ class Kept(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """One track event, checked against the contract.
 
-    `text` is the JSON that is sent, byte for byte. `door` and `id` name it: `source:<name>` or `key:<name>`, and the
-    event_id; both together are unique. `claims` are 16-byte ledger keys of the conversion it tells: an event one of
+    `text` is the JSON that is sent, byte for byte. `door` is who told it: `source:<name>` or `key:<name>`. `id` is its
+    event_id: the same one within `id_scope` (within the door where that is empty) is the same event. `claims` are 16-byte ledger keys of the conversion it tells: an event one of
     whose claims is taken is a duplicate. `order_id`, `value` and `currency` repeat what `text` says, as text, for
     comparing duplicates. `notes` tell which fields were left out and where, never a value. `hashed` names the
     user_data fields that arrived as SHA-256. `number` is the store's, 0 before it is kept.
@@ -147,6 +147,7 @@ class Event(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     hashed: tuple[str, ...] = ()
     number: int = 0
+    id_scope: str = ""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -199,10 +200,15 @@ class Wanting:
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """What the store says of an event it was given: its id, and of which event it is a duplicate, if it is."""
+    """What the store says of an event it was given: its id, and of which event it is a duplicate, if it is.
+
+    `event_id` goes upstream. `given_event_id` is the id that it was given, where that one names another event already
+    and the store made this one; else None.
+    """
 
     event_id: str
     duplicate_of: str | None = None
+    given_event_id: str | None = None
 
 
 # ------------------------------------------------------------------------------------------------- what goes out

@@ -130,7 +130,10 @@ def _response(description: str, error: str, **headers: Json) -> dict[str, Json]:
 _IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key and body, within 24 hours at least, get the first answer again and keep nothing new.",
+    "description": (
+        "The same key and body, within 24 hours at least, get the first answer again and keep nothing new. The API keys "
+        "of one scope share their Idempotency-Keys."
+    ),
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
 _BATCH_SCHEMA: Json = {
@@ -144,6 +147,13 @@ _DUPLICATE_OF: Json = {
     "type": "string",
     "description": "The event that told this conversion first. The duplicate is kept and not forwarded.",
 }
+_GIVEN_EVENT_ID: Json = {
+    "type": "string",
+    "description": (
+        "The id that the event was given, where another scope's event or a webhook's event has that id already. The event "
+        "goes upstream by its event_id, and the same given id, sent again, gets the same event_id."
+    ),
+}
 _TAKEN: Json = {
     "type": "object",
     "required": ["success", "event_id"],
@@ -151,28 +161,41 @@ _TAKEN: Json = {
         "success": {"const": True},
         "event_id": {"type": "string"},
         "duplicate_of": _DUPLICATE_OF,
+        "given_event_id": _GIVEN_EVENT_ID,
     },
     "examples": [{"success": True, "event_id": _EVENT_ID}],
 }
+
+
+def _some_of_them(description: str, why: str) -> Json:
+    """A list of those events of a batch that have `why`."""
+    return {
+        "type": "array",
+        "description": description,
+        "items": {
+            "type": "object",
+            "required": ["index", "event_id", why],
+            "properties": {
+                "index": {"type": "integer", "description": "Its place in the request, from 0."},
+                "event_id": {"type": "string"},
+                "duplicate_of": _DUPLICATE_OF,
+                "given_event_id": _GIVEN_EVENT_ID,
+            },
+        },
+    }
+
+
 _BATCH_TAKEN: Json = {
     "type": "object",
     "required": ["success", "event_ids"],
     "properties": {
         "success": {"const": True},
         "event_ids": {"type": "array", "items": {"type": "string"}, "description": "In the order of the request."},
-        "duplicates": {
-            "type": "array",
-            "description": "The duplicates among them; absent where there is none.",
-            "items": {
-                "type": "object",
-                "required": ["index", "event_id", "duplicate_of"],
-                "properties": {
-                    "index": {"type": "integer", "description": "Its place in the request, from 0."},
-                    "event_id": {"type": "string"},
-                    "duplicate_of": _DUPLICATE_OF,
-                },
-            },
-        },
+        "duplicates": _some_of_them("The duplicates among them; absent where there is none.", "duplicate_of"),
+        "given_event_ids": _some_of_them(
+            "The events among them that got another id than they were given; absent where there is none.",
+            "given_event_id",
+        ),
     },
     "examples": [{"success": True, "event_ids": [_EVENT_ID, "evt_1704067200000_def456"]}],
 }

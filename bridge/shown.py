@@ -66,7 +66,10 @@ class WebhookDetail:
 
 @dataclass(frozen=True, slots=True)
 class EventDetail:
-    """One event in full: the JSON that is sent, its notes, and its deliveries."""
+    """One event in full: the JSON that is sent, its notes, and its deliveries.
+
+    `given_id` is the id that it was given, where that one names another event; else None.
+    """
 
     row: EventRow
     door: str
@@ -74,6 +77,7 @@ class EventDetail:
     notes: tuple[str, ...]
     hashed: tuple[str, ...]
     deliveries: tuple[DeliveryRow, ...]
+    given_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,10 +97,14 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A caller's Idempotency-Key as a ledger key, and the SHA-256 of the body it came with."""
+    """A caller's Idempotency-Key as a ledger key, and the SHA-256 of the body it came with.
+
+    `former` is the ledger key that a version before event ids were shared within a scope kept it under.
+    """
 
     key: bytes
     body_hash: bytes
+    former: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +247,9 @@ class Store(Protocol):
     async def settle(self, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[tuple[Accepted, ...], ...]:
         """Write what claimed webhooks came to: state, events, ledger and deliveries, together.
 
-        A webhook that is no longer `received` is left as it is. An event whose door and id are known is not made
-        again; one with a taken claim is kept as a duplicate, without deliveries. One that wants an event stays
+        A webhook that is no longer `received` is left as it is. An event whose id is known within its scope is not made
+        again; one whose id names another event gets an id of its own, the same one whenever it is asked for; one with a
+        taken claim is kept as a duplicate, without deliveries. A webhook that wants an event stays
         `received`, says what it waits for, and is due at `until`, or at once when an event with that claim is kept;
         one whose event is there already is due now. Returns, in order, what became of each webhook's events.
         """
@@ -350,7 +355,7 @@ class Store(Protocol):
         ...
 
     async def show(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
-        """What has that id; several where two doors used the same event_id. NotFound where nothing has."""
+        """What has that id, or was given it: several where two doors gave one event_id. NotFound where nothing has."""
         ...
 
     async def kept(

@@ -119,8 +119,7 @@ def _one_refusal(wrong: Mapping[int, str], _total: int) -> Refusal:
 
 def _one_answer(accepted: Sequence[Accepted]) -> dict[str, Json]:
     (one,) = accepted
-    answer = {"success": True, "event_id": one.event_id}
-    return answer | ({"duplicate_of": one.duplicate_of} if one.duplicate_of else {})
+    return {"success": True} | _said(one)
 
 
 def _batch_documents(document: Json) -> list[Json]:
@@ -140,14 +139,20 @@ def _batch_refusal(wrong: Mapping[int, str], total: int) -> Refusal:
 
 
 def _batch_answer(accepted: Sequence[Accepted]) -> dict[str, Json]:
-    """The ids in order; which of them are duplicates stands beside, by index, where any is."""
-    duplicates = [
-        {"index": index, "event_id": one.event_id, "duplicate_of": one.duplicate_of}
-        for index, one in enumerate(accepted)
-        if one.duplicate_of
-    ]
+    """The ids in order. Beside them stand, by index, the duplicates and the events that got another id, if any."""
+    said = [{"index": index} | _said(one) for index, one in enumerate(accepted)]
     answer = {"success": True, "event_ids": [one.event_id for one in accepted]}
-    return answer | ({"duplicates": duplicates} if duplicates else {})
+    lists = {
+        "duplicates": [one for one in said if "duplicate_of" in one],
+        "given_event_ids": [one for one in said if "given_event_id" in one],
+    }
+    return answer | {name: some for name, some in lists.items() if some}
+
+
+def _said(one: Accepted) -> dict[str, Json]:
+    """What is answered of one event that was taken."""
+    more = {"duplicate_of": one.duplicate_of, "given_event_id": one.given_event_id}
+    return {"event_id": one.event_id} | {name: value for name, value in more.items() if value is not None}
 
 
 _ONE = Endpoint("/v1/track", _one_document, _one_refusal, _one_answer)
@@ -223,7 +228,7 @@ class Track:
             [
                 {
                     "id": one.event_id, "key": caller.name, "type": event.event_type, "test": event.test or None,
-                    "duplicate_of": one.duplicate_of,
+                    "duplicate_of": one.duplicate_of, "given": one.given_event_id,
                 }
                 for event, one in zip(events, accepted, strict=True)
             ],
@@ -290,7 +295,9 @@ def _idempotency(http: HttpRequest, caller: Caller, endpoint: Endpoint, content:
     if len(keys) > 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
         raise Refusal(400, "an Idempotency-Key is one header of 1 to 255 visible ASCII characters")
     return Idempotency(
-        key=ledger.idempotency(caller.door, endpoint.path, keys[0]), body_hash=hashlib.sha256(content).digest()
+        key=ledger.idempotency(ledger.shared(caller.scope), endpoint.path, keys[0]),
+        body_hash=hashlib.sha256(content).digest(),
+        former=ledger.idempotency(caller.door, endpoint.path, keys[0]),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bridge import ledger
 from bridge.cli import main
@@ -111,6 +112,39 @@ def test_send_again_writes_the_event_over_and_makes_its_delivery_due(
     assert "sent again, 1 due" in capsys.readouterr().out
     [text] = told(tmp_path)[1]
     assert json.loads(text)["properties"] == {"a": "new"}
+
+
+async def _taken_first(tmp_path: Path) -> str:
+    """A webhook whose event's id a caller used before; the id that the event got."""
+    from bridge import mapping  # noqa: PLC0415  only here
+
+    source = mapping.parse(MAPPING, name="shop.yaml").bind("shop", secrets=["s"], vars={})
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    content = b'{"id":"third","a":1}'
+    await store.keep([Webhook("shop", "third", "made", NOW, content, (ledger.signed_webhook("shop", "third"),))])
+    await store.sort_in(limit=9)
+    (webhook,) = await store.claim_webhooks(now=NOW, limit=9, lease=timedelta(minutes=1))
+    made = source.translate(webhook)
+    assert isinstance(made, Translated)
+    (event,) = made.events
+    await store.accept([Routed(structs.replace(event, door="key:web", id_scope="scope:track", claims=()), ())], now=NOW)
+    ((accepted,),) = await store.settle([Outcome(webhook, (Routed(event, (To("track"),)),))], now=NOW)
+    assert accepted.given_event_id == event.id
+    await store.close()
+    return accepted.event_id
+
+
+def test_an_event_that_got_another_id_keeps_it_in_the_difference_and_when_it_is_sent_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called = asyncio.run(_taken_first(tmp_path))
+    assert main(["replay", "wh_3", "--send-again"]) == 0
+    shown = capsys.readouterr().out
+    assert "wh_3: makes the same" in shown
+    assert "sent again, 1 due" in shown
+    assert json.loads(told(tmp_path)[1][0])["event_id"] == called
+    assert main(["show", called]) == 0
+    assert "names another event" in capsys.readouterr().out
 
 
 def test_a_dry_run_of_send_again_changes_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from bridge import jsontext
+from bridge import contract, jsontext
 from bridge.app import clock, configure, make_destinations, make_sources, routing
 from bridge.model import Routed, SetAside, Translated, Translation, Wanting, Webhook
 from bridge.source import Source
@@ -52,15 +52,19 @@ async def _translated(store: Store, source: Source, webhook: Webhook) -> Transla
 
 
 async def _difference(store: Store, found: WebhookDetail, made: Translation, *, door: str) -> str:
-    before = [
-        one.text
+    kept = [
+        one
         for row in found.events
         for one in await store.show(row.id)
-        if isinstance(one, EventDetail) and one.door == door
+        if isinstance(one, EventDetail) and one.row.id == row.id and one.door == door
     ]
+    called = {one.given_id: one.row.id for one in kept if one.given_id}
     if not isinstance(made, Translated):
         return f"{'set aside' if isinstance(made, SetAside) else 'ignored'} now: {made.reason}"
-    after = [event.text for event in made.events]
+    after = [
+        contract.renamed(event, called[event.id]).text if event.id in called else event.text for event in made.events
+    ]
+    before = [one.text for one in kept]
     lines = difflib.unified_diff(_lines(before), _lines(after), "made", "now", lineterm="")
     return "\n".join(lines)
 

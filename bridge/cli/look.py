@@ -163,6 +163,7 @@ def _detail(one: WebhookDetail | EventDetail | DeliveryDetail) -> jsontext.Json:
         case EventDetail():
             return shown | {
                 "door": one.door,
+                "given_event_id": one.given_id,
                 "event": jsontext.parse(one.text),
                 "notes": list(one.notes),
                 "hashed": list(one.hashed),
@@ -191,6 +192,10 @@ def _tell(console: Console, one: WebhookDetail | EventDetail | DeliveryDetail) -
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
         case EventDetail():
+            if one.given_id:
+                console.print(
+                    Text.assemble((f"{'given id':>16}  ", "dim"), f"{one.given_id} (names another event, too)")
+                )
             for note in one.notes:
                 console.print(Text.assemble((f"{'left out':>16}  ", "dim"), note))
             _list_of(console, "deliveries", one.deliveries)

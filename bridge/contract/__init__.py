@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from msgspec import structs
+
 from bridge import jsontext, ledger
 from bridge.contract.fits import fits
 from bridge.contract.instants import instant, unix_ms, written
-from bridge.contract.names import derived_id, new_id
+from bridge.contract.names import derived_id, new_id, other_ids
 from bridge.contract.nulls import without_nulls
 from bridge.contract.schema import FIELDS, SCHEMA, TEXT_FIELDS
 from bridge.contract.sound import has_zero, is_plain, is_shallow, unsound
@@ -36,7 +38,9 @@ __all__ = [
     "instant",
     "is_plain",
     "new_id",
+    "other_ids",
     "problems",
+    "renamed",
     "unix_ms",
     "written",
 ]
@@ -53,6 +57,8 @@ REQUEST_BYTES = 1024 * 1024
 LARGEST = 3 * 512 * 1024
 """Bytes an event's JSON may have. Over HTTP a request is smaller, but writing a number anew may lengthen it."""
 
+_CALLER = "key:"
+"""How the doors of API keys begin."""
 _HASH_LENGTH = 64
 _HASHED = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -71,7 +77,7 @@ def event(  # noqa: PLR0913  what names and dates an event, all by keyword
 ) -> Event:
     """The event that `raw` tells, normalised; `raw` itself is left alone.
 
-    `door` is `key:<name>` or `source:<name>`, `scope` the ledger's. `default_id` names an event that has no
+    `door` is `key:<name>` or `source:<name>`, `scope` the ledger's; a caller's event_id is unique within it. `default_id` names an event that has no
     `event_id`, `received_at` dates one that has no `timestamp`; both then stand in what is sent. `dedupe` is a
     conversion key beside the order id's. Two spare `raw` closer looks: `plain` says that it was read from a text that
     `is_plain`, `mapped` that a mapping built it, which leaves out what is null and knows finite numbers only. Raises
@@ -98,11 +104,17 @@ def event(  # noqa: PLR0913  what names and dates an event, all by keyword
         currency=properties.get("currency"),
         notes=tuple(notes),
         hashed=_hashed(document.get("user_data", {})),
+        id_scope=ledger.shared(scope) if door.startswith(_CALLER) else "",
     )
 
 
+def renamed(one: Event, event_id: str) -> Event:
+    """The same event under another id, in what is sent, too."""
+    return structs.replace(one, id=event_id, text=jsontext.write(jsontext.parse(one.text) | {"event_id": event_id}))
+
+
 def _problems(raw: Json, door: str) -> tuple[EventProblem, ...]:
-    return problems(raw, values=door.startswith("key:"))
+    return problems(raw, values=door.startswith(_CALLER))
 
 
 def _tidied(raw: dict[str, Json], *, nulls: bool) -> dict[str, Json]:

@@ -1,9 +1,14 @@
-"""What an event is called when its maker gave it no id: by chance, or derived so that a replay calls it the same."""
+"""What an event is called when its maker gave it no id: by chance, or derived so that a replay calls it the same.
+
+And what it is called when the id that it was given names another event.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import count
 
 from bridge import ledger
 from bridge.contract.instants import unix_ms
@@ -25,6 +30,17 @@ def derived_id(*, received_at: datetime, source: str, webhook_id: str, event_typ
     """
     digest = hashlib.sha256(ledger.joined((source, webhook_id, event_type, key))).digest()
     return f"evt_{unix_ms(received_at)}_{_base36(int.from_bytes(digest, 'big'))}"
+
+
+def other_ids(within: str, event_id: str) -> Iterator[str]:
+    """Ids for an event whose `event_id` names another event, in the order in which they are tried, without end.
+
+    `evt_<24 letters>`, derived from where the id was given and from nothing else: the same event gets the same id again
+    when its webhook is translated anew, and in a store that was restored from an older copy.
+    """
+    for turn in count():
+        number = int.from_bytes(hashlib.sha256(ledger.joined((within, event_id, str(turn)))).digest(), "big")
+        yield f"evt_{_base36(number)}{_base36(number // _TWELVE)}"
 
 
 def _base36(number: int) -> str:

@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from msgspec import structs
 
+from bridge import contract
 from bridge.model import (
     Accepted,
     Attempt,
@@ -87,6 +89,10 @@ class Model:
     waiting: set[tuple[bytes, int]] = field(default_factory=set)
     events: dict[int, KeptEvent] = field(default_factory=dict)
     ids: dict[tuple[str, str], Known] = field(default_factory=dict)
+    """Events by who gave which id."""
+    called: dict[int, str] = field(default_factory=dict)
+    """By which id an event goes upstream, also after its row went."""
+    upstream: dict[str, Known] = field(default_factory=dict)
     claims: dict[bytes, Known] = field(default_factory=dict)
     answers: dict[bytes, tuple[bytes, tuple[Accepted, ...], datetime]] = field(default_factory=dict)
     deliveries: dict[int, KeptDelivery] = field(default_factory=dict)
@@ -209,7 +215,11 @@ class Model:
         return 1
 
     def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        return {key: found.event.text for key in keys if (found := self._holder(key))}
+        return {key: self._text(number) for key in keys if (number := self._holder(key))}
+
+    def _text(self, number: int) -> bytes:
+        event = self.events[number].event
+        return event.text if self.called[number] == event.id else contract.renamed(event, self.called[number]).text
 
     def postpone(self, number: int, wanting: Wanting, *, now: datetime) -> None:
         one = self.webhooks[number]
@@ -221,8 +231,8 @@ class Model:
             one.due = wanting.until
             self.waiting.add((wanting.key, number))
 
-    def _holder(self, key: bytes) -> KeptEvent | None:
-        return self.events.get(self.claims[key].number) if key in self.claims else None
+    def _holder(self, key: bytes) -> int | None:
+        return self.claims[key].number if key in self.claims and self.claims[key].number in self.events else None
 
     def _wake(self, keys: Sequence[bytes], *, now: datetime) -> None:
         for key, number in sorted(self.waiting):
@@ -245,14 +255,22 @@ class Model:
         return answer
 
     def _known(self, event: Event) -> Accepted | None:
-        if (event.door, event.id) not in self.ids:
+        if (within(event), event.id) not in self.ids:
             return None
-        first = self.events.get(self.ids[event.door, event.id].number)
+        number = self.ids[within(event), event.id].number
+        first = self.events.get(number)
         original = first.duplicate_of if first else None
-        return Accepted(event.id, None if original is None else self._called(original))
+        return accepted(event, self.called[number], None if original is None else self._called(original))
 
     def _called(self, number: int) -> str:
-        return self.events[number].event.id if number in self.events else f"gone:{number}"
+        return self.called[number] if number in self.events else f"gone:{number}"
+
+    def _free_id(self, event: Event, *, now: datetime) -> str:
+        """What it was given, or the first that is made of it and names no event that is remembered."""
+        for name in chain([event.id], contract.other_ids(within(event), event.id)):
+            if name not in self.upstream or self.upstream[name].at <= now - WINDOW:
+                return name
+        raise AssertionError
 
     def _take(self, routed: Routed, *, now: datetime, webhook: int | None = None) -> Accepted:
         event = routed.event
@@ -263,16 +281,18 @@ class Model:
         held = {key: self.claims[key].number for key in event.claims if self._is_taken(key, now=now)}
         original = min(held.values(), default=None)
         self.events[number] = KeptEvent(event, original, now, webhook)
-        self.ids[event.door, event.id] = Known(number, now)
+        self.called[number] = called = self._free_id(event, now=now)
+        self.upstream[called] = Known(number, now)
+        self.ids |= {(within(event), name): Known(number, now) for name in (event.id, called)}
         self._wake(event.claims, now=now)
         for key in event.claims:
             if key not in held:
                 self.claims[key] = Known(original or number, now)
         if original:
-            return Accepted(event.id, self._called(original))
+            return accepted(event, called, self._called(original))
         for route in routed.routes:
             self._deliver(number, route, now=now)
-        return Accepted(event.id)
+        return accepted(event, called, None)
 
     def _is_taken(self, key: bytes, *, now: datetime) -> bool:
         return key in self.claims and self.claims[key].at > now - WINDOW
@@ -443,6 +463,7 @@ class Model:
         }
         self.identity = {key: one for key, one in self.identity.items() if one.at > now - keeping.ledger}
         self.ids = {name: one for name, one in self.ids.items() if one.at > now - keeping.ledger}
+        self.upstream = {name: one for name, one in self.upstream.items() if one.at > now - keeping.ledger}
         self.claims = {key: one for key, one in self.claims.items() if one.at > now - keeping.ledger}
         self.answers = {key: one for key, one in self.answers.items() if one[2] > now - REQUESTS}
         return before - len(self.webhooks) - len(self.events) - len(self.bodies)
@@ -455,6 +476,16 @@ class Model:
             dict(Counter(("purchase", "duplicate" if one.duplicate_of else "fresh") for one in self.events.values())),
             dict(Counter((one.destination, one.state) for one in self.deliveries.values())),
         )
+
+
+def within(event: Event) -> str:
+    """What its id is unique in."""
+    return event.id_scope or event.door
+
+
+def accepted(event: Event, called: str, original: str | None) -> Accepted:
+    """What is said of an event that is called so."""
+    return Accepted(called, original, event.id if called != event.id else None)
 
 
 def _paused_in_all(standing: Standing, at: datetime) -> timedelta:

@@ -82,7 +82,7 @@ def test_an_event_that_was_not_made_again_took_no_claim(tell: Tell) -> None:
     tell(story)
 
 
-def test_two_doors_may_use_the_same_event_id_and_both_are_shown(tell: Tell) -> None:
+def test_two_doors_may_give_the_same_event_id_and_both_events_are_shown_by_it(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await store.accept([routed("evt_1", door="key:web")], now=NOW)
         await store.accept([routed("evt_1", door="key:app")], now=NOW)

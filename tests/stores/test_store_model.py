@@ -26,6 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from msgspec import structs
+from msgspec.structs import replace as replaced
 from store_made import NOW, SECOND, attempt, event, key, order, webhook
 from store_model import WINDOW, Model
 
@@ -44,6 +45,9 @@ KEEPINGS = (
     Keeping(bodies=timedelta(), events=timedelta(days=2), ledger=WINDOW),
 )
 
+WHO = (("key:web", "scope:track"), ("key:app", "scope:track"), ("key:pos", "scope:pos"), ("source:shopify", ""))
+"""Doors, and what their ids are unique in."""
+
 few = st.integers(0, 3)
 destinations = st.sampled_from(["track", "track", "track", "ads"])
 identities = st.lists(st.integers(0, 8).map(lambda n: key(str(n))), min_size=1, max_size=2, unique=True)
@@ -55,10 +59,10 @@ routes = st.lists(
 ).map(tuple)
 events = st.lists(
     st.builds(
-        lambda name, claims, door, to: Routed(event(f"evt_{name}", *claims, door=door), to),
+        lambda name, claims, who, to: Routed(replaced(event(f"evt_{name}", *claims, door=who[0]), id_scope=who[1]), to),
         st.integers(0, 40),
         orders,
-        st.sampled_from(["key:web", "source:shopify"]),
+        st.sampled_from(WHO),
         routes,
     ),
     max_size=3,

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from bridge import openapi
 from bridge.cli.heads import PatientProtocol
 from bridge.model import Route
-from bridge.store import Filter, Store
+from bridge.store import Filter, Pacing, Store
 from bridge.stores import open_store
 from bridge.track import EXCEPTION_HANDLERS, Callers, routes
 
@@ -78,6 +78,13 @@ class Api:
     def events(self) -> list[dict[str, Any]]:
         """The events kept, oldest first, as they are sent."""
         return [json.loads(detail.text) for row in self.rows() for detail in self.shown(row.id)]
+
+    def sent(self) -> list[dict[str, Any]]:
+        """What one claim of deliveries to `track` carries."""
+        pacing = Pacing(100, 1, timedelta(), timedelta(seconds=20))
+        asked = self.store.claim_deliveries("track", now=NOW, pacing=pacing)
+        claimed = asyncio.run_coroutine_threadsafe(asked, self.loop).result(20)
+        return [json.loads(one.text) for one in claimed.deliveries] if claimed else []
 
     def rows(self) -> list[Any]:
         return asyncio.run_coroutine_threadsafe(self.store.events(Filter()), self.loop).result(20)[::-1]

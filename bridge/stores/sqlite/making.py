@@ -1,7 +1,7 @@
 """Events are made: from webhooks (settle) and from callers (accept), by the same rules.
 
-An event known by door and id is not made again; one with a taken claim is kept as a duplicate and goes nowhere; any
-other takes its claims and gets its deliveries. Not concerned with how those are made through.
+An event whose id is known in its scope is not made again; one with a taken claim is kept as a duplicate and goes
+nowhere; any other takes its claims and gets its deliveries. Not concerned with what an event is called (`naming.py`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 
-from bridge import ledger
+from bridge import contract, ledger
 from bridge.errors import IdempotencyConflict
 from bridge.model import Accepted, DeliveryState, Event, Ignored, Route, Routed, SetAside, Wanting, WebhookState
 from bridge.store import Idempotency, Outcome
-from bridge.stores.sqlite import bulk, recent, waiting
+from bridge.stores.sqlite import bulk, naming, recent, waiting
 from bridge.stores.sqlite.columns import joined, last, maybe_text, ms, pack, span, text
 
 AHEAD_MS = 60_000
@@ -97,19 +97,21 @@ def _taken(
         answer = tuple(islice(accepted, len(one.events)))
         answers.append(answer)
         if one.idempotency is not None:
-            packed = json.dumps([(each.event_id, each.duplicate_of) for each in answer])
+            packed = json.dumps([(each.event_id, each.duplicate_of, each.given_event_id) for each in answer])
             row = (one.idempotency.key, one.idempotency.body_hash, packed, ms(one.now))
             db.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", row)
     return answers
 
 
 def _answered(db: sqlite3.Connection, idempotency: Idempotency) -> tuple[Accepted, ...] | IdempotencyConflict | None:
-    known = db.execute("SELECT body_hash, answer FROM idempotency WHERE key = ?", (idempotency.key,)).fetchone()
+    known = db.execute(
+        "SELECT body_hash, answer FROM idempotency WHERE key IN (?, ?)", (idempotency.key, idempotency.former)
+    ).fetchone()
     if known is None:
         return None
     if known[0] != idempotency.body_hash:
         return IdempotencyConflict("this Idempotency-Key came with another body before; use a fresh key")
-    return tuple(Accepted(event_id, duplicate_of) for event_id, duplicate_of in json.loads(known[1]))
+    return tuple(Accepted(*one) for one in json.loads(known[1]))
 
 
 # ------------------------------------------------------------------------------------------------------- webhooks
@@ -159,23 +161,28 @@ def _as_known(
 
 
 def _known(db: sqlite3.Connection, event: Event) -> Accepted | None:
-    named = ledger.event(event.door, event.id)
-    found = recent.found(db, [named])
-    return Accepted(event.id, _original_of(db, found[named][0])) if found else None
+    keys = naming.keys(event)
+    number = naming.number_of(recent.found(db, keys), keys)
+    return None if number is None else _as_it_was(db, event, number)
 
 
-def _original_of(db: sqlite3.Connection, number: int) -> str | None:
-    """The id of the event that one is a duplicate of; None for an original."""
+def _as_it_was(db: sqlite3.Connection, event: Event, number: int) -> Accepted:
+    """What was said of an event when it was made, under this number."""
     row = db.execute(
         """
-        SELECT first.duplicate_of, original.id FROM events AS first
+        SELECT first.id, first.duplicate_of, original.id FROM events AS first
         LEFT JOIN events AS original ON original.number = first.duplicate_of WHERE first.number = ?
         """,
         (number,),
     ).fetchone()
-    if row is None or row[0] is None:
-        return None
-    return row[1] or gone(row[0])
+    if row is None:
+        return _accepted(event, naming.after_purge(db, event, number), None)
+    called, first, original = row
+    return _accepted(event, called, None if first is None else original or gone(first))
+
+
+def _accepted(given: Event, called: str, original: str | None) -> Accepted:
+    return Accepted(called, original, given.id if called != given.id else None)
 
 
 # --------------------------------------------------------------------------------------------------------- events
@@ -199,13 +206,15 @@ class _Making:
 
     def __init__(self, db: sqlite3.Connection, made: Sequence[Made], window: int) -> None:
         self._db = db
-        self._made = [(one, one.routed.event, ledger.event(one.routed.event.door, one.routed.event.id)) for one in made]
+        self._made = [(one, naming.keys(one.routed.event)) for one in made]
         self._window = window
-        self._ledger = recent.found(db, [key for _, event, named in self._made for key in (named, *event.claims)])
+        self._ledger = recent.found(db, [key for one, keys in self._made for key in (*keys, *one.routed.event.claims)])
+        self._given = {one.routed.event.id for one in made}
+        self._former_doors = naming.former_doors(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
         self._number = last(db, "events")
-        self._here: dict[int, tuple[Event, str | None]] = {}
-        """What was just made, by its number: an event, and the id of its original."""
+        self._here: dict[int, tuple[str, Event, str | None]] = {}
+        """What was just made, by its number: what it is called, the event, and the id of its original."""
         self._rows: list[tuple[object, ...]] = []
         self._deliveries: list[tuple[int, Route, int]] = []
         self._claims: list[tuple[bytes, int]] = []
@@ -213,22 +222,27 @@ class _Making:
 
     def all(self) -> tuple[Accepted, ...]:
         """Decide on each in turn, then write all of it."""
-        accepted = tuple([self._one(one, event, named) for one, event, named in self._made])
+        accepted = tuple([self._one(one, keys) for one, keys in self._made])
         bulk.insert(self._db, f"events ({_ROW})", self._rows)
         recent.add(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
         waiting.wake(self._db, self._claims)
         deliver(self._db, self._deliveries)
         return accepted
 
-    def _one(self, made: Made, event: Event, named: bytes) -> Accepted:
-        if named in self._ledger:
-            return Accepted(event.id, self._original_of(self._ledger[named][0]))
-        held = self._held(event.claims, since=made.at - self._window)
+    def _one(self, made: Made, keys: naming.Keys) -> Accepted:
+        event = made.routed.event
+        known = naming.number_of(self._ledger, keys)
+        if known is not None:
+            return self._as_it_was(event, known)
+        since = made.at - self._window
+        held = self._held(event.claims, since=since)
         original = self._original(event, min(held.values())) if held else None
+        called = naming.free(event, is_taken=lambda name: self._is_taken(name, door=event.door, since=since))
         self._number = number = self._number + 1
-        self._rows.append(_row(number, made, event, original))
-        self._here[number] = event, original.id if original else None
-        self._ledger[named] = self._new[named] = number, made.at
+        self._rows.append(_row(number, made, called, original))
+        self._here[number] = called, event, original.id if original else None
+        for key in naming.entries(event, called, keys):
+            self._ledger[key] = self._new[key] = number, made.at
         for key in event.claims:
             self._claims.append((key, made.at))
             if key not in held:
@@ -237,7 +251,15 @@ class _Making:
         if original is None:
             for route in made.routed.routes:
                 self._deliveries.append((number, route, made.at))
-        return Accepted(event.id, original.id if original else None)
+        return _accepted(event, called, original.id if original else None)
+
+    def _is_taken(self, name: str, *, door: str, since: int) -> bool:
+        """Whether an id names an event already: one of the window, or of a former version's that came by another door."""
+        key = ledger.upstream_id(name)
+        entry = self._ledger.get(key)
+        if entry is None and name not in self._given:  # those that were given have been looked for
+            entry = recent.found(self._db, [key]).get(key)
+        return (entry is not None and entry[1] > since) or bool(self._former_doors.get(name, set()) - {door})
 
     def _held(self, claims: Sequence[bytes], *, since: int) -> dict[bytes, int]:
         """Which claims were taken within the window, and by which events."""
@@ -246,13 +268,16 @@ class _Making:
     def _original(self, event: Event, number: int) -> _Original:
         """The oldest event that holds one of the event's claims."""
         if number in self._here:
-            first = self._here[number][0]
-            return _Original(number, first.id, first.value, first.currency)
+            called, first, _ = self._here[number]
+            return _Original(number, called, first.value, first.currency)
         row = self._db.execute("SELECT id, value, currency FROM events WHERE number = ?", (number,)).fetchone()
         return _Original(number, *row) if row else _Original(number, gone(number), event.value, event.currency)
 
-    def _original_of(self, number: int) -> str | None:
-        return self._here[number][1] if number in self._here else _original_of(self._db, number)
+    def _as_it_was(self, event: Event, number: int) -> Accepted:
+        if number not in self._here:
+            return _as_it_was(self._db, event, number)
+        called, _, original = self._here[number]
+        return _accepted(event, called, original)
 
 
 def gone(number: int) -> str:
@@ -262,16 +287,18 @@ def gone(number: int) -> str:
 
 _ROW = """
     number, id, door, event_type, test, text, occurred_at, created_at, order_id, value, currency, notes, hashed,
-    claims, webhook, duplicate_of, differs
+    claims, webhook, duplicate_of, differs, given_id
 """
 
 
-def _row(number: int, made: Made, event: Event, original: _Original | None) -> tuple[object, ...]:
+def _row(number: int, made: Made, called: str, original: _Original | None) -> tuple[object, ...]:
+    given = made.routed.event
+    event = given if called == given.id else contract.renamed(given, called)
     return (
         number, event.id, event.door, text(event.event_type), event.test, event.text, ms(event.occurred_at), made.at,
         maybe_text(event.order_id), event.value, event.currency, pack(event.notes), pack(event.hashed),
         joined(event.claims), made.webhook, original.number if original else None,
-        original is not None and _differs(event, original),
+        original is not None and _differs(event, original), "" if event is given else given.id,
     )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def delivery_rows(db: sqlite3.Connection, where: str, values: Sequence[object], 
 
 
 def show(db: sqlite3.Connection, public_id: str) -> list[Detail]:
-    """Whatever has that id: a webhook, a delivery, events of several doors."""
+    """Whatever has that id, or was given it: a webhook, a delivery, events of several doors."""
     found: list[Detail] = [*_webhook(db, public_id), *_delivery(db, public_id), *_events(db, public_id)]
     if not found:
         raise NotFound(f"nothing has the id {public_id[:140]!r}; `trackbridge list` shows the ids")
@@ -184,10 +184,13 @@ def _attempts(db: sqlite3.Connection, delivery: int) -> tuple[Attempt, ...]:
 
 
 def _events(db: sqlite3.Connection, public_id: str) -> Iterable[EventDetail]:
-    rows = db.execute(f"SELECT e.number, {_EVENT} WHERE e.id = ? ORDER BY e.number", (text(public_id),))
+    rows = db.execute(
+        f"SELECT e.number, {_EVENT} WHERE e.id = ?1 OR (e.given_id = ?1 AND e.given_id <> '') ORDER BY e.number",
+        (text(public_id),),
+    )
     for numbered, *row in rows.fetchall():
-        door, sent, notes, hashed = db.execute(
-            "SELECT door, text, notes, hashed FROM events WHERE number = ?", (numbered,)
+        door, sent, notes, hashed, given = db.execute(
+            "SELECT door, text, notes, hashed, given_id FROM events WHERE number = ?", (numbered,)
         ).fetchone()
         made = db.execute(f"SELECT {_DELIVERY} WHERE d.event = ? ORDER BY d.number", (numbered,))
         yield EventDetail(
@@ -197,6 +200,7 @@ def _events(db: sqlite3.Connection, public_id: str) -> Iterable[EventDetail]:
             notes=unpack_list(notes),
             hashed=unpack_list(hashed),
             deliveries=tuple(map(_delivery_row, made)),
+            given_id=given or None,
         )
 
 

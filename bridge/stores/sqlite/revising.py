@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bridge import contract
 from bridge.model import Routed
 from bridge.stores.sqlite import making
 from bridge.stores.sqlite.columns import maybe_text, ms, pack
@@ -22,14 +23,20 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
     for routed in events:
         event = routed.event
         row = db.execute(
-            "SELECT number, duplicate_of FROM events WHERE door = ? AND id = ? ORDER BY number DESC LIMIT 1",
-            (event.door, event.id),
+            """
+            SELECT number, id, duplicate_of FROM events
+            WHERE (id = ?1 OR (given_id = ?1 AND given_id <> '')) AND coalesce(nullif(given_id, ''), id) = ?1 AND door = ?2
+            ORDER BY number DESC LIMIT 1
+            """,
+            (event.id, event.door),
         ).fetchone()
         if row is None:
-            making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
-            due += _new(db, routed)
+            (accepted,) = making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
+            due += _new(db, event.door, accepted.event_id)
             continue
-        number, duplicate_of = row
+        number, called, duplicate_of = row
+        if called != event.id:
+            event = contract.renamed(event, called)
         db.execute(
             """
             UPDATE events SET text = ?, occurred_at = ?, order_id = ?, value = ?, currency = ?, notes = ?, hashed = ?
@@ -45,13 +52,13 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
     return due
 
 
-def _new(db: sqlite3.Connection, routed: Routed) -> int:
+def _new(db: sqlite3.Connection, door: str, event_id: str) -> int:
     """How many deliveries an event has that was taken just now: none where it is a duplicate, or known and purged."""
     pending = """
         SELECT count(*) FROM deliveries JOIN events ON events.number = deliveries.event
         WHERE events.door = ? AND events.id = ? AND deliveries.state = 'pending'
     """
-    found: int = db.execute(pending, (routed.event.door, routed.event.id)).fetchone()[0]
+    found: int = db.execute(pending, (door, event_id)).fetchone()[0]
     return found
 
 

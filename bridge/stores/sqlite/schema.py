@@ -285,6 +285,13 @@ _RECENT = (
     """,
 )
 
+_IDS = (
+    # The id that an event was given, where it has another; '' where it has that one. NULL: it was kept by a version that
+    # let two doors use the same id, and its id as it goes upstream is not in the ledger.
+    "ALTER TABLE events ADD COLUMN given_id TEXT",
+    "CREATE INDEX events_given ON events (given_id) WHERE given_id <> ''",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_WEBHOOKS, *_LEDGER, *_EVENTS, *_DELIVERIES, *_COUNTS),
     (*_WAITING, *_DAYS),
@@ -293,5 +300,6 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _DOORS,
     _FOLDER,
     _RECENT,
+    _IDS,
 )
 """`STEPS[n]` leads from version n to version n + 1."""
