@@ -94,7 +94,8 @@ class Webhook(msgspec.Struct, frozen=True):
     webhook any of whose keys is known is the same webhook again; none yet for one that is known by id and bytes, and
     was not sorted in. `body` is always the whole request's bytes; `item` is the JSON pointer of this webhook's own
     part, None where it is the whole, "" for a batch without items. `headers` have lower-case names and no credentials.
-    `number` is the store's (its public form is `wh_<number>`), 0 before it is sorted in.
+    `number` is the store's (its public form is `wh_<number>`), 0 before it is sorted in. `waited` is whether it has
+    waited for an earlier event as long as it may.
     """
 
     source: str
@@ -107,6 +108,7 @@ class Webhook(msgspec.Struct, frozen=True):
     query: Mapping[str, str] = msgspec.field(default_factory=dict)
     item: str | None = None
     number: int = 0
+    waited: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -116,13 +116,25 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockAhead:
+    """The clock is far beyond `newest_at`, the last time that was believed, and is not believed itself.
+
+    Nothing is purged, given up or expired meanwhile. Where it goes on so, it is believed from `believed_from` on, at the
+    earliest: as much time must pass until then while trackbridge runs.
+    """
+
+    newest_at: datetime
+    believed_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
     """What a status screen shows beside the counts, at no cost of a scan.
 
     `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
     currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
     `no_room` says why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that came
-    in and whose bytes were damaged before they had a place.
+    in and whose bytes were damaged before they had a place; `clock_ahead` is None where the clock can be believed.
     """
 
     today: dict[tuple[str, str], int]
@@ -133,3 +145,4 @@ class Glance:
     oldest_dead: datetime | None
     no_room: str | None = None
     unreadable: int = 0
+    clock_ahead: ClockAhead | None = None

@@ -2,7 +2,10 @@
 
 What holds for every engine: a verb that has returned is durable; a state change and its cause commit together; a
 claim is a lease that comes back by itself; nothing outside the store decides what is right, so that several
-processes may share one. Time is always an argument. Every verb raises StoreUnavailable when the store cannot take
+processes may share one. Time is always an argument, and a clock is not believed where it is more than a day beyond the newest time
+that the store has seen, until an hour of monotonic time has passed with it: by such a clock nothing is purged, nothing
+that waits for an event goes without, no claim in the ledger is free again, and no delivery has been tried for longer.
+Every verb raises StoreUnavailable when the store cannot take
 or give it now, and then has changed nothing. Not concerned with SQL or files: the engines are in `stores/`.
 """
 
@@ -27,6 +30,7 @@ from bridge.model import (
     Webhook,
 )
 from bridge.shown import (
+    ClockAhead,
     DeliveryDetail,
     DeliveryRow,
     EventDetail,
@@ -43,6 +47,7 @@ __all__ = [
     "KEEPING",
     "Bounds",
     "Claimed",
+    "ClockAhead",
     "DeliveryDetail",
     "DeliveryRow",
     "EventDetail",

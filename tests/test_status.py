@@ -107,6 +107,28 @@ def test_a_quiet_source_of_tests_alone_is_told_however_much_others_send(tmp_path
     assert asyncio.run(told()) == ("shop",)
 
 
+def test_a_clock_far_ahead_needs_a_person_from_when_the_bridge_meets_it_until_it_is_set_right(tmp_path: Path) -> None:
+    ahead = NOW + timedelta(days=400)
+
+    async def told() -> list[tuple[str, ...]]:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            said = []
+            for now, runs in ((NOW, True), (ahead, False), (ahead, True), (NOW + timedelta(minutes=1), False)):
+                if runs:
+                    await store.claim_webhooks(now=now, limit=9, lease=timedelta(seconds=10))
+                said.append((await status(store, KEEPING, now=now)).needs)
+            return said
+        finally:
+            await store.close()
+
+    before, nobody_runs, met, right = asyncio.run(told())
+    assert before == nobody_runs == right == ()
+    [need] = met
+    assert "the clock says 2027-04-05 12:00:00 UTC, more than a day after 2026-03-01 12:00:00" in need
+    assert "nothing is purged, given up or expired before 2027-04-05 13:00:00" in need
+
+
 def test_what_nobody_has_looked_at_yet_is_told_and_needs_nobody(tmp_path: Path) -> None:
     async def told() -> Status:
         store = open_store(f"sqlite:///{tmp_path / 'a.db'}")

@@ -102,7 +102,7 @@ async def status(store: Store, keeping: Keeping, *, now: datetime) -> Status:
         sources,
         destinations,
         _coverage(tally),
-        tuple(_needs(sources, destinations, glance)),
+        tuple(_needs(sources, destinations, glance, now)),
         tuple(_notes(tally, glance, keeping, now)),
     )
 
@@ -136,8 +136,11 @@ def _sum(counts: dict[tuple[str, str], int], state: WebhookState | DeliveryState
     return sum(n for (_, found), n in counts.items() if found == state.value)
 
 
-def _needs(sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], glance: Glance) -> list[str]:
-    said = [f"new requests get 503: {glance.no_room}"] if glance.no_room else []
+def _needs(
+    sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], glance: Glance, now: datetime
+) -> list[str]:
+    said = _clock_needs(glance, now)
+    said += [f"new requests get 503: {glance.no_room}"] if glance.no_room else []
     if glance.unreadable:
         said.append(
             f"{glance.unreadable} webhooks were damaged on disk before they had a place: keep a copy of the store, look to "
@@ -161,6 +164,19 @@ def _needs(sources: Sequence[SourceStatus], destinations: Sequence[DestinationSt
         for name in glance.only_tests
     ]
     return said
+
+
+def _clock_needs(glance: Glance, now: datetime) -> list[str]:
+    """A wrong clock needs a person; where it is right, an hour of running says so by itself."""
+    ahead = glance.clock_ahead
+    if ahead is None:
+        return []
+    said = (
+        f"the clock says {_when(now)} UTC, more than a day after {_when(ahead.newest_at)}, the newest time before: nothing is "
+        f"purged, given up or expired before {_when(ahead.believed_from)}, when trackbridge has run for an hour with it; set "
+        "the clock if it is wrong, else wait"
+    )
+    return [said]
 
 
 def _notes(tally: Tally, glance: Glance, keeping: Keeping, now: datetime) -> list[str]:

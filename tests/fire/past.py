@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blaze import OLD, STORE, Disk, Load, order, purchase
+from blaze import OLD, STORE, Disk, Load, id_keys, order, purchase
 from peers import clean_environment
 
 from bridge import ledger
@@ -131,11 +131,12 @@ def aged(folder: Path, gone: Gone) -> int:
         db.execute("BEGIN IMMEDIATE")
         event, webhook, attempt = _done_with(db)
         young = _now() - PAST // 2
-        for number, door, name, order_id, claims in db.execute(
-            "SELECT number, door, id, order_id, claims FROM events WHERE number <= ? AND created_at > ?", (event, young)
+        for number, door, name, given, order_id, claims in db.execute(
+            "SELECT number, door, id, given_id, order_id, claims FROM events WHERE number <= ? AND created_at > ?",
+            (event, young),
         ):
             gone.events[name] = order_id
-            gone.ledger |= dict.fromkeys([ledger.event(door, name), *_parted(claims)], number)
+            gone.ledger |= dict.fromkeys([*id_keys(door, name, given), *_parted(claims)], number)
         for number, identity in db.execute(
             "SELECT number, identity FROM webhooks WHERE number <= ? AND received_at > ?", (webhook, young)
         ):

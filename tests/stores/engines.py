@@ -12,11 +12,14 @@ from store_made import Opener, Story, Tell
 
 from bridge.store import Store
 from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore
+from bridge.stores.sqlite.clocks import Clocks
 
 
 def sqlite(folder: Path) -> Opener:
-    def opened(*, ledger_window: timedelta = LEDGER_WINDOW) -> Store:
-        return SqliteStore(str(folder / "store.db"), ledger_window=ledger_window)
+    def opened(
+        *, ledger_window: timedelta = LEDGER_WINDOW, ticks: Callable[[], float] = float, trial: timedelta = timedelta()
+    ) -> Store:
+        return SqliteStore(str(folder / "store.db"), ledger_window=ledger_window, clocks=Clocks(ticks, trial=trial))
 
     return opened
 

@@ -32,9 +32,14 @@ Tell = Callable[[Story], None]
 
 
 class Opener(Protocol):
-    """Opens one and the same store, as often as it is called."""
+    """Opens one and the same store, as often as it is called.
 
-    def __call__(self, *, ledger_window: timedelta = ...) -> Store: ...
+    A clock far ahead is believed at once, so that made-up time can pass in leaps; with a `trial` only after so many `ticks`.
+    """
+
+    def __call__(
+        self, *, ledger_window: timedelta = ..., ticks: Callable[[], float] = ..., trial: timedelta = ...
+    ) -> Store: ...
 
 
 def after(seconds: float) -> datetime:
@@ -165,10 +170,10 @@ async def set_aside(store: Store, *names: str) -> None:
     await store.settle([Outcome(one, SetAside(f"x.yaml:1:1: {one.id}")) for one in found], now=NOW)
 
 
-async def ignored(store: Store, *names: str) -> None:
-    await keep(store, *(webhook(name) for name in names))
-    found = await store.claim_webhooks(now=NOW, limit=100, lease=LEASE)
-    await store.settle([Outcome(one, Ignored("no rule for this topic")) for one in found], now=NOW)
+async def ignored(store: Store, *names: str, at: datetime = NOW) -> None:
+    await keep(store, *(webhook(name, at=at) for name in names))
+    found = await store.claim_webhooks(now=at, limit=100, lease=LEASE)
+    await store.settle([Outcome(one, Ignored("no rule for this topic")) for one in found], now=at)
 
 
 async def dead(store: Store, *names: str, now: datetime = NOW) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from msgspec import structs
@@ -31,8 +31,13 @@ from bridge.store import Idempotency, Keeping, Pacing, Standing
 
 WINDOW = timedelta(days=400)
 REQUESTS = timedelta(hours=48)
+NEVER = datetime.min.replace(tzinfo=UTC)
 BACK = timedelta(minutes=1)
 """A clock that is so much behind was set back."""
+DAY = timedelta(days=1)
+"""So much beyond what was believed last a clock is believed at once."""
+TRIAL = timedelta(hours=1)
+"""After so much a clock that is further ahead is believed."""
 NOTED = timedelta(seconds=10)
 """The newest time is known to so much."""
 
@@ -101,6 +106,14 @@ class Model:
     claimed_at: dict[str, datetime] = field(default_factory=dict)
     last_due: dict[str, datetime] = field(default_factory=dict)
     newest: datetime | None = None
+    believed: datetime = NEVER
+    passed: timedelta = timedelta()
+    """Of the trial of a clock that is far ahead."""
+    tick: timedelta = timedelta()
+    """What the clock that never goes back says."""
+    who: int = 0
+    """Which process is asked."""
+    readings: dict[int, tuple[datetime, timedelta]] = field(default_factory=dict)
     last: Counter[str] = field(default_factory=Counter)
 
     def _next(self, what: str) -> int:
@@ -111,12 +124,25 @@ class Model:
 
     def seen(self, now: datetime) -> None:
         """What waits is moved with a clock that was set back."""
-        newest = self.newest if self.newest is not None else now - NOTED
-        if now < newest - BACK:
-            self._move(newest - now, now)
-        elif now < newest + NOTED:
+        if self.newest is None:
+            self.newest, self.believed = now - NOTED, now
+        last, then = self.readings.setdefault(self.who, (now, self.tick))
+        newest, doubted = self.newest, self.newest > self.believed + DAY
+        if newest - BACK <= now < newest + NOTED:
             return
+        if now < newest - BACK:
+            self._move(newest - now, max(now, self.believed + DAY) if doubted else now)
+        self.passed = self.passed if newest - BACK <= now <= newest + DAY else timedelta()
+        if abs((now - last) - (self.tick - then)) <= BACK:
+            self.passed += max(timedelta(), now - max(last, newest))
+        if now <= self.believed + DAY or self.passed >= TRIAL:
+            self.believed, self.passed = now, timedelta()
         self.newest = now
+        self.readings[self.who] = now, self.tick
+
+    def aged(self, now: datetime) -> datetime:
+        """By which ages are told: a clock that is far ahead is not believed."""
+        return now if self.newest is None or now <= self.believed + DAY else self.believed
 
     def _move(self, by: timedelta, now: datetime) -> None:
         for one in self.deliveries.values():
@@ -173,7 +199,8 @@ class Model:
 
     def _received(self, now: datetime) -> list[tuple[datetime, int]]:
         received = [(one.due, number) for number, one in self.webhooks.items() if one.state == "received"]
-        return [(due, number) for due, number in received if due <= now]
+        waits = {number for _, number in self.waiting}
+        return [(due, number) for due, number in received if due <= (self.aged(now) if number in waits else now)]
 
     def place(
         self, results: Sequence[tuple[Routed, ...] | Ignored | SetAside | Wanting], *, limit: int, now: datetime
@@ -228,7 +255,7 @@ class Model:
         if self._holder(wanting.key):
             one.due = now
         else:
-            one.due = wanting.until
+            one.due = min(wanting.until, now + max(timedelta(), wanting.until - one.received_at))
             self.waiting.add((wanting.key, number))
 
     def _holder(self, key: bytes) -> int | None:
@@ -268,7 +295,7 @@ class Model:
     def _free_id(self, event: Event, *, now: datetime) -> str:
         """What it was given, or the first that is made of it and names no event that is remembered."""
         for name in chain([event.id], contract.other_ids(within(event), event.id)):
-            if name not in self.upstream or self.upstream[name].at <= now - WINDOW:
+            if name not in self.upstream or self.upstream[name].at <= self.aged(now) - WINDOW:
                 return name
         raise AssertionError
 
@@ -295,7 +322,7 @@ class Model:
         return accepted(event, called, None)
 
     def _is_taken(self, key: bytes, *, now: datetime) -> bool:
-        return key in self.claims and self.claims[key].at > now - WINDOW
+        return key in self.claims and self.claims[key].at > self.aged(now) - WINDOW
 
     def _deliver(self, event: int, route: Route, *, now: datetime) -> None:
         due = now
@@ -368,7 +395,7 @@ class Model:
         standing = self.standing(destination)
         if standing.paused:
             self.standings[destination] = replace(standing, probe_at=now + pacing.lease)
-        return [(number, self._tried_for(number, standing, now=now)) for number in chosen]
+        return [(number, self._tried_for(number, standing, now=self.aged(now))) for number in chosen]
 
     def _limit(self, destination: str, *, now: datetime, pacing: Pacing) -> int:
         standing = self.standing(destination)
@@ -445,6 +472,8 @@ class Model:
 
     def purge(self, keeping: Keeping, *, now: datetime) -> int:
         """A whole sweep, in the order of the tables; how many rows of webhooks, events and bodies went."""
+        if self.aged(now) < now:
+            return 0
         before = len(self.webhooks) + len(self.events) + len(self.bodies)
         old = now - keeping.events
         pending = {one.event for one in self.deliveries.values() if one.state == "pending"}

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 from msgspec import structs
 from msgspec.structs import replace as replaced
 from store_made import NOW, SECOND, attempt, event, key, order, webhook
-from store_model import WINDOW, Model
+from store_model import TRIAL, WINDOW, Model
 
 from bridge.errors import BodyGone, IdempotencyConflict
 from bridge.model import DeliveryState, Ignored, Route, Routed, SetAside, Settled, Wanting
@@ -110,8 +110,8 @@ class Machine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
         self.opener = ENGINES[self.engine](self.folder)
         self.runner = asyncio.Runner()
-        self.stores = [self.opener(ledger_window=WINDOW) for _ in range(2)]
         self.model = Model()
+        self.stores = {who: self.opened() for who in range(2)}
         self.now = NOW
         self.names = 0
         self.claimed: list[Claimed] = []
@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         with suppress(AttributeError):
-            for store in self.stores:
+            for store in self.stores.values():
                 self.done(store.close())
             self.runner.close()
             shutil.rmtree(self.folder)
@@ -127,8 +127,16 @@ class Machine(RuleBasedStateMachine):
     @property
     def store(self) -> Store:
         """The one whose turn it is: each verb comes to another one than the verb before."""
-        self.stores.reverse()
-        return self.stores[0]
+        self.model.who = 1 - self.model.who
+        return self.stores[self.model.who]
+
+    def ticks(self) -> float:
+        """A clock that never goes back, in seconds."""
+        return self.model.tick.total_seconds()
+
+    def opened(self) -> Store:
+        """A process that has read no clock yet."""
+        return self.opener(ledger_window=WINDOW, ticks=self.ticks, trial=TRIAL)
 
     def done(self, asked: Awaitable[T]) -> T:
         async def waited() -> T:
@@ -136,18 +144,20 @@ class Machine(RuleBasedStateMachine):
 
         return self.runner.run(waited())
 
-    @rule(length=st.sampled_from([1, 1, 1, 3, 3, 20, 20, WINDOW.total_seconds() - 30]))
+    @rule(length=st.sampled_from([1, 1, 1, 3, 3, 20, 20, 1500, WINDOW.total_seconds() - 30]))
     def time_goes_by(self, length: float) -> None:
         self.now += timedelta(seconds=length)
+        self.model.tick += timedelta(seconds=length)
 
-    @rule(length=st.sampled_from([-7200, -61, -5, -2, 3600, 86400 * 3]))
+    @rule(length=st.sampled_from([-86400 * 3, -7200, -61, -5, -2, 3600, 86400 * 3]))
     def the_clock_jumps(self, length: float) -> None:
         self.now += timedelta(seconds=length)
 
     @rule(which=st.integers(0, 1))
     def one_is_closed_and_opened(self, which: int) -> None:
         self.done(self.stores[which].close())
-        self.stores[which] = self.opener(ledger_window=WINDOW)
+        self.model.readings.pop(which, None)
+        self.stores[which] = self.opened()
 
     @rule(several=st.lists(identities, min_size=1, max_size=2))
     def keep(self, several: list[list[bytes]]) -> None:
@@ -250,6 +260,7 @@ class Machine(RuleBasedStateMachine):
         while True:
             table = (place or "events").partition(":")[0]
             swept = self.done(self.store.purge(keeping, now=self.now, place=place, limit=1000))
+            self.model.seen(self.now)
             taken[table] += swept.taken
             place = swept.place
             if place is None:
@@ -277,9 +288,10 @@ class Machine(RuleBasedStateMachine):
         self.claim_for(destination, pacing)
 
     def claim_for(self, destination: str, pacing: Pacing) -> None:
+        asked = self.store.claim_deliveries(destination, now=self.now, pacing=pacing)
         self.model.seen(self.now)
         standing = self.model.standing(destination)
-        found = self.done(self.store.claim_deliveries(destination, now=self.now, pacing=pacing))
+        found = self.done(asked)
         token = found.token if found else 0
         expected = self.model.claim(token, destination, now=self.now, pacing=pacing)
         if found:

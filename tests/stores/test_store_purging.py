@@ -37,6 +37,7 @@ from bridge.errors import BodyGone
 from bridge.model import Accepted, Attempt, DeliveryState, Routed, Settled, Wanting
 from bridge.store import DeliveryDetail, EventDetail, Filter, Idempotency, Keeping, Outcome, Store, WebhookDetail
 from bridge.stores.sqlite import SqliteStore
+from bridge.stores.sqlite.clocks import Clocks
 from bridge.stores.sqlite.purging import FREE_PAGES, STEP_BYTES
 
 DAY = timedelta(days=1)
@@ -363,7 +364,7 @@ def test_a_file_that_is_mostly_free_shrinks(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
 
     async def story() -> None:
-        store = SqliteStore(str(path))
+        store = SqliteStore(str(path), clocks=Clocks(trial=timedelta()))
         for number in range(30):
             await keep(store, webhook(f"w-{number}", body=random.randbytes(100_000)))
         found = await store.claim_webhooks(now=NOW, limit=99, lease=LEASE)

@@ -22,6 +22,7 @@ from bridge.ledger import KEY_SIZE
 from bridge.model import Accepted
 from bridge.store import KEEPING
 from bridge.stores.sqlite import SqliteStore, file, recent
+from bridge.stores.sqlite.clocks import Clocks
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 FRAME = 4096 + 24
@@ -140,7 +141,7 @@ def test_a_sweep_enters_all_of_it_and_forgets_what_is_old(tmp_path: Path) -> Non
             pass
 
     async def story() -> None:
-        store = SqliteStore(str(path))
+        store = SqliteStore(str(path), clocks=Clocks(trial=timedelta()))
         await keep(store, *(webhook(str(n)) for n in range(9)))
         await swept(store, 1)
         assert (entries_of(path, "recent"), entries_of(path, "ledger")) == (0, 9)

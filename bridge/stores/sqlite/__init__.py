@@ -1,7 +1,8 @@
 """The store in one SQLite file: every verb one job of the writer's thread, every question one of the readers'.
 
 Only what comes in is first written to the inbox, a folder of files beside it, and sorted in afterwards. Durable when a verb has returned: a write-ahead log, flushed at each commit. Several processes may share the file.
-A clock that is set back by more than a minute moves every lease and wait with it. Instants are kept to the millisecond.
+A clock that is set back by more than a minute moves every lease and wait with it; by one that is far ahead nothing ages
+(`clocks.py`). Instants are kept to the millisecond.
 Not concerned with SQL: the statements stand in the files beside this one, by theme.
 """
 
@@ -43,7 +44,6 @@ from bridge.store import (
 )
 from bridge.stores.sqlite import (
     attempts,
-    clocks,
     file,
     glance,
     inbox,
@@ -61,7 +61,8 @@ from bridge.stores.sqlite import (
     waiting,
 )
 from bridge.stores.sqlite.arrivals import Arrivals, Then
-from bridge.stores.sqlite.columns import instant, ms
+from bridge.stores.sqlite.clocks import Clocks
+from bridge.stores.sqlite.columns import instant
 from bridge.stores.sqlite.journal import Journal, folder_of
 from bridge.stores.sqlite.reader import Reader
 from bridge.stores.sqlite.room import Room
@@ -82,7 +83,7 @@ class SqliteStore:
     """A `bridge.store.Store` in the file at `path`; the promise says what each verb does.
 
     Opening makes the file, or leads it up to this version; raises StoreUnusable or StoreUnavailable. The patience of
-    `bounds` is also how long another process's lock is waited for.
+    `bounds` is also how long another process's lock is waited for. `clocks` says when a clock that is far ahead is believed.
     """
 
     def __init__(
@@ -92,9 +93,11 @@ class SqliteStore:
         ledger_window: timedelta = LEDGER_WINDOW,
         bounds: Bounds = BOUNDS,
         holds: Holds | None = None,
+        clocks: Clocks | None = None,
     ) -> None:
         file.prepare(path)
         self._window = ledger_window
+        self._clocks = clocks or Clocks()
         self._room = Room(path, least=bounds.min_free)
         self._writer = Writer(path, limit=bounds.waiting, patience=bounds.patience, min_free=bounds.min_free)
         self._reader = Reader(path, patience=bounds.patience)
@@ -151,23 +154,27 @@ class SqliteStore:
             found, elsewhere = unsorted.found_alone(db, self._folder, self._holds, limit=limit)
         if not found.stretches or unsorted.is_long(db):
             unsorted.tidy(db, self._folder)
-        fresh = Fresh(found.webhooks, found, due=inbox.is_due(db, now=now), elsewhere=elsewhere)
+        fresh = Fresh(
+            found.webhooks, found, due=inbox.is_due(db, now=now, aged=self._clocks.aged(db, now)), elsewhere=elsewhere
+        )
         return fresh, not found.stretches and not elsewhere and recent.is_ripe(db)
 
     async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
         """Give what is fresh its place and what it came to."""
         found = cast("Unsorted", fresh.mark)
         return await self._writer.write(
-            lambda db: placing.place(db, self._folder, found, outcomes, now=now, window=self._window)
+            lambda db: placing.place(db, self._folder, found, outcomes, now=now, since=self._since(db, now))
         )
 
     async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
         """Claim received webhooks."""
-        return await self._writer.write(lambda db: inbox.claim(db, now=now, limit=limit, lease=lease))
+        return await self._writer.write(
+            lambda db: inbox.claim(db, now=now, aged=self._clocks.seen(db, now), limit=limit, lease=lease)
+        )
 
     async def settle(self, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[tuple[Accepted, ...], ...]:
         """Write what claimed webhooks came to."""
-        return await self._writer.write(lambda db: making.settle(db, outcomes, now=now, window=self._window))
+        return await self._writer.write(lambda db: making.settle(db, outcomes, now=now, since=self._since(db, now)))
 
     async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The events that hold claims."""
@@ -180,13 +187,20 @@ class SqliteStore:
         return await self._events.bring(making.Asked(events, now, idempotency))
 
     def _accept(self, asked: Sequence[making.Asked], since: float, then: Then[tuple[Accepted, ...]]) -> None:
+        now = max(one.now for one in asked)
         self._writer.ask(
-            lambda db: making.accept(db, asked, window=self._window), then, callers=len(asked), since=since
+            lambda db: making.accept(db, asked, since=self._since(db, now)), then, callers=len(asked), since=since
         )
+
+    def _since(self, db: sqlite3.Connection, now: datetime) -> datetime:
+        """Since when what the ledger knows counts."""
+        return self._clocks.aged(db, now) - self._window
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
         """Claim due deliveries of a destination."""
-        return await self._writer.write(lambda db: outbox.claim(db, destination, now=now, pacing=pacing))
+        return await self._writer.write(
+            lambda db: outbox.claim(db, destination, now=now, aged=self._clocks.seen(db, now), pacing=pacing)
+        )
 
     async def record(
         self, token: int, attempt: Attempt, settled: Sequence[Settled], standing: Standing, *, now: datetime
@@ -223,7 +237,9 @@ class SqliteStore:
 
     async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
         """Write a webhook's events over and send them again."""
-        return await self._writer.write(lambda db: revising.revise(db, number, events, now=now, window=self._window))
+        return await self._writer.write(
+            lambda db: revising.revise(db, number, events, now=now, since=self._since(db, now))
+        )
 
     async def ungiven(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
         """Originals that a destination has no delivery of."""
@@ -234,8 +250,17 @@ class SqliteStore:
         return await self._writer.write(lambda db: mending.give(db, destination, skips, now=now))
 
     async def purge(self, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
-        """One step of taking away what was kept long enough; it goes on after what was just looked at."""
-        return await self._writer.write(lambda db: purging.purge(db, keeping, now=now, place=place, limit=limit))
+        """One step of taking away what was kept long enough; it goes on after what was just looked at.
+
+        Where the clock is not believed, it takes nothing, and there is nothing to go on with.
+        """
+        return await self._writer.write(
+            lambda db: (
+                purging.purge(db, keeping, now=now, place=place, limit=limit)
+                if self._clocks.seen(db, now) == now
+                else Swept(0, None)
+            )
+        )
 
     async def webhooks(self, which: Filter) -> list[WebhookRow]:
         """Webhooks, newest first."""
@@ -283,7 +308,7 @@ class SqliteStore:
     async def probe(self, *, now: datetime) -> None:
         """Take a small durable write in each of the two ways that something new comes in."""
         await self.keep(())
-        await self._writer.write(lambda db: clocks.proven(db, ms(now)), urgent=True)
+        await self._writer.write(lambda db: self._clocks.seen(db, now, always=True), urgent=True)
 
     async def close(self) -> None:
         """Finish what is under way and let the file go; once more does nothing."""

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from bridge.model import Kept, Webhook, WebhookState
-from bridge.stores.sqlite import bulk, packing, recent, unsorted
-from bridge.stores.sqlite.clocks import STEP_MS, is_new, seen
+from bridge.stores.sqlite import bulk, clocks, packing, recent, unsorted, waiting
 from bridge.stores.sqlite.columns import instant, joined, last, maybe_text, ms, pack, parted, span, text, unpack_object
 
 COLUMNS = """
@@ -90,7 +91,7 @@ def _row(number: int, webhook: Webhook, stands: Place, body: int, at: int) -> tu
 def _latest_due(db: sqlite3.Connection) -> int | None:
     """What came before a clock was set back is due now, not when that clock has come so far again."""
     found = db.execute("SELECT at FROM probes").fetchone()
-    return found[0] + STEP_MS if found else None
+    return found[0] + clocks.STEP_MS if found else None
 
 
 def _due_of(webhook: Webhook, latest: int | None) -> int:
@@ -98,23 +99,34 @@ def _due_of(webhook: Webhook, latest: int | None) -> int:
     return at if latest is None else min(at, latest)
 
 
-def claim(db: sqlite3.Connection, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
+_DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :aged OR NOT {waiting.WAITS})"
+"""One that waits for an event is due by the time by which ages are told."""
+
+
+def claim(
+    db: sqlite3.Connection, *, now: datetime, aged: datetime, limit: int, lease: timedelta
+) -> tuple[Webhook, ...]:
     """Received webhooks that are due, those due first first; due again when the lease is over."""
-    seen(db, ms(now))
     rows = db.execute(
-        f"SELECT {COLUMNS} WHERE w.state = 'received' AND w.due <= ? ORDER BY w.due, w.number LIMIT ?", (ms(now), limit)
+        f"SELECT {COLUMNS} WHERE {_DUE} ORDER BY w.due, w.number LIMIT :limit",
+        {"now": ms(now), "aged": ms(aged), "limit": limit},
     ).fetchall()
-    if rows:
-        numbers = json.dumps([row[0] for row in rows])
-        until = ms(now) + span(lease)
-        db.execute("UPDATE webhooks SET due = ? WHERE number IN (SELECT value FROM json_each(?))", (until, numbers))
-    return tuple(webhook(row) for row in rows)
+    if not rows:
+        return ()
+    numbers = [row[0] for row in rows]
+    db.execute(
+        "UPDATE webhooks SET due = ? WHERE number IN (SELECT value FROM json_each(?))",
+        (ms(now) + span(lease), json.dumps(numbers)),
+    )
+    waited = waiting.among(db, numbers)
+    return tuple(structs.replace(one, waited=True) if one.number in waited else one for one in map(webhook, rows))
 
 
-def is_due(db: sqlite3.Connection, *, now: datetime) -> bool:
+def is_due(db: sqlite3.Connection, *, now: datetime, aged: datetime) -> bool:
     """Whether there is something to claim, or the clock to be looked at."""
-    due = db.execute("SELECT EXISTS (SELECT 1 FROM webhooks WHERE state = 'received' AND due <= ?)", (ms(now),))
-    return bool(due.fetchone()[0]) or is_new(db, ms(now))
+    when = {"now": ms(now), "aged": ms(aged)}
+    due = db.execute(f"SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE})", when)  # noqa: S608  the same
+    return bool(due.fetchone()[0]) or clocks.is_new(db, now)
 
 
 def webhook(row: tuple[Any, ...]) -> Webhook:

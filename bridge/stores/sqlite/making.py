@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 
@@ -19,7 +19,7 @@ from bridge.errors import IdempotencyConflict
 from bridge.model import Accepted, DeliveryState, Event, Ignored, Route, Routed, SetAside, Wanting, WebhookState
 from bridge.store import Idempotency, Outcome
 from bridge.stores.sqlite import bulk, naming, recent, waiting
-from bridge.stores.sqlite.columns import joined, last, maybe_text, ms, pack, span, text
+from bridge.stores.sqlite.columns import joined, last, maybe_text, ms, pack, text
 
 AHEAD_MS = 60_000
 """How far the newest delivery's due may be ahead of now and still hold the order: beyond, the clock was set back."""
@@ -44,7 +44,7 @@ class Made:
 
 
 def settle(
-    db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, window: timedelta
+    db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, since: datetime
 ) -> tuple[tuple[Accepted, ...], ...]:
     """Write what webhooks came to. Of one that is no longer received, only say what its events are known as."""
     at = ms(now)
@@ -59,7 +59,7 @@ def settle(
             received.discard(number)  # the second time it stands here, it is no longer
             left.append((number, *state_of(outcome.result)))
     _leave(db, left)
-    accepted = iter(take(db, [one for each in made for one in each], window=window))
+    accepted = iter(take(db, [one for each in made for one in each], since=since))
     for outcome in outcomes:  # after what came with them, which may be what they want
         if isinstance(outcome.result, Wanting):
             waiting.postpone(db, outcome.webhook.number, outcome.result, now=now)
@@ -70,28 +70,28 @@ def settle(
 
 
 def accept(
-    db: sqlite3.Connection, asked: Sequence[Asked], *, window: timedelta
+    db: sqlite3.Connection, asked: Sequence[Asked], *, since: datetime
 ) -> list[tuple[Accepted, ...] | Exception]:
     """Keep callers' events, or give the first answer again; the answer to each, or its error."""
     answers: list[tuple[Accepted, ...] | Exception] = []
     fresh: list[Asked] = []
     for one in asked:
         if one.idempotency is not None:
-            answers += _taken(db, fresh, window=window)  # one of them may have the same key
+            answers += _taken(db, fresh, since=since)  # one of them may have the same key
             fresh = []
             known = _answered(db, one.idempotency)
             if known is not None:
                 answers.append(known)
                 continue
         fresh.append(one)
-    return answers + _taken(db, fresh, window=window)
+    return answers + _taken(db, fresh, since=since)
 
 
 def _taken(
-    db: sqlite3.Connection, asked: Sequence[Asked], *, window: timedelta
+    db: sqlite3.Connection, asked: Sequence[Asked], *, since: datetime
 ) -> list[tuple[Accepted, ...] | Exception]:
     made = [Made(routed, at) for one in asked for at in (ms(one.now),) for routed in one.events]
-    accepted = iter(take(db, made, window=window))
+    accepted = iter(take(db, made, since=since))
     answers: list[tuple[Accepted, ...] | Exception] = []
     for one in asked:
         answer = tuple(islice(accepted, len(one.events)))
@@ -196,18 +196,21 @@ class _Original:
     currency: str | None
 
 
-def take(db: sqlite3.Connection, made: Sequence[Made], *, window: timedelta) -> tuple[Accepted, ...]:
-    """Make events by the rules, each unless it is known, one after another and all of them in a few statements."""
-    return _Making(db, made, span(window)).all() if made else ()
+def take(db: sqlite3.Connection, made: Sequence[Made], *, since: datetime) -> tuple[Accepted, ...]:
+    """Make events by the rules, each unless it is known, one after another and all of them in a few statements.
+
+    What was entered in the ledger `since` then, and not at it, makes a duplicate, and an id that is taken.
+    """
+    return _Making(db, made, ms(since)).all() if made else ()
 
 
 class _Making:
     """Events being made: what the ledger knew of them before, and what those before them have added since."""
 
-    def __init__(self, db: sqlite3.Connection, made: Sequence[Made], window: int) -> None:
+    def __init__(self, db: sqlite3.Connection, made: Sequence[Made], since: int) -> None:
         self._db = db
         self._made = [(one, naming.keys(one.routed.event)) for one in made]
-        self._window = window
+        self._since = since
         self._ledger = recent.found(db, [key for one, keys in self._made for key in (*keys, *one.routed.event.claims)])
         self._given = {one.routed.event.id for one in made}
         self._former_doors = naming.former_doors(db, list(self._given))
@@ -234,10 +237,9 @@ class _Making:
         known = naming.number_of(self._ledger, keys)
         if known is not None:
             return self._as_it_was(event, known)
-        since = made.at - self._window
-        held = self._held(event.claims, since=since)
+        held = self._held(event.claims)
         original = self._original(event, min(held.values())) if held else None
-        called = naming.free(event, is_taken=lambda name: self._is_taken(name, door=event.door, since=since))
+        called = naming.free(event, is_taken=lambda name: self._is_taken(name, door=event.door))
         self._number = number = self._number + 1
         self._rows.append(_row(number, made, called, original))
         self._here[number] = called, event, original.id if original else None
@@ -253,17 +255,17 @@ class _Making:
                 self._deliveries.append((number, route, made.at))
         return _accepted(event, called, original.id if original else None)
 
-    def _is_taken(self, name: str, *, door: str, since: int) -> bool:
+    def _is_taken(self, name: str, *, door: str) -> bool:
         """Whether an id names an event already: one of the window, or of a former version's that came by another door."""
         key = ledger.upstream_id(name)
         entry = self._ledger.get(key)
         if entry is None and name not in self._given:  # those that were given have been looked for
             entry = recent.found(self._db, [key]).get(key)
-        return (entry is not None and entry[1] > since) or bool(self._former_doors.get(name, set()) - {door})
+        return (entry is not None and entry[1] > self._since) or bool(self._former_doors.get(name, set()) - {door})
 
-    def _held(self, claims: Sequence[bytes], *, since: int) -> dict[bytes, int]:
+    def _held(self, claims: Sequence[bytes]) -> dict[bytes, int]:
         """Which claims were taken within the window, and by which events."""
-        return {key: entry[0] for key in claims if (entry := self._ledger.get(key)) and entry[1] > since}
+        return {key: entry[0] for key in claims if (entry := self._ledger.get(key)) and entry[1] > self._since}
 
     def _original(self, event: Event, number: int) -> _Original:
         """The oldest event that holds one of the event's claims."""

@@ -15,7 +15,6 @@ from datetime import datetime
 from bridge.model import Delivery
 from bridge.store import Claimed, Pacing, Standing
 from bridge.stores.sqlite import attempts, bulk
-from bridge.stores.sqlite.clocks import seen
 from bridge.stores.sqlite.columns import instant, length, maybe_instant, ms, span
 from bridge.stores.sqlite.making import AHEAD_MS
 from bridge.stores.sqlite.standings import paused_in_all, stands
@@ -31,10 +30,9 @@ _DUE = """
 _COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
 
 
-def claim(db: sqlite3.Connection, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
-    """Claim what one request may carry, in the order in which it came due."""
+def claim(db: sqlite3.Connection, destination: str, *, now: datetime, aged: datetime, pacing: Pacing) -> Claimed | None:
+    """Claim what one request may carry, in the order in which it came due; `aged` is the time by which ages are told."""
     at = ms(now)
-    seen(db, at)
     standing = stands(db, destination)
     if _held_back(standing, now=now) or not _may_claim(db, destination, at=at, pacing=pacing):
         return None
@@ -45,7 +43,7 @@ def claim(db: sqlite3.Connection, destination: str, *, now: datetime, pacing: Pa
     _lose(db, destination, at=at, lease=span(pacing.lease))
     token = _hold(db, destination, rows, until=until)
     _claimed_at(db, standing, at=at, until=until)
-    return Claimed(token, tuple(_delivery(row, standing, now=now) for row in rows), standing)
+    return Claimed(token, tuple(_delivery(row, standing, aged=aged) for row in rows), standing)
 
 
 def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None:
@@ -142,12 +140,12 @@ def _claimed_at(db: sqlite3.Connection, standing: Standing, *, at: int, until: i
         db.execute("UPDATE standings SET probe_at = ? WHERE destination = ?", (until, standing.destination))
 
 
-def _delivery(row: Row, standing: Standing, *, now: datetime) -> Delivery:
+def _delivery(row: Row, standing: Standing, *, aged: datetime) -> Delivery:
     number, _, together, event_id, tries, first_attempt_at, paused_for, text = row
     tried_for = length(0)
     if first_attempt_at is not None:
-        pauses = paused_in_all(standing, now) - length(paused_for or 0)
-        tried_for = max(tried_for, now - instant(first_attempt_at) - pauses)
+        pauses = paused_in_all(standing, aged) - length(paused_for or 0)
+        tried_for = max(tried_for, aged - instant(first_attempt_at) - pauses)
     return Delivery(
         number=number,
         destination=standing.destination,

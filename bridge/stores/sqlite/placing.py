@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bridge.model import Kept, Routed, Wanting, WebhookState
 from bridge.store import Outcome, Placed
@@ -25,7 +25,7 @@ def place(  # noqa: PLR0913  all that it needs to know
     outcomes: Sequence[Outcome],
     *,
     now: datetime,
-    window: timedelta,
+    since: datetime,
 ) -> tuple[Placed, ...] | None:
     """What became of each, in order; None where others have sorted them in meanwhile."""
     if not unsorted.is_current(db, found):
@@ -34,7 +34,7 @@ def place(  # noqa: PLR0913  all that it needs to know
     events = [_events(outcome, one) for outcome, one in zip(outcomes, kept, strict=True)]
     at = ms(now)
     made = [making.Made(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
-    accepted = iter(making.take(db, made, window=window))
+    accepted = iter(making.take(db, made, since=since))
     for outcome, one in zip(outcomes, kept, strict=True):
         if isinstance(outcome.result, Wanting) and not one.again:
             waiting.postpone(db, one.number, outcome.result, now=now)

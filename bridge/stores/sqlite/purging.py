@@ -45,12 +45,13 @@ def _events(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, l
     """Events with their deliveries and those deliveries' attempts, unless one is still pending."""
     rows = db.execute(
         """
-        SELECT number, created_at <= ?, EXISTS (SELECT 1 FROM deliveries WHERE event = e.number AND state = 'pending')
+        SELECT number, created_at <= ?, EXISTS (SELECT 1 FROM deliveries WHERE event = e.number AND state = 'pending'),
+            created_at > ?
         FROM events AS e WHERE number > ? ORDER BY number LIMIT ?
         """,
-        (ms(now - keeping.events), int(key or 0), limit),
+        (ms(now - keeping.events), ms(now), int(key or 0), limit),
     ).fetchall()
-    gone = [(number,) for number, old, pending in rows if old and not pending]
+    gone = [(number,) for number, old, pending, _ in rows if old and not pending]
     db.executemany("DELETE FROM events WHERE number = ?", gone)
     return len(gone), _next(rows, limit)
 
@@ -60,12 +61,12 @@ def _webhooks(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime,
     rows = db.execute(
         """
         SELECT number, received_at <= ?,
-            state = 'received' OR EXISTS (SELECT 1 FROM events WHERE events.webhook = w.number)
+            state = 'received' OR EXISTS (SELECT 1 FROM events WHERE events.webhook = w.number), received_at > ?
         FROM webhooks AS w WHERE number > ? ORDER BY number LIMIT ?
         """,
-        (ms(now - keeping.events), int(key or 0), limit),
+        (ms(now - keeping.events), ms(now), int(key or 0), limit),
     ).fetchall()
-    gone = [(number,) for number, old, needed in rows if old and not needed]
+    gone = [(number,) for number, old, needed, _ in rows if old and not needed]
     db.executemany("DELETE FROM webhooks WHERE number = ?", gone)
     return len(gone), _next(rows, limit)
 
@@ -77,13 +78,13 @@ def _bodies(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, l
         SELECT b.number,
             NOT EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND received_at > ?),
             EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND state IN ('received', 'set_aside')),
-            length(b.bytes)
+            length(b.bytes), EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND received_at > ?)
         FROM bodies AS b WHERE b.number > ? ORDER BY b.number LIMIT ?
         """,
-        (ms(now - keeping.bodies), int(key or 0), limit),
+        (ms(now - keeping.bodies), ms(now), int(key or 0), limit),
     ).fetchall()
     taken = size = 0
-    for number, old, needed, length in rows:
+    for number, old, needed, length, _ in rows:
         if old and not needed:
             if taken and size + length > STEP_BYTES:
                 return taken, str(number - 1)
@@ -95,10 +96,10 @@ def _bodies(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, l
 def _attempts(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
     """Attempts as old as events may be: of a delivery that is still pending the later ones stay."""
     rows = db.execute(
-        "SELECT number, started_at <= ? FROM attempts WHERE number > ? ORDER BY number LIMIT ?",
-        (ms(now - keeping.events), int(key or 0), limit),
+        "SELECT number, started_at <= ?, started_at > ? FROM attempts WHERE number > ? ORDER BY number LIMIT ?",
+        (ms(now - keeping.events), ms(now), int(key or 0), limit),
     ).fetchall()
-    gone = [(number,) for number, old in rows if old]
+    gone = [(number,) for number, old, _ in rows if old]
     db.executemany("DELETE FROM attempts WHERE number = ?", gone)
     return len(gone), _next(rows, limit)
 
@@ -157,8 +158,11 @@ _ORDER = tuple(_STEPS)
 
 
 def _next(rows: list[tuple[int, ...]], limit: int) -> str | None:
-    """The last number looked at; None at the table's end, or where all of it was young: what follows is younger."""
-    full = len(rows) == limit and any(row[1] for row in rows)
+    """The last number looked at; None at the table's end, or where all of it was young: what follows is younger.
+
+    A row from the future, its last column, says nothing of those that follow: it came by a clock that was set back since.
+    """
+    full = len(rows) == limit and any(row[1] or row[-1] for row in rows)
     return str(rows[-1][0]) if full else None
 
 

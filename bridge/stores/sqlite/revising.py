@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bridge import contract
 from bridge.model import Routed
@@ -17,7 +17,7 @@ from bridge.stores.sqlite import making
 from bridge.stores.sqlite.columns import maybe_text, ms, pack
 
 
-def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, window: timedelta) -> int:
+def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, since: datetime) -> int:
     """Write a webhook's events over and send them again; new ones are made. How many deliveries are due."""
     due = 0
     for routed in events:
@@ -31,7 +31,7 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
             (event.id, event.door),
         ).fetchone()
         if row is None:
-            (accepted,) = making.take(db, [making.Made(routed, ms(now), webhook)], window=window)
+            (accepted,) = making.take(db, [making.Made(routed, ms(now), webhook)], since=since)
             due += _new(db, event.door, accepted.event_id)
             continue
         number, called, duplicate_of = row

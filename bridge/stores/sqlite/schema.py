@@ -292,6 +292,13 @@ _IDS = (
     "CREATE INDEX events_given ON events (given_id) WHERE given_id <> ''",
 )
 
+_CLOCK = (
+    # The last time that was believed, and how much of its trial a clock that is far beyond it has behind it.
+    "ALTER TABLE probes ADD COLUMN believed INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE probes ADD COLUMN passed INTEGER NOT NULL DEFAULT 0",
+    "UPDATE probes SET believed = at",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_WEBHOOKS, *_LEDGER, *_EVENTS, *_DELIVERIES, *_COUNTS),
     (*_WAITING, *_DAYS),
@@ -301,5 +308,6 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _FOLDER,
     _RECENT,
     _IDS,
+    _CLOCK,
 )
 """`STEPS[n]` leads from version n to version n + 1."""

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.model import Wanting
-from bridge.stores.sqlite import recent
+from bridge.stores.sqlite import bulk, recent
 from bridge.stores.sqlite.columns import ms, ms_up, text
+
+WAITS = "EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number)"
+"""Whether a webhook `w` waits."""
 
 
 def recall(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -20,12 +23,19 @@ def recall(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
 
 
 def postpone(db: sqlite3.Connection, number: int, wanting: Wanting, *, now: datetime) -> None:
-    """Put a received webhook off; one whose event was kept in the meantime is due now."""
+    """Put a received webhook off; one whose event was kept in the meantime is due now.
+
+    One that came by a clock that was set back since waits from now on, as long as it would have.
+    """
     there = _holder(db, wanting.key) is not None
-    due = ms(now) if there else ms_up(wanting.until)
+    until = ms(now) if there else ms_up(wanting.until)
     reason = f"waits for {text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
     changed = db.execute(
-        "UPDATE webhooks SET due = ?, reason = ? WHERE number = ? AND state = 'received'", (due, reason, number)
+        """
+        UPDATE webhooks SET due = min(:until, :now + max(0, :until - received_at)), reason = :reason
+        WHERE number = :number AND state = 'received'
+        """,
+        {"until": until, "now": ms(now), "reason": reason, "number": number},
     ).rowcount
     if changed and not there:
         db.execute("INSERT OR IGNORE INTO waiting VALUES (?, ?)", (wanting.key, number))
@@ -43,6 +53,13 @@ def wake(db: sqlite3.Connection, claims: Sequence[tuple[bytes, int]]) -> None:
                 [(at, number) for (number,) in woken],
             )
             db.execute("DELETE FROM waiting WHERE key = ?", (key,))
+
+
+def among(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
+    """Which of these webhooks wait."""
+    if not _anybody(db):
+        return set()
+    return {number for (number,) in bulk.found(db, "SELECT webhook FROM waiting WHERE webhook", numbers)}
 
 
 def over(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
