@@ -346,25 +346,42 @@ def _emptied(folder: Path) -> None:
 
 
 def disk(folder: Path) -> Disk:
-    """A disk that can be told to misbehave; its library is compiled beside the store."""
-    library = folder / "disk.so"
-    subprocess.run(
-        [
-            "cc",
-            "-O1",
-            "-Wall",
-            "-Werror",
-            "-shared",
-            "-fPIC",
-            "-o",
-            str(library),
-            str(HERE / "disk.c"),
-            "-ldl",
-            "-lpthread",
-        ],
-        check=True,
-    )
-    return Disk(folder, library)
+    """A disk that can be told to misbehave."""
+    return Disk(folder, _compiled("disk", folder))
+
+
+def _compiled(name: str, folder: Path) -> Path:
+    """A library for LD_PRELOAD, compiled beside the store."""
+    library = folder / f"{name}.so"
+    words = ["cc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", str(library), str(HERE / f"{name}.c")]
+    subprocess.run([*words, "-ldl", "-lpthread"], check=True)
+    return library
+
+
+# ---------------------------------------------------------------------------------------------------------- the clock
+
+
+@dataclass
+class WallClock:
+    """What the processes under `clock.c` read from the wall clock, and nothing else of time."""
+
+    library: Path
+    file: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"LD_PRELOAD": str(self.library), "FIRE_CLOCK": str(self.file)}
+
+    def is_ahead(self, *, seconds: int) -> None:
+        """From now on it says so much more; never is the file half written."""
+        new = self.file.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self.file)
+
+
+def wall_clock(folder: Path) -> WallClock:
+    """A clock that can be set; it is right at first."""
+    return WallClock(_compiled("clock", folder), folder / "clock")
 
 
 def after_a_while(rng: random.Random, most: float) -> None:

@@ -1,10 +1,15 @@
-"""Clocks that jump, and a thousand redeliveries at once: the store on simulated time."""
+"""Clocks that jump, and a thousand redeliveries at once: the store on simulated time, and all processes under a clock."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import httpx
+from blaze import Load as Fire
+from blaze import burning, hold, order, quiet, settings_for, wall_clock
+from peers import trackbridge, until, upstream
 
 from bridge import ledger
 from bridge.model import Attempt, DeliveryState, Event, Route, Routed, Settled, Webhook
@@ -160,3 +165,37 @@ def test_a_thousand_redeliveries_at_once_are_one_webhook_and_one_event(tmp_path:
             await store.close()
 
     asyncio.run(story())
+
+
+# ------------------------------------------------------------------------------------------------- all the processes
+
+
+def test_four_hundred_days_ahead_under_load_and_back_lose_nothing_purge_nothing_and_tell_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    load, clock = Fire(), wall_clock(tmp_path)
+    with upstream() as peer:
+        settings = settings_for(peer.url) | clock.settings | {"BRIDGE_KEEP_BODIES": "30"}
+        with burning(tmp_path, settings) as bridge:
+            with load.on(bridge.url):
+                until(lambda: load.answers.get(200, 0) > 100, what="answers before")
+                until(lambda: len(peer.taken()) > 50, what="deliveries before")
+                clock.is_ahead(seconds=400 * 24 * 3600)
+                until(lambda: "clock.ahead" in bridge.log.read_text(), what="the line in the log")
+                before, delivered = load.answers[200], len(peer.taken())
+                until(lambda: load.answers[200] > before + 200, what="answers while it is ahead")
+                until(lambda: len(peer.taken()) > delivered + 50, what="deliveries while it is ahead")
+                headers, raw = order("o-1", webhook_id="again")
+                again = httpx.post(f"{bridge.url}/webhooks/shopify", headers=headers, content=raw, trust_env=False)
+                assert again.status_code == 200
+                told = trackbridge(tmp_path, settings, "status")
+                assert told.returncode == 1
+                assert "nothing is purged" in " ".join(told.stdout.split())
+                clock.is_ahead(seconds=0)
+                before, delivered = load.answers[200], len(peer.taken())
+                until(lambda: load.answers[200] > before + 50, what="answers afterwards")
+                until(lambda: len(peer.taken()) > delivered + 50, what="deliveries afterwards")
+            assert bridge.log.read_text().count("clock.ahead") == 1
+        quiet(tmp_path, settings)
+        hold(tmp_path, load, peer.taken())
+        assert "nothing is purged" not in trackbridge(tmp_path, settings, "status").stdout
