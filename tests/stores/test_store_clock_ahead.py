@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -35,11 +36,14 @@ from store_made import (
 
 from bridge.model import Accepted, DeliveryState, Ignored, Routed, Wanting
 from bridge.store import Filter, Idempotency, Keeping, Outcome, Store, WebhookDetail
-from bridge.stores.sqlite import SqliteStore, recent
+from bridge.stores.sqlite import SqliteStore, file, recent
 from bridge.stores.sqlite.clocks import Clocks
+from bridge.stores.sqlite.schema import STEPS
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 JUMP = 400 * DAY
+BEFORE_CLOCK = 8
+"""The version of the schema before a clock could be doubted."""
 KEEPING = Keeping(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
 
 
@@ -338,6 +342,23 @@ def test_monotonic_time_that_did_not_pass_confirms_nothing(tell: Tell) -> None:
     tell(story)
 
 
+def test_a_store_of_an_earlier_version_has_a_believed_time_when_it_is_opened(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.db")
+    file.prepare(path, steps=STEPS[:BEFORE_CLOCK])
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("INSERT INTO probes VALUES (1, ?)", (int(NOW.timestamp() * 1000),))
+
+    async def story() -> None:
+        store = SqliteStore(path)
+        await store.claim_deliveries("nowhere", now=NOW + JUMP, pacing=FREELY)
+        ahead = (await store.glance(now=NOW + JUMP)).clock_ahead
+        assert ahead
+        assert ahead.newest_at == NOW
+        await store.close()
+
+    asyncio.run(story())
+
+
 # ------------------------------------------------------------------------------------------------- a first start
 
 
@@ -451,7 +472,7 @@ def test_the_log_tells_a_clock_ahead_in_one_line_and_its_end_in_another(
 
 # ------------------------------------------------------------------------------------------------------- any clock
 
-STEPS = st.one_of(
+DEEDS = st.one_of(
     st.tuples(st.just("runs"), st.sampled_from([MINUTE, 5 * MINUTE, 20 * MINUTE])),
     st.tuples(st.just("runs"), st.sampled_from([5 * DAY, 40 * DAY, 200 * DAY])),
     st.tuples(st.just("is off"), st.sampled_from([HOUR, 3 * DAY, 150 * DAY])),
@@ -506,7 +527,7 @@ class Truth:
 
 
 @settings(max_examples=40, deadline=None)
-@given(steps=st.lists(STEPS, min_size=1, max_size=12))
+@given(steps=st.lists(DEEDS, min_size=1, max_size=12))
 def test_whatever_a_clock_does_for_a_while_nothing_goes_before_its_true_age(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, timedelta]]
 ) -> None:
