@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-from bridge.cli.heads import PatientProtocol
+from bridge.cli.http_protocol import PatientProtocol
 from bridge.errors import SettingsError
 
 BACKLOG = 2048

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 from track_server import Line, head, serving
 
-from bridge.cli.heads import HEAD_BYTES, Clock
+from bridge.cli.http_head import HEAD_BYTES
+from bridge.cli.http_protocol import Clock
 
 LEAD = b'{"event_type":"lead"}'
 WHOLE = head("/v1/track", f"Content-Length: {len(LEAD)}") + LEAD

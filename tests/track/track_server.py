@@ -18,7 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridge import openapi
-from bridge.cli.heads import PatientProtocol
+from bridge.cli.http_protocol import PatientProtocol
 from bridge.model import Route
 from bridge.store import Filter, Pacing, Store
 from bridge.stores import open_store

@@ -1,0 +1,232 @@
+"""HTTP on one connection: uvicorn's protocol, with time limits, and strict where two parsers could disagree.
+
+A connection whose request's head does not come in time, or never ends, is closed; so is one on which nothing is asked
+for long, as uvicorn would. A request that offers an upgrade is answered as any other. Not concerned with the time that a
+body may take, which is counted where it is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from bridge import jsontext, log
+from bridge.cli import http_head
+from bridge.cli.http_head import HEAD_BYTES, HeadRefused
+
+HEAD_SECONDS = 30.0
+"""Seconds that a head may take, from the connection or from the head's first byte on one that was answered before."""
+SLICE = 16 * 1024
+"""Bytes that the parser is given at once, so that limits are looked at between them."""
+PIPELINED = 64
+"""Requests that may wait behind the one that is being answered, beyond those of one slice."""
+
+
+class Clock:
+    """Calls `over` once `seconds` have passed since it was last set. `since` is when that was, None stops it.
+
+    Its timer is made once for many settings: one for each would cost every request.
+    """
+
+    __slots__ = ("_loop", "_over", "_seconds", "_timer", "since")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, over: Callable[[], None]) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._over = over
+        self._timer: asyncio.TimerHandle | None = None
+        self.since: float | None = None
+
+    def set(self) -> None:
+        """Count from now on."""
+        self.since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def end(self) -> None:
+        """Never call again, and let go of who would be called."""
+        self.since, self._over = None, _nothing
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = None
+        if self.since is None:
+            return
+        left = self.since + self._seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._over()
+
+
+def _nothing() -> None:
+    """What a clock that has ended calls."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with two clocks: one runs while a head is awaited, the other while none has begun."""
+
+    head_seconds = HEAD_SECONDS
+    _seldom = log.Seldom()
+    _received = 0
+    """Bytes that have come since a head, a piece of a body or a request was last complete, less than a slice too few."""
+    _in_head = False
+    _is_offer = False
+    _has_ended = False
+    _refusal: HeadRefused | None = None
+    _before: RequestResponseCycle | None = None
+    """The request before the newest one, where the newest waits for its answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._awaited = Clock(self.loop, self.head_seconds, self._too_slow)
+        self._idle = Clock(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._awaited.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, slice by slice, until something is refused: from then on nothing of the connection is read."""
+        self._idle.since = None
+        try:
+            for start in range(0, len(data), SLICE):
+                if self._has_ended or self.transport.is_closing():
+                    return
+                self._read(data[start : start + SLICE] if len(data) > SLICE else data)
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or HeadRefused("this is no HTTP/1.1 request"))
+        except HeadRefused as refusal:
+            self._refuse(refusal)
+
+    def _read(self, data: bytes) -> None:
+        self._received += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_offer(data[upgrade.args[0] :])
+        if self._received > HEAD_BYTES:
+            raise http_head.too_large()
+        if len(self.pipeline) > PIPELINED:
+            raise HeadRefused("too many requests wait for their answer on this connection", status=503)
+
+    def _read_offer(self, rest: bytes) -> None:
+        """Read a request that offers an upgrade, from its head on, as one that does not.
+
+        llhttp takes such a request for ended where its head ends; its body would be read as the next request.
+        """
+        self._is_offer = False
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        head = http_head.without_offer(method, version, self.url, self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.parser.feed_data(head)
+        self._read(rest)
+
+    def on_message_begin(self) -> None:
+        """Wait for the head that begins here."""
+        super().on_message_begin()
+        self._in_head = True
+        if self._awaited.since is None:
+            self._awaited.set()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what a chunked body has behind it is none (RFC 9110 §6.5)."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is there: refuse it, or begin to answer."""
+        self._in_head = False
+        try:
+            http_head.check(
+                self.parser.get_method(),
+                self.parser.get_http_version(),
+                self.url,
+                self.headers,
+                is_long=self._received > HEAD_BYTES - SLICE,
+            )
+        except HeadRefused as refusal:
+            self._refusal = refusal
+            raise
+        if self.parser.should_upgrade():
+            self._is_offer = True
+            return
+        self._received = 0
+        self._awaited.since = None
+        self._before = self.cycle if self._is_answering() else None
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._received = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request has ended, unless it is one that is read again."""
+        if not self._is_offer:
+            self._received = 0
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Answered: the next request's turn where it is there already, else it is waited for.
+
+        As uvicorn has it, but for its timer, which it makes and cancels for each request.
+        """
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            self._idle.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is nothing to wait for."""
+        self._awaited.end()
+        self._idle.end()
+        super().connection_lost(exc)
+
+    def _refuse(self, refusal: HeadRefused) -> None:
+        """Read no more of this connection, and end it once what came before is answered."""
+        self._has_ended = True
+        self._seldom.trouble("http.refused", now=datetime.now(UTC), why=str(refusal))
+        last = self._last_whole()
+        if last is not None:
+            last.keep_alive = False
+            return
+        if not self.pipeline and not (self._is_answering() and self.cycle.response_started):
+            self.transport.write(_answer(refusal))
+        if self._is_answering():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def _last_whole(self) -> RequestResponseCycle | None:
+        """The last request that came whole and waits for its answer; one behind it that is cut off gets none."""
+        if not self._is_answering():
+            return None
+        if not self.cycle.more_body:
+            return self.cycle
+        if self.pipeline:
+            self.pipeline.popleft()
+            return self._before
+        return None
+
+    def _too_slow(self) -> None:
+        """Close where a head has taken too long, unless an earlier request on this connection is still answered."""
+        if self._is_answering():
+            self._awaited.set()
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+
+def _answer(refusal: HeadRefused) -> bytes:
+    content = jsontext.write({"success": False, "error": str(refusal)})
+    head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(content)
+    return STATUS_LINE[refusal.status] + head + content
