@@ -12,7 +12,6 @@ import asyncio
 import fcntl
 import os
 import queue
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from bridge.errors import StoreUnavailable
-from bridge.stores.sqlite import packing
+from bridge.stores.sqlite import log_files, packing
 from bridge.stores.sqlite.arrivals import Answers, Then, tell
 from bridge.stores.sqlite.frames import framed
 from bridge.stores.sqlite.room import Room
@@ -191,7 +190,7 @@ class _File:
             os.mkdir(self._folder, _FOLDER_MINE)  # noqa: PTH102  a path as the URL has it
             flush_folder(os.path.dirname(self._folder) or ".")  # noqa: PTH120  as above
         while True:
-            self._path = os.path.join(self._folder, f"{time.time_ns():020d}-{secrets.token_hex(4)}")  # noqa: PTH118  as above
+            self._path = os.path.join(self._folder, log_files.new_name())  # noqa: PTH118  as above
             self._held = held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MINE)
             if _is_locked(held) and _is_at(self._path, held):
                 break

@@ -12,13 +12,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 from typing import Protocol
 
 from bridge import log
 from bridge.model import Webhook
-from bridge.stores.sqlite import packing
+from bridge.stores.sqlite import log_files, packing
 from bridge.stores.sqlite.frames import HEAD, NO_HEAD, Frame, Head, frames, head, resumed
 from bridge.stores.sqlite.journal import flush_folder
 
@@ -70,17 +71,14 @@ class Holds(Protocol):
 
 
 NOTHING = Unsorted()
+_SELDOM = log.Seldom()
 _UNWRITTEN = bytes(8)
 """Where a power cut left a file longer than what was written to it."""
 
 
 def ends(folder: str) -> dict[str, int]:
     """How many bytes each file has now."""
-    found = {}
-    for name in _names(folder):
-        with suppress(OSError):  # it has just gone
-            found[name] = os.stat(os.path.join(folder, name)).st_size  # noqa: PTH116, PTH118  paths as the URL has them
-    return found
+    return {name: log_files.size_of(_path(folder, name)) for name in log_files.list_names(folder)}
 
 
 def waiting(db: sqlite3.Connection, folder: str) -> tuple[int, int | None]:
@@ -143,21 +141,26 @@ def _count(folder: str, name: str, starts: int, *, most: int) -> int:
 
 def _begun(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
     """The files that hold something without a place, those begun first first, and from where on they do."""
-    names = _names(folder)
+    names = log_files.list_names(folder)
     sorted_to = _sorted_to(db) if names else {}
     for name in names:
         starts = sorted_to.get(name, 0)
-        with suppress(OSError):  # it has just gone
-            if os.stat(os.path.join(folder, name)).st_size > starts:  # noqa: PTH116, PTH118  paths as the URL has them
-                yield name, starts
+        if log_files.size_of(_path(folder, name)) > starts:
+            yield name, starts
 
 
 def _heads(folder: str, name: str, at: int) -> Iterator[Head]:
     """What the frames of a file say of themselves, from there on."""
-    with suppress(OSError), open(os.path.join(folder, name), "rb", 0) as file:  # noqa: PTH118, PTH123  as above
-        while (one := head(os.pread(file.fileno(), HEAD, at))) != NO_HEAD:
-            yield one
-            at += one.size
+    with suppress(OSError):
+        held = log_files.open_file(_path(folder, name))
+        if held is None:
+            return
+        try:
+            while (one := head(os.pread(held, HEAD, at))) != NO_HEAD:
+                yield one
+                at += one.size
+        finally:
+            os.close(held)
 
 
 def _found(folder: str, starts: Mapping[str, int], *, limit: int) -> Unsorted:
@@ -194,10 +197,10 @@ def tidy(db: sqlite3.Connection, folder: str) -> None:
     """
     sorted_to = _sorted_to(db)
     gone = False
-    for name in _names(folder):
+    for name in log_files.list_names(folder):
         starts = sorted_to.get(name, 0)
-        with suppress(FileNotFoundError), ExitStack() as stack:
-            if os.stat(os.path.join(folder, name)).st_size <= starts:  # noqa: PTH116, PTH118  a path as the URL has it
+        with ExitStack() as stack:
+            if log_files.size_of(_path(folder, name)) <= starts:
                 gone |= _File(folder, name, starts, stack).go()
     if gone:
         flush_folder(folder)
@@ -224,8 +227,8 @@ def passed(db: sqlite3.Connection, folder: str, unsorted: Unsorted) -> None:
         log.trouble("store.unreadable", file=one.name, webhooks=one.count, mend="see trackbridge status")
     for stretch in unsorted.stretches:
         db.execute("INSERT OR REPLACE INTO inbox_files VALUES (?, ?)", (stretch.name, stretch.ends))
-    for name in _sorted_to(db).keys() - set(_names(folder)):
-        if not os.path.exists(os.path.join(folder, name)):  # noqa: PTH110, PTH118  a path as the URL has it
+    for name in _sorted_to(db).keys() - set(log_files.list_names(folder)):
+        if not os.path.lexists(_path(folder, name)):
             db.execute("DELETE FROM inbox_files WHERE name = ?", (name,))
 
 
@@ -233,11 +236,17 @@ def _sorted_to(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute("SELECT name, sorted FROM inbox_files").fetchall())
 
 
-def _names(folder: str) -> list[str]:
+def _path(folder: str, name: str) -> str:
+    return os.path.join(folder, name)  # noqa: PTH118  a path as the URL has it
+
+
+def _opened(path: str) -> int | None:
+    """A descriptor of the file. One that cannot be opened is told, and does not keep the others from being read."""
     try:
-        return sorted(os.listdir(folder))  # noqa: PTH208  a path as the URL has it
-    except FileNotFoundError:  # nothing has come in yet
-        return []
+        return log_files.open_file(path)
+    except OSError as error:
+        _SELDOM.trouble("store.unreadable", now=datetime.now(UTC), why=str(log_files.unreadable(path, error)))
+        return None
 
 
 class _File:
@@ -246,11 +255,10 @@ class _File:
     def __init__(self, folder: str, name: str, starts: int, stack: ExitStack) -> None:
         self.name = name
         self.starts = self.ends = starts
-        self._path = os.path.join(folder, name)  # noqa: PTH118  a path as the URL has it
+        self._path = _path(folder, name)
         self._doubtful = False
-        self._held: int | None = None
-        with suppress(FileNotFoundError):
-            self._held = os.open(self._path, os.O_RDONLY)
+        self._held = _opened(self._path)
+        if self._held is not None:
             stack.callback(os.close, self._held)
 
     def frames(self) -> Iterator[Frame]:
@@ -316,4 +324,7 @@ class _File:
         return [Damage(self.name, 1, content[:there])]
 
     def _read(self, size: int, at: int) -> bytes:
-        return b"" if self._held is None else os.pread(self._held, size, at)
+        try:
+            return b"" if self._held is None else os.pread(self._held, size, at)
+        except OSError as error:
+            raise log_files.unreadable(self._path, error) from None
