@@ -128,6 +128,20 @@ class ClockAhead:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """Work that was due a while ago and that nobody has claimed; counts are exact up to 100,000 and end there.
+
+    `webhooks` not translated, those with no place yet among them; `deliveries` by destination. `oldest_webhook` and
+    `oldest_delivery` are since when the first of them is due.
+    """
+
+    webhooks: int
+    oldest_webhook: datetime | None
+    deliveries: dict[str, int]
+    oldest_delivery: dict[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
     """What a status screen shows beside the counts, at no cost of a scan.
 

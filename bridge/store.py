@@ -36,6 +36,7 @@ from bridge.shown import (
     EventDetail,
     EventRow,
     Glance,
+    Overdue,
     Tally,
     WebhookDetail,
     WebhookRow,
@@ -45,6 +46,7 @@ from bridge.shown import (
 __all__ = [
     "BOUNDS",
     "KEEPING",
+    "OVERDUE",
     "Bounds",
     "Claimed",
     "ClockAhead",
@@ -58,6 +60,7 @@ __all__ = [
     "Idempotency",
     "Keeping",
     "Outcome",
+    "Overdue",
     "Pacing",
     "Placed",
     "Standing",
@@ -191,6 +194,10 @@ class Bounds:
 
 BOUNDS = Bounds()
 """The bounds where nobody says otherwise."""
+
+
+OVERDUE = timedelta(minutes=5)
+"""How long work may be due and unclaimed before it is overdue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +382,13 @@ class Store(Protocol):
 
     async def glance(self, *, now: datetime) -> Glance:
         """What a status screen shows beside the counts."""
+        ...
+
+    async def overdue(self, *, now: datetime) -> Overdue:
+        """What is due and unclaimed for longer than OVERDUE; it costs little, however much that is.
+
+        Not overdue: a webhook that waits for a named event, and the deliveries of a paused destination.
+        """
         ...
 
     async def probe(self, *, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from bridge import ledger
 from bridge.cli import main
 from bridge.cli.status import Status, screen, status
 from bridge.model import Event, Ignored, Route, Routed, SetAside, Webhook
-from bridge.store import KEEPING, Bounds, Outcome
+from bridge.store import KEEPING, OVERDUE, Bounds, Outcome
 from bridge.stores import open_store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -143,6 +144,36 @@ def test_what_nobody_has_looked_at_yet_is_told_and_needs_nobody(tmp_path: Path) 
     assert (found.sources, found.needs, found.coverage) == ((), (), 0.0)
     [note] = found.notes
     assert note.startswith("2 more webhooks are kept, and nobody has looked at them yet; the oldest came ")
+
+
+def test_work_that_is_overdue_needs_a_person_also_while_serve_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def told() -> None:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        due_at = datetime.now(UTC) - OVERDUE - timedelta(seconds=1)
+        try:
+            await store.keep([Webhook("shop", "1", "t", due_at, b"{}", (ledger.signed_webhook("shop", "1"),))])
+            await store.sort_in(limit=9)
+            await store.accept([event("a"), event("b")], now=due_at)
+        finally:
+            await store.close()
+
+    asyncio.run(told())
+    monkeypatch.setenv("BRIDGE_STORE", f"sqlite:///{tmp_path / 'a.db'}")
+    assert main(["status", "--format", "json"]) == 1
+    webhooks, deliveries = json.loads(capsys.readouterr().out)["needs"]
+    assert webhooks.startswith("1 webhooks are overdue: due since ")
+    assert deliveries.startswith("up: 2 deliveries are overdue: due since ")
+    for need in (webhooks, deliveries):
+        assert "check that `trackbridge serve` runs on this store" in need
+
+
+def test_work_that_is_due_for_less_than_five_minutes_needs_nobody(tmp_path: Path) -> None:
+    assert standing(tmp_path, (event("a"),), now=NOW + OVERDUE - timedelta(seconds=1)).needs == ()
+    (tmp_path / "b").mkdir()
+    [need] = standing(tmp_path / "b", (event("a"),), now=NOW + OVERDUE + timedelta(seconds=1)).needs
+    assert need.startswith("up: 1 deliveries are overdue")
 
 
 def test_tests_that_a_test_destination_takes_need_nobody(tmp_path: Path) -> None:

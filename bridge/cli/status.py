@@ -23,7 +23,7 @@ from bridge.app import clock
 from bridge.cli.look import console, existing_store, plain, write_json
 from bridge.jsontext import Json
 from bridge.model import DeliveryState, WebhookState
-from bridge.store import Glance, Keeping, Standing, Store, Tally
+from bridge.store import Glance, Keeping, Overdue, Standing, Store, Tally
 
 EVERY = 2.0
 """Seconds between two looks of --watch."""
@@ -93,7 +93,7 @@ async def _watch(store: Store, keeping: Keeping, found: Status) -> None:
 
 async def status(store: Store, keeping: Keeping, *, now: datetime) -> Status:
     """How everything in a store stands."""
-    tally, glance = await store.tally(), await store.glance(now=now)
+    tally, glance, overdue = await store.tally(), await store.glance(now=now), await store.overdue(now=now)
     names = sorted({name for name, _ in tally.deliveries})
     standings = [await store.standing(name) for name in names]
     sources = tuple(_source(name, tally, glance) for name in sorted({*glance.lasts, *(s for s, _ in tally.webhooks)}))
@@ -102,7 +102,7 @@ async def status(store: Store, keeping: Keeping, *, now: datetime) -> Status:
         sources,
         destinations,
         _coverage(tally),
-        tuple(_needs(sources, destinations, glance, now)),
+        (*_needs(sources, destinations, glance, now), *_overdue(overdue)),
         tuple(_notes(tally, glance, keeping, now)),
     )
 
@@ -177,6 +177,21 @@ def _clock_needs(glance: Glance, now: datetime) -> list[str]:
         "the clock if it is wrong, else wait"
     )
     return [said]
+
+
+def _overdue(overdue: Overdue) -> list[str]:
+    running = "check that `trackbridge serve` runs on this store; where it does, its log says why"
+    said = []
+    if overdue.webhooks:
+        said.append(
+            f"{overdue.webhooks} webhooks are overdue: due since {_when(overdue.oldest_webhook)} and not translated; "
+            f"{running} (translate.…)"
+        )
+    return said + [
+        f"{name}: {count} deliveries are overdue: due since {_when(overdue.oldest_delivery[name])} and not attempted; "
+        f"{running} (forward.…), and whether {name} is still set; after a long pause they drain at the destination's rate"
+        for name, count in overdue.deliveries.items()
+    ]
 
 
 def _notes(tally: Tally, glance: Glance, keeping: Keeping, now: datetime) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from store_made import NOW, accepted, webhook
 
 from bridge.store import Filter
-from bridge.stores.sqlite import SqliteStore, file, glance, questions
+from bridge.stores.sqlite import SqliteStore, file, glance, overdue, questions
 
 FOUND_BY_INDEX = {
     "webhooks": (Filter(state="received", limit=50), Filter(state="set_aside", limit=50)),
@@ -48,9 +48,11 @@ def test_a_status_walks_through_no_table_of_webhooks_events_or_deliveries(tmp_pa
         db.set_trace_callback(asked.append)
         questions.tally(db)
         glance.glance(db, now=NOW)
+        db.execute("INSERT INTO counts VALUES ('deliveries', 'track', 'pending', 1)")
+        overdue.overdue(db, str(tmp_path / "none"), before=NOW)
         db.set_trace_callback(None)
         steps = [row[3] for sql in asked for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
-    walks = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step]
+    walks = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step and "(subquery" not in step]
     assert set(walks) <= {"SCAN counts", "SCAN lasts", "SCAN days", "SCAN unreadable", "SCAN e"}, walks
 
 

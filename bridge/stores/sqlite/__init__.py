@@ -21,6 +21,7 @@ from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Webhoo
 from bridge.store import (
     BOUNDS,
     KEEPING,
+    OVERDUE,
     Bounds,
     Claimed,
     DeliveryDetail,
@@ -33,6 +34,7 @@ from bridge.store import (
     Idempotency,
     Keeping,
     Outcome,
+    Overdue,
     Pacing,
     Placed,
     Standing,
@@ -50,6 +52,7 @@ from bridge.stores.sqlite import (
     making,
     mending,
     outbox,
+    overdue,
     packing,
     placing,
     purging,
@@ -304,6 +307,10 @@ class SqliteStore:
         lacking = self._room.lacking()
         found = await self._reader.read(lambda db: glance.glance(db, now=now))
         return replace(found, no_room=None if lacking is None else str(lacking))
+
+    async def overdue(self, *, now: datetime) -> Overdue:
+        """What is due and unclaimed for over five minutes."""
+        return await self._reader.read(lambda db: overdue.overdue(db, self._folder, before=now - OVERDUE))
 
     async def probe(self, *, now: datetime) -> None:
         """Take a small durable write in each of the two ways that something new comes in."""

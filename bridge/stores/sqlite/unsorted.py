@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 from bridge import log
@@ -86,6 +86,22 @@ def waiting(db: sqlite3.Connection, folder: str) -> tuple[int, int | None]:
     count, oldest = 0, None
     for name, starts in _begun(db, folder):
         for one in _heads(folder, name, starts):
+            count += one.webhooks
+            oldest = one.at if oldest is None else min(oldest, one.at)
+    return count, oldest
+
+
+def older(db: sqlite3.Connection, folder: str, *, before_ns: int, most: int) -> tuple[int, int | None]:
+    """How many webhooks without a place were kept by then, counted to `most`, and when the oldest of these was.
+
+    A file that says nothing of itself, because it cannot be read, counts as one webhook of the time in its name.
+    """
+    count, oldest = 0, None
+    for name, starts in _begun(db, folder):
+        heads = _heads(folder, name, starts)
+        for one in chain([next(heads, Head(log_files.created_ns(name), 1, 0))], heads):
+            if one.at > before_ns or count >= most:
+                break
             count += one.webhooks
             oldest = one.at if oldest is None else min(oldest, one.at)
     return count, oldest
