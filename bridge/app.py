@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -23,16 +24,20 @@ from bridge.destination import Destination
 from bridge.errors import MappingError, SettingsError
 from bridge.forward import Forwarder
 from bridge.health import Health
+from bridge.heartbeat import Heartbeat, oldest_success
 from bridge.mapping.files import mapping_files
 from bridge.metrics import Metrics
 from bridge.model import Event, Problem, Route
-from bridge.purge import Purger
+from bridge.purge import AGAIN, EVERY, Purger
+from bridge.readiness import ReadinessCheck
 from bridge.receive import Receiver, Straight
 from bridge.settings import Settings
 from bridge.source import Source
 from bridge.store import Store
 from bridge.translate import Translator
 
+RESTS = {"purge": EVERY + AGAIN}
+"""Seconds that a loop may rest between two rounds, where that is long."""
 GRACE = timedelta(seconds=15)
 """How long a stop waits for attempts under way: longer than a request's timeout."""
 
@@ -182,10 +187,16 @@ class Mill:
         )
         self.translator = translating(outfit, store, metrics, made=self.forwarder.wake, late=late)
         self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
+        self._created_at = time.monotonic()
 
-    def alive_at(self) -> dict[str, datetime]:
-        """When each loop that must not hang last went round."""
-        return {"translate": self.translator.alive_at, "forward": self.forwarder.alive_at}
+    def heartbeats(self) -> dict[str, list[Heartbeat]]:
+        """Those of each loop by its name; a destination's lanes are one loop, `forward:NAME`."""
+        lanes = {f"forward:{name}": each for name, each in self.forwarder.heartbeats().items()}
+        return {"translate": [self.translator.heartbeat], **lanes, "purge": [self.purger.heartbeat]}
+
+    def succeeded_at(self) -> dict[str, float]:
+        """When each loop last ended a round that succeeded; the time of creation where none has yet."""
+        return {name: oldest_success(each, otherwise=self._created_at) for name, each in self.heartbeats().items()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -203,7 +214,8 @@ class Mill:
 class Office:
     """What answers: `http` is the application, up while its `lifespan` is.
 
-    `kept` is called when webhooks were kept, `accepted` when events were; `loops` and `others` are Health's.
+    `kept` is called when webhooks were kept, `accepted` when events were; `others` is Health's, `loops` and `stopping`
+    are the ReadinessCheck's.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -214,10 +226,11 @@ class Office:
         *,
         kept: Callable[[], None],
         accepted: Callable[[], None],
-        loops: Callable[[], Mapping[str, datetime | None]],
+        loops: Callable[[], Mapping[str, float | None]],
         lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
         callers: track.Callers | None = None,
         others: Callable[[], Iterable[bytes]] = tuple,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         receiver = Receiver(
             sources=lambda: outfit.sources,
@@ -236,7 +249,8 @@ class Office:
             woke=accepted,
             watching=metrics,
         )
-        health = Health(store, tuple(outfit.destinations), metrics, clock, loops, others)
+        check = ReadinessCheck(store=store, clock=clock, loops=loops, rests=RESTS, stopping=stopping)
+        health = Health(store, tuple(outfit.destinations), metrics, clock, check, others)
         self.http = Starlette(
             routes=[*receiver.routes(), *tracking, *openapi.routes(), *health.routes()],
             middleware=[Middleware(Straight, route) for route in receiver.routes()],
@@ -260,7 +274,7 @@ class Bridge:
             metrics,
             kept=self._mill.translator.wake,
             accepted=self._mill.forwarder.wake,
-            loops=self._mill.alive_at,
+            loops=self._mill.succeeded_at,
             lifespan=self._lifespan,
         ).http
 

@@ -8,7 +8,9 @@ with the log.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 
@@ -18,13 +20,30 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bridge.store import Standing, Tally
+from bridge.store import Overdue, Standing, Tally
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _Rows = list[tuple[tuple[str, ...], list[int], float]]
 """What one counter shows: labels, counts, and the sum of the seconds."""
 _ENCODER = msgspec.msgpack.Encoder()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What stands in the store at `now`, and how each loop goes.
+
+    `loops` are the seconds since a round last succeeded, None where the loop does not run; `stalled` names those for
+    which that is too long.
+    """
+
+    tally: Tally
+    standings: Sequence[Standing]
+    overdue: Overdue
+    loops: Mapping[str, float | None]
+    stalled: AbstractSet[str]
+    ready: bool
+    now: datetime
 
 
 class Metrics:
@@ -99,15 +118,13 @@ class Metrics:
         self._attempts.add((destination, outcome))
         self._attempt_seconds.add(seconds, (destination,))
 
-    def page(
-        self, tally: Tally, standings: Iterable[Standing], *, ready: bool, now: datetime, others: Iterable[bytes] = ()
-    ) -> bytes:
+    def page(self, stored: Stored, *, others: Iterable[bytes] = ()) -> bytes:
         """All of it, with what the `others` have shown, in the text format of Prometheus."""
         total = Metrics()
         for shown in (self.shown(), *others):
             total.add(shown)
         registry = CollectorRegistry()
-        for one in (*total._counters, _Stored(tally, tuple(standings), ready, now)):
+        for one in (*total._counters, _Gauges(stored)):
             registry.register(one)
         return generate_latest(registry)
 
@@ -169,17 +186,16 @@ class _Times(Collector):
         yield family
 
 
-class _Stored(Collector):
-    """What stands in the store at one moment."""
+class _Gauges(Collector):
+    """How everything stands at one moment."""
 
-    def __init__(self, tally: Tally, standings: tuple[Standing, ...], ready: bool, now: datetime) -> None:  # noqa: FBT001
-        self._tally = tally
-        self._standings = standings
-        self._ready = ready
-        self._now = now
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+        self._tally = stored.tally
+        self._now = stored.now
 
     def collect(self) -> Iterator[Metric]:
-        yield _family("trackbridge_ready", "1 when /readyz answers 200.", (), [((), float(self._ready))])
+        yield _family("trackbridge_ready", "1 when /readyz answers 200.", (), [((), float(self._stored.ready))])
         yield _counted("trackbridge_webhooks", "Webhooks kept.", ("source", "state"), self._tally.webhooks)
         yield _counted("trackbridge_events", "Events made.", ("event_type", "kind"), self._tally.events)
         yield _counted("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._tally.deliveries)
@@ -201,8 +217,34 @@ class _Stored(Collector):
         yield _family(
             "trackbridge_oldest_delivery_seconds", "Age of the oldest pending delivery.", ("destination",), oldest
         )
-        paused = [((standing.destination,), float(standing.paused is not None)) for standing in self._standings]
+        paused = [((standing.destination,), float(standing.paused is not None)) for standing in self._stored.standings]
         yield _family("trackbridge_destination_paused", "1 while nothing is sent.", ("destination",), paused)
+        yield from self._overdue()
+        yield from self._loops()
+
+    def _overdue(self) -> Iterator[Metric]:
+        overdue = self._stored.overdue
+        meaning = "due and unclaimed for over five minutes, counted to 100000"
+        yield _family(
+            "trackbridge_overdue_webhooks", f"Webhooks {meaning}.", (), [((), float(overdue.webhooks))]
+        )  # fmt: skip
+        names = {name for name, _ in self._tally.deliveries} | {one.destination for one in self._stored.standings}
+        counts = [((name,), float(overdue.deliveries.get(name, 0))) for name in sorted(names)]
+        yield _family(
+            "trackbridge_overdue_deliveries",
+            f"Deliveries {meaning}; none of a paused destination.",
+            ("destination",),
+            counts,
+        )
+
+    def _loops(self) -> Iterator[Metric]:
+        loops = self._stored.loops
+        up = [((name,), float(name not in self._stored.stalled)) for name in loops]
+        yield _family("trackbridge_loop_up", "1 while the loop's rounds succeed.", ("loop",), up)
+        silent = [((name,), seconds) for name, seconds in loops.items() if seconds is not None]
+        yield _family(
+            "trackbridge_loop_seconds_since_success", "Since a round of the loop last succeeded.", ("loop",), silent
+        )
 
     def _age(self, at: datetime | None) -> float:
         return max(0.0, (self._now - at).total_seconds()) if at else 0.0

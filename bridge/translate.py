@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bridge import log
 from bridge.errors import StoreUnavailable
+from bridge.heartbeat import Heartbeat
 from bridge.model import (
     Accepted,
     Event,
@@ -50,7 +51,7 @@ class Watching(Protocol):
 
 
 class Translator:
-    """The loop. `run` goes on until `stop`; `alive_at` is when it last went round.
+    """The loop. `run` goes on until `stop`; `heartbeat` says when a round last succeeded.
 
     `late` is called when what it finds came a while ago, or more was replayed than a pass takes. One that `helps` goes on only while that is so: of what
     another keeps up with, two make passes half as large, and these cost more.
@@ -82,7 +83,7 @@ class Translator:
         self._wake = asyncio.Event()
         self._seldom = log.Seldom()
         self._stopping = False
-        self.alive_at = clock()
+        self.heartbeat = Heartbeat()
 
     def wake(self) -> None:
         """There is something to translate."""
@@ -96,16 +97,18 @@ class Translator:
     async def run(self) -> None:
         """Go round until stopped; nothing that goes wrong ends the loop."""
         while not self._stopping:
-            self.alive_at = self._clock()
             self._wake.clear()
+            busy = 0
             try:
                 busy = await self.once()
             except StoreUnavailable as error:
                 self._seldom.trouble("translate.waits", now=self._clock(), why=str(error))
-                busy = 0
+                self.heartbeat.failed()
             except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; what it had comes again
                 self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
-                busy = 0
+                self.heartbeat.failed()
+            else:
+                self.heartbeat.succeeded()
             if not busy or (self._helps and not self._is_late):
                 await self._pause()
 

@@ -228,12 +228,18 @@ def test_health_readiness_and_metrics_are_answered(bridge: Serving, peer: Upstre
     post(f"{bridge.url}/webhooks/stripe", stripe(SESSION))
     until(peer.taken, what="the event")
     assert httpx.get(f"{bridge.url}/healthz", trust_env=False).json() == {"success": True}
-    assert httpx.get(f"{bridge.url}/readyz", trust_env=False).json() == {"success": True}
+    well = {"success": True, "state": "ready", "details": []}
+    assert httpx.get(f"{bridge.url}/readyz", trust_env=False).json() == well
 
     counted = {
         'trackbridge_deliveries{destination="track",state="delivered"} 1.0',
         'trackbridge_webhooks{source="stripe",state="translated"} 1.0',
         'trackbridge_webhook_requests_total{outcome="kept",source="stripe"} 1.0',
+        "trackbridge_overdue_webhooks 0.0",
+        'trackbridge_overdue_deliveries{destination="track"} 0.0',
+        'trackbridge_loop_up{loop="translate"} 1.0',
+        'trackbridge_loop_up{loop="forward:track"} 1.0',
+        'trackbridge_loop_up{loop="purge"} 1.0',
     }
 
     def page() -> set[str]:

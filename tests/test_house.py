@@ -15,10 +15,10 @@ FLOORS: dict[str, int] = {
         (
             "__init__",
             "model errors shown jsontext ledger log",
-            "signature contract callers body turns",
+            "signature contract callers body turns heartbeat",
             "source destination store processes",
             "retry",
-            "receive track translate forward purge reload mapping destinations stores settings metrics",
+            "receive track translate forward purge reload mapping destinations stores settings metrics readiness",
             "openapi health",
             "app",
             "cli",

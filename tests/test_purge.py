@@ -15,7 +15,7 @@ import pytest
 from peers import listed, serving, typed, until, upstream
 
 from bridge.errors import SettingsError, StoreUnavailable
-from bridge.purge import STEP, Purger
+from bridge.purge import AGAIN, EVERY, STEP, Purger
 from bridge.settings import keeping, load
 from bridge.store import KEEPING, Keeping, Store, Swept
 
@@ -65,6 +65,24 @@ def test_trouble_ends_a_sweep_and_not_the_loop(trouble: Exception) -> None:
         loop.stop()
         await running
         assert store.asked == [None, "a", None]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("the disk is full"), RuntimeError("a fault")])
+def test_a_sweep_that_fails_is_no_heartbeat_and_the_next_one_follows_sooner(trouble: Exception) -> None:
+    async def story() -> None:
+        store = Sweeping(trouble)
+        loop = purger(store)
+        running = asyncio.create_task(loop.run())
+        await store.done.wait()
+        await asyncio.sleep(0)
+        assert loop.heartbeat.succeeded_at is None
+        loop.stop()
+        await running
+        again = Sweeping(Swept(1, None))
+        assert await purger(again).once() == 1
+        assert AGAIN < EVERY
 
     asyncio.run(story())
 

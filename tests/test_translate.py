@@ -118,11 +118,48 @@ def test_the_loop_wakes_for_what_is_kept_and_stops_when_told(tmp_path: Path) -> 
             await seen.wait()
             translator.stop()
             await running
-        alive = datetime.now(UTC) - translator.alive_at < timedelta(seconds=10)
+        succeeded = translator.heartbeat.succeeded_at is not None
         await store.close()
-        return "alive" if alive else "hung"
+        return "alive" if succeeded else "hung"
 
     assert asyncio.run(story()) == "alive"
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("the disk is full"), RuntimeError("a fault")])
+def test_a_round_that_fails_is_no_heartbeat_and_an_idle_one_that_looked_is(tmp_path: Path, trouble: Exception) -> None:
+    async def story() -> None:
+        looked = asyncio.Queue[int]()
+        script: list[Exception | None] = [trouble, trouble, None]
+
+        class Troubled(SqliteStore):
+            async def fresh(self, *, now: datetime, limit: int) -> Fresh:
+                looked.put_nowait(len(script))
+                if script and (error := script.pop(0)):
+                    raise error
+                return await super().fresh(now=now, limit=limit)
+
+        store = Troubled(str(tmp_path / "a.db"))
+        translator = Translator(
+            store=store,
+            sources=dict,
+            route=lambda _event, _to: (),
+            clock=lambda: datetime.now(UTC),
+            woke=lambda: None,
+            watching=cast("Any", SimpleNamespace()),
+        )
+        running = asyncio.ensure_future(translator.run())
+        beats: list[float | None] = []
+        for _ in range(5):
+            await looked.get()
+            beats.append(translator.heartbeat.succeeded_at)
+            translator.wake()
+        translator.stop()
+        await running
+        await store.close()
+        assert beats[:3] == [None, None, None]
+        assert None not in beats[3:]
+
+    asyncio.run(story())
 
 
 def helping(

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
 import uvloop
@@ -21,6 +21,7 @@ from bridge import log, mapping
 from bridge.app import Mill, Office, Outfit, translating
 from bridge.callers import Callers
 from bridge.cli.server import Server
+from bridge.heartbeat import Heartbeat, oldest_success
 from bridge.metrics import Metrics
 from bridge.processes.bells import Bells
 from bridge.processes.board import Board
@@ -43,8 +44,7 @@ leave cores idle, and fall behind a load that both could take.
 SHOWN_EVERY = 1.0
 """Seconds from one look of a process at what it has to show to the next."""
 WEBHOOK, EVENT = b"w", b"e"
-_LOOPS = ("translate", "forward")
-_NONE: Mapping[str, datetime] = {}
+_NONE: Mapping[str, Sequence[Heartbeat]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ async def _mill(shared: Shared, line: Line) -> None:
     store, metrics = shared.store(), Metrics()
     working = Mill(shared.outfit, store, metrics, late=shared.help.bell(WEBHOOK))
     shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
-    showing = Showing(shared.board, MILL, metrics, working.alive_at)
+    showing = Showing(shared.board, MILL, metrics, working.heartbeats)
     async with living(shared, showing, line, end=told.set) as ear:
         async with working.running():
             ear.ready()
@@ -105,7 +105,7 @@ async def _translator(shared: Shared, line: Line) -> None:
     store, metrics = shared.store(), Metrics()
     working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT), helps=True)
     shared.help.listen({WEBHOOK: working.wake})
-    showing = Showing(shared.board, TRANSLATOR, metrics, lambda: {"translate": working.alive_at})
+    showing = Showing(shared.board, TRANSLATOR, metrics, lambda: {"help_translate": [working.heartbeat]})
     async with living(shared, showing, line, end=working.stop) as ear:
         ear.ready()
         await working.run()
@@ -144,6 +144,7 @@ async def _worker(shared: Shared, name: str, line: Line) -> None:
         others=showing.others,
         callers=shared.callers,
         lifespan=lifespan,
+        stopping=lambda: server.should_exit,
     )
     server = Server(office.http, shared.shares.of(name))
     async with living(shared, showing, line, end=server.stop) as ear:
@@ -163,7 +164,7 @@ async def living(shared: Shared, showing: Showing, line: Line, *, end: Callable[
     reloader = Reloader(shared.load, lambda found: shared.outfit.take(*found, tell=False), done=ear.followed)
     showing.show()
     ear.listen(reloader.ask)
-    tasks = [asyncio.create_task(reloader.run()), asyncio.create_task(showing.run())]
+    tasks = [asyncio.create_task(one) for one in (reloader.run(), showing.run())]
     try:
         yield ear
     finally:
@@ -181,13 +182,15 @@ class Showing:
         board: Board,
         name: str,
         metrics: Metrics,
-        alive_at: Callable[[], Mapping[str, datetime]] = lambda: _NONE,
+        heartbeats: Callable[[], Mapping[str, Sequence[Heartbeat]]] = lambda: _NONE,
     ) -> None:
         self.name = name
         self._board = board
         self._metrics = metrics
-        self._alive_at = alive_at
+        self._heartbeats = heartbeats
+        self._began = time.monotonic()
         self._shown = board.pages[name].read()
+        self._before = _read(self._shown)[0]
         self._fits = True
         metrics.add(_read(self._shown)[1])
 
@@ -198,9 +201,12 @@ class Showing:
             self.show()
 
     def show(self) -> None:
-        """Show what has changed."""
-        alive_at = {name: moment.timestamp() for name, moment in self._alive_at().items()}
-        now = msgspec.msgpack.encode((alive_at, self._metrics.shown()))
+        """Show what has changed. A loop that has not succeeded since the start last did so before it, if ever."""
+        succeeded_at = {
+            name: oldest_success(each, otherwise=self._before.get(name, self._began))
+            for name, each in self._heartbeats().items()
+        }
+        now = msgspec.msgpack.encode((succeeded_at, self._metrics.shown()))
         if now == self._shown:
             return
         self._shown = now
@@ -214,18 +220,14 @@ class Showing:
         return [_read(page.read())[1] for name, page in self._board.pages.items() if name != self.name]
 
 
-def loops(board: Board) -> dict[str, datetime | None]:
-    """When each loop last went round, the mill's or a translator's; None for each while there is no mill.
-
-    What a translator that hangs is at, the mill takes from it: nothing stands still then.
-    """
-    shown = [
-        _read(board.pages[name].read())[0] for name in board.pages if name in {MILL, TRANSLATOR} and board.up(name)
-    ]
-    if not board.up(MILL):
-        return dict.fromkeys(_LOOPS)
-    rounds = {name: [one[name] for one in shown if name in one] for name in _LOOPS}
-    return {name: datetime.fromtimestamp(max(moments), UTC) if moments else None for name, moments in rounds.items()}
+def loops(board: Board) -> dict[str, float | None]:
+    """When each loop last succeeded, by the monotonic clock; None for each loop of a process that does not run now."""
+    found: dict[str, float | None] = {}
+    for process in (MILL, TRANSLATOR):
+        if process in board.pages:
+            shown = _read(board.pages[process].read())[0]
+            found |= shown if board.up(process) else dict.fromkeys(shown or [process])
+    return found
 
 
 def _read(shown: bytes) -> tuple[dict[str, float], bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from bridge import log
 from bridge.destination import Destination
 from bridge.forward.lane import Lane, Watching, World
 from bridge.forward.post import Send, posting
+from bridge.heartbeat import Heartbeat, Ticks
 from bridge.retry import Policy
 from bridge.store import Store
 
@@ -36,18 +38,19 @@ class Forwarder:
         destinations: Sequence[Destination],
         clock: Callable[[], datetime],
         watching: Watching,
+        ticks: Ticks = time.monotonic,
         send: Send | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         luck: Callable[[], float] = random.random,
         policy: Policy = _POLICY,
         idle: timedelta = IDLE,
     ) -> None:
-        self._clock = clock
         self._policy = policy
         self._send = send
         world = World(
             store=store,
             clock=clock,
+            ticks=ticks,
             sleep=sleep,
             luck=luck,
             watching=watching,
@@ -63,10 +66,12 @@ class Forwarder:
         ]
         self._tasks: list[asyncio.Task[None]] = []
 
-    @property
-    def alive_at(self) -> datetime:
-        """When the lane that went round the longest ago did so."""
-        return min((lane.alive_at for lane in self._lanes), default=self._clock())
+    def heartbeats(self) -> dict[str, list[Heartbeat]]:
+        """Those of each destination's lanes, by its name."""
+        return {
+            name: [lane.heartbeat for lane in self._lanes if lane.destination == name]
+            for name in dict.fromkeys(lane.destination for lane in self._lanes)
+        }
 
     def wake(self) -> None:
         """There may be something to deliver."""

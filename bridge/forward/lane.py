@@ -17,6 +17,7 @@ from bridge import log
 from bridge.destination import Destination
 from bridge.errors import StoreUnavailable
 from bridge.forward.post import Send
+from bridge.heartbeat import Heartbeat, Ticks
 from bridge.model import (
     Attempt,
     Delivered,
@@ -64,6 +65,7 @@ class World:
 
     store: Store
     clock: Callable[[], datetime]
+    ticks: Ticks
     sleep: Callable[[float], Awaitable[None]]
     luck: Callable[[], float]
     watching: Watching
@@ -76,6 +78,7 @@ class Lane:
     """One request at a time to one destination. `turn` is shared by its lanes: they record one after another."""
 
     def __init__(self, destination: Destination, world: World, turn: asyncio.Lock) -> None:
+        self.destination = destination.name
         self._destination = destination
         self._world = world
         self._turn = turn
@@ -83,7 +86,7 @@ class Lane:
         self._stopping = False
         self._not_before = world.clock()
         self._requests = 0
-        self.alive_at = world.clock()
+        self.heartbeat = Heartbeat(world.ticks)
 
     def wake(self) -> None:
         """There may be something to deliver."""
@@ -97,7 +100,6 @@ class Lane:
     async def run(self, send: Send) -> None:
         """Go round until stopped."""
         while not self._stopping:
-            self.alive_at = self._world.clock()
             try:
                 await self._round(send)
             except StoreUnavailable as error:
@@ -105,12 +107,14 @@ class Lane:
                 await self._slept(self._world.idle)
             except Exception as error:  # noqa: BLE001  a fault of ours must not end the lane; the lease brings it back
                 self._fault(error)
+                self.heartbeat.failed()
                 await self._slept(self._world.idle)
 
     async def _round(self, send: Send) -> None:
         held = self._not_before - self._world.clock()
         if timedelta() < held <= MOST_HOLD:  # beyond, the clock was set back
             await self._slept(min(held, self._world.idle))
+            self.heartbeat.waited()
             return
         self._wake.clear()
         if self._stopping:
@@ -120,6 +124,7 @@ class Lane:
             await self._rest()
         else:
             await self._attempt(claimed, send)
+        self.heartbeat.succeeded()
 
     async def _claimed(self) -> Claimed | None:
         destination, now = self._destination, self._world.clock()
@@ -179,7 +184,6 @@ class Lane:
                     return await self._decided(claimed, sent, outcome, attempt, now, luck)
                 except StoreUnavailable as error:
                     self._away(error)
-                    self.alive_at = self._world.clock()
                     await self._slept(self._world.idle)
 
     async def _decided(  # noqa: PLR0913, PLR0917  all that one attempt is
@@ -230,6 +234,7 @@ class Lane:
     # -- telling
 
     def _away(self, error: StoreUnavailable) -> None:
+        self.heartbeat.failed()
         self._world.seldom.trouble(
             "forward.waits", now=self._world.clock(), destination=self._destination.name, why=str(error)
         )

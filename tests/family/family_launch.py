@@ -11,7 +11,7 @@ import sys
 from datetime import timedelta
 from typing import NoReturn
 
-from bridge import cli, health
+from bridge import cli, readiness
 from bridge.cli import lives
 from bridge.errors import StoreUnavailable
 from bridge.processes import parent
@@ -19,7 +19,7 @@ from bridge.processes import parent
 
 def main() -> int:
     """Serve."""
-    health.STALLED = timedelta(seconds=float(os.environ.get("FAMILY_STALLED", "30")))
+    readiness.STALLED = timedelta(seconds=float(os.environ.get("FAMILY_STALLED", "30")))
     parent.FAREWELL = float(os.environ.get("FAMILY_FAREWELL", "45"))
     why = os.environ.get("FAMILY_BROKEN")
     if why:

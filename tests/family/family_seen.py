@@ -94,4 +94,5 @@ def counted(bridge: Serving, sample: str) -> float:
 
 
 def ready(bridge: Serving) -> None:
-    until(lambda: get(bridge, "/readyz").status_code == 200, what="a bridge that is ready")
+    """Wait until all goes as it should."""
+    until(lambda: get(bridge, "/readyz").json()["state"] == "ready", what="a bridge that is ready")

@@ -154,6 +154,7 @@ def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a
         store=store,
         destinations=[destination or track()],
         clock=time.clock,
+        ticks=lambda: time.now.timestamp(),  # noqa: PLW0108  the instant of the call, not of this line
         watching=seen or Seen(),
         send=send,
         sleep=time.sleep,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -26,7 +27,8 @@ from forwarding import (
 
 from bridge.destinations.track import Track
 from bridge.errors import StoreUnavailable
-from bridge.model import Attempt, Outcome, Outgoing, Response, Settled
+from bridge.model import Attempt, Delivery, Outcome, Outgoing, Response, Settled
+from bridge.retry import Policy
 from bridge.store import Claimed, Pacing, Standing
 from bridge.stores.sqlite import SqliteStore
 
@@ -115,6 +117,55 @@ def test_a_fault_of_ours_is_logged_by_type_and_place_and_the_lane_goes_on(
     [fault] = [record.getMessage() for record in caplog.records if "forward.fault" in record.getMessage()]
     assert "error=KeyError place=claim_deliveries:" in fault
     assert "example.com" not in caplog.text
+
+
+@pytest.mark.parametrize("trouble", ["away", "broken", "forgetful"])
+def test_a_lane_whose_every_round_fails_gives_no_heartbeat_until_one_succeeds(tmp_path: Path, trouble: str) -> None:
+    async def test() -> None:
+        time = Time(lasts=HOUR)
+        store = Troubled(str(tmp_path / "x.db"))
+        setattr(store, trouble, 1_000_000)
+        await store.accept(events([1]), now=time.now)
+        failing = forwarder(store, time, Upstream(time).send, idle=SECOND)
+        running = asyncio.create_task(failing.run())
+        await time.over.wait()
+        [beat] = failing.heartbeats()["mine"]
+        assert beat.succeeded_at is None
+        assert beat.ended_at >= (time.now - 2 * SECOND).timestamp(), "it goes on trying"
+        setattr(store, trouble, 0)
+        time.go_on(until=time.now + HOUR)
+        await time.over.wait()
+        [after] = failing.heartbeats()["mine"]
+        assert after.succeeded_at is not None
+        await failing.stop(10 * SECOND)
+        await running
+        await store.close()
+
+    run(test)
+
+
+def test_a_round_that_waits_for_its_rate_is_no_heartbeat_after_one_that_failed(tmp_path: Path) -> None:
+    class Odd(Track):
+        """A real one that cannot make a request."""
+
+        def requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
+            raise ZeroDivisionError
+
+    async def test() -> None:
+        time = Time(lasts=HOUR)
+        async with opened(tmp_path) as store:
+            await store.accept(events([1]), now=time.now)
+            odd = Odd("mine", "https://example.com", KEY, rate=1)
+            policy = Policy(timeout=SECOND, lease=2 * SECOND)
+            failing = forwarder(store, time, Upstream(time).send, destination=odd, idle=SECOND, policy=policy)
+            running = asyncio.create_task(failing.run())
+            await time.over.wait()
+            [beat] = failing.heartbeats()["mine"]
+            assert beat.succeeded_at is None
+            await failing.stop(10 * SECOND)
+            await running
+
+    run(test)
 
 
 def test_a_sender_or_a_destination_that_raises_costs_an_attempt_and_not_the_event(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""When a loop last ended a round, and when it last ended one that succeeded.
+
+A round that found nothing to do has succeeded; a round that failed has not, however quickly the next one follows. Times
+are seconds of the monotonic clock, which all processes of a machine share. Not concerned with who reads them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+Ticks = Callable[[], float]
+
+
+class Heartbeat:
+    """The rounds of one loop: `succeeded_at` is None until one has succeeded; `ended_at` starts as the time of creation."""
+
+    def __init__(self, ticks: Ticks = time.monotonic) -> None:
+        self._ticks = ticks
+        self._is_failing = False
+        self.succeeded_at: float | None = None
+        self.ended_at = ticks()
+
+    def succeeded(self) -> None:
+        """A round did what it had to do."""
+        self._is_failing = False
+        self.succeeded_at = self.ended_at = self._ticks()
+
+    def failed(self) -> None:
+        """A round did not."""
+        self._is_failing = True
+        self.ended_at = self._ticks()
+
+    def waited(self) -> None:
+        """A round only waited: it says what the round before it said."""
+        if self._is_failing:
+            self.failed()
+        else:
+            self.succeeded()
+
+
+def oldest_success(each: Iterable[Heartbeat], *, otherwise: float) -> float:
+    """When the one of several that succeeded the longest ago did so; `otherwise` stands for one that has not yet."""
+    return min(otherwise if one.succeeded_at is None else one.succeeded_at for one in each)
