@@ -18,7 +18,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from bridge import log, mapping
-from bridge.app import Mill, Office, Outfit, translating
+from bridge.app import RESTS, Mill, Office, Outfit, translating
 from bridge.callers import Callers
 from bridge.cli.server import Server
 from bridge.heartbeat import Heartbeat, oldest_success
@@ -42,7 +42,12 @@ That is the system's to see to: it gives the mill what the workers leave, where 
 leave cores idle, and fall behind a load that both could take.
 """
 SHOWN_EVERY = 1.0
-"""Seconds from one look of a process at what it has to show to the next."""
+"""Seconds from one look of a process at what it has to show to the next, and from one heartbeat to the next."""
+LOOP_SILENCE = 600.0
+"""Seconds without the end of a round, beyond its usual rest, after which a loop hangs and its process gives no heartbeat.
+
+Long, because a slow disk may hold up a round, and what was sent and not recorded would be sent twice after a kill.
+"""
 WEBHOOK, EVENT = b"w", b"e"
 _NONE: Mapping[str, Sequence[Heartbeat]] = {}
 
@@ -164,7 +169,7 @@ async def living(shared: Shared, showing: Showing, line: Line, *, end: Callable[
     reloader = Reloader(shared.load, lambda found: shared.outfit.take(*found, tell=False), done=ear.followed)
     showing.show()
     ear.listen(reloader.ask)
-    tasks = [asyncio.create_task(one) for one in (reloader.run(), showing.run())]
+    tasks = [asyncio.create_task(one) for one in (reloader.run(), showing.run(), showing.beat(ear.hangs))]
     try:
         yield ear
     finally:
@@ -199,6 +204,23 @@ class Showing:
         while True:
             await asyncio.sleep(SHOWN_EVERY)
             self.show()
+
+    async def beat(self, hangs: Callable[[str], None]) -> None:
+        """Give a heartbeat each second, until cancelled; while a loop hangs give none, and say which it is."""
+        while True:
+            if (loop := self._hung_loop()) is None:
+                self._board.beat(self.name)
+            else:
+                hangs(f"its loop {loop} ended no round for {LOOP_SILENCE:.0f} s")
+            await asyncio.sleep(SHOWN_EVERY)
+
+    def _hung_loop(self) -> str | None:
+        """One whose lanes, all of them, have ended no round for too long."""
+        now = time.monotonic()
+        for name, each in self._heartbeats().items():
+            if now - max(one.ended_at for one in each) > LOOP_SILENCE + RESTS.get(name, 0.0):
+                return name
+        return None
 
     def show(self) -> None:
         """Show what has changed. A loop that has not succeeded since the start last did so before it, if ever."""

@@ -26,6 +26,7 @@ from bridge.processes.holds import Holds
 from bridge.processes.pace import Paces
 from bridge.processes.parent import Care, Child, Parent
 from bridge.processes.shares import Shares
+from bridge.processes.watchdog import SILENCE, Watchdog
 from bridge.reload import EVERY, Watch, reload
 from bridge.settings import Settings, mappings_folder, secret_name
 from bridge.stores import open_store
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         reload=partial(_reloaded, outfit, options.config),
         changed=watch.changed if watch else None,
         every=EVERY,
+        watchdog=Watchdog(shared.board.beats, silence=SILENCE),
     )
     family = [Child(name, partial(life, shared)) for name, life in millers.items()]
     family += [Child(name, partial(worker, shared, name)) for name in workers]

@@ -13,6 +13,7 @@ from zlib import crc32
 
 _HEAD = Struct("<QII")
 """Of half a page: a number that grows with each writing, the content's size, a checksum of number and content."""
+_BEAT = Struct("=Q")
 _HALF = 1 << 20
 """Bytes; memory that nobody has written to costs nothing."""
 
@@ -51,10 +52,11 @@ class Page:
 
 
 class Board:
-    """A page for each name, and whether the process of that name is up, which its parent writes."""
+    """A page for each name, its process's heartbeat, and whether that process is up, which its parent writes."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        first = mmap.PAGESIZE * (1 + len(names) // mmap.PAGESIZE)
+        self._beats = _BEAT.size * len(names)
+        first = mmap.PAGESIZE * (1 + 2 * self._beats // mmap.PAGESIZE)
         self._memory = mmap.mmap(-1, first + 2 * _HALF * len(names))
         self._place = {name: place for place, name in enumerate(names)}
         self.pages = {name: Page(self._memory, first + 2 * _HALF * place) for name, place in self._place.items()}
@@ -66,6 +68,18 @@ class Board:
     def up(self, name: str) -> bool:
         """Whether it does."""
         return bool(self._memory[self._place[name]])
+
+    def beat(self, name: str) -> None:
+        """The process of that name goes on; it says so itself."""
+        _BEAT.pack_into(self._memory, self._beat_at(name), self.beats(name) + 1)
+
+    def beats(self, name: str) -> int:
+        """How often it has said so."""
+        count: int = _BEAT.unpack_from(self._memory, self._beat_at(name))[0]
+        return count
+
+    def _beat_at(self, name: str) -> int:
+        return self._beats + _BEAT.size * self._place[name]
 
 
 def _sum(number: int, content: bytes) -> int:

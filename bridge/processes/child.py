@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from bridge import log
 from bridge.processes.line import Line
-from bridge.processes.parent import FOLLOW, READY, REFUSED, TAKEN
+from bridge.processes.parent import FOLLOW, HANGS, READY, REFUSED, TAKEN
 
 
 class Ear:
@@ -36,6 +36,10 @@ class Ear:
     def followed(self, number: int, taken: bool) -> None:  # noqa: FBT001  what is said
         """Say what the reload of that number came to."""
         self._line.say(f"{TAKEN if taken else REFUSED} {number}")
+
+    def hangs(self, why: str) -> None:
+        """Say why this process gives no heartbeat, though it could."""
+        self._line.say(f"{HANGS} {why}")
 
     def _heard(self, follow: Callable[[int], None]) -> None:
         sentences, there = self._line.heard()

@@ -18,6 +18,7 @@ from typing import NoReturn
 from bridge import log
 from bridge.errors import BridgeError
 from bridge.processes.line import Line, line
+from bridge.processes.watchdog import Watchdog
 
 PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before one that died is started again, by how often it died; then always the last."""
@@ -25,8 +26,8 @@ STEADY = 60.0
 """Seconds of life after which earlier deaths no longer count."""
 FAREWELL = 45.0
 """Seconds after which whoever was told to end, and has not, is killed: longer than any grace of theirs."""
-READY, TAKEN, REFUSED, FAILED = "ready", "taken", "refused", "failed"
-"""What a child says: it answers or works; it follows that reload, or does not; why it cannot start."""
+READY, TAKEN, REFUSED, FAILED, HANGS = "ready", "taken", "refused", "failed", "hangs"
+"""What a child says: it answers or works; it follows that reload, or does not; why it cannot start; which loop hangs."""
 FOLLOW = "follow"
 """What the parent says: do the reload of that number."""
 STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -46,6 +47,7 @@ class Child:
     deaths: int = 0
     was_ready: bool = False
     why: str = ""
+    hangs: str = ""
     reload: int = 0
     refused: bool = False
 
@@ -56,7 +58,8 @@ class Care:
 
     `ready` is called once all are ready for the first time, `mark` when one is up or no longer, `ending` before they are
     told to end; `reload` says whether there is something new that the children may follow, and tells itself why not;
-    `changed`, where given, is asked every `every` seconds whether to reload.
+    `changed`, where given, is asked every `every` seconds whether to reload. Whoever hangs by the `watchdog`, where there
+    is one, is killed, and so started again.
     """
 
     ready: Callable[[], None]
@@ -65,6 +68,7 @@ class Care:
     reload: Callable[[], bool]
     changed: Callable[[], bool] | None = None
     every: float = 0.5
+    watchdog: Watchdog | None = None
 
 
 class Parent:
@@ -93,6 +97,7 @@ class Parent:
                     self._stop()
                 for child in self._children:
                     self._listen(child)
+                self._kill_hung()
                 self._bury()
                 if signal.SIGHUP in numbers or (self._care.changed is not None and self._care.changed()):
                     self._reload_all()
@@ -106,6 +111,7 @@ class Parent:
 
     def _fork(self, child: Child) -> None:
         child.again_at, child.why, child.reload, child.refused = None, "", self._reload, False
+        child.hangs = ""
         child.began = time.monotonic()
         ours, theirs = line()
         for stream in (sys.stdout, sys.stderr):
@@ -147,6 +153,17 @@ class Parent:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(status)
+
+    def _kill_hung(self) -> None:
+        """End who hangs; its end is then told, and it is started again, as any other's."""
+        watchdog = self._care.watchdog
+        if watchdog is None or self._stop_by is not None:
+            return
+        for child in self._children:
+            if child.pid and watchdog.hangs(child.name, child.pid):
+                reason = child.hangs or f"it gave no heartbeat for {watchdog.silence:.0f} s"
+                child.why = f"{reason}, so it was killed"
+                os.kill(child.pid, signal.SIGKILL)
 
     def _bury(self) -> None:
         for child in self._children:
@@ -204,12 +221,19 @@ class Parent:
         moments = [child.again_at for child in self._children if child.again_at is not None]
         if self._stop_by is not None:
             moments = [self._stop_by]
-        elif self._care.changed is not None:
-            moments.append(time.monotonic() + self._care.every)
+        else:
+            moments += [time.monotonic() + seconds for seconds in self._looks()]
         seconds = min(moments) - time.monotonic() if moments else None
         poll.poll(None if seconds is None else max(0.0, seconds * 1000) + 1)
         if self._stop_by is not None and time.monotonic() >= self._stop_by:
             self._end_it()
+
+    def _looks(self) -> Iterator[float]:
+        """The seconds after which there is something to look at."""
+        if self._care.changed is not None:
+            yield self._care.every
+        if self._care.watchdog is not None:
+            yield self._care.watchdog.every
 
     def _end_it(self) -> None:
         for child in self._children:
@@ -230,6 +254,8 @@ class Parent:
                 self._care.mark(child, True)  # noqa: FBT003  two words say it all
             elif word == FAILED:
                 child.why = rest
+            elif word == HANGS:
+                child.hangs = rest
             elif word in {TAKEN, REFUSED}:
                 child.reload, child.refused = int(rest), word == REFUSED
         if not there:  # it is ending; its end is told by a signal

@@ -1,0 +1,102 @@
+"""Which process hangs: it has given no heartbeat for long, although nothing but itself kept it from one.
+
+Silence counts only while this process is awake, so that nobody is killed after a laptop or a virtual machine was
+suspended. It does not count while a process waits for a processor or for the disk: one that starves on a loaded machine
+would starve again after a restart. One that was stopped, waits for a lock that never comes or goes round in Python does
+neither. Not concerned with what becomes of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+SILENCE = 30.0
+"""Seconds of silence after which a process hangs; a healthy one gives a heartbeat each second."""
+STARTING = 10
+"""As many times as long may pass before the first heartbeat: opening a store after a crash reads its log."""
+UNKNOWN = 10
+"""As many times as long where the system does not say what a process waits for."""
+CHECKS = 6
+"""In each period of silence."""
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What a process waits for: seconds that its threads have waited for a processor, and whether one waits for a disk."""
+
+    for_processor: float
+    for_disk: bool
+
+
+def waits(pid: int) -> Waits | None:
+    """What Linux says of a process and its threads; None where nothing is said.
+
+    Run-queue delay: https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
+    """
+    delay, slices, for_disk = 0, 0, False
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError, ValueError, IndexError):  # that thread has ended
+                _, waited, count = map(int, (task / "schedstat").read_text().split())
+                delay, slices = delay + waited, slices + count
+                for_disk |= (task / "stat").read_text().rpartition(")")[2].split()[0] == "D"
+    return Waits(delay / _NS, for_disk) if slices else None
+
+
+@dataclass(slots=True)
+class _Watched:
+    pid: int
+    beat: int
+    looked_at: float
+    waits: Waits | None = None
+    has_beaten: bool = False
+    silent_for: float = 0.0
+
+
+class Watchdog:
+    """`beat` gives a process's heartbeat by its name: a number that changes. Ask `hangs` every `every` seconds at least."""
+
+    def __init__(
+        self,
+        beat: Callable[[str], int],
+        *,
+        silence: float = SILENCE,
+        ticks: Callable[[], float] = time.monotonic,
+        waits: Callable[[int], Waits | None] = waits,
+    ) -> None:
+        self.silence = silence
+        self.every = silence / CHECKS
+        self._beat = beat
+        self._ticks = ticks
+        self._waits = waits
+        self._watched: dict[str, _Watched] = {}
+
+    def hangs(self, name: str, pid: int) -> bool:
+        """Whether the process has been silent for too long."""
+        now, beat = self._ticks(), self._beat(name)
+        one = self._watched.get(name)
+        if one is None or one.pid != pid:
+            self._watched[name] = _Watched(pid, beat, now)
+            return False
+        if beat != one.beat:
+            self._watched[name] = _Watched(pid, beat, now, has_beaten=True)
+            return False
+        passed = min(now - one.looked_at, self.every)  # where it was longer, this process was asleep itself
+        before, one.waits = one.waits, self._waits(pid)
+        one.silent_for += _own(passed, before, one.waits)
+        one.looked_at = now
+        return one.silent_for >= self.silence * (1 if one.has_beaten else STARTING)
+
+
+def _own(passed: float, before: Waits | None, after: Waits | None) -> float:
+    """How much of the time that passed a process has itself to answer for."""
+    if after is None:
+        return passed / UNKNOWN
+    if before is None or after.for_disk:
+        return 0.0
+    return max(0.0, passed - max(0.0, after.for_processor - before.for_processor))
