@@ -1,20 +1,23 @@
 """The command `trackbridge`: reads what was typed, runs one command, says what went wrong in one line.
 
 Each command is a file of its own, imported only when it is asked for, so that `--help` is quick. Exit status: 0 as
-asked, 1 when it could not be done, 2 when it was typed wrong.
+asked, 1 when it could not be done, 2 when it was typed wrong, 70 after a fault of trackbridge itself, 130 after Ctrl-C.
+A fault is told in one line; with BRIDGE_DEBUG=1 its traceback follows, which may show what a webhook held.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
 
 from bridge import __version__
-from bridge.cli import which
+from bridge.cli import streams, which
 from bridge.errors import BridgeError
 
 MOST_WORKERS = 64
@@ -24,20 +27,54 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status."""
+    """Run one command; its exit status. Raises SystemExit for what was typed wrong, and nothing else."""
+    streams.prepare()
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BridgeError as error:
+        return _failed(str(error))
+    except KeyboardInterrupt:
+        streams.drop_output()
+        return 130
+    except OSError as error:
+        return _broken(error)
+    except Exception as error:  # noqa: BLE001  no traceback reaches a user
+        return _fault(error)
+    finally:
+        streams.finish_errors()
+
+
+def _run(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command: click, rich, 5 MB, 50 ms
-    try:
-        command: Command = import_module(f"bridge.cli.{options.module}").run
-        return command(options)
-    except BridgeError as error:
-        print(f"trackbridge: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # or the interpreter complains of the same pipe at its exit
-        return 1
+    command: Command = import_module(f"bridge.cli.{options.module}").run
+    return command(options)
+
+
+def _failed(text: str) -> int:
+    streams.say(f"trackbridge: {text}")
+    return 1
+
+
+def _broken(error: OSError) -> int:
+    """A reader that has gone needs no word; anything else that the system refuses is named."""
+    refusal = streams.output_error()
+    if refusal is not None:
+        streams.drop_output()
+        return 1 if isinstance(refusal, BrokenPipeError) else _failed(f"cannot write the output: {refusal.strerror}")
+    if error.filename is None:
+        return _fault(error)
+    return _failed(f"{error.filename!s}: {error.strerror}")
+
+
+def _fault(error: Exception) -> int:
+    streams.say(f"trackbridge: a fault of trackbridge itself ({type(error).__name__}); report it")
+    if os.environ.get("BRIDGE_DEBUG") == "1":
+        streams.say("".join(traceback.format_exception(error)))
+    return 70
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from pathlib import Path
 from bridge import log
 from bridge.app import Outfit, configure
 from bridge.callers import Callers
+from bridge.cli import streams
 from bridge.cli.lives import MILL, TRANSLATOR, Shared, mill, translator, worker
 from bridge.cli.server import address, bind
 from bridge.mapping.files import mapping_files
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         load=partial(configure, os.environ, options.config, tell=False),
     )
     care = Care(
-        ready=lambda: print(greeting(outfit, address(listening), workers=len(workers)), flush=True),
+        ready=lambda: _greet(greeting(outfit, address(listening), workers=len(workers))),
         mark=lambda child, up: shared.board.mark(child.name, up=up),
         ending=listening.close,
         reload=partial(_reloaded, outfit, options.config),
@@ -77,6 +78,14 @@ def run(options: argparse.Namespace) -> int:
     family += [Child(name, partial(worker, shared, name)) for name in workers]
     _settle_down()
     return 0 if Parent(family, care).run() else 1
+
+
+def _greet(text: str) -> None:
+    """Print it; who cannot read it is served all the same."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        streams.drop_output()
 
 
 def _try_the_store(configured: Settings) -> None:

@@ -48,6 +48,7 @@ class Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Keep the answers' Date until told to stop: uvicorn's own looks ten times a second whether it was."""
+        self.should_exit |= self._stopping.is_set()
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _TICK)
@@ -58,8 +59,11 @@ class Server(uvicorn.Server):
         yield
 
     def stop(self) -> None:
-        """Take nothing more from now on, answer what was taken, then end."""
-        self.should_exit = True
+        """Take nothing more from now on, answer what was taken, then end.
+
+        One that has not started yet starts first: uvicorn leaves its lifespan open where it is told to exit before.
+        """
+        self.should_exit = self.started
         self._stopping.set()
         for one in getattr(self, "servers", ()):
             one.close()

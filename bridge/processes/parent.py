@@ -115,7 +115,8 @@ class Parent:
         child.began = time.monotonic()
         ours, theirs = line()
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            with suppress(OSError, ValueError):  # a log that cannot be written must not end the parent
+                stream.flush()
         with _held():
             try:
                 child.pid = os.fork()

@@ -46,6 +46,8 @@ def prepare(path: str, *, steps: Sequence[Sequence[str]] = STEPS) -> None:
             _migrate(db, path, steps)
     except sqlite3.Error as error:
         raise trouble.told(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite's message quotes what is damaged, and Python cannot read that
+        raise trouble.odd(error, path) from error
     except OSError as error:
         raise _cannot_open(path, error) from None
 

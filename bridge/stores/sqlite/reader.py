@@ -20,6 +20,8 @@ from bridge.stores.sqlite.line import Line
 
 T = TypeVar("T")
 
+_ODD = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What reading a row comes to whose bytes the disk has changed."""
 READERS = 2
 """So that a long list does not hold up the forwarder's short questions."""
 
@@ -63,5 +65,7 @@ class Reader:
             if not trouble.passes(error):
                 line.drop()
             raise trouble.told(error, self._path) from error
+        except _ODD as error:
+            raise trouble.odd(error, self._path) from error
         finally:
             self._lines.put(line)

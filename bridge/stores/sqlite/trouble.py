@@ -53,6 +53,14 @@ def told(error: sqlite3.Error, path: str) -> StoreUnavailable:
     return StoreUnavailable(f"the store {path} {words}{f' ({name})' if name else ''}", retry_after=wait)
 
 
+def odd(error: Exception, path: str) -> StoreUnusable:
+    """A value that nobody here has written."""
+    return StoreUnusable(
+        f"the store {path} holds a value that cannot be read ({type(error).__name__}); check the disk and put a backup in "
+        "its place, or report it as a fault of trackbridge if the disk is sound"
+    )
+
+
 def crowded(callers: int) -> StoreUnavailable:
     """Too many wait already."""
     return StoreUnavailable(f"{callers} requests wait for the disk already", retry_after=_SHORTLY)
