@@ -27,6 +27,7 @@ from bridge.health import Health
 from bridge.heartbeat import Heartbeat, oldest_success
 from bridge.mapping.files import mapping_files
 from bridge.metrics import Metrics
+from bridge.metrics_key import MetricsKey
 from bridge.model import Event, Problem, Route
 from bridge.purge import AGAIN, EVERY, Purger
 from bridge.readiness import ReadinessCheck
@@ -215,7 +216,8 @@ class Office:
     """What answers: `http` is the application, up while its `lifespan` is.
 
     `kept` is called when webhooks were kept, `accepted` when events were; `others` is Health's, `loops` and `stopping`
-    are the ReadinessCheck's.
+    are the ReadinessCheck's. `admin` is the application of the admin listener; where there is one, `/metrics` is not
+    public.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -231,6 +233,8 @@ class Office:
         callers: track.Callers | None = None,
         others: Callable[[], Iterable[bytes]] = tuple,
         stopping: Callable[[], bool] = lambda: False,
+        metrics_key: MetricsKey | None = None,
+        has_admin: bool = False,
     ) -> None:
         receiver = Receiver(
             sources=lambda: outfit.sources,
@@ -250,9 +254,12 @@ class Office:
             watching=metrics,
         )
         check = ReadinessCheck(store=store, clock=clock, loops=loops, rests=RESTS, stopping=stopping)
-        health = Health(store, tuple(outfit.destinations), metrics, clock, check, others)
+        health = Health(store, tuple(outfit.destinations), metrics, clock, check, others, key=metrics_key)
+        public = health.public_routes() if has_admin else health.routes()
+        self.admin = Starlette(routes=health.admin_routes(), exception_handlers=track.EXCEPTION_HANDLERS)
+        self.admin.router.redirect_slashes = False
         self.http = Starlette(
-            routes=[*receiver.routes(), *tracking, *openapi.routes(), *health.routes()],
+            routes=[*receiver.routes(), *tracking, *openapi.routes(), *public],
             middleware=[Middleware(Straight, route) for route in receiver.routes()],
             exception_handlers=track.EXCEPTION_HANDLERS,
             lifespan=lifespan,
@@ -276,6 +283,7 @@ class Bridge:
             accepted=self._mill.forwarder.wake,
             loops=self._mill.succeeded_at,
             lifespan=self._lifespan,
+            metrics_key=configured.metrics_key,
         ).http
 
     @asynccontextmanager

@@ -81,7 +81,7 @@ class Callers:
         pace = pace or Window
         self._known: list[tuple[bytes, Caller]] = []
         for key in keys:
-            digest = _digest(key)
+            digest = read_digest(key.key, what=f"the API key `{key.name}`")
             for other, caller in self._known:
                 if other == digest:
                     raise SettingsError(f"the API keys `{caller.name}` and `{key.name}` are the same; take one out")
@@ -122,12 +122,16 @@ class Window:
         return 0.0
 
 
-def _digest(key: Key) -> bytes:
-    if not key.key.strip():
-        raise SettingsError(f"the API key `{key.name}` is blank; give it a value or take it out")
-    if not key.key.startswith(_DIGEST):
-        return hashlib.sha256(key.key.encode()).digest()
-    digits = key.key.removeprefix(_DIGEST)
+def read_digest(text: str, *, what: str) -> bytes:
+    """The SHA-256 of a key that was set as itself, or as `sha256:` and 64 hexadecimal digits.
+
+    Raises SettingsError that names `what` was set, without its value.
+    """
+    if not text.strip():
+        raise SettingsError(f"{what} is blank; give it a value or take it out")
+    if not text.startswith(_DIGEST):
+        return hashlib.sha256(text.encode()).digest()
+    digits = text.removeprefix(_DIGEST)
     if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
-        raise SettingsError(f"the API key `{key.name}` begins with sha256: but no 64 hexadecimal digits follow")
+        raise SettingsError(f"{what} begins with sha256: but no 64 hexadecimal digits follow")
     return bytes.fromhex(digits)

@@ -1,28 +1,40 @@
 """GET /healthz, /readyz and /metrics: does it live, is it ready, what happened.
 
-Not concerned with what makes a bridge ready, nor with where the loops run.
+`/metrics` and the details of `/readyz` are for whoever has the metrics key; on the admin listener, also for whoever asks
+from the machine itself. Not concerned with what makes a bridge ready, nor with where the loops run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge import jsontext
 from bridge.errors import StoreUnavailable
 from bridge.metrics import CONTENT_TYPE, Metrics, Stored
+from bridge.metrics_key import MetricsKey
 from bridge.readiness import ReadinessCheck
 from bridge.store import Store
+
+_KEYLESS = "this page needs the metrics key as a Bearer token; `trackbridge metrics` prints a scrape configuration"
+_PROXIED = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
+"""Headers that a proxy adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What answers. `others` gives what the other processes have shown of their counters."""
+    """What answers. `others` gives what the other processes have shown of their counters.
+
+    Without `key` nobody on the public port sees the metrics and the details.
+    """
 
     store: Store
     destinations: Sequence[str]
@@ -30,24 +42,42 @@ class Health:
     clock: Callable[[], datetime]
     check: ReadinessCheck
     others: Callable[[], Iterable[bytes]]
+    key: MetricsKey | None = None
 
     def routes(self) -> list[Route]:
-        """The three addresses."""
+        """The three addresses on one port for everybody: metrics and details need the key."""
+        return self._routes(self._has_key)
+
+    def public_routes(self) -> list[Route]:
+        """The addresses of a public port beside an admin listener: no metrics, no details."""
+        return [route for route in self._routes(_nobody) if route.path != "/metrics"]
+
+    def admin_routes(self) -> list[Route]:
+        """The three addresses on the admin listener: the machine itself needs no key."""
+        return self._routes(lambda request: is_local(request) or self._has_key(request))
+
+    def _routes(self, may_see: Callable[[HttpRequest], bool]) -> list[Route]:
         return [
             Route("/healthz", self._healthz),
-            Route("/readyz", self._readyz),
-            Route("/metrics", self._metrics),
+            Route("/readyz", partial(self._readyz, may_see)),
+            Route("/metrics", partial(self._metrics, may_see)),
         ]
 
-    async def _healthz(self, _request: Request) -> Response:
+    def _has_key(self, request: HttpRequest) -> bool:
+        return self.key is not None and self.key.matches(request.headers.get("authorization"))
+
+    async def _healthz(self, _request: HttpRequest) -> Response:
         return _json(200, {"success": True})
 
-    async def _readyz(self, _request: Request) -> Response:
+    async def _readyz(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
         found = await self.check.look()
-        status = 200 if found.ready else 503
-        return _json(status, {"success": found.ready, "state": found.state, "details": list(found.details)})
+        answer: dict[str, jsontext.Json] = {"success": found.ready, "state": found.state}
+        details = {"details": list(found.details)} if may_see(request) else {}
+        return _json(200 if found.ready else 503, answer | details)
 
-    async def _metrics(self, _request: Request) -> Response:
+    async def _metrics(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
+        if not may_see(request):
+            return _json(401, {"success": False, "error": _KEYLESS}, {"WWW-Authenticate": "Bearer"})
         try:
             stored = Stored(
                 tally=await self.store.tally(),
@@ -63,5 +93,34 @@ class Health:
         return Response(self.metrics.page(stored, others=self.others()), headers={"Content-Type": CONTENT_TYPE})
 
 
-def _json(status: int, document: jsontext.Json) -> Response:
-    return Response(jsontext.write(document), status, media_type="application/json")
+def is_local(request: HttpRequest) -> bool:
+    """Whether the machine itself asks: over the loopback interface, by a loopback name, through no proxy.
+
+    The name is looked at because a page from elsewhere can have its own name lead to 127.0.0.1 (DNS rebinding).
+    """
+    if request.client is None or any(name in request.headers for name in _PROXIED):
+        return False
+    return _is_loopback(request.client.host) and _is_loopback(_named(request.headers.get("host", "")))
+
+
+def _named(host: str) -> str:
+    """The name or address in a `Host` header; empty where it holds none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _nobody(_request: HttpRequest) -> bool:
+    return False
+
+
+def _json(status: int, document: jsontext.Json, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(jsontext.write(document), status, headers, media_type="application/json")

@@ -28,6 +28,9 @@ from bridge.stores import open_store
 
 PATIENCE = 60.0
 KEY = "upstream-key"
+METRICS_KEY = "a-made-up-metrics-key"
+"""What every tested bridge asks for on /metrics, unless a test sets another."""
+MAY_READ_METRICS = {"Authorization": f"Bearer {METRICS_KEY}"}
 
 
 def until(holds: Callable[[], Any], *, what: str, patience: float = PATIENCE) -> Any:
@@ -151,7 +154,7 @@ def command(*words: str) -> list[str]:
 
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"} or "COVERAGE" in name}
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[1])} | dict(settings)
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[1]), "BRIDGE_METRICS_KEY": METRICS_KEY} | dict(settings)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from peers import KEY, Serving, Upstream, listed, serving, trackbridge, until, upstream
+from peers import KEY, MAY_READ_METRICS, Serving, Upstream, listed, serving, trackbridge, until, upstream
 
 STRIPE_SECRET = "whsec_a_made_up_secret"
 SHOPIFY_SECRET = "a made-up secret"
@@ -229,7 +229,7 @@ def test_health_readiness_and_metrics_are_answered(bridge: Serving, peer: Upstre
     until(peer.taken, what="the event")
     assert httpx.get(f"{bridge.url}/healthz", trust_env=False).json() == {"success": True}
     well = {"success": True, "state": "ready", "details": []}
-    assert httpx.get(f"{bridge.url}/readyz", trust_env=False).json() == well
+    assert httpx.get(f"{bridge.url}/readyz", headers=MAY_READ_METRICS, trust_env=False).json() == well
 
     counted = {
         'trackbridge_deliveries{destination="track",state="delivered"} 1.0',
@@ -243,7 +243,7 @@ def test_health_readiness_and_metrics_are_answered(bridge: Serving, peer: Upstre
     }
 
     def page() -> set[str]:
-        return set(httpx.get(f"{bridge.url}/metrics", trust_env=False).text.splitlines())
+        return set(httpx.get(f"{bridge.url}/metrics", headers=MAY_READ_METRICS, trust_env=False).text.splitlines())
 
     until(lambda: counted <= page(), what="the delivery in the metrics")
 

@@ -16,7 +16,7 @@ FLOORS: dict[str, int] = {
             "__init__",
             "model errors shown jsontext ledger log",
             "signature contract callers body turns heartbeat",
-            "source destination store processes",
+            "source destination store processes metrics_key",
             "retry",
             "receive track translate forward purge reload mapping destinations stores settings metrics readiness",
             "openapi health",

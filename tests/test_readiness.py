@@ -12,12 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+from peers import MAY_READ_METRICS, METRICS_KEY
 from starlette.applications import Starlette
 
 from bridge import ledger, readiness
 from bridge.app import RESTS
 from bridge.health import Health
 from bridge.metrics import Metrics
+from bridge.metrics_key import read_setting
 from bridge.model import Event, Route, Routed, Webhook
 from bridge.readiness import STALLED, ReadinessCheck
 from bridge.store import OVERDUE, Bounds
@@ -44,11 +46,12 @@ def asked(
         stopping=lambda: stopping,
         patience=patience,
     )
-    health = Health(store, ("track",), Metrics(), lambda: datetime.now(UTC), check, tuple)
+    key = read_setting(METRICS_KEY)
+    health = Health(store, ("track",), Metrics(), lambda: datetime.now(UTC), check, tuple, key=key)
     http = httpx.ASGITransport(Starlette(routes=[*health.routes()]))
 
     async def get(path: str) -> httpx.Response:
-        async with httpx.AsyncClient(transport=http, base_url="http://bridge") as client:
+        async with httpx.AsyncClient(transport=http, base_url="http://bridge", headers=MAY_READ_METRICS) as client:
             return await client.get(path)
 
     return get

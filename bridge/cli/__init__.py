@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         _example,
         _list,
         _status,
+        _metrics,
         _show,
         _retry,
         _replay,
@@ -248,6 +249,15 @@ def _status(commands: Commands) -> None:
     parser = _command(commands, "status", "status", "show how everything stands; ends with 1 where a person is needed")
     parser.add_argument("--watch", action="store_true", help="keep it fresh, until Ctrl-C")
     _format(parser)
+
+
+def _metrics(commands: Commands) -> None:
+    parser = _command(commands, "metrics", "metrics", "print a Prometheus scrape configuration for /metrics")
+    parser.add_argument(
+        "--target",
+        metavar="HOST:PORT",
+        help="where Prometheus reaches the bridge (default: $BRIDGE_ADMIN, else 127.0.0.1:8000)",
+    )
 
 
 def _deliver(commands: Commands) -> None:

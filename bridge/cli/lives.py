@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from bridge.callers import Callers
 from bridge.cli.server import Server
 from bridge.heartbeat import Heartbeat, oldest_success
 from bridge.metrics import Metrics
+from bridge.metrics_key import MetricsKey
 from bridge.processes.bells import Bells
 from bridge.processes.board import Board
 from bridge.processes.child import Ear
@@ -58,6 +59,9 @@ class Shared:
 
     outfit: Outfit
     listening: socket.socket
+    admin: socket.socket | None
+    """The listener for `/metrics` alone, where there is one."""
+    metrics_key: MetricsKey
     callers: Callers
     bells: Bells
     """The mill hears them."""
@@ -120,6 +124,8 @@ async def _translator(shared: Shared, line: Line) -> None:
 def _behind(shared: Shared, nice: int) -> None:
     """Let those who answer go first, and answer nobody."""
     shared.listening.close()
+    if shared.admin is not None:
+        shared.admin.close()
     with suppress(OSError):
         os.nice(nice)
 
@@ -149,14 +155,24 @@ async def _worker(shared: Shared, name: str, line: Line) -> None:
         others=showing.others,
         callers=shared.callers,
         lifespan=lifespan,
-        stopping=lambda: server.should_exit,
+        stopping=lambda: any(server.should_exit for server in servers),
+        metrics_key=shared.metrics_key,
+        has_admin=shared.admin is not None,
     )
-    server = Server(office.http, shared.shares.of(name))
-    async with living(shared, showing, line, end=server.stop) as ear:
-        serving = asyncio.create_task(server.serve(sockets=[shared.listening]))
-        await server.listening()
+    servers = {Server(office.http, shared.shares.of(name)): shared.listening}
+    if shared.admin is not None:
+        servers[Server(office.admin, lifespan="off")] = shared.admin
+    async with living(shared, showing, line, end=lambda: _stop(servers)) as ear:
+        serving = asyncio.gather(*(server.serve(sockets=[listening]) for server, listening in servers.items()))
+        for server in servers:
+            await server.listening()
         ear.ready()
         await serving
+
+
+def _stop(servers: Iterable[Server]) -> None:
+    for server in servers:
+        server.stop()
 
 
 # ------------------------------------------------------------------------------------------------------ what all do

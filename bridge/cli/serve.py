@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import gc
 import os
+import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from bridge.cli import streams
 from bridge.cli.lives import MILL, TRANSLATOR, Shared, mill, translator, worker
 from bridge.cli.server import address, bind
 from bridge.mapping.files import mapping_files
+from bridge.metrics_key import keep_beside
 from bridge.processes.bells import Bells
 from bridge.processes.board import Board
 from bridge.processes.holds import Holds
@@ -30,7 +32,7 @@ from bridge.processes.shares import Shares
 from bridge.processes.watchdog import SILENCE, Watchdog
 from bridge.reload import EVERY, Watch, reload
 from bridge.settings import Settings, mappings_folder, secret_name
-from bridge.stores import open_store
+from bridge.stores import open_store, sqlite_file
 
 COLLECTING = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
@@ -49,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
     watch = Watch(partial(_files, options.config)) if options.reload else None
     configured, mappings = configure(os.environ, options.config)
     listening = bind(options.host, options.port)
+    admin = bind(*configured.admin, setting="BRIDGE_ADMIN") if configured.admin else None
     outfit = Outfit(configured, mappings)
     _try_the_store(configured)
     cores = _cores()
@@ -57,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     shared = Shared(
         outfit=outfit,
         listening=listening,
+        admin=admin,
+        metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
         callers=Callers(configured.keys, pace=Paces().window if len(workers) > 1 else None),
         bells=Bells(),
         help=Bells(),
@@ -66,9 +71,11 @@ def run(options: argparse.Namespace) -> int:
         load=partial(configure, os.environ, options.config, tell=False),
     )
     care = Care(
-        ready=lambda: _greet(greeting(outfit, address(listening), workers=len(workers))),
+        ready=lambda: _greet(
+            greeting(outfit, address(listening), workers=len(workers), admin=address(admin) if admin else None)
+        ),
         mark=lambda child, up: shared.board.mark(child.name, up=up),
-        ending=listening.close,
+        ending=lambda: _close(listening, admin),
         reload=partial(_reloaded, outfit, options.config),
         changed=watch.changed if watch else None,
         every=EVERY,
@@ -92,6 +99,13 @@ def _try_the_store(configured: Settings) -> None:
     """Make it, lead it up to this version, or say why it cannot be used: once, and before there are processes."""
     store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
     asyncio.run(store.close())
+
+
+def _close(*listening: socket.socket | None) -> None:
+    """Take no new connection on any of them."""
+    for one in listening:
+        if one is not None:
+            one.close()
 
 
 def _reloaded(outfit: Outfit, config: Path | None) -> bool:
@@ -118,7 +132,7 @@ def _files(config: Path | None) -> list[Path]:
     return [*mapping_files(mappings_folder(os.environ)), *([Path(named)] if named else [])]
 
 
-def greeting(outfit: Outfit, url: str, *, workers: int) -> str:
+def greeting(outfit: Outfit, url: str, *, workers: int, admin: str | None = None) -> str:
     """What serve says at its start: addresses, what waits for a secret, destinations, where the store lies."""
     more = f" with {workers} workers" if workers > 1 else ""
     if workers > _cores():
@@ -137,6 +151,7 @@ def greeting(outfit: Outfit, url: str, *, workers: int) -> str:
         lines.append(f"  {name}  {destination.address}  {rate}")
     if not outfit.destinations:
         lines.append("  none: events are kept and shown, not delivered; set BRIDGE_TRACK_URL and BRIDGE_TRACK_KEY")
+    lines.append(f"metrics: {admin or url}/metrics  `trackbridge metrics` prints a scrape configuration")
     count = len(outfit.settings.keys)
     keys = f"{count} API key{'s' * (count != 1)}" if count else "NO API KEY: answers 401 until BRIDGE_API_KEYS is set"
     lines.append(f"track API: {url}/v1/track  {keys}")

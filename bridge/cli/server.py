@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -24,16 +25,23 @@ _TICK = 1.0
 class Server(uvicorn.Server):
     """uvicorn, stopped by us: its own handlers would end the process by the signal instead of with status 0.
 
-    `counted` is called with the number of its connections whenever that has changed.
+    `counted` is called with the number of its connections whenever that has changed. With `lifespan` off, the
+    application of another server runs what both need.
     """
 
-    def __init__(self, http: Starlette, counted: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        http: Starlette,
+        counted: Callable[[int], None] | None = None,
+        *,
+        lifespan: Literal["on", "off"] = "on",
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 http,
                 http=_counting(counted) if counted else PatientProtocol,
                 ws="none",
-                lifespan="on",
+                lifespan=lifespan,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -91,8 +99,8 @@ def _counting(counted: Callable[[int], None]) -> type[PatientProtocol]:
     return Counting
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SettingsError that names the address and the mend."""
+def bind(host: str, port: int, *, setting: str = "--port or --host") -> socket.socket:
+    """A listening socket. Raises SettingsError that names the address, and the `setting` to change."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,9 +108,7 @@ def bind(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise SettingsError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port or --host"
-        ) from None
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {setting}") from None
     listening.listen(BACKLOG)
     listening.setblocking(False)  # noqa: FBT003  the socket module names no argument
     return listening

@@ -13,7 +13,9 @@ from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 
+from bridge.callers import read_digest
 from bridge.errors import SettingsError
+from bridge.metrics_key import MetricsKey, read_setting
 from bridge.settings.file import File
 from bridge.settings.table import (
     MEBIBYTE,
@@ -35,16 +37,19 @@ __all__ = [
     "Setting",
     "Settings",
     "SourceSettings",
+    "admin_address",
     "bounds",
     "keeping",
     "load",
     "mappings_folder",
+    "metrics_key",
     "secret_name",
     "store_url",
 ]
 
 MOST_DAYS = 36_500
 MOST_PATIENCE = 60
+LAST_PORT = 65535
 UNITS = {
     "": 1, "b": 1,
     "k": 1 << 10, "kib": 1 << 10, "kb": 10**3,
@@ -84,6 +89,8 @@ def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Pa
         sources=sources,
         destinations=destinations,
         keys=keys,
+        metrics_key=_no_api_key(metrics_key(environment), keys),
+        admin=admin_address(environment),
         webhook_limit=_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE),
         keeping=keeping(environment),
         bounds=bounds(environment),
@@ -122,6 +129,24 @@ def bounds(environment: Mapping[str, str]) -> Bounds:
             f"BRIDGE_QUEUE_PATIENCE must be from 1 to {MOST_PATIENCE} seconds: providers wait no longer"
         )
     return Bounds(waiting, timedelta(seconds=patience), _bytes(environment, "BRIDGE_MIN_FREE", BOUNDS.min_free))
+
+
+def metrics_key(environment: Mapping[str, str]) -> MetricsKey | None:
+    """The key of `BRIDGE_METRICS_KEY`; None where it is not set. Raises SettingsError."""
+    text = environment.get("BRIDGE_METRICS_KEY", "").strip()
+    return read_setting(text) if text else None
+
+
+def admin_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
+    """Host and port of `BRIDGE_ADMIN`; None where it is not set. Raises SettingsError."""
+    text = environment.get("BRIDGE_ADMIN", "").strip()
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) <= LAST_PORT:
+        raise SettingsError("BRIDGE_ADMIN must be an address to listen on, such as 127.0.0.1:9090 or [::1]:9090")
+    return host, int(port)
 
 
 def mappings_folder(environment: Mapping[str, str]) -> Path | None:
@@ -212,6 +237,16 @@ def _strange_names(environment: Mapping[str, str], providers: Sequence[str]) -> 
             near = get_close_matches(name, secrets, n=1, cutoff=0.8)
             hint = f"; did you mean {near[0]}?" if near else ""
             yield f"{name} is set, but no mapping is for that provider{hint}"
+
+
+def _no_api_key(key: MetricsKey | None, keys: Sequence[KeySettings]) -> MetricsKey | None:
+    """The metrics key. Raises SettingsError where it is an API key, too: it would open more than it may."""
+    for other in keys:
+        if key is not None and key.digest == read_digest(other.key, what=f"the API key `{other.name}`"):
+            raise SettingsError(
+                f"BRIDGE_METRICS_KEY is the API key `{other.name}`, too; a key that reads metrics may do nothing else"
+            )
+    return key
 
 
 def _all_different(what: str, names: Sequence[str]) -> None:

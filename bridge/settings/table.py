@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bridge.metrics_key import MetricsKey
 from bridge.store import BOUNDS, KEEPING, Bounds, Keeping
 
 MEBIBYTE = 1024 * 1024
@@ -38,6 +39,12 @@ TABLE = (
     Setting("BRIDGE_TRACK_TEST", "0", "`1`: it takes test events, and nothing else"),
     Setting("BRIDGE_API_KEYS", "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`"),
     Setting("BRIDGE_API_RATE", "1000", "requests a minute that each API key may make, `0` for no limit"),
+    Setting(
+        "BRIDGE_METRICS_KEY",
+        "",
+        "the key for `/metrics` and the details of `/readyz`, plain or `sha256:…`; unset, a file beside the store has it",
+    ),
+    Setting("BRIDGE_ADMIN", "", "`host:port` where these are then served instead of on the public port"),
     Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
     Setting(
         "BRIDGE_MIN_FREE",
@@ -97,6 +104,9 @@ class Settings:
     destinations: tuple[DestinationSettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
     webhook_limit: int = 5 * MEBIBYTE
+    metrics_key: MetricsKey | None = None
+    admin: tuple[str, int] | None = None
+    """Host and port of the listener for `/metrics` and the details of `/readyz`; None for the public one."""
     keeping: Keeping = KEEPING
     bounds: Bounds = BOUNDS
     warnings: tuple[str, ...] = ()

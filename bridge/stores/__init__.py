@@ -12,7 +12,7 @@ from bridge.store import BOUNDS, Bounds, Store
 from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore
 from bridge.stores.sqlite.unsorted import Holds
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "sqlite_file"]
 
 
 def open_store(
@@ -29,6 +29,11 @@ def open_store(
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """
+    return SqliteStore(sqlite_file(url), ledger_window=ledger_window, bounds=bounds, holds=holds)
+
+
+def sqlite_file(url: str) -> str:
+    """The path of the file at `url`, as it stands there. Raises SettingsError for a URL of no engine, or of no file."""
     scheme, colon, rest = url.partition(":")
     if not colon or scheme.lower() != "sqlite":
         raise SettingsError(
@@ -42,4 +47,4 @@ def open_store(
         )
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
-    return SqliteStore(path, ledger_window=ledger_window, bounds=bounds, holds=holds)
+    return path

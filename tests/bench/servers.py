@@ -21,6 +21,7 @@ from processes import family
 
 SECRET = "a made-up secret"
 API_KEY = "a-made-up-key"
+METRICS_KEY = "a-made-up-metrics-key"
 PATIENCE = 60.0
 TRACKBRIDGE = Path(sysconfig.get_path("scripts")) / "trackbridge"
 
@@ -47,7 +48,8 @@ class Server:
 
     def get(self, path: str) -> str:
         """The body of a GET."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
+        address, headers = f"http://127.0.0.1:{self.port}{path}", {"Authorization": f"Bearer {METRICS_KEY}"}
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=PATIENCE) as answer:
             return str(answer.read().decode())
 
 
@@ -75,6 +77,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 def settings(sink: Sink | None) -> dict[str, str]:
     """A bridge for Shopify and the track API without limits, which delivers to the sink."""
     made = {"SHOPIFY_WEBHOOK_SECRET": SECRET, "BRIDGE_API_KEYS": API_KEY, "BRIDGE_API_RATE": "0"}
+    made["BRIDGE_METRICS_KEY"] = METRICS_KEY
     if sink:
         upstream = f"http://127.0.0.1:{sink.port}"
         made |= {"BRIDGE_TRACK_URL": upstream, "BRIDGE_TRACK_KEY": "upstream-key", "BRIDGE_TRACK_RATE": "0"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from peers import Serving, Upstream, listed, serving, trackbridge, until, upstream
+from peers import MAY_READ_METRICS, Serving, Upstream, listed, serving, trackbridge, until, upstream
 
 WEB, TILL = "a-made-up-web-key", "a-made-up-till-key"
 SETTINGS = """\
@@ -67,7 +67,7 @@ def test_a_keys_name_stands_in_lists_log_and_metrics_and_the_key_nowhere(bridge:
     )
 
     def page() -> str:
-        return httpx.get(f"{bridge.url}/metrics", trust_env=False).text
+        return httpx.get(f"{bridge.url}/metrics", headers=MAY_READ_METRICS, trust_env=False).text
 
     until(lambda: set(counted) <= set(page().splitlines()), what="the counts of all workers")
     metrics = page()

@@ -1,0 +1,55 @@
+"""`trackbridge metrics`: print what Prometheus needs to read `/metrics`.
+
+Prints no key, only the name of the file that holds it. Not concerned with what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+
+from bridge import settings
+from bridge.metrics_key import key_file
+from bridge.stores import sqlite_file
+
+FILE_OF_YOURS = "/etc/prometheus/trackbridge-metrics-key"
+"""What stands for a file that the operator makes, where a setting gives the key."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a scrape configuration: https://prometheus.io/docs/prometheus/latest/configuration/configuration/."""
+    admin = settings.admin_address(os.environ)
+    target = options.target or (_joined(*admin) if admin else "127.0.0.1:8000")
+    lines = ["scrape_configs:", "  - job_name: trackbridge"]
+    if not (admin and _is_loopback(admin[0]) and target == _joined(*admin)):
+        lines.append(f"    authorization: {{credentials_file: {_credentials()}}}")
+    lines.append(f'    static_configs: [{{targets: ["{target}"]}}]')
+    print("\n".join(lines))
+    return 0
+
+
+def _credentials() -> str:
+    """The file with the key; says on standard error what is still to be done for it."""
+    if settings.metrics_key(os.environ) is not None:
+        print(f"trackbridge: write the key of BRIDGE_METRICS_KEY itself to {FILE_OF_YOURS}, mode 0600", file=sys.stderr)
+        return FILE_OF_YOURS
+    path = key_file(Path(sqlite_file(settings.store_url(os.environ)))).absolute()
+    if not path.exists():
+        print(f"trackbridge: {path} is made by the first `trackbridge serve`", file=sys.stderr)
+    else:
+        print(f"trackbridge: Prometheus must be able to read {path}, or a copy of it", file=sys.stderr)
+    return str(path)
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
