@@ -56,18 +56,18 @@ class EventProblem:
 # ------------------------------------------------------------------------------------------------ what comes in
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One HTTP request as it arrived, before anything is known about it.
 
     `headers` are in order of arrival with lower-case names, values decoded as Latin-1; a name may stand twice.
     `query` is read, `query_string` as it came. `url` is the address the provider was given (the operator's
-    `public_url` and the query string), or None where the operator set none: it is never taken from `Host`.
+    `public_url` and the query string), or None where the operator set none: it is never taken from `Host`. A request's
+    head is the same without its body.
     """
 
     method: str
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes = b""
     query: tuple[tuple[str, str], ...] = ()
     query_string: str = ""
     url: str | None = None

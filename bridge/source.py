@@ -59,6 +59,14 @@ class Source(Protocol):
         """Whether its provider asks challenges by GET."""
         ...
 
+    def verify_head(self, head: Request) -> None:
+        """Nothing, where a body may make the request with this head genuine, or a challenge: it must be read.
+
+        Raises NotGenuine where none can: the head lacks the signature that it should carry, or the token or password in
+        it is wrong.
+        """
+        ...
+
     def challenge(self, request: Request, *, now: datetime) -> Reply | None:
         """The reply that a provider's challenge asks for, or None where the request is no challenge.
 

@@ -6,8 +6,9 @@ Not concerned with how rules are compiled, nor with what stands in the file.
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from bridge import signature
 from bridge.errors import NotGenuine
@@ -35,6 +36,7 @@ class MappedSource:
         self._name = name
         self._recipe = recipe
         self._keys = keys
+        self._verify_head = signature.head_verifier(recipe, keys)
         self._receive = signature.receiver(recipe, keys, source=name)
         self._translator = translator
         self._scope = scope
@@ -73,6 +75,10 @@ class MappedSource:
     def vars(self) -> Table[str, str]:
         """What the operator set, and the defaults of the rest."""
         return self._translator.vars
+
+    def verify_head(self, head: Request) -> None:
+        """Nothing, where the body may make the request genuine or a challenge. Raises NotGenuine."""
+        self._verify_head(head)
 
     def challenge(self, request: Request, *, now: datetime) -> Reply | None:
         """The reply that a provider's challenge asks for, or None where the request is no challenge."""

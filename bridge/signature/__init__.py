@@ -1,7 +1,7 @@
 """Is this request genuine, and what is it called? Signature schemes as data: providers differ in a mapping, not here.
 
-`recipe` reads a mapping's `webhook` section and `keys` the operator's secrets; `receive` does `verify` and then
-`webhooks`; `challenge` answers a provider's question; `sign` makes a request that verifies.
+`recipe` reads a mapping's `webhook` section and `keys` the operator's secrets; `head_verifier` refuses what no body can
+make genuine; `receiver` does `verify` and then `webhooks`; `challenge` answers a provider's question; `sign` makes a request that verifies.
 Pure: the time of receipt, luck and secrets are arguments. Not concerned with HTTP answers, nor with keeping.
 """
 
@@ -10,21 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from bridge.errors import NotGenuine
 from bridge.model import Request, Webhook
-from bridge.signature.challenges import challenge, takes_get
+from bridge.signature.challenges import challenge, may_be_unsigned_challenge, takes_get
 from bridge.signature.keyring import Keys, keys
 from bridge.signature.loading import problems, recipe
 from bridge.signature.locators import Parcel
 from bridge.signature.naming import named, webhooks
 from bridge.signature.recipes import Recipe, needs_secret, needs_url
 from bridge.signature.signing import Signed, sign
-from bridge.signature.verdict import judge, quick, verify
+from bridge.signature.verdict import judge, judge_head, quick, verify
 
 __all__ = [
     "Keys",
     "Recipe",
     "Signed",
     "challenge",
+    "head_verifier",
     "keys",
     "needs_secret",
     "needs_url",
@@ -36,6 +38,26 @@ __all__ = [
     "verify",
     "webhooks",
 ]
+
+
+def head_verifier(recipe: Recipe, keys: Keys) -> Callable[[Request], None]:
+    """What refuses a request by its head alone, which is a Request without a body.
+
+    It raises NotGenuine for a POST that no body can make genuine, nor a challenge that needs no proof. A GET is never a
+    webhook, and is left to `challenge`.
+    """
+
+    def verify_head(head: Request) -> None:
+        if head.method != "POST":
+            return
+        parcel = Parcel(head)
+        try:
+            judge_head(recipe, parcel, keys)
+        except NotGenuine:
+            if not may_be_unsigned_challenge(recipe, parcel):
+                raise
+
+    return verify_head
 
 
 def receiver(recipe: Recipe, keys: Keys, *, source: str) -> Callable[[Request, datetime], tuple[Webhook, ...]]:

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from bridge.model import Request
 from bridge.signature.keyring import Keys
-from bridge.signature.locators import Locator, Parcel, raw
+from bridge.signature.locators import IN_HEAD, Locator, Parcel, raw
 from bridge.signature.recipes import Challenge, Condition, Keyed, Recipe
 from bridge.signature.verdict import judge
 
@@ -41,6 +41,16 @@ def challenge(recipe: Recipe, request: Request, keys: Keys, *, now: datetime) ->
                 judge(recipe, parcel, keys, now=now)
             return rule.content_type, reply
     return None
+
+
+def may_be_unsigned_challenge(recipe: Recipe, head: Parcel) -> bool:
+    """Whether a request with this head is a challenge that needs no proof, as far as it shows without its body."""
+    return any(
+        rule.method == head.request.method
+        and not rule.signed
+        and all(condition.place.root not in IN_HEAD or _holds(condition, head) for condition in rule.conditions)
+        for rule in recipe.challenges
+    )
 
 
 def takes_get(recipe: Recipe) -> bool:

@@ -33,6 +33,10 @@ class Root(StrEnum):
     BODY_SHA256 = "body_sha256"
 
 
+IN_HEAD = frozenset({Root.HEADER, Root.QUERY})
+"""The parts that are there before a body is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Locator:
     """One place in a request. `name` is lower-case for headers; `written` is the name as the recipe spells it."""

@@ -16,7 +16,7 @@ from bridge.jsontext import Json
 from bridge.model import Request
 from bridge.signature import clocks
 from bridge.signature.keyring import Key, Keys, decoded
-from bridge.signature.locators import NOTHING, Locator, Parcel, Root, at, raw
+from bridge.signature.locators import IN_HEAD, NOTHING, Locator, Parcel, Root, at, raw
 from bridge.signature.recipes import Kind, Part, Proof, Recipe, Word
 
 MAX_CANDIDATES = 10
@@ -48,6 +48,24 @@ def judge(recipe: Recipe, parcel: Parcel, keys: Keys, *, now: datetime) -> None:
         case Kind.HMAC | Kind.DIGEST | Kind.ED25519 | Kind.ECDSA_P256:
             for within in _signed_documents(recipe, parcel):
                 _signature(proof, parcel, keys, now=now, within=within)
+
+
+def judge_head(recipe: Recipe, head: Parcel, keys: Keys) -> None:
+    """Nothing, where a request with this head may prove genuine once its body is there.
+
+    Raises NotGenuine: `missing` where the signature or its timestamp should stand in the head and does not, anything
+    that `judge` may raise where a token or a password proves a request, as these stand in the head whole.
+    """
+    proof = recipe.proof
+    if proof.kind in _PROVED_BY_HEAD:
+        _credential(_token(proof, head) if proof.kind is Kind.TOKEN else _basic(proof, head), keys)
+        return
+    for place in (proof.place, proof.stamp.place if proof.stamp else None):
+        if place is not None and place.root in IN_HEAD and not any(head.values(place)):
+            raise NotGenuine("missing")
+
+
+_PROVED_BY_HEAD = frozenset({Kind.TOKEN, Kind.BASIC})
 
 
 def quick(recipe: Recipe, keys: Keys) -> Callable[[Parcel], bool] | None:
