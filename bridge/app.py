@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 
 from bridge import destinations as kinds
 from bridge import log, mapping, openapi, settings, track
+from bridge.budget import Budget
 from bridge.destination import Destination
 from bridge.errors import MappingError, SettingsError
 from bridge.forward import Forwarder
@@ -29,6 +30,7 @@ from bridge.mapping.files import mapping_files
 from bridge.metrics import Metrics
 from bridge.metrics_key import MetricsKey
 from bridge.model import Event, Problem, Route
+from bridge.proxies import Proxies
 from bridge.purge import AGAIN, EVERY, Purger
 from bridge.readiness import ReadinessCheck
 from bridge.receive import Receiver, Straight
@@ -236,10 +238,12 @@ class Office:
         metrics_key: MetricsKey | None = None,
         has_admin: bool = False,
     ) -> None:
+        budget = Budget(outfit.settings.body_budget, peer=Proxies(outfit.settings.trusted_proxies).peer)
         receiver = Receiver(
             sources=lambda: outfit.sources,
             store=store,
             limit=outfit.settings.webhook_limit,
+            budget=budget,
             clock=clock,
             woke=kept,
             watching=metrics,
@@ -252,6 +256,7 @@ class Office:
             luck=luck,
             woke=accepted,
             watching=metrics,
+            budget=budget,
         )
         check = ReadinessCheck(store=store, clock=clock, loops=loops, rests=RESTS, stopping=stopping)
         health = Health(store, tuple(outfit.destinations), metrics, clock, check, others, key=metrics_key)

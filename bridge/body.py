@@ -6,8 +6,9 @@ Not concerned with what the body says.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable
-from typing import ClassVar, cast
+from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
+from typing import ClassVar, Protocol, cast
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -19,13 +20,14 @@ WASTE = 4 * 1024 * 1024
 """Bytes of an unwanted body that are read and thrown away, so that its sender sees the answer."""
 WASTE_SECONDS = 2.0
 SMALL = 64 * 1024
-"""Bytes that the server throws away by itself at no cost to anybody."""
+"""Bytes of a small body: what the server throws away by itself at no cost, and what a budget keeps room for."""
 
 
 class BodyError(Exception):
-    """A body that is not taken; its text is for the caller, whom `unread` answers."""
+    """A body that is not taken; its text is for the caller, whom `unread` answers with `status` and `headers`."""
 
     status: ClassVar[int] = 400
+    headers: ClassVar[Mapping[str, str]] = {}
 
 
 class TooLarge(BodyError):
@@ -50,13 +52,36 @@ class CutOff(BodyError):
     """The caller went away before the body was there. Nobody will see the answer."""
 
 
-async def read(receive: Receive, scope: Scope, *, limit: int, seconds: float = PATIENCE) -> bytes:
+class Claim(Protocol):
+    """What a body holds of the memory for bodies; `bridge.budget.Claim` says more. Its verbs raise BodyError."""
+
+    def expect(self, size: int) -> None:
+        """The request declares a body of so many bytes."""
+        ...
+
+    def arrive(self, size: int | None, *, drop: Callable[[], None]) -> None:
+        """The body is waited for until `drop` is called; it declares `size` bytes, or none."""
+        ...
+
+    def add(self, size: int) -> None:
+        """So many bytes of it have arrived."""
+        ...
+
+    def complete(self) -> None:
+        """All of it has arrived."""
+        ...
+
+
+async def read(receive: Receive, scope: Scope, *, claim: Claim, limit: int, seconds: float = PATIENCE) -> bytes:
     """The whole body of the request of that scope, at most `limit` bytes of it within `seconds`. Raises BodyError.
 
-    A `Content-Length` beyond the limit is refused before a byte is asked for.
+    A `Content-Length` beyond the limit, or beyond what the claim may hold, is refused before a byte is asked for. What
+    is returned is counted by the claim, which the caller releases when the body is no longer held.
     """
-    if _declared(scope["headers"]) > limit:
+    declared = _declared(scope["headers"])
+    if declared > limit:
         raise _too_large(limit)
+    claim.expect(declared)
     message, step = None, None
     receiving = receive().__await__()
     try:
@@ -64,22 +89,38 @@ async def read(receive: Receive, scope: Scope, *, limit: int, seconds: float = P
     except StopIteration as done:
         message = done.value
         if not message.get("more_body", False):  # there already, as most are: no clock for it
-            return _within(limit, _chunk(message))
+            body = _within(limit, _chunk(message))
+            claim.add(len(body))
+            return body
     try:
-        async with asyncio.timeout(seconds):
-            return await _read(message or await Begun(receiving, step), receive, limit)
+        async with asyncio.timeout(seconds) as clock:
+            claim.arrive(declared or None, drop=partial(_end, clock))
+            return await _read(message or await Begun(receiving, step), receive, claim, limit)
     except TimeoutError:
+        claim.add(0)  # raises where it was not the time that ended
         raise TooSlow(f"the body took longer than {seconds:g} s; send it again") from None
 
 
-async def _read(message: Message, receive: Receive, limit: int) -> bytes:
-    chunks = [_chunk(message)]
-    size = len(chunks[0])
-    while message.get("more_body", False) and size <= limit:
+def _end(clock: asyncio.Timeout) -> None:
+    """The time is over now."""
+    if not clock.expired():
+        clock.reschedule(0)
+
+
+async def _read(message: Message, receive: Receive, claim: Claim, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        chunk = _chunk(message)
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        claim.add(len(chunk))
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            claim.complete()
+            return b"".join(chunks)
         message = await receive()
-        chunks.append(_chunk(message))
-        size += len(chunks[-1])
-    return _within(limit, b"".join(chunks))
 
 
 def _chunk(message: Message) -> bytes:
@@ -156,12 +197,19 @@ async def _thrown_away(receive: Receive) -> None:
         async with asyncio.timeout(WASTE_SECONDS):
             left = WASTE
             while left > 0:
-                message = await receive()
-                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                size = _size(await receive())
+                if size is None:
                     return
-                left -= len(message.get("body", b""))
+                left -= size
     except TimeoutError:
         return
+
+
+def _size(message: Message) -> int | None:
+    """Bytes of a message after which more will come, else None. Nobody holds it while the next one is awaited."""
+    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+        return None
+    return len(message.get("body", b""))
 
 
 def _too_large(limit: int) -> TooLarge:

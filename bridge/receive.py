@@ -12,12 +12,14 @@ from time import perf_counter
 from typing import Protocol
 from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge import body, jsontext, log
+from bridge.budget import Budget, NoRoom
 from bridge.errors import NotGenuine, StoreUnavailable
 from bridge.model import Request
 from bridge.source import Source
@@ -29,7 +31,7 @@ COME_AGAIN = timedelta(minutes=1)
 
 
 class Watching(Protocol):
-    """Who counts what came in: `outcome` is kept, again, challenge, refused (with why), no_secret, unknown, …."""
+    """Who counts what came in: `outcome` is kept, again, challenge, refused (with why), no_secret, no_room, unknown, …."""
 
     def received(self, source: str, outcome: str, *, seconds: float) -> None:
         """One request to a source came to this outcome."""
@@ -45,6 +47,7 @@ class Receiver:
         sources: Callable[[], Mapping[str, Source]],
         store: Store,
         limit: int,
+        budget: Budget,
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
@@ -52,6 +55,7 @@ class Receiver:
         self._sources = sources
         self._store = store
         self._limit = limit
+        self._budget = budget
         self._clock = clock
         self._woke = woke
         self._watching = watching
@@ -78,20 +82,42 @@ class Receiver:
             return "method", _unread(scope, 405, f"this address takes {allowed}", {"Allow": allowed})
         if not source.has_secret:
             return "no_secret", _unread(scope, 503, _NO_SECRET, _retry_after(COME_AGAIN))
+        head = _head(scope)
         try:
-            return await self._taken(scope, receive, source)
-        except body.BodyError as error:
-            return "body", body.unread(Headers(scope=scope), _no(error.status, str(error)))
+            source.verify_head(head)
         except NotGenuine as error:
-            self._seldom.trouble(f"webhook.refused source={source.name}", now=self._clock(), why=error.reason)
-            return f"refused:{error.reason}", _no(401, "not genuine")
+            outcome, answer = self._refused(source, error)
+            return outcome, body.unread(Headers(scope=scope), answer)
+        return await self._read(scope, receive, source, head)
+
+    async def _read(self, scope: Scope, receive: Receive, source: Source, head: Request) -> tuple[str, ASGIApp]:
+        """What a request comes to whose body must be read to tell."""
+        now = self._clock()
+        try:
+            with self._budget.claim(scope) as claim:  # until it is kept: what waits for the disk is held, too
+                content = await body.read(receive, scope, claim=claim, limit=self._limit)
+                return await self._taken(replace(head, body=content), source, now=now)
+        except body.BodyError as error:
+            return self._not_read(error), body.unread(
+                Headers(scope=scope), _no(error.status, str(error), error.headers)
+            )
+        except NotGenuine as error:
+            return self._refused(source, error)
         except StoreUnavailable as error:
             self._seldom.trouble("receive.unavailable", now=self._clock(), why=str(error))
             return "unavailable", _no(503, "cannot be kept now; send it again", _retry_after(error.retry_after))
 
-    async def _taken(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
-        now = self._clock()
-        request = _request(scope, await body.read(receive, scope, limit=self._limit))
+    def _not_read(self, error: body.BodyError) -> str:
+        if not isinstance(error, NoRoom):
+            return "body"
+        self._seldom.trouble("receive.no_room", now=self._clock(), why=error.why)
+        return "no_room"
+
+    def _refused(self, source: Source, error: NotGenuine) -> tuple[str, Response]:
+        self._seldom.trouble(f"webhook.refused source={source.name}", now=self._clock(), why=error.reason)
+        return f"refused:{error.reason}", _no(401, "not genuine")
+
+    async def _taken(self, request: Request, source: Source, *, now: datetime) -> tuple[str, ASGIApp]:
         reply = source.challenge(request, now=now)
         if reply is not None:
             return "challenge", Response(reply.body, media_type=reply.content_type)
@@ -142,13 +168,12 @@ _UNKNOWN = "no source of that name; see the addresses that serve prints at its s
 _NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: S105  a sentence, no secret
 
 
-def _request(scope: Scope, content: bytes) -> Request:
-    """The request; ASGI gives names of headers in lower case."""
+def _head(scope: Scope) -> Request:
+    """The request without its body; ASGI gives names of headers in lower case."""
     query = scope["query_string"].decode("latin-1")
     return Request(
         method=scope["method"],
         headers=tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]),
-        body=content,
         query=tuple(parse_qsl(query, keep_blank_values=True)) if query else (),
         query_string=query,
     )

@@ -22,6 +22,7 @@ from starlette.routing import Route as HttpRoute
 from starlette.types import ExceptionHandler
 
 from bridge import body, contract, jsontext, ledger, log
+from bridge.budget import Budget, NoRoom
 from bridge.callers import Caller, Callers
 from bridge.errors import IdempotencyConflict, NotAnEvent, StoreUnavailable
 from bridge.jsontext import Json
@@ -58,16 +59,17 @@ def routes(  # noqa: PLR0913  what it knows of the world, all by name
     luck: Callable[[], str],
     woke: Callable[[], None],
     watching: Watching,
+    budget: Budget | None = None,
     ticks: Callable[[], float] = monotonic,
     patience: float = body.PATIENCE,
 ) -> list[HttpRoute]:
     """Both endpoints.
 
     `route` says where a caller's event goes, `luck` makes 12 random letters of [a-z0-9], `woke` is called when events
-    were taken. `ticks` is a clock in seconds that never goes back, for the rate; `patience` is how many seconds a body
+    were taken. `budget` is what bodies of all endpoints hold together. `ticks` is a clock in seconds that never goes back, for the rate; `patience` is how many seconds a body
     may take.
     """
-    track = Track(store, callers, route, clock, luck, woke, watching, ticks, patience)
+    track = Track(store, callers, route, clock, luck, woke, watching, budget or Budget(), ticks, patience)
     return [
         HttpRoute(_ONE.path, track.one, methods=["POST"]),
         HttpRoute(_BATCH.path, track.batch, methods=["POST"]),
@@ -173,6 +175,7 @@ class Track:
     luck: Callable[[], str]
     woke: Callable[[], None]
     watching: Watching
+    budget: Budget
     ticks: Callable[[], float]
     patience: float
     seldom: log.Seldom = field(default_factory=log.Seldom)
@@ -198,7 +201,9 @@ class Track:
             response = _json(refusal.status, refusal.answer, refusal.headers)
             response = body.unread(http.headers, response) if refusal.unread else response
         except body.BodyError as error:
-            response = body.unread(http.headers, _error(error.status, str(error)))
+            if isinstance(error, NoRoom):
+                self.seldom.trouble("track.no_room", now=self.clock(), why=error.why)
+            response = body.unread(http.headers, _error(error.status, str(error), error.headers))
         except Exception as error:  # noqa: BLE001  a caller gets JSON, whatever is wrong with us
             response = await _fault(http, error)
         seconds = perf_counter() - began
@@ -211,7 +216,13 @@ class Track:
     async def _taken(self, http: HttpRequest, endpoint: Endpoint, caller: Caller) -> Sequence[Accepted]:
         self._pace(caller)
         body.plain(http.headers)
-        content = await body.read(http.receive, http.scope, limit=contract.REQUEST_BYTES, seconds=self.patience)
+        with self.budget.claim() as claim:  # a caller with a key has no share
+            content = await body.read(
+                http.receive, http.scope, claim=claim, limit=contract.REQUEST_BYTES, seconds=self.patience
+            )
+            return await self._kept(http, endpoint, caller, content)
+
+    async def _kept(self, http: HttpRequest, endpoint: Endpoint, caller: Caller, content: bytes) -> Sequence[Accepted]:
         idempotency = _idempotency(http, caller, endpoint, content)
         now = self.clock()
         events = self._events(content, caller, endpoint, now)

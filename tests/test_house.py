@@ -15,8 +15,8 @@ FLOORS: dict[str, int] = {
         (
             "__init__",
             "model errors shown jsontext ledger log",
-            "signature contract callers body turns heartbeat",
-            "source destination store processes metrics_key",
+            "signature contract callers body turns heartbeat proxies",
+            "source destination store processes metrics_key budget",
             "retry",
             "receive track translate forward purge reload mapping destinations stores settings metrics readiness",
             "openapi health",

@@ -75,6 +75,14 @@ def test_the_environments_destination_takes_test_events_and_a_rate_where_told() 
         ({"BRIDGE_API_KEYS": ""}, "BRIDGE_API_KEYS is set but blank"),
         ({"BRIDGE_TRAK_URL": "https://up.example"}, "did you mean BRIDGE_TRACK_URL?"),
         ({"BRIDGE_WEBHOOK_LIMIT": "5MB"}, "BRIDGE_WEBHOOK_LIMIT must be a whole number"),
+        (
+            {"BRIDGE_BODY_BUDGET": "16MiB"},
+            "BRIDGE_BODY_BUDGET must be 20971520 bytes or more: 4 times the largest body",
+        ),
+        ({"BRIDGE_WEBHOOK_LIMIT": "8388608"}, "BRIDGE_BODY_BUDGET must be 33554432 bytes or more"),
+        ({"BRIDGE_TRUSTED_PROXIES": "10.0.0.5/8"}, "BRIDGE_TRUSTED_PROXIES: 10.0.0.5/8 has host bits set; write"),
+        ({"BRIDGE_TRUSTED_PROXIES": "caddy"}, "BRIDGE_TRUSTED_PROXIES: 'caddy' does not appear to be"),
+        ({"BRIDGE_TRUSTED_PROXIES": "10.0.0.5,"}, "BRIDGE_TRUSTED_PROXIES is set but blank"),
         ({"BRIDGE_MIN_FREE": "plenty"}, "BRIDGE_MIN_FREE must be a number of bytes, or one with a unit, such as 64MiB"),
         ({"BRIDGE_MIN_FREE": "-1"}, "BRIDGE_MIN_FREE must be a number of bytes"),
         ({"BRIDGE_MIN_FREE": "1.5GiB"}, "BRIDGE_MIN_FREE must be a number of bytes"),
@@ -95,6 +103,15 @@ def test_a_wrong_environment_is_refused_by_name(environment: dict[str, str], sai
 )
 def test_free_space_is_set_in_bytes_or_with_a_unit(text: str, size: int) -> None:
     assert loaded({"BRIDGE_MIN_FREE": text}).bounds.min_free == size
+
+
+def test_the_budget_of_bodies_and_the_trusted_proxies_are_set_and_have_the_tables_defaults() -> None:
+    default = next(row.default for row in TABLE if row.name == "BRIDGE_BODY_BUDGET")
+    assert loaded({}).body_budget == loaded({"BRIDGE_BODY_BUDGET": default}).body_budget
+    assert loaded({}).trusted_proxies == ()
+    set_ = loaded({"BRIDGE_BODY_BUDGET": "64MiB", "BRIDGE_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8, fd00::/8"})
+    assert set_.body_budget == 64 << 20
+    assert [str(one) for one in set_.trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
 
 
 def test_the_bounds_of_what_waits_for_the_disk_are_set_and_have_the_tables_defaults() -> None:

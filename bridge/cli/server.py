@@ -18,6 +18,11 @@ from bridge.cli.http_protocol import PatientProtocol
 from bridge.errors import SettingsError
 
 BACKLOG = 2048
+RECEIVE_BUFFER = 32 * 1024
+"""Bytes that the system is asked to hold of each connection until they are read; Linux doubles it.
+
+It bounds what one read takes from a connection before anybody has asked for it, where the system would hold megabytes.
+"""
 _TICK = 1.0
 """Seconds from one Date of the answers to the next."""
 
@@ -104,6 +109,7 @@ def bind(host: str, port: int, *, setting: str = "--port or --host") -> socket.s
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     try:
         listening.bind((host, port))
     except OSError as error:

@@ -11,9 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
+from bridge.budget import PARTS, USUAL
 from bridge.callers import read_digest
+from bridge.contract import REQUEST_BYTES
 from bridge.errors import SettingsError
 from bridge.metrics_key import MetricsKey, read_setting
 from bridge.settings.file import File
@@ -82,6 +85,7 @@ def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Pa
     _all_different("destination", [destination.name for destination in destinations])
     _all_different("API key", [key.name for key in keys])
     _all_known(sources, keys, destinations)
+    limit = _number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE)
     return replace(
         filed,
         store=store_url(environment),
@@ -91,7 +95,9 @@ def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Pa
         keys=keys,
         metrics_key=_no_api_key(metrics_key(environment), keys),
         admin=admin_address(environment),
-        webhook_limit=_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE),
+        webhook_limit=limit,
+        body_budget=_body_budget(environment, limit),
+        trusted_proxies=_networks("BRIDGE_TRUSTED_PROXIES", environment),
         keeping=keeping(environment),
         bounds=bounds(environment),
         warnings=(*_strange_names(environment, providers), *filed.warnings),
@@ -215,6 +221,30 @@ def _bytes(environment: Mapping[str, str], name: str, usual: int) -> int:
     if found is None or found[2].lower() not in UNITS:
         raise SettingsError(f"{name} must be a number of bytes, or one with a unit, such as 64MiB or 2GiB")
     return int(found[1]) * UNITS[found[2].lower()]
+
+
+def _body_budget(environment: Mapping[str, str], limit: int) -> int:
+    """Enough for one body of every kind in the share of one peer."""
+    budget = _bytes(environment, "BRIDGE_BODY_BUDGET", USUAL)
+    least = PARTS * max(limit, REQUEST_BYTES)
+    if budget < least:
+        raise SettingsError(
+            f"BRIDGE_BODY_BUDGET must be {least} bytes or more: {PARTS} times the largest body, which is"
+            f" {max(limit, REQUEST_BYTES)} bytes (BRIDGE_WEBHOOK_LIMIT)"
+        )
+    return budget
+
+
+def _networks(name: str, environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    if not environment.get(name):
+        return ()
+    texts = _listed(name, environment[name])
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as error:
+        raise SettingsError(
+            f"{name}: {error}; write addresses such as 10.0.0.5, or networks such as 10.0.0.0/8"
+        ) from None
 
 
 def _days(environment: Mapping[str, str], name: str, usual: timedelta) -> timedelta:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from bridge import budget
 from bridge.metrics_key import MetricsKey
 from bridge.store import BOUNDS, KEEPING, Bounds, Keeping
 
@@ -46,6 +48,16 @@ TABLE = (
     ),
     Setting("BRIDGE_ADMIN", "", "`host:port` where these are then served instead of on the public port"),
     Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
+    Setting(
+        "BRIDGE_BODY_BUDGET",
+        "24MiB",
+        "bytes of bodies that each web process holds at once; more get 503. A quarter is left to bodies up to 64 KiB",
+    ),
+    Setting(
+        "BRIDGE_TRUSTED_PROXIES",
+        "",
+        "addresses or networks (`10.0.0.0/8`), comma-separated, of proxies whose `X-Forwarded-For` says who a peer is",
+    ),
     Setting(
         "BRIDGE_MIN_FREE",
         "64MiB",
@@ -107,6 +119,8 @@ class Settings:
     metrics_key: MetricsKey | None = None
     admin: tuple[str, int] | None = None
     """Host and port of the listener for `/metrics` and the details of `/readyz`; None for the public one."""
+    body_budget: int = budget.USUAL
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     keeping: Keeping = KEEPING
     bounds: Bounds = BOUNDS
     warnings: tuple[str, ...] = ()

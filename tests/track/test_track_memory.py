@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from track_server import KEY, NOW, Key, Seen
 
+from bridge.budget import Budget
 from bridge.contract import REQUEST_BYTES
 from bridge.store import Store
 from bridge.track import EXCEPTION_HANDLERS, Callers, routes
@@ -50,7 +51,7 @@ class Sender:
         self.sent.append(message)
 
 
-def asked(sender: Sender, *headers: tuple[bytes, bytes]) -> None:
+def asked(sender: Sender, *headers: tuple[bytes, bytes], budget: Budget | None = None) -> None:
     track = routes(
         store=cast("Store", None),
         callers=Callers([Key("a", KEY)]),
@@ -59,6 +60,7 @@ def asked(sender: Sender, *headers: tuple[bytes, bytes]) -> None:
         luck=lambda: "000000000000",
         woke=lambda: None,
         watching=Seen(),
+        budget=budget,
     )
     http = Starlette(routes=track, exception_handlers=EXCEPTION_HANDLERS)
     scope = {
@@ -82,3 +84,21 @@ def test_of_a_body_that_is_too_large_nothing_is_held_once_it_is_refused(declared
     assert sender.left == 0  # all of it was read
     assert sender.most <= (1 if declared else REQUEST_BYTES // CHUNK + 1)
     assert sender.most_after_the_answer <= 1
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_for_which_the_budget_has_no_room_gets_503_and_nothing_of_it_is_held(declared: bool) -> None:  # noqa: FBT001
+    sender, budget = Sender(chunks=16), Budget(16 * CHUNK)
+    length = str(16 * CHUNK).encode()
+    asked(sender, (b"content-length", length) if declared else (b"transfer-encoding", b"chunked"), budget=budget)
+    assert sender.sent[0]["status"] == 503
+    assert int(dict(sender.sent[0]["headers"])[b"retry-after"]) >= 1
+    assert sender.most_after_the_answer <= 1
+    assert (Chunk.held, budget.held) == (0, 0)
+
+
+def test_a_caller_with_a_key_has_no_share_of_its_own() -> None:
+    sender, budget = Sender(chunks=8), Budget(16 * CHUNK, peer=lambda _scope: "somebody")
+    asked(sender, (b"transfer-encoding", b"chunked"), budget=budget)
+    assert sender.sent[0]["status"] == 400  # read whole, and no event
+    assert budget.held == 0

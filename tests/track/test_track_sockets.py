@@ -89,6 +89,13 @@ def test_an_unknown_caller_gets_401_without_his_body_being_waited_for(api: Api) 
             assert (status, headers["connection"]) == (401, "close")
 
 
+def test_a_wrong_key_in_the_address_gets_401_without_its_body_being_waited_for(api: Api) -> None:
+    with api.connect() as line:
+        line.send(head("/v1/track?api_key=wrong", f"Content-Length: {LIMIT}", key=None))
+        status, headers, _ = line.answer()
+        assert (status, headers["connection"]) == (401, "close")
+
+
 def test_a_small_body_that_nobody_read_leaves_the_connection_usable(api: Api) -> None:
     request = head("/v1/track", f"Content-Length: {len(LEAD)}", key=None) + LEAD
     unknown = head("/nowhere", f"Content-Length: {len(LEAD)}") + LEAD
