@@ -19,6 +19,8 @@ PATIENCE = 30.0
 WASTE = 4 * 1024 * 1024
 """Bytes of an unwanted body that are read and thrown away, so that its sender sees the answer."""
 WASTE_SECONDS = 2.0
+WASTED_AT_ONCE = 32
+"""Unwanted bodies that a process reads at once: where more arrive it is under attack, and closes without reading."""
 SMALL = 64 * 1024
 """Bytes of a small body: what the server throws away by itself at no cost, and what a budget keeps room for."""
 
@@ -177,8 +179,11 @@ class Parting(Response):
     """An answer that is sent whole while the request's body may still be arriving.
 
     What still comes is read and thrown away for a while, so that a caller who is still sending sees the answer; then
-    the connection closes.
+    the connection closes. Where that is done for many others already, it closes at once, and whoever still sends may
+    miss the answer: reading for hundreds of strangers would take the time that genuine requests need.
     """
+
+    under_way: ClassVar[int] = 0
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.body, response.status_code)
@@ -188,7 +193,12 @@ class Parting(Response):
         """Answer, then let the body run out."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        await _thrown_away(receive)
+        if Parting.under_way < WASTED_AT_ONCE:
+            Parting.under_way += 1
+            try:
+                await _thrown_away(receive)
+            finally:
+                Parting.under_way -= 1
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -218,6 +218,18 @@ def test_a_genuine_body_is_kept_whether_it_is_there_at_once_or_arrives_slowly() 
     ran(story)
 
 
+def test_of_many_unwanted_bodies_at_once_only_some_are_read_so_that_their_senders_see_the_answer() -> None:
+    async def story(place: Place) -> None:
+        many = [sender(LIMIT, signature=None, stops_after=3) for _ in range(2 * body.WASTED_AT_ONCE)]
+        async with strangers(place, *many):
+            assert {one.status for one in many} == {401}
+            assert sum(one.asked > 0 for one in many) == body.WASTED_AT_ONCE
+        alone = await place.ask(sender(LIMIT, signature=None))
+        assert (alone.status, alone.chunks) == (401, [])
+
+    ran(story)
+
+
 # ------------------------------------------------------------------------------------------------------- the budget
 
 
