@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,10 +69,15 @@ class Ground:
             yield sink
 
     @contextmanager
-    def bridge(self, *, workers: int | None = None) -> Iterator[tuple[Server, Sink, Path]]:
-        """A bridge on a fresh store, delivering to a fresh sink; the folder goes at the end."""
+    def bridge(
+        self, *, workers: int | None = None, more: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Server, Sink, Path]]:
+        """A bridge on a fresh store, with `more` settings, delivering to a fresh sink; the folder goes at the end."""
         folder = self.place()
-        with self.sink() as sink, servers.bridge(folder, servers.settings(sink), workers=workers) as bridge:
+        with (
+            self.sink() as sink,
+            servers.bridge(folder, servers.settings(sink) | dict(more or {}), workers=workers) as bridge,
+        ):
             yield bridge, sink, folder
         shutil.rmtree(folder)
 

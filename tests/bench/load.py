@@ -36,6 +36,7 @@ class Seen:
     statuses: dict[int, int]
     rate: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     max_ms: float
     cpu: float

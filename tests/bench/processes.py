@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
+_LISTENS = "0A"
+"""A listening socket's state in /proc/net/tcp."""
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -23,11 +28,53 @@ def family(pid: int) -> list[int]:
 
 def memory(pid: int) -> float:
     """Megabytes (of 1,000,000 bytes) of the family: what pages it shares with others count in proportion (PSS)."""
+    return memory_of(family(pid))
+
+
+def memory_of(pids: Iterable[int]) -> float:
+    """The same of these processes."""
     kib = 0
-    for one in family(pid):
+    for one in pids:
         found = re.search(r"^Pss: +(\d+) kB", Path(f"/proc/{one}/smaps_rollup").read_text(), re.MULTILINE)
         kib += int(found[1]) if found else 0
     return kib * 1024 / 1e6
+
+
+def web_processes(pid: int, port: int) -> list[int]:
+    """Those of a family that answer on a port: all that hold its listening socket but the parent."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(f":{port:04X}") and fields[3] == _LISTENS:
+            held = f"socket:[{fields[9]}]"
+            return [one for one in family(pid)[1:] if held in map(os.readlink, Path(f"/proc/{one}/fd").iterdir())]
+    return []
+
+
+class Peak:
+    """The most memory that processes take while it is entered, and by how much that is more than at the beginning."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._pids = tuple(pids)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.before = self.most = memory_of(self._pids)
+
+    @property
+    def growth(self) -> float:
+        """Megabytes, as `memory` counts them."""
+        return self.most - self.before
+
+    def _look(self) -> None:
+        while not self._over.wait(0.02):
+            self.most = max(self.most, memory_of(self._pids))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
 
 
 def cpu_seconds(pid: int) -> float:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import accept
 import at_rest
+import attack
 import end_to_end
 import growth
 import machine
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "cold-start": at_rest.cold_start,
     "memory": at_rest.memory,
     "idle": at_rest.idle,
+    "attack": attack.measured,
     "growth": growth.measured,
     "peers": side_by_side.measured,
 }
