@@ -19,7 +19,7 @@ from bridge.signature.locators import Parcel
 from bridge.signature.naming import named, webhooks
 from bridge.signature.recipes import Recipe, needs_secret, needs_url
 from bridge.signature.signing import Signed, sign
-from bridge.signature.verdict import judge, judge_head, quick, verify
+from bridge.signature.verdict import enough_headers, judge, judge_head, quick, verify
 
 __all__ = [
     "Keys",
@@ -46,9 +46,10 @@ def head_verifier(recipe: Recipe, keys: Keys) -> Callable[[Request], None]:
     It raises NotGenuine for a POST that no body can make genuine, nor a challenge that needs no proof. A GET is never a
     webhook, and is left to `challenge`.
     """
+    enough = enough_headers(recipe.proof)
 
     def verify_head(head: Request) -> None:
-        if head.method != "POST":
+        if head.method != "POST" or (enough and all(map(dict(head.headers).get, enough))):
             return
         parcel = Parcel(head)
         try:

@@ -65,6 +65,14 @@ def judge_head(recipe: Recipe, head: Parcel, keys: Keys) -> None:
             raise NotGenuine("missing")
 
 
+def enough_headers(proof: Proof) -> tuple[str, ...]:
+    """The headers of which it is enough for `judge_head` that none is blank; empty where that is not enough."""
+    if proof.kind in _PROVED_BY_HEAD:
+        return ()
+    places = [place for place in (proof.place, proof.stamp and proof.stamp.place) if place and place.root in IN_HEAD]
+    return tuple(place.name for place in places) if all(place.root is Root.HEADER for place in places) else ()
+
+
 _PROVED_BY_HEAD = frozenset({Kind.TOKEN, Kind.BASIC})
 
 
