@@ -9,7 +9,7 @@ import httpx
 import pytest
 from blaze import Load, burning, hold, quiet, settings_for
 from flood import ATTACKS, Attack, flooding
-from peers import Serving, until, upstream
+from peers import MAY_READ_METRICS, Serving, until, upstream
 from processes import Peak, web_processes
 
 MEGABYTES = 100
@@ -18,8 +18,9 @@ MEGABYTES = 100
 
 def refused(bridge: Serving) -> int:
     """Webhooks that were refused so far, whatever the reason."""
-    shown = httpx.get(f"{bridge.url}/metrics", trust_env=False, timeout=30).text
-    counts = re.findall(r'trackbridge_webhook_requests_total\{outcome="(?:refused|no_room)[^}]*\} (\S+)', shown)
+    answer = httpx.get(f"{bridge.url}/metrics", headers=MAY_READ_METRICS, trust_env=False, timeout=30)
+    assert answer.status_code == 200
+    counts = re.findall(r'trackbridge_webhook_requests_total\{outcome="(?:refused|no_room)[^}]*\} (\S+)', answer.text)
     return int(sum(map(float, counts)))
 
 
