@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from bridge.errors import StoreUnavailable
+from bridge.errors import StoreUnavailable, StoreUnusable
 from bridge.model import Accepted, Attempt, Event, Kept, Routed, Settled, Webhook
 from bridge.store import (
     BOUNDS,
@@ -60,6 +60,7 @@ from bridge.stores.sqlite import (
     recent,
     revising,
     standings,
+    trouble,
     unsorted,
     waiting,
 )
@@ -99,6 +100,7 @@ class SqliteStore:
         clocks: Clocks | None = None,
     ) -> None:
         file.prepare(path)
+        _see_that_the_log_is_known(path, bounds.patience)
         self._window = ledger_window
         self._clocks = clocks or Clocks()
         self._room = Room(path, least=bounds.min_free)
@@ -329,3 +331,17 @@ class SqliteStore:
         self._journal.close()
         self._reader.close(lambda db: unsorted.tidy(db, self._folder))
         self._writer.close()
+
+
+def _see_that_the_log_is_known(path: str, patience: timedelta) -> None:
+    """Raises StoreUnusable where the ingest log holds webhooks that a newer version wrote."""
+    try:
+        with closing(file.connect(path, reading=True, busy=patience)) as db:
+            newer = next(unsorted.newer(db, folder_of(path)), None)
+    except sqlite3.Error as error:
+        raise trouble.told(error, path) from error
+    if newer:
+        raise StoreUnusable(
+            f"the ingest log {folder_of(path)} holds webhooks in {newer} that a newer trackbridge wrote and that this one "
+            "cannot read; they were left as they are: install that version again"
+        )

@@ -2,6 +2,10 @@
 
 A file is frames, one after another. One that a crash cut off has no end yet. A head has a checksum, and behind one
 that the disk damaged the next is found by its mark; the content carries a checksum of its own (`packing.py`). Pure.
+
+The fourth byte of the mark is the version of the content's format. A later version keeps this head, so that a reader
+that does not know it can tell it from damage. `UNVERSIONED` frames are those of schemas 6 to 9: their checksum does
+not cover the mark, and those of one commit (f1671d0) have one that covers the content, too.
 Not concerned with files, nor with what is packed.
 """
 
@@ -13,10 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_MARK = b"\xf4tb\n"
-_HEAD = struct.Struct(">4sQIII")
-"""Mark, nanoseconds since 1970, webhooks, bytes of content, CRC-32 of these."""
-_SUMMED = struct.Struct(">QII")
+VERSION = 1
+"""The version of the frames that are written. Another content than `packing.py` reads needs the next one, never 10."""
+UNVERSIONED = b"\n"[0]
+_MARK = b"\xf4tb"
+_HEAD = struct.Struct(">3sBQIII")
+"""Mark, version, nanoseconds since 1970, webhooks, bytes of content, CRC-32 of all these."""
+_SUMMED = struct.Struct(">3sBQII")
 HEAD = _HEAD.size
 
 
@@ -32,11 +39,12 @@ class Frame:
 
 def framed(at: int, count: int, content: bytes) -> bytes:
     """The bytes of a frame."""
-    return _HEAD.pack(_MARK, at, count, len(content), _sum(at, count, len(content))) + content
+    summed = _SUMMED.pack(_MARK, VERSION, at, count, len(content))
+    return summed + zlib.crc32(summed).to_bytes(4, "big") + content
 
 
 def frames(held: bytes, *, starts: int = 0) -> Iterator[Frame]:
-    """The whole frames at the beginning of these bytes, which stand in the file from `starts` on."""
+    """The whole frames of known versions at the beginning of these bytes, which stand in the file from `starts` on."""
     at = 0
     while (frame := _frame(held, at, starts)) is not None:
         yield frame
@@ -58,31 +66,61 @@ def head(held: bytes) -> Head:
     """The head of the frame that begins these bytes, maybe a damaged one; NO_HEAD where none begins there."""
     if len(held) < HEAD or not held.startswith(_MARK):
         return NO_HEAD
-    _, at, count, length, _ = _HEAD.unpack_from(held)
+    _, _, at, count, length, _ = _HEAD.unpack_from(held)
     return Head(at, count, HEAD + length)
 
 
+def is_cut_off(held: bytes) -> bool:
+    """Whether these bytes are the beginning of a frame whose end is missing, as far as its head can be relied on."""
+    return len(held) < HEAD or (head(held).size > len(held) and _has_sound_head(held, 0))
+
+
+def is_newer(held: bytes, at: int = 0) -> bool:
+    """Whether a frame begins there that a newer version made: its head is sound, its content cannot be read here."""
+    if len(held) < at + HEAD or not held.startswith(_MARK, at):
+        return False
+    return held[at + len(_MARK)] not in {VERSION, UNVERSIONED} and _has_sound_head(held, at)
+
+
 def resumed(held: bytes) -> int:
-    """Where the next whole frame begins after damage at the beginning; the end of the bytes where there is none."""
+    """Where the next frame begins after damage at the beginning; the end of the bytes where there is none."""
     at = 1
     while (at := held.find(_MARK, at)) >= 0:
-        if _frame(held, at, 0) is not None:
+        if is_newer(held, at) or _frame(held, at, 0, searching=True) is not None:
             return at
         at += 1
     return len(held)
 
 
-def _frame(held: bytes, at: int, starts: int) -> Frame | None:
-    if len(held) < at + HEAD:
+def _frame(held: bytes, at: int, starts: int, *, searching: bool = False) -> Frame | None:
+    if len(held) < at + HEAD or not held.startswith(_MARK, at):
         return None
-    mark, made_at, count, length, checksum = _HEAD.unpack_from(held, at)
+    _, version, made_at, count, length, _ = _HEAD.unpack_from(held, at)
     ends = at + HEAD + length
-    if mark != _MARK or len(held) < ends:
+    if len(held) < ends or version not in {VERSION, UNVERSIONED}:
         return None
-    if _sum(made_at, count, length) != checksum:
-        return None
-    return Frame(made_at, count, held[at + HEAD : ends], starts + ends)
+    sound = _has_sound_head(held, at) or _covers_content(held, at, ends, searching=searching)
+    return Frame(made_at, count, held[at + HEAD : ends], starts + ends) if sound else None
 
 
-def _sum(at: int, count: int, length: int) -> int:
-    return zlib.crc32(_SUMMED.pack(at, count, length))
+def _has_sound_head(held: bytes, at: int) -> bool:
+    return _head_sum(held, at) == _checksum(held, at)
+
+
+def _covers_content(held: bytes, at: int, ends: int, *, searching: bool) -> bool:
+    """Whether it is an unversioned frame whose checksum is of head and content.
+
+    Damaged bytes may hold many marks: while searching, only what another frame may follow is summed up.
+    """
+    if held[at + len(_MARK)] != UNVERSIONED or (searching and not _MARK.startswith(held[ends : ends + len(_MARK)])):
+        return False
+    return zlib.crc32(held[at + HEAD : ends], _head_sum(held, at)) == _checksum(held, at)
+
+
+def _head_sum(held: bytes, at: int) -> int:
+    begins = at + len(_MARK) + 1 if held[at + len(_MARK)] == UNVERSIONED else at
+    return zlib.crc32(held[begins : at + _SUMMED.size])
+
+
+def _checksum(held: bytes, at: int) -> int:
+    return int.from_bytes(held[at + _SUMMED.size : at + HEAD], "big")

@@ -11,6 +11,8 @@ import re
 import secrets
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from bridge.errors import StoreUnavailable
 
@@ -73,6 +75,19 @@ def open_file(path: str) -> int | None:
         return held
     os.close(held)
     return None
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int | None]:
+    """A descriptor for reading a file until the end of the block; None where it cannot be opened."""
+    held = None
+    with suppress(OSError):
+        held = open_file(path)
+    try:
+        yield held
+    finally:
+        if held is not None:
+            os.close(held)
 
 
 def _is_regular(path: str) -> bool:

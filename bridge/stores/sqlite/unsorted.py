@@ -20,7 +20,7 @@ from typing import Protocol
 from bridge import log
 from bridge.model import Webhook
 from bridge.stores.sqlite import log_files, packing
-from bridge.stores.sqlite.frames import HEAD, NO_HEAD, Frame, Head, frames, head, resumed
+from bridge.stores.sqlite.frames import HEAD, NO_HEAD, Frame, Head, frames, head, is_cut_off, is_newer, resumed
 from bridge.stores.sqlite.journal import flush_folder
 
 CHUNK = 256 * 1024
@@ -74,6 +74,7 @@ NOTHING = Unsorted()
 _SELDOM = log.Seldom()
 _UNWRITTEN = bytes(8)
 """Where a power cut left a file longer than what was written to it."""
+MEND_NEWER = "a newer trackbridge wrote webhooks there; install that version again"
 
 
 def ends(folder: str) -> dict[str, int]:
@@ -155,8 +156,22 @@ def _count(folder: str, name: str, starts: int, *, most: int) -> int:
     return count
 
 
+def newer(db: sqlite3.Connection, folder: str) -> Iterator[str]:
+    """The files that go on with what a newer version wrote. They are left as they are: nobody here can read them."""
+    return (name for name, starts in _unfinished(db, folder) if _goes_on_newer(folder, name, starts))
+
+
 def _begun(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
     """The files that hold something without a place, those begun first first, and from where on they do."""
+    for name, starts in _unfinished(db, folder):
+        if _goes_on_newer(folder, name, starts):
+            _SELDOM.trouble("store.newer_version", now=datetime.now(UTC), file=name, mend=MEND_NEWER)
+        else:
+            yield name, starts
+
+
+def _unfinished(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
+    """The files that are longer than what has its place."""
     names = log_files.list_names(folder)
     sorted_to = _sorted_to(db) if names else {}
     for name in names:
@@ -165,18 +180,18 @@ def _begun(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
             yield name, starts
 
 
+def _goes_on_newer(folder: str, name: str, starts: int) -> bool:
+    with log_files.opened(_path(folder, name)) as held, suppress(OSError):
+        return held is not None and is_newer(os.pread(held, HEAD, starts))
+    return False
+
+
 def _heads(folder: str, name: str, at: int) -> Iterator[Head]:
     """What the frames of a file say of themselves, from there on."""
-    with suppress(OSError):
-        held = log_files.open_file(_path(folder, name))
-        if held is None:
-            return
-        try:
-            while (one := head(os.pread(held, HEAD, at))) != NO_HEAD:
-                yield one
-                at += one.size
-        finally:
-            os.close(held)
+    with log_files.opened(_path(folder, name)) as held, suppress(OSError):
+        while held is not None and (one := head(os.pread(held, HEAD, at))) != NO_HEAD:
+            yield one
+            at += one.size
 
 
 def _found(folder: str, starts: Mapping[str, int], *, limit: int) -> Unsorted:
@@ -330,11 +345,11 @@ class _File:
             fcntl.flock(held, fcntl.LOCK_UN)
 
     def _left(self, content: bytes) -> list[Damage]:
-        if not self._doubtful and next(frames(content), None) is not None:  # written since: the next look finds it
-            return []
+        if is_newer(content) or (not self._doubtful and next(frames(content), None) is not None):
+            return []  # not ours to read, or written since: the next look finds it
         there = resumed(content)
         self.ends += there
-        if there == len(content) and (max(head(content).size, HEAD) > there or content.endswith(_UNWRITTEN)):
+        if there == len(content) and (is_cut_off(content) or content.endswith(_UNWRITTEN)):
             log.trouble("store.cut_off", file=self.name, bytes=there, why="a crash cut it off before it was answered")
             return []
         return [Damage(self.name, 1, content[:there])]
