@@ -14,8 +14,8 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from bridge.errors import StoreUnavailable, StoreUnusable
-from bridge.stores.sqlite import recent, trouble
-from bridge.stores.sqlite.schema import STEPS
+from bridge.stores.sqlite import recent, shape, trouble
+from bridge.stores.sqlite.schema import STEPS, Step
 
 APPLICATION_ID = int.from_bytes(b"trkb", "big")
 """Stands in the file's header and says whose it is: https://www.sqlite.org/fileformat.html#application_id"""
@@ -29,11 +29,11 @@ _CACHE_KIB = 32 * 1024
 _STATEMENTS = 256
 
 
-def prepare(path: str, *, steps: Sequence[Sequence[str]] = STEPS) -> None:
+def prepare(path: str, *, steps: Sequence[Step] = STEPS) -> None:
     """See to it that the file is a store of this version: made, or led up to it.
 
-    Raises StoreUnusable, leaving the file as it is, for one that is not ours or a newer version's; StoreUnavailable
-    where it cannot be opened now.
+    Raises StoreUnusable, leaving the file as it is, for one that is not ours, a newer version's, or has other tables than
+    its version made; StoreUnavailable where it cannot be opened now.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreUnavailable(f"this Python has SQLite {sqlite3.sqlite_version}; the store needs 3.35 or newer")
@@ -168,18 +168,46 @@ def _logging(db: sqlite3.Connection) -> str:
             return mode
 
 
-def _migrate(db: sqlite3.Connection, path: str, steps: Sequence[Sequence[str]]) -> None:
-    while (version := _pragma(db, "user_version")) != len(steps):
+def _migrate(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
+    while (version := _known_version(db, path, steps)) != len(steps):
+        with _transaction(db):
+            if _pragma(db, "user_version") == version:  # or another process was quicker
+                _do(db, path, steps[: version + 1])
+
+
+def _known_version(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> int:
+    """The version that the store bears, whose tables it has. Raises StoreUnusable for any other store."""
+    with _transaction(db, "BEGIN"):
+        version = _pragma(db, "user_version")
         if version > len(steps):
             raise StoreUnusable(
                 f"the store {path} was written by a newer trackbridge (its schema is {version}, this one knows "
                 f"{len(steps)}); install that version again, or name another file in BRIDGE_STORE"
             )
-        with _transaction(db):
-            if _pragma(db, "user_version") == version:  # or another process was quicker
-                for statement in steps[version]:
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {version + 1}")
+        different = shape.difference(db, steps[: max(version, 0)]) if version >= 0 else "there is no such version"
+        if different:
+            raise _unlike(path, f"bears schema {version}, but {different}")
+        return version
+
+
+def _do(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
+    """Do the last of these steps. Raises StoreUnusable, and then nothing of it stays, where that does not make its tables."""
+    try:
+        shape.run(db, steps[-1])
+        different = shape.difference(db, steps)
+    except sqlite3.OperationalError as error:
+        if trouble.code(error) != sqlite3.SQLITE_ERROR:
+            raise
+        different = str(error)
+    if different:
+        raise _unlike(path, f"cannot be brought from schema {len(steps) - 1} to {len(steps)}: {different}")
+    db.execute(f"PRAGMA user_version = {len(steps)}")
+
+
+def _unlike(path: str, what: str) -> StoreUnusable:
+    return StoreUnusable(
+        f"the store {path} {what}; it was left as it is: put a backup in its place, or name another file in BRIDGE_STORE"
+    )
 
 
 @contextmanager

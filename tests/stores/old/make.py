@@ -36,6 +36,8 @@ STORES = {
     "v6_4f1048d": ("4f1048d",),
     "v7_f1bc662": ("f1bc662",),
     "v7_ad7f427": ("ad7f427",),
+    "v8_5355535": ("5355535",),
+    "v9_c9b23ee": ("c9b23ee",),
     # Upgrades that left another schema under the same number, or put by what the later commit could not read.
     "v2_4fc58f6_3b25d48": ("4fc58f6", "3b25d48"),
     "v5_83d53ff_3b4a02d": ("83d53ff", "3b4a02d"),
