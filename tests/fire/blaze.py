@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 
 HERE = Path(__file__).parent
-for place in (HERE.parent, HERE.parent / "bench"):
+for place in (HERE.parent, HERE.parent / "bench", HERE.parent / "stores"):
     if str(place) not in sys.path:  # as a script, beside the tests' own peers
         sys.path.insert(0, str(place))
 
@@ -322,11 +322,13 @@ class Disk:
             (self._faults / name).unlink()
 
     def begins(self, store: Path) -> None:
-        """The disk holds a copy of this store, on its platter, too, and nothing else of it."""
+        """The disk holds a copy of this store and its ingest log, on its platter, too, and nothing else of it."""
         self._platter.mkdir(exist_ok=True)
         for folder in (self.folder, self._platter):
             _emptied(folder)
             shutil.copy(store, folder / STORE)
+            if (log := Path(f"{store}-inbox")).exists():
+                shutil.copytree(log, folder / INBOX)
 
     def power_is_back(self) -> None:
         """Every file is what had reached the platter."""

@@ -4,6 +4,7 @@ All of it, or one of its processes, is killed while it takes, translates, delive
 and migrates stores of earlier versions.
 
     python tests/fire/crash.py --kills 300
+    python tests/fire/crash.py --kills 0    (only the migrations, each killed at its every write)
 
 Not concerned with how the load is made or what must hold: that is in `blaze.py`.
 """
@@ -15,6 +16,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -32,10 +34,9 @@ from blaze import (
     quiet,
     settings_for,
 )
+from old_stores import NAMES
 from past import Gone, aged, earlier, killed_while_migrating, waiting_to_go
 from peers import upstream
-
-from bridge.stores.sqlite.schema import STEPS
 
 STARTS = 3
 """Every so many kills comes one while it starts."""
@@ -44,7 +45,7 @@ AGES = 4
 MENDED = 2
 """Every so many kills single processes are killed before all are, and the parent has to mend it."""
 SIZE = 200
-"""Webhooks, and events, that a store of an earlier version holds."""
+"""Webhooks, and events, that an old store holds, and half as many webhooks without a row wherever it may hold some."""
 
 
 def crash(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[str, int]:
@@ -100,16 +101,23 @@ def _sent_again(folder: Path, settings: dict[str, str], events: list[tuple[str, 
         assert bridge.stop() == 0
 
 
-def crash_migrating(folder: Path, *, every: int = 1) -> dict[str, int]:
-    """Kill the migration from each earlier version at its every write, then let the last one go on."""
+def crash_migrating(folder: Path, *, names: Sequence[str] = NAMES, size: int = SIZE, every: int = 1) -> dict[str, int]:
+    """Kill the migration of each of these old stores at its every write, then let the last one go on.
+
+    Everything it had is delivered once, also what had no row yet; sent again, it is known.
+    """
     figures = {"migrations": 0, "migrations_killed": 0}
-    for version in range(1, len(STEPS)):
-        place, load = folder / f"version-{version}", Load()
+    for name in names:
+        place, load = folder / name, Load()
         place.mkdir()
-        earlier(place, load, version=version, size=SIZE)
+        earlier(place, load, name=name, size=size)
         figures["migrations_killed"] += sum(1 for _ in killed_while_migrating(disk(place), every=every))
         with upstream() as peer:
             settings = settings_for(peer.url)
+            quiet(place, settings)
+            hold(place, load, peer.taken())
+            again = [(f"{'e-' if one.endswith('-e') else 'source '}{one}", one) for one in sorted(load.sent)]
+            _sent_again(place, settings, again)
             quiet(place, settings)
             hold(place, load, peer.taken())
         figures["migrations"] += 1
@@ -120,12 +128,15 @@ def main() -> int:
     """Run by hand."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--every", type=int, default=1, help="of how many writes of a migration one is its last")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         print(f"seed {options.seed}", flush=True)  # noqa: T201  how it speaks
         began = time.monotonic()
-        figures = crash_migrating(Path(folder)) | crash(Path(folder), kills=options.kills, seed=options.seed)
+        figures = crash_migrating(Path(folder), every=options.every)
+        if options.kills:
+            figures |= crash(Path(folder), kills=options.kills, seed=options.seed)
         print(" ".join(f"{name}={value}" for name, value in figures.items()), f"seconds={time.monotonic() - began:.0f}")  # noqa: T201  how it speaks
     return 0
 

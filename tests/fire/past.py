@@ -1,6 +1,7 @@
-"""Stores with a past: of earlier schema versions with content, and with rows that are older than they are.
+"""Stores with a past: of earlier commits, with much in them, and with rows that are older than they are.
 
-Everything is written in SQL, since today's verbs know today's tables only. Not concerned with killing anybody.
+The tables are those that the commits made (`tests/stores/old`). The rows are written in SQL, since today's verbs know
+today's tables only. Not concerned with killing anybody.
 """
 
 from __future__ import annotations
@@ -8,20 +9,26 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
-from blaze import OLD, STORE, Disk, Load, id_keys, order, purchase
+import zstandard
+from blaze import INBOX, OLD, STORE, Disk, Load, id_keys, order, purchase
+from old_stores import put_back_empty, version_of
 from peers import clean_environment
 
 from bridge import ledger
-from bridge.stores.sqlite import file
-from bridge.stores.sqlite.schema import STEPS
+from bridge.model import Webhook
+from bridge.stores.sqlite import file, packing
 
 PREPARE = f"from bridge.stores.sqlite import file; file.prepare({STORE!r})"
 PAST = 100 * 24 * 3600 * 1000
@@ -31,31 +38,117 @@ PAST = 100 * 24 * 3600 * 1000
 # ------------------------------------------------------------------------------------------- earlier schema versions
 
 
-def earlier(folder: Path, load: Load, *, version: int, size: int) -> None:
-    """A store of an earlier version: webhooks that are to be translated, and events that are to be delivered."""
-    path = folder / STORE
-    file.prepare(str(path), steps=STEPS[:1])
+def earlier(folder: Path, load: Load, *, name: str, size: int) -> None:
+    """A store of an earlier commit: webhooks that are to be translated, some of them without a row yet, and events that
+    are to be delivered."""
+    path = put_back_empty(name, folder / STORE)
+    names = [f"was-{number}" for number in range(1, size + 1)]
+    without_row = unapplied(name, folder, [f"{one}-u" for one in names[: size // 2]])
     with closing(sqlite3.connect(path)) as db, db:
-        for number in range(1, size + 1):
-            _webhook(db, f"was-{version}-w-{number}", number)
-            _event(db, f"was-{version}-e-{number}")
-            load.sent |= {f"was-{version}-w-{number}", f"was-{version}-e-{number}"}
-            load.acknowledged |= {f"was-{version}-w-{number}", f"was-{version}-e-{number}"}
-    file.prepare(str(path), steps=STEPS[:version])
+        for number, one in enumerate(names, 1):
+            _webhook(db, f"{one}-w", number)
+            _event(db, f"{one}-e")
+    load.sent |= {f"{one}-{kind}" for one in names for kind in "we"} | without_row
+    load.acknowledged |= load.sent
+
+
+def unapplied(name: str, folder: Path, names: Sequence[str]) -> set[str]:
+    """Webhooks that were answered and have no row yet, as the commits that made the store kept them; those there are.
+
+    Each is there once for each place where that store may hold some: its ingest log, its table `inbox`, or `unreadable`.
+    """
+    version, commits = version_of(name), name.split("_")[1:]
+    kept: set[str] = set()
+    with closing(sqlite3.connect(folder / STORE)) as db, db:
+        for table, form in _places(version, commits):
+            for one in names:
+                row = f"{one}-{table}"
+                kept.add(row)
+                _put(db, folder, table, form([_as_kept(row)]))
+    return kept
+
+
+Form: TypeAlias = "Callable[[list[Webhook]], bytes]"
+
+
+def _places(version: int, commits: Sequence[str]) -> list[tuple[str, Form]]:
+    """Where a store may hold webhooks without a row, and how they are packed there."""
+    places: list[tuple[str, Form]] = []
+    if 3 <= version <= 5:
+        places.append(("inbox", _flat))
+    if version >= 6:
+        places.append(("log", _framed_with_content if commits[-1] == "f1671d0" else _framed))
+        if {"3b4a02d", "5ccc84f"} & set(commits):
+            places.append(("unreadable", _flat))
+        if "f1671d0" in commits[:-1]:
+            places.append(("unreadable_frame", _framed_with_content))
+    return places
+
+
+def _put(db: sqlite3.Connection, folder: Path, table: str, packed: bytes) -> None:
+    if table == "log":
+        (folder / INBOX).mkdir(exist_ok=True)
+        with (folder / INBOX / f"{1:020d}-00000000").open("ab") as file:
+            file.write(packed)
+    else:
+        db.execute(f"INSERT INTO {table.removesuffix('_frame')} (count, packed) VALUES (1, ?)", (packed,))
+
+
+def _flat(webhooks: list[Webhook]) -> bytes:
+    return zstandard.ZstdCompressor().compress(packing.parcel(webhooks))
+
+
+def _framed(webhooks: list[Webhook]) -> bytes:
+    return _behind_head(packing.packed([packing.parcel(webhooks)]), covers=b"")
+
+
+def _framed_with_content(webhooks: list[Webhook]) -> bytes:
+    content = packing.packed([packing.parcel(webhooks)])
+    return _behind_head(content, covers=content)
+
+
+def _behind_head(content: bytes, *, covers: bytes) -> bytes:
+    """A frame as they were before they had a version."""
+    head = struct.pack(">QII", time.time_ns(), 1, len(content))
+    return b"\xf4tb\n" + head + zlib.crc32(head + covers).to_bytes(4, "big") + content
+
+
+def _as_kept(name: str) -> Webhook:
+    headers, raw = order(name)
+    return Webhook(
+        source="shopify",
+        id=f"w-{name}",
+        topic="orders/paid",
+        received_at=datetime.now(UTC),
+        body=raw,
+        identity=_identity(name, raw),
+        headers={name.lower(): value for name, value in headers.items()},
+    )
+
+
+def _identity(name: str, raw: bytes) -> tuple[bytes, ...]:
+    return ledger.unsigned_webhook("shopify", "orders/paid", f"w-{name}", raw)
 
 
 def _webhook(db: sqlite3.Connection, name: str, number: int) -> None:
     headers, raw = order(name)
-    key, now = ledger.signed_webhook("shopify", f"w-{name}"), _now()
-    db.execute("INSERT INTO bodies VALUES (?, ?)", (number, raw))
+    keys, now = _identity(name, raw), _now()
+    db.execute("INSERT INTO bodies (number, bytes) VALUES (?, ?)", (number, raw))
     db.execute(
         """
         INSERT INTO webhooks (source, id, topic, state, received_at, due, headers, query, identity, body)
         VALUES ('shopify', ?, 'orders/paid', 'received', ?, ?, ?, '', ?, ?)
         """,
-        (f"w-{name}", now, now, json.dumps({name.lower(): value for name, value in headers.items()}), key, number),
+        (
+            f"w-{name}",
+            now,
+            now,
+            json.dumps({name.lower(): value for name, value in headers.items()}),
+            b"".join(keys),
+            number,
+        ),
     )
-    db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (key, number, now))
+    db.executemany("INSERT INTO ledger VALUES (?, ?, ?)", [(key, number, now) for key in keys])
 
 
 def _event(db: sqlite3.Connection, name: str) -> None:
@@ -85,6 +178,8 @@ def killed_while_migrating(power: Disk, *, every: int) -> Iterator[int]:
     before, expected = power.folder / "before.db", power.folder / "undisturbed.db"
     for path in (before, expected):
         shutil.copy(power.folder / STORE, path)
+    if (power.folder / INBOX).exists():
+        shutil.copytree(power.folder / INBOX, power.folder / "before.db-inbox")
     file.prepare(str(expected))
     for number in range(1, 100_000, every):
         power.begins(before)
