@@ -1,13 +1,14 @@
 """The log: one wide line of `key=value` for each webhook kept, each event made, each attempt.
 
-What goes in is ids, names, numbers, outcomes and times: never a body, a secret or a personal datum. Not concerned
-with metrics.
+What goes in is ids, names, numbers, outcomes and times: never a body, a secret or a personal datum. A line is ASCII
+and at most `MOST_BYTES` long, whatever its values hold. Not concerned with metrics.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import select
 import string
 import sys
@@ -19,8 +20,16 @@ from typing import TextIO
 
 LOGGER = logging.getLogger("trackbridge")
 SERVER = logging.getLogger("uvicorn.error")
+ASYNCIO = logging.getLogger("asyncio")
+MOST_BYTES = 4096
+"""Of a line with its newline: what Linux's pipes take whole, so that no other process's line comes to stand inside it."""
 _PLAIN = f"{string.ascii_letters}{string.digits}_.:/+*#@-"
 _WHOLE = select.PIPE_BUF
+_LONGEST = MOST_BYTES - 64
+"""Characters of a line without its time, its level and the count of fields that were left out."""
+_LONGEST_VALUE = 1024
+"""Characters of a value as it is written; one beyond ASCII takes up to ten."""
+_WHOLE_ESCAPES = re.compile(r"(?:\\x..|\\u.{4}|\\U.{8}|\\[^xuU]|[^\\])*")
 
 
 def line(what: str, **fields: object) -> None:
@@ -67,7 +76,7 @@ class Seldom:
 def start(level: int = logging.INFO) -> None:
     """Send the log to standard error, each line with its UTC time."""
     handler = _Lines(sys.stderr)
-    for logger, least in ((LOGGER, level), (SERVER, logging.WARNING)):
+    for logger, least in ((LOGGER, level), (SERVER, logging.WARNING), (ASYNCIO, logging.WARNING)):
         logger.handlers[:] = [handler]
         logger.setLevel(least)
         logger.propagate = False
@@ -88,7 +97,7 @@ class _Lines(logging.Handler):
         self._stamp = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.put(record.created, record.levelname.lower(), [record.getMessage()])
+        self.put(record.created, record.levelname.lower(), [_bounded(record.getMessage())])
         if record.levelno > logging.INFO:
             self.flush()
 
@@ -134,7 +143,24 @@ def _spelt(what: str, fields: Mapping[str, object]) -> str:
     for key, value in fields.items():
         if value is not None:
             text = f"{text} {key}={value if type(value) is str and _is_plain(value) else _quoted(value)}"
-    return text
+    return text if len(text) <= _LONGEST else _fitted(what, fields)
+
+
+def _fitted(what: str, fields: Mapping[str, object]) -> str:
+    """A line that is too long: long values are cut, and of the fields there are as many as fit."""
+    text, left_out = what, 0
+    for key, value in fields.items():
+        if value is None:
+            continue
+        shown = _quoted(value)
+        if _is_plain(shown) and len(shown) > _LONGEST_VALUE:
+            shown = _shortened(shown)
+        field = f" {key}={shown}"
+        if len(text) + len(field) <= _LONGEST:
+            text += field
+        else:
+            left_out += 1
+    return f"{text} left_out={left_out}" if left_out else text
 
 
 def _is_plain(text: str) -> bool:
@@ -146,5 +172,20 @@ def _quoted(value: object) -> str:
     text = f"{value:.1f}" if isinstance(value, float) else str(value)
     if _is_plain(text):
         return text
-    escaped = text[:500].encode("unicode_escape").decode("ascii").replace('"', '\\"')
-    return f'"{escaped}"'
+    escaped = _escaped(text)
+    return f'"{escaped}"' if len(escaped) <= _LONGEST_VALUE else _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    start = _WHOLE_ESCAPES.match(_escaped(text), 0, _LONGEST_VALUE)
+    return f'"{start[0] if start else ""}... ({len(text)} characters)"'
+
+
+def _escaped(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+
+
+def _bounded(text: str) -> str:
+    """A line of somebody else, such as the server's: its characters escaped as in values, its length bounded."""
+    escaped = text if text.isascii() and text.isprintable() else _escaped(text)
+    return escaped if len(escaped) <= _LONGEST else f"{escaped[:_LONGEST]}..."

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge import log
 
@@ -40,6 +45,49 @@ def test_fields_stand_as_key_value_and_none_is_left_out(lines: list[str]) -> Non
 def test_a_value_with_spaces_quotes_or_newlines_cannot_look_like_another_field_or_line(lines: list[str]) -> None:
     log.line("webhook.kept", topic='a" state=delivered\nforged')
     assert lines == [r'webhook.kept topic="a\" state=delivered\nforged"']
+
+
+WRITTEN = re.compile(r'said( [a-z_]+=([A-Za-z0-9_.:/+*#@-]+|"([ !#-\[\]-~]|\\[ -~])*"))*')
+
+
+@given(st.lists(st.text(max_size=3000), max_size=9))
+def test_a_line_is_one_line_of_ascii_fields_and_bounded_whatever_the_values_hold(values: list[str]) -> None:
+    fields = dict(zip("abcdefghi", values, strict=False))
+    written = told(lambda: log.line("said", **fields))
+    assert written.endswith("\n")
+    assert len(written.encode()) <= log.MOST_BYTES
+    assert WRITTEN.fullmatch(written[:-1].partition(" info ")[2])
+
+
+@pytest.mark.parametrize("letter", ["a", "\U0001f600", "\n", '"', "\\", "\ud800"])
+def test_a_value_that_is_too_long_is_cut_at_a_whole_character_and_says_so(letter: str) -> None:
+    written = told(lambda: log.line("said", topic=letter * 5000, state="ignored"))
+    assert WRITTEN.fullmatch(written[:-1].partition(" info ")[2])
+    assert '... (5000 characters)" state=ignored' in written
+
+
+def test_fields_that_do_not_fit_into_a_line_are_counted() -> None:
+    written = told(lambda: log.line("said", **dict.fromkeys("abcdef", "x y" * 400)))
+    assert written.endswith(" left_out=3\n")
+
+
+def test_lines_of_the_server_and_of_asyncio_are_bounded_and_escaped_as_well() -> None:
+    for logger in (log.SERVER, log.ASYNCIO):
+        written = told(lambda: logger.warning("odd: %s", "\x1b[2J\n\u202e" + "x" * 9000))  # noqa: B023
+        assert re.fullmatch(r"[^ ]+ warning odd: \\x1b\[2J\\n\\u202ex+\.\.\.\n", written)
+        assert len(written.encode()) <= log.MOST_BYTES
+
+
+def told(telling: Callable[[], None]) -> str:
+    """All that is written to standard error meanwhile."""
+    loggers = (log.LOGGER, log.SERVER, log.ASYNCIO)
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
+    with redirect_stderr(io.StringIO()) as errors:
+        log.start()
+        telling()
+    for one, handlers, level, propagate in before:
+        one.handlers[:], one.level, one.propagate = handlers, level, propagate
+    return errors.getvalue()
 
 
 def test_trouble_that_repeats_is_told_once_a_minute_for_each_kind(lines: list[str]) -> None:
