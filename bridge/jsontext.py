@@ -57,10 +57,10 @@ def write(document: Json) -> bytes:
 
 
 def readable(text: bytes) -> str:
-    """A JSON text indented for people, every digit as it stands; what is no JSON is shown as it is."""
+    """A JSON text indented for people, every digit as it stands; what is no JSON, or nested too deep, is as it was."""
     try:
         return msgspec.json.format(text, indent=2).decode()
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.decode("utf-8", "replace")
 
 

@@ -14,7 +14,7 @@ FLOORS: dict[str, int] = {
     for floor, names in enumerate(
         (
             "__init__",
-            "model errors shown jsontext ledger log",
+            "model errors shown jsontext ledger log visible",
             "signature contract callers body turns heartbeat proxies",
             "source destination store processes metrics_key budget",
             "retry",

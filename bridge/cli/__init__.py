@@ -14,11 +14,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from bridge import __version__
 from bridge.cli import streams, which
+from bridge.cli.terminal import say_error
 from bridge.errors import BridgeError
+from bridge.visible import make_visible
 
 MOST_WORKERS = 64
 Command = Callable[[argparse.Namespace], int]
@@ -35,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BridgeError as error:
-        return _failed(str(error))
+        say_error(error)
+        return 1
     except KeyboardInterrupt:
         streams.drop_output()
         return 130
@@ -55,7 +58,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _failed(text: str) -> int:
-    streams.say(f"trackbridge: {text}")
+    streams.say(make_visible(f"trackbridge: {text}"))
     return 1
 
 
@@ -73,12 +76,19 @@ def _broken(error: OSError) -> int:
 def _fault(error: Exception) -> int:
     streams.say(f"trackbridge: a fault of trackbridge itself ({type(error).__name__}); report it")
     if os.environ.get("BRIDGE_DEBUG") == "1":
-        streams.say("".join(traceback.format_exception(error)))
+        streams.say(make_visible("".join(traceback.format_exception(error)), lines=True))
     return 70
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats what was typed only as `make_visible` has it."""
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        super().exit(status, make_visible(message, lines=True) if message else None)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="trackbridge",
         description="Keeps webhooks before it answers them, maps them to track events, delivers them upstream.",
     )

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from bridge import contract, jsontext
 from bridge.app import clock, configure, make_destinations, make_sources, routing
+from bridge.cli.terminal import say
 from bridge.model import Routed, SetAside, Translated, Translation, Wanting, Webhook
 from bridge.source import Source
 from bridge.store import EventDetail, Store, WebhookDetail, WebhookRow
@@ -29,17 +30,20 @@ async def again(store: Store, rows: Sequence[WebhookRow], *, config: Path | None
         found = (await store.show(row.id))[0]
         source = sources.get(row.source)
         if not isinstance(found, WebhookDetail) or found.body_gone or source is None:
-            print(f"{row.id}: left as it is: {'no such source' if source is None else 'its body is gone'}")
+            say(f"{row.id}: left as it is: {'no such source' if source is None else 'its body is gone'}")
             left += 1
             continue
         made = await _translated(store, source, found.webhook)
-        print(f"{row.id}: {await _difference(store, found, made, door=f'source:{row.source}') or 'makes the same'}")
+        say(
+            f"{row.id}: {await _difference(store, found, made, door=f'source:{row.source}') or 'makes the same'}",
+            lines=True,
+        )
         if not send or not isinstance(made, Translated):
             left += 1
             continue
         routed = [Routed(event, route(event, source.to)) for event in made.events]
         due = await store.revise(found.webhook.number, routed, now=clock())
-        print(f"{row.id}: sent again, {due} due")
+        say(f"{row.id}: sent again, {due} due")
     return left
 
 
@@ -70,4 +74,4 @@ async def _difference(store: Store, found: WebhookDetail, made: Translation, *, 
 
 
 def _lines(texts: Sequence[bytes]) -> list[str]:
-    return [line for text in texts for line in jsontext.readable(text).splitlines()]
+    return [line for text in texts for line in jsontext.readable(text).split("\n")]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from bridge import mapping
 from bridge.cli import verdicts
+from bridge.cli.terminal import say, say_error
 from bridge.errors import BridgeError, SettingsError
 from bridge.mapping import examples
 from bridge.mapping.examples import Example
@@ -59,7 +59,8 @@ def _once(options: argparse.Namespace) -> int:
     problems = sorted(found.problems)
     if options.strict:
         problems = [replace(problem, severity="error") for problem in problems]
-    print(verdicts.written(problems, options.format, texts=found.texts, counts=(found.mappings, found.examples)))
+    counts = (found.mappings, found.examples)
+    say(verdicts.written(problems, options.format, texts=found.texts, counts=counts), lines=True)
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
 
@@ -142,9 +143,8 @@ def _watch(options: argparse.Namespace) -> int:
             try:
                 _once(options)
             except BridgeError as error:
-                print(f"trackbridge: {error}", file=sys.stderr)
-            print(f"watching {len(seen)} files; Ctrl-C ends", file=sys.stderr, flush=True)
-            sys.stdout.flush()
+                say_error(error)
+            say(f"watching {len(seen)} files; Ctrl-C ends", error=True)
             while _state(options.paths) == seen:
                 time.sleep(POLL)
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import uvloop
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -31,6 +31,7 @@ from starlette.routing import Route
 from bridge import jsontext
 from bridge.app import Bridge, clock, load_mappings, luck
 from bridge.cli.look import STATE_STYLES
+from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.cli.server import Server, address, bind
 from bridge.mapping import document
 from bridge.mapping.files import shipped_mappings
@@ -73,7 +74,7 @@ async def _shown(folder: Path, *, once: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with _scene(folder) as scene:
-        console = Console()
+        console = SafeConsole()
         console.print(_introduction(scene))
         with Live(console=console, refresh_per_second=8, transient=False) as live:
             sending = asyncio.create_task(_send_all(scene))
@@ -209,7 +210,7 @@ async def _watched(scene: Scene, live: Live, sending: asyncio.Task[None], stop: 
     return False
 
 
-async def _stay(scene: Scene, console: Console, stop: asyncio.Event) -> None:
+async def _stay(scene: Scene, console: SafeConsole, stop: asyncio.Event) -> None:
     known = len(await scene.bridge.store.webhooks(Filter())) + len(await scene.bridge.store.events(Filter()))
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
@@ -232,10 +233,10 @@ async def _drawn(scene: Scene) -> tuple[bool, Group]:
         table.add_column(name, no_wrap=name in {"", "delivery"}, overflow="fold")
     for webhook in reversed(webhooks):
         made = [event for event in reversed(events) if event.webhook == webhook.id]
-        first = (webhook.id, f"{webhook.source} {webhook.topic or ''}")
+        first = (as_text(webhook.id), as_text(f"{webhook.source} {webhook.topic or ''}"))
         for event in made:
             table.add_row(*first, *await _told(scene, event), _state(deliveries, event))
-            first = ("", "")
+            first = (Text(), Text())
         if not made:
             table.add_row(*first, _became(webhook), "", "")
     for event in (event for event in reversed(events) if event.webhook is None):
@@ -249,16 +250,16 @@ async def _drawn(scene: Scene) -> tuple[bool, Group]:
 def _became(webhook: WebhookRow) -> Text:
     word = str(webhook.state.value).replace("_", " ")
     style = STATE_STYLES.get(str(webhook.state.value), "dim")
-    return Text(f"{word}: {webhook.reason}" if webhook.reason else word, style=style)
+    return as_text(f"{word}: {webhook.reason}" if webhook.reason else word, style)
 
 
-async def _told(scene: Scene, event: EventRow) -> tuple[str, str]:
+async def _told(scene: Scene, event: EventRow) -> tuple[Text, Text]:
     [detail] = await scene.bridge.store.show(event.id)
     if not isinstance(detail, EventDetail):
-        return event.event_type, ""
+        return as_text(event.event_type), Text()
     properties = jsontext.parse(detail.text).get("properties", {})
     money = f"{properties['value']} {properties.get('currency', '')}" if "value" in properties else ""
-    return event.event_type, money.strip()
+    return as_text(event.event_type), as_text(money.strip())
 
 
 def _state(deliveries: Mapping[str, DeliveryRow], event: EventRow) -> Text:
@@ -287,4 +288,4 @@ def _ending(scene: Scene, *, arrived: bool, once: bool) -> Text:
             f"  curl {scene.url}/v1/track -H 'Authorization: Bearer {scene.key}' \\",
             '       -d \'{"event_type": "purchase", "properties": {"order_id": "A-1", "value": 9.90, "currency": "EUR"}}\'',
         ]
-    return Text("\n".join(lines))
+    return as_text("\n".join(lines), lines=True)

@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +20,7 @@ from bridge import jsontext, settings
 from bridge.app import clock
 from bridge.cli import which
 from bridge.cli.look import console, existing_store, write_json
+from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.cli.side import Side
 from bridge.cli.trial import reading, usable, webhooks_of
 from bridge.errors import SettingsError
@@ -112,7 +112,7 @@ def _bound(one: ProviderMapping, source: SourceSettings, *, strictly: bool) -> M
 # ------------------------------------------------------------------------------------------------------ for people
 
 
-def tell(found: Comparison, console: Console) -> None:
+def tell(found: Comparison, console: SafeConsole) -> None:
     """Write it as text."""
     changed = found.webhooks - found.same
     console.print(Text(f"{found.webhooks} webhooks, {changed} of them changed", style="bold"))
@@ -129,7 +129,7 @@ def _table(one: str, other: str, rows: Iterator[Sequence[str]]) -> Table:
     for name in (one, other, "times", "webhook", "before", "after"):
         drawn.add_column(name, overflow="fold", justify="right" if name == "times" else "left")
     for row in rows:
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*map(as_text, row))
     return drawn
 
 
@@ -167,7 +167,7 @@ def _totals(found: Comparison) -> Table:
 
 
 def _total(drawn: Table, what: str, before: object, after: object) -> None:
-    drawn.add_row(Text(what), Text(str(before)), Text(str(after)), style="" if before == after else "yellow")
+    drawn.add_row(as_text(what), as_text(before), as_text(after), style="" if before == after else "yellow")
 
 
 # ---------------------------------------------------------------------------------------------------- for machines

@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl
 from bridge import jsontext, mapping
 from bridge.cli.look import existing_store
 from bridge.cli.send import read
+from bridge.cli.terminal import say
 from bridge.errors import MappingError, SettingsError
 from bridge.jsontext import Json
 from bridge.mapping import Mapping, examples, yamltext
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     _write(target, made, expect)
     _tell(target, inventor, expect)
     if _paths(examples.outcome(known, plain)) != _paths(expect):
-        print("note: with the invented values it comes to other fields than with the given ones", file=sys.stderr)
+        say("note: with the invented values it comes to other fields than with the given ones", error=True)
     return 0
 
 
@@ -224,14 +224,14 @@ def _target(options: argparse.Namespace, path: Path, provider: str, topic: str |
 
 
 def _tell(target: Path, inventor: Inventor, expect: Json) -> None:
-    print(target)
+    say(str(target))
     counts = [f"{count} {kind.value}" for kind, count in inventor.met.most_common()]
-    print(f"replaced: {', '.join(counts) or 'nothing'}; read it before you publish it", file=sys.stderr)
+    say(f"replaced: {', '.join(counts) or 'nothing'}; read it before you publish it", error=True)
     match expect:
         case dict():
-            print(f"expects: {' '.join(f'{key}: {reason}' for key, reason in expect.items())}", file=sys.stderr)
+            say(f"expects: {' '.join(f'{key}: {reason}' for key, reason in expect.items())}", error=True)
         case _:
-            print(f"expects: {', '.join(event['event_type'] for event in expect) or 'no event'}", file=sys.stderr)
+            say(f"expects: {', '.join(event['event_type'] for event in expect) or 'no event'}", error=True)
 
 
 def _paths(expect: Json, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

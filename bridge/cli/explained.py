@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.text import Text
 
 from bridge import jsontext
+from bridge.cli.safe_console import SafeConsole
 from bridge.jsontext import Json
 from bridge.mapping.explain import Explanation, Field, Told
 from bridge.mapping.recalled import Recalled
@@ -29,10 +29,10 @@ _BY_ITSELF = {
 # ------------------------------------------------------------------------------------------------------- for people
 
 
-def show(explanation: Explanation, console: Console) -> None:
+def show(explanation: Explanation, console: SafeConsole) -> None:
     """Write it as text."""
     for line in lines(explanation):
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True)
 
 
 def lines(explanation: Explanation) -> Iterator[Text]:

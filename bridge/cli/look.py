@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bridge import jsontext, settings
 from bridge.cli import which
+from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.errors import SettingsError
 from bridge.model import Attempt
 from bridge.store import (
@@ -33,10 +33,9 @@ from bridge.store import (
     WebhookRow,
 )
 from bridge.stores import open_store
+from bridge.visible import make_visible
 
 TABLE_ROWS = 50
-WIDE = 240
-"""Columns of a table that goes into a pipe or a file."""
 STATE_STYLES = {"translated": "green", "delivered": "green", "set_aside": "red", "dead": "red", "pending": "yellow"}
 _AMBIGUOUS = "ambiguous: no answer came, and the upstream may have taken it; it knows a double by its event_id"
 Row = WebhookRow | EventRow | DeliveryRow | Attempt
@@ -90,14 +89,14 @@ def existing_store() -> Store:
     return open_store(url, ledger_window=window, bounds=bounds)
 
 
-def console() -> Console:
-    """Where tables go: as wide as the terminal, and where there is none so wide that no cell is broken."""
-    return Console() if sys.stdout.isatty() else Console(width=WIDE)
+def console() -> SafeConsole:
+    """Where tables go."""
+    return SafeConsole()
 
 
 def write_json(document: jsontext.Json) -> None:
-    """One JSON document on standard output, and nothing else."""
-    sys.stdout.buffer.write(jsontext.write(document) + b"\n")
+    """One JSON document on standard output, and nothing else. What a terminal would obey is escaped in its strings."""
+    sys.stdout.buffer.write(make_visible(jsontext.write(document).decode()).encode() + b"\n")
     sys.stdout.flush()
 
 
@@ -137,11 +136,11 @@ def _cell(value: object) -> Text:
         case datetime():
             return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
         case Enum():
-            return Text(str(value.value), style=STATE_STYLES.get(str(value.value), ""))
+            return as_text(value.value, STATE_STYLES.get(str(value.value), ""))
         case str() if len(value) > 200:  # noqa: PLR2004  an upstream's answer belongs into `show`
-            return Text(f"{value[:200]}…")
+            return as_text(f"{value[:200]}…")
         case _:
-            return Text(str(value))
+            return as_text(value)
 
 
 # ---------------------------------------------------------------------------------------------------- one thing
@@ -177,37 +176,36 @@ def _detail(one: WebhookDetail | EventDetail | DeliveryDetail) -> jsontext.Json:
             }
 
 
-def _tell(console: Console, one: WebhookDetail | EventDetail | DeliveryDetail) -> None:
+def _tell(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetail) -> None:
     for name, value in plain(one.row).items():
         if value is not None:
-            console.print(Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), str(value)))
+            console.print(Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), as_text(value)))
     match one:
         case WebhookDetail(webhook=webhook, events=events):
-            console.print(Text.assemble((f"{'provider id':>16}  ", "dim"), webhook.id))
+            console.print(Text.assemble((f"{'provider id':>16}  ", "dim"), as_text(webhook.id)))
             _list_of(console, "events", events)
             console.print(Text("\nbody", style="bold"))
-            body = "gone: it was kept as long as BRIDGE_KEEP_BODIES says" if one.body_gone else webhook.body
+            gone = "gone: it was kept as long as BRIDGE_KEEP_BODIES says"
             console.print(
-                body if isinstance(body, str) else jsontext.readable(body),
-                markup=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
+                as_text(gone if one.body_gone else jsontext.readable(webhook.body), lines=True), soft_wrap=True
+            )
         case EventDetail():
             if one.given_id:
                 console.print(
                     Text.assemble((f"{'given id':>16}  ", "dim"), f"{one.given_id} (names another event, too)")
                 )
             for note in one.notes:
-                console.print(Text.assemble((f"{'left out':>16}  ", "dim"), note))
+                console.print(Text.assemble((f"{'left out':>16}  ", "dim"), as_text(note)))
             _list_of(console, "deliveries", one.deliveries)
             console.print(Text("\nevent", style="bold"))
-            console.print(jsontext.readable(one.text), markup=False, highlight=False, soft_wrap=True)
+            console.print(as_text(jsontext.readable(one.text), lines=True), soft_wrap=True)
         case DeliveryDetail():
             _list_of(console, "attempts", one.attempts)
             if any(attempt.ambiguous for attempt in one.attempts):
                 console.print(Text(f"\n{_AMBIGUOUS}", style="yellow"))
 
 
-def _list_of(console: Console, what: str, rows: Sequence[Row]) -> None:
+def _list_of(console: SafeConsole, what: str, rows: Sequence[Row]) -> None:
     if rows:
         console.print(Text(f"\n{what}", style="bold"))
         console.print(table(rows))

@@ -14,6 +14,7 @@ from dataclasses import replace
 from bridge.app import clock, configure, make_destinations
 from bridge.cli import again, which
 from bridge.cli.look import Row, console, existing_store, table
+from bridge.cli.terminal import say
 from bridge.errors import SettingsError
 from bridge.model import DeliveryState, WebhookState
 from bridge.store import Filter, Store, WebhookRow
@@ -43,7 +44,7 @@ async def _retry(options: argparse.Namespace) -> int:
         count = await store.retry(asked, now=clock())
     finally:
         await store.close()
-    print(f"{_counted(count, 'delivery', 'deliveries')} due now; a running serve sends them")
+    say(f"{_counted(count, 'delivery', 'deliveries')} due now; a running serve sends them")
     return 0
 
 
@@ -61,9 +62,9 @@ async def _replay(options: argparse.Namespace) -> int:
     finally:
         await store.close()
     if count or not made:
-        print(f"{_counted(count, 'webhook', 'webhooks')} received again; a running serve translates them")
+        say(f"{_counted(count, 'webhook', 'webhooks')} received again; a running serve translates them")
     if left:
-        print(f"{_counted(left, 'webhook', 'webhooks')} left as made; --send-again writes over and delivers twice")
+        say(f"{_counted(left, 'webhook', 'webhooks')} left as made; --send-again writes over and delivers twice")
     return 0
 
 
@@ -100,7 +101,7 @@ def _others(asked: Filter, made: Sequence[WebhookRow]) -> list[Filter]:
 
 
 def _shown(what: str, one: str, many: str, count: int, newest: Sequence[Row]) -> int:
-    print(f"would {what} {_counted(count, one, many)}")
+    say(f"would {what} {_counted(count, one, many)}")
     if newest:
         console().print(table(newest[:SAMPLES]))
     return 0
@@ -122,7 +123,7 @@ async def _deliver(options: argparse.Namespace) -> int:
             after = events[-1].number
     finally:
         await store.close()
-    print(f"{_counted(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
+    say(f"{_counted(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
     return 0
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from ipaddress import ip_address
 from pathlib import Path
 
 from bridge import settings
+from bridge.cli.terminal import say
 from bridge.metrics_key import key_file
 from bridge.stores import sqlite_file
 
@@ -27,20 +27,20 @@ def run(options: argparse.Namespace) -> int:
     if not (admin and _is_loopback(admin[0]) and target == _joined(*admin)):
         lines.append(f"    authorization: {{credentials_file: {_credentials()}}}")
     lines.append(f'    static_configs: [{{targets: ["{target}"]}}]')
-    print("\n".join(lines))
+    say("\n".join(lines), lines=True)
     return 0
 
 
 def _credentials() -> str:
     """The file with the key; says on standard error what is still to be done for it."""
     if settings.metrics_key(os.environ) is not None:
-        print(f"trackbridge: write the key of BRIDGE_METRICS_KEY itself to {FILE_OF_YOURS}, mode 0600", file=sys.stderr)
+        say(f"trackbridge: write the key of BRIDGE_METRICS_KEY itself to {FILE_OF_YOURS}, mode 0600", error=True)
         return FILE_OF_YOURS
     path = key_file(Path(sqlite_file(settings.store_url(os.environ)))).absolute()
     if not path.exists():
-        print(f"trackbridge: {path} is made by the first `trackbridge serve`", file=sys.stderr)
+        say(f"trackbridge: {path} is made by the first `trackbridge serve`", error=True)
     else:
-        print(f"trackbridge: Prometheus must be able to read {path}, or a copy of it", file=sys.stderr)
+        say(f"trackbridge: Prometheus must be able to read {path}, or a copy of it", error=True)
     return str(path)
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 
 from bridge import contract
+from bridge.cli.terminal import say
 from bridge.mapping import schema
 
 SCHEMAS = {"mapping": schema.mapping(), "example": schema.example(), "event": contract.SCHEMA}
@@ -16,5 +17,5 @@ SCHEMAS = {"mapping": schema.mapping(), "example": schema.example(), "event": co
 
 def run(options: argparse.Namespace) -> int:
     """Print one schema as JSON."""
-    print(json.dumps(SCHEMAS[options.what], indent=2, ensure_ascii=False))
+    say(json.dumps(SCHEMAS[options.what], indent=2, ensure_ascii=False), lines=True)
     return 0

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from bridge.app import clock, configure, luck, make_sources
+from bridge.cli.terminal import say
 from bridge.errors import SettingsError
 from bridge.settings import secret_name
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(
             f"{url} gave no answer ({type(error).__name__}); is `trackbridge serve` running there?"
         ) from None
-    print(f"{answer.status_code} {answer.text}")
+    say(f"{answer.status_code} {answer.text}", lines=True)
     return 0 if answer.status_code in SUCCESS else 1
 
 

@@ -21,6 +21,7 @@ from bridge.callers import Callers
 from bridge.cli import streams
 from bridge.cli.lives import MILL, TRANSLATOR, Shared, mill, translator, worker
 from bridge.cli.server import address, bind
+from bridge.cli.terminal import say
 from bridge.mapping.files import mapping_files
 from bridge.metrics_key import keep_beside
 from bridge.processes.bells import Bells
@@ -90,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
 def _greet(text: str) -> None:
     """Print it; who cannot read it is served all the same."""
     try:
-        print(text, flush=True)
+        say(text, lines=True)
     except OSError:
         streams.drop_output()
 

@@ -21,6 +21,7 @@ from rich.text import Text
 from bridge import settings
 from bridge.app import clock
 from bridge.cli.look import console, existing_store, plain, write_json
+from bridge.cli.safe_console import as_text
 from bridge.jsontext import Json
 from bridge.model import DeliveryState, WebhookState
 from bridge.store import Glance, Keeping, Overdue, Standing, Store, Tally
@@ -85,7 +86,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _watch(store: Store, keeping: Keeping, found: Status) -> None:
-    with Live(screen(found), auto_refresh=False) as live:
+    with Live(screen(found), console=console(), auto_refresh=False) as live:
         while True:
             await asyncio.sleep(EVERY)
             live.update(screen(await status(store, keeping, now=clock())), refresh=True)
@@ -217,8 +218,8 @@ def screen(found: Status) -> Group:
     parts: list[Table | Text] = [_sources(found.sources), _destinations(found.destinations)]
     if found.coverage is not None:
         parts.append(Text(f"coverage {found.coverage:.2%}"))
-    parts += [Text(f"! {need}", style="red") for need in found.needs]
-    parts += [Text(f"· {note}", style="yellow") for note in found.notes]
+    parts += [as_text(f"! {need}", "red") for need in found.needs]
+    parts += [as_text(f"· {note}", "yellow") for note in found.notes]
     return Group(*parts)
 
 
@@ -227,16 +228,16 @@ def _sources(rows: Sequence[SourceStatus]) -> Table:
         "source", "last webhook", *(f"{state.value.replace('_', ' ')} today" for state in WebhookState), "set aside"
     )
     for row in rows:
-        drawn.add_row(row.name, _when(row.last_webhook_at), *map(str, row.today.values()), str(row.set_aside))
+        cells = (row.name, _when(row.last_webhook_at), *row.today.values(), row.set_aside)
+        drawn.add_row(*map(as_text, cells))
     return drawn
 
 
 def _destinations(rows: Sequence[DestinationStatus]) -> Table:
     drawn = _drawn("destination", "delivered", "pending", "oldest pending", "dead", "paused")
     for row in rows:
-        drawn.add_row(
-            row.name, str(row.delivered), str(row.pending), _when(row.oldest_pending), str(row.dead), row.paused or ""
-        )
+        cells = (row.name, row.delivered, row.pending, _when(row.oldest_pending), row.dead, row.paused or "")
+        drawn.add_row(*map(as_text, cells))
     return drawn
 
 

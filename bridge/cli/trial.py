@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from bridge.app import clock
 from bridge.cli import explained
 from bridge.cli.look import console, write_json
 from bridge.cli.send import read
+from bridge.cli.terminal import say
 from bridge.errors import MappingError, NotAnEvent, SettingsError
 from bridge.mapping import Mapping, Reading
 from bridge.mapping.examples import Earlier, recallable
@@ -75,13 +75,13 @@ def _tell(webhook: Webhook, result: Translation, *, quiet: bool) -> None:
     match result:
         case Translated(events):
             for event in () if quiet else events:
-                print(jsontext.readable(event.text))
+                say(jsontext.readable(event.text), lines=True)
             for note in (note for event in events for note in event.notes):
-                print(f"left out: {note}", file=sys.stderr)
+                say(f"left out: {note}", error=True)
         case Ignored(reason):
-            print(f"ignored ({named}): {reason}", file=sys.stderr)
+            say(f"ignored ({named}): {reason}", error=True)
         case SetAside(reason):
-            print(f"set aside ({named}): {reason}", file=sys.stderr)
+            say(f"set aside ({named}): {reason}", error=True)
 
 
 def _events(result: Translation) -> tuple[Event, ...]:

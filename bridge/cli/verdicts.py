@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from bridge import jsontext
 from bridge.model import Problem
+from bridge.visible import make_visible
 
 FORMATS = ("text", "json", "github")
 _WIDEST = 160
@@ -64,7 +65,7 @@ def _escaped(text: str) -> str:
 def _block(problem: Problem, text: str) -> str:
     """The problem, the line that it is in, a caret under its column, and what else there is to say."""
     first, *rest = problem.text.split("\n")
-    lines = [f"{problem.place}: {problem.severity}: {first}"]
+    lines = [f"{make_visible(str(problem.place))}: {problem.severity}: {first}"]
     source = _line(text, problem.place.line)
     if source.strip():
         lines += _pointed(source, problem.place.column, f"{problem.place.line:5} | ")
@@ -80,16 +81,13 @@ def _pointed(source: str, column: int, margin: str) -> list[str]:
     """A line, cut where it is very long, and a caret under its column."""
     start = max(0, column - _BEFORE) if len(source) > _WIDEST else 0
     shown = source[start : start + _WIDEST]
-    before = "".join(_blank(character) for character in shown[: column - 1 - start])
-    shown = "".join(character if character.isprintable() or character == "\t" else "\ufffd" for character in shown)
+    before = "".join(map(_blank, make_visible(shown[: column - 1 - start])))
     cut = "…" if start else ""
-    return [f"{margin}{cut}{shown}".rstrip(), f"{' ' * (len(margin) - 2)}| {' ' * len(cut)}{before}^"]
+    return [f"{margin}{cut}{make_visible(shown)}".rstrip(), f"{' ' * (len(margin) - 2)}| {' ' * len(cut)}{before}^"]
 
 
 def _blank(character: str) -> str:
     """White space as wide as a character on a terminal."""
-    if character == "\t":
-        return "\t"
     if unicodedata.combining(character):
         return ""
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "

@@ -1,0 +1,22 @@
+"""What commands print as plain text, so that no text from outside can steer the terminal that shows it.
+
+Not concerned with tables and colours: those are `safe_console`'s affair, and JSON is `look.write_json`'s.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bridge.cli import streams
+from bridge.errors import BridgeError, MappingError
+from bridge.visible import make_visible
+
+
+def say(text: str, *, lines: bool = False, error: bool = False) -> None:
+    """Print one line, or text with `lines` of its own, on standard output or on standard error."""
+    print(make_visible(text, lines=lines), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def say_error(error: BridgeError) -> None:
+    """Print why a command could not be done: one line, or a line for each problem of a mapping."""
+    streams.say(make_visible(f"trackbridge: {error}", lines=isinstance(error, MappingError)))
