@@ -1,13 +1,15 @@
 """GET /metrics: what happened in all processes of a bridge, and what stands in the store, for Prometheus.
 
 Counts of states come from the store. Counts of answers and latencies are each process's own: whoever answers adds up
-its own, exact, and what the others last showed, which may be a second old. Not concerned with how that is shown, nor
-with the log.
+its own, exact, and what the others last showed, which may be a second old. Of all labels only `event_type` can hold
+any text, and it is bounded; the others name what the operator set, or one of a few outcomes. Not concerned with how
+that is shown, nor with the log.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -21,8 +23,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bridge.store import Overdue, Standing, Tally
+from bridge.visible import make_visible
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MOST_EVENT_TYPES = 200
+"""Values of the label `event_type`, the commonest; events of all others are counted together."""
+LONGEST_LABEL = 128
+OTHER = "other"
 _Rows = list[tuple[tuple[str, ...], list[int], float]]
 """What one counter shows: labels, counts, and the sum of the seconds."""
 _ENCODER = msgspec.msgpack.Encoder()
@@ -197,7 +204,9 @@ class _Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         yield _family("trackbridge_ready", "1 when /readyz answers 200.", (), [((), float(self._stored.ready))])
         yield _counted("trackbridge_webhooks", "Webhooks kept.", ("source", "state"), self._tally.webhooks)
-        yield _counted("trackbridge_events", "Events made.", ("event_type", "kind"), self._tally.events)
+        yield _counted(
+            "trackbridge_events", "Events made.", ("event_type", "kind"), bounded_event_types(self._tally.events)
+        )
         yield _counted("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._tally.deliveries)
         yield _family(
             "trackbridge_webhooks_unsorted",
@@ -248,6 +257,24 @@ class _Gauges(Collector):
 
     def _age(self, at: datetime | None) -> float:
         return max(0.0, (self._now - at).total_seconds()) if at else 0.0
+
+
+def bounded_event_types(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Counts by (event_type, kind) for a page that does not grow with what callers think of.
+
+    An event type is cut to LONGEST_LABEL characters, and those beyond the MOST_EVENT_TYPES commonest become OTHER.
+    """
+    cut: Counter[tuple[str, str]] = Counter()
+    totals: Counter[str] = Counter()
+    for (event_type, kind), count in counts.items():
+        name = make_visible(event_type)[:LONGEST_LABEL]
+        cut[name, kind] += count
+        totals[name] += count
+    named = set(sorted(totals, key=lambda name: (-totals[name], name))[:MOST_EVENT_TYPES])
+    bounded: Counter[tuple[str, str]] = Counter()
+    for (name, kind), count in cut.items():
+        bounded[name if name in named else OTHER, kind] += count
+    return dict(bounded)
 
 
 def _counted(name: str, meaning: str, labels: tuple[str, ...], counts: dict[tuple[str, str], int]) -> GaugeMetricFamily:

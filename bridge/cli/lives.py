@@ -248,9 +248,14 @@ class Showing:
         if now == self._shown:
             return
         self._shown = now
-        fits = self._board.pages[self.name].write(now)
+        page = self._board.pages[self.name]
+        fits = page.write(now)
+        if not fits:  # signs of life go on, or the process would be taken for one that hangs
+            page.write(msgspec.msgpack.encode((alive_at, b"")))
         if self._fits and not fits:
-            log.trouble("metrics.large", process=self.name, why="its counters are too many to be added up any more")
+            log.trouble(
+                "metrics.large", process=self.name, why="its counters are too many to be added up; /metrics lacks them"
+            )
         self._fits = fits
 
     def others(self) -> list[bytes]:
