@@ -74,3 +74,22 @@ def test_the_endpoint_gets_what_is_for_a_source_and_nothing_else(
     assert answer.status_code == status
     if error != "":
         assert answer.json().get("error") == error
+
+
+@pytest.mark.parametrize(
+    "query", ["api_key=a-key-of-a-caller", "API%5FKEY=a-key-of-a-caller&a=1", "a=1;api_key=a-key-of-a-caller"]
+)
+def test_an_api_key_in_a_webhooks_address_reaches_no_file_of_the_store(tmp_path: Path, query: str) -> None:
+    store = SqliteStore(str(tmp_path / "t.db"))
+    kept: list[Webhook] = []
+    keep = store.keep
+
+    async def noted(webhooks: Sequence[Webhook]) -> None:
+        kept.extend(webhooks)
+        await keep(webhooks)
+
+    store.keep = noted  # type: ignore[method-assign]
+    assert asked(store, "POST", f"/webhooks/shopify?{query}").status_code == 200
+    assert [("key-of-a-caller" in repr(one), one.query.get("a", "1")) for one in kept] == [(False, "1")]
+    held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"key-of-a-caller" not in held

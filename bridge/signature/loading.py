@@ -25,7 +25,13 @@ from bridge.signature.recipes import (
 from bridge.signature.sheet import Sheet
 
 KEYS = ("signature", "id", "topic", "items", "challenge")
-CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
+CREDENTIALS = frozenset(
+    {
+        *("authorization", "proxy-authorization", "cookie"),
+        *("api-key", "x-api-key", "x-auth-token", "x-access-token"),
+    }
+)
+"""Headers that are never kept with a webhook, whatever its provider is."""
 CONTENT_TYPES = ("text/plain", "application/json")
 """What a challenge can be answered with: nothing that a browser would run."""
 

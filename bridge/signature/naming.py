@@ -7,9 +7,11 @@ with the bytes. Not concerned with whether the request is genuine.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import unquote
 
 from bridge import jsontext, ledger
 from bridge.jsontext import Json
@@ -17,6 +19,9 @@ from bridge.model import Request, Webhook
 from bridge.signature.locators import NOTHING, Parcel, Root, at, written
 from bridge.signature.recipes import Recipe
 
+CREDENTIALS = frozenset({"api_key", "apikey", "access_token", "auth_token", "client_secret", "secret", "password"})
+"""Parameters of the query that are never kept with a webhook, in lower case and with `_` for `-`."""
+_KEY_IN_ADDRESS = re.compile(r"[?&;]\s*api[_-]?key=", re.IGNORECASE)
 MAX_ITEMS = 10_000
 """Items of one batch; one with more stays whole, without a topic, so that it is set aside and not lost."""
 
@@ -113,15 +118,28 @@ class _Naming:
 
 
 def _headers(recipe: Recipe, parcel: Parcel) -> dict[str, str]:
+    """The headers without credentials, and without any in which a proxy or a caller repeats an address with a key."""
     headers = dict(parcel.headers)
     for name in recipe.hidden_headers:
         headers.pop(name, None)
+    for name in [name for name, value in headers.items() if "?" in value and _holds_key(value)]:
+        del headers[name]
     return headers
 
 
 def _query(recipe: Recipe, request: Request) -> dict[str, str]:
+    """The query's parameters without credentials, in whatever case their names are written."""
     query: dict[str, str] = {}
+    hidden = {*CREDENTIALS, *map(_plain_name, recipe.hidden_query)} if request.query else ()
     for name, value in request.query:
-        if name not in recipe.hidden_query:
+        if _plain_name(name) not in hidden and not _holds_key(value):
             query.setdefault(name, value)
     return query
+
+
+def _plain_name(name: str) -> str:
+    return name.strip().lower().replace("-", "_")
+
+
+def _holds_key(text: str) -> bool:
+    return _KEY_IN_ADDRESS.search(unquote(text)) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from typing import Any
 
@@ -301,7 +302,44 @@ def test_ten_thousand_headers_are_joined_in_one_pass() -> None:
 def test_the_query_is_kept_without_the_token() -> None:
     asked = request("sale_id=1", query=(("secret", SECRET), ("a", "1"), ("a", "2"), ("secret", "again")))
     assert one("gumroad", asked).query == {"a": "1"}
-    assert one("stripe", asked).query == {"secret": SECRET, "a": "1"}
+    assert one("gumroad", request("sale_id=1", query=(("SECRET", SECRET), ("a", "1")))).query == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    "name", ["api_key", "API_KEY", " Api-Key", "apikey", "access_token", "Client_Secret", "password"]
+)
+def test_a_credential_in_the_query_is_never_kept_whatever_the_provider_is(name: str) -> None:
+    asked = request(BODY, query=((name, SECRET), ("a", "1")))
+    assert one("stripe", asked).query == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    "address", ["/webhooks/stripe?api_key=S", "https://b/w?a=1&API%5fKEY=S", "/w?a;apikey=S", "/w%3Fapi-key%3DS?"]
+)
+def test_an_address_with_a_key_in_it_is_kept_in_no_header_and_no_parameter(address: str) -> None:
+    asked = request(BODY, {"X-Original-URI": address, "X-One": "1?"}, query=(("to", address), ("b", "2")))
+    webhook = one("stripe", asked)
+    assert (webhook.headers, webhook.query) == ({"x-one": "1?"}, {"b": "2"})
+
+
+def test_headers_that_are_keys_by_their_name_are_never_kept() -> None:
+    sent = {"X-Api-Key": SECRET, "X-Auth-Token": SECRET, "X-One": "1"}
+    assert one("stripe", request(BODY, sent)).headers == {"x-one": "1"}
+
+
+def test_a_signature_that_covers_the_query_is_judged_with_the_credential_that_is_not_kept() -> None:
+    section = {
+        "signature": {
+            "kind": "hmac", "algorithm": "sha256", "encoding": "hex", "from": "header:X-Sign", "signed": "{url}{body}",
+        },
+        "id": "json:/id",
+    }  # fmt: skip
+    made = signature.recipe(section)
+    url = "https://bridge.example/webhooks/shop?api_key=key-of-a-caller&a=1"
+    proof = hmac.digest(SECRET.encode(), url.encode() + BODY, "sha256").hex()
+    asked = request(BODY, {"X-Sign": proof}, query=(("api_key", "key-of-a-caller"), ("a", "1")), url=url)
+    (webhook,) = signature.receiver(made, signature.keys(made, (SECRET,)), source="shop")(asked, NOW)
+    assert webhook.query == {"a": "1"}
 
 
 def test_a_webhook_carries_source_and_time_and_no_number_yet() -> None:
