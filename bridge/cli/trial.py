@@ -126,7 +126,7 @@ def webhooks_of(one: Mapping, path: Path, *, topic: str | None, headers: Sequenc
     named = [(name.strip().lower(), value.strip()) for name, value in (pair(h, ":", "--header") for h in headers)]
     request = Request(method="POST", headers=tuple(named), body=read(path))
     found = signature.webhooks(one.recipe, request, source=one.provider, now=clock())
-    return [replace(webhook, topic=topic) if topic else webhook for webhook in found]
+    return [replace(webhook, topic=topic.strip()) if topic and topic.strip() else webhook for webhook in found]
 
 
 def pair(text: str, separator: str, option: str) -> tuple[str, str]:

@@ -177,15 +177,18 @@ class Parcel:
             return [value for key, value in self.request.headers if key == name]
         return [self.headers[name]] if name in self.headers else []
 
-    def name(self, place: Locator, within: Json = NOTHING) -> str | None:
+    def name(self, place: Locator, within: Json = NOTHING, *, trim: bool = False) -> str | None:
         """The text at a place if it can name something: not blank, not endless, no control characters, no surrogates.
 
-        A header that stands several times is joined as HTTP allows; of a field that does, the first counts.
+        A header that stands several times is joined as HTTP allows; of a field that does, the first counts. With
+        `trim`, blanks around the text are no part of it.
         """
         if place.root is Root.HEADER:
             text = self.headers.get(place.name)
         else:
             text = next(iter(self.values(place, within)), None)
+        if trim and text:
+            text = text.strip()
         return text if text and _can_name(text) else None
 
 

@@ -78,7 +78,7 @@ class _Naming:
 
     def _topic(self, within: Json) -> str | None:
         for place in self.recipe.topic:
-            text = self.parcel.name(place, within)
+            text = self.parcel.name(place, within, trim=True)
             if text is not None:
                 return text
         return None

@@ -277,6 +277,21 @@ def test_a_batch_of_too_many_items_stays_whole_so_that_it_is_not_lost() -> None:
     assert webhook.item is None
 
 
+@pytest.mark.parametrize("topic", ["order", " order ", "\t order\n", "\u00a0order\u3000"])
+def test_blanks_around_a_topic_are_no_part_of_it(topic: str) -> None:
+    made = signature.recipe({**SECTIONS["stripe"], "topic": ["json:/kind", "header:X-Kind"]})
+    for asked in (request(json.dumps({"kind": topic})), request(BODY, {"X-Kind": topic})):
+        (webhook,) = signature.webhooks(made, asked, source="shop", now=NOW)
+        assert webhook.topic == "order"
+
+
+def test_the_same_bytes_under_a_topic_with_blanks_are_the_same_webhook() -> None:
+    plain, blank = (
+        one("shopify", request(BODY, {"X-Shopify-Topic": topic})) for topic in ("orders/paid", "orders/paid ")
+    )
+    assert plain.identity == blank.identity
+
+
 # ------------------------------------------------------------------------------------------- what is kept with it
 
 
