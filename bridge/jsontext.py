@@ -6,6 +6,7 @@ reverse. Not concerned with what a document means.
 
 from __future__ import annotations
 
+import codecs
 import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -23,9 +24,10 @@ _MOST_DIGITS = 400
 def parse(data: bytes | str, *, strict: bool = True) -> Json:
     """The document in `data`, which must be UTF-8 without a byte order mark.
 
-    Raises ValueError with a sentence a caller can mend by: not UTF-8, not JSON (with line and column), a key that
-    stands twice in one object, `NaN` or `Infinity`, nesting too deep, a number too long to read.
-    Not `strict`, the last of a key's values wins: what a provider signed is taken as its own parser would.
+    Raises ValueError with a sentence a caller can mend by: compressed, UTF-16, not UTF-8, not JSON (with line and
+    column), a key that stands twice in one object, `NaN` or `Infinity`, nesting too deep, a number too long to read.
+    Not `strict`, the last of a key's values wins and a byte order mark is ignored, as RFC 8259, section 8.1 allows:
+    what a provider signed is taken as its own parser would.
     """
     if isinstance(data, bytes) and not _may_hold_a_long_number(data):
         try:
@@ -34,18 +36,30 @@ def parse(data: bytes | str, *, strict: bool = True) -> Json:
                 return document
         except (ValueError, RecursionError):
             pass  # the slower reading decides, and says what is wrong
-    try:
-        text = data.decode("utf-8") if isinstance(data, bytes) else data
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: the byte at offset {error.start} fits no character") from None
-    if text.startswith("\ufeff"):
+    text = decode(data) if isinstance(data, bytes) else data
+    if text.startswith("\ufeff") and strict:
         raise ValueError("starts with a byte order mark; send it without")
     try:
-        return (_STRICT if strict else _LENIENT).decode(text)
+        return (_STRICT if strict else _LENIENT).decode(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
+        if "\0" in text[:4]:
+            raise ValueError("not UTF-8 but UTF-16 or UTF-32; send it in UTF-8") from None
         raise ValueError(f"not JSON: {error.msg.lower()} at line {error.lineno} column {error.colno}") from None
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def decode(data: bytes) -> str:
+    """The text of UTF-8 bytes. Raises ValueError that says what they are instead, where that shows, and the remedy."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        for start, kind in _COMPRESSED.items():
+            if data.startswith(start):
+                raise ValueError(f"compressed with {kind}; send it uncompressed") from None
+        if b"\0" in data[:4] or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ValueError("not UTF-8 but UTF-16 or UTF-32; send it in UTF-8") from None
+        raise ValueError(f"not UTF-8: the byte at offset {error.start} fits no character; send it in UTF-8") from None
 
 
 def write(document: Json) -> bytes:
@@ -59,7 +73,7 @@ def write(document: Json) -> bytes:
 def readable(text: bytes) -> str:
     """A JSON text indented for people, every digit as it stands; what is no JSON, or nested too deep, is as it was."""
     try:
-        return msgspec.json.format(text, indent=2).decode()
+        return msgspec.json.format(text.removeprefix(codecs.BOM_UTF8), indent=2).decode()
     except (ValueError, RecursionError):
         return text.decode("utf-8", "replace")
 
@@ -110,6 +124,16 @@ def _may_hold_a_long_number(data: bytes) -> bool:
     return _EIGHT_DIGITS in data[::_STEP].translate(_DIGITS)
 
 
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"\x78\x01": "zlib (deflate)",
+    b"\x78\x5e": "zlib (deflate)",
+    b"\x78\x9c": "zlib (deflate)",
+    b"\x78\xda": "zlib (deflate)",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "ZIP",
+}
+"""How a compressed text begins (RFC 1952, RFC 1950, RFC 8878); Brotli has no sign of its own."""
 _ESCAPED_COLON = b"\\u003"
 """The beginning of one, and of five other characters."""
 _STEP = _MOST_DIGITS // 8

@@ -128,5 +128,16 @@ def test_of_a_key_that_stands_twice_a_provider_means_the_last() -> None:
         jsontext.parse(b'{"a": 1, "b": 2, "a": 3}')
 
 
+def test_a_byte_order_mark_is_ignored_where_a_provider_signed_it_and_refused_else() -> None:
+    assert jsontext.parse(b'\xef\xbb\xbf{"a": 1}', strict=False) == {"a": 1}
+    with pytest.raises(ValueError, match="starts with a byte order mark; send it without"):
+        jsontext.parse(b'\xef\xbb\xbf{"a": 1}')
+    assert jsontext.readable(b'\xef\xbb\xbf{"a": 1}') == '{\n  "a": 1\n}'
+
+
+def test_what_is_nested_too_deep_is_shown_as_it_was() -> None:
+    assert jsontext.readable(b"[" * 100_000) == "[" * 100_000
+
+
 def test_half_a_character_is_read_as_it_came() -> None:
     assert jsontext.parse(b'{"a": "\\ud83d"}', strict=False) == {"a": "\ud83d"}

@@ -27,6 +27,7 @@ from bridge.signature.locators import NOTHING, at, pointer
 _MOST_TOPICS = 1_000
 """Topics whose rules are remembered; a provider has fewer."""
 _LONGEST_TOPIC = 200
+_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 _LONGEST_SHOWN = 120
 
 
@@ -78,7 +79,9 @@ class Translator(Teller):
     def _translated(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation:
         topic = webhook.topic
         if topic is None and self._looked_at:
-            return SetAside(f"no topic found: looked at {', '.join(self._looked_at)}")
+            _, unreadable = self.frame(webhook)
+            also = f"; {unreadable}" if unreadable else ""
+            return SetAside(f"no topic found: looked at {', '.join(self._looked_at)}{also}")
         if webhook.item == "":
             return Ignored("the batch holds no items")
         rules = self._rules_of(topic)
@@ -233,11 +236,19 @@ def _document(webhook: Webhook) -> tuple[Json, str | None]:
     kind = webhook.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/x-www-form-urlencoded":
-            return dict(reversed(parse_qsl(webhook.body.decode(), keep_blank_values=True))), None
+            return dict(reversed(parse_qsl(jsontext.decode(webhook.body), keep_blank_values=True))), None
         return jsontext.parse(webhook.body, strict=False), None
     except ValueError as error:
-        why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        return None, f"the body cannot be read: {why}"
+        return None, f"the body cannot be read: {error}{_compression(webhook)}"
+
+
+def _compression(webhook: Webhook) -> str:
+    """What a header says of a body that cannot be read, and the remedy."""
+    encoding = webhook.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"", "identity"}:
+        return ""
+    named = encoding if encoding in _ENCODINGS else "something else than identity"
+    return f"; its Content-Encoding is {named}: turn compression off at the provider or at the proxy in front"
 
 
 def _weigh(frame: Frame, raw: dict[str, Json], rule: RuleCode) -> None:

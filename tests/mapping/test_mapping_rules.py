@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -249,7 +252,15 @@ def test_a_pattern_of_many_stars_takes_no_time() -> None:
             b"{",
             "the body cannot be read: not JSON: expecting property name enclosed in double quotes at line 1 column 2",
         ),
-        (b"\xff{}", "the body cannot be read: not UTF-8: the byte at offset 0 fits no character"),
+        (b"\xff{}", "the body cannot be read: not UTF-8: the byte at offset 0 fits no character; send it in UTF-8"),
+        (gzip.compress(b"{}", mtime=0), "the body cannot be read: compressed with gzip; send it uncompressed"),
+        (zlib.compress(b"{}"), "the body cannot be read: compressed with zlib (deflate); send it uncompressed"),
+        ('{"a": "\xe9"}'.encode("utf-16"), "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; send it in UTF-8"),
+        (
+            '{"a": "\xe9"}'.encode("utf-16-le"),
+            "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; send it in UTF-8",
+        ),
+        ("{}".encode("utf-32-be"), "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; send it in UTF-8"),
         (b"[" * 100_000, "the body cannot be read: nested too deep"),
         (b"1e999999999", "the body cannot be read: holds a number beyond 1e400"),
         (b"1e99999999999999999999", "the body cannot be read: holds a number beyond 1e400"),
@@ -259,6 +270,29 @@ def test_a_pattern_of_many_stars_takes_no_time() -> None:
 )
 def test_a_body_that_cannot_be_read_sets_the_webhook_aside(body: bytes, reason: str) -> None:
     assert set_aside(one_event("x: =body.x"), body) == reason
+
+
+@pytest.mark.parametrize(
+    ("encoding", "named"), [("br", "br"), ("GZIP", "gzip"), ("\x1b[2J", "something else than identity")]
+)
+def test_a_body_whose_header_says_that_it_is_compressed_is_set_aside_with_the_remedy(encoding: str, named: str) -> None:
+    hook = webhook(b"\x8b\x03\x80{}", headers={"content-encoding": encoding})
+    outcome = source(one_event("x: =body.x")).translate(hook)
+    assert outcome == SetAside(
+        "the body cannot be read: not UTF-8: the byte at offset 0 fits no character; send it in UTF-8; its "
+        f"Content-Encoding is {named}: turn compression off at the provider or at the proxy in front"
+    )
+
+
+def test_a_topic_that_stands_in_a_compressed_body_is_missing_because_of_that() -> None:
+    reason = set_aside(one_event("x: =body.x"), gzip.compress(b"{}"), topic=None)
+    assert reason == (
+        "no topic found: looked at header:X-Topic; the body cannot be read: compressed with gzip; send it uncompressed"
+    )
+
+
+def test_a_byte_order_mark_before_json_is_ignored() -> None:
+    assert made_of("x: =body.x", b'\xef\xbb\xbf{"x": 1}') == {"x": 1}
 
 
 def test_a_rule_that_reads_no_body_takes_any() -> None:

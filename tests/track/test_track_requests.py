@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,7 +115,9 @@ def test_an_events_deliveries_go_where_its_key_says(tmp_path: Path) -> None:
         (b"[]", "the event must be an object, got an array"),
         (b"{}", "event_type is missing"),
         (b'\xef\xbb\xbf{"event_type":"lead"}', "byte order mark"),
-        ('{"event_type":"lead"}'.encode("utf-16"), "not UTF-8: the byte at offset 0"),
+        ('{"event_type":"lead"}'.encode("utf-16"), "not UTF-8 but UTF-16 or UTF-32; send it in UTF-8"),
+        ('{"event_type":"lead"}'.encode("utf-16-be"), "not UTF-8 but UTF-16 or UTF-32; send it in UTF-8"),
+        (gzip.compress(b'{"event_type":"lead"}', mtime=0), "compressed with gzip; send it uncompressed"),
         (b'{"event_type":"l\xffead"}', "not UTF-8: the byte at offset 16"),
         (b'{"event_type":"lead","event_type":"lead"}', "'event_type' stands twice"),
         (b'{"event_type":"lead","a":NaN}', "NaN is not JSON"),
