@@ -204,6 +204,36 @@ def test_a_wrong_file_is_told_at_its_line(tmp_path: Path, text: str, environment
     assert complaint(tmp_path, text, environment).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sources: " + "[" * 10_000, "/bridge.yaml:1:25: nested over 16 deep"),
+        ("sources: " + "{a: " * 10_000, "/bridge.yaml:1:67: nested over 16 deep"),
+        ("- " * 10_000 + "a", "/bridge.yaml:1:33: nested over 16 deep"),
+        ("\n".join(" " * depth + "a:" for depth in range(900)), "/bridge.yaml:16:16: nested over 16 deep"),
+        ("sources: {a: &a {}, b: " + "{x: *a, y: " * 10_000, "/bridge.yaml:1:168: nested over 16 deep"),
+        (
+            "sources:\n  a: {to: &a [x]}\n" + "".join(f"  s{n}: {{to: *a}}\n" for n in range(30)),
+            "/bridge.yaml:23:13: over 20 aliases; write the values out",
+        ),
+        ("sources: &a [*a]", "/bridge.yaml:1:10: must be `name: value` lines"),
+        ("sources: {[hunter2]: {}}", "/bridge.yaml:1:11: a key must be text"),
+        ("#" * (1 << 20) + "\n", "/bridge.yaml: is over 1 MiB, which no settings file needs; check BRIDGE_CONFIG"),
+        ("a: *b", "/bridge.yaml:1:4: no YAML: found undefined alias 'b'"),
+    ],
+    ids=range(10),
+)
+def test_a_file_that_is_too_deep_too_large_or_full_of_aliases_is_refused_at_its_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    assert complaint(tmp_path, text) == said
+
+
+def test_an_alias_repeats_a_part_of_the_file(tmp_path: Path) -> None:
+    text = "sources:\n  a: {mapping: stripe, vars: &v {k: x}}\n  b: {mapping: stripe, vars: *v}\n"
+    assert [one.vars for one in filed(tmp_path, text).sources] == [{"k": "x"}, {"k": "x"}]
+
+
 def test_a_file_that_is_not_there_is_told_with_the_mend(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError, match=r"none\.yaml: cannot be read: No such file or directory; check BRIDGE_CONFIG"

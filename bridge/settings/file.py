@@ -1,7 +1,8 @@
 """The settings file: YAML for where there is more than one of a thing.
 
-Every scalar is text (`NO` is Norway), `${NAME}` reads the environment, and each mistake is told at its line. Not
-concerned with what the environment sets beside it.
+Every scalar is text (`NO` is Norway), `${NAME}` reads the environment, and each mistake is told at its line. What is
+too large, nested too deep or full of aliases is refused while it is read. Not concerned with what the environment sets
+beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,33 @@ from bridge.settings.table import DestinationSettings, KeySettings, Settings, So
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+MOST_BYTES = 1 << 20
+DEEPEST = 16
+"""Levels of a file; the settings need six."""
+MOST_ALIASES = 20
+
+
+class _Beyond(yaml.MarkedYAMLError):
+    """A file goes beyond a limit."""
+
+
+class _Loader(yaml.BaseLoader):
+    """Composes a file of any text without running out of stack: PyYAML itself calls itself for each level."""
+
+    _depth = 0
+    _aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs lack its type
+        self._aliases += isinstance(event, yaml.AliasEvent)
+        if self._aliases > MOST_ALIASES:
+            raise _Beyond(problem=f"over {MOST_ALIASES} aliases; write the values out", problem_mark=event.start_mark)
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise _Beyond(problem=f"nested over {DEEPEST} deep", problem_mark=event.start_mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class File:
@@ -47,19 +75,29 @@ class File:
 
     def _root(self) -> yaml.Node | None:
         try:
-            return yaml.compose(self.path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+            return yaml.compose(self._content(), Loader=_Loader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+            what = "" if isinstance(error, _Beyond) else "no YAML: "
+            raise SettingsError(
+                f"{self.path}{where}: {what}{getattr(error, 'problem', None) or 'cannot be read'}"
+            ) from None
+
+    def _content(self) -> str:
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
         except OSError as error:
             raise SettingsError(
                 f"{self.path}: cannot be read: {error.strerror}; check BRIDGE_CONFIG or --config"
             ) from None
+        if len(content) > MOST_BYTES:
+            raise SettingsError(f"{self.path}: is over 1 MiB, which no settings file needs; check BRIDGE_CONFIG")
+        try:
+            return content.decode("utf-8")
         except UnicodeDecodeError:
             raise SettingsError(f"{self.path}: is not UTF-8; save it as UTF-8") from None
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-            raise SettingsError(
-                f"{self.path}{where}: no YAML: {getattr(error, 'problem', None) or 'cannot be read'}"
-            ) from None
 
     def _source(self, name: str, node: yaml.Node) -> SourceSettings:
         self._named(name, node)
@@ -117,6 +155,8 @@ class File:
             raise self._wrong(node, "must be `name: value` lines")
         fields: dict[str, yaml.Node] = {}
         for key_node, value in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._wrong(key_node, "a key must be text")
             key = str(key_node.value)
             if key in fields:
                 raise self._wrong(key_node, f"`{key}` stands twice; keep one")
