@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers import Serving, Upstream, listed, serving, trackbridge, typed, until, upstream
-from test_end_to_end import API_KEY, ORDER, SESSION, SHOPIFY_SECRET, settings_for
+from peers import Serving, Upstream, clean_environment, command, listed, serving, trackbridge, typed, until, upstream
+from test_end_to_end import API_KEY, ORDER, SESSION, STRIPE_SECRET, settings_for
 
 import bridge as package
 
@@ -72,9 +75,52 @@ def test_send_signs_as_the_provider_would_and_list_and_show_tell_what_became_of_
 
 def test_send_with_the_wrong_secret_shows_the_401_and_ends_with_1(bridge: Serving, tmp_path: Path) -> None:
     (tmp_path / "body.json").write_text(json.dumps(SESSION))
-    done = typed(tmp_path, {}, "send", "stripe", "body.json", "--to", bridge.url, "--secret", "whsec_other")
+    settings = {"STRIPE_WEBHOOK_SECRET": "whsec_other"}
+    done = typed(tmp_path, settings, "send", "stripe", "body.json", "--to", bridge.url)
     assert done.returncode == 1
     assert done.stdout == '401 {"success":false,"error":"not genuine"}\n'
+
+
+def test_send_takes_a_secret_from_standard_input(bridge: Serving, tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_text(json.dumps(SESSION))
+    words = command("send", "stripe", "body.json", "--to", bridge.url, "--secret", "-")
+    for secret, status in ((f"{STRIPE_SECRET}\r\n", "200"), ("another-secret", "401"), ("\n", "")):
+        done = subprocess.run(
+            words, cwd=tmp_path, env=clean_environment({}), input=secret, capture_output=True, text=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+        assert done.stdout.partition(" ")[0] == status, done.stderr
+    assert done.stderr == "trackbridge: --secret -: standard input holds no secret; give it as one line\n"
+
+
+def test_a_secret_that_is_typed_into_a_terminal_is_not_shown(bridge: Serving, tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_text(json.dumps(SESSION))
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        command("send", "stripe", "body.json", "--to", bridge.url, "--secret", "-"), cwd=tmp_path,
+        env=clean_environment({}), stdin=its, stdout=its, stderr=its, start_new_session=True,
+    )  # fmt: skip
+    os.close(its)
+    shown = b""
+    while not shown.endswith(b"secret: "):
+        shown += os.read(ours, 1024)
+    os.write(ours, f"{STRIPE_SECRET}\n".encode())
+    try:
+        while part := os.read(ours, 1024):
+            shown += part
+    except OSError:  # Linux's end of a terminal
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert b"200 " in shown
+    assert STRIPE_SECRET.encode() not in shown
+
+
+def test_a_secret_in_an_argument_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    done = trackbridge(tmp_path, {}, "send", "stripe", "b.json", "--to", "http://127.0.0.1:9", "--secret", "whsec_mine")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "set <SOURCE>_WEBHOOK_SECRET, or write `--secret -`" in done.stderr
+    assert "whsec_mine" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -158,7 +204,7 @@ def test_a_webhook_set_aside_is_replayed_when_its_mapping_is_mended(tmp_path: Pa
     (tmp_path / "order.json").write_text(json.dumps(ORDER))
     with serving(tmp_path, settings) as bridge:
         words = ("send", "shopify", "order.json", "--to", bridge.url, "--topic", "orders/paid")
-        assert typed(tmp_path, settings, *words, "--secret", SHOPIFY_SECRET).returncode == 0
+        assert typed(tmp_path, settings, *words).returncode == 0
         [aside] = until(lambda: listed(tmp_path, "webhooks", state="set_aside"), what="set aside")
         assert "shopify.yaml:" in aside["reason"]
         assert ORDER["email"] not in aside["reason"]

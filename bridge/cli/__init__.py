@@ -145,7 +145,10 @@ def _send(commands: Commands) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the body, sent byte for byte")
     parser.add_argument("--to", required=True, metavar="URL", help="the bridge's address, or a full URL")
     parser.add_argument("--topic", metavar="T", help="the topic, where the provider sends it in a header")
-    parser.add_argument("--secret", metavar="S", help="the signing secret (default: the configured one)")
+    parser.add_argument(
+        "--secret", type=_from_stdin, metavar="-",
+        help="read the signing secret from standard input (default: the configured one, such as $STRIPE_WEBHOOK_SECRET)",
+    )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
 
 
@@ -293,6 +296,15 @@ def _workers(text: str) -> int:
     if not 1 <= number <= MOST_WORKERS:
         raise argparse.ArgumentTypeError(f"must be 1 to {MOST_WORKERS}")
     return number
+
+
+def _from_stdin(text: str) -> str:
+    if text != "-":
+        raise argparse.ArgumentTypeError(
+            "a secret in an argument is seen by other users (ps) and stays in the shell's history; "
+            "set <SOURCE>_WEBHOOK_SECRET, or write `--secret -` and give it on standard input"
+        )
+    return text
 
 
 def _count(text: str) -> int:

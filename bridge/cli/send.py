@@ -6,7 +6,9 @@ Not concerned with what becomes of it there: `list webhooks` shows that.
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,12 +34,13 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(
             f"there is no source `{options.source}`; known are {known}; is BRIDGE_MAPPINGS or BRIDGE_CONFIG set here too?"
         )
-    if options.secret is None and not sources[options.source].has_secret:
+    secret = _typed_secret() if options.secret else None
+    if secret is None and not sources[options.source].has_secret:
         name = secret_name(options.source)
         raise SettingsError(
-            f"the source `{options.source}` has no secret here; set {name} as for serve, or give --secret"
+            f"the source `{options.source}` has no secret here; set {name} as for serve, or give one on standard input: --secret -"
         )
-    signed = sources[options.source].sign(body, topic=options.topic, now=clock(), luck=luck(), secret=options.secret)
+    signed = sources[options.source].sign(body, topic=options.topic, now=clock(), luck=luck(), secret=secret)
     full = f"{url}?{signed.query}" if signed.query else url
     try:
         with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
@@ -48,6 +51,14 @@ def run(options: argparse.Namespace) -> int:
         ) from None
     say(f"{answer.status_code} {answer.text}", lines=True)
     return 0 if answer.status_code in SUCCESS else 1
+
+
+def _typed_secret() -> str:
+    """The first line of standard input; a terminal does not show it. Raises SettingsError where there is none."""
+    secret = getpass.getpass("secret: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    if not secret.strip():
+        raise SettingsError("--secret -: standard input holds no secret; give it as one line")
+    return secret
 
 
 def target(to: str, source: str) -> str:
