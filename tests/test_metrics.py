@@ -9,15 +9,16 @@ from pathlib import Path
 import httpx
 from hypothesis import given
 from hypothesis import strategies as st
-from peers import serving, until
+from peers import MAY_READ_METRICS, serving, until
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from test_end_to_end import API_KEY, settings_for
 
 from bridge.cli.lives import Showing, loops
-from bridge.metrics import LONGEST_LABEL, MOST_EVENT_TYPES, OTHER, Metrics
+from bridge.heartbeat import Heartbeat
+from bridge.metrics import LONGEST_LABEL, MOST_EVENT_TYPES, OTHER, Metrics, Stored
 from bridge.processes.board import Board
-from bridge.store import Tally
+from bridge.store import Overdue, Tally
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOSTILE = 'a"b\\c\nd\re\x1b[2J\u202e{}=,#'
@@ -25,7 +26,8 @@ HOSTILE = 'a"b\\c\nd\re\x1b[2J\u202e{}=,#'
 
 def page(events: dict[tuple[str, str], int]) -> str:
     tally = Tally({}, events, {}, None, {})
-    return Metrics().page(tally, (), ready=True, now=NOW).decode()
+    stored = Stored(tally, (), Overdue(0, None, {}, {}), loops={}, stalled=set(), ready=True, now=NOW)
+    return Metrics().page(stored).decode()
 
 
 def events_on(text: str) -> dict[tuple[str, str], float]:
@@ -78,7 +80,7 @@ def test_strangers_add_no_line_to_the_page_and_callers_a_bounded_label(tmp_path:
             client.request(f"M{number}", "/webhooks/stripe")
 
         def labels() -> set[tuple[str, str]]:
-            found = families(client.get("/metrics").text)
+            found = families(client.get("/metrics", headers=MAY_READ_METRICS).text)
             return {(one.name, str(sample.labels)) for one in found for sample in one.samples}
 
         for number in range(5):
@@ -90,7 +92,7 @@ def test_strangers_add_no_line_to_the_page_and_callers_a_bounded_label(tmp_path:
         event = {"event_type": HOSTILE + "x" * 500, "properties": {"order_id": "1"}}
         answer = client.post("/v1/track", content=json.dumps(event), headers={"Authorization": f"Bearer {API_KEY}"})
         assert answer.status_code == 200
-        [(name, _)] = events_on(client.get("/metrics").text)
+        [(name, _)] = events_on(client.get("/metrics", headers=MAY_READ_METRICS).text)
     assert name.startswith('a"b\\c\\nd\\re\\u001b[2J\\u202e{}=,#xxx')
     assert len(name) == LONGEST_LABEL
 
@@ -101,6 +103,8 @@ def test_a_process_with_too_many_counters_still_shows_that_it_lives() -> None:
     metrics = Metrics()
     for number in range(20_000):
         metrics.translated(f"source-{number}-{'x' * 64}", "translated")
-    showing = Showing(board, "mill", metrics, lambda: {"translate": NOW, "forward": NOW})
+    heartbeat = Heartbeat()
+    heartbeat.succeeded()
+    showing = Showing(board, "mill", metrics, lambda: {"translate": [heartbeat]})
     showing.show()
-    assert loops(board) == {"translate": NOW, "forward": NOW}
+    assert loops(board) == {"translate": heartbeat.succeeded_at}

@@ -336,7 +336,7 @@ def test_ctrl_c_ends_a_command_without_a_word(folder: Path, line: str) -> None:
     ready = f"/proc/{process.pid}/maps"
     until(lambda: "_sqlite3" in Path(ready).read_text() or "_yaml" in Path(ready).read_text(), what="its work")
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) in {0, 130}
+    assert process.wait(60) in {0, 130, -signal.SIGINT}  # the last where Python itself was already ending
     assert "Traceback" not in (folder / "errors").read_text()
 
 

@@ -251,7 +251,7 @@ class Showing:
         page = self._board.pages[self.name]
         fits = page.write(now)
         if not fits:  # signs of life go on, or the process would be taken for one that hangs
-            page.write(msgspec.msgpack.encode((alive_at, b"")))
+            page.write(msgspec.msgpack.encode((succeeded_at, b"")))
         if self._fits and not fits:
             log.trouble(
                 "metrics.large", process=self.name, why="its counters are too many to be added up; /metrics lacks them"
