@@ -9,6 +9,7 @@ BridgeError
 ├── CannotTranslate       a value of a kept webhook cannot be worked out; carries its place
 ├── IdempotencyConflict   a known Idempotency-Key came with another body
 ├── NotFound              no webhook, event or delivery has that id
+├── BackupError           a backup cannot be made, read or put back
 ├── BodyGone              a webhook's body was kept long enough and cannot be mapped again
 └── StoreUnavailable      the store cannot take or give it now; come again later
     └── StoreUnusable     the store's file is no store of ours, or a newer version's
@@ -81,6 +82,10 @@ class IdempotencyConflict(BridgeError):
 
 class NotFound(BridgeError):
     """No webhook, event or delivery has that id."""
+
+
+class BackupError(BridgeError):
+    """A backup cannot be made, read or put back."""
 
 
 class BodyGone(BridgeError):

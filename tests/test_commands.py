@@ -37,7 +37,20 @@ def bridge(tmp_path: Path, peer: Upstream) -> Iterator[Serving]:
 def test_help_and_version_are_there(tmp_path: Path) -> None:
     shown = trackbridge(tmp_path, {}, "--help")
     assert shown.returncode == 0
-    for name in ("serve", "demo", "send", "try", "check", "list", "show", "retry", "replay", "deliver"):
+    for name in (
+        "serve",
+        "demo",
+        "send",
+        "try",
+        "check",
+        "list",
+        "show",
+        "retry",
+        "replay",
+        "deliver",
+        "backup",
+        "restore",
+    ):
         assert f"  {name} " in shown.stdout
     assert trackbridge(tmp_path, {}, "--version").stdout == f"trackbridge {package.__version__}\n"
 

@@ -110,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         _retry,
         _replay,
         _deliver,
+        _backup,
+        _restore,
     ):
         add(commands)
     return parser
@@ -278,6 +280,16 @@ def _deliver(commands: Commands) -> None:
     parser.add_argument("destination", metavar="DESTINATION", help="a configured destination's name")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
     parser.set_defaults(verb="deliver")
+
+
+def _backup(commands: Commands) -> None:
+    parser = _command(commands, "backup", "backup", "copy the store into a new folder, while serve runs or not")
+    parser.add_argument("target", type=Path, metavar="TARGET", help="the folder to make; it must not exist yet")
+
+
+def _restore(commands: Commands) -> None:
+    parser = _command(commands, "restore", "restore", "put a backup back where BRIDGE_STORE names no store")
+    parser.add_argument("source", type=Path, metavar="BACKUP", help="a folder that `trackbridge backup` made")
 
 
 def _format(parser: argparse.ArgumentParser) -> None:

@@ -81,12 +81,18 @@ async def _show(public_id: str, *, as_json: bool) -> int:
 
 def existing_store() -> Store:
     """The configured store, which must be there already: looking must not make one."""
+    url = see_that_there_is_a_store()
+    window, bounds = settings.keeping(os.environ).ledger, settings.bounds(os.environ)
+    return open_store(url, ledger_window=window, bounds=bounds)
+
+
+def see_that_there_is_a_store() -> str:
+    """The URL of the configured store. Raises SettingsError where there is none."""
     url = settings.store_url(os.environ)
     path = url.removeprefix("sqlite:///")
     if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
         raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")
-    window, bounds = settings.keeping(os.environ).ledger, settings.bounds(os.environ)
-    return open_store(url, ledger_window=window, bounds=bounds)
+    return url
 
 
 def console() -> SafeConsole:

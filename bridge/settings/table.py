@@ -30,7 +30,7 @@ TABLE = (
     Setting(
         "BRIDGE_STORE",
         "sqlite:///trackbridge.db",
-        "where everything is kept (`////` for an absolute path); back it up with its `-inbox`",
+        "where everything is kept (`////` for an absolute path)",
     ),
     Setting("BRIDGE_CONFIG", "", "a YAML file for several sources, destinations or API keys"),
     Setting("BRIDGE_MAPPINGS", "", "a folder of mappings that adds to the shipped ones and overrides them by provider"),

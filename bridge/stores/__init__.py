@@ -1,18 +1,31 @@
-"""Opens the store that a URL names: one line for each engine.
+"""Opens the store that a URL names, checks it, copies it and puts it back: one line for each engine.
 
 Not concerned with what a store can do: that is the promise in `bridge/store.py`.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from bridge.errors import SettingsError
 from bridge.store import BOUNDS, Bounds, Store
-from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore
+from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore, in_use
+from bridge.stores.sqlite import backup as sqlite_backup
+from bridge.stores.sqlite import restore as sqlite_restore
+from bridge.stores.sqlite.manifest import Manifest
+from bridge.stores.sqlite.restore import Restored
 from bridge.stores.sqlite.unsorted import Holds
 
-__all__ = ["open_store", "sqlite_file"]
+__all__ = [
+    "Manifest",
+    "Restored",
+    "back_up_store",
+    "open_store",
+    "reserve_store",
+    "restore_store",
+    "sqlite_file",
+]
 
 
 def open_store(
@@ -48,3 +61,27 @@ def sqlite_file(url: str) -> str:
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
     return path
+
+
+def reserve_store(url: str) -> None:
+    """For `serve`: until this process and all that were forked from it have ended, nothing is restored at `url`.
+
+    Raises StoreUnavailable while something is.
+    """
+    in_use.reserve(sqlite_file(url))
+
+
+def back_up_store(url: str, target: Path, *, now: datetime, bounds: Bounds = BOUNDS) -> Manifest:
+    """Copy the store at `url`, in use or not, into the new folder `target`; what is in it.
+
+    Raises BackupError, StoreUnavailable or StoreUnusable, and then nothing of the copy stays.
+    """
+    return sqlite_backup.backup(sqlite_file(url), target, now=now, min_free=bounds.min_free)
+
+
+def restore_store(url: str, source: Path) -> Restored:
+    """Put the backup in the folder `source` where the store at `url` belongs; what was put back.
+
+    Raises BackupError or StoreUnavailable, and then there is no store at `url` that was not there before.
+    """
+    return sqlite_restore.restore(source, sqlite_file(url))

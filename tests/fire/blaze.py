@@ -125,6 +125,7 @@ class Load:
 
     sent: set[str] = field(default_factory=set)
     acknowledged: set[str] = field(default_factory=set)
+    resent: set[str] = field(default_factory=set)
     answers: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _count: int = 0
@@ -143,6 +144,11 @@ class Load:
             for thread in threads:
                 thread.join()
 
+    def so_far(self) -> frozenset[str]:
+        """What was answered 200 until now."""
+        with self._lock:
+            return frozenset(self.acknowledged)
+
     def _work(self, url: str, stop: threading.Event) -> None:
         with httpx.Client(trust_env=False, timeout=10, headers={"Authorization": f"Bearer {API_KEY}"}) as client:
             while not stop.is_set():
@@ -156,6 +162,7 @@ class Load:
         match kind:
             case 0 | 1 | 2:
                 headers, raw = order(name)
+                self.resent |= {name} if kind == 2 else set()
                 for _ in range(1 + (kind == 2)):  # some come twice
                     self._noted([name], client.post(f"{url}/webhooks/shopify", headers=headers, content=raw))
             case 3:
@@ -237,8 +244,8 @@ def hold(
         made = dict(db.execute("SELECT id, order_id FROM events"))
         assert not made.keys() & purged.keys(), "kept too long"
         assert made | dict(purged) == orders, "the store and the upstream know different events"
-        _the_ledger_agrees(db, known)
-        _the_counts_agree(db)
+        the_ledger_agrees(db, known)
+        the_counts_agree(db)
     return {
         "sent": len(load.sent),
         "acknowledged": len(load.acknowledged),
@@ -248,7 +255,8 @@ def hold(
     }
 
 
-def _the_ledger_agrees(db: sqlite3.Connection, known: Mapping[bytes, int]) -> None:
+def the_ledger_agrees(db: sqlite3.Connection, known: Mapping[bytes, int] = NOBODY) -> None:
+    """What the ledger knows is what there is, and what is in `known`."""
     expected = dict(known)
     for number, identity in db.execute("SELECT number, identity FROM webhooks"):
         expected |= dict.fromkeys(_parted(identity), number)
@@ -272,7 +280,8 @@ def _parted(keys: bytes) -> list[bytes]:
     return [keys[at : at + ledger.KEY_SIZE] for at in range(0, len(keys), ledger.KEY_SIZE)]
 
 
-def _the_counts_agree(db: sqlite3.Connection) -> None:
+def the_counts_agree(db: sqlite3.Connection) -> None:
+    """The counts that triggers keep are those of the rows."""
     counted = dict(db.execute("SELECT of || state, sum(n) FROM counts WHERE n <> 0 GROUP BY of, state"))
     rows: dict[str, int] = {}
     for of in ("webhooks", "deliveries"):

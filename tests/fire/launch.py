@@ -1,6 +1,6 @@
 """`serve` as it is, but impatient: leases of a second or two, a purge without rest, a ledger that is entered at once.
 
-FIRE_SYNCHRONOUS sets the pragma.
+FIRE_SYNCHRONOUS sets the pragma, FIRE_LOG_FILE the bytes after which a file of the ingest log is full.
 
 So that a test that kills it every other second sees claims come back, and not only webhooks come in.
 """
@@ -17,7 +17,7 @@ from bridge import app, cli, translate
 from bridge.forward import Forwarder
 from bridge.purge import Purger
 from bridge.retry import Policy
-from bridge.stores.sqlite import file, recent
+from bridge.stores.sqlite import file, journal, recent
 
 SECOND = timedelta(seconds=1)
 IMPATIENT = Policy(timeout=SECOND, lease=1.5 * SECOND, backoff=0.1 * SECOND, most_backoff=SECOND, most_probe=SECOND)
@@ -29,6 +29,7 @@ def main() -> int:
     vars(app)["Purger"] = partial(Purger, rest=0.01, every=0.2)
     translate.LEASE = SECOND
     recent.ENOUGH, recent.MOST, recent.LOT = 20, 60, 8
+    journal.LARGE = int(os.environ.get("FIRE_LOG_FILE") or journal.LARGE)
     pragma = os.environ.get("FIRE_SYNCHRONOUS")
     if pragma:
         connect = file.connect

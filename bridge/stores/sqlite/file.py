@@ -74,9 +74,24 @@ def connect(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connection:
     return db
 
 
+def open_as_it_is(path: str, *, closed: bool = False) -> sqlite3.Connection:
+    """A connection to a store that is there, of whatever version, which is neither made nor led up to this one's.
+
+    A `closed` file is one that nobody writes: it may not be written here, either, and no file is made beside it.
+    Raises StoreUnusable for a file that is not ours, sqlite3.Error where it cannot be opened.
+    """
+    _see_that_it_is_ours(path)
+    return _connected(path, "ro&immutable=1" if closed else "rw")
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """The version of a store's schema."""
+    return _pragma(db, "user_version")
+
+
 def _connected(path: str, mode: str, *, busy: timedelta = _BUSY) -> sqlite3.Connection:
     return sqlite3.connect(
-        f"file:{quote(os.path.abspath(path))}?mode={mode}",  # noqa: PTH100  resolves no link, as SQLite would not
+        f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode={mode}",  # noqa: PTH100  resolves no link, as SQLite would not
         uri=True,
         timeout=busy.total_seconds(),
         isolation_level=None,

@@ -24,6 +24,11 @@ def new_name() -> str:
     return f"{time.time_ns():020d}-{secrets.token_hex(4)}"
 
 
+def is_name(text: str) -> bool:
+    """Whether `new_name` gives such names."""
+    return _NAME.fullmatch(text) is not None
+
+
 def created_ns(name: str) -> int:
     """When the file of that name was created, in nanoseconds since 1970."""
     return int(name.partition("-")[0])
@@ -37,7 +42,7 @@ def list_names(folder: str) -> list[str]:
     """
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name) and _is_file(entry))
+            return sorted(entry.name for entry in entries if is_name(entry.name) and _is_file(entry))
     except (FileNotFoundError, NotADirectoryError):  # nothing has been written yet
         return []
     except OSError as error:

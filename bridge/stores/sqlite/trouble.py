@@ -5,7 +5,10 @@ Not concerned with errors that are ours (a broken constraint, a value no column 
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from bridge.errors import StoreUnavailable, StoreUnusable
@@ -47,10 +50,21 @@ def told(error: sqlite3.Error, path: str) -> StoreUnavailable:
     """The error in words that name the file and the mend."""
     known = code(error)
     if known in _DAMAGED:
-        return StoreUnusable(f"the store {path} is damaged or no database; put a backup in its place")
+        return damaged(path, "damaged or no database")
     words, wait = _WAITS.get(known, (f"cannot be used ({type(error).__name__})", _LATER))
     name = getattr(error, "sqlite_errorname", "")
     return StoreUnavailable(f"the store {path} {words}{f' ({name})' if name else ''}", retry_after=wait)
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Whatever SQLite raises in the block is raised in words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise told(error, path) from error
+    except ValueError as error:  # SQLite does not see damage within a value, and repeats it in its own messages
+        raise odd(error, path) from error
 
 
 def odd(error: Exception, path: str) -> StoreUnusable:
@@ -58,6 +72,16 @@ def odd(error: Exception, path: str) -> StoreUnusable:
     return StoreUnusable(
         f"the store {path} holds a value that cannot be read ({type(error).__name__}); check the disk and put a backup in "
         "its place, or report it as a fault of trackbridge if the disk is sound"
+    )
+
+
+def damaged(path: str, finding: str) -> StoreUnusable:
+    """What was found in the file, and what to do about it."""
+    there = shlex.quote(path)
+    return StoreUnusable(
+        f"the store {path} is {' '.join(finding.split())}; put a backup in its place: stop `trackbridge serve`, move {there} "
+        "away with its -wal and -shm but leave its -inbox, then `trackbridge restore BACKUP`; without a backup, "
+        f"`sqlite3 {there} .recover` prints what can still be read"
     )
 
 

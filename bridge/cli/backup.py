@@ -1,0 +1,35 @@
+"""`trackbridge backup`: a copy of the store in a new folder, while `serve` runs or not.
+
+Not concerned with how a copy in use is made: that is in `bridge/stores/sqlite/backup.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from bridge import settings
+from bridge.app import clock
+from bridge.cli.look import see_that_there_is_a_store
+from bridge.cli.terminal import say
+from bridge.stores import Manifest, back_up_store
+
+MEBIBYTE = 1024 * 1024
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make it and say what it holds."""
+    url = see_that_there_is_a_store()
+    found = back_up_store(url, options.target, now=clock(), bounds=settings.bounds(os.environ))
+    say(f"backup of {url} in {options.target}: {contents(found)}; {found.size / MEBIBYTE:.1f} MiB, checked")
+    return 0
+
+
+def contents(found: Manifest) -> str:
+    """What a backup holds, in a line."""
+    held = found.contents
+    newest = f", the newest of {held.newest_webhook_at:%Y-%m-%d %H:%M:%S} UTC" if held.newest_webhook_at else ""
+    return (
+        f"{held.webhooks} webhooks ({held.waiting} of them not translated yet){newest}; {held.events} events; "
+        f"{held.pending_deliveries} pending deliveries"
+    )

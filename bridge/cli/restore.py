@@ -1,0 +1,48 @@
+"""`trackbridge restore`: a backup becomes the store that BRIDGE_STORE names, where there is none.
+
+Not concerned with how a backup is checked and copied: that is in `bridge/stores/sqlite/restore.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from bridge import settings
+from bridge.cli.backup import contents
+from bridge.cli.terminal import say
+from bridge.stores import Restored, restore_store
+
+FOUND = (
+    "files of the ingest log were there already and were left: webhooks in them that the backup does not know are "
+    "translated when `trackbridge serve` starts, with the same event_id as before."
+)
+RESENT = (
+    "Providers redeliver only what was not answered 200: have them send that time's webhooks again. Those that the store "
+    "has already are recognised."
+)
+PENDING = (
+    "Deliveries that were pending then are made when `trackbridge serve` starts, also those that were made after the "
+    "backup, with the same event_id."
+)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Put it back and say what the owner must know."""
+    url = settings.store_url(os.environ)
+    done = restore_store(url, options.source)
+    say(f"restored {url} from {options.source}, a backup of {done.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    say(contents(done.manifest))
+    say("\n".join(_to_know(done)), lines=True)
+    return 0
+
+
+def _to_know(done: Restored) -> list[str]:
+    since = f"{done.manifest.made_at:%Y-%m-%d %H:%M} UTC"
+    said = [
+        f"· What came in after {since} is not in the backup. {RESENT}",
+        f"· {PENDING}",
+    ]
+    if done.log_files_left:
+        said.insert(0, f"· {done.log_files_left} {FOUND}")
+    return said
