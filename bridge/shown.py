@@ -148,7 +148,8 @@ class Glance:
     `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
     currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
     `no_room` says why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that came
-    in and whose bytes were damaged before they had a place; `clock_ahead` is None where the clock can be believed.
+    in and whose bytes were damaged before they had a place; `clock_ahead` is None where the clock can be believed;
+    `exposed` says that other users may read the store, and how to end that.
     """
 
     today: dict[tuple[str, str], int]
@@ -160,3 +161,4 @@ class Glance:
     no_room: str | None = None
     unreadable: int = 0
     clock_ahead: ClockAhead | None = None
+    exposed: str | None = None

@@ -33,7 +33,7 @@ from bridge.processes.shares import Shares
 from bridge.processes.watchdog import SILENCE, Watchdog
 from bridge.reload import EVERY, Watch, reload
 from bridge.settings import Settings, mappings_folder, secret_name
-from bridge.stores import open_store, reserve_store, sqlite_file
+from bridge.stores import check_store, open_store, reserve_store, sqlite_file
 
 COLLECTING = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
@@ -99,6 +99,8 @@ def _greet(text: str) -> None:
 def _try_the_store(configured: Settings) -> None:
     """Make it, lead it up to this version, or say why it cannot be used: once, and before there are processes."""
     reserve_store(configured.store)
+    for warning in check_store(configured.store):
+        log.trouble("store.warning", why=warning)
     store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
     asyncio.run(store.close())
 

@@ -202,6 +202,8 @@ def _notes(tally: Tally, glance: Glance, keeping: Keeping, now: datetime) -> lis
             f"{tally.unsorted} more webhooks are kept, and nobody has looked at them yet; "
             f"the oldest came {_when(tally.oldest_received)}"
         )
+    if glance.exposed:
+        said.append(glance.exposed)
     if glance.differing:
         said.append(f"{glance.differing} duplicates tell another value or currency than their original")
     for what, oldest in (("set aside webhook", glance.oldest_set_aside), ("dead letter", glance.oldest_dead)):

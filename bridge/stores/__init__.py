@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge.errors import SettingsError
 from bridge.store import BOUNDS, Bounds, Store
-from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore, in_use
+from bridge.stores.sqlite import LEDGER_WINDOW, SqliteStore, access, damage, in_use
 from bridge.stores.sqlite import backup as sqlite_backup
 from bridge.stores.sqlite import restore as sqlite_restore
 from bridge.stores.sqlite.manifest import Manifest
@@ -21,6 +21,7 @@ __all__ = [
     "Manifest",
     "Restored",
     "back_up_store",
+    "check_store",
     "open_store",
     "reserve_store",
     "restore_store",
@@ -69,6 +70,21 @@ def reserve_store(url: str) -> None:
     Raises StoreUnavailable while something is.
     """
     in_use.reserve(sqlite_file(url))
+
+
+def check_store(url: str) -> tuple[str, ...]:
+    """For `serve`, before it opens the store: what a person should know about it, in a sentence each.
+
+    Raises StoreUnavailable where its files are not this user's, StoreUnusable where they are damaged as far as a check of
+    two seconds finds.
+    """
+    path = sqlite_file(url)
+    if not Path(path).exists() or not Path(path).stat().st_size:
+        return ()
+    access.see_that_it_is_ours(path)
+    exposed = access.exposed(path)
+    damage.check(path, within=damage.AT_START)
+    return (exposed,) if exposed else ()
 
 
 def back_up_store(url: str, target: Path, *, now: datetime, bounds: Bounds = BOUNDS) -> Manifest:

@@ -45,6 +45,7 @@ from bridge.store import (
     Would,
 )
 from bridge.stores.sqlite import (
+    access,
     attempts,
     file,
     glance,
@@ -101,6 +102,7 @@ class SqliteStore:
     ) -> None:
         file.prepare(path)
         _see_that_the_log_is_known(path, bounds.patience)
+        self._path = path
         self._window = ledger_window
         self._clocks = clocks or Clocks()
         self._room = Room(path, least=bounds.min_free)
@@ -307,7 +309,9 @@ class SqliteStore:
     async def glance(self, *, now: datetime) -> Glance:
         """What a status screen shows beside the counts."""
         lacking = self._room.lacking()
-        found = await self._reader.read(lambda db: glance.glance(db, now=now))
+        found = await self._reader.read(
+            lambda db: replace(glance.glance(db, now=now), exposed=access.exposed(self._path))
+        )
         return replace(found, no_room=None if lacking is None else str(lacking))
 
     async def overdue(self, *, now: datetime) -> Overdue:

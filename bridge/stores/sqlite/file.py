@@ -105,7 +105,11 @@ def _make(path: str) -> None:
     """An empty file that only this user may read; SQLite gives its -wal and -shm files the same mode."""
     try:
         with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MINE))
+            held = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MINE)
+            try:
+                os.fchmod(held, _MINE)  # whatever the umask is
+            finally:
+                os.close(held)
     except OSError as error:
         raise _cannot_open(path, error) from None
 

@@ -188,10 +188,12 @@ class _File:
         """Another file; its name is there after a power cut as well."""
         with suppress(FileExistsError):
             os.mkdir(self._folder, _FOLDER_MINE)  # noqa: PTH102  a path as the URL has it
+            os.chmod(self._folder, _FOLDER_MINE)  # noqa: PTH101  as above; whatever the umask is
             flush_folder(os.path.dirname(self._folder) or ".")  # noqa: PTH120  as above
         while True:
             self._path = os.path.join(self._folder, log_files.new_name())  # noqa: PTH118  as above
             self._held = held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MINE)
+            os.fchmod(held, _FILE_MINE)  # whatever the umask is
             if _is_locked(held) and _is_at(self._path, held):
                 break
             self.drop()  # it was empty until now, and somebody takes it away
