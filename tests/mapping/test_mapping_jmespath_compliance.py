@@ -15,7 +15,7 @@ from bridge.mapping.syntax import ExpressionError
 
 SUITE = Path(__file__).parents[3] / "shared" / "data" / "jmespath-compliance"
 
-pytestmark = pytest.mark.skipif(not SUITE.is_dir(), reason="the compliance suite is not here")
+pytestmark = pytest.mark.skipif(not SUITE.is_dir(), reason="the compliance suite is not beside this checkout")
 
 
 def cases() -> Iterator[tuple[str, Json, dict[str, Json]]]:

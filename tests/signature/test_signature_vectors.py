@@ -35,7 +35,7 @@ CHANGES = {"adyen": st.integers(0, 7).map(lambda n: ADYEN.index(b"%s") + n)}
 """Where a byte is changed: of Adyen's body only the fields that its scheme covers."""
 URL = "https://bridge.example/webhooks/shop"
 
-pytestmark = pytest.mark.skipif(not (VECTORS and SECTIONS), reason="the shared vectors and fact sheet are not here")
+pytestmark = pytest.mark.skipif(not (VECTORS and SECTIONS), reason="the vectors and facts are not beside this checkout")
 
 
 def made(vector: dict[str, Any]) -> tuple[Recipe, Request, Keys, datetime]:
