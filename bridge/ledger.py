@@ -8,36 +8,70 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Protocol
 
 from bridge.model import Webhook
 
 KEY_SIZE = 16
 
 
-def signed_webhook(source: str, webhook_id: str) -> bytes:
-    """A webhook whose id its signature covers: the same id is the same webhook, whatever its other bytes."""
-    return _key(_head("webhook-id", source), webhook_id)
+class Digest(Protocol):
+    """A finished SHA-256, as hashlib gives it."""
+
+    def digest(self) -> bytes:
+        """Its 32 bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """The same in lower-case hex."""
+        ...
+
+
+def signed_webhook(source: str, webhook_id: str, *, said: str = "") -> bytes:
+    """A webhook whose id its signature covers: the same id is the same webhook, whatever its other bytes.
+
+    `said` is what it says outside of the signature of its topic, its shop and its test flag.
+    """
+    return _key(_head("webhook-id", source), webhook_id, *((said,) if said else ()))
+
+
+def unsigned_content(source: str, topic: str | None, body: bytes, *, said: str = "") -> bytes:
+    """A webhook whose id anybody could have written, or that has none: its topic, its bytes and what else it `said`.
+
+    So the same bytes of the same topic under a fresh id are the same webhook, and other bytes under a known id are
+    another one. Bytes that came under another topic, shop or test flag are another one, too: these headers are as
+    little signed, and a stranger who changes them must not make the genuine webhook a repeated one.
+    """
+    return unsigned_digest(source, topic, hashlib.sha256(body), said=said)
+
+
+def unsigned_digest(source: str, topic: str | None, digest: Digest, *, said: str = "") -> bytes:
+    """The same as `unsigned_content`, of bytes whose SHA-256 is known already."""
+    more = (said,) if said else ()
+    return _key(_head("webhook-topic-body", source), topic or "", digest.hexdigest(), *more)
 
 
 def unsigned_webhook(source: str, topic: str | None, webhook_id: str, body: bytes) -> tuple[bytes, bytes]:
-    """A webhook whose id anybody could have written: known by id and bytes, or by topic and bytes.
+    """The same as stores up to schema 10 knew it: by id and bytes, or by topic and bytes.
 
-    So other bytes under a known id are another webhook, and the same bytes of the same topic under a fresh id are
-    the same one.
+    Frozen with the step that migrates these. Nothing new is known by it: the same id and bytes made a webhook a repeated
+    one whatever its topic.
     """
     digest = hashlib.sha256(body).hexdigest()
     named = _key(_head("webhook-id-body", source), webhook_id, digest)
     return named, _key(_head("webhook-topic-body", source), topic or "", digest)
 
 
-def nameless_webhook(source: str, topic: str | None, body: bytes) -> bytes:
-    """A webhook that carries no id: its topic and bytes are what it is."""
-    return _key(_head("webhook-topic-body", source), topic or "", hashlib.sha256(body).hexdigest())
+def same_bytes(digest: Digest) -> bytes:
+    """The bytes of a request themselves, by their SHA-256: whichever topic, id and source they came with."""
+    return digest.digest()[:KEY_SIZE]
 
 
 def identity(webhook: Webhook) -> tuple[bytes, ...]:
     """What knows a webhook again, worked out now where nobody has yet."""
-    return webhook.identity or unsigned_webhook(webhook.source, webhook.topic, webhook.id, webhook.body)
+    if webhook.identity:
+        return webhook.identity
+    return (unsigned_content(webhook.source, webhook.topic, webhook.body, said=webhook.said),)
 
 
 def shared(scope: str) -> str:

@@ -94,7 +94,9 @@ class Webhook(msgspec.Struct, frozen=True):
     webhook any of whose keys is known is the same webhook again; none yet for one that is known by id and bytes, and
     was not sorted in. `body` is always the whole request's bytes; `item` is the JSON pointer of this webhook's own
     part, None where it is the whole, "" for a batch without items. `headers` have lower-case names and no credentials.
-    `number` is the store's (its public form is `wh_<number>`), 0 before it is sorted in. `waited` is whether it has
+    `said` is what its unsigned headers say of its account and of its being a test, as the mapping reads them.
+    `same_bytes` is the ledger key of its bytes alone, empty where its signature covers its id, and before it is sorted
+    in. `number` is the store's (its public form is `wh_<number>`), 0 before it is sorted in. `waited` is whether it has
     waited for an earlier event as long as it may.
     """
 
@@ -107,6 +109,8 @@ class Webhook(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     query: Mapping[str, str] = msgspec.field(default_factory=dict)
     item: str | None = None
+    said: str = ""
+    same_bytes: bytes = b""
     number: int = 0
     waited: bool = False
 
@@ -114,13 +118,15 @@ class Webhook(msgspec.Struct, frozen=True):
 class Kept(msgspec.Struct, frozen=True):
     """What the store says of a webhook it was given: its number, and whether it was known before.
 
-    `source` and `topic` are those that it came with.
+    `source` and `topic` are those that it came with. `same_bytes_as` is the number of the first webhook that came with
+    the same bytes under another topic, account or test flag, or at another source; None where there was none.
     """
 
     number: int
     again: bool
     source: str
     topic: str | None
+    same_bytes_as: int | None = None
 
 
 # ---------------------------------------------------------------------------------------------- what it becomes

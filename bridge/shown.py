@@ -5,7 +5,7 @@ Pure. Not concerned with how any of it is asked for (`store.py`) or shown (`cli/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.model import Attempt, DeliveryState, Webhook, WebhookState
@@ -56,12 +56,17 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDetail:
-    """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged."""
+    """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged.
+
+    `same_bytes_as` is the first webhook that came with the same bytes under another topic, account or test flag, or at
+    another source; None where there is none, and where its body is gone.
+    """
 
     row: WebhookRow
     webhook: Webhook
     events: tuple[EventRow, ...]
     body_gone: bool = False
+    same_bytes_as: WebhookRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,8 @@ class Glance:
     currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
     `no_room` says why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that came
     in and whose bytes were damaged before they had a place; `clock_ahead` is None where the clock can be believed;
-    `exposed` says that other users may read the store, and how to end that.
+    `exposed` says that other users may read the store, and how to end that; `same_bytes` counts webhooks of a source
+    whose bytes came first at another source, by (source, the other).
     """
 
     today: dict[tuple[str, str], int]
@@ -162,3 +168,4 @@ class Glance:
     unreadable: int = 0
     clock_ahead: ClockAhead | None = None
     exposed: str | None = None
+    same_bytes: dict[tuple[str, str], int] = field(default_factory=dict)

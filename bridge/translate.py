@@ -208,7 +208,8 @@ class Translator:
 
     def _tell_kept(self, kept: Kept) -> None:
         what = "webhook.again" if kept.again else "webhook.kept"
-        log.line(what, source=kept.source, id=f"wh_{kept.number}", topic=kept.topic)
+        same = None if kept.same_bytes_as is None else f"wh_{kept.same_bytes_as}"
+        log.line(what, source=kept.source, id=f"wh_{kept.number}", topic=kept.topic, same_bytes_as=same)
         if kept.again:
             self._watching.translated(kept.source, "again")
 

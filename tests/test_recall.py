@@ -79,7 +79,7 @@ class Shop:
     async def take(self, topic: str, body: Json) -> None:
         """Keep a webhook, and translate all that is due."""
         content = jsontext.write(body)
-        identity = (ledger.nameless_webhook("shop", topic, content),)
+        identity = (ledger.unsigned_content("shop", topic, content),)
         kept = Webhook("shop", identity[0].hex(), topic, self.now, content, identity)
         await self.store.keep([kept])
         await self.settle()
@@ -179,7 +179,7 @@ async def _wanted(shop: Shop) -> list[Outcome]:
     source = mapping.parse(MAPPING, name="shop.yaml").bind("shop", secrets=["s"], vars={})
     content = jsontext.write(REFUNDED)
     await shop.store.keep(
-        [Webhook("shop", "r", "refunded", NOW, content, (ledger.nameless_webhook("shop", "refunded", content),))]
+        [Webhook("shop", "r", "refunded", NOW, content, (ledger.unsigned_content("shop", "refunded", content),))]
     )
     await shop.store.sort_in(limit=1)
     claimed = await shop.store.claim_webhooks(now=NOW, limit=1, lease=timedelta(minutes=1))

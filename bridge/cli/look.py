@@ -155,8 +155,9 @@ def _cell(value: object) -> Text:
 def _detail(one: WebhookDetail | EventDetail | DeliveryDetail) -> jsontext.Json:
     shown = plain(one.row)
     match one:
-        case WebhookDetail(webhook=webhook, events=events):
+        case WebhookDetail(webhook=webhook, events=events, same_bytes_as=same):
             return shown | {
+                "same_bytes_as": None if same is None else plain(same),
                 "provider_id": webhook.id,
                 "headers": dict(webhook.headers),
                 "query": dict(webhook.query),
@@ -187,8 +188,11 @@ def _tell(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetai
         if value is not None:
             console.print(Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), as_text(value)))
     match one:
-        case WebhookDetail(webhook=webhook, events=events):
+        case WebhookDetail(webhook=webhook, events=events, same_bytes_as=same):
             console.print(Text.assemble((f"{'provider id':>16}  ", "dim"), as_text(webhook.id)))
+            if same is not None:
+                told = f"{same.id} ({same.source}, {same.topic or 'no topic'})"
+                console.print(Text.assemble((f"{'same bytes as':>16}  ", "dim"), as_text(told)))
             _list_of(console, "events", events)
             console.print(Text("\nbody", style="bold"))
             gone = "gone: it was kept as long as BRIDGE_KEEP_BODIES says"

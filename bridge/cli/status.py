@@ -206,6 +206,11 @@ def _notes(tally: Tally, glance: Glance, keeping: Keeping, now: datetime) -> lis
         said.append(glance.exposed)
     if glance.differing:
         said.append(f"{glance.differing} duplicates tell another value or currency than their original")
+    said += [
+        f"{source}: {n} webhooks have the bytes of webhooks of {other}, and their signatures fit both; if both stand for "
+        "one shop, give them the same `scope`, so that no conversion is told twice; if not, give each its own secret"
+        for (source, other), n in sorted(glance.same_bytes.items())
+    ]
     for what, oldest in (("set aside webhook", glance.oldest_set_aside), ("dead letter", glance.oldest_dead)):
         if oldest is not None and oldest + keeping.events - WARNING <= now:
             said.append(f"the oldest {what} goes on {oldest + keeping.events:%Y-%m-%d}: BRIDGE_KEEP_EVENTS")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from bridge.mapping.layout import Layout, Var
 from bridge.mapping.lint import lint
 from bridge.mapping.problems import Problems, nearest
 from bridge.mapping.recipes import read_recipe
+from bridge.mapping.saying import headers_said
 from bridge.mapping.source import MappedSource
 from bridge.mapping.translation import Translator
 from bridge.model import Problem
@@ -143,6 +144,7 @@ def reading(text: str | bytes, *, name: str) -> Reading:
     lint(parts, learnt, problems, advice)
     if problems.errors or recipe is None or program is None:
         return Reading(problems, advice, None, parts, learnt)
+    recipe = replace(recipe, saying=headers_said(parts, learnt))
     return Reading(problems, advice, _mapping(parts, recipe, program, name=name), parts, learnt)
 
 

@@ -76,6 +76,7 @@ def _read(section: Mapping[str, object]) -> tuple[Recipe, list[RecipeError]]:
         challenges=tuple(_challenge(rule, proven) for rule in sheet.sheets("challenge")),
         hidden_headers=CREDENTIALS | ({hidden.name} if hidden and hidden.root is Root.HEADER else set()),
         hidden_query=frozenset({hidden.name} if hidden and hidden.root is Root.QUERY else ()),
+        topic_signed=all(covers(made, place, items=items is not None) for place in topics),
     ), found
 
 

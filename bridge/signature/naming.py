@@ -1,7 +1,8 @@
 """What a genuine request is called: its webhooks, each with id, topic and the ledger keys that know it again.
 
-An id that the signature covers is an identity by itself; one that anybody could have written counts only together
-with the bytes. Not concerned with whether the request is genuine.
+An id that the signature covers is an identity by itself; one that anybody could have written is none, and the bytes
+are. What headers say that no signature covers (topic, account, test) belongs to it: who changes one of them makes
+another webhook, and cannot make the genuine one a repeated one. Not concerned with whether the request is genuine.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ def named(recipe: Recipe, parcel: Parcel, *, source: str, now: datetime, later: 
 
     With `later`, a webhook of a whole request that is known by its bytes too has no identity yet.
     """
-    naming = _Naming(recipe, parcel, source, now, _headers(recipe, parcel), _query(recipe, parcel.request), later)
+    headers = _headers(recipe, parcel)
+    naming = _Naming(
+        recipe, parcel, source, now, headers, _query(recipe, parcel.request), _said(recipe, headers), later
+    )
     if recipe.items is None:
         return (naming.whole(None, NOTHING),)
     items = at(parcel.document, recipe.items)
@@ -61,6 +65,7 @@ class _Naming:
     now: datetime
     headers: Mapping[str, str]
     query: Mapping[str, str]
+    said: str
     later: bool
 
     def whole(self, item: str | None, within: Json) -> Webhook:
@@ -84,6 +89,7 @@ class _Naming:
         return None
 
     def _known_by(self, topic: str | None, within: Json, content: bytes, *, mark: str) -> tuple[str, tuple[bytes, ...]]:
+        later = self.later and not mark
         for entry in self.recipe.id:
             text = self.parcel.name(entry.place, within)
             if text is None:
@@ -91,11 +97,16 @@ class _Naming:
             if entry.place.root is not Root.JSON:
                 text += mark
             if entry.signed:
-                return text, (ledger.signed_webhook(self.source, text),)
-            if self.later and not mark:
-                return text, ()
-            return text, ledger.unsigned_webhook(self.source, topic, text, content)
-        return hashlib.sha256(content).hexdigest(), (ledger.nameless_webhook(self.source, topic, content),)
+                return text, (ledger.signed_webhook(self.source, text, said=self._beside(topic)),)
+            return text, () if later else self._by_bytes(topic, content)
+        return hashlib.sha256(content).hexdigest(), () if later else self._by_bytes(topic, content)
+
+    def _by_bytes(self, topic: str | None, content: bytes) -> tuple[bytes, ...]:
+        return (ledger.unsigned_content(self.source, topic, content, said=self.said),)
+
+    def _beside(self, topic: str | None) -> str:
+        """What a webhook with a signed id says outside of the signature."""
+        return self.said if self.recipe.topic_signed else f"{topic or ''}\n{self.said}"
 
     def _bytes(self, pointer: str, item: Json) -> bytes:
         try:
@@ -114,7 +125,18 @@ class _Naming:
             headers=self.headers,
             query=self.query,
             item=item,
+            said=self.said,
         )
+
+
+def _said(recipe: Recipe, headers: Mapping[str, str]) -> str:
+    """The unsigned headers that say which account a webhook is about, and whether it is a test; "" for none.
+
+    No header holds a line's end, so that no two lists of headers read the same.
+    """
+    if not recipe.saying:
+        return ""
+    return "\n".join(f"{name}: {headers[name]}" for name in recipe.saying if name in headers)
 
 
 def _headers(recipe: Recipe, parcel: Parcel) -> dict[str, str]:

@@ -115,7 +115,11 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How requests of one provider prove genuine, and where they say what they are."""
+    """How requests of one provider prove genuine, and where they say what they are.
+
+    `topic_signed` is whether nobody but the provider could have written the topic. `saying` are the lower-case names of
+    unsigned headers that the mapping reads the account and the test flag from.
+    """
 
     proof: Proof
     id: tuple[IdPlace, ...] = ()
@@ -124,6 +128,8 @@ class Recipe:
     challenges: tuple[Challenge, ...] = ()
     hidden_headers: frozenset[str] = frozenset()
     hidden_query: frozenset[str] = frozenset()
+    topic_signed: bool = True
+    saying: tuple[str, ...] = ()
 
 
 def needs_secret(recipe: Recipe) -> bool:

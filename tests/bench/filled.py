@@ -24,7 +24,7 @@ _TOPIC = "orders/paid"
 def webhook(number: int, body: bytes, *, at: datetime) -> Webhook:
     """An order as the receiver keeps it."""
     name = f"w-{number}"
-    identity = ledger.unsigned_webhook(SOURCE, _TOPIC, name, body)
+    identity = (ledger.unsigned_content(SOURCE, _TOPIC, body),)
     headers = {"content-type": "application/json", "x-shopify-topic": _TOPIC, "x-shopify-webhook-id": name}
     return Webhook(SOURCE, name, _TOPIC, at, body, identity, headers)
 

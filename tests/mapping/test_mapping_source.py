@@ -55,6 +55,18 @@ def test_a_source_keeps_every_promise() -> None:
     assert document(event) == {"event_type": "thing", "x": 5}
 
 
+def test_headers_that_say_the_account_and_the_test_flag_are_part_of_what_a_webhook_is_known_again_by() -> None:
+    text = TEXT.replace("  topic: [header:X-Topic]\n", """\
+  topic: [header:X-Topic]
+  occurred_at: =headers."x-sent-at"
+  account: =body.shop || whose
+  test: =headers."x-test" == 'true'
+""") + "let: {whose: '=lower(headers.\"x-shop\")'}\n"  # fmt: skip
+    assert mapping.parse(text, name="shop.yaml").recipe.saying == ("x-shop", "x-test")
+    [known] = bound(text).receive(signed(b"{}", **{"x-shop": "A", "x-sent-at": "now"}), now=NOW)
+    assert known.said == "x-shop: A"
+
+
 def test_what_a_source_signs_it_receives() -> None:
     one = bound()
     made_up = one.sign(b'{"x": 5}', topic="made", now=NOW, luck="abcdef")

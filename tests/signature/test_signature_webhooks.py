@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,30 +70,67 @@ def test_an_id_in_a_header_that_is_not_signed_counts_only_with_the_bytes() -> No
     headers = {"X-Shopify-Webhook-Id": "w1", "X-Shopify-Topic": "orders/paid"}
     webhook = one("shopify", request(BODY, headers))
     assert (webhook.id, webhook.topic) == ("w1", "orders/paid")
-    assert webhook.identity == ledger.unsigned_webhook("shop", "orders/paid", "w1", BODY)
+    assert webhook.identity == (ledger.unsigned_content("shop", "orders/paid", BODY),)
+
+
+def test_an_id_in_a_header_that_is_not_signed_makes_no_other_webhook_of_the_same_topic_and_bytes() -> None:
+    first, second = (
+        one("shopify", request(BODY, {"X-Shopify-Webhook-Id": name, "X-Shopify-Topic": "orders/paid"}))
+        for name in ("w1", "w2")
+    )
+    assert first.identity == second.identity
+
+
+def test_an_unsigned_topic_makes_another_webhook_of_the_same_id_and_bytes() -> None:
+    first, second = (
+        one("shopify", request(BODY, {"X-Shopify-Webhook-Id": "w1", "X-Shopify-Topic": topic}))
+        for topic in ("orders/paid", "orders/updated")
+    )
+    assert not set(first.identity) & set(second.identity)
+
+
+def test_an_unsigned_topic_makes_another_webhook_of_a_signed_id() -> None:
+    made = signature.recipe({**SECTIONS["shopify"], "id": "json:/id"})
+    first, again, other = (
+        signature.webhooks(made, request(body, {"X-Shopify-Topic": topic}), source="shop", now=NOW)[0]
+        for body, topic in ((BODY, "orders/paid"), (BODY + b" ", "orders/paid"), (BODY, "orders/updated"))
+    )
+    assert first.identity == again.identity != other.identity
+
+
+def test_unsigned_headers_that_say_the_account_and_the_test_flag_make_another_webhook() -> None:
+    made = replace(recipe("shopify"), saying=("x-shopify-shop-domain", "x-shopify-test"))
+    shop = {"X-Shopify-Topic": "orders/paid", "X-Shopify-Shop-Domain": "a.test"}
+    several = [shop, shop | {"X-Shopify-Test": "true"}, shop | {"X-Shopify-Shop-Domain": "b.test"}, {}]
+    found = [
+        signature.webhooks(made, request(BODY, headers), source="shop", now=NOW)[0].identity
+        for headers in (*several, shop | {"X-Request-Id": "7"})
+    ]
+    assert len(set(found[:4])) == 4
+    assert found[4] == found[0]
 
 
 def test_an_id_in_a_body_that_nobody_signed_counts_only_with_the_bytes() -> None:
     webhook = one("unsigned", request(BODY))
-    assert webhook.identity == ledger.unsigned_webhook("shop", "charge.succeeded", "evt_1", BODY)
+    assert webhook.identity == (ledger.unsigned_content("shop", "charge.succeeded", BODY),)
 
 
 def test_a_webhook_without_an_id_is_its_topic_and_bytes() -> None:
     webhook = one("shopify", request(BODY, {"X-Shopify-Topic": "orders/paid"}))
     assert webhook.id == sha(BODY)
-    assert webhook.identity == (ledger.nameless_webhook("shop", "orders/paid", BODY),)
+    assert webhook.identity == (ledger.unsigned_content("shop", "orders/paid", BODY),)
 
 
 def test_only_a_pointer_that_an_items_own_signature_covers_is_an_identity_by_itself() -> None:
     item = {"NotificationRequestItem": {"pspReference": "7", "eventCode": "AUTHORISATION"}}
     webhook = one("adyen", request(json.dumps({"notificationItems": [item]})))
-    assert webhook.identity == (ledger.signed_webhook("shop", "7"),)
+    assert webhook.identity == (ledger.signed_webhook("shop", "7", said="AUTHORISATION\n"),)
     section = {**SECTIONS["adyen"], "id": ["json:/NotificationRequestItem/eventCode"]}
     (other,) = signature.webhooks(
         signature.recipe(section), request(json.dumps({"notificationItems": [item]})), source="shop", now=NOW
     )
     content = jsontext.write(item)
-    assert other.identity == ledger.unsigned_webhook("shop", "AUTHORISATION", "AUTHORISATION", content)
+    assert other.identity == (ledger.unsigned_content("shop", "AUTHORISATION", content),)
 
 
 def test_a_field_of_the_whole_body_that_is_signed_says_nothing_of_the_items() -> None:
@@ -103,7 +141,7 @@ def test_a_field_of_the_whole_body_that_is_signed_says_nothing_of_the_items() ->
         if items is None:
             assert webhook.identity == (ledger.signed_webhook("shop", "a"),)
         else:
-            assert webhook.identity == ledger.unsigned_webhook("shop", None, "b", b'{"id":"b"}')
+            assert webhook.identity == (ledger.unsigned_content("shop", None, b'{"id":"b"}'),)
 
 
 def test_the_first_place_that_holds_a_text_gives_the_name() -> None:
@@ -173,7 +211,7 @@ def test_a_body_that_makes_no_sense_is_known_by_its_bytes(body: bytes) -> None:
     for provider in ("stripe", "klaviyo", "sendgrid", "slack"):
         webhook = one(provider, request(body))
         assert (webhook.id, webhook.topic, webhook.item) == (sha(body), None, None)
-        assert webhook.identity == (ledger.nameless_webhook("shop", None, body),)
+        assert webhook.identity == (ledger.unsigned_content("shop", None, body),)
         assert webhook.body == body
 
 
@@ -234,7 +272,7 @@ def test_items_without_an_id_are_known_by_their_own_bytes() -> None:
     (again,) = named("klaviyo", request('{"data": [ {"topic":"t", "n":19.90} ]}'))
     content = b'{"topic":"t","n":19.90}'
     assert first.id == sha(content)
-    assert first.identity == (ledger.nameless_webhook("shop", "t", content),) == again.identity
+    assert first.identity == (ledger.unsigned_content("shop", "t", content),) == again.identity
     assert second.identity != first.identity
     assert same != other
 
@@ -251,7 +289,7 @@ def test_an_unsigned_id_of_a_batch_counts_with_the_bytes_of_each_item() -> None:
     made = signature.recipe({**SECTIONS["shopify"], "items": "/"})
     asked = request('[{"a":1},{"a":2}]', {"X-Shopify-Webhook-Id": "w1", "X-Shopify-Topic": "t"})
     first, second = signature.webhooks(made, asked, source="shop", now=NOW)
-    assert first.identity == ledger.unsigned_webhook("shop", "t", "w1#/0", b'{"a":1}')
+    assert first.identity == (ledger.unsigned_content("shop", "t", b'{"a":1}'),)
     assert not set(first.identity) & set(second.identity)
 
 

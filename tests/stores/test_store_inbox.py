@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,7 +117,37 @@ def test_what_is_known_by_its_bytes_is_so_although_they_are_hashed_only_when_it_
         kept = await store.sort_in(limit=9)
         assert [(one.number, one.again) for one in kept] == [(1, False), (1, True), (2, False)]
         found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
-        assert found[0].identity == ledger.unsigned_webhook("shopify", "orders/paid", "w1", b"the same")
+        assert found[0].identity == (ledger.unsigned_content("shopify", "orders/paid", b"the same"),)
+
+    tell(story)
+
+
+def test_a_record_that_was_written_before_headers_counted_is_read() -> None:
+    letter = ["shop", "w1", "orders/paid", 1_700_000_000_000, b"", {}, {}, None]
+    [found] = packing.unpacked(packing.packed([msgspec.msgpack.encode([[b"{}", [letter]]])]))
+    assert (found.id, found.said, found.identity) == (
+        "w1", "", (ledger.unsigned_content("shop", "orders/paid", b"{}"),)
+    )  # fmt: skip
+
+
+def test_the_same_bytes_under_another_topic_or_source_are_kept_and_known_for_those_of_the_first(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        first = replace(webhook("w1", body=b"the same"), identity=())
+        others = (replace(first, topic="orders/updated"), replace(first, said="test"), replace(first, source="eu"))
+        for other in (first, first, *others):
+            await store.keep([other])
+        kept = await store.sort_in(limit=9)
+        assert [(one.number, one.again, one.same_bytes_as) for one in kept] == [
+            (1, False, None), (1, True, None), (2, False, 1), (3, False, 1), (4, False, 1)
+        ]  # fmt: skip
+        assert (await store.glance(now=NOW)).same_bytes == {("eu", "shopify"): 1}
+        [shown] = await store.show("wh_4")
+        assert isinstance(shown, WebhookDetail)
+        assert shown.same_bytes_as is not None
+        assert (shown.same_bytes_as.id, shown.same_bytes_as.source) == ("wh_1", "shopify")
+        [shown] = await store.show("wh_1")
+        assert isinstance(shown, WebhookDetail)
+        assert shown.same_bytes_as is None
 
     tell(story)
 

@@ -77,7 +77,8 @@ def test_every_webhook_of_an_old_store_that_became_nothing_yet_is_claimed_once_a
         assert sorted(one.id for one in claimed) == sorted(expected)
         for one in claimed:
             came = expected[one.id]
-            assert (one.body, one.topic, one.item, one.identity) == (came.body, came.topic, came.item, came.identity)
+            assert (one.body, one.topic, one.item) == (came.body, came.topic, came.item)
+            assert came.identity[-1] in one.identity  # by topic and bytes, or by a signed id
             assert (one.headers, one.query, one.received_at) == (came.headers, came.query, came.received_at)
         assert (await store.glance(now=LATER)).unreadable == 0
 

@@ -9,7 +9,7 @@ import sqlite3
 from datetime import datetime
 
 from bridge.store import Glance
-from bridge.stores.sqlite import clocks
+from bridge.stores.sqlite import clocks, samebytes
 from bridge.stores.sqlite.columns import instant, maybe_instant, ms
 
 _DAY = 86_400_000
@@ -30,6 +30,7 @@ def glance(db: sqlite3.Connection, *, now: datetime) -> Glance:
         ),
         unreadable=db.execute("SELECT coalesce(sum(count), 0) FROM unreadable").fetchone()[0],
         clock_ahead=clocks.ahead(db, now),
+        same_bytes=samebytes.counted(db),
         oldest_dead=_first(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
     )
 

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import structs
 
 from bridge.model import Kept, Webhook, WebhookState
-from bridge.stores.sqlite import bulk, clocks, packing, recent, unsorted, waiting
+from bridge.stores.sqlite import bulk, clocks, packing, recent, samebytes, unsorted, waiting
 from bridge.stores.sqlite.columns import instant, joined, last, maybe_text, ms, pack, parted, span, text, unpack_object
 
 COLUMNS = """
@@ -48,8 +48,11 @@ class Place:
 
 
 def place(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, Place]]) -> tuple[Kept, ...]:
-    """A row for each that is not known by any of its keys. The items of one request share one body."""
-    keys = [key for webhook, _ in webhooks for key in webhook.identity]
+    """A row for each that is not known by any of its keys. The items of one request share one body.
+
+    Bytes that came before under another topic, say, are noted and make no difference.
+    """
+    keys = [key for webhook, _ in webhooks for key in (*webhook.identity, webhook.same_bytes) if key]
     known = {key: before for key, (before, _) in recent.found(db, keys).items()}
     number, body = last(db, "webhooks"), last(db, "bodies")
     bodies: dict[int, tuple[int, bytes]] = {}  # by which of the requests it came with
@@ -58,18 +61,21 @@ def place(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, Place]]) -> 
     kept: list[Kept] = []
     for webhook, stands in webhooks:
         before = next((known[key] for key in webhook.identity if key in known), None)
+        same = None
         if before is None:
             number += 1
             mine, _ = bodies.setdefault(id(webhook.body), (body + len(bodies) + 1, webhook.body))
             at = ms(webhook.received_at)
             rows.append(_row(number, webhook, stands, mine, at))
-            for key in webhook.identity:
+            same = known.get(webhook.same_bytes)
+            for key in webhook.identity if same or not webhook.same_bytes else (*webhook.identity, webhook.same_bytes):
                 known[key] = number
                 learned.append((key, number, at))
-        kept.append(Kept(before or number, again=before is not None, source=webhook.source, topic=webhook.topic))
+        kept.append(Kept(before or number, before is not None, webhook.source, webhook.topic, same))
     bulk.insert(db, "bodies (number, bytes, form)", _at_rest(bodies.values()))
     bulk.insert(db, f"webhooks ({_ROW})", rows)
     recent.add(db, learned)
+    samebytes.count(db, kept)
     return tuple(kept)
 
 

@@ -6,6 +6,7 @@ takes. Not concerned with where the packed bytes stand.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Sequence
 from itertools import groupby
@@ -36,6 +37,7 @@ class _Letter(msgspec.Struct, array_like=True, frozen=True):
     headers: dict[str, str] | str
     query: dict[str, str] | str
     item: str | None
+    said: str = ""
 
 
 class _Parcel(msgspec.Struct, array_like=True, frozen=True):
@@ -111,6 +113,7 @@ def _letter(webhook: Webhook) -> _Letter:
         dict(webhook.headers),
         dict(webhook.query),
         maybe_text(webhook.item),
+        text(webhook.said),
     )
 
 
@@ -123,18 +126,29 @@ def _packed_object(value: dict[str, str] | str) -> str:
 
 
 def _webhook(body: bytes, letter: _Letter) -> Webhook:
-    source, name, topic = letter.source, letter.id, letter.topic
+    identity, same_bytes = _known_by(body, letter)
     return Webhook(
-        source=source,
-        id=name,
-        topic=topic,
+        source=letter.source,
+        id=letter.id,
+        topic=letter.topic,
         received_at=instant(letter.at),
         body=body,
-        identity=parted(letter.identity) or ledger.unsigned_webhook(source, topic, name, body),
+        identity=identity,
         headers=_object(letter.headers),
         query=_object(letter.query),
         item=letter.item,
+        said=letter.said,
+        same_bytes=same_bytes,
     )
+
+
+def _known_by(body: bytes, letter: _Letter) -> tuple[tuple[bytes, ...], bytes]:
+    """What knows a webhook again; and the key of its bytes, where they are what does."""
+    if letter.identity:
+        return parted(letter.identity), b""
+    digest = hashlib.sha256(body)
+    key = ledger.unsigned_digest(letter.source, letter.topic, digest, said=letter.said)
+    return (key,), ledger.same_bytes(digest)
 
 
 def _object(value: dict[str, str] | str) -> dict[str, str]:

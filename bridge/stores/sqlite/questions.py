@@ -23,7 +23,7 @@ from bridge.store import (
     WebhookDetail,
     WebhookRow,
 )
-from bridge.stores.sqlite import inbox
+from bridge.stores.sqlite import inbox, samebytes
 from bridge.stores.sqlite.columns import instant, length, maybe_instant, ms_up, number, text, unpack_list
 from bridge.stores.sqlite.filters import DELIVERIES, EVENTS, WEBHOOKS, at_most, conditions, newest
 from bridge.stores.sqlite.making import gone
@@ -100,7 +100,8 @@ def tally(db: sqlite3.Connection) -> Tally:
     """The counts, as the triggers keep them, and the oldest of what waits, each from its index."""
     counts: dict[str, dict[tuple[str, str], int]] = {"webhooks": {}, "events": {}, "deliveries": {}}
     for of, name, state, n in db.execute("SELECT of, name, state, n FROM counts WHERE n > 0"):
-        counts[of][name, state] = n
+        if of in counts:
+            counts[of][name, state] = n
     oldest = db.execute(  # one that waits for an earlier event has its reason, and is not late
         "SELECT min(received_at) FROM webhooks WHERE state = 'received' AND reason IS NULL"
     ).fetchone()[0]
@@ -135,12 +136,20 @@ def _webhook(db: sqlite3.Connection, public_id: str) -> Iterable[WebhookDetail]:
         kept = db.execute(f"SELECT {inbox.COLUMNS} WHERE w.number = ?", (numbered,))
         made = db.execute(f"SELECT {_EVENT} WHERE e.webhook = ? ORDER BY e.number", (numbered,))
         found = kept.fetchone()
+        webhook, body_gone = inbox.webhook(found), found[-1] is None
         yield WebhookDetail(
             row=_webhook_row(row),
-            webhook=inbox.webhook(found),
+            webhook=webhook,
             events=tuple(map(_event_row, made)),
-            body_gone=found[-1] is None,
+            body_gone=body_gone,
+            same_bytes_as=None if body_gone else _same_bytes(db, webhook),
         )
+
+
+def _same_bytes(db: sqlite3.Connection, webhook: Webhook) -> WebhookRow | None:
+    first = samebytes.first(db, webhook)
+    rows = [] if first is None else webhook_rows(db, "w.number = ?", (first,), limit=1)
+    return next(iter(rows), None)
 
 
 def _delivery(db: sqlite3.Connection, public_id: str) -> Iterable[DeliveryDetail]:
