@@ -31,6 +31,7 @@ ORDER = {
     "phone": "+1 (415) 555-2671",
     "total_price": "404.90",
     "currency": "EUR",
+    "financial_status": "paid",
     "browser_ip": "81.2.69.142",
     "token": "aabbccddeeff00112233",
     "note": "please ring at Doe's",
