@@ -32,7 +32,10 @@ __all__ = ["MappedSource", "Mapping", "Reading", "Var", "check", "load", "parse"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapping:
-    """A mapping without problems. `name` is its file's; `topics` are the patterns that its rules take."""
+    """A mapping without problems. `name` is its file's; `topics` are the patterns that its rules take.
+
+    `weak` is what `check` refuses of it although it works: who has it running already must be able to go on.
+    """
 
     name: str
     provider: str
@@ -43,6 +46,7 @@ class Mapping:
     recipe: Recipe
     program: Program
     topic_places: tuple[str, ...]
+    weak: tuple[Problem, ...] = ()
 
     def bind(  # noqa: PLR0913  what an operator may set for a source, by name
         self,
@@ -137,18 +141,20 @@ def reading(text: str | bytes, *, name: str) -> Reading:
     if root is None:
         return Reading(problems)
     parts = layout.read(root, problems)
-    recipe = read_recipe(parts.webhook, problems)
+    advice = Problems()
+    recipe = read_recipe(parts.webhook, problems, advice)
     learnt = Learnt()
     program = compile_layout(parts, problems, name=name, learnt=learnt)
-    advice = Problems()
     lint(parts, learnt, problems, advice)
     if problems.errors or recipe is None or program is None:
         return Reading(problems, advice, None, parts, learnt)
     recipe = replace(recipe, saying=headers_said(parts, learnt))
-    return Reading(problems, advice, _mapping(parts, recipe, program, name=name), parts, learnt)
+    weak = tuple(each for each in advice.all if each.severity == "error")
+    made = _mapping(parts, recipe, program, name=name, weak=weak)
+    return Reading(problems, advice, made, parts, learnt)
 
 
-def _mapping(parts: Layout, recipe: Recipe, program: Program, *, name: str) -> Mapping:
+def _mapping(parts: Layout, recipe: Recipe, program: Program, *, name: str, weak: tuple[Problem, ...]) -> Mapping:
     return Mapping(
         name=name,
         provider=parts.provider,
@@ -159,4 +165,5 @@ def _mapping(parts: Layout, recipe: Recipe, program: Program, *, name: str) -> M
         recipe=recipe,
         program=program,
         topic_places=parts.topic_places,
+        weak=weak,
     )

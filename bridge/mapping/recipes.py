@@ -12,15 +12,23 @@ from bridge.model import Place
 from bridge.signature import Recipe
 
 
-def read_recipe(webhook: Table | None, problems: Problems) -> Recipe | None:
-    """How requests prove genuine and what they are called; None, with problems, where that cannot be read."""
+def read_recipe(webhook: Table | None, problems: Problems, advice: Problems) -> Recipe | None:
+    """How requests prove genuine and what they are called; None, with problems, where that cannot be read.
+
+    What it protects less well than it seems is advice, an error among it where anybody could make use of it.
+    """
     if webhook is None:
         return None
     section = {key: plain(entry.value) for key, entry in webhook.entries.items() if key in WEBHOOK_RECIPE}
     found = signature.problems(section)
     for error in found:
         problems.error(_place(webhook, error.at), error.text)
-    return None if found else signature.recipe(section)
+    if found:
+        return None
+    for weakness in signature.weaknesses(section):
+        tell = advice.error if weakness.certain else advice.warning
+        tell(_place(webhook, weakness.at), weakness.text)
+    return signature.recipe(section)
 
 
 def _place(node: Node, path: Sequence[str | int]) -> Place:

@@ -55,6 +55,11 @@ _SIGNATURE: Schema = {
         )
     ),
     "i_accept_unsigned": {"description": "Says that anyone may post here.", "const": True},
+    "i_accept_length_extension": {
+        "description": "Says that the provider has nothing better than a digest that begins with the secret: whoever "
+        "has one signed request can sign a longer one.",
+        "type": ["boolean", "null"],
+    },
 }
 
 

@@ -17,14 +17,17 @@ from bridge.signature.keyring import Keys, keys
 from bridge.signature.loading import problems, recipe
 from bridge.signature.locators import Parcel
 from bridge.signature.naming import named, webhooks
-from bridge.signature.recipes import Recipe, needs_secret, needs_url
+from bridge.signature.recipes import Kind, Recipe, needs_secret, needs_url
 from bridge.signature.signing import Signed, sign
 from bridge.signature.verdict import enough_headers, judge, judge_head, quick, verify
+from bridge.signature.weaknesses import Weakness, weaknesses
 
 __all__ = [
     "Keys",
+    "Kind",
     "Recipe",
     "Signed",
+    "Weakness",
     "challenge",
     "head_verifier",
     "keys",
@@ -36,6 +39,7 @@ __all__ = [
     "sign",
     "takes_get",
     "verify",
+    "weaknesses",
     "webhooks",
 ]
 

@@ -52,7 +52,7 @@ _PREFIX = ("prefix", "prefix_optional")
 _TEXT = ("encoding", "from", "split", "pair", "key", *_PREFIX, "signed", "secret", "timestamp")
 KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.HMAC: ("kind", "algorithm", *_TEXT),
-    Kind.DIGEST: ("kind", "algorithm", *_TEXT),
+    Kind.DIGEST: ("kind", "algorithm", *_TEXT, "i_accept_length_extension"),
     Kind.ECDSA_P256: ("kind", "algorithm", *_TEXT),
     Kind.ED25519: ("kind", *_TEXT),
     Kind.TOKEN: ("kind", "from", *_PREFIX),
@@ -104,6 +104,7 @@ def _signed(sheet: Sheet, kind: Kind, *, ids: tuple[Locator, ...], items: bool) 
         strip_prefix=strip_prefix,
         stamp=stamp,
         by_item=items and place is not None and place.root is Root.JSON,
+        extension_accepted=bool(sheet.flag("i_accept_length_extension")),
     )
     if parts is not None:
         _protects(sheet, made)
@@ -223,6 +224,8 @@ def _protects(sheet: Sheet, made: Proof) -> None:
         sheet.wrong(
             "signed", _SECRET if made.kind is Kind.DIGEST else f"{{secret}} has no meaning for kind {made.kind}"
         )
+    if made.extension_accepted and parts[-1] is Word.SECRET:
+        sheet.wrong("i_accept_length_extension", "the secret stands last, so nothing can be added; leave it out")
     if not any(_of_body(part) for part in parts):
         sheet.wrong("signed", "covers nothing of the body, so any body would pass with it; add {body}")
     if place is None:

@@ -60,7 +60,8 @@ class Proof:
     """How a request proves genuine: the `signature` block of a mapping.
 
     `place` is None where the kind needs none. `parts` is what is signed; `by_item` means that every item of a batch
-    carries a signature of its own, and then JSON places in it are the item's.
+    carries a signature of its own, and then JSON places in it are the item's. `extension_accepted` is whether the mapping
+    takes a digest that can be extended without the secret, as its provider has nothing else.
     """
 
     kind: Kind
@@ -77,6 +78,7 @@ class Proof:
     strip_prefix: str = ""
     stamp: Stamp | None = None
     by_item: bool = False
+    extension_accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,99 @@
+"""What a scheme that can be read protects less well than it seems: each weakness at its key, with its mend.
+
+A provider may have nothing better, so none of these keeps a recipe from verifying. Not concerned with secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bridge.signature.loading import recipe
+from bridge.signature.locators import Locator, Root
+from bridge.signature.recipes import Kind, Part, Proof, Recipe, Word
+from bridge.signature.sheet import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """One of them. `at` are the keys that lead to it; `certain` is whether anybody can make use of it as it is."""
+
+    at: Path
+    text: str
+    certain: bool = False
+
+
+def weaknesses(section: Mapping[str, object]) -> list[Weakness]:
+    """All weaknesses of a mapping's `webhook` section, which must be one that `recipe` takes."""
+    made = recipe(section)
+    return [*_extension(made.proof), *_neighbours(made.proof), *_identities(made)]
+
+
+def is_extensible(proof: Proof) -> bool:
+    """Whether who has one signed request can sign a longer one without the secret.
+
+    SHA-1, SHA-256 and SHA-512 go on from a digest, so that whatever is added behind is covered, unless the secret comes
+    last. Source: https://en.wikipedia.org/wiki/Length_extension_attack.
+    """
+    return proof.kind is Kind.DIGEST and Word.SECRET in proof.parts and proof.parts[-1] is not Word.SECRET
+
+
+def _extension(proof: Proof) -> Iterator[Weakness]:
+    if is_extensible(proof) and not proof.extension_accepted:
+        yield Weakness(
+            ("signature", "signed"),
+            "with the secret before what is signed, whoever has one signed request can sign a longer one without the "
+            "secret (length extension); use kind hmac if the provider has it; if it has nothing else, say "
+            "`i_accept_length_extension: true`",
+            certain=True,
+        )
+
+
+def _neighbours(proof: Proof) -> Iterator[Weakness]:
+    for one, other in pairwise(proof.parts):
+        if _is_free(proof, one) and _is_free(proof, other):
+            yield Weakness(
+                ("signature", "signed"),
+                f"nothing stands between {_written(one)} and {_written(other)}: bytes can be moved from one to the other "
+                "and the signature still fits; write the separator that the provider signs, or where it signs none, "
+                f"read nothing from {_source(one, other)} in this mapping",
+            )
+
+
+def _is_free(proof: Proof, part: Part) -> bool:
+    """Whether a sender could make a part longer or shorter: a time of sending has its form, and a method is one of few."""
+    if isinstance(part, Locator):
+        return proof.stamp is None or part != proof.stamp.place
+    return part in {Word.BODY, Word.URL, Word.FORM_SORTED}
+
+
+def _identities(made: Recipe) -> Iterator[Weakness]:
+    if made.proof.kind in {Kind.NONE, Kind.TOKEN, Kind.BASIC} or Word.BODY in made.proof.parts:
+        return
+    for number, entry in enumerate(made.id):
+        if entry.place.root is Root.FORM and Word.FORM_SORTED in made.proof.parts:
+            yield Weakness(
+                ("id", number),
+                f"{entry.place} can be changed within the signature: {{form_sorted}} signs names and values with nothing "
+                f"between them; {_MEND}",
+            )
+        elif not entry.signed:
+            yield Weakness(
+                ("id", number),
+                f"{entry.place} is no part of what is signed, and neither are the body's bytes as they came: the same "
+                f"signed request can come again as another webhook; {_MEND}",
+            )
+
+
+_MEND = "write a `dedupe` of signed fields in every rule, and prefer an id that `signed` names"
+
+
+def _written(part: Part) -> str:
+    return f"{{{part if isinstance(part, Locator | Word) else part.decode()}}}"
+
+
+def _source(one: Part, other: Part) -> str:
+    """Which of two neighbours a mapping can do without."""
+    part = other if one in {Word.BODY, Word.FORM_SORTED} else one
+    return "the address's query" if part is Word.URL else _written(part)

@@ -1,0 +1,102 @@
+"""What a scheme protects less well than it seems, found before anybody makes use of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from signing_providers import NOW, SECTIONS, keys, recipe, request
+
+from bridge import mapping, signature
+from bridge.app import load_mappings
+from bridge.cli import main
+from bridge.errors import RecipeError
+
+BLOCK = {"kind": "digest", "algorithm": "sha256", "encoding": "hex", "from": "header:X-Sig"}
+FORM = "application/x-www-form-urlencoded"
+EXTENSIBLE = """\
+mapping: 1
+provider: lampo
+webhook:
+  signature: {kind: digest, algorithm: sha256, encoding: hex, from: "header:X-Sig", signed: "{secret}{body}"}
+  id: [json:/id]
+events: [{event: {event_type: lead}}]
+"""
+
+
+def found(signed: str, **more: object) -> list[signature.Weakness]:
+    block = BLOCK | {"signed": signed} | ({} if "{secret}" in signed else {"kind": "hmac"})
+    section = {"signature": block | more, "id": "json:/id"}
+    return signature.weaknesses(section)
+
+
+@pytest.mark.parametrize(
+    "signed", ["{secret}{body}", "{secret}{method}{url}{body}", "v0:{secret}:{body}", "{secret}{body}x"]
+)
+def test_a_digest_that_goes_on_behind_its_secret_is_refused_unless_the_mapping_accepts_it(signed: str) -> None:
+    certain = [one for one in found(signed) if one.certain]
+    assert [one.at for one in certain] == [("signature", "signed")]
+    assert "i_accept_length_extension: true" in certain[0].text
+    assert not [one for one in found(signed, i_accept_length_extension=True) if one.certain]
+
+
+@pytest.mark.parametrize("signed", ["{body}{secret}", "{secret}{body}{secret}"])
+def test_a_digest_that_ends_with_its_secret_cannot_be_extended_and_needs_no_acceptance(signed: str) -> None:
+    assert found(signed) == []
+    with pytest.raises(RecipeError, match="nothing can be added; leave it out"):
+        found(signed, i_accept_length_extension=True)
+
+
+def test_acceptance_has_no_meaning_for_an_hmac() -> None:
+    with pytest.raises(RecipeError, match="`i_accept_length_extension` has no meaning for kind hmac"):
+        found("{body}", i_accept_length_extension=True)
+
+
+def test_check_refuses_what_can_be_extended_and_a_bridge_that_runs_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lampo.yaml").write_text(EXTENSIBLE)
+    assert main(["check", str(tmp_path / "lampo.yaml")]) == 1
+    assert "lampo.yaml:4:93: error: with the secret before what is signed" in capsys.readouterr().out
+    [problem] = load_mappings(tmp_path)["lampo"].weak
+    assert problem.place.line == 4
+    accepted = EXTENSIBLE.replace('{body}"', '{body}", i_accept_length_extension: true')
+    (tmp_path / "lampo.yaml").write_text(accepted)
+    assert main(["check", str(tmp_path / "lampo.yaml")]) == 0
+    assert mapping.parse(accepted, name="lampo.yaml").weak == ()
+
+
+def test_neighbours_between_which_bytes_can_be_moved_are_told() -> None:
+    for signed in (
+        "{header:X-A}{body}",
+        "{body}{header:X-A}",
+        "{header:X-A}{json:/b}",
+        "{url}{body}",
+        "{url}{form_sorted}",
+    ):
+        told = [one.text for one in found(signed) if one.text.startswith("nothing stands between")]
+        assert len(told) == 1, signed
+        assert "{body} in this mapping" not in told[0]
+        assert "{form_sorted} in this mapping" not in told[0]
+    for signed in ("{header:X-A}.{body}", "{body}", "{method}{body}", "{method}:{url}:{body}"):
+        assert found(signed) == [], signed
+
+
+def test_a_time_of_sending_beside_the_body_is_nothing_to_tell() -> None:
+    for provider in ("stripe", "shopify", "standard", "sendgrid"):
+        assert signature.weaknesses(SECTIONS[provider]) == [], provider
+
+
+def test_a_forms_id_that_its_signature_seems_to_cover_can_be_changed_and_is_told() -> None:
+    made, known = recipe("twilio"), keys("twilio")
+    url = "https://bridge.example/webhooks/twilio"
+    genuine = request("Body=hi&MessageSid=SM1", {"Content-Type": FORM}, url=url)
+    forged = request("Body=hiMessageSidSM1", {"Content-Type": FORM}, url=url)
+    signed = signature.sign(made, genuine.body, known, topic=None, now=NOW, luck="x", url=url)
+    headers = tuple((name.lower(), value) for name, value in signed.headers.items())
+    for asked in (genuine, forged):
+        signature.verify(made, request(asked.body, dict(headers), url=url), known, now=NOW)
+    ids = [signature.webhooks(made, asked, source="s", now=NOW)[0].id for asked in (genuine, forged)]
+    assert ids == ["SM1", hashlib.sha256(forged.body).hexdigest()]
+    assert [one.at for one in signature.weaknesses(SECTIONS["twilio"])] == [("signature", "signed"), ("id", 0)]
