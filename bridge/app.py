@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from bridge import destinations as kinds
-from bridge import log, mapping, openapi, settings, track
+from bridge import log, mapping, openapi, settings, strength, track
 from bridge.budget import Budget
 from bridge.destination import Destination
 from bridge.errors import MappingError, SettingsError
@@ -129,13 +129,16 @@ class Outfit:
     def take(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], *, tell: bool = True) -> None:
         """Serve other mappings, and the sources set for them, from the next request on.
 
-        Raises SettingsError, and then nothing has changed. Keys, destinations and limits stay as they were at the start;
+        Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, destinations and limits stay as they were at the start;
         `tell` is whether the log says so where others are set.
         """
         for one in configured.sources:
             for name in one.to or ():
                 if name not in self.destinations:
                     raise SettingsError(f"source `{one.name}`: the destination `{name}` is new; restart to have it")
+        known = {secret for one in self.settings.sources for secret in one.secrets}
+        for problem in strength.problems(replace(configured, keys=()), mappings, known=known):
+            raise SettingsError(f"{problem.place}: {problem.text}")
         self.sources = make_sources(configured, mappings)
         fixed = replace(configured, sources=self.settings.sources, warnings=self.settings.warnings)
         if fixed != self.settings and tell:
@@ -311,4 +314,15 @@ def configure(
     configured = settings.load(environment, providers=tuple(mappings), config=config)
     for warning in configured.warnings if tell else ():
         log.trouble("settings", warning=warning)
+    if tell:
+        _tell_weak(configured, mappings)
     return configured, mappings
+
+
+def _tell_weak(configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
+    """Tell what `check` refuses of the mappings, secrets and keys in use; a bridge that runs so goes on."""
+    used = {one.mapping for one in configured.sources} & mappings.keys()
+    for problem in (problem for name in sorted(used) for problem in mappings[name].weak):
+        log.trouble("mapping.weak", at=str(problem.place), warning=problem.text)
+    for problem in strength.problems(configured, mappings):
+        log.trouble("settings.weak", at=str(problem.place), warning=problem.text)

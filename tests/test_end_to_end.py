@@ -19,7 +19,7 @@ from peers import KEY, MAY_READ_METRICS, Serving, Upstream, listed, serving, tra
 
 STRIPE_SECRET = "whsec_a_made_up_secret"
 SHOPIFY_SECRET = "a made-up secret"
-API_KEY = "a-made-up-key"
+API_KEY = "a-made-up-api-key"
 
 SESSION = {
     "id": "evt_made_up_1",
@@ -82,7 +82,7 @@ def post(url: str, signed: tuple[dict[str, str], bytes]) -> httpx.Response:
 def settings_for(peer: Upstream | None) -> dict[str, str]:
     settings = {
         "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
-        "SHOPIFY_WEBHOOK_SECRET": f"the old one,{SHOPIFY_SECRET}",
+        "SHOPIFY_WEBHOOK_SECRET": f"an older made-up one,{SHOPIFY_SECRET}",
         "BRIDGE_API_KEYS": API_KEY,
     }
     if peer:

@@ -19,7 +19,7 @@ FLOORS: dict[str, int] = {
             "source destination store processes metrics_key budget",
             "retry",
             "receive track translate forward purge reload mapping destinations stores settings metrics readiness",
-            "openapi health",
+            "openapi health strength",
             "app",
             "cli",
             "__main__",

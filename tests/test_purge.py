@@ -20,7 +20,7 @@ from bridge.settings import keeping, load
 from bridge.store import KEEPING, Keeping, Store, Swept
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-API_KEY = "a-made-up-key"
+API_KEY = "a-made-up-api-key"
 
 
 class Sweeping:

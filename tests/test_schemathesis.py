@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from peers import serving
 
-API_KEY = "a-made-up-key"
+API_KEY = "a-made-up-api-key"
 CASES = 300
 """What a run makes at least. `SCHEMATHESIS_EXAMPLES=1000` makes thousands."""
 SETTINGS = f"""\

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bridge import mapping
+from bridge import mapping, strength
+from bridge.app import configure
 from bridge.cli import verdicts
 from bridge.cli.terminal import say, say_error
-from bridge.errors import BridgeError, SettingsError
+from bridge.errors import BridgeError, MappingError, SettingsError
 from bridge.mapping import examples
 from bridge.mapping.examples import Example
 from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files
@@ -71,6 +72,7 @@ def _look(found: _Round, paths: Sequence[Path], *, with_examples: bool) -> None:
     """Check what was named: mappings, folders of them, single examples; without any name what serve would load."""
     if not paths:
         _mappings(found, mapping_files(mappings_folder(os.environ)), with_examples=with_examples)
+        found.problems += _settings()
         return
     for path in paths:
         if path.is_dir():
@@ -99,6 +101,16 @@ def _mappings(found: _Round, files: Iterable[Path], *, with_examples: bool) -> s
             examples.check(reading, [example for example in told if example], reading.problems)
         found.problems.extend(reading.all)
     return providers
+
+
+def _settings() -> Sequence[Problem]:
+    """What is wrong with the settings that serve would load; nothing is said where a mapping has errors of its own."""
+    try:
+        return strength.problems(*configure(os.environ, None, tell=False))
+    except MappingError:
+        return ()
+    except SettingsError as error:
+        return (Problem(Place("settings", 1, 1), "error", str(error)),)
 
 
 def _example(found: _Round, problems: Problems, path: Path) -> Example | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,10 +18,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bridge import settings
-from bridge.app import clock
+from bridge import settings, strength
+from bridge.app import clock, configure
 from bridge.cli.look import console, existing_store, plain, write_json
 from bridge.cli.safe_console import as_text
+from bridge.errors import BridgeError
 from bridge.jsontext import Json
 from bridge.model import DeliveryState, WebhookState
 from bridge.store import Glance, Keeping, Overdue, Standing, Store, Tally
@@ -73,11 +74,12 @@ async def _run(options: argparse.Namespace) -> int:
     keeping = settings.keeping(os.environ)
     store = existing_store()
     try:
-        found = await status(store, keeping, now=clock())
+        weak, unread = _weak()
+        found = await status(store, keeping, now=clock(), weak=weak, unread=unread)
         if options.format == "json":
             write_json(_plain(found))
         elif options.watch:
-            await _watch(store, keeping, found)
+            await _watch(found, lambda: status(store, keeping, now=clock(), weak=weak, unread=unread))
         else:
             console().print(screen(found))
     finally:
@@ -85,15 +87,25 @@ async def _run(options: argparse.Namespace) -> int:
     return 1 if found.needs else 0
 
 
-async def _watch(store: Store, keeping: Keeping, found: Status) -> None:
+async def _watch(found: Status, look: Callable[[], Awaitable[Status]]) -> None:
     with Live(screen(found), console=console(), auto_refresh=False) as live:
         while True:
             await asyncio.sleep(EVERY)
-            live.update(screen(await status(store, keeping, now=clock())), refresh=True)
+            live.update(screen(await look()), refresh=True)
 
 
-async def status(store: Store, keeping: Keeping, *, now: datetime) -> Status:
-    """How everything in a store stands."""
+def _weak() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is too short of the secrets and keys that are set here; and why that cannot be said, if it cannot."""
+    try:
+        return tuple(problem.text for problem in strength.problems(*configure(os.environ, None, tell=False))), ()
+    except BridgeError as error:
+        return (), (f"the settings cannot be read here, so nothing is said of secrets and keys: {error}",)
+
+
+async def status(
+    store: Store, keeping: Keeping, *, now: datetime, weak: Sequence[str] = (), unread: Sequence[str] = ()
+) -> Status:
+    """How everything in a store stands. `weak` are needs, and `unread` notes, that the settings give rise to."""
     tally, glance, overdue = await store.tally(), await store.glance(now=now), await store.overdue(now=now)
     names = sorted({name for name, _ in tally.deliveries})
     standings = [await store.standing(name) for name in names]
@@ -103,8 +115,8 @@ async def status(store: Store, keeping: Keeping, *, now: datetime) -> Status:
         sources,
         destinations,
         _coverage(tally),
-        (*_needs(sources, destinations, glance, now), *_overdue(overdue)),
-        tuple(_notes(tally, glance, keeping, now)),
+        (*_needs(sources, destinations, glance, now), *_overdue(overdue), *weak),
+        (*_notes(tally, glance, keeping, now), *unread),
     )
 
 

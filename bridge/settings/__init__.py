@@ -19,6 +19,7 @@ from bridge.callers import read_digest
 from bridge.contract import REQUEST_BYTES
 from bridge.errors import SettingsError
 from bridge.metrics_key import MetricsKey, read_setting
+from bridge.model import Place
 from bridge.settings.file import File
 from bridge.settings.table import (
     MEBIBYTE,
@@ -175,7 +176,8 @@ def _environment_sources(environment: Mapping[str, str], providers: Sequence[str
     for provider in providers:
         name = secret_name(provider)
         if name in environment:
-            yield SourceSettings(provider, provider, _listed(name, environment[name]))
+            secrets = _listed(name, environment[name])
+            yield SourceSettings(provider, provider, secrets, places=_places(name, environment[name]))
 
 
 def _environment_destinations(environment: Mapping[str, str]) -> Iterator[DestinationSettings]:
@@ -197,8 +199,10 @@ def _environment_destinations(environment: Mapping[str, str]) -> Iterator[Destin
 
 def _environment_keys(environment: Mapping[str, str], rate: int) -> Iterator[KeySettings]:
     if "BRIDGE_API_KEYS" in environment:
-        for number, key in enumerate(_listed("BRIDGE_API_KEYS", environment["BRIDGE_API_KEYS"]), start=1):
-            yield KeySettings(f"env-{number}", key, rate)
+        text = environment["BRIDGE_API_KEYS"]
+        places = _places("BRIDGE_API_KEYS", text)
+        for number, key in enumerate(_listed("BRIDGE_API_KEYS", text), start=1):
+            yield KeySettings(f"env-{number}", key, rate, place=places[number - 1])
 
 
 def _listed(name: str, text: str) -> tuple[str, ...]:
@@ -206,6 +210,12 @@ def _listed(name: str, text: str) -> tuple[str, ...]:
     if not all(values):
         raise SettingsError(f"{name} is set but blank, or has a blank between commas; give it a value or unset it")
     return values
+
+
+def _places(name: str, text: str) -> tuple[Place, ...]:
+    """Where each value between commas begins in a variable's text."""
+    starts = [0, *(found.end() for found in re.finditer(r",\s*", text))]
+    return tuple(Place(name, 1, start + 1) for start in starts)
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from bridge.errors import SettingsError
+from bridge.model import Place
 from bridge.settings.table import DestinationSettings, KeySettings, Settings, SourceSettings
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -103,10 +104,12 @@ class File:
         self._named(name, node)
         fields = self._mapping(node, self.SOURCE)
         mapping = self._text(fields["mapping"]) if "mapping" in fields else name
+        secrets = self._secrets(fields["secrets"]) if "secrets" in fields else []
         return SourceSettings(
             name=name,
             mapping=mapping,
-            secrets=self._secrets(fields["secrets"]) if "secrets" in fields else (),
+            secrets=tuple(secret for secret, _ in secrets),
+            places=tuple(place for _, place in secrets),
             vars={key: self._text(value) for key, value in self._mapping(fields["vars"]).items()}
             if "vars" in fields
             else {},
@@ -126,7 +129,7 @@ class File:
         if isinstance(node, yaml.ScalarNode):
             key = self._expanded(node)
             if key is not None:
-                yield KeySettings(f"file-{number}", key, self.rate)
+                yield KeySettings(f"file-{number}", key, self.rate, place=self._place(node))
             return
         fields = self._mapping(node, self.KEY)
         if "key" not in fields:
@@ -140,11 +143,12 @@ class File:
         name = self._text(fields["name"]) if "name" in fields else f"file-{number}"
         self._named(name, node)
         scope = self._text(fields["scope"]) if "scope" in fields else None
-        yield KeySettings(name, key, int(rate), scope, self._texts(fields["to"]) if "to" in fields else None)
+        to = self._texts(fields["to"]) if "to" in fields else None
+        yield KeySettings(name, key, int(rate), scope, to, self._place(fields["key"]))
 
-    def _secrets(self, node: yaml.Node) -> tuple[str, ...]:
+    def _secrets(self, node: yaml.Node) -> list[tuple[str, Place]]:
         nodes = self._items(node) if isinstance(node, yaml.SequenceNode) else [node]
-        return tuple(secret for item in nodes if (secret := self._expanded(item)) is not None)
+        return [(secret, self._place(item)) for item in nodes if (secret := self._expanded(item)) is not None]
 
     # -- one node at a time
 
@@ -199,5 +203,8 @@ class File:
         if not _NAME.fullmatch(name):
             raise self._wrong(node, "a name is 1 to 64 letters, digits, `.`, `_` or `-`")
 
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(str(self.path), node.start_mark.line + 1, node.start_mark.column + 1)
+
     def _wrong(self, node: yaml.Node, text: str) -> SettingsError:
-        return SettingsError(f"{self.path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}: {text}")
+        return SettingsError(f"{self._place(node)}: {text}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bridge import budget
 from bridge.metrics_key import MetricsKey
+from bridge.model import Place
 from bridge.store import BOUNDS, KEEPING, Bounds, Keeping
 
 MEBIBYTE = 1024 * 1024
@@ -75,7 +76,10 @@ SECRET_SUFFIX = "_WEBHOOK_SECRET"  # noqa: S105  the name of a setting, no secre
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """One inbound endpoint. No secrets: it is known, and its webhooks wait at the provider."""
+    """One inbound endpoint. No secrets: it is known, and its webhooks wait at the provider.
+
+    `places` are where the secrets stand, one each: in the file, or in the environment's variable of that name.
+    """
 
     name: str
     mapping: str
@@ -84,6 +88,7 @@ class SourceSettings:
     to: tuple[str, ...] | None = None
     public_url: str | None = None
     scope: str | None = None
+    places: tuple[Place, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +102,14 @@ class DestinationSettings:
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """One API key for `/v1/track`, plain or `sha256:…`."""
+    """One API key for `/v1/track`, plain or `sha256:…`, and where it stands."""
 
     name: str
     key: str
     rate: int
     scope: str | None = None
     to: tuple[str, ...] | None = None
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from processes import family
 
 SECRET = "a made-up secret"
-API_KEY = "a-made-up-key"
+API_KEY = "a-made-up-api-key"
 METRICS_KEY = "a-made-up-metrics-key"
 PATIENCE = 60.0
 TRACKBRIDGE = Path(sysconfig.get_path("scripts")) / "trackbridge"

@@ -18,7 +18,7 @@ from bridge.cli.lives import NICE
 NICED, TRANSLATES = NICE, NICE + 1
 """By how much the mill lets the workers go first, and the translator."""
 LAUNCH = (sys.executable, str(Path(__file__).with_name("family_launch.py")))
-KEY = "a-made-up-key"
+KEY = "a-made-up-api-key"
 CLIENT = httpx.Client(trust_env=False, verify=False, timeout=30, headers={"Connection": "close"})
 """A connection for each request, so that any worker may get it."""
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells who came of whom")

@@ -40,7 +40,7 @@ from bridge import ledger  # noqa: E402
 from bridge.stores.sqlite import unsorted  # noqa: E402
 
 SECRET = "a made-up secret"
-API_KEY = "a-made-up-key"
+API_KEY = "a-made-up-api-key"
 STORE = "trackbridge.db"
 FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm")
 INBOX = f"{STORE}-inbox"

@@ -25,7 +25,7 @@ from bridge.stores import open_store
 from bridge.track import EXCEPTION_HANDLERS, Callers, routes
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
-KEY = "a-made-up-key"
+KEY = "a-made-up-api-key"
 
 
 @dataclass(frozen=True)
