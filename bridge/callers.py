@@ -16,6 +16,8 @@ from typing import Protocol
 from bridge.errors import SettingsError
 
 MINUTE = 60.0
+SHORTEST_KEY = 16
+"""Characters, or decoded bytes, that a secret or key has at least: 16 random bytes are 128 bits."""
 _DIGEST = "sha256:"
 
 

@@ -100,7 +100,7 @@ def is_local(request: HttpRequest) -> bool:
     """
     if request.client is None or any(name in request.headers for name in _PROXIED):
         return False
-    return _is_loopback(request.client.host) and _is_loopback(_named(request.headers.get("host", "")))
+    return is_loopback(request.client.host) and is_loopback(_named(request.headers.get("host", "")))
 
 
 def _named(host: str) -> str:
@@ -111,7 +111,8 @@ def _named(host: str) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address, or a name, is the machine's own."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

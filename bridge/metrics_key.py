@@ -15,12 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.callers import read_digest
+from bridge.callers import SHORTEST_KEY, read_digest
 from bridge.errors import SettingsError
 
-SHORTEST = 16
-"""Characters that a key has at least: a shorter one can be guessed."""
-_KEY = re.compile(rb"[!-~]{%d,1024}" % SHORTEST)
+_KEY = re.compile(rb"[!-~]{%d,1024}" % SHORTEST_KEY)
 _SUFFIX = "-metrics-key"
 
 
@@ -44,7 +42,7 @@ def read_setting(text: str) -> MetricsKey:
     """
     if not _KEY.fullmatch(text.encode()):
         raise SettingsError(
-            f"BRIDGE_METRICS_KEY must have {SHORTEST} characters or more, without blanks; `openssl rand -hex 24` makes one"
+            f"BRIDGE_METRICS_KEY must have {SHORTEST_KEY} characters or more, without blanks; `openssl rand -hex 24` makes one"
         )
     return MetricsKey(read_digest(text, what="BRIDGE_METRICS_KEY"))
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from bridge import signature
+from bridge.callers import SHORTEST_KEY
 from bridge.mapping import Mapping as ProviderMapping
 from bridge.model import Place, Problem
 from bridge.settings import KeySettings, Settings, SourceSettings
 from bridge.signature import Keys, Recipe
-
-LEAST = 16
-"""Characters, or decoded bytes, that a secret or key has at least: 16 random bytes are 128 bits."""
 
 
 def problems(
@@ -42,7 +40,7 @@ def _of_source(source: SourceSettings, recipe: Recipe, known: Collection[str]) -
             yield Problem(
                 source.places[number - 1] if number <= len(source.places) else Place(source.name, 1, 1),
                 "error",
-                f"source `{source.name}`: {which} is shorter than {LEAST} characters and could be guessed; set one that "
+                f"source `{source.name}`: {which} is shorter than {SHORTEST_KEY} characters and could be guessed; set one that "
                 "the provider made, or make one with `openssl rand -hex 24` and give it to the provider",
             )
 
@@ -53,14 +51,14 @@ def _is_short(recipe: Recipe, keys: Keys) -> bool:
         return False
     if recipe.proof.kind is signature.Kind.BASIC:
         key = key.partition(b":")[2]
-    return len(key) < LEAST
+    return len(key) < SHORTEST_KEY
 
 
 def _of_key(key: KeySettings) -> Iterator[Problem]:
-    if not key.key.startswith("sha256:") and len(key.key) < LEAST:
+    if not key.key.startswith("sha256:") and len(key.key) < SHORTEST_KEY:
         yield Problem(
             key.place or Place(key.name, 1, 1),
             "error",
-            f"the API key `{key.name}` is shorter than {LEAST} characters and could be guessed; make one with "
+            f"the API key `{key.name}` is shorter than {SHORTEST_KEY} characters and could be guessed; make one with "
             "`openssl rand -hex 24`",
         )

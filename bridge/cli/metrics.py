@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from ipaddress import ip_address
 from pathlib import Path
 
 from bridge import settings
 from bridge.cli.terminal import say
+from bridge.health import is_loopback
 from bridge.metrics_key import key_file
 from bridge.stores import sqlite_file
 
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     admin = settings.admin_address(os.environ)
     target = options.target or (_joined(*admin) if admin else "127.0.0.1:8000")
     lines = ["scrape_configs:", "  - job_name: trackbridge"]
-    if not (admin and _is_loopback(admin[0]) and target == _joined(*admin)):
+    if not (admin and is_loopback(admin[0]) and target == _joined(*admin)):
         lines.append(f"    authorization: {{credentials_file: {_credentials()}}}")
     lines.append(f'    static_configs: [{{targets: ["{target}"]}}]')
     say("\n".join(lines), lines=True)
@@ -46,10 +46,3 @@ def _credentials() -> str:
 
 def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
