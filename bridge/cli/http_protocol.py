@@ -24,6 +24,7 @@ SLICE = 16 * 1024
 """Bytes that the parser is given at once, so that limits are looked at between them."""
 PIPELINED = 64
 """Requests that may wait behind the one that is being answered, beyond those of one slice."""
+_CONTROLS = {b"connection", b"proxy-connection"}
 
 
 class Clock:
@@ -134,9 +135,16 @@ class PatientProtocol(HttpToolsProtocol):
             self._awaited.set()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what a chunked body has behind it is none (RFC 9110 §6.5)."""
+        """Take a header; what a chunked body has behind it is none, and must not control the connection.
+
+        See RFC 9110 §6.5.1. Behind a trailer `Connection: close` the parser would skip all further requests, and none
+        would get an answer.
+        """
         if self._in_head:
             super().on_header(name, value)
+        elif name.lower() in _CONTROLS:
+            self._refusal = HeadRefused(f"{name.decode()} is no trailer (RFC 9110 §6.5.1)")
+            raise self._refusal
 
     def on_headers_complete(self) -> None:
         """The head is there: refuse it, or begin to answer."""

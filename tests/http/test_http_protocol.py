@@ -233,3 +233,12 @@ def test_httptools_names_where_an_offer_ends_and_goes_on_behind_close() -> None:
     assert caught.value.args == (len(offer),)
     assert parser.should_upgrade()
     assert (parser.get_method(), parser.get_http_version()) == (b"GET", "1.1")
+
+
+def test_httptools_skips_all_that_follows_a_trailer_that_ends_the_connection() -> None:
+    begun: list[None] = []
+    parser = httptools.HttpRequestParser(type("Counting", (), {"on_message_begin": lambda _: begun.append(None)})())
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    parser.feed_data(GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\nConnection: close\r\n\r\n")
+    parser.feed_data(GET + b"\r\n")
+    assert len(begun) == 1

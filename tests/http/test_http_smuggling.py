@@ -44,6 +44,7 @@ def length(body: bytes) -> bytes:
 
 
 CHUNKED = b"Transfer-Encoding: chunked"
+OFFER = b"Connection: Upgrade\r\nUpgrade: h2c"
 
 
 def offers() -> Iterator[Variant]:
@@ -88,6 +89,12 @@ def taken() -> Iterator[Variant]:
     yield Variant(
         "an absolute target elsewhere", request(path=absolute).replace(b"POST", b"GET"), (200,), h11_takes_it=False
     )
+    health = request(CHUNKED, body=b"CHUNKS", path=b"/healthz").replace(b"POST", b"GET")
+    yield Variant("a GET with chunks that nobody reads", health, (200,))
+    yield Variant("a trailer that offers", request(CHUNKED, body=b"3\r\nabc\r\n0\r\nUpgrade: h2c\r\n\r\n"), (401,))
+    yield Variant("a trailer that expects", request(CHUNKED, body=b"0\r\nExpect: 100-continue\r\n\r\n"), (401,))
+    yield Variant("Connection that names the length", request(b"Connection: content-length", length(b"")), (401,))
+    yield Variant("a length under another name", request(b"Content_Length: 99", length(b"abc"), body=b"abc"), (401,))
     yield Variant("empty lines before", b"\r\n\r\n" + request(length(b"")), (401,), h11_takes_it=False)
     yield Variant("a length of many zeros", request(b"Content-Length: 000000000000000003", body=b"abc"), (401,))
     yield Variant("a query", request(b"Content-Length: %d", body=INSIDE, path=b"/webhooks/shopify?a=%0d%0a"), (401,))
@@ -115,6 +122,16 @@ def refused() -> Iterator[Variant]:
     for value in (b"\x0bchunked", b"\x00chunked", b"", b"chunked, identity", b"\r\n chunked", b"chunked\r\n ,identity"):
         yield no(f"the encoding {value!r}", request(b"Transfer-Encoding: " + value, body=b"0\r\n\r\n" + INSIDE))
     yield no("a length in a trailer", request(CHUNKED, body=b"0\r\nContent-Length: 5\r\n\r\n" + INSIDE))
+    for field in (b"Connection", b"Proxy-Connection"):
+        ending = request(CHUNKED, body=b"3\r\nabc\r\n0\r\n" + field + b": close\r\n\r\n" + INSIDE)
+        yield no(f"a trailer that ends the connection by {field.decode()}", ending)
+    yield no("an offer with a trailer that ends the connection", ending.replace(HOST, HOST + b"\r\n" + OFFER))
+    offer = request(CHUNKED, body=b"3\r\nabc\r\n0\r\n" + OFFER + b"\r\n\r\n" + INSIDE)
+    yield no("trailers that offer an upgrade", offer)
+    yield no("a folded trailer", request(CHUNKED, body=b"0\r\nX: a\r\n b\r\n\r\n" + INSIDE))
+    yield no("a trailer without a colon", request(CHUNKED, body=b"0\r\nX\r\n\r\n" + INSIDE))
+    yield no("a bare return that ends the head", request(b"X: a\r\n\rX: b", length(b"")))
+    yield no("a target that is a name", request(length(b""), path=b"other.example/webhooks/shopify"))
     yield no("chunked twice", request(CHUNKED, CHUNKED, body=b"0\r\n\r\n" + INSIDE))
     yield no("a blank before the colon", request(b"Content-Length : 3", body=b"abc" + INSIDE))
     yield no("a blank before the colon of chunks", request(b"Transfer-Encoding : chunked", body=b"0\r\n\r\n" + INSIDE))
@@ -161,6 +178,8 @@ def closed() -> Iterator[Variant]:
     )
     offer = request(b"Connection: close, Upgrade", b"Upgrade: h2c", b"Content-Length: %d", body=INSIDE)
     yield Variant("an offer and an end by the caller", offer, (401,), is_open=False)
+    ending = request(b"Proxy-Connection: close", b"Content-Length: %d", body=INSIDE)
+    yield Variant("an end by the caller, as for a proxy", ending, (401,), is_open=False)
     old = request(b"Content-Length: %d", body=INSIDE).replace(b"HTTP/1.1", b"HTTP/1.0")
     yield Variant("HTTP/1.0", old, (401,), is_open=False)
     old = request(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: %d", body=INSIDE)
