@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import httptools
+
 HEAD_BYTES = 64 * 1024
 """What a head may have: one that has no more is taken however it arrives, one whose names and values are more is not."""
 _SEPARATORS = len(b":\r\n")
@@ -60,6 +62,15 @@ def too_large() -> HeadRefused:
 
 def _size(url: bytes, headers: Headers) -> int:
     return len(url) + sum(len(name) + len(value) + _SEPARATORS for name, value in headers)
+
+
+def origin_form(url: bytes) -> bytes:
+    """Path and query of an absolute address, whose path may be missing (RFC 9112 §3.2.2); `*` as it is.
+
+    Raises HttpParserInvalidURLError.
+    """
+    parsed = httptools.parse_url(url)
+    return (parsed.path or b"/") + (b"" if parsed.query is None else b"?" + parsed.query)
 
 
 def without_offer(method: bytes, version: str, url: bytes, headers: Headers) -> bytes:

@@ -166,6 +166,10 @@ class PatientProtocol(HttpToolsProtocol):
         self._received = 0
         self._awaited.since = None
         self._before = self.cycle if self._is_answering() else None
+        if self.url[:1] != b"/":
+            self.url = http_head.origin_form(self.url)
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # RFC 9110 §10.1.1
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -190,6 +190,7 @@ def test_uvicorns_protocol_has_the_method(name: str) -> None:
         "loop",
         "connections",
         "timeout_keep_alive",
+        "expect_100_continue",
     ],
 )
 def test_uvicorns_protocol_keeps_the_attribute(name: str) -> None:
@@ -242,3 +243,10 @@ def test_httptools_skips_all_that_follows_a_trailer_that_ends_the_connection() -
     parser.feed_data(GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\nConnection: close\r\n\r\n")
     parser.feed_data(GET + b"\r\n")
     assert len(begun) == 1
+
+
+def test_httptools_finds_the_parts_of_an_address() -> None:
+    found = httptools.parse_url(b"http://user@bridge.example:80?x=y")
+    assert not found.path
+    assert found.query == b"x=y"
+    assert httptools.parse_url(b"*").path == b"*"

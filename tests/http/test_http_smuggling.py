@@ -89,6 +89,13 @@ def taken() -> Iterator[Variant]:
     yield Variant(
         "an absolute target elsewhere", request(path=absolute).replace(b"POST", b"GET"), (200,), h11_takes_it=False
     )
+    absolute = b"http://other.example"
+    for target in (absolute, absolute + b"?x=/webhooks/shopify", b"https://u:p@other.example/webhooks/none", b"*"):
+        strange = request(b"Content-Length: %d", body=INSIDE, path=target)
+        yield Variant(f"the target {target.decode()}", strange, (404,), h11_takes_it=target == b"*")
+    absolute = request(b"Connection: Upgrade", b"Upgrade: h2c", length(b"abc"), body=b"abc", path=absolute)
+    yield Variant("an absolute target with an offer", absolute, (404,))
+    yield Variant("OPTIONS *", request(path=b"*").replace(b"POST", b"OPTIONS"), (404,))
     health = request(CHUNKED, body=b"CHUNKS", path=b"/healthz").replace(b"POST", b"GET")
     yield Variant("a GET with chunks that nobody reads", health, (200,))
     yield Variant("a trailer that offers", request(CHUNKED, body=b"3\r\nabc\r\n0\r\nUpgrade: h2c\r\n\r\n"), (401,))
@@ -99,6 +106,7 @@ def taken() -> Iterator[Variant]:
     yield Variant("a length of many zeros", request(b"Content-Length: 000000000000000003", body=b"abc"), (401,))
     yield Variant("a query", request(b"Content-Length: %d", body=INSIDE, path=b"/webhooks/shopify?a=%0d%0a"), (401,))
     yield Variant("an expectation", request(b"Expect: 100-continued", b"Content-Length: %d", body=INSIDE), (401,))
+    yield Variant("an expectation that is met", request(b"Expect: 100-continue", length(b"a"), body=b"a"), (100, 401))
     yield Variant("three in a row", request(b"Content-Length: %d", body=INSIDE) * 3, (401, 401, 401))
     yield Variant("a header a thousand times", request(*[b"X: y"] * 1000, length(b"")), (401,))
 
@@ -182,6 +190,8 @@ def closed() -> Iterator[Variant]:
     yield Variant("an end by the caller, as for a proxy", ending, (401,), is_open=False)
     old = request(b"Content-Length: %d", body=INSIDE).replace(b"HTTP/1.1", b"HTTP/1.0")
     yield Variant("HTTP/1.0", old, (401,), is_open=False)
+    old = request(b"Expect: 100-continue", b"Content-Length: %d", body=INSIDE).replace(b"HTTP/1.1", b"HTTP/1.0")
+    yield Variant("HTTP/1.0 with an expectation", old, (401,), is_open=False)
     old = request(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: %d", body=INSIDE)
     yield Variant("HTTP/1.0 with an offer", old.replace(b"HTTP/1.1", b"HTTP/1.0"), (401,), is_open=False)
 

@@ -100,7 +100,8 @@ class Line:
             while line := self._reading.readline().strip():
                 name, _, value = line.decode().partition(":")
                 headers[name.lower()] = value.strip()
-            content = self._reading.read(int(headers.get("content-length", "-1")))
+            is_final = not first.startswith(b"HTTP/1.1 100 ")
+            content = self._reading.read(int(headers.get("content-length", "-1"))) if is_final else b""
         except ConnectionResetError:
             return None
         return Answer(int(first.split()[1]), headers, content)
