@@ -70,7 +70,10 @@ def _nothing() -> None:
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with two clocks: one runs while a head is awaited, the other while none has begun."""
+    """uvicorn's protocol with two clocks: one runs while a head is awaited, the other while none has begun.
+
+    There is no moment without a clock but while a request is answered, whose time is counted by who answers it.
+    """
 
     head_seconds = HEAD_SECONDS
     _seldom = log.Seldom()
@@ -102,6 +105,8 @@ class PatientProtocol(HttpToolsProtocol):
             self._refuse(self._refusal or HeadRefused("this is no HTTP/1.1 request"))
         except HeadRefused as refusal:
             self._refuse(refusal)
+        if self._awaited.since is None and not self._is_answering():
+            self._idle.set()  # what came began no request: blank lines, or the rest of a body that nobody needed
 
     def _read(self, data: bytes) -> None:
         self._received += len(data)
@@ -179,21 +184,25 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request has ended, unless it is one that is read again."""
-        if not self._is_offer:
-            self._received = 0
-            super().on_message_complete()
+        if self._is_offer:
+            return
+        self._received = 0
+        super().on_message_complete()
+        if not self._is_answering():
+            self._awaited.since = None
 
     def on_response_complete(self) -> None:
         """Answered: the next request's turn where it is there already, else it is waited for.
 
-        As uvicorn has it, but for its timer, which it makes and cancels for each request.
+        The rest of a body that was not needed for the answer is awaited as a head is. As uvicorn has it, but for its
+        timer, which it makes and cancels for each request.
         """
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
             self.flow.resume_reading()
-            self._idle.set()
+            (self._awaited if self.cycle.more_body else self._idle).set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nothing to wait for."""

@@ -86,6 +86,57 @@ def test_a_connection_whose_next_request_has_begun_is_not_idle(tmp_path: Path) -
         assert [line.answer()[0] for _ in range(2)] == [200, 408]
 
 
+@pytest.mark.parametrize("more", [b"\r\n", b"\r\n\r\n"])
+def test_blank_lines_behind_an_answer_do_not_keep_a_connection(tmp_path: Path, more: bytes) -> None:
+    with serving(tmp_path, idle_seconds=1) as api, api.connect() as line:
+        answered(line)
+        line.send(more)
+        assert line.is_over()
+
+
+UNREAD = (
+    head("/nothing", "Content-Length: 60000"),
+    head("/v1/track", "Content-Length: 60000", key=None),
+    head("/nothing", "Content-Length: 60000").replace(b"POST", b"GET"),
+)
+
+
+@pytest.mark.parametrize("begun", UNREAD)
+def test_the_rest_of_a_body_that_nobody_reads_does_not_keep_a_connection(tmp_path: Path, begun: bytes) -> None:
+    with serving(tmp_path, head_seconds=0.5, idle_seconds=1) as api, api.connect() as line:
+        line.send(begun)
+        assert line.answer()[0] in {401, 404}
+        line.send(b"x")
+        assert line.is_over()
+
+
+def test_the_rest_of_a_body_that_nobody_reads_has_a_heads_time_however_it_drips(tmp_path: Path) -> None:
+    with serving(tmp_path, head_seconds=0.5) as api, api.connect() as line:
+        line.send(UNREAD[0])
+        assert line.answer()[0] == 404
+        line.socket.settimeout(0.05)
+        assert any(is_over_behind_a_byte(line) for _ in range(400))
+
+
+def is_over_behind_a_byte(line: Line) -> bool:
+    """Send one byte, and see for a moment whether the server has closed."""
+    try:
+        line.send(b"x")
+        return line.socket.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_a_request_behind_the_rest_of_a_body_that_nobody_reads_is_answered(tmp_path: Path) -> None:
+    with serving(tmp_path, head_seconds=0.5, idle_seconds=2) as api, api.connect() as line:
+        line.send(head("/nothing", "Content-Length: 10"))
+        assert line.answer()[0] == 404
+        line.send(b"x" * 10 + WHOLE)
+        assert line.answer()[0] == 200
+
+
 class Hand:
     """A loop's time, turned by hand."""
 
