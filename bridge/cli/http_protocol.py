@@ -1,13 +1,15 @@
 """HTTP on one connection: uvicorn's protocol, with time limits, and strict where two parsers could disagree.
 
 A connection whose request's head does not come in time, or never ends, is closed; so is one on which nothing is asked
-for long, as uvicorn would. A request that offers an upgrade is answered as any other. Not concerned with the time that a
-body may take, which is counted where it is read.
+for long, as uvicorn would, and one on which answers are not read. A request that offers an upgrade is answered as any
+other. Not concerned with the time that a body may take, which is counted where it is read.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -20,11 +22,15 @@ from bridge.cli.http_head import HEAD_BYTES, HeadRefused
 
 HEAD_SECONDS = 30.0
 """Seconds that a head may take, from the connection or from the head's first byte on one that was answered before."""
+ANSWER_SECONDS = 30.0
+"""Seconds that bytes of an answer may wait for their reader."""
 SLICE = 16 * 1024
 """Bytes that the parser is given at once, so that limits are looked at between them."""
 PIPELINED = 64
 """Requests that may wait behind the one that is being answered, beyond those of one slice."""
 _CONTROLS = {b"connection", b"proxy-connection"}
+_FORGET = struct.pack("ii", 1, 0)
+"""The socket option SO_LINGER, on, for no second."""
 
 
 class Clock:
@@ -70,12 +76,14 @@ def _nothing() -> None:
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with two clocks: one runs while a head is awaited, the other while none has begun.
+    """uvicorn's protocol with three clocks.
 
-    There is no moment without a clock but while a request is answered, whose time is counted by who answers it.
+    One runs while a head is awaited, one while none has begun, and one while bytes of an answer are not read. There is
+    no moment without a clock but while a request is answered, whose time is counted by who answers it.
     """
 
     head_seconds = HEAD_SECONDS
+    answer_seconds = ANSWER_SECONDS
     _seldom = log.Seldom()
     _received = 0
     """Bytes that have come since a head, a piece of a body or a request was last complete, less than a slice too few."""
@@ -90,7 +98,8 @@ class PatientProtocol(HttpToolsProtocol):
         """Wait for the first head."""
         super().connection_made(transport)
         self._awaited = Clock(self.loop, self.head_seconds, self._too_slow)
-        self._idle = Clock(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._idle = Clock(self.loop, self.timeout_keep_alive, self._leave)
+        self._unread = Clock(self.loop, self.answer_seconds, self._cut)
         self._awaited.set()
 
     def data_received(self, data: bytes) -> None:
@@ -197,17 +206,32 @@ class PatientProtocol(HttpToolsProtocol):
         The rest of a body that was not needed for the answer is awaited as a head is. As uvicorn has it, but for its
         timer, which it makes and cancels for each request.
         """
-        if self.pipeline or self.transport.is_closing():
+        if self.transport.is_closing():
+            self._unread.set()
+            super().on_response_complete()
+        elif self.pipeline:
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
             self.flow.resume_reading()
             (self._awaited if self.cycle.more_body else self._idle).set()
 
+    def pause_writing(self) -> None:
+        """So much of an answer waits for its reader that more of it must wait, too."""
+        super().pause_writing()
+        self._unread.set()
+
+    def resume_writing(self) -> None:
+        """The reader goes on."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._unread.since = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nothing to wait for."""
         self._awaited.end()
         self._idle.end()
+        self._unread.end()
         super().connection_lost(exc)
 
     def _refuse(self, refusal: HeadRefused) -> None:
@@ -223,7 +247,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self._is_answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.close()
+        self._leave()
 
     def _last_whole(self) -> RequestResponseCycle | None:
         """The last request that came whole and waits for its answer; one behind it that is cut off gets none."""
@@ -240,8 +264,19 @@ class PatientProtocol(HttpToolsProtocol):
         """Close where a head has taken too long, unless an earlier request on this connection is still answered."""
         if self._is_answering():
             self._awaited.set()
-        elif not self.transport.is_closing():
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close once what was answered is read, at the latest when nobody has read it for long."""
+        if not self.transport.is_closing():
+            self._unread.set()
             self.transport.close()
+
+    def _cut(self) -> None:
+        """Close at once, and let the system forget what was not read: up to some megabytes for each connection."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FORGET)
+        self.transport.abort()
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -135,6 +138,29 @@ def test_a_request_behind_the_rest_of_a_body_that_nobody_reads_is_answered(tmp_p
         assert line.answer()[0] == 404
         line.send(b"x" * 10 + WHOLE)
         assert line.answer()[0] == 200
+
+
+LONG = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [LONG + b"\r\n", (LONG + b"\r\n") * 20, LONG + b"Connection: close\r\n\r\n"],
+    ids=["an answer that fits", "more than fits", "the last answer"],
+)
+def test_a_connection_on_which_nobody_reads_the_answer_is_closed(tmp_path: Path, asked: bytes) -> None:
+    with serving(tmp_path, answer_seconds=0.5, idle_seconds=1) as api, closing(socket.socket()) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", api.port))
+        deaf.sendall(asked)
+        assert is_cut(deaf)
+
+
+def is_cut(one: socket.socket) -> bool:
+    """Whether the server cuts a connection, of which not a byte is read meanwhile."""
+    waiting = select.poll()
+    waiting.register(one, 0)  # errors only
+    return bool(waiting.poll(20_000))
 
 
 class Hand:

@@ -97,12 +97,13 @@ class Api:
 
 
 @contextmanager
-def serving(
+def serving(  # noqa: PLR0913  what a server is made of, all by name
     folder: Path,
     *keys: Key,
     store: Store | None = None,
     patience: float = 20.0,
     head_seconds: float = 20.0,
+    answer_seconds: float = 20.0,
     idle_seconds: int = 30,
 ) -> Iterator[Api]:
     """The API for `keys` until the end of the block; `store` stands before or in place of the real one."""
@@ -128,9 +129,12 @@ def serving(
     )
     http.router.redirect_slashes = False
     with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # so that an answer soon waits for its reader
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        protocol = type("Protocol", (PatientProtocol,), {"head_seconds": head_seconds})
+        protocol = type(
+            "Protocol", (PatientProtocol,), {"head_seconds": head_seconds, "answer_seconds": answer_seconds}
+        )
         config = uvicorn.Config(
             http, http=protocol, ws="none", log_config=None, access_log=False, timeout_keep_alive=idle_seconds
         )
