@@ -87,7 +87,6 @@ class PatientProtocol(HttpToolsProtocol):
     _seldom = log.Seldom()
     _received = 0
     """Bytes that have come since a head, a piece of a body or a request was last complete, less than a slice too few."""
-    _in_head = False
     _is_offer = False
     _has_ended = False
     _refusal: HeadRefused | None = None
@@ -144,25 +143,11 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Wait for the head that begins here."""
         super().on_message_begin()
-        self._in_head = True
         if self._awaited.since is None:
             self._awaited.set()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what a chunked body has behind it is none, and must not control the connection.
-
-        See RFC 9110 §6.5.1. Behind a trailer `Connection: close` the parser would skip all further requests, and none
-        would get an answer.
-        """
-        if self._in_head:
-            super().on_header(name, value)
-        elif name.lower() in _CONTROLS:
-            self._refusal = HeadRefused(f"{name.decode()} is no trailer (RFC 9110 §6.5.1)")
-            raise self._refusal
-
     def on_headers_complete(self) -> None:
         """The head is there: refuse it, or begin to answer."""
-        self._in_head = False
         try:
             http_head.check(
                 self.parser.get_method(),
@@ -185,6 +170,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self.expect_100_continue and self.parser.get_http_version() == "1.0":
             self.expect_100_continue = False  # RFC 9110 §10.1.1
         super().on_headers_complete()
+        self.headers = []  # for trailers, which are none of the request's (RFC 9110 §6.5)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
@@ -196,9 +182,21 @@ class PatientProtocol(HttpToolsProtocol):
         if self._is_offer:
             return
         self._received = 0
+        if self.headers:
+            self._check_trailers()
         super().on_message_complete()
         if not self._is_answering():
             self._awaited.since = None
+
+    def _check_trailers(self) -> None:
+        """Refuse trailers that control the connection (RFC 9110 §6.5.1).
+
+        Behind one that says *close* the parser would skip all further requests, and none would get an answer.
+        """
+        for name, _ in self.headers:
+            if name in _CONTROLS:
+                self._refusal = HeadRefused(f"{name.decode()} is no trailer (RFC 9110 §6.5.1)")
+                raise self._refusal
 
     def on_response_complete(self) -> None:
         """Answered: the next request's turn where it is there already, else it is waited for.

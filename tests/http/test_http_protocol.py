@@ -168,7 +168,7 @@ def test_a_head_without_its_offer_keeps_everything_else() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "connection_made", "connection_lost", "data_received", "on_message_begin", "on_header", "on_headers_complete",
+        "connection_made", "connection_lost", "data_received", "on_message_begin", "on_headers_complete",
         "on_body", "on_message_complete", "on_response_complete", "pause_writing", "resume_writing",
     ],
 )  # fmt: skip
