@@ -14,6 +14,12 @@ import httptools
 
 HEAD_BYTES = 64 * 1024
 """What a head may have: one that has no more is taken however it arrives, one whose names and values are more is not."""
+HEADERS = 128
+"""The most headers of a request, and trailers: each costs some hundred bytes of memory. Apache takes 100, HAProxy 101."""
+TARGET_BYTES = 8 * 1024
+"""The most that the address of a request may have, as RFC 9112 §3 recommends at least."""
+FIELDS = 100
+"""The most fields of its query: each takes a microsecond before anything is proven."""
 _SEPARATORS = len(b":\r\n")
 _OFFERED = (b"upgrade", b"http2-settings")
 
@@ -31,8 +37,10 @@ class HeadRefused(Exception):
 
 def check(method: bytes, version: str, url: bytes, headers: Headers, *, is_long: bool) -> None:
     """Raises HeadRefused for a head that this server does not take; one that is not `is_long` is within the limit."""
-    if is_long and _size(url, headers) > HEAD_BYTES:
+    if len(headers) > HEADERS or (is_long and _size(url, headers) > HEAD_BYTES):
         raise too_large()
+    if len(url) > TARGET_BYTES or url.count(b"&") >= FIELDS:
+        raise HeadRefused("the address of the request is too long; send a shorter one with fewer fields", status=414)
     if version not in {"1.1", "1.0"}:
         raise HeadRefused("the version of HTTP must be 1.1 or 1.0", status=505)
     if method == b"CONNECT":

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from bridge import jsontext, log
 from bridge.cli import http_head
-from bridge.cli.http_head import HEAD_BYTES, HeadRefused
+from bridge.cli.http_head import HEAD_BYTES, HEADERS, HeadRefused
 
 HEAD_SECONDS = 30.0
 """Seconds that a head may take, from the connection or from the head's first byte on one that was answered before."""
@@ -122,7 +122,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._read_offer(data[upgrade.args[0] :])
-        if self._received > HEAD_BYTES:
+        if self._received > HEAD_BYTES or (self._received and len(self.headers or ()) > HEADERS):
             raise http_head.too_large()
         if len(self.pipeline) > PIPELINED:
             raise HeadRefused("too many requests wait for their answer on this connection", status=503)
@@ -224,6 +224,14 @@ class PatientProtocol(HttpToolsProtocol):
         super().resume_writing()
         if not self.transport.is_closing():
             self._unread.since = None
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes it so
+        """Answer what came whole before its sender stopped sending; True keeps the connection open until then."""
+        self._has_ended = True
+        last = self._last_whole()
+        if last is not None:
+            last.keep_alive = False
+        return last is not None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nothing to wait for."""

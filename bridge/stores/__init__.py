@@ -5,6 +5,7 @@ Not concerned with what a store can do: that is the promise in `bridge/store.py`
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def sqlite_file(url: str) -> str:
         )
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
-    return path
+    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114  the log lies beside the file itself
 
 
 def reserve_store(url: str) -> None:

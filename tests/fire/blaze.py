@@ -258,14 +258,20 @@ def hold(
 def the_ledger_agrees(db: sqlite3.Connection, known: Mapping[bytes, int] = NOBODY) -> None:
     """What the ledger knows is what there is, and what is in `known`."""
     expected = dict(known)
-    for number, identity in db.execute("SELECT number, identity FROM webhooks"):
-        expected |= dict.fromkeys(_parted(identity), number)
+    for number, name, identity in db.execute("SELECT number, id, identity FROM webhooks"):
+        expected |= dict.fromkeys(webhook_keys(name, identity), number)
     for number, door, name, given, claims in db.execute("SELECT number, door, id, given_id, claims FROM events"):
         expected |= dict.fromkeys([*id_keys(door, name, given), *_parted(claims)], number)
     known = dict(db.execute("SELECT key, number FROM ledger"))
     for (entries,) in db.execute("SELECT entries FROM recent ORDER BY number"):
         known |= {key: number for key, number, _ in struct.iter_unpack(">16sqq", entries)}
     assert known == expected
+
+
+def webhook_keys(name: str, identity: bytes) -> list[bytes]:
+    """By which the ledger knows the webhook of an order: what it is known again by, and its bytes."""
+    _, raw = order(name.removeprefix("w-"))
+    return [*_parted(identity), ledger.same_bytes(hashlib.sha256(raw))]
 
 
 def id_keys(door: str, name: str, given: str | None) -> list[bytes]:

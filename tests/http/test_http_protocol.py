@@ -106,7 +106,27 @@ def test_a_body_in_chunks_of_one_byte_is_read_whole(wire: Wire) -> None:
     assert "chunk-by-chunk" in wire.kept()
 
 
+def test_headers_without_an_end_are_cut_off_before_they_fill_the_memory(wire: Wire) -> None:
+    with wire.connect() as line:
+        line.send(GET + b"a:b\r\n" * 4000)
+        answer = line.answer()
+        assert answer is not None
+        assert answer.status == 431
+        assert line.answer() is None
+
+
 # --------------------------------------------------------------------------------------------------- many at once
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_sender_that_sends_no_more_gets_the_answers_to_what_came_whole(wire: Wire, count: int) -> None:
+    names = [f"half-closed-{count}-{number}" for number in range(count)]
+    with wire.connect() as line:
+        line.send(b"".join(map(signed, names)))
+        line.end()
+        assert [answer.status if (answer := line.answer()) else None for _ in names] == [200] * count
+        assert line.answer() is None
+    assert [name for name in wire.kept() if name in names] == names
 
 
 def test_more_requests_at_once_than_may_wait_are_answered_in_order_and_end_the_connection(wire: Wire) -> None:

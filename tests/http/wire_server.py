@@ -90,6 +90,10 @@ class Line:
         except (BrokenPipeError, ConnectionResetError):
             return
 
+    def end(self) -> None:
+        """Send no more."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def answer(self) -> Answer | None:
         """The next answer; None where the connection has ended."""
         try:
