@@ -332,6 +332,7 @@ def _line(pid: int) -> bytes:
 
 @pytest.mark.parametrize("line", ["status --watch", "check --watch", "demo", "serve --port 0"])
 def test_ctrl_c_ends_a_command_without_a_word(folder: Path, line: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it, and hands that on
     process = started(folder, command(*line.split()), {})
     ready = f"/proc/{process.pid}/maps"
     until(lambda: "_sqlite3" in Path(ready).read_text() or "_yaml" in Path(ready).read_text(), what="its work")
