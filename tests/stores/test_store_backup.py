@@ -250,7 +250,9 @@ def test_a_backup_that_cannot_be_written_to_its_end_leaves_nothing(place: Path) 
     done = subprocess.run(
         command("backup", "again"),
         cwd=place,
-        env=clean_environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+        env=clean_environment(
+            {"PYTHONDONTWRITEBYTECODE": "1", "COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+        ),
         capture_output=True,
         text=True,
         check=False,
