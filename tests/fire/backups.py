@@ -93,7 +93,7 @@ def _hold(folder: Path, load: Load, acknowledged: frozenset[str]) -> dict[str, s
         webhooks, different = db.execute("SELECT count(*), count(DISTINCT id) FROM webhooks").fetchone()
         assert webhooks == different, "a webhook was applied twice"
         orders = dict(db.execute("SELECT id, order_id FROM events"))
-        the_ledger_agrees(db)
+        the_ledger_agrees(db, load.sent)
         the_counts_agree(db)
     lost = acknowledged - set(orders.values())
     assert not lost, f"lost: {sorted(lost)[:5]}"

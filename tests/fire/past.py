@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import zstandard
-from blaze import INBOX, OLD, STORE, Disk, Load, id_keys, order, purchase, webhook_keys
+from blaze import INBOX, OLD, STORE, Disk, Load, id_keys, order, purchase
 from old_stores import put_back_empty, version_of
 from peers import clean_environment
 
@@ -232,9 +232,9 @@ def aged(folder: Path, gone: Gone) -> int:
         ):
             gone.events[name] = order_id
             gone.ledger |= dict.fromkeys([*id_keys(door, name, given), *_parted(claims)], number)
-        done = "SELECT number, id, identity FROM webhooks WHERE number <= ? AND received_at > ?"
-        for number, name, identity in db.execute(done, (webhook, young)):
-            gone.ledger |= dict.fromkeys(webhook_keys(name, identity), number)
+        done = "SELECT number, identity FROM webhooks WHERE number <= ? AND received_at > ?"
+        for number, identity in db.execute(done, (webhook, young)):
+            gone.ledger |= dict.fromkeys(_parted(identity), number)
         for statement, last in (
             ("UPDATE events SET created_at = created_at - :past WHERE number <= :last AND created_at > :young", event),
             ("UPDATE webhooks SET received_at = received_at - :past WHERE number <= :last AND received_at > :young", webhook),
