@@ -59,7 +59,7 @@ def crash(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[
             if number % STARTS == 0:
                 killed_while_starting(folder, settings, rng.uniform(0.1, 1.2))
                 continue
-            old = aged(folder, gone) if number % AGES == AGES - 1 else 0
+            old = _aged(folder, settings, gone) if number % AGES == AGES - 1 else 0
             with burning(folder, settings) as bridge, load.on(bridge.url):
                 if old:
                     _until_some_are_gone(folder, old)
@@ -75,6 +75,15 @@ def crash(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[
         _sent_again(folder, settings, rng.sample(sorted(gone.events.items()), min(40, len(gone.events))))
         figures = hold(folder, load, peer.taken(), purged=gone.events, known=gone.ledger)
         return figures | {"kills": kills, "killed_amid_purges": amid_purges, "killed_children": children}
+
+
+def _aged(folder: Path, settings: dict[str, str], gone: Gone) -> int:
+    """How many events are old; where nothing is done with yet, a quiet bridge first does what there is."""
+    old = aged(folder, gone)
+    if not old:
+        quiet(folder, settings)
+        old = aged(folder, gone)
+    return old
 
 
 def _until_some_are_gone(folder: Path, old: int) -> None:

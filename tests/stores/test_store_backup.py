@@ -339,6 +339,11 @@ def changed(path: Path, change: Callable[[bytes], bytes]) -> None:
     path.write_bytes(change(path.read_bytes()))
 
 
+def as_a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def rewritten(place: Path, **changes: object) -> None:
     """backup.json says something else."""
     path = place / "backup" / "backup.json"
@@ -353,6 +358,8 @@ def rewritten(place: Path, **changes: object) -> None:
         (lambda place: changed(place / "backup" / STORE, lambda raw: raw[:-1]), "is not as it was written"),
         (lambda place: changed(place / "backup" / STORE, lambda raw: raw[:-9] + bytes(9)), "is not as it was written"),
         (lambda place: shutil.rmtree(place / "backup" / INBOX), "cannot be read (No such file or directory)"),
+        (lambda place: as_a_fifo(place / "backup" / STORE), "cannot be read (it is no regular file)"),
+        (lambda place: as_a_fifo(place / "backup/backup.json"), "backup.json cannot be read (it is no regular file)"),
         (lambda place: rewritten(place, schema=len(STEPS) + 1), "was written by a newer trackbridge"),
         (lambda place: rewritten(place, format=2), "was written by a newer trackbridge"),
         (lambda place: rewritten(place, schema=1), "has another schema than"),

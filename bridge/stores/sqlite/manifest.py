@@ -6,10 +6,12 @@ files come from or go to: `backup.py` and `restore.py` do that.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
 
 import msgspec
@@ -85,7 +87,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 def read(folder: Path) -> Manifest:
     """What a backup says of itself. Raises BackupError where it is no complete backup, or one of a newer trackbridge."""
     try:
-        found = msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
+        found = msgspec.json.decode(_content(folder / NAME), type=Manifest)
     except FileNotFoundError:
         raise BackupError(
             f"{folder} is no complete backup: it has no {NAME}, which `trackbridge backup` writes last; name another one"
@@ -111,7 +113,7 @@ def copied(source: Path, target: Path, *, size: int) -> FileSum:
     """
     digest, left = hashlib.sha256(), size
     with (
-        os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as read,
+        _opened(source) as read,
         os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE), "wb") as write,
     ):
         os.fchmod(write.fileno(), FILE_MODE)  # whatever the umask is
@@ -126,5 +128,20 @@ def copied(source: Path, target: Path, *, size: int) -> FileSum:
 
 def summed(path: Path) -> FileSum:
     """The size and the SHA-256 of a file, not of one that a link leads to. Raises OSError."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+    with _opened(path) as file:
         return FileSum(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _opened(path: Path) -> BufferedReader:
+    """A regular file, for reading: a fifo would be waited for. Raises OSError."""
+    held = log_files.open_file(str(path))
+    if held is not None:
+        return os.fdopen(held, "rb")
+    if os.path.lexists(path):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+
+def _content(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read()
