@@ -48,7 +48,10 @@ def open_store(
 
 
 def sqlite_file(url: str) -> str:
-    """The path of the file at `url`, as it stands there. Raises SettingsError for a URL of no engine, or of no file."""
+    """The path of the file at `url`, as it stands there; of a link, the file that it leads to.
+
+    Raises SettingsError for a URL of no engine, or of no file.
+    """
     scheme, colon, rest = url.partition(":")
     if not colon or scheme.lower() != "sqlite":
         raise SettingsError(

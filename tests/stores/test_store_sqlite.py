@@ -22,7 +22,7 @@ from store_made import NOW, SECOND, accepted, event, keep, order, routed, webhoo
 from bridge.errors import SettingsError, StoreUnavailable, StoreUnusable
 from bridge.model import Routed
 from bridge.store import Bounds, Filter, Store, Tally
-from bridge.stores import open_store
+from bridge.stores import open_store, sqlite_file
 from bridge.stores.sqlite import SqliteStore, file, trouble
 from bridge.stores.sqlite.journal import EVERY
 from bridge.stores.sqlite.schema import STEPS
@@ -50,6 +50,15 @@ def test_three_slashes_name_a_relative_file_and_four_an_absolute_one(
     asyncio.run(open_store("sqlite:///near 100%#.db").close())
     asyncio.run(open_store(f"sqlite:///{tmp_path}/far.db").close())
     assert sorted(one.name for one in tmp_path.iterdir()) == ["far.db", "near 100%#.db"]
+
+
+def test_a_store_named_by_a_link_is_the_one_that_the_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link.db").symlink_to(tmp_path / "kept" / "trackbridge.db")
+    asyncio.run(open_store(f"sqlite:///{tmp_path / 'link.db'}").close())
+    assert "trackbridge.db" in {path.name for path in (tmp_path / "kept").iterdir()}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("link.db-")] == []
+    assert sqlite_file(f"sqlite:///{tmp_path / 'link.db'}") == str(tmp_path / "kept" / "trackbridge.db")
 
 
 @pytest.mark.parametrize(
@@ -345,7 +354,7 @@ from msgspec.structs import replace
 from bridge.model import Routed
 from bridge.errors import StoreUnavailable
 from bridge.store import Filter
-from bridge.stores import open_store
+from bridge.stores import open_store, sqlite_file
 from store_made import NOW, event, webhook
 
 async def bring(store, verb, name):
