@@ -224,8 +224,11 @@ def test_on_a_terminal_a_command_writes_colours_and_nothing_else_that_steers(
 
 
 def test_markup_and_emoji_codes_in_a_cell_stand_there_literally(kept: Kept) -> None:
-    for words in (*LISTS, *(("show", one) for one in kept.ids[:1])):
-        assert "[red]:smile:[link=http://x]" in run(kept, *words).stdout.decode().replace("\n", "")
+    literal = "[red]:smile:[link=http://x]"
+    for words in LISTS:
+        assert literal in run(kept, *words).stdout.decode().replace("\n", "")
+    shown = [run(kept, "show", one).stdout.decode() for one in kept.ids if one.startswith("wh_")]
+    assert any(literal in one.replace("\n", "") for one in shown)  # the web processes decide which comes first
 
 
 def test_a_table_is_as_wide_as_its_escapes(kept: Kept) -> None:
