@@ -19,25 +19,27 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from bridge import destinations as kinds
-from bridge import log, mapping, openapi, settings, strength, track
-from bridge.budget import Budget
-from bridge.destination import Destination
-from bridge.errors import MappingError, SettingsError
-from bridge.forward import Forwarder
-from bridge.health import Health
-from bridge.heartbeat import Heartbeat, oldest_success
+from bridge import mapping, settings
+from bridge.core import log
+from bridge.core.errors import MappingError, SettingsError
+from bridge.core.heartbeat import Heartbeat, oldest_success
+from bridge.core.model import Event, Problem, Route
+from bridge.core.source import Source
+from bridge.destinations.protocol import Destination
+from bridge.http import openapi, track
+from bridge.http.body_budget import Budget
+from bridge.http.health import Health
+from bridge.http.metrics import Metrics
+from bridge.http.metrics_key import MetricsKey
+from bridge.http.peer_address import Proxies
+from bridge.http.readiness import ReadinessCheck
+from bridge.http.webhooks import Receiver, Straight
 from bridge.mapping.files import mapping_files
-from bridge.metrics import Metrics
-from bridge.metrics_key import MetricsKey
-from bridge.model import Event, Problem, Route
-from bridge.proxies import Proxies
-from bridge.purge import AGAIN, EVERY, Purger
-from bridge.readiness import ReadinessCheck
-from bridge.receive import Receiver, Straight
-from bridge.settings import Settings
-from bridge.source import Source
-from bridge.store import Store
-from bridge.translate import Translator
+from bridge.pipeline.deliver import Forwarder
+from bridge.pipeline.retention import AGAIN, EVERY, Purger
+from bridge.pipeline.translate import Translator
+from bridge.settings import Settings, secret_strength
+from bridge.store.protocol import Store
 
 RESTS = {"purge": EVERY + AGAIN}
 """Seconds that a loop may rest between two rounds, where that is long."""
@@ -137,7 +139,7 @@ class Outfit:
                 if name not in self.destinations:
                     raise SettingsError(f"source `{one.name}`: the destination `{name}` is new; restart to have it")
         known = {secret for one in self.settings.sources for secret in one.secrets}
-        for problem in strength.problems(replace(configured, keys=()), mappings, known=known):
+        for problem in secret_strength.problems(replace(configured, keys=()), mappings, known=known):
             raise SettingsError(f"{problem.place}: {problem.text}")
         self.sources = make_sources(configured, mappings)
         fixed = replace(configured, sources=self.settings.sources, warnings=self.settings.warnings)
@@ -324,5 +326,5 @@ def _tell_weak(configured: Settings, mappings: Mapping[str, mapping.Mapping]) ->
     used = {one.mapping for one in configured.sources} & mappings.keys()
     for problem in (problem for name in sorted(used) for problem in mappings[name].weak):
         log.trouble("mapping.weak", at=str(problem.place), warning=problem.text)
-    for problem in strength.problems(configured, mappings):
+    for problem in secret_strength.problems(configured, mappings):
         log.trouble("settings.weak", at=str(problem.place), warning=problem.text)

@@ -22,9 +22,9 @@ from typing import Any
 from processes import family
 
 from bridge.cli import main
-from bridge.cli.look import plain
-from bridge.store import Filter
-from bridge.stores import open_store
+from bridge.cli.list_show import plain
+from bridge.store.engines import open_store
+from bridge.store.protocol import Filter
 
 PATIENCE = 60.0
 KEY = "upstream-key"

@@ -119,7 +119,7 @@ def test_jmespaths_lexer_says_where_it_is() -> None:
 
 
 def test_our_parser_uses_no_other_private_name_of_jmespath() -> None:
-    tree = ast.parse((CHECKOUT / "bridge" / "mapping" / "syntax.py").read_text())
+    tree = ast.parse((CHECKOUT / "bridge" / "mapping" / "expressions" / "parser.py").read_text())
     used = {
         node.attr
         for node in ast.walk(tree)

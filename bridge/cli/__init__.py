@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from bridge import __version__
-from bridge.cli import streams, which
+from bridge.cli import filter_options, streams
 from bridge.cli.terminal import say_error
-from bridge.errors import BridgeError
-from bridge.visible import make_visible
+from bridge.core.errors import BridgeError
+from bridge.core.visible_text import make_visible
 
 MOST_WORKERS = 64
 Command = Callable[[argparse.Namespace], int]
@@ -155,7 +155,7 @@ def _send(commands: Commands) -> None:
 
 
 def _try(commands: Commands) -> None:
-    parser = _command(commands, "try", "trial", "print the events that one body becomes, offline")
+    parser = _command(commands, "try", "try_mapping", "print the events that one body becomes, offline")
     parser.add_argument("provider", metavar="PROVIDER", help="a mapping's provider, or a path to a mapping file")
     parser.add_argument("file", type=Path, metavar="FILE", help="the body")
     parser.add_argument("--topic", metavar="T", help="the topic, where the provider sends it in a header")
@@ -220,38 +220,38 @@ def _example(commands: Commands) -> None:
 
 
 def _list(commands: Commands) -> None:
-    parser = _command(commands, "list", "look", "list webhooks, events or deliveries, newest first")
+    parser = _command(commands, "list", "list_show", "list webhooks, events or deliveries, newest first")
     parser.add_argument("what", choices=("webhooks", "events", "deliveries"))
-    which.add(parser)
+    filter_options.add(parser)
     parser.add_argument("--limit", type=_count, metavar="N", help="at most so many (the table shows 50 unless told)")
     _format(parser)
 
 
 def _show(commands: Commands) -> None:
-    parser = _command(commands, "show", "look", "show one webhook, event or delivery in full")
+    parser = _command(commands, "show", "list_show", "show one webhook, event or delivery in full")
     parser.add_argument("id", metavar="ID", help="wh_…, evt_… or dlv_…, as lists show it")
     parser.set_defaults(what="one")
     _format(parser)
 
 
 def _retry(commands: Commands) -> None:
-    parser = _command(commands, "retry", "mend", "send deliveries again: dead ones, or waiting ones now")
+    parser = _command(commands, "retry", "retry_replay", "send deliveries again: dead ones, or waiting ones now")
     parser.add_argument("ids", nargs="*", metavar="ID", help="deliveries (dlv_…)")
     parser.add_argument("--all-dead", action="store_true", help="every dead letter")
-    which.add(parser)
+    filter_options.add(parser)
     _dry_run(parser)
     parser.set_defaults(verb="retry")
 
 
 def _replay(commands: Commands) -> None:
-    parser = _command(commands, "replay", "mend", "put webhooks through their mapping again")
+    parser = _command(commands, "replay", "retry_replay", "put webhooks through their mapping again")
     parser.add_argument("ids", nargs="*", metavar="ID", help="webhooks (wh_…)")
     parser.add_argument("--set-aside", action="store_true", help="every webhook that was set aside")
     parser.add_argument(
         "--send-again", action="store_true", help="write over events that were made, deliver them twice"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
-    which.add(parser)
+    filter_options.add(parser)
     _dry_run(parser)
     parser.set_defaults(verb="replay")
 
@@ -276,7 +276,7 @@ def _metrics(commands: Commands) -> None:
 
 
 def _deliver(commands: Commands) -> None:
-    parser = _command(commands, "deliver", "mend", "give kept events to a destination that was set later")
+    parser = _command(commands, "deliver", "retry_replay", "give kept events to a destination that was set later")
     parser.add_argument("destination", metavar="DESTINATION", help="a configured destination's name")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
     parser.set_defaults(verb="deliver")

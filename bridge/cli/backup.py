@@ -1,6 +1,6 @@
 """`trackbridge backup`: a copy of the store in a new folder, while `serve` runs or not.
 
-Not concerned with how a copy in use is made: that is in `bridge/stores/sqlite/backup.py`.
+Not concerned with how a copy in use is made: that is in `bridge/store/sqlite/backup/create.py`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import os
 
 from bridge import settings
 from bridge.app import clock
-from bridge.cli.look import see_that_there_is_a_store
+from bridge.cli.list_show import see_that_there_is_a_store
 from bridge.cli.terminal import say
-from bridge.stores import Manifest, back_up_store
+from bridge.store.engines import Manifest, back_up_store
 
 MEBIBYTE = 1024 * 1024
 

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bridge import mapping, strength
+from bridge import mapping
 from bridge.app import configure
-from bridge.cli import verdicts
+from bridge.cli import problem_format
 from bridge.cli.terminal import say, say_error
-from bridge.errors import BridgeError, MappingError, SettingsError
-from bridge.mapping import examples
-from bridge.mapping.examples import Example
+from bridge.core.errors import BridgeError, MappingError, SettingsError
+from bridge.core.model import Place, Problem
 from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files
 from bridge.mapping.problems import Problems, nearest
-from bridge.model import Place, Problem
-from bridge.settings import mappings_folder
+from bridge.mapping.tools import examples
+from bridge.mapping.tools.examples import Example
+from bridge.settings import mappings_folder, secret_strength
 
 POLL = 0.3
 """Seconds between two looks at the files with `--watch`."""
@@ -61,7 +61,7 @@ def _once(options: argparse.Namespace) -> int:
     if options.strict:
         problems = [replace(problem, severity="error") for problem in problems]
     counts = (found.mappings, found.examples)
-    say(verdicts.written(problems, options.format, texts=found.texts, counts=counts), lines=True)
+    say(problem_format.written(problems, options.format, texts=found.texts, counts=counts), lines=True)
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
 
@@ -106,7 +106,7 @@ def _mappings(found: _Round, files: Iterable[Path], *, with_examples: bool) -> s
 def _settings() -> Sequence[Problem]:
     """What is wrong with the settings that serve would load; nothing is said where a mapping has errors of its own."""
     try:
-        return strength.problems(*configure(os.environ, None, tell=False))
+        return secret_strength.problems(*configure(os.environ, None, tell=False))
     except MappingError:
         return ()
     except SettingsError as error:

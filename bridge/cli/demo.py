@@ -28,18 +28,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge import jsontext
 from bridge.app import Bridge, clock, load_mappings, luck
-from bridge.cli.look import STATE_STYLES
+from bridge.cli.list_show import STATE_STYLES
 from bridge.cli.safe_console import SafeConsole, as_text
-from bridge.cli.server import Server, address, bind
-from bridge.mapping import document
+from bridge.core import json_text
+from bridge.core.model import WebhookState
 from bridge.mapping.files import shipped_mappings
 from bridge.mapping.problems import Problems
-from bridge.model import WebhookState
+from bridge.mapping.yaml import document
+from bridge.runtime.http_server import Server, address, bind
 from bridge.settings import DestinationSettings, KeySettings, Settings, SourceSettings
-from bridge.store import DeliveryRow, EventDetail, EventRow, Filter, WebhookRow
-from bridge.stores import open_store
+from bridge.store.engines import open_store
+from bridge.store.protocol import DeliveryRow, EventDetail, EventRow, Filter, WebhookRow
 
 PATIENCE = 30.0
 """Seconds after which `--once` gives up."""
@@ -130,10 +130,10 @@ def _receiver(received: list[str], key: str) -> Starlette:
 
     async def batch(request: Request) -> Response:
         if request.headers.get("authorization") != f"Bearer {key}":
-            return Response(jsontext.write({"success": False, "error": "Invalid API key"}), 401)
-        ids = [event["event_id"] for event in jsontext.parse(await request.body())["events"]]
+            return Response(json_text.write({"success": False, "error": "Invalid API key"}), 401)
+        ids = [event["event_id"] for event in json_text.parse(await request.body())["events"]]
         received.extend(ids)
-        return Response(jsontext.write({"success": True, "event_ids": ids}), media_type="application/json")
+        return Response(json_text.write({"success": True, "event_ids": ids}), media_type="application/json")
 
     return Starlette(routes=[Route("/v1/track/batch", batch, methods=["POST"])])
 
@@ -180,7 +180,7 @@ async def _send_all(scene: Scene) -> None:
             await asyncio.sleep(0.2 if sys.stdout.isatty() else 0)
         answer = await client.post(
             f"{scene.url}/v1/track",
-            content=jsontext.write({"event_type": "lead", "properties": {"order_id": "LEAD-1", "value": 25}}),
+            content=json_text.write({"event_type": "lead", "properties": {"order_id": "LEAD-1", "value": 25}}),
             headers={"Authorization": f"Bearer {scene.key}"},
         )
         scene.answers.append(f"POST /v1/track: {answer.status_code}, an event of a backend's own")
@@ -190,7 +190,7 @@ def _example(letter: Letter) -> bytes:
     """The body of a shipped example."""
     path = shipped_mappings() / "examples" / letter.source / f"{letter.example}.yaml"
     node = document.read(path.read_bytes(), name=path.name, problems=Problems())
-    return jsontext.write(document.plain(node)["given"]["body"]) if node else b""
+    return json_text.write(document.plain(node)["given"]["body"]) if node else b""
 
 
 # -------------------------------------------------------------------------------------------------- what is shown
@@ -257,7 +257,7 @@ async def _told(scene: Scene, event: EventRow) -> tuple[Text, Text]:
     [detail] = await scene.bridge.store.show(event.id)
     if not isinstance(detail, EventDetail):
         return as_text(event.event_type), Text()
-    properties = jsontext.parse(detail.text).get("properties", {})
+    properties = json_text.parse(detail.text).get("properties", {})
     money = f"{properties['value']} {properties.get('currency', '')}" if "value" in properties else ""
     return as_text(event.event_type), as_text(money.strip())
 

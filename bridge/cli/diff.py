@@ -16,20 +16,21 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bridge import jsontext, settings
+from bridge import settings
 from bridge.app import clock
-from bridge.cli import which
-from bridge.cli.look import console, existing_store, write_json
+from bridge.cli import filter_options
+from bridge.cli.diff_side import Side
+from bridge.cli.list_show import console, existing_store, write_json
 from bridge.cli.safe_console import SafeConsole, as_text
-from bridge.cli.side import Side
-from bridge.cli.trial import reading, usable, webhooks_of
-from bridge.errors import SettingsError
+from bridge.cli.try_mapping import reading, usable, webhooks_of
+from bridge.core import json_text
+from bridge.core.errors import SettingsError
+from bridge.core.model import Webhook
 from bridge.mapping import MappedSource
 from bridge.mapping import Mapping as ProviderMapping
-from bridge.mapping.compare import FAULTS, Change, Comparison, Fault, Totals
-from bridge.model import Webhook
+from bridge.mapping.tools.diff import FAULTS, Change, Comparison, Fault, Totals
 from bridge.settings import SourceSettings
-from bridge.store import Store
+from bridge.store.protocol import Store
 
 PAGE = 500
 """Webhooks that are read at a time."""
@@ -71,7 +72,7 @@ async def _bodies(found: Comparison, old: ProviderMapping, new: ProviderMapping,
 
 
 async def _kept(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
-    since = which.since(options.since, now=clock())
+    since = filter_options.since(options.since, now=clock())
     sources = {one.name: one for one in _sources(old.provider, options.config)}
     bound_old = {name: _bound(old, one, strictly=False) for name, one in sources.items()}
     bound_new = {name: _bound(new, one, strictly=True) for name, one in sources.items()}
@@ -173,7 +174,7 @@ def _total(drawn: Table, what: str, before: object, after: object) -> None:
 # ---------------------------------------------------------------------------------------------------- for machines
 
 
-def plain(found: Comparison) -> jsontext.Json:
+def plain(found: Comparison) -> json_text.Json:
     """The same as a JSON document."""
     return {
         "webhooks": found.webhooks,
@@ -191,13 +192,13 @@ def plain(found: Comparison) -> jsontext.Json:
     }
 
 
-def _plain_change(change: Change) -> jsontext.Json:
+def _plain_change(change: Change) -> json_text.Json:
     samples = [{"webhook": name, "before": before, "after": after} for name, before, after in change.samples]
     return {"count": change.count, "samples": samples}
 
 
-def _plain_totals(totals: Totals) -> jsontext.Json:
-    values: dict[str, dict[str, jsontext.Json]] = {}
+def _plain_totals(totals: Totals) -> json_text.Json:
+    values: dict[str, dict[str, json_text.Json]] = {}
     for (kind, currency), value in sorted(totals.values.items()):
         values.setdefault(kind, {})[currency] = value
     return {"events": dict(sorted(totals.events.items())), "value": values, "duplicates": totals.duplicates}

@@ -14,21 +14,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from bridge import jsontext, mapping
-from bridge.cli.look import existing_store
+from bridge import mapping
+from bridge.cli.list_show import existing_store
 from bridge.cli.send import read
 from bridge.cli.terminal import say
-from bridge.errors import MappingError, SettingsError
-from bridge.jsontext import Json
-from bridge.mapping import Mapping, examples, yamltext
-from bridge.mapping.examples import Example
+from bridge.core import json_text
+from bridge.core.errors import MappingError, SettingsError
+from bridge.core.json_text import Json
+from bridge.mapping import Mapping
 from bridge.mapping.files import EXAMPLES, mapping_files, shipped_mappings
-from bridge.mapping.invent import Inventor, form
-from bridge.mapping.persons import regions
 from bridge.mapping.problems import Problems
+from bridge.mapping.tools import examples
+from bridge.mapping.tools.anonymize import Inventor, form
+from bridge.mapping.tools.examples import Example
+from bridge.mapping.tools.personal_data import regions
+from bridge.mapping.yaml import dump
 from bridge.settings import mappings_folder
 from bridge.signature.locators import Root
-from bridge.store import WebhookDetail
+from bridge.store.protocol import WebhookDetail
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OF_THE_WAY = frozenset(
@@ -137,7 +140,7 @@ def _name_topic(known: Mapping, given: _Given, topic: str) -> None:
 def _body(content: bytes) -> tuple[Json, Json]:
     """What a body says, as examples write it, and nothing expected yet."""
     try:
-        return jsontext.parse(content, strict=False), None
+        return json_text.parse(content, strict=False), None
     except ValueError:
         pass
     try:
@@ -188,7 +191,7 @@ def _invented(plain: Example) -> tuple[Example, Inventor]:
 
 def _write(target: Path, made: Example, expect: Json) -> None:
     given = {"headers": dict(made.headers), "query": dict(made.query), "vars": dict(made.vars), "body": made.body}
-    text = yamltext.written(
+    text = dump.written(
         {"given": {key: value for key, value in given.items() if value or key == "body"}, "expect": expect}
     )
     problems = Problems()

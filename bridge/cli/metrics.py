@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bridge import settings
 from bridge.cli.terminal import say
-from bridge.health import is_loopback
-from bridge.metrics_key import key_file
-from bridge.stores import sqlite_file
+from bridge.http.health import is_loopback
+from bridge.http.metrics_key import key_file
+from bridge.store.engines import sqlite_file
 
 FILE_OF_YOURS = "/etc/prometheus/trackbridge-metrics-key"
 """What stands for a file that the operator makes, where a setting gives the key."""

@@ -1,6 +1,6 @@
 """`trackbridge restore`: a backup becomes the store that BRIDGE_STORE names, where there is none.
 
-Not concerned with how a backup is checked and copied: that is in `bridge/stores/sqlite/restore.py`.
+Not concerned with how a backup is checked and copied: that is in `bridge/store/sqlite/backup/restore.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from bridge import settings
 from bridge.cli.backup import contents
 from bridge.cli.terminal import say
-from bridge.stores import Restored, restore_store
+from bridge.store.engines import Restored, restore_store
 
 FOUND = (
     "files of the ingest log were there already and were left: webhooks in them that the backup does not know are "

@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from bridge.visible import make_visible
+from bridge.core.visible_text import make_visible
 
 WIDE = 240
 """Columns of a table that goes into a pipe or a file."""

@@ -10,9 +10,9 @@ import json
 
 from bridge import contract
 from bridge.cli.terminal import say
-from bridge.mapping import schema
+from bridge.mapping.schema import mapping
 
-SCHEMAS = {"mapping": schema.mapping(), "example": schema.example(), "event": contract.SCHEMA}
+SCHEMAS = {"mapping": mapping.mapping(), "example": mapping.example(), "event": contract.SCHEMA}
 
 
 def run(options: argparse.Namespace) -> int:

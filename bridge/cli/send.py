@@ -16,7 +16,7 @@ import httpx
 
 from bridge.app import clock, configure, luck, make_sources
 from bridge.cli.terminal import say
-from bridge.errors import SettingsError
+from bridge.core.errors import SettingsError
 from bridge.settings import secret_name
 
 TIMEOUT = 30.0

@@ -15,25 +15,25 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from bridge import log
 from bridge.app import Outfit, configure
-from bridge.callers import Callers
 from bridge.cli import streams
-from bridge.cli.lives import MILL, TRANSLATOR, Shared, mill, translator, worker
-from bridge.cli.server import address, bind
 from bridge.cli.terminal import say
+from bridge.core import log
+from bridge.http.api_keys import Callers
+from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
-from bridge.metrics_key import keep_beside
-from bridge.processes.bells import Bells
-from bridge.processes.board import Board
-from bridge.processes.holds import Holds
-from bridge.processes.pace import Paces
-from bridge.processes.parent import Care, Child, Parent
-from bridge.processes.shares import Shares
-from bridge.processes.watchdog import SILENCE, Watchdog
-from bridge.reload import EVERY, Watch, reload
+from bridge.runtime.balancing import Shares
+from bridge.runtime.file_leases import Holds
+from bridge.runtime.http_server import address, bind
+from bridge.runtime.rate_limit import Paces
+from bridge.runtime.reload import EVERY, Watch, reload
+from bridge.runtime.roles import MILL, TRANSLATOR, Shared, mill, translator, worker
+from bridge.runtime.shared_state import Board
+from bridge.runtime.supervisor import Care, Child, Parent
+from bridge.runtime.wakeup_pipe import Bells
+from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, mappings_folder, secret_name
-from bridge.stores import check_store, open_store, reserve_store, sqlite_file
+from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file
 
 COLLECTING = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""

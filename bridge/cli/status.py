@@ -18,14 +18,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bridge import settings, strength
+from bridge import settings
 from bridge.app import clock, configure
-from bridge.cli.look import console, existing_store, plain, write_json
+from bridge.cli.list_show import console, existing_store, plain, write_json
 from bridge.cli.safe_console import as_text
-from bridge.errors import BridgeError
-from bridge.jsontext import Json
-from bridge.model import DeliveryState, WebhookState
-from bridge.store import Glance, Keeping, Overdue, Standing, Store, Tally
+from bridge.core.errors import BridgeError
+from bridge.core.json_text import Json
+from bridge.core.model import DeliveryState, WebhookState
+from bridge.settings import secret_strength
+from bridge.store.protocol import Glance, Keeping, Overdue, Standing, Store, Tally
 
 EVERY = 2.0
 """Seconds between two looks of --watch."""
@@ -97,7 +98,7 @@ async def _watch(found: Status, look: Callable[[], Awaitable[Status]]) -> None:
 def _weak() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is too short of the secrets and keys that are set here; and why that cannot be said, if it cannot."""
     try:
-        return tuple(problem.text for problem in strength.problems(*configure(os.environ, None, tell=False))), ()
+        return tuple(problem.text for problem in secret_strength.problems(*configure(os.environ, None, tell=False))), ()
     except BridgeError as error:
         return (), (f"the settings cannot be read here, so nothing is said of secrets and keys: {error}",)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 from bridge.cli import streams
-from bridge.errors import BridgeError, MappingError
-from bridge.visible import make_visible
+from bridge.core.errors import BridgeError, MappingError
+from bridge.core.visible_text import make_visible
 
 
 def say(text: str, *, lines: bool = False, error: bool = False) -> None:

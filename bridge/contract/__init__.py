@@ -13,17 +13,17 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from bridge import jsontext, ledger
-from bridge.contract.fits import fits
+from bridge.contract.event_ids import derived_id, new_id, other_ids
+from bridge.contract.fast_validator import fits
 from bridge.contract.instants import instant, unix_ms, written
-from bridge.contract.names import derived_id, new_id, other_ids
+from bridge.contract.json_safety import has_zero, is_plain, is_shallow, unsound
 from bridge.contract.nulls import without_nulls
 from bridge.contract.schema import FIELDS, SCHEMA, TEXT_FIELDS
-from bridge.contract.sound import has_zero, is_plain, is_shallow, unsound
-from bridge.contract.verdict import problems
-from bridge.errors import NotAnEvent
-from bridge.jsontext import Json
-from bridge.model import Event, EventProblem
+from bridge.contract.validate import problems
+from bridge.core import dedupe_keys, json_text
+from bridge.core.errors import NotAnEvent
+from bridge.core.json_text import Json
+from bridge.core.model import Event, EventProblem
 
 __all__ = [
     "BATCH_EVENTS",
@@ -104,13 +104,13 @@ def event(  # noqa: PLR0913  what names and dates an event, all by keyword
         currency=properties.get("currency"),
         notes=tuple(notes),
         hashed=_hashed(document.get("user_data", {})),
-        id_scope=ledger.shared(scope) if door.startswith(_CALLER) else "",
+        id_scope=dedupe_keys.shared(scope) if door.startswith(_CALLER) else "",
     )
 
 
 def renamed(one: Event, event_id: str) -> Event:
     """The same event under another id, in what is sent, too."""
-    return structs.replace(one, id=event_id, text=jsontext.write(jsontext.parse(one.text) | {"event_id": event_id}))
+    return structs.replace(one, id=event_id, text=json_text.write(json_text.parse(one.text) | {"event_id": event_id}))
 
 
 def _problems(raw: Json, door: str) -> tuple[EventProblem, ...]:
@@ -131,7 +131,7 @@ def _tidied(raw: dict[str, Json], *, nulls: bool) -> dict[str, Json]:
 def _written(document: Json, raw: Json, door: str, *, plain: bool, mapped: bool) -> bytes:
     """The JSON that is sent. Raises NotAnEvent for what JSON cannot hold, or not everybody can read."""
     try:
-        text = jsontext.write(document)
+        text = json_text.write(document)
     except ValueError as error:
         raise NotAnEvent(_problems(raw, door) or (EventProblem((), f"the event {error}"),)) from None
     sound = plain or (not has_zero(text) if mapped else is_plain(text))
@@ -146,7 +146,7 @@ def _claims(event_type: str, order_id: str | None, dedupe: str | None, *, scope:
     """What an event claims in the ledger. A blank order id names no order: it would join all that have none."""
     names = [order_id] if event_type in CONVERSIONS and order_id and order_id.strip() else []
     names += [dedupe] if dedupe and dedupe not in names else []
-    return tuple([ledger.conversion(scope, event_type, name, test=test) for name in names])
+    return tuple([dedupe_keys.conversion(scope, event_type, name, test=test) for name in names])
 
 
 def _digits(value: float | Decimal) -> str:

@@ -5,7 +5,7 @@ Not concerned with whether the document is an event.
 
 from __future__ import annotations
 
-from bridge.jsontext import Json
+from bridge.core.json_text import Json
 
 _PARTS = ("properties", "user_data", "context", "consent")
 

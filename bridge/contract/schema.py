@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from bridge.jsontext import Json
+from bridge.core.json_text import Json
 
 SCHEMA: dict[str, Json] = json.loads(Path(__file__).with_name("event.schema.json").read_bytes())
 """The JSON Schema (2020-12) of one event. Beside the standard's keywords: `x-must-be` ends the sentence *it must

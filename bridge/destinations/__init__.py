@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from bridge.destination import Destination
+from bridge.core.errors import SettingsError
+from bridge.destinations.protocol import Destination
 from bridge.destinations.track import Track
-from bridge.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)

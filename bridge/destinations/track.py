@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bridge import jsontext
+from bridge.core import json_text
+from bridge.core.errors import SettingsError
+from bridge.core.model import Delivered, Delivery, Event, Later, Outcome, Outgoing, Pause, Refused, Response
 from bridge.destinations import retry_after
-from bridge.errors import SettingsError
-from bridge.model import Delivered, Delivery, Event, Later, Outcome, Outgoing, Pause, Refused, Response
-from bridge.retry import MOST_RETRY_AFTER
+from bridge.destinations.protocol import MOST_RETRY_AFTER
 
 PATH = "/v1/track/batch"
 MOST_EVENTS = 100
@@ -226,7 +226,7 @@ def _with_words(told: str, text: str) -> str:
     return f"{told}: {seen[:_WORDS]}" if seen else told
 
 
-def _error(document: jsontext.Json) -> str:
+def _error(document: json_text.Json) -> str:
     """The error of the one event, where the answer has one for each, else that of the request."""
     errors = document.get("errors")
     if isinstance(errors, list) and len(errors) == 1 and isinstance(errors[0], dict):
@@ -235,15 +235,15 @@ def _error(document: jsontext.Json) -> str:
     return error if isinstance(error, str) else _spelt(document if error is None else error)
 
 
-def _spelt(document: jsontext.Json) -> str:
+def _spelt(document: json_text.Json) -> str:
     try:
-        return jsontext.write(document).decode()
+        return json_text.write(document).decode()
     except ValueError:
         return ""
 
 
-def _document(text: str) -> jsontext.Json:
+def _document(text: str) -> json_text.Json:
     try:
-        return jsontext.parse(text.removeprefix("\ufeff"), strict=False)
+        return json_text.parse(text.removeprefix("\ufeff"), strict=False)
     except ValueError:
         return None

@@ -13,18 +13,19 @@ from functools import lru_cache
 from pathlib import Path
 
 from bridge import signature
-from bridge.errors import MappingError, SettingsError
-from bridge.mapping import layout
-from bridge.mapping.compiler import Learnt, Program, compile_layout
-from bridge.mapping.document import read
-from bridge.mapping.layout import Layout, Var
+from bridge.core.errors import MappingError, SettingsError
+from bridge.core.model import Problem
+from bridge.mapping import definition
+from bridge.mapping.codegen.compiler import Learnt, compile_layout
+from bridge.mapping.codegen.unsigned_facts import headers_said
+from bridge.mapping.definition import Layout, Var
+from bridge.mapping.engine.program import Program
+from bridge.mapping.engine.source import MappedSource
+from bridge.mapping.engine.translator import Translator
 from bridge.mapping.lint import lint
 from bridge.mapping.problems import Problems, nearest
-from bridge.mapping.recipes import read_recipe
-from bridge.mapping.saying import headers_said
-from bridge.mapping.source import MappedSource
-from bridge.mapping.translation import Translator
-from bridge.model import Problem
+from bridge.mapping.signature_section import read_recipe
+from bridge.mapping.yaml.document import read
 from bridge.signature import Recipe
 
 __all__ = ["MappedSource", "Mapping", "Reading", "Var", "check", "load", "parse", "reading"]
@@ -140,7 +141,7 @@ def reading(text: str | bytes, *, name: str) -> Reading:
     root = read(text, name=name, problems=problems)
     if root is None:
         return Reading(problems)
-    parts = layout.read(root, problems)
+    parts = definition.read(root, problems)
     advice = Problems()
     recipe = read_recipe(parts.webhook, problems, advice)
     learnt = Learnt()

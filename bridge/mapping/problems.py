@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from bridge.model import Place, Problem
+from bridge.core.model import Place, Problem
 
 _CLOSE = 0.6
 

@@ -14,12 +14,12 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from bridge.budget import PARTS, USUAL
-from bridge.callers import read_digest
 from bridge.contract import REQUEST_BYTES
-from bridge.errors import SettingsError
-from bridge.metrics_key import MetricsKey, read_setting
-from bridge.model import Place
+from bridge.core.errors import SettingsError
+from bridge.core.model import Place
+from bridge.http.api_keys import read_digest
+from bridge.http.body_budget import PARTS, USUAL
+from bridge.http.metrics_key import MetricsKey, read_setting
 from bridge.settings.file import File
 from bridge.settings.table import (
     MEBIBYTE,
@@ -31,7 +31,7 @@ from bridge.settings.table import (
     Settings,
     SourceSettings,
 )
-from bridge.store import BOUNDS, KEEPING, Bounds, Keeping
+from bridge.store.protocol import BOUNDS, KEEPING, Bounds, Keeping
 
 __all__ = [
     "SECRET_SUFFIX",

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from bridge.errors import SettingsError
-from bridge.model import Place
+from bridge.core.errors import SettingsError
+from bridge.core.model import Place
 from bridge.settings.table import DestinationSettings, KeySettings, Settings, SourceSettings
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

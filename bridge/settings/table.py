@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from bridge import budget
-from bridge.metrics_key import MetricsKey
-from bridge.model import Place
-from bridge.store import BOUNDS, KEEPING, Bounds, Keeping
+from bridge.core.model import Place
+from bridge.http import body_budget as budget
+from bridge.http.metrics_key import MetricsKey
+from bridge.store.protocol import BOUNDS, KEEPING, Bounds, Keeping
 
 MEBIBYTE = 1024 * 1024
 

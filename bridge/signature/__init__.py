@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from bridge.errors import NotGenuine
-from bridge.model import Request, Webhook
-from bridge.signature.challenges import challenge, may_be_unsigned_challenge, takes_get
-from bridge.signature.keyring import Keys, keys
-from bridge.signature.loading import problems, recipe
+from bridge.core.errors import NotGenuine
+from bridge.core.model import Request, Webhook
+from bridge.signature.challenge import challenge, may_be_unsigned_challenge, takes_get
+from bridge.signature.identify import named, webhooks
+from bridge.signature.keys import Keys, keys
 from bridge.signature.locators import Parcel
-from bridge.signature.naming import named, webhooks
-from bridge.signature.recipes import Kind, Recipe, needs_secret, needs_url
-from bridge.signature.signing import Signed, sign
-from bridge.signature.verdict import enough_headers, judge, judge_head, quick, verify
+from bridge.signature.read_recipe import problems, recipe
+from bridge.signature.recipe import Kind, Recipe, needs_secret, needs_url
+from bridge.signature.sign import Signed, sign
+from bridge.signature.verify import enough_headers, judge, judge_head, quick, verify
 from bridge.signature.weaknesses import Weakness, weaknesses
 
 __all__ = [

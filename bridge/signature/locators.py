@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl
 
-from bridge import jsontext
-from bridge.jsontext import Json
-from bridge.model import Request
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.core.model import Request
 
 MAX_NAME = 1024
 """Characters of an id or a topic; what is longer is none."""
@@ -133,7 +133,7 @@ class Parcel:
         """The body as JSON, NOTHING where it is none."""
         if self._document is _UNREAD:
             try:
-                self._document = jsontext.parse(self.request.body, strict=False)
+                self._document = json_text.parse(self.request.body, strict=False)
             except ValueError:
                 self._document = NOTHING
         return self._document

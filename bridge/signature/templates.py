@@ -10,7 +10,7 @@ import re
 from difflib import get_close_matches
 
 from bridge.signature.locators import Locator, Root, locator
-from bridge.signature.recipes import Keyed, Part, Word
+from bridge.signature.recipe import Keyed, Part, Word
 
 PLACES = ("header:", "json:", "query:", "form:")
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bridge.signature.loading import recipe
 from bridge.signature.locators import Locator, Root
-from bridge.signature.recipes import Kind, Part, Proof, Recipe, Word
-from bridge.signature.sheet import Path
+from bridge.signature.read_recipe import recipe
+from bridge.signature.reader import Path
+from bridge.signature.recipe import Kind, Part, Proof, Recipe, Word
 
 
 @dataclass(frozen=True, slots=True)

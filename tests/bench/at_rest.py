@@ -18,7 +18,7 @@ from figures import Figure, Rounds
 from ground import FIRST_NUMBER, Ground, tell
 from wrong import hold
 
-from bridge.store import Store
+from bridge.store.protocol import Store
 
 PENDING = 100_000
 _GROUP = 2000

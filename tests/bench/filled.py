@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import made_up
 
-from bridge import ledger
-from bridge.model import Attempt, DeliveryState, Event, Route, Routed, SetAside, Settled, Webhook
-from bridge.store import Outcome, Pacing, Store
+from bridge.core import dedupe_keys
+from bridge.core.model import Attempt, DeliveryState, Event, Route, Routed, SetAside, Settled, Webhook
+from bridge.store.protocol import Outcome, Pacing, Store
 
 SOURCE = "shopify"
 DESTINATION = "track"
@@ -24,14 +24,14 @@ _TOPIC = "orders/paid"
 def webhook(number: int, body: bytes, *, at: datetime) -> Webhook:
     """An order as the receiver keeps it."""
     name = f"w-{number}"
-    identity = (ledger.unsigned_content(SOURCE, _TOPIC, body),)
+    identity = (dedupe_keys.unsigned_content(SOURCE, _TOPIC, body),)
     headers = {"content-type": "application/json", "x-shopify-topic": _TOPIC, "x-shopify-webhook-id": name}
     return Webhook(SOURCE, name, _TOPIC, at, body, identity, headers)
 
 
 def purchase(number: int, *, at: datetime) -> Routed:
     """A purchase on its way to the one destination."""
-    claim = ledger.conversion(SOURCE, "purchase", str(number), test=False)
+    claim = dedupe_keys.conversion(SOURCE, "purchase", str(number), test=False)
     text = made_up.numbered(made_up.event(), number)
     made = Event(f"e-{number}", f"source:{SOURCE}", "purchase", test=False, text=text, occurred_at=at, claims=(claim,))
     return Routed(made, (Route(DESTINATION),))

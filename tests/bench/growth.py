@@ -20,9 +20,9 @@ from figures import Figure, Rounds
 from ground import FIRST_NUMBER, Ground, tell
 from wrong import hold
 
-from bridge.model import Webhook
-from bridge.store import KEEPING, Filter, Store, WebhookDetail
-from bridge.stores import open_store
+from bridge.core.model import Webhook
+from bridge.store.engines import open_store
+from bridge.store.protocol import KEEPING, Filter, Store, WebhookDetail
 
 FEW = 3000
 GROUP = 3000

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from bridge.stores import open_store
+from bridge.store.engines import open_store
 
 WRITES = 200
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bridge.core.model import Event, Outgoing, Response, Route, Routed
 from bridge.destinations.track import Track
-from bridge.forward import Forwarder
-from bridge.model import Event, Outgoing, Response, Route, Routed
-from bridge.stores.sqlite import SqliteStore
+from bridge.pipeline.deliver import Forwarder
+from bridge.store.sqlite.store import SqliteStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PENDING, RATE = 100_000, 60

@@ -23,7 +23,7 @@ from ground import FIRST_NUMBER, Ground, tell
 from servers import Sink
 from wrong import hold
 
-from bridge.store import Store
+from bridge.store.protocol import Store
 
 COUNT = 2000
 GROUP = 500

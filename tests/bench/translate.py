@@ -1,7 +1,7 @@
 """How fast a mapping is: a Shopify order of 25 fields and its line items becomes a track event in three ways.
 
 The compiled mapping, the same written by hand in Python, and the same expressions through the jmespath package, all
-with the functions of `bridge/mapping/functions.py` and all from the body as it was parsed. Each round times every way
+with the functions of `bridge/mapping/functions/builtin.py` and all from the body as it was parsed. Each round times every way
 in turn, in the process's own time; what is printed are medians over the rounds of one run, of times and of ratios, so
 that what else the machine does touches both sides of a ratio alike. No phone number is parsed: that one call would
 cost more than all else together, and so flatter the ratios.
@@ -23,13 +23,14 @@ from time import process_time
 import jmespath
 from jmespath.functions import Functions, signature
 
-from bridge import jsontext, ledger, mapping
-from bridge.jsontext import Json
-from bridge.mapping.document import plain
-from bridge.mapping.frame import Frame, Teller
-from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.layout import Layout
-from bridge.model import Webhook
+from bridge import mapping
+from bridge.core import dedupe_keys, json_text
+from bridge.core.json_text import Json
+from bridge.core.model import Webhook
+from bridge.mapping.definition import Layout
+from bridge.mapping.engine.context import Frame, Teller
+from bridge.mapping.functions.builtin import FUNCTIONS
+from bridge.mapping.yaml.document import plain
 
 SLOWER_THAN_BY_HAND = 1.5
 FASTER_THAN_JMESPATH = 10.0
@@ -290,8 +291,8 @@ def main(rounds: int) -> int:
     found = mapping.reading(MAPPING, name="shop.yaml")
     assert found.mapping is not None, found.problems.all
     source = found.mapping.bind("shop", secrets=(), vars={})
-    webhook = _webhook(jsontext.write(ORDER))
-    body = jsontext.parse(webhook.body)
+    webhook = _webhook(json_text.write(ORDER))
+    body = json_text.parse(webhook.body)
     program = found.mapping.program
     [rule] = program.rules
     searched = through_jmespath(found.parts)
@@ -338,7 +339,7 @@ def _webhook(body: bytes) -> Webhook:
         topic="orders/paid",
         received_at=datetime(2026, 3, 1, tzinfo=UTC),
         body=body,
-        identity=(ledger.signed_webhook("shop", "w"),),
+        identity=(dedupe_keys.signed_webhook("shop", "w"),),
         headers={"content-type": "application/json", "x-topic": "orders/paid"},
     )
 

@@ -16,8 +16,8 @@ from load import Seen
 from servers import Sink
 from wrong import hold
 
-from bridge.store import Filter, Store
-from bridge.stores import open_store
+from bridge.store.engines import open_store
+from bridge.store.protocol import Filter, Store
 
 T = TypeVar("T")
 PAGE = 1000

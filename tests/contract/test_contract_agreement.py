@@ -12,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge import jsontext
 from bridge.contract import FIELDS, SCHEMA, event, is_plain, problems
-from bridge.contract.fits import compiled, fits
-from bridge.contract.verdict import judge
-from bridge.errors import NotAnEvent
-from bridge.jsontext import Json
-from bridge.model import Event, EventProblem
+from bridge.contract.fast_validator import compiled, fits
+from bridge.contract.validate import judge
+from bridge.core import json_text
+from bridge.core.errors import NotAnEvent
+from bridge.core.json_text import Json
+from bridge.core.model import Event, EventProblem
 
 NOW = datetime(2024, 1, 15, 14, 30, 45, tzinfo=UTC)
 
@@ -89,11 +89,11 @@ def test_an_event_is_made_exactly_when_there_is_no_problem(raw: Json) -> None:
         assert all(problem.text.encode() for problem in found)
     else:
         one = made(raw)
-        again = jsontext.parse(one.text)
+        again = json_text.parse(one.text)
         assert problems(again) == ()
         read = made(again)
         assert replace(read, text=b"") == replace(one, text=b"")  # a float may be spelt 1e16 or 1E+16
-        assert made(jsontext.parse(read.text)) == read
+        assert made(json_text.parse(read.text)) == read
 
 
 @settings(max_examples=200, deadline=None)
@@ -104,11 +104,11 @@ def test_an_event_is_made_exactly_when_there_is_no_problem(raw: Json) -> None:
 def test_what_was_read_from_a_plain_text_needs_no_closer_look(document: Json) -> None:
     try:
         text = json.dumps(document, default=str).encode()
-        raw = jsontext.parse(text)
+        raw = json_text.parse(text)
     except ValueError:
         return
     assert come_to(raw, plain=is_plain(text)) == come_to(raw, plain=False)
-    assert raw == jsontext.parse(text)
+    assert raw == json_text.parse(text)
 
 
 def test_a_keyword_that_the_fast_checker_does_not_know_cannot_slip_into_the_schema() -> None:

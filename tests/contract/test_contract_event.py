@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from bridge import jsontext, ledger
 from bridge.contract import LARGEST, event
-from bridge.errors import NotAnEvent
-from bridge.jsontext import Json
-from bridge.model import Event
+from bridge.core import dedupe_keys, json_text
+from bridge.core.errors import NotAnEvent
+from bridge.core.json_text import Json
+from bridge.core.model import Event
 
 NOW = datetime(2024, 1, 15, 14, 30, 45, 123456, tzinfo=UTC)
 
@@ -79,7 +79,7 @@ def test_unknown_fields_are_kept_at_every_level() -> None:
 
 
 def test_every_digit_is_kept() -> None:
-    raw = jsontext.parse('{"event_type":"p","properties":{"value":19.90,"id":12345678901234567890123,"x":0.10}}')
+    raw = json_text.parse('{"event_type":"p","properties":{"value":19.90,"id":12345678901234567890123,"x":0.10}}')
     assert b'"value":19.90,"id":12345678901234567890123,"x":0.10' in made(raw).text
 
 
@@ -107,19 +107,19 @@ def test_test_true_marks_the_event_and_is_sent() -> None:
 @pytest.mark.parametrize("event_type", ["purchase", "lead", "signup", "subscription"])
 def test_a_conversion_claims_its_order_id(event_type: str) -> None:
     one = made({"event_type": event_type, "properties": {"order_id": "A-1"}})
-    assert one.claims == (ledger.conversion("shop", event_type, "A-1", test=False),)
+    assert one.claims == (dedupe_keys.conversion("shop", event_type, "A-1", test=False),)
     assert one.order_id == "A-1"
 
 
 def test_other_types_claim_no_order_id_but_any_type_claims_its_dedupe_key() -> None:
     raw = {"event_type": "refund", "properties": {"order_id": "A-1"}}
     assert made(raw).claims == ()
-    assert made(raw, dedupe="re_1").claims == (ledger.conversion("shop", "refund", "re_1", test=False),)
+    assert made(raw, dedupe="re_1").claims == (dedupe_keys.conversion("shop", "refund", "re_1", test=False),)
 
 
 def test_an_order_id_and_a_dedupe_key_are_two_claims_and_the_same_twice_is_one() -> None:
     raw = {"event_type": "purchase", "test": True, "properties": {"order_id": "A-1"}}
-    keys = [ledger.conversion("shop", "purchase", key, test=True) for key in ("A-1", "pi_1")]
+    keys = [dedupe_keys.conversion("shop", "purchase", key, test=True) for key in ("A-1", "pi_1")]
     assert made(raw, dedupe="pi_1").claims == tuple(keys)
     assert made(raw, dedupe="A-1").claims == tuple(keys[:1])
 

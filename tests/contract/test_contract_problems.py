@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from bridge import jsontext
 from bridge.contract import FIELDS, SCHEMA, TEXT_FIELDS, problems
-from bridge.jsontext import Json
+from bridge.core import json_text
+from bridge.core.json_text import Json
 
 PERSONAL = {"user_data", "context", "user_id", "session_id"}
 
@@ -82,7 +82,7 @@ def test_any_finite_number_is_a_value(value: Json) -> None:
 
 
 def test_all_problems_are_told_what_is_missing_first_then_in_the_documents_order() -> None:
-    raw = jsontext.parse(
+    raw = json_text.parse(
         '{"x": "\\u0000", "context": {"ip": 1}, "properties": {"value": "1", "order_id": 1},'
         ' "user_data": "ada", "event_type": null}'
     )

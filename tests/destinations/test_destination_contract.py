@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge import destinations
-from bridge.destination import Destination
+from bridge.core.errors import SettingsError
+from bridge.core.model import Delivered, Delivery, Event, Later, Pause, Refused, Response
 from bridge.destinations import KINDS, make
-from bridge.errors import SettingsError
-from bridge.model import Delivered, Delivery, Event, Later, Pause, Refused, Response
+from bridge.destinations.protocol import Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "a-made-up-secret"

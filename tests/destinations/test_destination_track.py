@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core.errors import SettingsError
+from bridge.core.model import Delivered, Delivery, Later, Outcome, Pause, Refused, Response
 from bridge.destinations import make
 from bridge.destinations.track import MOST_BYTES, Track
-from bridge.errors import SettingsError
-from bridge.model import Delivered, Delivery, Later, Outcome, Pause, Refused, Response
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ONE = Track("mine", "https://example.com", "a-made-up-key")

@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from bridge import jsontext, ledger, mapping
-from bridge.jsontext import Json
+from bridge import mapping
+from bridge.core import dedupe_keys, json_text
+from bridge.core.json_text import Json
+from bridge.core.model import Event, Ignored, SetAside, Translated, Translation, Webhook
 from bridge.mapping import MappedSource
-from bridge.model import Event, Ignored, SetAside, Translated, Translation, Webhook
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
@@ -57,14 +58,14 @@ def webhook(  # noqa: PLR0913  what a request brings, by name
     webhook_id: str = "wh-1",
 ) -> Webhook:
     """A kept webhook; a body that is no bytes is written as JSON."""
-    content = body if isinstance(body, bytes) else jsontext.write(body)
+    content = body if isinstance(body, bytes) else json_text.write(body)
     return Webhook(
         source="shop",
         id=webhook_id,
         topic=topic,
         received_at=NOW,
         body=content,
-        identity=(ledger.signed_webhook("shop", webhook_id),),
+        identity=(dedupe_keys.signed_webhook("shop", webhook_id),),
         headers=headers or {},
         query=query or {},
         item=item,
@@ -84,7 +85,7 @@ def made(translation: Translation) -> tuple[Event, ...]:
 
 def document(event: Event) -> Json:
     """What an event sends, without its id and the time that it was given for want of one."""
-    found = jsontext.parse(event.text)
+    found = json_text.parse(event.text)
     assert found.pop("event_id") == event.id
     if found["timestamp"] == "2026-01-02T03:04:05.678Z":
         del found["timestamp"]

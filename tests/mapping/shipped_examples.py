@@ -6,11 +6,12 @@ import functools
 from pathlib import Path
 
 from bridge import mapping, signature
-from bridge.mapping import Reading, examples
+from bridge.core.model import Webhook
+from bridge.mapping import Reading
+from bridge.mapping.engine.recall import Nothing
 from bridge.mapping.files import example_files
 from bridge.mapping.problems import Problems
-from bridge.mapping.recall import Nothing
-from bridge.model import Webhook
+from bridge.mapping.tools import examples
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 EXAMPLES = [

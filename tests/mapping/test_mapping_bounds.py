@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from mapping_author import events, one_event, place, problems, set_aside, source, webhook
 
 from bridge import mapping
-from bridge.jsontext import Json
-from bridge.mapping import growth
-from bridge.mapping.expression import standalone
-from bridge.mapping.syntax import ExpressionError, parse
-from bridge.model import SetAside
+from bridge.core.json_text import Json
+from bridge.core.model import SetAside
+from bridge.mapping.codegen.expressions import standalone
+from bridge.mapping.expressions import size_limit
+from bridge.mapping.expressions.parser import ExpressionError, parse
 
 
 def copies(expression: str) -> int:
-    return growth.growth(parse(expression), lambda name: {"twice": 2}.get(name, 1))
+    return size_limit.growth(parse(expression), lambda name: {"twice": 2}.get(name, 1))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def copies(expression: str) -> int:
         ("body.a == twice", 1),
         ("merge(body, twice)", 3),
         ("map(&[@, @], twice)", 4),
-        ("body | " + " | ".join(["[@, @]"] * 50), growth.MOST + 1),
+        ("body | " + " | ".join(["[@, @]"] * 50), size_limit.MOST + 1),
     ],
 )
 def test_what_an_expression_may_repeat_is_known_before_it_runs(expression: str, most: int) -> None:

@@ -13,12 +13,13 @@ from mapping_author import one_event, webhook, written
 from peers import typed
 from shipped_examples import EXAMPLES, earlier_events, example_webhooks
 
-from bridge import jsontext, mapping
-from bridge.jsontext import Json
-from bridge.mapping.examples import Earlier, recallable
-from bridge.mapping.explain import Builder, Explanation, Field, Told, explain, world_of
-from bridge.mapping.tracing import Alternative, Read
-from bridge.model import Ignored, Place, SetAside, Translated
+from bridge import mapping
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.core.model import Ignored, Place, SetAside, Translated
+from bridge.mapping.tools.examples import Earlier, recallable
+from bridge.mapping.tools.explain import Builder, Explanation, Field, Told, explain, world_of
+from bridge.mapping.tools.tracer import Alternative, Read
 
 
 def explained(text: str, body: Json, **more: Any) -> Explanation:
@@ -49,7 +50,7 @@ def test_every_shipped_example_is_explained_by_the_values_that_were_made(case: A
         for rule in explanation.rules:
             if rule.event is None:
                 continue
-            document = jsontext.parse(rule.event.text)
+            document = json_text.parse(rule.event.text)
             assert built([one for one in rule.fields if one.absent is None]) == document
             for each in rule.fields:
                 assert each.absent is None or each.value is None

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import jsontext
-from bridge.jsontext import Json
-from bridge.mapping.amounts import MinorUnits
-from bridge.mapping.expression import standalone
-from bridge.mapping.functions import FUNCTIONS, OURS
-from bridge.mapping.registry import Function
-from bridge.mapping.semantics import Unworkable
-from bridge.mapping.standard import STANDARD
-from bridge.mapping.syntax import ExpressionError
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.mapping.codegen.expressions import standalone
+from bridge.mapping.expressions.parser import ExpressionError
+from bridge.mapping.expressions.runtime import Unworkable
+from bridge.mapping.functions.builtin import FUNCTIONS, OURS
+from bridge.mapping.functions.jmespath_builtins import STANDARD
+from bridge.mapping.functions.money import MinorUnits
+from bridge.mapping.functions.registry import Function
 
 UNITS = MinorUnits({"jpy": 0, "kwd": 3}, default=2)
 ALL = list(FUNCTIONS.values())
@@ -46,7 +46,7 @@ def test_every_example_comes_out_as_it_says(expression: str, result: str) -> Non
             worked_out(expression)
         assert failure.value.text == result[1:]
     else:
-        assert jsontext.write(worked_out(expression)) == jsontext.write(jsontext.parse(result))
+        assert json_text.write(worked_out(expression)) == json_text.write(json_text.parse(result))
 
 
 @pytest.mark.parametrize("function", ALL, ids=lambda function: function.name)
@@ -152,9 +152,9 @@ def test_from_minor_needs_the_mappings_table() -> None:
 )
 def test_minor_units_keep_every_digit(amount: str, currency: str, result: str) -> None:
     found = worked_out(
-        "from_minor(amount, currency)", jsontext.parse(f'{{"amount": {amount}, "currency": "{currency}"}}')
+        "from_minor(amount, currency)", json_text.parse(f'{{"amount": {amount}, "currency": "{currency}"}}')
     )
-    assert jsontext.write(found).decode() == result
+    assert json_text.write(found).decode() == result
 
 
 def test_a_currency_without_decimals_in_the_table_is_no_guess() -> None:

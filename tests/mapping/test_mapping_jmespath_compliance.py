@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge import jsontext
-from bridge.jsontext import Json
-from bridge.mapping.expression import standalone
-from bridge.mapping.semantics import Unworkable, equal
-from bridge.mapping.syntax import ExpressionError
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.mapping.codegen.expressions import standalone
+from bridge.mapping.expressions.parser import ExpressionError
+from bridge.mapping.expressions.runtime import Unworkable, equal
 
 SUITE = Path(__file__).parents[3] / "shared" / "data" / "jmespath-compliance"
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not SUITE.is_dir(), reason="the compliance suite
 
 def cases() -> Iterator[tuple[str, Json, dict[str, Json]]]:
     for path in sorted(SUITE.glob("*.json")):
-        for number, group in enumerate(jsontext.parse(path.read_bytes())):
+        for number, group in enumerate(json_text.parse(path.read_bytes())):
             for case in group["cases"]:
                 yield f"{path.stem}-{number}-{case['expression'][:40]}", group["given"], case
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from bridge import jsontext
-from bridge.jsontext import Json
-from bridge.mapping.expression import standalone
-from bridge.mapping.semantics import Unworkable
-from bridge.mapping.syntax import ExpressionError
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.mapping.codegen.expressions import standalone
+from bridge.mapping.expressions.parser import ExpressionError
+from bridge.mapping.expressions.runtime import Unworkable
 
 NAMES = st.sampled_from(["a", "b", "c", "foo", '"a-b"'])
 TEXTS = st.sampled_from(["", "a", "b", "abc", "2", "3.5", "x y"])
@@ -132,7 +132,7 @@ def test_the_compiler_agrees_with_the_jmespath_package(expression: str, document
     text = json.dumps(document)
     outcome, wanted = theirs(expression, json.loads(text))
     assume(outcome != "breaks")
-    found, value = ours(expression, jsontext.parse(text))
+    found, value = ours(expression, json_text.parse(text))
     event(found)
     if found == "refused at load":  # what can never work out is refused even where it would not be reached
         assert value == "invalid-type"
@@ -146,7 +146,7 @@ def test_the_compiler_agrees_with_the_jmespath_package(expression: str, document
 @given(document=DOCUMENTS, other=DOCUMENTS)
 def test_equality_is_that_of_json_documents(document: Json, other: Json) -> None:
     compiled = standalone("[a == b, a != b]")
-    first, second = jsontext.parse(json.dumps(document)), jsontext.parse(json.dumps(other))
+    first, second = json_text.parse(json.dumps(document)), json_text.parse(json.dumps(other))
     assert compiled({"a": first, "b": second}) == [document == other, document != other]
     assert compiled({"a": first, "b": first}) == [True, False]
 
@@ -192,7 +192,7 @@ def test_equality_is_that_of_json_documents(document: Json, other: Json) -> None
     ],
 )
 def test_numbers_are_exact_and_no_booleans(expression: str, result: Json) -> None:
-    document = jsontext.parse(
+    document = json_text.parse(
         '{"a": 1, "b": true, "c": 1.50, "zero": 0, "list": [1], "id": 9007199254740993,'
         ' "big": [1000000000000000000000000000000000000000, 0.01]}'
     )

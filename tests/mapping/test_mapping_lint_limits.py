@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from mapping_author import HEAD_LINES, one_event, set_aside, source, webhook
 
-from bridge import jsontext, mapping
-from bridge.jsontext import Json
-from bridge.mapping.semantics import MOST_NODES, MOST_TEXTS
-from bridge.model import SetAside
+from bridge import mapping
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.core.model import SetAside
+from bridge.mapping.expressions.runtime import MOST_NODES, MOST_TEXTS
 
 FIELD = HEAD_LINES + 6
 """The line of the first field under `properties`."""
@@ -65,7 +66,7 @@ def large() -> Json:
 
 
 def test_of_five_megabytes_a_field_is_taken_and_the_whole_is_refused() -> None:
-    assert len(jsontext.write(large())) > 4_900_000
+    assert len(json_text.write(large())) > 4_900_000
     taken = source(field("x: =body.list[0].c")).translate(webhook(large()))
     assert not isinstance(taken, SetAside)
     assert set_aside(field("x: =body"), large()) == (

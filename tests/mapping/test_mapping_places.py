@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mapping_author import HEAD_LINES, document, made, one_event, problems, set_aside, source, webhook
 
-from bridge.mapping.document import Scalar, Table, read
 from bridge.mapping.problems import Problems
+from bridge.mapping.yaml.document import Scalar, Table, read
 
 BODY = {"a": "x", "total": "1,50"}
 

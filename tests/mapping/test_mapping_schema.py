@@ -11,17 +11,21 @@ from jsonschema import Draft202012Validator
 
 from bridge import contract
 from bridge.cli import main
-from bridge.mapping import check, examples, layout, recall, schema, template
-from bridge.mapping.document import Node, Scalar, Series, read
-from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.names import ROOTS
+from bridge.mapping import check, definition
+from bridge.mapping.codegen import template
+from bridge.mapping.engine import recall
+from bridge.mapping.functions.builtin import FUNCTIONS
+from bridge.mapping.language import ROOTS
 from bridge.mapping.problems import Problems
-from bridge.signature import loading, proofs
+from bridge.mapping.schema import mapping
+from bridge.mapping.tools import examples
+from bridge.mapping.yaml.document import Node, Scalar, Series, read
+from bridge.signature import read_recipe, read_scheme
 
 CHECKOUT = Path(__file__).parents[2]
 SHIPPED = sorted((CHECKOUT / "mappings").glob("*.yaml"))
 EXAMPLES = sorted((CHECKOUT / "mappings" / "examples").glob("*/*.yaml"))
-MAPPING = schema.mapping()
+MAPPING = mapping.mapping()
 DEFS = MAPPING["$defs"]
 
 EVERYTHING = """
@@ -107,7 +111,7 @@ def wrong(schema: Any, document: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]
 
 
-@pytest.mark.parametrize("made", [MAPPING, schema.example(), contract.SCHEMA])
+@pytest.mark.parametrize("made", [MAPPING, mapping.example(), contract.SCHEMA])
 def test_each_schema_is_one(made: Any) -> None:
     Draft202012Validator.check_schema(made)
 
@@ -119,7 +123,7 @@ def test_a_shipped_mapping_fits(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_shipped_example_fits(path: Path) -> None:
-    assert wrong(schema.example(), plain(path.read_bytes())) == []
+    assert wrong(mapping.example(), plain(path.read_bytes())) == []
 
 
 def keys(made: Any) -> set[str]:
@@ -127,19 +131,19 @@ def keys(made: Any) -> set[str]:
 
 
 LEVELS = [
-    (MAPPING, layout.KEYS),
-    (MAPPING["properties"]["webhook"], (*layout.WEBHOOK_RECIPE, *layout.WEBHOOK_EXPRESSIONS)),
-    (MAPPING["properties"]["webhook"], (*loading.KEYS, *layout.WEBHOOK_EXPRESSIONS)),
+    (MAPPING, definition.KEYS),
+    (MAPPING["properties"]["webhook"], (*definition.WEBHOOK_RECIPE, *definition.WEBHOOK_EXPRESSIONS)),
+    (MAPPING["properties"]["webhook"], (*read_recipe.KEYS, *definition.WEBHOOK_EXPRESSIONS)),
     (DEFS["var"], ("default", "allowed", "help")),
     (MAPPING["properties"]["minor_units"], ("default", "exponents")),
     (MAPPING["properties"]["set_aside"]["items"], ("topic", "when", "reason")),
-    (DEFS["rule"], layout.RULE_KEYS),
+    (DEFS["rule"], definition.RULE_KEYS),
     (DEFS["recall"], recall.KEYS),
     (DEFS["for_each"], template._EACH),  # noqa: SLF001  the loader's own table
-    (DEFS["signature"], {key for known in proofs.KEYS.values() for key in known}),
-    (schema.example()["$defs"]["given"], examples.GIVEN),
-    (schema.example()["$defs"]["earlier"], ("dedupe", "event")),
-    (schema.example()["properties"]["expect"]["then"], examples.REASONS),
+    (DEFS["signature"], {key for known in read_scheme.KEYS.values() for key in known}),
+    (mapping.example()["$defs"]["given"], examples.GIVEN),
+    (mapping.example()["$defs"]["earlier"], ("dedupe", "event")),
+    (mapping.example()["properties"]["expect"]["then"], examples.REASONS),
 ]
 
 
@@ -248,7 +252,7 @@ def test_every_key_says_what_it_means() -> None:
 
     bare = [
         at
-        for made in (MAPPING, *DEFS.values(), schema.example(), *schema.example()["$defs"].values())
+        for made in (MAPPING, *DEFS.values(), mapping.example(), *mapping.example()["$defs"].values())
         for at in look(made, "")
     ]
     assert bare == []
@@ -272,5 +276,5 @@ def test_every_pattern_says_in_words_what_it_asks_for() -> None:
 @pytest.mark.parametrize("what", ["mapping", "example", "event"])
 def test_the_command_prints_the_schema(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", what]) == 0
-    made = {"mapping": MAPPING, "example": schema.example(), "event": contract.SCHEMA}
+    made = {"mapping": MAPPING, "example": mapping.example(), "event": contract.SCHEMA}
     assert json.loads(capsys.readouterr().out) == made[what]

@@ -12,10 +12,10 @@ import pytest
 from mapping_author import HEAD, NOW, document, made, one_event, source, webhook
 
 from bridge import mapping
-from bridge.errors import NotGenuine, SettingsError
+from bridge.core.errors import NotGenuine, SettingsError
+from bridge.core.model import Request
+from bridge.core.source import Reply, Source
 from bridge.mapping import MappedSource
-from bridge.model import Request
-from bridge.source import Reply, Source
 
 TEXT = one_event("x: =body.x") + (
     "vars:\n  purchase: {default: paid, allowed: [paid, created], help: Which}\n  country: {default: ''}\n"

@@ -6,12 +6,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mapping_author import NOW, source, webhook, written
 
-from bridge import contract, jsontext, ledger, mapping
+from bridge import contract, mapping
 from bridge.contract.nulls import without_nulls
-from bridge.errors import NotAnEvent
-from bridge.jsontext import Json
-from bridge.mapping.recall import Recalling
-from bridge.model import Event, EventProblem
+from bridge.core import dedupe_keys, json_text
+from bridge.core.errors import NotAnEvent
+from bridge.core.json_text import Json
+from bridge.core.model import Event, EventProblem
+from bridge.mapping.engine.recall import Recalling
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False, places=2)
 TEXT = st.text(max_size=6) | st.sampled_from(["\x00", "null", "NaN", "\\", "19.90", "eur", "A@example.com"])
@@ -100,10 +101,10 @@ def test_what_a_mapping_builds_holds_no_null_and_is_the_same_event_looked_at_clo
     body: Json, which: int, earlier: Json
 ) -> None:
     bound, rule = RULES[which]
-    hook = webhook(jsontext.write(body))
+    hook = webhook(json_text.write(body))
     frame, _ = bound.frame(hook)
     lender = come_to(earlier, mapped=False)
-    key = ledger.conversion("shop", "purchase", hook.id, test=False)
+    key = dedupe_keys.conversion("shop", "purchase", hook.id, test=False)
     frame.recalling = Recalling("shop", test=False, earlier={key: lender.text if isinstance(lender, Event) else None})
     try:
         built = rule.run(frame)
@@ -111,5 +112,5 @@ def test_what_a_mapping_builds_holds_no_null_and_is_the_same_event_looked_at_clo
         return
     assert built is not None
     raw, _ = built
-    assert jsontext.write(without_nulls(raw)) == jsontext.write(raw)
+    assert json_text.write(without_nulls(raw)) == json_text.write(raw)
     assert come_to(raw, mapped=True) == come_to(raw, mapped=False)

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import assume, given, settings
 from test_mapping_jmespath_oracle import DOCUMENTS, EXPRESSIONS
 
-from bridge import jsontext
-from bridge.jsontext import Json
-from bridge.mapping.expression import standalone
-from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.semantics import Unworkable
-from bridge.mapping.spelling import spelt
-from bridge.mapping.syntax import ExpressionError, parse
-from bridge.mapping.tracing import Named, Seen, Tracer, World
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.mapping.codegen.expressions import standalone
+from bridge.mapping.expressions.parser import ExpressionError, parse
+from bridge.mapping.expressions.printer import spelt
+from bridge.mapping.expressions.runtime import Unworkable
+from bridge.mapping.functions.builtin import FUNCTIONS
+from bridge.mapping.tools.tracer import Named, Seen, Tracer, World
 
 
 class Nowhere(World):
@@ -59,7 +59,7 @@ def compiles(expression: str) -> bool:
 @given(EXPRESSIONS, DOCUMENTS)
 def test_the_walk_comes_to_the_compiled_value_or_fails_where_it_fails(expression: str, document: Json) -> None:
     assume(compiles(expression))
-    read = jsontext.parse(jsontext.write(document))
+    read = json_text.parse(json_text.write(document))
     assert repr(walked(expression, read)) == repr(compiled(expression, read))
 
 
@@ -68,7 +68,7 @@ def test_the_walk_comes_to_the_compiled_value_or_fails_where_it_fails(expression
 def test_what_is_spelt_means_the_same(expression: str, document: Json) -> None:
     assume(compiles(expression))
     again = spelt(parse(expression))
-    read = jsontext.parse(jsontext.write(document))
+    read = json_text.parse(json_text.write(document))
     assert repr(compiled(again, read)) == repr(compiled(expression, read)), again
 
 
@@ -76,7 +76,7 @@ def test_what_is_spelt_means_the_same(expression: str, document: Json) -> None:
 @given(EXPRESSIONS, DOCUMENTS)
 def test_every_path_that_was_read_reads_the_same_when_it_is_asked_for(expression: str, document: Json) -> None:
     assume(compiles(expression))
-    read = jsontext.parse(jsontext.write(document))
+    read = json_text.parse(json_text.write(document))
     tracer = Tracer(Nowhere())
     try:
         tracer.take(parse(expression), Seen(read, "@"))

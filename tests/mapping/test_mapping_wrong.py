@@ -8,7 +8,7 @@ import pytest
 from mapping_author import HEAD, one_event, problems, written
 
 from bridge import mapping
-from bridge.errors import MappingError
+from bridge.core.errors import MappingError
 
 ORDER = "{order_id: =body.id, value: =body.v, currency: EUR}"
 EVENTS = "events:\n  - topic: made\n    event: {event_type: thing}\n"

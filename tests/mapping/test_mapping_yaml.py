@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from bridge.jsontext import Json
-from bridge.mapping.document import Scalar, Table, plain, read
+from bridge.core.json_text import Json
 from bridge.mapping.problems import Problems
+from bridge.mapping.yaml.document import Scalar, Table, plain, read
 
 
 def value_of(text: str) -> Json:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge import mapping
-from bridge.jsontext import Json
-from bridge.mapping import document
-from bridge.mapping import examples as given
+from bridge.core.json_text import Json
+from bridge.core.model import Request, Translation
 from bridge.mapping.files import example_files
 from bridge.mapping.problems import Problems
-from bridge.model import Request, Translation
+from bridge.mapping.tools import examples as given
+from bridge.mapping.yaml import document
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 PROVIDERS = sorted(path.stem for path in MAPPINGS.glob("*.yaml"))

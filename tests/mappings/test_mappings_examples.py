@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from shipped import MAPPINGS, PROVIDERS, Example, examples, load, outcome, translation, written
 
-from bridge import jsontext
+from bridge.core import json_text
+from bridge.core.model import Translated
 from bridge.mapping import check
-from bridge.mapping import examples as given
-from bridge.model import Translated
+from bridge.mapping.tools import examples as given
 
 EXAMPLES = [example for provider in PROVIDERS for example in examples(provider)]
 
@@ -23,7 +23,7 @@ def test_an_example_comes_to_what_it_expects(example: Example) -> None:
 
 @pytest.mark.parametrize("example", [each for each in EXAMPLES if not each.given.earlier], ids=str)
 def test_an_example_comes_to_the_same_when_it_arrives_signed(example: Example) -> None:
-    told = translation(example.provider, example.headers, jsontext.write(example.body), example.settings)
+    told = translation(example.provider, example.headers, json_text.write(example.body), example.settings)
 
     assert outcome(told) == example.expect
 

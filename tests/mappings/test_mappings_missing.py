@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 from shipped import PROVIDERS, Example, examples, outcome, translation
 
-from bridge import jsontext
-from bridge.jsontext import Json
+from bridge.core import json_text
+from bridge.core.json_text import Json
 
 Path = tuple[str | int, ...]
 
@@ -74,7 +74,7 @@ def changed(document: Json, path: Path, value: object) -> Json:
 
 
 def came_to(example: Example, body: Json) -> Json:
-    return outcome(translation(example.provider, example.headers, jsontext.write(body), example.settings))
+    return outcome(translation(example.provider, example.headers, json_text.write(body), example.settings))
 
 
 @pytest.mark.parametrize("example", PURCHASES, ids=str)

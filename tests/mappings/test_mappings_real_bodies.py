@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from shipped import outcome, translation
 
-from bridge import jsontext
-from bridge.jsontext import Json
+from bridge.core import json_text
+from bridge.core.json_text import Json
 
 PAYLOADS = Path(__file__).parents[3] / "shared" / "payloads"
 INDEX = PAYLOADS / "index.json"
-LISTED = jsontext.parse(INDEX.read_bytes()) if INDEX.exists() else []
+LISTED = json_text.parse(INDEX.read_bytes()) if INDEX.exists() else []
 BODIES = [entry for entry in LISTED if entry["provider"] in {"stripe", "shopify"}]
 OTHERWISE = {
     "stripe": {

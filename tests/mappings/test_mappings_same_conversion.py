@@ -9,9 +9,9 @@ import copy
 
 from shipped import Example, examples, translation
 
-from bridge import jsontext
-from bridge.jsontext import Json
-from bridge.model import Translated
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.core.model import Translated
 
 EXAMPLES = {str(example): example for provider in ("stripe", "shopify") for example in examples(provider)}
 
@@ -19,7 +19,7 @@ EXAMPLES = {str(example): example for provider in ("stripe", "shopify") for exam
 def claims(name: str, **changes: Json) -> set[bytes]:
     """What the one event of an example claims, with other values for fields of the body's object."""
     example = EXAMPLES[name]
-    came = translation(example.provider, example.headers, jsontext.write(_with(example, changes)), example.settings)
+    came = translation(example.provider, example.headers, json_text.write(_with(example, changes)), example.settings)
     assert isinstance(came, Translated), came
     [event] = came.events
     assert event.claims

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from bridge import signature
-from bridge.errors import NotGenuine
-from bridge.model import Request
+from bridge.core.errors import NotGenuine
+from bridge.core.model import Request
 from bridge.signature import Keys, Recipe, Signed
 
 NOW = datetime(2026, 4, 14, 3, 50, 12, tzinfo=UTC)

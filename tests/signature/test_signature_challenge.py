@@ -10,8 +10,8 @@ import pytest
 from signing_providers import NOW, SECRET, SECTIONS, SENT, keys, recipe, request, slack
 
 from bridge import signature
-from bridge.errors import NotGenuine
-from bridge.model import Request
+from bridge.core.errors import NotGenuine
+from bridge.core.model import Request
 from bridge.signature import Keys, Recipe
 
 SLACK = b'{"type":"url_verification","challenge":"3eZbrw1a","token":"x"}'

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from signing_providers import NOW, SECTIONS, arrived, keys, recipe, request
 
 from bridge import signature
-from bridge.errors import NotGenuine
-from bridge.model import Request
+from bridge.core.errors import NotGenuine
+from bridge.core.model import Request
 
 URL = "https://bridge.example/webhooks/shop"
 ITEM = b'{"NotificationRequestItem":{"pspReference":"p1","additionalData":{}}}'

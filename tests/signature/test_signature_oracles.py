@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from signing_providers import SECRET, SECRETS, keys, recipe, request
 
 from bridge import signature
-from bridge.errors import NotGenuine
-from bridge.model import Request
+from bridge.core.errors import NotGenuine
+from bridge.core.model import Request
 
 WHSEC = SECRETS["standard"]
 KEY = base64.b64decode(WHSEC.removeprefix("whsec_"))

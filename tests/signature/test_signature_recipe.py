@@ -8,7 +8,7 @@ import pytest
 from signing_providers import SECTIONS, recipe
 
 from bridge import signature
-from bridge.errors import RecipeError
+from bridge.core.errors import RecipeError
 
 HMAC: dict[str, Any] = {
     "kind": "hmac",

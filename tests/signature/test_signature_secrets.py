@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from signing_providers import SECRETS, recipe
 
 from bridge import signature
-from bridge.errors import SettingsError
+from bridge.core.errors import SettingsError
 from bridge.signature import Keys
 
 P384 = ec.generate_private_key(ec.SECP384R1()).public_key()

@@ -11,7 +11,7 @@ import stripe
 from signing_providers import NOW, SECRET, SECRETS, SECTIONS, SENT, arrived, keys, recipe, verdict
 
 from bridge import signature
-from bridge.errors import SettingsError
+from bridge.core.errors import SettingsError
 from bridge.signature import Keys, Signed
 
 URL = "https://bridge.example/webhooks/shop"

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from signing_providers import NOW, SECRET, SECRETS, SHARED, arrived, request, sheet_sections
 
 from bridge import signature
-from bridge.errors import NotGenuine, SettingsError
-from bridge.model import Request
+from bridge.core.errors import NotGenuine, SettingsError
+from bridge.core.model import Request
 from bridge.signature import Keys, Recipe
 from bridge.signature.locators import Parcel
-from bridge.signature.verdict import quick
+from bridge.signature.verify import quick
 
 FILE = SHARED / "data" / "signature_vectors.json"
 VECTORS: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else []

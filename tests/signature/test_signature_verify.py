@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from signing_providers import NOW, SECRET, SECTIONS, SENT, keys, recipe, request, slack, stripe_v1, verdict
 
 from bridge import signature
-from bridge.errors import NotGenuine
-from bridge.model import Request
+from bridge.core.errors import NotGenuine
+from bridge.core.model import Request
 from bridge.signature import Keys
 from bridge.signature.locators import MAX_FIELDS
 

@@ -11,7 +11,7 @@ from signing_providers import NOW, SECTIONS, keys, recipe, request
 from bridge import mapping, signature
 from bridge.app import load_mappings
 from bridge.cli import main
-from bridge.errors import RecipeError
+from bridge.core.errors import RecipeError
 
 BLOCK = {"kind": "digest", "algorithm": "sha256", "encoding": "hex", "from": "header:X-Sig"}
 FORM = "application/x-www-form-urlencoded"

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signing_providers import NOW, SECRET, SECTIONS, arrived, keys, recipe, request
 
-from bridge import jsontext, ledger, signature
-from bridge.errors import NotGenuine
-from bridge.model import Request, Webhook
-from bridge.signature.naming import MAX_ITEMS
+from bridge import signature
+from bridge.core import dedupe_keys, json_text
+from bridge.core.errors import NotGenuine
+from bridge.core.model import Request, Webhook
+from bridge.signature.identify import MAX_ITEMS
 
 BODY = b'{"id":"evt_1","type":"charge.succeeded"}'
 
@@ -40,37 +41,37 @@ def sha(content: bytes) -> str:
 def test_an_id_in_a_signed_body_is_an_identity_by_itself() -> None:
     webhook = one("stripe", request(BODY))
     assert (webhook.id, webhook.topic) == ("evt_1", "charge.succeeded")
-    assert webhook.identity == (ledger.signed_webhook("shop", "evt_1"),)
+    assert webhook.identity == (dedupe_keys.signed_webhook("shop", "evt_1"),)
     retried = one("stripe", request(BODY.replace(b"}", b',"pending_webhooks":1}')))
     assert retried.identity == webhook.identity
 
 
 def test_an_id_in_a_header_that_is_signed_is_an_identity_by_itself() -> None:
     webhook = one("standard", request(BODY, {"webhook-id": "msg_1"}))
-    assert webhook.identity == (ledger.signed_webhook("shop", "msg_1"),)
+    assert webhook.identity == (dedupe_keys.signed_webhook("shop", "msg_1"),)
 
 
 def test_an_id_in_the_query_of_a_signed_address_is_an_identity_by_itself() -> None:
     webhook = one("square", request(b"{}", query=(("event", "e1"),), url="https://bridge.example/?event=e1"))
-    assert webhook.identity == (ledger.signed_webhook("shop", "e1"),)
+    assert webhook.identity == (dedupe_keys.signed_webhook("shop", "e1"),)
 
 
 def test_an_id_in_a_signed_form_is_an_identity_by_itself() -> None:
-    assert one("twilio", request("MessageSid=SM1")).identity == (ledger.signed_webhook("shop", "SM1"),)
+    assert one("twilio", request("MessageSid=SM1")).identity == (dedupe_keys.signed_webhook("shop", "SM1"),)
 
 
 def test_an_id_that_came_with_a_token_or_a_password_is_an_identity_by_itself() -> None:
     tokened = one("gitlab", request(BODY, {"Idempotency-Key": "k1", "X-Gitlab-Event": "push"}))
-    assert tokened.identity == (ledger.signed_webhook("shop", "k1"),)
-    assert one("gumroad", request("sale_id=s1")).identity == (ledger.signed_webhook("shop", "s1"),)
-    assert one("chargebee", request(BODY)).identity == (ledger.signed_webhook("shop", "evt_1"),)
+    assert tokened.identity == (dedupe_keys.signed_webhook("shop", "k1"),)
+    assert one("gumroad", request("sale_id=s1")).identity == (dedupe_keys.signed_webhook("shop", "s1"),)
+    assert one("chargebee", request(BODY)).identity == (dedupe_keys.signed_webhook("shop", "evt_1"),)
 
 
 def test_an_id_in_a_header_that_is_not_signed_counts_only_with_the_bytes() -> None:
     headers = {"X-Shopify-Webhook-Id": "w1", "X-Shopify-Topic": "orders/paid"}
     webhook = one("shopify", request(BODY, headers))
     assert (webhook.id, webhook.topic) == ("w1", "orders/paid")
-    assert webhook.identity == (ledger.unsigned_content("shop", "orders/paid", BODY),)
+    assert webhook.identity == (dedupe_keys.unsigned_content("shop", "orders/paid", BODY),)
 
 
 def test_an_id_in_a_header_that_is_not_signed_makes_no_other_webhook_of_the_same_topic_and_bytes() -> None:
@@ -112,25 +113,25 @@ def test_unsigned_headers_that_say_the_account_and_the_test_flag_make_another_we
 
 def test_an_id_in_a_body_that_nobody_signed_counts_only_with_the_bytes() -> None:
     webhook = one("unsigned", request(BODY))
-    assert webhook.identity == (ledger.unsigned_content("shop", "charge.succeeded", BODY),)
+    assert webhook.identity == (dedupe_keys.unsigned_content("shop", "charge.succeeded", BODY),)
 
 
 def test_a_webhook_without_an_id_is_its_topic_and_bytes() -> None:
     webhook = one("shopify", request(BODY, {"X-Shopify-Topic": "orders/paid"}))
     assert webhook.id == sha(BODY)
-    assert webhook.identity == (ledger.unsigned_content("shop", "orders/paid", BODY),)
+    assert webhook.identity == (dedupe_keys.unsigned_content("shop", "orders/paid", BODY),)
 
 
 def test_only_a_pointer_that_an_items_own_signature_covers_is_an_identity_by_itself() -> None:
     item = {"NotificationRequestItem": {"pspReference": "7", "eventCode": "AUTHORISATION"}}
     webhook = one("adyen", request(json.dumps({"notificationItems": [item]})))
-    assert webhook.identity == (ledger.signed_webhook("shop", "7", said="AUTHORISATION\n"),)
+    assert webhook.identity == (dedupe_keys.signed_webhook("shop", "7", said="AUTHORISATION\n"),)
     section = {**SECTIONS["adyen"], "id": ["json:/NotificationRequestItem/eventCode"]}
     (other,) = signature.webhooks(
         signature.recipe(section), request(json.dumps({"notificationItems": [item]})), source="shop", now=NOW
     )
-    content = jsontext.write(item)
-    assert other.identity == (ledger.unsigned_content("shop", "AUTHORISATION", content),)
+    content = json_text.write(item)
+    assert other.identity == (dedupe_keys.unsigned_content("shop", "AUTHORISATION", content),)
 
 
 def test_a_field_of_the_whole_body_that_is_signed_says_nothing_of_the_items() -> None:
@@ -139,9 +140,9 @@ def test_a_field_of_the_whole_body_that_is_signed_says_nothing_of_the_items() ->
         made = signature.recipe({"signature": block, "id": "json:/id", **({"items": items} if items else {})})
         (webhook,) = signature.webhooks(made, request(body), source="shop", now=NOW)
         if items is None:
-            assert webhook.identity == (ledger.signed_webhook("shop", "a"),)
+            assert webhook.identity == (dedupe_keys.signed_webhook("shop", "a"),)
         else:
-            assert webhook.identity == (ledger.unsigned_content("shop", None, b'{"id":"b"}'),)
+            assert webhook.identity == (dedupe_keys.unsigned_content("shop", None, b'{"id":"b"}'),)
 
 
 def test_the_first_place_that_holds_a_text_gives_the_name() -> None:
@@ -211,7 +212,7 @@ def test_a_body_that_makes_no_sense_is_known_by_its_bytes(body: bytes) -> None:
     for provider in ("stripe", "klaviyo", "sendgrid", "slack"):
         webhook = one(provider, request(body))
         assert (webhook.id, webhook.topic, webhook.item) == (sha(body), None, None)
-        assert webhook.identity == (ledger.unsigned_content("shop", None, body),)
+        assert webhook.identity == (dedupe_keys.unsigned_content("shop", None, body),)
         assert webhook.body == body
 
 
@@ -234,7 +235,7 @@ JSON = st.recursive(
 def test_every_document_is_named_and_its_identities_are_keys(document: Any) -> None:
     for provider in SECTIONS:
         for webhook in named(provider, request(json.dumps(document))):
-            assert {len(key) for key in webhook.identity} == {ledger.KEY_SIZE}
+            assert {len(key) for key in webhook.identity} == {dedupe_keys.KEY_SIZE}
             assert webhook.id.encode()
 
 
@@ -248,7 +249,7 @@ def test_each_item_of_a_batch_is_a_webhook_of_its_own() -> None:
     assert (first.id, first.topic, first.item) == ("a", "opened", "/data/0")
     assert (second.id, second.topic, second.item) == ("b", "clicked", "/data/1")
     assert first.body == second.body == asked.body
-    assert first.identity == (ledger.signed_webhook("shop", "a"),)
+    assert first.identity == (dedupe_keys.signed_webhook("shop", "a"),)
 
 
 def test_a_whole_body_can_be_the_batch() -> None:
@@ -272,7 +273,7 @@ def test_items_without_an_id_are_known_by_their_own_bytes() -> None:
     (again,) = named("klaviyo", request('{"data": [ {"topic":"t", "n":19.90} ]}'))
     content = b'{"topic":"t","n":19.90}'
     assert first.id == sha(content)
-    assert first.identity == (ledger.unsigned_content("shop", "t", content),) == again.identity
+    assert first.identity == (dedupe_keys.unsigned_content("shop", "t", content),) == again.identity
     assert second.identity != first.identity
     assert same != other
 
@@ -289,7 +290,7 @@ def test_an_unsigned_id_of_a_batch_counts_with_the_bytes_of_each_item() -> None:
     made = signature.recipe({**SECTIONS["shopify"], "items": "/"})
     asked = request('[{"a":1},{"a":2}]', {"X-Shopify-Webhook-Id": "w1", "X-Shopify-Topic": "t"})
     first, second = signature.webhooks(made, asked, source="shop", now=NOW)
-    assert first.identity == (ledger.unsigned_content("shop", "t", b'{"a":1}'),)
+    assert first.identity == (dedupe_keys.unsigned_content("shop", "t", b'{"a":1}'),)
     assert not set(first.identity) & set(second.identity)
 
 

@@ -6,11 +6,11 @@ examples too. Not concerned with what keeps a mapping from compiling: layout and
 
 from __future__ import annotations
 
-from bridge.mapping.compiler import Learnt
-from bridge.mapping.layout import Layout
+from bridge.mapping.codegen.compiler import Learnt
+from bridge.mapping.definition import Layout
+from bridge.mapping.lint.conversions import Sense
 from bridge.mapping.lint.fields import Fields
-from bridge.mapping.lint.paths import Sample, unread
-from bridge.mapping.lint.sense import Sense
+from bridge.mapping.lint.unread_paths import Sample, unread
 from bridge.mapping.problems import Problems
 
 __all__ = ["Sample", "lint", "unread"]

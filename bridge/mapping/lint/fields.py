@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge import contract
-from bridge.contract.fits import fits
-from bridge.jsontext import Json
-from bridge.mapping.compiler import Learnt
-from bridge.mapping.document import Entry, Node, Scalar, Series, Table
-from bridge.mapping.layout import Rule
-from bridge.mapping.lint import words
-from bridge.mapping.lint.words import Path
+from bridge.contract.fast_validator import fits
+from bridge.core.json_text import Json
+from bridge.mapping.codegen.compiler import Learnt
+from bridge.mapping.definition import Rule
+from bridge.mapping.expressions.runtime import SPOKEN
+from bridge.mapping.lint import suggestions
+from bridge.mapping.lint.suggestions import Path
 from bridge.mapping.problems import Problems
-from bridge.mapping.semantics import SPOKEN
-from bridge.mapping.sheet import is_cut_short
+from bridge.mapping.yaml.document import Entry, Node, Scalar, Series, Table
+from bridge.mapping.yaml.reader import is_cut_short
 
 _ITEMS: Path = ("properties", "items")
 _CLOSED: tuple[Path, ...] = ((), ("user_data",), ("context",))
@@ -106,22 +106,22 @@ class Fields:
         if path not in _CLOSED and path != _OPEN:
             return None
         taken = dict(named(table))
-        near = words.meant(name, [known for known in words.below(path) if known not in taken])
+        near = suggestions.meant(name, [known for known in suggestions.below(path) if known not in taken])
         if near is not None:
-            return f"the contract knows no `{words.spelt((*path, name))}`; did you mean `{near}`?"
-        away = words.elsewhere(name, path)
-        if away is not None and (path in _CLOSED or (away == ("context", name) and not words.is_personal(name))):
-            where = words.spelt(path) or "the event"
-            return f"`{name}` has no meaning in {where}; write it as `{words.spelt(away)}`"
+            return f"the contract knows no `{suggestions.spelt((*path, name))}`; did you mean `{near}`?"
+        away = suggestions.elsewhere(name, path)
+        if away is not None and (path in _CLOSED or (away == ("context", name) and not suggestions.is_personal(name))):
+            where = suggestions.spelt(path) or "the event"
+            return f"`{name}` has no meaning in {where}; write it as `{suggestions.spelt(away)}`"
         if path in _CLOSED:
-            return f"the contract knows no `{words.spelt((*path, name))}`; what is your own stands under `properties`"
+            return f"the contract knows no `{suggestions.spelt((*path, name))}`; what is your own stands under `properties`"
         return None
 
     def _item_name(self, table: Table, entry: Entry, name: str) -> None:
-        if name in words.ITEM:
+        if name in suggestions.ITEM:
             return
         taken = dict(named(table))
-        near = words.meant(name, [known for known in words.ITEM if known not in taken])
+        near = suggestions.meant(name, [known for known in suggestions.ITEM if known not in taken])
         if near is not None:
             self._advice.warning(entry.key.place, f"the contract knows no `{name}` of an item; did you mean `{near}`?")
 
@@ -147,7 +147,7 @@ class Fields:
         self._refuse(node, path, word, f"{kinds}{mend}")
 
     def _refuse(self, node: Node, path: Path, word: str, came: str) -> None:
-        self._problems.error(node.place, f"{words.spelt(path)} must be {_A[word]}, and this comes out as {came}")
+        self._problems.error(node.place, f"{suggestions.spelt(path)} must be {_A[word]}, and this comes out as {came}")
 
 
 def named(table: Table) -> Iterator[tuple[str, Entry]]:

@@ -1,0 +1,48 @@
+"""One of the two mappings that `diff` compares, over webhooks in their order, and what `recall` finds on the way.
+
+What it made itself of an earlier webhook comes first: so a changed purchase shows in its refund. Then what the store
+holds, of webhooks before these and of `/v1/track`. Reads only. Not concerned with comparing.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping
+
+from bridge.core.model import Translated, Translation, Wanting, Webhook
+from bridge.mapping import MappedSource
+from bridge.store.protocol import Store
+
+MOST = 50_000
+"""Claims of its own events that it remembers; the store has the older ones."""
+
+
+class Side:
+    """A mapping bound to each source by name. Without a `store` there are no events but its own."""
+
+    def __init__(self, sources: Mapping[str, MappedSource], store: Store | None = None) -> None:
+        self._sources = sources
+        self._store = store
+        self._made: dict[bytes, bytes | None] = {}
+
+    async def translate(self, webhook: Webhook) -> Translation:
+        """What a webhook comes to among the events that came before it. One that is not there is not waited for."""
+        source = self._sources[webhook.source]
+        looked: dict[bytes, bytes | None] = {}
+        while isinstance(made := source.translate_among(webhook, ChainMap(self._made, looked)), Wanting):
+            looked[made.key] = await self._kept(made.key)
+        if isinstance(made, Translated):
+            for event in made.events:
+                self._remember(event.claims, event.text)
+        return made
+
+    async def _kept(self, key: bytes) -> bytes | None:
+        return None if self._store is None else (await self._store.recall((key,))).get(key)
+
+    def _remember(self, claims: tuple[bytes, ...], text: bytes) -> None:
+        """The first event of a claim holds it, as in the ledger."""
+        if any(claim in self._made for claim in claims):
+            return
+        self._made |= dict.fromkeys(claims, text)
+        while len(self._made) > MOST:
+            del self._made[next(iter(self._made))]

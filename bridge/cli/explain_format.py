@@ -1,0 +1,224 @@
+"""How an explanation is written: for people a list of fields with what each was read from, for machines JSON.
+
+Not concerned with how a value is explained: `mapping.explain` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from bridge.cli.safe_console import SafeConsole
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.core.model import Ignored, Place, SetAside, Translated
+from bridge.mapping.tools.explain import Explanation, Field, Told
+from bridge.mapping.tools.explain_recall import Recalled
+from bridge.mapping.tools.tracer import Alternative, Working
+
+_LONGEST = 100
+_BY_ITSELF = {
+    "event_id": "made of the webhook and the dedupe key",
+    "timestamp": "the time of receipt, for the mapping gives none",
+    "test": "`webhook.test` holds",
+    "session_id": "taken from context.session_id",
+}
+
+
+# ------------------------------------------------------------------------------------------------------- for people
+
+
+def show(explanation: Explanation, console: SafeConsole) -> None:
+    """Write it as text."""
+    for line in lines(explanation):
+        console.print(line, soft_wrap=True)
+
+
+def lines(explanation: Explanation) -> Iterator[Text]:
+    """The lines of an explanation."""
+    topic = f"topic {explanation.topic}" if explanation.topic else "no topic"
+    match explanation.outcome:
+        case Translated(events):
+            yield Text(f"{topic}: {len(events)} event{'s' * (len(events) != 1)}", style="bold")
+        case Ignored(reason):
+            yield Text(f"{topic}: ignored: {reason}", style="bold")
+        case SetAside(reason):
+            yield Text(f"{topic}: set aside: {reason}", style="bold red")
+    for told in explanation.rules:
+        yield Text("")
+        yield from _rule(told, set())
+
+
+def _rule(told: Told, names: set[str]) -> Iterator[Text]:
+    """A rule; each of `names` was told how it came about, and is not told again."""
+    made = told.event.event_type if told.event else "no event" if not told.held else "would be made, but for what fails"
+    yield Text.assemble(("rule ", "bold"), (_line(told.place), "cyan"), f"  {made}")
+    if told.when and told.when_place:
+        yield from _worked("when", told.when, told.when_place, names=names)
+    if told.recall:
+        yield from _recall(told.recall, names)
+    for one in told.fields:
+        yield from _field(one, names, told.recall)
+    if told.dedupe and told.dedupe_place:
+        yield from _worked("dedupe", told.dedupe, told.dedupe_place, names=names)
+
+
+def _recall(recall: Recalled, names: set[str]) -> Iterator[Text]:
+    if recall.key is None:
+        value = Text("looked for nothing: its dedupe came out as nothing", style="yellow")
+    elif recall.found is None:
+        value = Text(f"found no {_earlier(recall)}; --earlier FILE would give one", style="yellow")
+    else:
+        value = Text(f"found the {_earlier(recall)}", style="green")
+    yield _head("recall", value, recall.place, recall.dedupe)
+    yield from _how(recall.dedupe, "      ", names)
+
+
+def _earlier(recall: Recalled) -> str:
+    return f"earlier {recall.event_type} {recall.key}"
+
+
+def _field(one: Field, names: set[str], recall: Recalled | None) -> Iterator[Text]:
+    value = Text(f"absent: {one.absent}", style="yellow") if one.absent else Text(_shown(one.value), style="green")
+    if one.recalled and recall is not None:
+        why = f", for line {one.place.line} came out as nothing" if one.place else ""
+        lender = Text(f"  of the {_earlier(recall)}{why}", style="dim")
+        yield Text.assemble(f"  {one.name} = ", value, (f"  {_line(recall.place)}", "cyan"), lender)
+    elif one.place is None:
+        yield Text.assemble(f"  {one.name} = ", value, ("  " + _BY_ITSELF.get(one.name, "no line gives it"), "dim"))
+    elif one.working is None:
+        yield Text.assemble(f"  {one.name} = ", value, (f"  {_line(one.place)}", "cyan"), ("  as it stands", "dim"))
+    else:
+        yield _head(one.name, value, one.place, one.working)
+        yield from _how(one.working, "      ", names)
+
+
+def _worked(name: str, working: Working, place: Place, *, names: set[str]) -> Iterator[Text]:
+    value = f"fails: {working.failure}" if working.failure else _shown(working.value)
+    yield _head(name, Text(value), place, working)
+    yield from _how(working, "      ", names)
+
+
+def _head(name: str, value: Text, place: Place, working: Working) -> Text:
+    return Text.assemble(
+        f"  {name} = ", value, (f"  {_line(place)}", "cyan"), (f"  ={_cut(_flat(working.expression))}", "dim")
+    )
+
+
+def _how(working: Working, indent: str, names: set[str]) -> Iterator[Text]:
+    """Which alternatives there were, what was read, and the names that were used, each with the same below it."""
+    told: set[str] = set()
+    for chain in _outermost_first(working):
+        for number, one in enumerate(chain, 1):
+            told.add(one.text)
+            yield Text.assemble(f"{indent}{number}. {_flat(one.text)}", _outcome(one))
+    for read in working.reads:
+        if read.path not in told and not any(read.path == named.name for named in working.names):
+            yield Text(f"{indent}{read.path}: {_shown(read.value)}")
+    for named in working.names:
+        shown = f"fails: {named.working.failure}" if named.working.failure else _shown(named.working.value)
+        yield Text.assemble(f"{indent}{named.name}: {shown}", (f"  {_line(named.place)}", "cyan"))
+        if named.name not in names:
+            names.add(named.name)
+            yield from _how(named.working, f"{indent}    ", names)
+
+
+def _outermost_first(working: Working) -> list[tuple[Alternative, ...]]:
+    """The chains, each once."""
+    return list({tuple(one.text for one in chain): chain for chain in reversed(working.chains)}.values())
+
+
+def _outcome(one: Alternative) -> Text:
+    if not one.looked_at:
+        return Text(": not looked at", style="dim")
+    return Text(f": {_shown(one.value)}{'  ← taken' if one.taken else ''}", style="bold" if one.taken else "")
+
+
+def _line(place: Place) -> str:
+    return f"{place.path}:{place.line}"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _shown(value: Json) -> str:
+    text = json_text.write(value).decode()
+    match value:
+        case list() if len(text) > _LONGEST:
+            return f"a list of {len(value)}"
+        case dict() if len(text) > _LONGEST:
+            return f"an object with {', '.join(list(value)[:8])}{', …' if len(value) > 8 else ''}"  # noqa: PLR2004  a line's worth
+        case _:
+            return _cut(text)
+
+
+# ------------------------------------------------------------------------------------------------------ for machines
+
+
+def plain(explanation: Explanation) -> Json:
+    """The same as a JSON document."""
+    match explanation.outcome:
+        case Translated(events):
+            outcome: Json = {"events": [json_text.parse(event.text) for event in events]}
+        case Ignored(reason):
+            outcome = {"ignored": reason}
+        case SetAside(reason):
+            outcome = {"set_aside": reason}
+    return {"topic": explanation.topic, **outcome, "rules": [_plain_rule(told) for told in explanation.rules]}
+
+
+def _plain_rule(told: Told) -> Json:
+    return {
+        "at": str(told.place),
+        "held": told.held,
+        "when": _plain_working(told.when, told.when_place),
+        "recall": _plain_recall(told.recall),
+        "dedupe": _plain_working(told.dedupe, told.dedupe_place),
+        "event_id": told.event.id if told.event else None,
+        "fields": [
+            {
+                "field": one.name,
+                "at": str(one.place) if one.place else None,
+                "value": one.value,
+                "absent": one.absent,
+                "recalled": one.recalled,
+                "working": _plain_working(one.working, None),
+            }
+            for one in told.fields
+        ],
+    }
+
+
+def _plain_recall(recall: Recalled | None) -> Json:
+    if recall is None:
+        return None
+    return {
+        "event_type": recall.event_type,
+        "key": recall.key,
+        "found": recall.found is not None,
+        "dedupe": _plain_working(recall.dedupe, recall.place),
+    }
+
+
+def _plain_working(working: Working | None, place: Place | None) -> Json:
+    if working is None:
+        return None
+    names = [{"name": one.name, "working": _plain_working(one.working, one.place)} for one in working.names]
+    return {
+        **({"at": str(place)} if place else {}),
+        "expression": working.expression,
+        "value": working.value,
+        "failure": working.failure,
+        "reads": [{"path": read.path, "value": read.value} for read in working.reads],
+        "chains": [
+            [{"text": one.text, "value": one.value, "looked_at": one.looked_at, "taken": one.taken} for one in chain]
+            for chain in working.chains
+        ],
+        "names": names,
+    }

@@ -1,0 +1,222 @@
+"""`trackbridge list` and `trackbridge show`: what stands in the store, for people as tables, for machines as JSON.
+
+Reads only; works while `serve` runs on the same store. Not concerned with changing anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from bridge import settings
+from bridge.cli import filter_options
+from bridge.cli.safe_console import SafeConsole, as_text
+from bridge.core import json_text
+from bridge.core.errors import SettingsError
+from bridge.core.model import Attempt
+from bridge.core.visible_text import make_visible
+from bridge.store.engines import open_store
+from bridge.store.protocol import (
+    DeliveryDetail,
+    DeliveryRow,
+    EventDetail,
+    EventRow,
+    Store,
+    WebhookDetail,
+    WebhookRow,
+)
+
+TABLE_ROWS = 50
+STATE_STYLES = {"translated": "green", "delivered": "green", "set_aside": "red", "dead": "red", "pending": "yellow"}
+_AMBIGUOUS = "ambiguous: no answer came, and the upstream may have taken it; it knows a double by its event_id"
+Row = WebhookRow | EventRow | DeliveryRow | Attempt
+
+
+def run(options: argparse.Namespace) -> int:
+    """List rows, or show one thing."""
+    if options.what == "one":
+        return asyncio.run(_show(options.id, as_json=options.format == "json"))
+    return asyncio.run(_list(options))
+
+
+async def _list(options: argparse.Namespace) -> int:
+    as_json = options.format == "json"
+    limit = options.limit if options.limit is not None or as_json else TABLE_ROWS
+    asked = filter_options.filtered(options, now=datetime.now(UTC), limit=limit)
+    store = existing_store()
+    try:
+        rows: Sequence[Row] = await getattr(store, options.what)(asked)
+    finally:
+        await store.close()
+    if as_json:
+        write_json([plain(row) for row in rows])
+    else:
+        console().print(table(rows) if rows else f"no {options.what} that fit")
+    return 0
+
+
+async def _show(public_id: str, *, as_json: bool) -> int:
+    store = existing_store()
+    try:
+        found = await store.show(public_id)
+    finally:
+        await store.close()
+    if as_json:
+        write_json([_detail(one) for one in found] if len(found) > 1 else _detail(found[0]))
+        return 0
+    screen = console()
+    for one in found:
+        _tell(screen, one)
+    return 0
+
+
+def existing_store() -> Store:
+    """The configured store, which must be there already: looking must not make one."""
+    url = see_that_there_is_a_store()
+    window, bounds = settings.keeping(os.environ).ledger, settings.bounds(os.environ)
+    return open_store(url, ledger_window=window, bounds=bounds)
+
+
+def see_that_there_is_a_store() -> str:
+    """The URL of the configured store. Raises SettingsError where there is none."""
+    url = settings.store_url(os.environ)
+    path = url.removeprefix("sqlite:///")
+    if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
+        raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")
+    return url
+
+
+def console() -> SafeConsole:
+    """Where tables go."""
+    return SafeConsole()
+
+
+def write_json(document: json_text.Json) -> None:
+    """One JSON document on standard output, and nothing else. What a terminal would obey is escaped in its strings."""
+    sys.stdout.buffer.write(make_visible(json_text.write(document).decode()).encode() + b"\n")
+    sys.stdout.flush()
+
+
+def plain(value: object) -> json_text.Json:
+    """A row as JSON has it: instants in ISO 8601, states by their word."""
+    match value:
+        case datetime():
+            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
+        case Enum():
+            return value.value
+        case _ if is_dataclass(value):
+            return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        case _:
+            return value
+
+
+def table(rows: Iterable[Row]) -> Table:
+    """Rows as a table that a person reads: one line each, states coloured, times to the second."""
+    found = list(rows)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    names = [field.name for field in fields(found[0])]
+    for name in names:
+        drawn.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in {"id", "state"})
+    for row in found:
+        drawn.add_row(*(_cell(getattr(row, name)) for name in names))
+    return drawn
+
+
+def _cell(value: object) -> Text:
+    match value:
+        case None | False:
+            return Text("")
+        case True:
+            return Text("yes")
+        case datetime():
+            return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
+        case Enum():
+            return as_text(value.value, STATE_STYLES.get(str(value.value), ""))
+        case str() if len(value) > 200:  # noqa: PLR2004  an upstream's answer belongs into `show`
+            return as_text(f"{value[:200]}…")
+        case _:
+            return as_text(value)
+
+
+# ---------------------------------------------------------------------------------------------------- one thing
+
+
+def _detail(one: WebhookDetail | EventDetail | DeliveryDetail) -> json_text.Json:
+    shown = plain(one.row)
+    match one:
+        case WebhookDetail(webhook=webhook, events=events, same_bytes_as=same):
+            return shown | {
+                "same_bytes_as": None if same is None else plain(same),
+                "provider_id": webhook.id,
+                "headers": dict(webhook.headers),
+                "query": dict(webhook.query),
+                "item": webhook.item,
+                "body": None if one.body_gone else webhook.body.decode("utf-8", "replace"),
+                "body_gone": one.body_gone,
+                "events": [plain(event) for event in events],
+            }
+        case EventDetail():
+            return shown | {
+                "door": one.door,
+                "given_event_id": one.given_id,
+                "event": json_text.parse(one.text),
+                "notes": list(one.notes),
+                "hashed": list(one.hashed),
+                "deliveries": [plain(delivery) for delivery in one.deliveries],
+            }
+        case DeliveryDetail():
+            return shown | {
+                "created_at": plain(one.created_at),
+                "delivered_at": plain(one.delivered_at),
+                "history": [plain(attempt) for attempt in one.attempts],
+            }
+
+
+def _tell(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetail) -> None:
+    for name, value in plain(one.row).items():
+        if value is not None:
+            console.print(Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), as_text(value)))
+    match one:
+        case WebhookDetail(webhook=webhook, events=events, same_bytes_as=same):
+            console.print(Text.assemble((f"{'provider id':>16}  ", "dim"), as_text(webhook.id)))
+            if same is not None:
+                told = f"{same.id} ({same.source}, {same.topic or 'no topic'})"
+                console.print(Text.assemble((f"{'same bytes as':>16}  ", "dim"), as_text(told)))
+            _list_of(console, "events", events)
+            console.print(Text("\nbody", style="bold"))
+            gone = "gone: it was kept as long as BRIDGE_KEEP_BODIES says"
+            console.print(
+                as_text(gone if one.body_gone else json_text.readable(webhook.body), lines=True), soft_wrap=True
+            )
+        case EventDetail():
+            if one.given_id:
+                console.print(
+                    Text.assemble((f"{'given id':>16}  ", "dim"), f"{one.given_id} (names another event, too)")
+                )
+            for note in one.notes:
+                console.print(Text.assemble((f"{'left out':>16}  ", "dim"), as_text(note)))
+            _list_of(console, "deliveries", one.deliveries)
+            console.print(Text("\nevent", style="bold"))
+            console.print(as_text(json_text.readable(one.text), lines=True), soft_wrap=True)
+        case DeliveryDetail():
+            _list_of(console, "attempts", one.attempts)
+            if any(attempt.ambiguous for attempt in one.attempts):
+                console.print(Text(f"\n{_AMBIGUOUS}", style="yellow"))
+
+
+def _list_of(console: SafeConsole, what: str, rows: Sequence[Row]) -> None:
+    if rows:
+        console.print(Text(f"\n{what}", style="bold"))
+        console.print(table(rows))

@@ -1,0 +1,144 @@
+"""`trackbridge retry`, `replay` and `deliver`: what a person puts right by hand. A running serve does the work.
+
+Not concerned with making requests or translating: these verbs only make things due.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bridge.app import clock, configure, make_destinations
+from bridge.cli import filter_options, replay_translated
+from bridge.cli.list_show import Row, console, existing_store, table
+from bridge.cli.terminal import say
+from bridge.core.errors import SettingsError
+from bridge.core.model import DeliveryState, WebhookState
+from bridge.store.protocol import Filter, Store, WebhookRow
+
+PAGE = 1000
+SAMPLES = 5
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it, and say to how many."""
+    match options.verb:
+        case "retry":
+            return asyncio.run(_retry(options))
+        case "replay":
+            return asyncio.run(_replay(options))
+        case _:
+            return asyncio.run(_deliver(options))
+
+
+async def _retry(options: argparse.Namespace) -> int:
+    asked = _asked(options, every=options.all_dead, flag="--all-dead", state=DeliveryState.DEAD)
+    store = existing_store()
+    try:
+        if options.dry_run:
+            would = await store.would_retry(asked, now=clock(), newest=SAMPLES)
+            return _shown("send again", "delivery", "deliveries", would.count, would.newest)
+        count = await store.retry(asked, now=clock())
+    finally:
+        await store.close()
+    say(f"{_counted(count, 'delivery', 'deliveries')} due now; a running serve sends them")
+    return 0
+
+
+async def _replay(options: argparse.Namespace) -> int:
+    aside = WebhookState.SET_ASIDE if options.set_aside else None
+    asked = _asked(options, every=options.set_aside, flag="--set-aside", state=aside)
+    store = existing_store()
+    try:
+        made = await _made(store, asked)
+        fresh = _others(asked, made)
+        if options.dry_run:
+            return await _replayed_dry(store, made, fresh, options)
+        left = await replay_translated.again(store, made, config=options.config, send=options.send_again) if made else 0
+        count = sum([await store.replay(one, now=clock()) for one in fresh])
+    finally:
+        await store.close()
+    if count or not made:
+        say(f"{_counted(count, 'webhook', 'webhooks')} received again; a running serve translates them")
+    if left:
+        say(f"{_counted(left, 'webhook', 'webhooks')} left as made; --send-again writes over and delivers twice")
+    return 0
+
+
+async def _replayed_dry(
+    store: Store, made: Sequence[WebhookRow], fresh: Sequence[Filter], options: argparse.Namespace
+) -> int:
+    would = [await store.would_replay(one, newest=SAMPLES) for one in fresh]
+    count = len(made) + sum(one.count for one in would)
+    _shown("replay", "webhook", "webhooks", count, [*made[:SAMPLES], *(row for one in would for row in one.newest)])
+    if made:
+        await replay_translated.again(store, made, config=options.config, send=False)
+    return 0
+
+
+async def _made(store: Store, asked: Filter) -> list[WebhookRow]:
+    """Those that made events: they are not simply received again, but compared."""
+    if asked.state not in {None, WebhookState.TRANSLATED}:
+        return []
+    return await store.webhooks(replace(asked, state=WebhookState.TRANSLATED))
+
+
+def _others(asked: Filter, made: Sequence[WebhookRow]) -> list[Filter]:
+    """The rest of what was asked for."""
+    if asked.ids is not None:
+        compared = {row.id for row in made}
+        return [replace(asked, ids=tuple(one for one in asked.ids if one not in compared))]
+    match asked.state:
+        case WebhookState.TRANSLATED:
+            return []
+        case None:
+            return [replace(asked, state=state) for state in (WebhookState.SET_ASIDE, WebhookState.IGNORED)]
+        case _:
+            return [asked]
+
+
+def _shown(what: str, one: str, many: str, count: int, newest: Sequence[Row]) -> int:
+    say(f"would {what} {_counted(count, one, many)}")
+    if newest:
+        console().print(table(newest[:SAMPLES]))
+    return 0
+
+
+async def _deliver(options: argparse.Namespace) -> int:
+    configured, _ = configure(os.environ, options.config)
+    destinations = make_destinations(configured)
+    if options.destination not in destinations:
+        known = ", ".join(destinations) or "none yet; set BRIDGE_TRACK_URL"
+        raise SettingsError(f"there is no destination `{options.destination}`; known are {known}")
+    destination = destinations[options.destination]
+    store = existing_store()
+    count = after = 0
+    try:
+        while events := await store.ungiven(destination.name, after=after, limit=PAGE):
+            skips = [(event.number, destination.wants(event)) for event in events]
+            count += await store.give(destination.name, skips, now=clock())
+            after = events[-1].number
+    finally:
+        await store.close()
+    say(f"{_counted(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
+    return 0
+
+
+def _asked(options: argparse.Namespace, *, every: bool, flag: str, state: str | None) -> Filter:
+    """What was named, by ids or by filters; `state` where no other was typed."""
+    filtered = filter_options.is_filtered(options)
+    if bool(options.ids) == (every or filtered):
+        raise SettingsError(f"name what you mean: either ids, or {flag}, or filters such as --since 7d")
+    if options.ids:
+        return Filter(ids=tuple(options.ids))
+    if every and options.state not in {None, state}:
+        raise SettingsError(f"{flag} and --state {options.state} are two wishes; leave one out")
+    asked = filter_options.filtered(options, now=clock())
+    return asked if asked.state is not None else replace(asked, state=state)
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

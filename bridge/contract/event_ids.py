@@ -1,0 +1,52 @@
+"""What an event is called when its maker gave it no id: by chance, or derived so that a replay calls it the same.
+
+And what it is called when the id that it was given names another event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import count
+
+from bridge.contract.instants import unix_ms
+from bridge.core import dedupe_keys
+
+_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS = [last + first for first in _LETTERS for last in _LETTERS]
+_SIX, _TWELVE = 36**6, 36**12
+
+
+def new_id(received_at: datetime, luck: str) -> str:
+    """`evt_<unix ms>_<luck>`; `luck` is 12 random letters of [a-z0-9]."""
+    return f"evt_{unix_ms(received_at)}_{luck}"
+
+
+def derived_id(*, received_at: datetime, source: str, webhook_id: str, event_type: str, key: str) -> str:
+    """`evt_<unix ms>_<12 letters>`, the same whenever the same webhook is translated again.
+
+    `key` tells the events of one type apart that one webhook makes: the dedupe key, or the ordinal among them.
+    """
+    digest = hashlib.sha256(dedupe_keys.joined((source, webhook_id, event_type, key))).digest()
+    return f"evt_{unix_ms(received_at)}_{_base36(int.from_bytes(digest, 'big'))}"
+
+
+def other_ids(within: str, event_id: str) -> Iterator[str]:
+    """Ids for an event whose `event_id` names another event, in the order in which they are tried, without end.
+
+    `evt_<24 letters>`, derived from where the id was given and from nothing else: the same event gets the same id again
+    when its webhook is translated anew, and in a store that was restored from an older copy.
+    """
+    for turn in count():
+        number = int.from_bytes(hashlib.sha256(dedupe_keys.joined((within, event_id, str(turn)))).digest(), "big")
+        yield f"evt_{_base36(number)}{_base36(number // _TWELVE)}"
+
+
+def _base36(number: int) -> str:
+    """The twelve last letters of a number, the last one first."""
+    high, low = divmod(number % _TWELVE, _SIX)  # small numbers are the quicker to divide
+    return (
+        f"{_PAIRS[low % 1296]}{_PAIRS[low // 1296 % 1296]}{_PAIRS[low // 1679616]}"
+        f"{_PAIRS[high % 1296]}{_PAIRS[high // 1296 % 1296]}{_PAIRS[high // 1679616]}"
+    )

@@ -1,0 +1,109 @@
+"""Does a document fit the schema? The schema, compiled once into plain Python, for the way every event goes.
+
+Says only yes or no; `problems` says why not, with jsonschema as the judge. Both must agree on every input. A
+keyword that is not compiled here is refused at import, so that the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from math import isfinite
+
+from bridge.contract.instants import SHAPE, instant
+from bridge.contract.schema import SCHEMA
+from bridge.core.json_text import Json
+
+Check = Callable[[Json], object]
+"""Gives something true where a value passes. No call stands around it to make it `True`: there are many of them."""
+
+_DESCRIBES = {"$schema", "title", "description", "examples", "x-must-be"}
+_NARROWS = {"minLength", "pattern", "format"}
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "boolean": bool,
+    "number": (Decimal, int, float),
+    "object": dict,
+    "array": list,
+}
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number as the contract means it: finite, and no boolean."""
+    match value:
+        case Decimal():
+            return value.is_finite()
+        case bool():
+            return False
+        case int():
+            return True
+        case float():
+            return isfinite(value)
+        case _:
+            return False
+
+
+def compiled(schema: Mapping[str, Json]) -> Check:
+    """A schema as a function. Raises ValueError for a keyword that it does not know."""
+    left = dict(schema)
+    types = left.pop("type")
+    narrower: list[Check] = []
+    if "properties" in left:
+        narrower.append(_properties(left.pop("properties"), frozenset(left.pop("required", ()))))
+    if "items" in left:
+        narrower.append(_items(compiled(left.pop("items"))))
+    if "minLength" in left:
+        narrower.append(_min_length(left.pop("minLength")))
+    if left.get("format") == "iso-8601" and left.get("pattern") == SHAPE:
+        del left["format"], left["pattern"]  # an instant has the shape
+        narrower.append(instant)
+    if "pattern" in left:
+        narrower.append(re.compile(left.pop("pattern")).fullmatch)
+    if unknown := left.keys() - _DESCRIBES:
+        raise ValueError(f"the schema uses {', '.join(sorted(unknown))}, which is not compiled")
+    return _typed(types, narrower)
+
+
+def _typed(types: str | Sequence[str], narrower: Sequence[Check]) -> Check:
+    """Null where that is allowed, or of the one other type and all that is narrower. In few calls: each takes time."""
+    null = "null" in types
+    (word,) = [word for word in ([types] if isinstance(types, str) else types) if word != "null"]
+    wanted = _TYPES[word]
+    checks = [is_number, *narrower] if word == "number" else narrower
+    if not checks:
+        return lambda value: isinstance(value, wanted) or (null and value is None)
+    further = checks[0] if len(checks) == 1 else lambda value: all(check(value) for check in checks)
+    return lambda value: further(value) if isinstance(value, wanted) else null and value is None
+
+
+def _properties(fields: Mapping[str, Json], required: frozenset[str]) -> Check:
+    known = {name: compiled(field) for name, field in fields.items()}.get
+    any_text = {name for name, field in fields.items() if not field.keys() & _NARROWS and "string" in field["type"]}
+
+    def check(value: Json) -> object:
+        for name, part in value.items():
+            if part.__class__ is str and name in any_text:
+                continue
+            judge = known(name)
+            if judge is not None and not judge(part):
+                return False
+        return not required or required <= value.keys()
+
+    return check
+
+
+def _items(each: Check) -> Check:
+    return lambda value: all(map(each, value))
+
+
+def _min_length(length: int) -> Check:
+    return lambda value: len(value) >= length
+
+
+_passes = compiled(SCHEMA)
+
+
+def fits(document: Json) -> bool:
+    """Whether a document is an event by the schema."""
+    return bool(_passes(document))

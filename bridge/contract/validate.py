@@ -1,0 +1,105 @@
+"""What is wrong with a document that is no event: all of it, in sentences a caller can mend by.
+
+jsonschema judges; the sentences are ours, because they name the field and what came, and because a personal value
+must never stand in one. Not concerned with speed: only refused events come here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bridge.contract.fast_validator import is_number
+from bridge.contract.instants import instant
+from bridge.contract.json_safety import unsound
+from bridge.contract.messages import got, where
+from bridge.contract.nulls import without_nulls
+from bridge.contract.schema import SCHEMA, type_word
+from bridge.core.json_text import Json
+from bridge.core.model import EventProblem
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+    Judge = Callable[[Json], Iterator[ValidationError]]
+
+MOST = 100
+"""How many problems are told; nobody mends more at once."""
+
+_SHOWN = frozenset({"event_type", "event_id", "timestamp", "test", "properties"})
+"""The fields whose values may stand in a message; all others may be about a person."""
+_A = {
+    "string": "a string",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "an object",
+    "array": "an array",
+}
+
+
+def problems(raw: Json, *, values: bool = True) -> tuple[EventProblem, ...]:
+    """Everything that is wrong with `raw` as an event: what is missing first, then in the document's order.
+
+    None where nothing is. At most 100. Without `values` the messages name types only.
+    """
+    found: dict[tuple[str | int, ...], EventProblem] = {}
+    judged = (_said(error, values=values) for error in judge()(raw))
+    for problem in (*islice(judged, MOST), *islice(unsound(without_nulls(raw)), MOST)):
+        found.setdefault(problem.path, problem)
+    return tuple(sorted(found.values(), key=lambda problem: _position(raw, problem.path))[:MOST])
+
+
+@cache
+def judge() -> Judge:
+    """The schema as jsonschema reads it: gives the errors of a document."""
+    import jsonschema  # noqa: PLC0415  a tenth of a second that only the first refused event should cost
+
+    checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", lambda _, value: is_number(value))
+    formats = jsonschema.FormatChecker(formats=())
+    formats.checks("iso-8601")(lambda value: not isinstance(value, str) or instant(value) is not None)
+    extend: Json = jsonschema.validators.extend  # it has no types
+    kind = extend(jsonschema.Draft202012Validator, validators={"pattern": _whole_pattern}, type_checker=checker)
+    errors: Judge = kind(SCHEMA, format_checker=formats).iter_errors
+    return errors
+
+
+def _whole_pattern(_validator: Json, pattern: str, value: Json, _schema: Json) -> Iterator[ValidationError]:
+    """JSON Schema's `$` is the end of the text; Python's also stands before a last line feed."""
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415  as above
+
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError("does not match")
+
+
+def _said(error: ValidationError, *, values: bool) -> EventProblem:
+    path = tuple(error.absolute_path)
+    value: Json = error.instance
+    schema: Json = error.schema
+    if error.validator == "required":
+        return _missing((*path, *schema["required"]), value)
+    if value is None and path == ("event_type",):
+        return _missing(path, {})
+    must = _A[type_word(schema)] if error.validator == "type" else schema["x-must-be"]
+    shown = values and path[:1] != () and path[0] in _SHOWN
+    return EventProblem(path, f"{where(path)} must be {must}, got {got(value, shown=shown)}")
+
+
+def _missing(path: tuple[str | int, ...], parent: Json) -> EventProblem:
+    hint = "; a batch goes to /v1/track/batch" if len(path) == 1 and isinstance(parent.get("events"), list) else ""
+    return EventProblem(path, f"{where(path)} is missing{hint}")
+
+
+def _position(raw: Json, path: Sequence[str | int]) -> tuple[int, ...]:
+    """Where a path stands in its document, for sorting; what is missing stands first."""
+    position = []
+    for step in path:
+        if isinstance(raw, dict):
+            position.append(list(raw).index(step) if step in raw else -1)
+            raw = raw.get(step)
+        elif isinstance(raw, list) and isinstance(step, int):
+            position.append(step)
+            raw = raw[step]
+    return tuple(position)

@@ -1,0 +1,108 @@
+"""Everything that can go wrong, as one tree. A message names the thing and the mend, and holds no secret.
+
+BridgeError
+├── SettingsError         what the operator set cannot be used
+├── MappingError          a mapping file has problems; carries all of them
+├── RecipeError           a signature recipe cannot be used; carries the key at fault
+├── NotGenuine            a request did not prove that it comes from its provider
+├── NotAnEvent            what came is no track event; carries every problem
+├── CannotTranslate       a value of a kept webhook cannot be worked out; carries its place
+├── IdempotencyConflict   a known Idempotency-Key came with another body
+├── NotFound              no webhook, event or delivery has that id
+├── BackupError           a backup cannot be made, read or put back
+├── BodyGone              a webhook's body was kept long enough and cannot be mapped again
+└── StoreUnavailable      the store cannot take or give it now; come again later
+    └── StoreUnusable     the store's file is no store of ours, or a newer version's
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bridge.core.model import EventProblem, Place, Problem
+
+
+class BridgeError(Exception):
+    """The root: whatever trackbridge raises on purpose."""
+
+
+class SettingsError(BridgeError):
+    """What the operator set cannot be used."""
+
+
+class MappingError(BridgeError):
+    """A mapping file has problems."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class RecipeError(BridgeError):
+    """A signature recipe cannot be used.
+
+    `at` is the path of the key at fault below `webhook`, such as `("signature", "timestamp", "format")`.
+    """
+
+    def __init__(self, at: Sequence[str | int], text: str) -> None:
+        super().__init__(text)
+        self.at = tuple(at)
+        self.text = text
+
+
+class NotGenuine(BridgeError):
+    """A request did not prove genuine. `reason` is one of a few words, for counting; the caller never sees it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotAnEvent(BridgeError):
+    """What came is no track event."""
+
+    def __init__(self, problems: Sequence[EventProblem]) -> None:
+        super().__init__("; ".join(problem.text for problem in problems))
+        self.problems = tuple(problems)
+
+
+class CannotTranslate(BridgeError):
+    """A value of a kept webhook cannot be worked out. The text says why and never holds the value."""
+
+    def __init__(self, place: Place | None, text: str) -> None:
+        super().__init__(f"{place}: {text}" if place else text)
+        self.place = place
+        self.text = text
+
+
+class IdempotencyConflict(BridgeError):
+    """A known Idempotency-Key came with another body."""
+
+
+class NotFound(BridgeError):
+    """No webhook, event or delivery has that id."""
+
+
+class BackupError(BridgeError):
+    """A backup cannot be made, read or put back."""
+
+
+class BodyGone(BridgeError):
+    """A webhook's body was kept long enough: it cannot be mapped again."""
+
+
+class StoreUnavailable(BridgeError):
+    """The store cannot take or give it now. `retry_after` is how long the caller should wait."""
+
+    def __init__(self, text: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+    def again(self) -> StoreUnavailable:
+        """The same for one more caller: each raises an error of its own."""
+        return type(self)(str(self), retry_after=self.retry_after)
+
+
+class StoreUnusable(StoreUnavailable):
+    """The store's file is no store of ours, is damaged, or was written by a newer version."""

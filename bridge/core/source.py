@@ -1,0 +1,100 @@
+"""The promise of a source: what a configured inbound endpoint can do with a request and with a kept webhook.
+
+Pure: the clock and the secrets were given to it. Kinds of sources are not code but mappings; `mapping/` builds a
+source from one. Not concerned with HTTP answers or with where webhooks are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bridge.core.model import Request, Translation, Wanting, Webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a challenge wants answered, always with status 200."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A body made to look as its provider would send it: what `send` posts."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    query: str = ""
+
+
+class Source(Protocol):
+    """One configured inbound endpoint."""
+
+    @property
+    def name(self) -> str:
+        """Its name in URLs, lists and settings."""
+        ...
+
+    @property
+    def scope(self) -> str:
+        """The ledger's scope its conversions belong to; its name unless the operator joined several doors."""
+        ...
+
+    @property
+    def to(self) -> tuple[str, ...] | None:
+        """The destinations its events go to; None means all."""
+        ...
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it can verify anything yet."""
+        ...
+
+    @property
+    def takes_get(self) -> bool:
+        """Whether its provider asks challenges by GET."""
+        ...
+
+    def verify_head(self, head: Request) -> None:
+        """Nothing, where a body may make the request with this head genuine, or a challenge: it must be read.
+
+        Raises NotGenuine where none can: the head lacks the signature that it should carry, or the token or password in
+        it is wrong.
+        """
+        ...
+
+    def challenge(self, request: Request, *, now: datetime) -> Reply | None:
+        """The reply that a provider's challenge asks for, or None where the request is no challenge.
+
+        Raises NotGenuine for a signed challenge whose signature is wrong.
+        """
+        ...
+
+    def receive(self, request: Request, *, now: datetime) -> tuple[Webhook, ...]:
+        """The webhooks a genuine request holds: one, or one for each item of a batch.
+
+        Raises NotGenuine. Never raises for a body that makes no sense: that is kept and set aside later.
+        """
+        ...
+
+    def translate(self, webhook: Webhook) -> Translation:
+        """What a kept webhook comes to where no event came before it. Never raises for anything a provider sends."""
+        ...
+
+    def translate_among(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation | Wanting:
+        """What a kept webhook comes to among earlier events, by their claims; None under a claim: there is none.
+
+        Wanting where it takes from an event whose claim is not in `earlier`. Never raises either.
+        """
+        ...
+
+    def sign(self, body: bytes, *, topic: str | None, now: datetime, luck: str, secret: str | None = None) -> Signed:
+        """`body` as the provider would sign and send it, with `luck` (a few random letters) for ids in headers.
+
+        Raises SettingsError where the scheme has no secret or only the provider could sign.
+        """
+        ...

@@ -1,0 +1,58 @@
+"""The promise of a destination: what a place that events are delivered to can say, without any I/O.
+
+The forwarder makes the requests; a destination only says which, and what the answers mean. Kinds are in
+`destinations/`. Not concerned with retries, leases or clocks on the wall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge.core.model import Delivery, Event, Outcome, Outgoing, Response
+
+
+class Destination(Protocol):
+    """One place that events are delivered to."""
+
+    @property
+    def name(self) -> str:
+        """Its name in lists and settings."""
+        ...
+
+    @property
+    def rate(self) -> int:
+        """Requests a minute it takes; 0 means no limit."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Deliveries that one request may carry."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """Requests under way at a time; order is kept only with 1."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people: scheme, host and path, no query and no key."""
+        ...
+
+    def wants(self, event: Event) -> str | None:
+        """Why this event is not for it (`test event`), or None where it is."""
+        ...
+
+    def requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
+        """The requests that carry these deliveries, in order, each within the upstream's limits."""
+        ...
+
+    def read(self, response: Response, *, sent: int, now: datetime) -> Outcome:
+        """What an answer to a request of `sent` deliveries means."""
+        ...
+
+
+MOST_RETRY_AFTER = timedelta(hours=24)
+"""No upstream may hold a delivery longer by one answer."""

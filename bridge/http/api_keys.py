@@ -1,0 +1,139 @@
+"""Who may call the track API, and how often: keys compared in constant time, a moving window for each.
+
+Pure: the moment of a request is an argument. A key's text is kept nowhere, only its SHA-256. Not concerned with HTTP.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.core.errors import SettingsError
+
+MINUTE = 60.0
+SHORTEST_KEY = 16
+"""Characters, or decoded bytes, that a secret or key has at least: 16 random bytes are 128 bits."""
+_DIGEST = "sha256:"
+
+
+class Key(Protocol):
+    """An API key as the operator set it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs and ids; two keys have two names."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """The key itself, or `sha256:` and the 64 hexadecimal digits of its SHA-256."""
+        ...
+
+    @property
+    def rate(self) -> int:
+        """Requests a minute; 0 means no limit."""
+        ...
+
+    @property
+    def scope(self) -> str | None:
+        """The ledger's scope that its conversions, event ids and Idempotency-Keys belong to; None means `track`."""
+        ...
+
+    @property
+    def to(self) -> tuple[str, ...] | None:
+        """The destinations its events go to; None means all."""
+        ...
+
+
+class Pace(Protocol):
+    """How often one key may call."""
+
+    def wait(self, now: float) -> float:
+        """0 where a request at `now` passes, and then it counts; else the seconds after which one would."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever holds one API key."""
+
+    name: str
+    scope: str
+    to: tuple[str, ...] | None
+    window: Pace
+
+    @property
+    def door(self) -> str:
+        """By which its events come in."""
+        return f"key:{self.name}"
+
+
+class Callers:
+    """All API keys, each with the pace that `pace` makes of its rate.
+
+    Raises SettingsError for one that nobody could present, and for two that are the same.
+    """
+
+    def __init__(self, keys: Sequence[Key], *, pace: Callable[[int], Pace] | None = None) -> None:
+        pace = pace or Window
+        self._known: list[tuple[bytes, Caller]] = []
+        for key in keys:
+            digest = read_digest(key.key, what=f"the API key `{key.name}`")
+            for other, caller in self._known:
+                if other == digest:
+                    raise SettingsError(f"the API keys `{caller.name}` and `{key.name}` are the same; take one out")
+                if caller.name == key.name:
+                    raise SettingsError(f"two API keys are called `{key.name}`; give each its own name")
+            self._known.append((digest, Caller(key.name, key.scope or "track", key.to, pace(key.rate))))
+
+    def find(self, key: bytes) -> Caller | None:
+        """Whose key it is. Takes as long for a wrong one as for a right one."""
+        digest = hashlib.sha256(key).digest()
+        found = None
+        for known, caller in self._known:
+            if hmac.compare_digest(known, digest):
+                found = caller
+        return found
+
+
+class Window:
+    """At most `rate` requests in any 60 seconds, exactly; those refused do not count. 0 means no limit."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._passed: deque[float] = deque()
+
+    def wait(self, now: float) -> float:
+        """0 where a request at `now` passes, and then it counts; else the seconds after which one would.
+
+        `now` is a clock that never goes back, in seconds.
+        """
+        if not self._rate:
+            return 0.0
+        passed = self._passed
+        while passed and now - passed[0] >= MINUTE:
+            passed.popleft()
+        if len(passed) >= self._rate:
+            return MINUTE - (now - passed[0])
+        passed.append(now)
+        return 0.0
+
+
+def read_digest(text: str, *, what: str) -> bytes:
+    """The SHA-256 of a key that was set as itself, or as `sha256:` and 64 hexadecimal digits.
+
+    Raises SettingsError that names `what` was set, without its value.
+    """
+    if not text.strip():
+        raise SettingsError(f"{what} is blank; give it a value or take it out")
+    if not text.startswith(_DIGEST):
+        return hashlib.sha256(text.encode()).digest()
+    digits = text.removeprefix(_DIGEST)
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
+        raise SettingsError(f"{what} begins with sha256: but no 64 hexadecimal digits follow")
+    return bytes.fromhex(digits)

@@ -1,0 +1,234 @@
+"""A request's body, counted while it arrives, and how to answer a request whose body has not been read.
+
+Not concerned with what the body says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
+from typing import ClassVar, Protocol, cast
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+PATIENCE = 30.0
+"""Seconds a body may take."""
+WASTE = 4 * 1024 * 1024
+"""Bytes of an unwanted body that are read and thrown away, so that its sender sees the answer."""
+WASTE_SECONDS = 2.0
+WASTED_AT_ONCE = 32
+"""Unwanted bodies that a process reads at once: where more arrive it is under attack, and closes without reading."""
+SMALL = 64 * 1024
+"""Bytes of a small body: what the server throws away by itself at no cost, and what a budget keeps room for."""
+
+
+class BodyError(Exception):
+    """A body that is not taken; its text is for the caller, whom `unread` answers with `status` and `headers`."""
+
+    status: ClassVar[int] = 400
+    headers: ClassVar[Mapping[str, str]] = {}
+
+
+class TooLarge(BodyError):
+    """More bytes than allowed, or the word that more will come."""
+
+    status = 413
+
+
+class TooSlow(BodyError):
+    """It took too long."""
+
+    status = 408
+
+
+class Encoded(BodyError):
+    """It is compressed."""
+
+    status = 415
+
+
+class CutOff(BodyError):
+    """The caller went away before the body was there. Nobody will see the answer."""
+
+
+class Claim(Protocol):
+    """What a body holds of the memory for bodies; `bridge.http.body_budget.Claim` says more. Its verbs raise BodyError."""
+
+    def expect(self, size: int) -> None:
+        """The request declares a body of so many bytes."""
+        ...
+
+    def arrive(self, size: int | None, *, drop: Callable[[], None]) -> None:
+        """The body is waited for until `drop` is called; it declares `size` bytes, or none."""
+        ...
+
+    def add(self, size: int) -> None:
+        """So many bytes of it have arrived."""
+        ...
+
+    def complete(self) -> None:
+        """All of it has arrived."""
+        ...
+
+
+async def read(receive: Receive, scope: Scope, *, claim: Claim, limit: int, seconds: float = PATIENCE) -> bytes:
+    """The whole body of the request of that scope, at most `limit` bytes of it within `seconds`. Raises BodyError.
+
+    A `Content-Length` beyond the limit, or beyond what the claim may hold, is refused before a byte is asked for. What
+    is returned is counted by the claim, which the caller releases when the body is no longer held.
+    """
+    declared = _declared(scope["headers"])
+    if declared > limit:
+        raise _too_large(limit)
+    claim.expect(declared)
+    message, step = None, None
+    receiving = receive().__await__()
+    try:
+        step = next(receiving)
+    except StopIteration as done:
+        message = done.value
+        if not message.get("more_body", False):  # there already, as most are: no clock for it
+            body = _within(limit, _chunk(message))
+            claim.add(len(body))
+            return body
+    try:
+        async with asyncio.timeout(seconds) as clock:
+            claim.arrive(declared or None, drop=partial(_end, clock))
+            return await _read(message or await Begun(receiving, step), receive, claim, limit)
+    except TimeoutError:
+        claim.add(0)  # raises where it was not the time that ended
+        raise TooSlow(f"the body took longer than {seconds:g} s; send it again") from None
+
+
+def _end(clock: asyncio.Timeout) -> None:
+    """The time is over now."""
+    if not clock.expired():
+        clock.reschedule(0)
+
+
+async def _read(message: Message, receive: Receive, claim: Claim, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        chunk = _chunk(message)
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        claim.add(len(chunk))
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            claim.complete()
+            return b"".join(chunks)
+        message = await receive()
+
+
+def _chunk(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise CutOff("the request ended before its body did")
+    chunk: bytes = message.get("body", b"")
+    return chunk
+
+
+def _within(limit: int, body: bytes) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+class Begun:
+    """A message that is being received: what has already been waited for once is waited for on."""
+
+    def __init__(self, receiving: Generator[object, object, Message], step: object) -> None:
+        self._steps = receiving
+        self._step = step
+
+    def __await__(self) -> Generator[object, object, Message]:
+        try:
+            yield self._step
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is the receiver's to hear of
+            try:
+                yield self._steps.throw(error)
+            except StopIteration as done:  # it was told to end, and came with a message all the same
+                return cast("Message", done.value)
+        return (yield from self._steps)
+
+
+def plain(headers: Headers) -> None:
+    """Raises Encoded for a body that is compressed or otherwise not sent as it is."""
+    encodings = ",".join(headers.getlist("content-encoding")).lower().split(",")
+    for encoding in encodings:
+        if encoding.strip() not in {"", "identity"}:
+            raise Encoded("a Content-Encoding is not taken; send the body as it is")
+
+
+def unread(headers: Headers, response: Response) -> Response:
+    """`response` as the answer to a request whose body has not been read, or not to its end.
+
+    Where the body is small or there is none, the server drops it by itself and the connection goes on; not so where
+    the caller waits for `100 Continue`, and may never send it.
+    """
+    small = "transfer-encoding" not in headers and _declared(headers.raw) <= SMALL
+    sure = "expect" not in headers and response.status_code != TooSlow.status
+    return response if small and sure else Parting(response)
+
+
+class Parting(Response):
+    """An answer that is sent whole while the request's body may still be arriving.
+
+    What still comes is read and thrown away for a while, so that a caller who is still sending sees the answer; then
+    the connection closes. Where that is done for many others already, it closes at once, and whoever still sends may
+    miss the answer: reading for hundreds of strangers would take the time that genuine requests need.
+    """
+
+    under_way: ClassVar[int] = 0
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.body, response.status_code)
+        self.raw_headers = [*response.raw_headers, (b"connection", b"close")]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  any response is called so
+        """Answer, then let the body run out."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        if Parting.under_way < WASTED_AT_ONCE:
+            Parting.under_way += 1
+            try:
+                await _thrown_away(receive)
+            finally:
+                Parting.under_way -= 1
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _thrown_away(receive: Receive) -> None:
+    try:
+        async with asyncio.timeout(WASTE_SECONDS):
+            left = WASTE
+            while left > 0:
+                size = _size(await receive())
+                if size is None:
+                    return
+                left -= size
+    except TimeoutError:
+        return
+
+
+def _size(message: Message) -> int | None:
+    """Bytes of a message after which more will come, else None. Nobody holds it while the next one is awaited."""
+    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+        return None
+    return len(message.get("body", b""))
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is over {limit} bytes; send less")
+
+
+def _declared(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """What `Content-Length` says, 0 where it says nothing: the server has refused any that is no number."""
+    for name, length in headers:
+        if name == b"content-length":
+            return int(length[:20]) if length.isdigit() else 0
+    return 0

@@ -1,0 +1,165 @@
+"""The bytes of request bodies that one process holds at once: how many in all, of large bodies, and of one peer.
+
+A byte counts from its arrival until its body is kept or refused. What a request declares can only refuse it early; it
+reserves nothing, so that a body that never arrives takes no room. Not concerned with who a peer is (`proxies`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Self
+
+from starlette.types import Scope
+
+from bridge.http.body import SMALL, BodyError
+
+USUAL = 24 * 1024 * 1024
+"""Bytes: with two processes and what their connections take beside it, an attack costs less than 100 MB."""
+PARTS = 4
+"""A quarter of the budget is left to small bodies, and a quarter is what one peer's large bodies may hold."""
+
+
+class NoRoom(BodyError):
+    """The budget has no room for a body. `why` names the bound, for the operator; the text is for the caller."""
+
+    status = 503
+    headers: ClassVar = {"Retry-After": "5"}
+
+    def __init__(self, why: str) -> None:
+        super().__init__("too many bodies arrive at once; send it again later")
+        self.why = why
+
+
+class Budget:
+    """`total` bytes for one process. `peer` says who a request comes from, None for somebody without a share.
+
+    Bodies over 64 KiB hold three quarters at most, and those of one peer a quarter while they arrive. Small bodies have
+    no share: one that is still arriving is dropped where another body needs its room, the one that began first before
+    the others. A genuine small webhook arrives within moments, and one that is slow on purpose is the oldest soon. So
+    genuine small webhooks find room even where all requests come through a proxy that is not known as one.
+    """
+
+    def __init__(self, total: int = USUAL, *, peer: Callable[[Scope], str | None] = lambda _scope: None) -> None:
+        self.total = total
+        self.share = total // PARTS
+        self.most_large = total - total // PARTS
+        self.peer = peer
+        self.held = 0
+        self.held_large = 0
+        self.held_by: dict[str, int] = {}
+        """Bytes of large bodies that are arriving, by peer; nobody stands in it with nothing."""
+        self.small_arriving: dict[Claim, None] = {}
+        """Those that can be dropped, the oldest first."""
+
+    def claim(self, scope: Scope | None = None) -> Claim:
+        """What one request's body will hold; released at the end of a `with` statement.
+
+        `scope` is that of a request whose sender has proved nothing yet; None means that the sender has no share.
+        """
+        return Claim(self, scope)
+
+
+class Claim:
+    """What one request's body holds of a budget: `bridge.http.body.Claim`, and a context manager that releases it."""
+
+    __slots__ = ("_budget", "_drop", "_large", "_peer", "_scope", "size")
+
+    def __init__(self, budget: Budget, scope: Scope | None) -> None:
+        self._budget = budget
+        self._scope = scope
+        self._peer: str | None = None
+        self._large = False
+        self._drop: Callable[[], None] | None = None
+        self.size = 0
+
+    def expect(self, size: int) -> None:
+        """Raises NoRoom where a body of so many bytes would find no room as things are. Nothing is held for it."""
+        if size > SMALL:
+            self._fit(size, self._of_whom())
+
+    def arrive(self, size: int | None, *, drop: Callable[[], None]) -> None:
+        """The body is waited for: it declares `size` bytes, or none, and then it may become large.
+
+        `drop` ends the wait for a small body whose room another needs; `add` raises NoRoom from then on.
+        """
+        self._large = size is None or size > SMALL
+        if self._large:
+            self._peer = self._of_whom()
+        else:
+            self._drop = drop
+            self._budget.small_arriving[self] = None
+
+    def add(self, size: int) -> None:
+        """So many bytes more have arrived. Raises NoRoom, and then they are not counted and must not be kept."""
+        budget = self._budget
+        if self._drop is None:
+            self._large = self._large or size > SMALL
+        elif self not in budget.small_arriving:
+            raise NoRoom("small bodies that arrive slowly make room for others")
+        if self._large:
+            self._fit(size, self._peer)
+        while budget.held + size > budget.total:
+            self._drop_oldest()
+        self._count(size)
+
+    def complete(self) -> None:
+        """All of it is there: it is judged at once, so that it counts no longer to its peer, and is not dropped."""
+        if self._peer is not None:
+            self._count_peer(self._peer, -self.size)
+            self._peer = None
+        if self._drop is not None:
+            self._budget.small_arriving.pop(self, None)
+            self._drop = None
+
+    def give_way(self) -> None:
+        """Hold nothing any more, and end the wait for the rest of this small body."""
+        self._budget.small_arriving.pop(self)
+        self._count(-self.size)
+        if self._drop is not None:
+            self._drop()
+
+    def release(self) -> None:
+        """Nothing is held any more."""
+        self.complete()
+        self._count(-self.size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _of_whom(self) -> str | None:
+        return None if self._scope is None else self._budget.peer(self._scope)
+
+    def _fit(self, size: int, peer: str | None) -> None:
+        """Raises NoRoom where a large body may not hold so many bytes more."""
+        budget = self._budget
+        if budget.held_large + size > budget.most_large:
+            raise NoRoom(f"bodies over 64 KiB hold {budget.held_large} bytes; raise BRIDGE_BODY_BUDGET")
+        if peer is not None and budget.held_by.get(peer, 0) + size > budget.share:
+            raise NoRoom(
+                f"bodies of one address hold its share of {budget.share} bytes; if that address is your proxy's, name it"
+                " in BRIDGE_TRUSTED_PROXIES, else raise BRIDGE_BODY_BUDGET"
+            )
+
+    def _drop_oldest(self) -> None:
+        """Let go of the small body that has been arriving for longest. Raises NoRoom where there is no other."""
+        budget = self._budget
+        oldest = next((claim for claim in budget.small_arriving if claim is not self), None)
+        if oldest is None:
+            raise NoRoom(f"bodies hold all {budget.total} bytes; raise BRIDGE_BODY_BUDGET")
+        oldest.give_way()
+
+    def _count(self, size: int) -> None:
+        self.size += size
+        self._budget.held += size
+        if self._large:
+            self._budget.held_large += size
+        if self._peer is not None:
+            self._count_peer(self._peer, size)
+
+    def _count_peer(self, peer: str, size: int) -> None:
+        held = self._budget.held_by.pop(peer, 0) + size
+        if held:
+            self._budget.held_by[peer] = held

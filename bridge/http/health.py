@@ -1,0 +1,127 @@
+"""GET /healthz, /readyz and /metrics: does it live, is it ready, what happened.
+
+`/metrics` and the details of `/readyz` are for whoever has the metrics key; on the admin listener, also for whoever asks
+from the machine itself. Not concerned with what makes a bridge ready, nor with where the loops run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bridge.core import json_text
+from bridge.core.errors import StoreUnavailable
+from bridge.http.metrics import CONTENT_TYPE, Metrics, Stored
+from bridge.http.metrics_key import MetricsKey
+from bridge.http.readiness import ReadinessCheck
+from bridge.store.protocol import Store
+
+_KEYLESS = "this page needs the metrics key as a Bearer token; `trackbridge metrics` prints a scrape configuration"
+_PROXIED = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
+"""Headers that a proxy adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What answers. `others` gives what the other processes have shown of their counters.
+
+    Without `key` nobody on the public port sees the metrics and the details.
+    """
+
+    store: Store
+    destinations: Sequence[str]
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    check: ReadinessCheck
+    others: Callable[[], Iterable[bytes]]
+    key: MetricsKey | None = None
+
+    def routes(self) -> list[Route]:
+        """The three addresses on one port for everybody: metrics and details need the key."""
+        return self._routes(self._has_key)
+
+    def public_routes(self) -> list[Route]:
+        """The addresses of a public port beside an admin listener: no metrics, no details."""
+        return [route for route in self._routes(_nobody) if route.path != "/metrics"]
+
+    def admin_routes(self) -> list[Route]:
+        """The three addresses on the admin listener: the machine itself needs no key."""
+        return self._routes(lambda request: is_local(request) or self._has_key(request))
+
+    def _routes(self, may_see: Callable[[HttpRequest], bool]) -> list[Route]:
+        return [
+            Route("/healthz", self._healthz),
+            Route("/readyz", partial(self._readyz, may_see)),
+            Route("/metrics", partial(self._metrics, may_see)),
+        ]
+
+    def _has_key(self, request: HttpRequest) -> bool:
+        return self.key is not None and self.key.matches(request.headers.get("authorization"))
+
+    async def _healthz(self, _request: HttpRequest) -> Response:
+        return _json(200, {"success": True})
+
+    async def _readyz(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
+        found = await self.check.look()
+        answer: dict[str, json_text.Json] = {"success": found.ready, "state": found.state}
+        details = {"details": list(found.details)} if may_see(request) else {}
+        return _json(200 if found.ready else 503, answer | details)
+
+    async def _metrics(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
+        if not may_see(request):
+            return _json(401, {"success": False, "error": _KEYLESS}, {"WWW-Authenticate": "Bearer"})
+        try:
+            stored = Stored(
+                tally=await self.store.tally(),
+                standings=[await self.store.standing(name) for name in self.destinations],
+                overdue=await self.check.overdue(),
+                loops={loop.name: loop.silent_for for loop in self.check.loops()},
+                stalled={loop.name for loop in self.check.loops() if loop.is_stalled},
+                ready=(await self.check.look()).ready,
+                now=self.clock(),
+            )
+        except StoreUnavailable as error:
+            return _json(503, {"success": False, "error": str(error)})
+        return Response(self.metrics.page(stored, others=self.others()), headers={"Content-Type": CONTENT_TYPE})
+
+
+def is_local(request: HttpRequest) -> bool:
+    """Whether the machine itself asks: over the loopback interface, by a loopback name, through no proxy.
+
+    The name is looked at because a page from elsewhere can have its own name lead to 127.0.0.1 (DNS rebinding).
+    """
+    if request.client is None or any(name in request.headers for name in _PROXIED):
+        return False
+    return is_loopback(request.client.host) and is_loopback(_named(request.headers.get("host", "")))
+
+
+def _named(host: str) -> str:
+    """The name or address in a `Host` header; empty where it holds none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or a name, is the machine's own."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _nobody(_request: HttpRequest) -> bool:
+    return False
+
+
+def _json(status: int, document: json_text.Json, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json_text.write(document), status, headers, media_type="application/json")

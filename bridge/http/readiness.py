@@ -1,0 +1,132 @@
+"""Whether this bridge can keep a webhook now, and what does not go as it should.
+
+Not ready is only a bridge that can keep no webhook: a load balancer that takes it out for anything else would lose
+webhooks that would have been safe. Everything else is a detail. Not concerned with how that is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.core.errors import StoreUnavailable
+from bridge.store.protocol import Overdue, Store
+
+FRESH = timedelta(seconds=5)
+"""How long a write that the store took, or a count of overdue work, stands for the next."""
+STALLED = timedelta(seconds=30)
+"""How long a loop may be without a round that succeeded, beyond the rest between two rounds."""
+PATIENCE = timedelta(seconds=10)
+"""How long the store may take for a write before it counts as taking none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`ready` says whether a webhook can be kept; `details` say in sentences what is wrong, most urgent first."""
+
+    ready: bool
+    details: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """`ready`, `degraded` or `not_ready`."""
+        if not self.ready:
+            return "not_ready"
+        return "degraded" if self.details else "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class LoopState:
+    """One loop: seconds since a round last succeeded, None where its process does not run; whether that is too long."""
+
+    name: str
+    silent_for: float | None
+    is_stalled: bool
+
+
+class ReadinessCheck:
+    """Looks when it is asked. `loops` says when each loop last succeeded, None for one whose process does not run.
+
+    Times are seconds of the monotonic clock. `rests` are the seconds that a loop rests between two rounds, where that is
+    long; `stopping` says whether this process takes nothing more.
+    """
+
+    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+        self,
+        *,
+        store: Store,
+        clock: Callable[[], datetime],
+        loops: Callable[[], Mapping[str, float | None]],
+        rests: Mapping[str, float],
+        stopping: Callable[[], bool],
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._loops = loops
+        self._rests = rests
+        self._stopping = stopping
+        self._patience = patience.total_seconds()
+        self._proven_at: float | None = None
+        self._counted: tuple[float, Overdue] | None = None
+
+    async def look(self) -> Readiness:
+        """How it stands now."""
+        refusal = await self._refusal()
+        details = [refusal] if refusal else []
+        details += [_loop_detail(loop) for loop in self.loops() if loop.is_stalled]
+        details += await self._overdue_details()
+        return Readiness(ready=refusal is None, details=tuple(details))
+
+    def loops(self) -> list[LoopState]:
+        """How each loop stands now."""
+        now = time.monotonic()
+        return [self._loop(name, None if at is None else now - at) for name, at in self._loops().items()]
+
+    async def overdue(self) -> Overdue:
+        """The overdue work, counted within the last seconds. Raises StoreUnavailable."""
+        now = time.monotonic()
+        if self._counted is None or now - self._counted[0] >= FRESH.total_seconds():
+            self._counted = now, await self._store.overdue(now=self._clock())
+        return self._counted[1]
+
+    def _loop(self, name: str, silent_for: float | None) -> LoopState:
+        most = STALLED.total_seconds() + self._rests.get(name, 0.0)
+        return LoopState(name, silent_for, is_stalled=silent_for is None or silent_for > most)
+
+    async def _refusal(self) -> str | None:
+        """Why no webhook can be kept; None where one can."""
+        if self._stopping():
+            return "this process is shutting down"
+        now = time.monotonic()
+        if self._proven_at is not None and now - self._proven_at < FRESH.total_seconds():
+            return None
+        self._proven_at = None
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._store.probe(now=self._clock())
+        except StoreUnavailable as error:
+            return f"the store takes no write: {error}"
+        except TimeoutError:
+            return f"the store takes no write: none was done within {self._patience:.0f} s"
+        self._proven_at = now
+        return None
+
+    async def _overdue_details(self) -> list[str]:
+        try:
+            overdue = await self.overdue()
+        except StoreUnavailable as error:
+            return [f"overdue work cannot be counted: {error}"]
+        details = [f"{overdue.webhooks} webhooks are overdue to be translated"] if overdue.webhooks else []
+        return details + [
+            f"{count} deliveries to {name} are overdue to be attempted" for name, count in overdue.deliveries.items()
+        ]
+
+
+def _loop_detail(loop: LoopState) -> str:
+    if loop.silent_for is None:
+        return f"{loop.name}: does not run; it is being started again"
+    return f"{loop.name}: no round succeeded for {loop.silent_for:.0f} s"

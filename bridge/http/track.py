@@ -1,0 +1,366 @@
+"""POST /v1/track and /v1/track/batch: who is it, how often, is it an event; keep it, answer.
+
+Nothing is answered 200 before it is on disk, and nothing of a batch is kept when one of its events is wrong. Not
+concerned with what an event is (`contract`), with a body's bytes (`body`) or with where events go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil
+from time import monotonic, perf_counter
+from typing import Protocol
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route as HttpRoute
+from starlette.types import ExceptionHandler
+
+from bridge import contract
+from bridge.core import dedupe_keys, json_text, log
+from bridge.core.errors import IdempotencyConflict, NotAnEvent, StoreUnavailable
+from bridge.core.json_text import Json
+from bridge.core.model import Accepted, Event, Route, Routed
+from bridge.http import body
+from bridge.http.api_keys import Caller, Callers
+from bridge.http.body_budget import Budget, NoRoom
+from bridge.store.protocol import Idempotency, Store
+
+__all__ = ["EXCEPTION_HANDLERS", "Caller", "Callers", "Watching", "routes"]
+
+TOLD = 5
+"""Problems of one event that its message tells; the rest are counted."""
+COME_AGAIN = 5
+"""Seconds a caller is told to wait where the store does not say."""
+
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
+
+
+class Watching(Protocol):
+    """Who counts requests to the track API."""
+
+    def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
+        """A request to an endpoint was answered with a status; `events` of it were taken.
+
+        `key` is the name of the caller's API key, None where nobody known called.
+        """
+        ...
+
+
+def routes(  # noqa: PLR0913  what it knows of the world, all by name
+    *,
+    store: Store,
+    callers: Callers,
+    route: Callable[[Event, Caller], tuple[Route, ...]],
+    clock: Callable[[], datetime],
+    luck: Callable[[], str],
+    woke: Callable[[], None],
+    watching: Watching,
+    budget: Budget | None = None,
+    ticks: Callable[[], float] = monotonic,
+    patience: float = body.PATIENCE,
+) -> list[HttpRoute]:
+    """Both endpoints.
+
+    `route` says where a caller's event goes, `luck` makes 12 random letters of [a-z0-9], `woke` is called when events
+    were taken. `budget` is what bodies of all endpoints hold together. `ticks` is a clock in seconds that never goes back, for the rate; `patience` is how many seconds a body
+    may take.
+    """
+    track = Track(store, callers, route, clock, luck, woke, watching, budget or Budget(), ticks, patience)
+    return [
+        HttpRoute(_ONE.path, track.one, methods=["POST"]),
+        HttpRoute(_BATCH.path, track.batch, methods=["POST"]),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- two endpoints
+
+
+class Refusal(Exception):
+    """A request is answered with an error. `unread` is whether its body has not been read."""
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        *,
+        errors: Sequence[Json] = (),
+        headers: Mapping[str, str] | None = None,
+        unread: bool = False,
+    ) -> None:
+        super().__init__(error)
+        self.status = status
+        self.answer: dict[str, Json] = {"success": False, "error": error} | ({"errors": errors} if errors else {})
+        self.headers = headers
+        self.unread = unread
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What one of the two addresses does in its own way.
+
+    `documents` takes a body apart, `refusal` says which of so many documents are wrong, `answer` names what was taken.
+    """
+
+    path: str
+    documents: Callable[[Json], list[Json]]
+    refusal: Callable[[Mapping[int, str], int], Refusal]
+    answer: Callable[[Sequence[Accepted]], dict[str, Json]]
+
+
+def _one_document(document: Json) -> list[Json]:
+    return [document]
+
+
+def _one_refusal(wrong: Mapping[int, str], _total: int) -> Refusal:
+    return Refusal(400, wrong[0])
+
+
+def _one_answer(accepted: Sequence[Accepted]) -> dict[str, Json]:
+    (one,) = accepted
+    return {"success": True} | _said(one)
+
+
+def _batch_documents(document: Json) -> list[Json]:
+    events = document.get("events") if isinstance(document, dict) else None
+    if not isinstance(events, list):
+        hint = "; a single event goes to /v1/track" if isinstance(document, dict) and "event_type" in document else ""
+        raise Refusal(400, f'the body must be {{"events": [event, …]}}{hint}')
+    if not 1 <= len(events) <= contract.BATCH_EVENTS:
+        raise Refusal(400, f"events must hold 1 to {contract.BATCH_EVENTS} events, got {len(events)}")
+    return events
+
+
+def _batch_refusal(wrong: Mapping[int, str], total: int) -> Refusal:
+    first, text = next(iter(wrong.items()))
+    error = f"{len(wrong)} of {total} events cannot be taken, so none was; events[{first}]: {text}"
+    return Refusal(400, error, errors=[{"index": index, "error": text} for index, text in wrong.items()])
+
+
+def _batch_answer(accepted: Sequence[Accepted]) -> dict[str, Json]:
+    """The ids in order. Beside them stand, by index, the duplicates and the events that got another id, if any."""
+    said = [{"index": index} | _said(one) for index, one in enumerate(accepted)]
+    answer = {"success": True, "event_ids": [one.event_id for one in accepted]}
+    lists = {
+        "duplicates": [one for one in said if "duplicate_of" in one],
+        "given_event_ids": [one for one in said if "given_event_id" in one],
+    }
+    return answer | {name: some for name, some in lists.items() if some}
+
+
+def _said(one: Accepted) -> dict[str, Json]:
+    """What is answered of one event that was taken."""
+    more = {"duplicate_of": one.duplicate_of, "given_event_id": one.given_event_id}
+    return {"event_id": one.event_id} | {name: value for name, value in more.items() if value is not None}
+
+
+_ONE = Endpoint("/v1/track", _one_document, _one_refusal, _one_answer)
+_BATCH = Endpoint("/v1/track/batch", _batch_documents, _batch_refusal, _batch_answer)
+
+
+# ---------------------------------------------------------------------------------------------------- one request
+
+
+@dataclass(slots=True)
+class Track:
+    """What answers both endpoints; `routes` says what its parts are."""
+
+    store: Store
+    callers: Callers
+    route: Callable[[Event, Caller], tuple[Route, ...]]
+    clock: Callable[[], datetime]
+    luck: Callable[[], str]
+    woke: Callable[[], None]
+    watching: Watching
+    budget: Budget
+    ticks: Callable[[], float]
+    patience: float
+    seldom: log.Seldom = field(default_factory=log.Seldom)
+
+    async def one(self, http: HttpRequest) -> Response:
+        """POST /v1/track."""
+        return await self._answered(http, _ONE)
+
+    async def batch(self, http: HttpRequest) -> Response:
+        """POST /v1/track/batch."""
+        return await self._answered(http, _BATCH)
+
+    async def _answered(self, http: HttpRequest, endpoint: Endpoint) -> Response:
+        """The answer to one request, whatever it is."""
+        began = perf_counter()
+        accepted: Sequence[Accepted] = ()
+        caller: Caller | None = None
+        try:
+            caller = self._caller(http)
+            accepted = await self._taken(http, endpoint, caller)
+            response = _json(200, endpoint.answer(accepted))
+        except Refusal as refusal:
+            response = _json(refusal.status, refusal.answer, refusal.headers)
+            response = body.unread(http.headers, response) if refusal.unread else response
+        except body.BodyError as error:
+            if isinstance(error, NoRoom):
+                self.seldom.trouble("track.no_room", now=self.clock(), why=error.why)
+            response = body.unread(http.headers, _error(error.status, str(error), error.headers))
+        except Exception as error:  # noqa: BLE001  a caller gets JSON, whatever is wrong with us
+            response = await _fault(http, error)
+        seconds = perf_counter() - began
+        name = caller.name if caller else None
+        self.watching.tracked(
+            endpoint.path, response.status_code, key=name, events=len(accepted), seconds=seconds
+        )  # fmt: skip
+        return response
+
+    async def _taken(self, http: HttpRequest, endpoint: Endpoint, caller: Caller) -> Sequence[Accepted]:
+        self._pace(caller)
+        body.plain(http.headers)
+        with self.budget.claim() as claim:  # a caller with a key has no share
+            content = await body.read(
+                http.receive, http.scope, claim=claim, limit=contract.REQUEST_BYTES, seconds=self.patience
+            )
+            return await self._kept(http, endpoint, caller, content)
+
+    async def _kept(self, http: HttpRequest, endpoint: Endpoint, caller: Caller, content: bytes) -> Sequence[Accepted]:
+        idempotency = _idempotency(http, caller, endpoint, content)
+        now = self.clock()
+        events = self._events(content, caller, endpoint, now)
+        routed = [Routed(event, self.route(event, caller)) for event in events]
+        try:
+            accepted = await self.store.accept(routed, now=now, idempotency=idempotency)
+        except IdempotencyConflict:
+            raise Refusal(422, "this Idempotency-Key came with another body before; use a new key") from None
+        except StoreUnavailable as error:
+            raise self._unavailable(error, now) from None
+        self.woke()
+        log.lines(
+            "event.taken",
+            [
+                {
+                    "id": one.event_id, "key": caller.name, "type": event.event_type, "test": event.test or None,
+                    "duplicate_of": one.duplicate_of, "given": one.given_event_id,
+                }
+                for event, one in zip(events, accepted, strict=True)
+            ],
+        )  # fmt: skip
+        return accepted
+
+    def _caller(self, http: HttpRequest) -> Caller:
+        key = _key(http)
+        caller = self.callers.find(key) if key is not None else None
+        if caller is None:
+            error = "Invalid API key" if key is not None else "no API key; send it as `Authorization: Bearer KEY`"
+            raise Refusal(401, error, headers={"WWW-Authenticate": "Bearer"}, unread=True)
+        return caller
+
+    def _pace(self, caller: Caller) -> None:
+        wait = ceil(caller.window.wait(self.ticks()))
+        if wait:
+            error = f"over the rate of requests a minute; send it again in {wait} s"
+            raise Refusal(429, error, headers={"Retry-After": str(wait)}, unread=True)
+
+    def _events(self, content: bytes, caller: Caller, endpoint: Endpoint, now: datetime) -> list[Event]:
+        documents = endpoint.documents(_parsed(content))
+        plain = contract.is_plain(content)
+        door = caller.door
+        events: list[Event] = []
+        wrong: dict[int, str] = {}
+        for index, document in enumerate(documents):
+            named = isinstance(document, dict) and document.get("event_id")
+            try:
+                events.append(
+                    contract.event(
+                        document, door=door, scope=caller.scope, received_at=now,
+                        default_id=named or contract.new_id(now, self.luck()), plain=plain,
+                    )
+                )  # fmt: skip
+            except NotAnEvent as error:
+                wrong[index] = _told(error)
+        if wrong:
+            raise endpoint.refusal(wrong, len(documents))
+        return events
+
+    def _unavailable(self, error: StoreUnavailable, now: datetime) -> Refusal:
+        self.seldom.trouble("track.unavailable", now=now, why=str(error))
+        wait = COME_AGAIN if error.retry_after is None else ceil(error.retry_after.total_seconds())
+        return Refusal(503, "cannot be kept now; send it again later", headers={"Retry-After": str(max(1, wait))})
+
+
+def _key(http: HttpRequest) -> bytes | None:
+    """The API key that came, None for none. Two of a kind are no key that anybody has."""
+    bearers = [word for header in http.headers.getlist("authorization") if (word := _bearer(header)) is not None]
+    given = bearers or [value.encode() for value in http.query_params.getlist("api_key")]
+    return given[0] if len(given) == 1 else b"" if given else None
+
+
+def _bearer(header: str) -> bytes | None:
+    scheme, _, word = header.partition(" ")
+    return word.strip().encode("latin-1") if scheme.lower() == "bearer" else None
+
+
+def _idempotency(http: HttpRequest, caller: Caller, endpoint: Endpoint, content: bytes) -> Idempotency | None:
+    keys = http.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
+        raise Refusal(400, "an Idempotency-Key is one header of 1 to 255 visible ASCII characters")
+    return Idempotency(
+        key=dedupe_keys.idempotency(dedupe_keys.shared(caller.scope), endpoint.path, keys[0]),
+        body_hash=hashlib.sha256(content).digest(),
+        former=dedupe_keys.idempotency(caller.door, endpoint.path, keys[0]),
+    )
+
+
+def _parsed(content: bytes) -> Json:
+    if not content:
+        raise Refusal(400, "the body is empty; send JSON")
+    try:
+        return json_text.parse(content)
+    except ValueError as error:
+        raise Refusal(400, f"the body is no JSON that can be taken: {error}") from None
+
+
+def _told(error: NotAnEvent) -> str:
+    texts = [problem.text for problem in error.problems]
+    return "; ".join(texts[:TOLD] + ([f"and {len(texts) - TOLD} more"] if len(texts) > TOLD else []))
+
+
+# -------------------------------------------------------------------------------------------------------- answers
+
+
+async def _no_route(http: HttpRequest, error: Exception) -> Response:
+    """The answer where no route takes the request: an unknown path, another method."""
+    if not isinstance(error, HTTPException):
+        return await _fault(http, error)
+    headers = dict(error.headers or {})
+    words = {404: "there is nothing at this address", 405: f"this address takes {headers.get('Allow', 'POST')}"}
+    return body.unread(http.headers, _error(error.status_code, words.get(error.status_code, error.detail), headers))
+
+
+async def _fault(_http: HttpRequest, error: Exception) -> Response:
+    """The answer when the fault is ours: no detail to the caller, the kind of it in the log."""
+    log.trouble("http.fault", error=type(error).__name__, at=_place(error))
+    return _error(500, "a fault of ours; send it again later")
+
+
+EXCEPTION_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {HTTPException: _no_route, Exception: _fault}
+"""What a Starlette application needs so that every answer is JSON of the contract's shape."""
+
+
+def _place(error: Exception) -> str | None:
+    """File and line that raised it: enough to find it, and no value of anybody's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else None
+
+
+def _error(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    return _json(status, {"success": False, "error": error}, headers)
+
+
+def _json(status: int, document: Json, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json_text.write(document), status, headers, media_type="application/json")

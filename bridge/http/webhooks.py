@@ -1,0 +1,193 @@
+"""POST /webhooks/{source}: verify, keep, answer. Nothing is answered 200 before it is on disk.
+
+A genuine webhook is never answered with an error because of a mapping. Not concerned with what a webhook means, nor
+with how its provider signs: that is the source's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from time import perf_counter
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from msgspec.structs import replace
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge.core import json_text, log
+from bridge.core.errors import NotGenuine, StoreUnavailable
+from bridge.core.model import Request
+from bridge.core.source import Source
+from bridge.http import body
+from bridge.http.body_budget import Budget, NoRoom
+from bridge.store.protocol import Store
+
+PATH = "/webhooks/{source}"
+COME_AGAIN = timedelta(minutes=1)
+"""What a provider is told to wait while a source has no secret; its own schedule decides all the same."""
+
+
+class Watching(Protocol):
+    """Who counts what came in: `outcome` is kept, again, challenge, refused (with why), no_secret, no_room, unknown, …."""
+
+    def received(self, source: str, outcome: str, *, seconds: float) -> None:
+        """One request to a source came to this outcome."""
+        ...
+
+
+class Receiver:
+    """The endpoint of all sources."""
+
+    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+        self,
+        *,
+        sources: Callable[[], Mapping[str, Source]],
+        store: Store,
+        limit: int,
+        budget: Budget,
+        clock: Callable[[], datetime],
+        woke: Callable[[], None],
+        watching: Watching,
+    ) -> None:
+        self._sources = sources
+        self._store = store
+        self._limit = limit
+        self._budget = budget
+        self._clock = clock
+        self._woke = woke
+        self._watching = watching
+        self._seldom = log.Seldom()
+
+    def routes(self) -> list[Route]:
+        """The one route."""
+        return [Route(PATH, self)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever it is: an ASGI application, as the thinnest that a route can lead to."""
+        began = perf_counter()
+        source = self._sources().get(scope["path_params"]["source"])
+        outcome, answer = (
+            await self._judged(scope, receive, source) if source else ("unknown", _unread(scope, 404, _UNKNOWN))
+        )
+        await answer(scope, receive, send)
+        self._watching.received(source.name if source else "", outcome, seconds=perf_counter() - began)
+
+    async def _judged(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
+        method = scope["method"]
+        if method != "POST" and not (method == "GET" and source.takes_get):
+            allowed = "GET, POST" if source.takes_get else "POST"
+            return "method", _unread(scope, 405, f"this address takes {allowed}", {"Allow": allowed})
+        if not source.has_secret:
+            return "no_secret", _unread(scope, 503, _NO_SECRET, _retry_after(COME_AGAIN))
+        head = _head(scope)
+        try:
+            source.verify_head(head)
+        except NotGenuine as error:
+            outcome, answer = self._refused(source, error)
+            return outcome, body.unread(Headers(scope=scope), answer)
+        return await self._read(scope, receive, source, head)
+
+    async def _read(self, scope: Scope, receive: Receive, source: Source, head: Request) -> tuple[str, ASGIApp]:
+        """What a request comes to whose body must be read to tell."""
+        now = self._clock()
+        try:
+            with self._budget.claim(scope) as claim:  # until it is kept: what waits for the disk is held, too
+                content = await body.read(receive, scope, claim=claim, limit=self._limit)
+                return await self._taken(replace(head, body=content), source, now=now)
+        except body.BodyError as error:
+            return self._not_read(error), body.unread(
+                Headers(scope=scope), _no(error.status, str(error), error.headers)
+            )
+        except NotGenuine as error:
+            return self._refused(source, error)
+        except StoreUnavailable as error:
+            self._seldom.trouble("receive.unavailable", now=self._clock(), why=str(error))
+            return "unavailable", _no(503, "cannot be kept now; send it again", _retry_after(error.retry_after))
+
+    def _not_read(self, error: body.BodyError) -> str:
+        if not isinstance(error, NoRoom):
+            return "body"
+        self._seldom.trouble("receive.no_room", now=self._clock(), why=error.why)
+        return "no_room"
+
+    def _refused(self, source: Source, error: NotGenuine) -> tuple[str, Response]:
+        self._seldom.trouble(f"webhook.refused source={source.name}", now=self._clock(), why=error.reason)
+        return f"refused:{error.reason}", _no(401, "not genuine")
+
+    async def _taken(self, request: Request, source: Source, *, now: datetime) -> tuple[str, ASGIApp]:
+        reply = source.challenge(request, now=now)
+        if reply is not None:
+            return "challenge", Response(reply.body, media_type=reply.content_type)
+        if request.method == "GET":
+            return "method", _no(405, "this address takes POST", {"Allow": "GET, POST"})
+        webhooks = source.receive(request, now=now)
+        await self._store.keep(webhooks)
+        self._woke()
+        return "kept", _kept
+
+
+class Straight:
+    """Middleware that leads requests of one route to its endpoint, past what the routes behind it need.
+
+    The router asks one route after the other, and those that Starlette wraps raise errors that it answers. This
+    endpoint does not; what it raises all the same is answered by who stands before all middleware.
+    """
+
+    def __init__(self, app: ASGIApp, route: Route) -> None:
+        self._app = app
+        self._endpoint = route.app
+        self._match = route.path_regex.match
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or let others answer it."""
+        found = self._match(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+        else:
+            scope["path_params"] = found.groupdict()
+            await self._endpoint(scope, receive, send)
+
+
+async def _kept(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """The answer to a webhook that is on disk."""
+    await send(_KEPT_HEAD)
+    await send(_KEPT_BODY)
+
+
+_KEPT = json_text.write({"success": True})
+_KEPT_HEAD: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-length", str(len(_KEPT)).encode()), (b"content-type", b"application/json")],
+}
+_KEPT_BODY: Message = {"type": "http.response.body", "body": _KEPT}
+_UNKNOWN = "no source of that name; see the addresses that serve prints at its start"
+_NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: S105  a sentence, no secret
+
+
+def _head(scope: Scope) -> Request:
+    """The request without its body; ASGI gives names of headers in lower case."""
+    query = scope["query_string"].decode("latin-1")
+    return Request(
+        method=scope["method"],
+        headers=tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]),
+        query=tuple(parse_qsl(query, keep_blank_values=True)) if query else (),
+        query_string=query,
+    )
+
+
+def _unread(scope: Scope, status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A refusal before the body was read."""
+    return body.unread(Headers(scope=scope), _no(status, error, headers))
+
+
+def _no(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json_text.write({"success": False, "error": error}), status, headers, media_type="application/json")
+
+
+def _retry_after(wait: timedelta | None) -> dict[str, str]:
+    return {"Retry-After": str(max(1, round((wait or timedelta(seconds=5)).total_seconds())))}

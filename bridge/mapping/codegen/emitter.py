@@ -1,0 +1,148 @@
+"""What every part of an expression is written with: atoms, their types, problems, and functions of their own.
+
+An atom is a local name or a constant of the code being written. A step of a path that was taken before in the same
+block is not taken again. Not concerned with what the kinds of nodes mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bridge.core.json_text import Json
+from bridge.mapping.engine.module import Code
+from bridge.mapping.expressions import runtime
+from bridge.mapping.expressions.parser import ExpressionError, Node
+from bridge.mapping.expressions.runtime import ANY
+from bridge.mapping.functions.money import MinorUnits
+
+_FLAT = frozenset({"field", "literal", "current", "identity", "expref"})
+
+
+class Names(Protocol):
+    """What names mean at the outermost level."""
+
+    @property
+    def parameters(self) -> str:
+        """What a function that asks for names must be given."""
+        ...
+
+    def resolve(self, writer: Writer, path: Sequence[Node]) -> tuple[str, int]:
+        """The atom that a path of fields begins with, and how many of its fields that took."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """The current node is a value at hand: inside projections and filters, after dots and pipes."""
+
+    atom: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outermost:
+    """The current node is the object of roots, which has no value of its own."""
+
+    names: Names
+
+
+Current = Element | Outermost
+
+
+@dataclass
+class Writer:
+    """Writes expressions into a module. Problems are collected, and the code then stands for null."""
+
+    code: Code
+    units: MinorUnits | None = None
+    problems: list[ExpressionError] = field(default_factory=list)
+    warnings: list[ExpressionError] = field(default_factory=list)
+    types: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def value(self, node: Node, current: Current) -> str:
+        """The atom of what `node` comes to, after the lines that work it out."""
+        if self.code.deep and node.kind not in _FLAT:
+            return self._elsewhere(node, current)
+        write: Callable[[Node, Current], str] = getattr(self, f"_{node.kind}")
+        return write(node, current)
+
+    def holds(self, atom: str) -> str:
+        """Python that is true where the atom is true to JMESPath."""
+        types = self.types_of(atom)
+        if "number" not in types:
+            return atom
+        return f"({atom} or {atom}.__class__ in _NUMBERS)"
+
+    def fails(self, atom: str) -> str:
+        """Python that is true where the atom is false to JMESPath."""
+        types = self.types_of(atom)
+        if "number" not in types:
+            return f"not {atom}"
+        quickly = f"{atom} is None or " if "null" in types else ""
+        return f"({quickly}not {atom} and {atom}.__class__ not in _NUMBERS)"
+
+    def refuse(self, text: str, *, at: int, kind: str = "syntax") -> str:
+        """Note a problem; the atom that stands in for the part."""
+        self.problems.append(ExpressionError(text, at=at, kind=kind))
+        return "None"
+
+    def warn(self, text: str, *, at: int) -> None:
+        """Note what is probably not meant."""
+        self.warnings.append(ExpressionError(text, at=at))
+
+    def types_of(self, atom: str) -> frozenset[str]:
+        """The types that an atom may have."""
+        return self.types.get(atom, ANY) if atom != "None" else frozenset({"null"})
+
+    def typed(self, atom: str, types: frozenset[str]) -> str:
+        """The atom, known to have one of `types`."""
+        self.types[atom] = types
+        return atom
+
+    def literal(self, value: Json) -> str:
+        """The atom of a constant."""
+        if value is None:
+            return "None"
+        kind = frozenset({runtime.type_of(value)})
+        if isinstance(value, str | bool):
+            return self.typed(repr(value), kind)
+        if isinstance(value, int):
+            return self.typed(f"({value!r})", kind)
+        return self.typed(self.code.constant(value), kind)
+
+    def get(self, atom: str, name: str, at: int = 0) -> str:
+        """The atom of a field of an atom."""
+        types = self.types_of(atom)
+        if "object" not in types:
+            return "None"
+        key = ("field", atom, name)
+        known = self.code.known(key)
+        if known is not None:
+            return known
+        return self.code.note(key, self.code.assign(f"{self._table(atom)}.get({name!r})", at))
+
+    def _table(self, atom: str) -> str:
+        """An atom that is a dictionary, empty where the value is none."""
+        if self.types_of(atom) == {"object"}:
+            return atom
+        known = self.code.known(("table", atom))
+        if known is not None:
+            return known
+        return self.code.note(("table", atom), self.code.assign(f"{atom} if {atom}.__class__ is dict else _EMPTY"))
+
+    def _elsewhere(self, node: Node, current: Current) -> str:
+        """Write `node` as a function of its own, so that no function is nested too deep for Python."""
+        match current:
+            case Element(atom):
+                return self.code.assign(f"{self.function(node)}({atom})", node.at)
+            case Outermost(names):
+                with self.code.function(names.parameters) as name:
+                    self.code.emit(f"return {self.value(node, current)}", node.at)
+                return self.code.assign(f"{name}({names.parameters})", node.at)
+
+    def function(self, node: Node) -> str:
+        """The name of a function that works `node` out for an element."""
+        with self.code.function("e") as name:
+            self.code.emit(f"return {self.value(node, Element('e'))}", node.at)
+        return name

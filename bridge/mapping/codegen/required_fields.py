@@ -1,0 +1,83 @@
+"""Which fields an event must have, and the lines that hold it to them.
+
+A field that no line of the mapping gives is told at load; one that comes out as nothing sets the webhook aside. Not
+concerned with what the contract itself asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge.mapping.definition import REQUIRED, REQUIRING, Requirement, Rule
+from bridge.mapping.engine.module import Code
+from bridge.mapping.problems import Problems
+from bridge.mapping.yaml.document import Node, Scalar, Table
+
+_SPOTLESS = -1
+"""The offset of a scalar itself, before its expression."""
+
+
+class Requirements:
+    """The requirements of one rule."""
+
+    def __init__(self, rule: Rule, problems: Problems) -> None:
+        self._rule = rule
+        self._problems = problems
+        self._type = rule.event.get("event_type")
+
+    def look(self) -> None:
+        """Tell what can be seen without an event."""
+        if "for_each" in self._rule.event.entries:
+            self._problems.error(self._rule.event.place, "an event is one object; for_each makes a list")
+        elif self._type is None:
+            self._problems.error(self._rule.event.place, "an event needs `event_type`")
+        elif isinstance(self._type, Scalar) and not self._type.is_expression:
+            if not isinstance(self._type.literal, str) or not self._type.literal:
+                self._problems.error(self._type.place, "event_type must be text")
+        elif not isinstance(self._type, Scalar):
+            self._problems.error(self._type.place, "event_type must be text")
+        for requirement in self._asked():
+            if self._never_given(requirement.path):
+                name = ".".join(requirement.path)
+                place = requirement.place or self._rule.event.place
+                self._problems.error(place, f"`{name}` is required and nothing gives it: write it, or `require: []`")
+
+    def write(self, code: Code, event: str) -> None:
+        """The lines that refuse an event without what it must have."""
+        for requirement in self._asked():
+            self._check(code, event, requirement)
+        if self._rule.require is None and isinstance(self._type, Scalar) and self._type.is_expression:
+            with code.block(f"if {event}.get('event_type') in {code.constant(REQUIRING)}:"):
+                for path in REQUIRED:
+                    self._check(code, event, Requirement(path))
+
+    def _asked(self) -> Iterator[Requirement]:
+        """What is required whatever the webhook holds."""
+        if self._rule.require is not None:
+            yield from self._rule.require
+        elif isinstance(self._type, Scalar) and self._type.value in REQUIRING:
+            yield from (Requirement(path) for path in REQUIRED)
+
+    def _check(self, code: Code, event: str, requirement: Requirement) -> None:
+        scalar = self._given(requirement.path)
+        with code.standing_for(scalar if isinstance(scalar, Scalar) else self._rule.event_key):
+            name = ".".join(requirement.path)
+            code.emit(f"if not _has({event}, {requirement.path!r}): _lacking({name!r})", _SPOTLESS)
+
+    def _given(self, path: tuple[str, ...]) -> Node | None:
+        """What the mapping writes for a field, or for the nearest field around it; None where it writes nothing."""
+        node: Node = self._rule.event
+        for step in path:
+            if not isinstance(node, Table) or "for_each" in node.entries:
+                return node
+            below = node.get(step)
+            if below is None:
+                return None
+            node = below
+        return node
+
+    def _never_given(self, path: tuple[str, ...]) -> bool:
+        if self._rule.recall is not None and any(path[: len(taken)] == taken for taken in self._rule.recall.take):
+            return False
+        node = self._given(path)
+        return node is None or (isinstance(node, Scalar) and not node.is_expression and node.literal in (None, ""))

@@ -1,0 +1,1 @@
+"""A compiled mapping at work on a webhook."""

@@ -1,0 +1,180 @@
+"""One webhook while its rules run: its roots, the names worked out so far, the notes, and a bound on what is built.
+
+Generated code reads and writes it. Not concerned with which rules there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, Protocol
+
+from bridge.core.json_text import Json
+from bridge.mapping.engine.recall import Recalling
+from bridge.mapping.expressions.runtime import BOXES, MOST_NODES, Pruner, Unworkable, begin_building, spoken
+
+_FEW = 1_000
+"""Rounds of for_each that cannot make an event too large to be written: each is bounded by itself."""
+
+UNSET = object()
+"""A name that has not been worked out."""
+
+
+Texts = Mapping[str, "Texts | None"]
+"""Text fields level by level: None for one, what is below for an object or a list around them."""
+
+
+class Frame:
+    """The roots of one webhook. `tell` turns a failure into the text of a note."""
+
+    __slots__ = (
+        "body",
+        "headers",
+        "lets",
+        "notes",
+        "pruner",
+        "query",
+        "recalling",
+        "request",
+        "rounds",
+        "source",
+        "teller",
+        "vars",
+        "webhook",
+    )
+
+    def __init__(  # noqa: PLR0913  the roots, by name
+        self,
+        *,
+        body: Json,
+        request: Json,
+        headers: dict[str, str],
+        query: dict[str, str],
+        webhook: dict[str, Json],
+        source: dict[str, Json],
+        names: int,
+        teller: Teller,
+    ) -> None:
+        self.body = body
+        self.request = request
+        self.headers = headers
+        self.query = query
+        self.webhook = webhook
+        self.source = source
+        self.vars: Mapping[str, str] = source["vars"]
+        self.lets: list[Json] = [UNSET] * names
+        self.notes: list[str] = []
+        self.recalling: Recalling | None = None
+        self.pruner = Pruner()
+        self.rounds = 0
+        self.teller = teller
+        begin_building()
+
+    def put(self, target: Json, key: str | None, value: Json) -> None:
+        """Put a value that is no text into an object, or to the end of a list, without what is nothing in it."""
+        kept = self.pruner.prune(value) if value.__class__ in BOXES else value
+        if kept is None:
+            return
+        if key is None:
+            target.append(kept)
+        else:
+            target[key] = kept
+
+    def put_texts(self, target: Json, key: str | None, value: Json, texts: Texts | None) -> None:
+        """The same where whole numbers are text: `texts` None is the value itself, else the fields below it."""
+        self.put(target, key, _as_text(value, texts))
+
+    def each(self, value: Json) -> list[Json]:
+        """The elements that a for_each goes through, counted against a bound."""
+        items = as_list(value)
+        self.rounds += len(items)
+        if self.rounds > MOST_NODES:
+            raise Unworkable(f"for_each goes through more than {MOST_NODES:,} elements")
+        return items
+
+    def weigh(self, event: Json) -> None:
+        """Refuse an event whose texts, repeated by many rounds of for_each, are more than may be built."""
+        if self.rounds > _FEW:
+            Pruner().prune(event)
+
+    def leave_out(self, field: str, error: Exception) -> None:
+        """Note that a field is left out, and why."""
+        self.notes.append(self.teller.note(field, error))
+
+
+class Teller(Protocol):
+    """Says where and why a value cannot be worked out."""
+
+    def note(self, field: str, error: Exception) -> str:
+        """The text of a note about a field that was left out."""
+        ...
+
+
+def _texts_in(value: Json, texts: Texts) -> Json:
+    """A list or object in which the whole numbers of text fields are text."""
+    if value.__class__ is list:
+        return [_texts_in(item, texts) for item in value]
+    if value.__class__ is not dict:
+        return value
+    return {key: _as_text(item, texts[key]) if key in texts else item for key, item in value.items()}
+
+
+def _as_text(value: Json, below: Texts | None) -> Json:
+    if below is not None:
+        return _texts_in(value, below)
+    return str(value) if value.__class__ is int else value
+
+
+def as_key(value: Json) -> str:
+    """A dedupe key: a text, or a whole number's."""
+    if value.__class__ is str and value:
+        return str(value)
+    if value.__class__ is int:
+        return str(value)
+    if value is None or value == "" or value.__class__ in BOXES:
+        raise Unworkable(f"the dedupe key came out as {'nothing' if not value else spoken(value)}")
+    raise Unworkable(f"the dedupe key must be text or a whole number, it came out as {spoken(value)}")
+
+
+def as_flag(value: Json) -> bool:
+    """Whether `webhook.test` holds; what is neither true nor false nor nothing is no answer."""
+    if value.__class__ is bool:
+        return bool(value)
+    if value is None or value == "":
+        return False
+    raise Unworkable(
+        f"`test` must come out as true or false, it came out as {spoken(value)}; compare it: `… == 'true'`"
+    )
+
+
+def as_list(value: Json) -> list[Json]:
+    """What `in` of a for_each came to."""
+    if value is None or value == "":
+        return []
+    if value.__class__ is not list:
+        raise Unworkable(f"`in` must come out as a list, it came out as {spoken(value)}")
+    return list(value)
+
+
+def has(event: Json, path: Sequence[str]) -> bool:
+    """Whether an event has a field. What is nothing was left out before."""
+    for step in path:
+        if event.__class__ is not dict or step not in event:
+            return False
+        event = event[step]
+    return True
+
+
+def lacking(field: str) -> NoReturn:
+    """Refuse an event without a field that it must have."""
+    raise Unworkable(f"`{field}` came out as nothing and is required; give it a value, or write `require: []`")
+
+
+HELPERS: dict[str, object] = {
+    "_UNSET": UNSET,
+    "_as_key": as_key,
+    "_as_flag": as_flag,
+    "_as_list": as_list,
+    "_has": has,
+    "_lacking": lacking,
+}
+"""What the generated code of rules may name."""

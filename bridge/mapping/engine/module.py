@@ -1,0 +1,163 @@
+"""Python source while it is being written: functions, lines that know which place they stand for, and constants.
+
+A line's place is how a failure at run time finds its line and column in the mapping, at no cost while nothing
+fails. Not concerned with what the lines say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from bridge.mapping.yaml.document import Scalar
+
+DEEPEST = 20
+"""Levels of indentation after which code moves to a function of its own; CPython takes 100, and 20 nested loops."""
+
+Spot = tuple[Scalar, int] | None
+"""A scalar of the mapping and an offset in the expression that it holds."""
+
+_NOTHING: list[tuple[str, Spot]] = [("  return None", None)]
+"""The body of a function that has no lines."""
+
+
+@dataclass(slots=True)
+class Body:
+    """One Python function: its lines, and which values are at hand in the block being written."""
+
+    name: str
+    parameters: str
+    lines: list[tuple[str, Spot]] = field(default_factory=list)
+    indent: int = 1
+    known: list[dict[object, str]] = field(default_factory=lambda: [{}])
+
+
+class Code:
+    """A Python module being written. `owner` is the scalar that lines are written for."""
+
+    def __init__(self, file_name: str) -> None:
+        self.file_name = file_name
+        self.owner: Scalar | None = None
+        self.constants: dict[str, object] = {}
+        self._finished: list[Body] = []
+        self._bodies: list[Body] = []
+        self._names = 0
+        self._constant_names: dict[int, str] = {}
+
+    # ------------------------------------------------------------------------------------------------- writing
+
+    def fresh(self, prefix: str = "t") -> str:
+        """A name that nothing else has."""
+        self._names += 1
+        return f"{prefix}{self._names}"
+
+    def emit(self, text: str, at: int = 0) -> None:
+        """One line, standing for the owner's character at `at`."""
+        body = self._bodies[-1]
+        body.lines.append(("  " * body.indent + text, (self.owner, at) if self.owner else None))
+
+    def assign(self, text: str, at: int = 0) -> str:
+        """One line that gives a fresh name to a value."""
+        name = self.fresh()
+        self.emit(f"{name} = {text}", at)
+        return name
+
+    @contextmanager
+    def standing_for(self, owner: Scalar | None) -> Iterator[None]:
+        """Lines that are written for another scalar."""
+        before, self.owner = self.owner, owner
+        yield
+        self.owner = before
+
+    @contextmanager
+    def block(self, header: str, at: int = 0) -> Iterator[None]:
+        """An indented block; what becomes known in it is forgotten after it."""
+        self.emit(header, at)
+        body = self._bodies[-1]
+        body.indent += 1
+        body.known.append({})
+        yield
+        body.known.pop()
+        body.indent -= 1
+
+    @contextmanager
+    def function(self, parameters: str, *, name: str | None = None) -> Iterator[str]:
+        """A function of its own, outside of the one being written."""
+        body = Body(name or self.fresh("f"), parameters)
+        self._bodies.append(body)
+        yield body.name
+        self._bodies.pop()
+        self._finished.append(body)
+
+    def constant(self, value: object, prefix: str = "K") -> str:
+        """A name for an object of the compiler's."""
+        name = self._constant_names.get(id(value))
+        if name is None:
+            name = self._constant_names[id(value)] = self.fresh(prefix)
+            self.constants[name] = value
+        return name
+
+    # ------------------------------------------------------------------------------------------- what is at hand
+
+    def known(self, key: object) -> str | None:
+        """The name of a value that is at hand here."""
+        for layer in reversed(self._bodies[-1].known):
+            if key in layer:
+                return layer[key]
+        return None
+
+    def note(self, key: object, name: str) -> str:
+        """From here to the end of the block, `key` is at hand as `name`."""
+        self._bodies[-1].known[-1][key] = name
+        return name
+
+    @property
+    def deep(self) -> bool:
+        """Whether what comes next should be a function of its own."""
+        return self._bodies[-1].indent > DEEPEST
+
+    # ------------------------------------------------------------------------------------------------- finishing
+
+    def finish(self, names: Mapping[str, object]) -> Compiled:
+        """Compile what was written, with `names` at hand.
+
+        Function by function: the compiler's own trees of a whole mapping are many MB, which a process would not give back.
+        """
+        namespace: dict[str, Any] = {**names, **self.constants}
+        lines: list[str] = []
+        spots: list[Spot] = []
+        for body in self._finished:
+            written = [f"def {body.name}({body.parameters}):", *(text for text, _ in body.lines or _NOTHING)]
+            lead = "\n" * len(lines)  # so that its lines have their numbers in the whole
+            code = compile(lead + "\n".join(written), self.file_name, "exec")
+            exec(code, namespace)  # noqa: S102  the source is written above, from a parsed tree; no text of a mapping is code
+            lines += written
+            spots += [None, *(spot for _, spot in body.lines or _NOTHING)]
+        return Compiled("\n".join(lines) + "\n", self.file_name, namespace, tuple(spots))
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A finished module: its source, its functions by name, and the place that each line stands for."""
+
+    source: str
+    file_name: str
+    namespace: Mapping[str, Any]
+    spots: tuple[Spot, ...]
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """One of its functions."""
+        found: Callable[..., Any] = self.namespace[name]
+        return found
+
+    def spot(self, traceback: TracebackType | None) -> Spot:
+        """The place of the innermost line of this module that a failure came through."""
+        found: Spot = None
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename == self.file_name:
+                found = self.spots[traceback.tb_lineno - 1] or found
+            traceback = traceback.tb_next
+        return found

@@ -1,0 +1,52 @@
+"""A compiled mapping, as the translator runs it.
+
+Not concerned with how it was compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.core.json_text import Json
+from bridge.core.model import Place
+from bridge.mapping.engine.context import Frame
+from bridge.mapping.engine.module import Compiled
+from bridge.mapping.language import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCode:
+    """A rule that runs: gives the event and its dedupe key, or None where its `when` does not hold.
+
+    `places` is where each of the event's fields stands in the file.
+    """
+
+    topics: tuple[str, ...] | None
+    run: Callable[[Frame], tuple[dict[str, Json], str | None] | None]
+    needs_body: bool
+    when_line: int | None
+    places: dict[Path, Place]
+    recalls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalCode:
+    """An entry of `set_aside` that runs: whether it holds."""
+
+    topics: tuple[str, ...] | None
+    run: Callable[[Frame], bool]
+    needs_body: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled mapping. `names` is how many values a frame keeps; `is_test` whether a webhook is a test."""
+
+    compiled: Compiled
+    names: int
+    rules: tuple[RuleCode, ...]
+    refusals: tuple[RefusalCode, ...]
+    is_test: Callable[[Frame], bool] | None
+    test_needs_body: bool

@@ -1,0 +1,117 @@
+"""A mapping bound to one source's name, secrets and vars: what `bridge.core.source.Source` promises.
+
+Not concerned with how rules are compiled, nor with what stands in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Table
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from bridge import signature
+from bridge.core.errors import NotGenuine
+from bridge.core.model import Request, Translation, Wanting, Webhook
+from bridge.core.source import Reply, Signed
+from bridge.mapping.engine.context import Frame
+from bridge.mapping.engine.translator import Translator
+from bridge.signature import Keys, Recipe
+
+
+class MappedSource:
+    """One configured inbound endpoint, made of a mapping."""
+
+    def __init__(  # noqa: PLR0913  what a source is made of, by name
+        self,
+        name: str,
+        *,
+        recipe: Recipe,
+        keys: Keys,
+        translator: Translator,
+        scope: str,
+        to: tuple[str, ...] | None,
+        public_url: str | None,
+    ) -> None:
+        self._name = name
+        self._recipe = recipe
+        self._keys = keys
+        self._verify_head = signature.head_verifier(recipe, keys)
+        self._receive = signature.receiver(recipe, keys, source=name)
+        self._translator = translator
+        self._scope = scope
+        self._to = to
+        self._public_url = public_url
+
+    def __repr__(self) -> str:
+        return f"MappedSource({self._name!r})"
+
+    @property
+    def name(self) -> str:
+        """Its name in URLs, lists and settings."""
+        return self._name
+
+    @property
+    def scope(self) -> str:
+        """The ledger's scope its conversions belong to."""
+        return self._scope
+
+    @property
+    def to(self) -> tuple[str, ...] | None:
+        """The destinations its events go to; None means all."""
+        return self._to
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it can verify anything yet."""
+        return bool(self._keys.values) or not signature.needs_secret(self._recipe)
+
+    @property
+    def takes_get(self) -> bool:
+        """Whether its provider asks challenges by GET."""
+        return signature.takes_get(self._recipe)
+
+    @property
+    def vars(self) -> Table[str, str]:
+        """What the operator set, and the defaults of the rest."""
+        return self._translator.vars
+
+    def verify_head(self, head: Request) -> None:
+        """Nothing, where the body may make the request genuine or a challenge. Raises NotGenuine."""
+        self._verify_head(head)
+
+    def challenge(self, request: Request, *, now: datetime) -> Reply | None:
+        """The reply that a provider's challenge asks for, or None where the request is no challenge."""
+        found = signature.challenge(self._recipe, self._addressed(request), self._keys, now=now)
+        return Reply(*found) if found else None
+
+    def receive(self, request: Request, *, now: datetime) -> tuple[Webhook, ...]:
+        """The webhooks of a genuine request. Raises NotGenuine."""
+        if not self.has_secret:
+            raise NotGenuine("no secret")
+        return self._receive(self._addressed(request), now)
+
+    def translate(self, webhook: Webhook) -> Translation:
+        """What a kept webhook comes to. Never raises for anything a provider could send."""
+        return self._translator.translate(webhook)
+
+    def translate_among(self, webhook: Webhook, earlier: Table[bytes, bytes | None]) -> Translation | Wanting:
+        """What a kept webhook comes to among earlier events; Wanting where it asks for one more."""
+        return self._translator.translate_among(webhook, earlier)
+
+    def frame(self, webhook: Webhook) -> tuple[Frame, str | None]:
+        """What a webhook's expressions read, and why its body cannot be read, if it cannot: for `explain`."""
+        return self._translator.frame(webhook)
+
+    def sign(self, body: bytes, *, topic: str | None, now: datetime, luck: str, secret: str | None = None) -> Signed:
+        """`body` as the provider would send it, signed with the first secret or with `secret`."""
+        keys = self._keys if secret is None else signature.keys(self._recipe, (secret,))
+        made = signature.sign(self._recipe, body, keys, topic=topic, now=now, luck=luck, url=self._public_url)
+        return Signed(headers=made.headers, body=made.body, query=made.query)
+
+    def _addressed(self, request: Request) -> Request:
+        """The request with the address that the operator gave the provider, where the signature covers it."""
+        if self._public_url is None or request.url is not None:
+            return request
+        query = request.query_string
+        return replace(request, url=f"{self._public_url}?{query}" if query else self._public_url)

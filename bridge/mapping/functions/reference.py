@@ -1,0 +1,37 @@
+"""The reference of the language's functions, made from the functions themselves.
+
+Prints as Markdown for `mappings/README.md`, which a test holds against it. Not concerned with what they do.
+"""
+
+from __future__ import annotations
+
+from bridge.mapping.functions.builtin import OURS
+from bridge.mapping.functions.jmespath_builtins import STANDARD
+from bridge.mapping.functions.registry import Function
+
+
+def functions() -> str:
+    """The table of our functions, and the names of JMESPath's own."""
+    rows = "\n".join(_row(function) for function in OURS.values())
+    names = ", ".join(f"`{name}`" for name in STANDARD)
+    return (
+        "| function | what it gives | for example |\n|---|---|---|\n"
+        f"{rows}\n\n"
+        f"JMESPath's own (<https://jmespath.org/specification.html#built-in-functions>): {names}."
+    )
+
+
+def _row(function: Function) -> str:
+    examples = "<br>".join(f"{_code(call)} → {_result(result)}" for call, result in function.examples)
+    return f"| {_code(function.signature)} | {function.help} | {examples} |"
+
+
+def _result(result: str) -> str:
+    return f"*{result[1:]}*" if result.startswith("!") else _code(result)
+
+
+def _code(text: str) -> str:
+    """Text as code in a table's cell, also where it holds backticks or bars."""
+    fence = "``" if "`" in text else "`"
+    room = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{room}{text}{room}{fence}".replace("|", "\\|")

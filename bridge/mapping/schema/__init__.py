@@ -1,0 +1,1 @@
+"""JSON Schemas of mapping files and of their examples, for editors."""

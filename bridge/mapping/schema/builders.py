@@ -1,0 +1,84 @@
+"""The kinds of values that the schemas for editors are made of: objects of known keys, texts, places, expressions.
+
+Not concerned with which keys there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bridge.core.json_text import Json
+
+Schema = dict[str, Json]
+EXPRESSION = "^=(?!=)\\s*\\S"
+"""What an expression looks like."""
+
+
+def matching(pattern: str, told: str) -> Schema:
+    """A pattern, and what an editor says of a text that does not match: the pattern itself helps nobody."""
+    return {"pattern": pattern, "patternErrorMessage": told}
+
+
+def table_of(properties: Schema, *, needs: Iterable[str] = (), text: str = "") -> Schema:
+    """An object with these keys and no other."""
+    described = {"description": text} if text else {}
+    return {
+        **described,
+        "type": "object",
+        "properties": properties,
+        "required": list(needs),
+        "additionalProperties": False,
+    }
+
+
+def or_nothing(schema: Schema) -> Schema:
+    """The same, or a key with nothing after it, which counts as left out."""
+    types = schema["type"]
+    return {**schema, "type": [*([types] if isinstance(types, str) else types), "null"]}
+
+
+def text_of(text: str, **more: Json) -> Schema:
+    """A text that is not empty."""
+    return {"description": text, "type": "string", "minLength": 1, **more}
+
+
+def plain(text: str) -> Schema:
+    """A text that may be written without quotes, whatever YAML takes it for."""
+    like = matching("^(?!=)[\\s\\S]", "no expression may stand here; write a text")
+    return {"description": text, "type": ["string", "number", "boolean", "null"], **like}
+
+
+def plains(text: str) -> Schema:
+    """One such text, or a list of them."""
+    one = plain("")
+    del one["description"]
+    return {"description": text, **one, "type": [*one["type"], "array"], "items": one}
+
+
+def places(text: str) -> Schema:
+    """One place in a request, or a list of them."""
+    pattern = "^(body_sha256|signature|(header|query|form):.+|json:(/[\\s\\S]*)?)$"
+    told = "write a place: header:NAME, query:NAME, form:NAME or json:/pointer"
+    place = {"type": "string", **matching(pattern, told)}
+    return {"description": text, **place, "type": ["string", "array", "null"], "items": place}
+
+
+def expression(text: str) -> Schema:
+    """An expression, or nothing."""
+    return {"description": text, "type": ["string", "null"], **expressed()}
+
+
+def expressed(*, instead: str = "") -> Schema:
+    """What a text must be that has to be an expression; `instead` names what else could stand there."""
+    told = "an expression begins with `=`, such as `=body.id`"
+    return matching(EXPRESSION, f"write {instead}, or an expression: it begins with `=`" if instead else told)
+
+
+def choice(text: str, words: Iterable[str]) -> Schema:
+    """One of some words."""
+    return {"description": text, "enum": list(words)}
+
+
+def entries(text: str, names: Json, values: Json) -> Schema:
+    """An object whose keys the writer chooses."""
+    return {"description": text, "type": ["object", "null"], "propertyNames": names, "additionalProperties": values}

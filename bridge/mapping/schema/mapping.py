@@ -1,0 +1,322 @@
+"""The JSON Schemas of a mapping and of an example, for editors: what may stand where, and what it means.
+
+Words and types come from where they are decided: the loader, the contract, the signatures, the functions. An editor
+with a schema sees a slip while it is typed; whether an expression is right, only `check` can tell.
+"""
+
+from __future__ import annotations
+
+from bridge.contract import SCHEMA as EVENT
+from bridge.mapping.definition import REQUIRED, REQUIRING, VERSION
+from bridge.mapping.engine.recall import LENDS
+from bridge.mapping.functions.builtin import OURS
+from bridge.mapping.functions.jmespath_builtins import STANDARD
+from bridge.mapping.language import ROOTS, SOURCE, WEBHOOK
+from bridge.mapping.schema.builders import (
+    Schema,
+    entries,
+    expressed,
+    expression,
+    matching,
+    or_nothing,
+    places,
+    plain,
+    plains,
+    table_of,
+    text_of,
+)
+from bridge.mapping.schema.signature import CHALLENGE, signature
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+_ROOTS = f"It reads {', '.join(f'`{root}`' for root in ROOTS)} and the names of `let` and of the `for_each` around it."
+_FUNCTIONS = (
+    f"`webhook` has {', '.join(WEBHOOK)}; `source` has {', '.join(SOURCE)}. Functions: {', '.join(OURS)}; "
+    f"JMESPath's own: {', '.join(STANDARD)}."
+)
+_EACH = "A list, made of another: `in` gives the elements, `map` what each becomes."
+
+
+def mapping() -> Schema:
+    """The schema of a mapping file."""
+    return {
+        "$schema": DRAFT,
+        "title": "trackbridge mapping",
+        "description": "How webhooks of one provider prove genuine, and which track events they become.",
+        **table_of(_MAPPING, needs=("mapping", "provider", "webhook", "events")),
+        "$defs": {
+            "expression": expression(f"An expression: JMESPath after a `=`. {_ROOTS} {_FUNCTIONS}"),
+            "value": {
+                "description": f"A value as it stands, or an expression after a `=`. {_ROOTS} {_FUNCTIONS}",
+                **_VALUE,
+            },
+            "for_each": table_of(_FOR_EACH, needs=("for_each", "in", "map"), text=_EACH),
+            "rule": table_of(_RULE, needs=("event",), text="Makes one event of each webhook that it takes."),
+            "recall": or_nothing(table_of(_RECALL, needs=("event_type", "dedupe", "take"), text=_RECALLS)),
+            "var": table_of(_VAR, needs=("default",), text="One thing that an operator may set."),
+            "signature": signature(),
+            "challenge": table_of(CHALLENGE, needs=("when", "respond")),
+        },
+    }
+
+
+def example() -> Schema:
+    """The schema of an example file."""
+    event = {key: value for key, value in EVENT.items() if key != "$schema"}
+    reasons = {
+        "type": "object",
+        "properties": {
+            "ignored": text_of("It makes no event, for this reason, told without its places in the mapping."),
+            "set_aside": text_of("It cannot be translated, for this reason, told without its places in the mapping."),
+        },
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return {
+        "$schema": DRAFT,
+        "title": "trackbridge example",
+        "description": "A webhook, and what the mapping of its provider must make of it.",
+        **table_of(
+            {
+                "given": {"description": _GIVES, "$ref": "#/$defs/given"},
+                "expect": {
+                    "description": "The events without their ids; or `ignored: reason`, or `set_aside: reason`.",
+                    "type": ["array", "object"],
+                    "if": {"type": "object"},
+                    "then": reasons,
+                    "else": {"minItems": 1, "items": {"$ref": "#/$defs/event"}},
+                },
+            },
+            needs=("given", "expect"),
+        ),
+        "$defs": {
+            "event": event,
+            "given": table_of(_GIVEN, needs=("body",), text=_GIVES),
+            "earlier": table_of(_EARLIER, needs=("event",), text="An event that was there before."),
+        },
+    }
+
+
+_ANY = ("object", "array", "string", "number", "boolean", "null")
+"""All types, for keys whose first one tells an editor what to begin."""
+_VALUE: Schema = {
+    "if": {"type": "object", "required": ["for_each"]},
+    "then": {"$ref": "#/$defs/for_each"},
+    "else": {
+        "propertyNames": matching("^(?!=(?!=))", "a key is no expression; a text that begins with `=` is written `==`"),
+        "items": {"$ref": "#/$defs/value"},
+        "additionalProperties": {"$ref": "#/$defs/value"},
+    },
+}
+
+
+# --------------------------------------------------------------------------------------------------------- the event
+
+
+_LITERALS = {"number": "a number", "boolean": "true or false"}
+_ITEM: Schema = {
+    "description": "One product item: sku, name, price, quantity, and what else you know of it.",
+    "type": list(_ANY),
+    "properties": {
+        name: {"description": text, "type": sorted(_ANY, key="string".__ne__), **_VALUE}
+        for name, text in (
+            ("sku", "Its article number."),
+            ("name", "What it is called."),
+            ("price", "The price of one."),
+            ("quantity", "How many."),
+        )
+    },
+}
+
+
+def _field(schema: Schema) -> Schema:
+    """A field of the contract as a mapping may write it: the value itself, or an expression for it."""
+    types = schema["type"]
+    kind = types if isinstance(types, str) else next(word for word in types if word != "null")
+    text = {"description": f"{schema['description']} An expression begins with `=`."}
+    match kind:
+        case "string":
+            return {**text, "type": ["string", "integer", "null"]}
+        case "object":
+            fields = {name: _field(field) for name, field in schema.get("properties", {}).items()}
+            return {
+                **text,
+                "type": ["object", "string", "null"],
+                **expressed(instead="an object"),
+                "properties": fields,
+                "propertyNames": _VALUE["else"]["propertyNames"],
+                "additionalProperties": {"$ref": "#/$defs/value"},
+            }
+        case "array":
+            return {
+                **text,
+                "type": ["object", "array", "string", "null"],
+                **expressed(instead="a list or a for_each"),
+                "if": {"type": "object"},
+                "then": {"$ref": "#/$defs/for_each", "properties": {"map": _ITEM}},
+                "else": {"items": {"$ref": "#/$defs/value"}},
+            }
+        case _:
+            return {**text, "type": ["string", kind, "null"], **expressed(instead=_LITERALS[kind])}
+
+
+def _event() -> Schema:
+    made = _field({**EVENT, "description": "The event: the track contract's fields, and any other."})
+    types = EVENT["properties"]["event_type"]
+    return {
+        **made,
+        "type": "object",
+        "required": ["event_type"],
+        "not": {"required": ["for_each"]},
+        "properties": {
+            **made["properties"],
+            "event_type": {
+                "description": types["description"],
+                "anyOf": [{"enum": types["examples"]}, {"type": "string", "minLength": 1}],
+            },
+        },
+    }
+
+
+_NAME = matching("^[A-Za-z_][A-Za-z0-9_]*$", "a name has letters, digits and `_`, and begins with no digit")
+_FOR_EACH: Schema = {
+    "for_each": {
+        "description": "What an element is called in `when` and `map`.",
+        "type": "string",
+        **_NAME,
+    },
+    "in": expression("The list."),
+    "when": expression("Which elements count: those for which it holds."),
+    "map": {
+        "description": "What an element becomes: a value, or an object.",
+        "type": list(_ANY),
+        **_VALUE,
+    },
+}
+
+_LENT = matching(f"^({'|'.join(LENDS)})(\\..+)?$", f"recall takes from {', '.join(LENDS)}")
+_RECALLS = "An earlier event that this one takes from where the webhook itself says nothing."
+_REQUIRED = ", ".join(".".join(path) for path in REQUIRED)
+_RECALL: Schema = {
+    "event_type": text_of("The type of the earlier event, such as purchase."),
+    "dedupe": expression("The dedupe key that the earlier event was kept under."),
+    "take": {
+        "description": "What to take from it where this event has nothing, such as user_data or properties.currency.",
+        "type": ["array", "string"],
+        **_LENT,
+        "items": {"type": "string", **_LENT},
+    },
+    "wait": {
+        "description": "How long to wait for it while it is not there: 1h where nothing is said; 30m, 2d, at most 7d.",
+        "type": ["string", "null"],
+        **matching("^[0-9]{1,6}[smhd]$", "a length of time such as 30m, 1h or 2d"),
+    },
+}
+_RULE: Schema = {
+    "topic": plains("The topics that it takes: texts, or globs such as orders/*."),
+    "when": expression(f"It fires only where this holds. {_ROOTS} {_FUNCTIONS}"),
+    "dedupe": expression("What names the conversion: another event of this type with the same one is a duplicate."),
+    "require": plains(
+        f"Fields that the event must have, else the webhook is set aside. For {', '.join(sorted(REQUIRING))} it is "
+        f"[{_REQUIRED}] unless it is written; [] turns it off."
+    ),
+    "recall": {"description": _RECALLS, "$ref": "#/$defs/recall"},
+    "event": _event(),
+}
+
+
+# -------------------------------------------------------------------------------------------------- files as a whole
+
+_WEBHOOK: Schema = {
+    "signature": {"description": "How a request proves genuine.", "$ref": "#/$defs/signature"},
+    "id": places("Where the webhook's id stands: the first of these places that has a text. body_sha256 comes last."),
+    "topic": places(
+        "Where its topic stands: header:NAME, query:NAME, form:NAME or json:/pointer; the first with a text."
+    ),
+    "items": or_nothing(text_of("Where the list of a batch stands, as a JSON pointer; / for the whole body.")),
+    "challenge": {
+        "description": "Requests by which the provider asks whether the address is yours, and their answers.",
+        "type": ["array", "null"],
+        "items": {"$ref": "#/$defs/challenge"},
+    },
+    "occurred_at": expression("When it happened, by the provider's word."),
+    "account": expression("Which account or shop it is about."),
+    "test": expression("Whether it is a test: its events then go to test destinations only."),
+}
+
+_VAR: Schema = {
+    "default": {"description": "Its value where the operator sets none.", "type": ["string", "number", "boolean"]},
+    "allowed": plains("The values that it may have; left out, any text."),
+    "help": plain("One line for the operator."),
+}
+
+_UNITS: Schema = {
+    "default": {"description": "Decimals of every other currency, such as 2.", "type": ["integer", "null"]},
+    "exponents": entries(
+        "Currencies by their number of decimals: {0: [jpy], 3: [kwd]}.",
+        matching("^[0-9]$", "a number of decimals, from 0 to 9"),
+        plains("Currencies."),
+    ),
+}
+
+_SET_ASIDE: Schema = {
+    "topic": plains("Topics that it looks at; left out, all."),
+    "when": expression(f"Where this holds, the webhook is set aside. {_ROOTS}"),
+    "reason": plain("Why."),
+}
+
+_MAPPING: Schema = {
+    "mapping": {"description": "The version of the language.", "const": VERSION},
+    "provider": {
+        "description": "The provider's name, as it stands in addresses (/webhooks/NAME) and settings.",
+        "type": ["string", "integer"],
+        **matching("^[a-z0-9][a-z0-9_-]*$", "a provider's name has lower-case letters, digits, `-` and `_`"),
+    },
+    "title": plain("The provider's name as people write it."),
+    "webhook": table_of(_WEBHOOK, needs=("signature",), text="How a request proves genuine, and what it is called."),
+    "vars": entries("What an operator may set for a source.", {}, {"$ref": "#/$defs/var"}),
+    "minor_units": or_nothing(
+        table_of(_UNITS, text="How many decimals the provider's smallest units are, by currency.")
+    ),
+    "set_aside": {
+        "description": "Webhooks that cannot be translated, whatever their topic, looked at before everything else.",
+        "type": ["array", "null"],
+        "items": table_of(_SET_ASIDE, needs=("when", "reason")),
+    },
+    "let": entries(
+        f"Names for the rules, each worked out when first used. {_ROOTS} {_FUNCTIONS}",
+        {**_NAME, "not": {"enum": list(ROOTS)}},
+        {"$ref": "#/$defs/value"},
+    ),
+    "events": {
+        "description": "The rules. Each one whose topic matches and whose `when` holds makes an event.",
+        "type": "array",
+        "items": {"$ref": "#/$defs/rule"},
+    },
+    "ignore": entries("Topics, or globs, that make no event, each with the reason.", {}, text_of("The reason.")),
+}
+
+_GIVES = "The webhook. It needs no signature here."
+_NAMED_TEXTS: Schema = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
+_GIVEN: Schema = {
+    "headers": {
+        "description": "The headers that the mapping reads, with their topic if it stands there.",
+        **_NAMED_TEXTS,
+    },
+    "query": {"description": "What stands in the address after `?`.", **_NAMED_TEXTS},
+    "body": {
+        "description": "The body: what its JSON holds, or for another kind of body its text.",
+        "type": [kind for kind in _ANY if kind != "null"],
+    },
+    "vars": {"description": "What the operator has set.", **_NAMED_TEXTS},
+    "earlier": {
+        "description": "Events that were there before, which `recall` may find.",
+        "type": ["array", "null"],
+        "items": {"$ref": "#/$defs/earlier"},
+    },
+}
+_EARLIER: Schema = {
+    "dedupe": plain("The dedupe key that it was kept under."),
+    "event": {"description": "The event.", "$ref": "#/$defs/event"},
+}

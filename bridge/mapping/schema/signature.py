@@ -1,0 +1,106 @@
+"""The `signature` and `challenge` of a mapping as JSON Schema, for editors.
+
+Words come from the room that reads them. Not concerned with the rest of a mapping.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from bridge.mapping.schema.builders import Schema, choice, or_nothing, plains, table_of, text_of
+from bridge.signature.read_recipe import CONTENT_TYPES
+from bridge.signature.read_scheme import KEYS, TOLERANCE
+from bridge.signature.recipe import Algorithm, Clock, Encoding, KeyEncoding, Kind
+
+_SIGNATURE: Schema = {
+    "kind": choice(
+        "How a request proves genuine. none takes every request, and needs `i_accept_unsigned: true`.",
+        [str(kind) for kind in KEYS],
+    ),
+    "algorithm": choice("The hash, such as sha256.", get_args(Algorithm)),
+    "encoding": choice("How the signature is written.", get_args(Encoding)),
+    "from": text_of("Where the signature stands: header:NAME, query:NAME, form:NAME or json:/pointer."),
+    "split": text_of("What stands between several signatures, or several `name=value`, such as a comma."),
+    "pair": text_of("What stands between a name and its value, such as =. It needs `key`."),
+    "key": plains("The names whose values are signatures, such as [v1]."),
+    "prefix": text_of("What stands before the signature or token, such as sha256= or Bearer and a space."),
+    "prefix_optional": {"description": "Whether the prefix may be missing.", "type": "boolean"},
+    "signed": text_of(
+        "What is signed: text with {body}, {timestamp}, {id}, {url}, {method}, {secret}, {form_sorted} or a place "
+        "such as {header:NAME} in it.",
+        examples=["{body}", "{timestamp}.{body}"],
+    ),
+    "secret": or_nothing(
+        table_of(
+            {
+                "encoding": choice("How the secret is written. Default: utf8.", get_args(KeyEncoding)),
+                "strip_prefix": text_of("What a secret begins with that is no part of the key, such as whsec_."),
+            },
+            text="How the provider writes its secrets.",
+        )
+    ),
+    "timestamp": or_nothing(
+        table_of(
+            {
+                "from": text_of("Where the time of sending stands: a place, or signature:NAME of `pair`."),
+                "format": choice("How it is written.", get_args(Clock)),
+                "tolerance": {
+                    "description": f"Seconds that it may differ from the time of receipt. Default: {TOLERANCE}.",
+                    "type": "integer",
+                    "minimum": 1,
+                },
+            },
+            needs=("from", "format"),
+            text="The signed time of sending, so that an old request is refused.",
+        )
+    ),
+    "i_accept_unsigned": {"description": "Says that anyone may post here.", "const": True},
+    "i_accept_length_extension": {
+        "description": "Says that the provider has nothing better than a digest that begins with the secret: whoever "
+        "has one signed request can sign a longer one.",
+        "type": ["boolean", "null"],
+    },
+}
+
+
+_NEEDED = ("algorithm", "encoding", "from", "signed", "i_accept_unsigned")
+"""What a kind that takes it cannot do without, save for ECDSA's algorithm, of which there is but one."""
+
+
+def signature() -> Schema:
+    """All keys, of which each kind has some."""
+    made = table_of(_SIGNATURE, needs=("kind",), text="How a request proves genuine.")
+    made["allOf"] = [
+        {
+            "if": {"properties": {"kind": {"const": str(kind)}}, "required": ["kind"]},
+            "then": {
+                "propertyNames": {"enum": list(keys)},
+                "required": [key for key in keys if key in _NEEDED and (key, kind) != ("algorithm", Kind.ECDSA_P256)],
+            },
+        }
+        for kind, keys in KEYS.items()
+    ]
+    return made
+
+
+CHALLENGE: Schema = {
+    "when": {
+        "description": "What tells it from a webhook: method, and places with the text there, true (any) or false.",
+        "type": "object",
+        "minProperties": 1,
+        "properties": {"method": {"enum": ["GET", "POST"]}},
+        "additionalProperties": {"type": ["string", "boolean"]},
+    },
+    "respond": table_of(
+        {
+            "content_type": choice("Default: text/plain.", CONTENT_TYPES),
+            "body": {
+                "description": "The answer; {json:/pointer}, {query:NAME}, … and {hmac:PLACE} are replaced.",
+                "type": "string",
+            },
+        },
+        needs=("body",),
+        text="What it is answered.",
+    ),
+    "signed": {"description": "Whether it must prove genuine. Default: a POST must.", "type": ["boolean", "null"]},
+}

@@ -1,0 +1,48 @@
+"""The `webhook` section's recipe, read by `bridge.signature`, its problems brought to their places in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge import signature
+from bridge.core.model import Place
+from bridge.mapping.definition import WEBHOOK_RECIPE
+from bridge.mapping.problems import Problems
+from bridge.mapping.yaml.document import Node, Scalar, Series, Table, plain
+from bridge.signature import Recipe
+
+
+def read_recipe(webhook: Table | None, problems: Problems, advice: Problems) -> Recipe | None:
+    """How requests prove genuine and what they are called; None, with problems, where that cannot be read.
+
+    What it protects less well than it seems is advice, an error among it where anybody could make use of it.
+    """
+    if webhook is None:
+        return None
+    section = {key: plain(entry.value) for key, entry in webhook.entries.items() if key in WEBHOOK_RECIPE}
+    found = signature.problems(section)
+    for error in found:
+        problems.error(_place(webhook, error.at), error.text)
+    if found:
+        return None
+    for weakness in signature.weaknesses(section):
+        tell = advice.error if weakness.certain else advice.warning
+        tell(_place(webhook, weakness.at), weakness.text)
+    return signature.recipe(section)
+
+
+def _place(node: Node, path: Sequence[str | int]) -> Place:
+    """Where the value under a path of keys stands, or what is nearest to it."""
+    place = node.place
+    for step in path:
+        match node:
+            case Table() if str(step) in node.entries:
+                entry = node.entries[str(step)]
+                node = entry.value
+                place = node.place if isinstance(node, Scalar) and node.text else entry.key.place
+            case Series() if isinstance(step, int) and step < len(node.items):
+                node = node.items[step]
+                place = node.place
+            case _:
+                return place
+    return place

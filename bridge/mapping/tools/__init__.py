@@ -1,0 +1,1 @@
+"""What authors of mappings use: examples, traces, comparisons."""

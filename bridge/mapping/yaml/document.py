@@ -1,0 +1,361 @@
+"""A YAML file as a tree in which every node knows its place.
+
+Read as YAML 1.2 core from the parser's events, so that what is too large, too deep or too often repeated is refused
+before any of it is built. Not concerned with what a mapping may say.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import yaml
+
+from bridge.core.json_text import Json
+from bridge.core.model import Place
+from bridge.mapping.problems import Problems
+from bridge.mapping.yaml import scalars
+from bridge.mapping.yaml.positions import offsets
+
+MOST_BYTES = 1 << 20
+DEEPEST = 64
+MOST_ALIASES = 20
+MOST_NODES = 100_000
+"""Nodes of a file, each repeated part counted each time."""
+
+_TOO_DEEP = f"nested over {DEEPEST} deep"
+IN_QUOTES = "put the expression in quotes"
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_BARE_EXPRESSION = re.compile(r"(?:^|[:\-,\[{]\s+|[\[{])=[^\s=]")
+_TROUBLE = re.compile(r": |\s#|[\[\]{}\"'],|:$")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class File:
+    """The text of a mapping file and the name it was given under."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer(r"\r\n|\n|\r", self.text))]
+
+    def place(self, index: int) -> Place:
+        """Line and column of the character at `index`."""
+        line = bisect.bisect_right(self._starts, index)
+        return Place(self.name, line, index - self._starts[line - 1] + 1)
+
+    def rest_of_line(self, index: int) -> str:
+        """What follows on the line from `index` on."""
+        return re.split(r"[\r\n]", self.text[index : index + MOST_BYTES], maxsplit=1)[0]
+
+    def line(self, number: int) -> str:
+        """A line by its number, from 1."""
+        return self.rest_of_line(self._starts[number - 1]) if 1 <= number <= len(self._starts) else ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    """One scalar. `value` is what it means, `text` what it says; `start` and `end` are where it stands in the file."""
+
+    file: File
+    value: Json
+    text: str
+    start: int
+    end: int
+    style: str = ""
+    in_flow: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where it begins."""
+        return self.file.place(self.start)
+
+    @property
+    def is_expression(self) -> bool:
+        """Whether it is an expression: a text that begins with one `=`."""
+        return isinstance(self.value, str) and self.value.startswith("=") and not self.value.startswith("==")
+
+    @property
+    def expression(self) -> str:
+        """The expression without its `=`."""
+        return self.text[1:]
+
+    @property
+    def literal(self) -> Json:
+        """The value of a scalar that is no expression: `==x` is the text `=x`."""
+        return self.value[1:] if isinstance(self.value, str) and self.value.startswith("==") else self.value
+
+    def at(self, offset: int) -> Place:
+        """The place of the expression's character at `offset`, or of its end; below 0 that of the scalar."""
+        if offset < 0:
+            return self.place
+        raw = self.file.text[self.start : self.end]
+        found = offsets(raw, self.text, self.style)
+        return self.file.place(self.start + found[min(offset + 1, len(found) - 1)])
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether YAML took something off its end that could have been meant as part of an expression."""
+        rest = self.file.rest_of_line(self.end)
+        comment = re.match(r"\s+#", rest) is not None
+        return self.style == "" and (comment or (self.in_flow and rest.lstrip()[:1] in {",", "[", "]", "{", "}", ":"}))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """A YAML sequence."""
+
+    place: Place
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """A YAML mapping: keys are text, as written, each once."""
+
+    place: Place
+    entries: dict[str, Entry]
+
+    def get(self, key: str) -> Node | None:
+        """The value under a key."""
+        entry = self.entries.get(key)
+        return entry.value if entry else None
+
+
+Node = Scalar | Series | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key with its value."""
+
+    key: Scalar
+    value: Node
+
+
+def plain(node: Node) -> Json:
+    """A node as plain Python, expressions as their text."""
+    match node:
+        case Scalar():
+            return node.literal
+        case Series():
+            return [plain(item) for item in node.items]
+        case Table():
+            return {key: plain(entry.value) for key, entry in node.entries.items()}
+
+
+def read(text: str | bytes, *, name: str, problems: Problems) -> Node | None:
+    """The tree of a file; None, with a problem, where it cannot be read at all."""
+    top = Place(name, 1, 1)
+    if len(text) > MOST_BYTES:
+        problems.error(top, "the file is over 1 MiB")
+        return None
+    try:
+        decoded = text.decode() if isinstance(text, bytes) else text
+    except UnicodeDecodeError as error:
+        problems.error(top, f"not UTF-8: the byte at offset {error.start} fits no character")
+        return None
+    file = File(name, decoded.removeprefix("\ufeff"))
+    odd = _UNREADABLE.search(file.text)
+    if odd:
+        problems.error(file.place(odd.start()), f"the character U+{ord(odd[0]):04X} must be escaped in double quotes")
+        return None
+    composer = _Composer(file, problems)
+    try:
+        return composer.compose(yaml.parse(file.text, Loader=_LOADER))
+    except _Refused as refusal:
+        problems.error(refusal.place, refusal.text)
+    except yaml.MarkedYAMLError as error:
+        problems.error(*_unreadable(file, error))
+    return None
+
+
+def _unreadable(file: File, error: yaml.MarkedYAMLError) -> tuple[Place, str]:
+    mark = error.problem_mark or error.context_mark
+    deep = _beyond_the_deepest(file, mark.index if mark else 0)
+    if deep is not None:
+        return deep, _TOO_DEEP
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    what = f"not YAML: {error.problem or error.context}"
+    begun = error.context_mark.line + 1 if error.context_mark and "flow" in (error.context or "") else line
+    if begun != line:
+        what += f"; what opens in line {begun} is not closed"
+    elif "tab" not in what and (_BARE_EXPRESSION.search(file.line(line)) or _tripped(file.line(line - 1))):
+        what += f"; {IN_QUOTES}"
+    return Place(file.name, line, column), what
+
+
+def _beyond_the_deepest(file: File, end: int) -> Place | None:
+    """Where what stands before `end` is nested too deep; None where it is not.
+
+    The scanner reads ahead, and has a deepest level of its own: it may give up before the parser tells of any.
+    """
+    depth = 0
+    with suppress(yaml.YAMLError):
+        for event in yaml.parse(file.text[:end], Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                return file.place(event.start_mark.index if event.start_mark else 0)
+    return None
+
+
+def _tripped(line: str) -> bool:
+    """Whether a line holds an expression without quotes that may be what YAML trips over in the next."""
+    found = _BARE_EXPRESSION.search(line)
+    return found is not None and _TROUBLE.search(line, found.end()) is not None
+
+
+class _Refused(Exception):
+    def __init__(self, place: Place, text: str) -> None:
+        super().__init__(text)
+        self.place = place
+        self.text = text
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet."""
+
+    start: int
+    anchor: str | None
+    is_table: bool
+    in_flow: bool
+    nodes: list[Node] = field(default_factory=list)
+    size: int = 1
+
+
+class _Composer:
+    """Builds the tree from events; refuses what is beyond the limits as soon as it shows."""
+
+    def __init__(self, file: File, problems: Problems) -> None:
+        self._file = file
+        self._problems = problems
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._aliases = 0
+        self._size = 0
+        self._root: Node | None = None
+
+    def compose(self, events: Iterator[yaml.Event]) -> Node | None:
+        documents = 0
+        for event in events:
+            start = event.start_mark.index if event.start_mark else 0
+            match event:
+                case yaml.DocumentStartEvent():
+                    documents += 1
+                    self._directives(event, start, documents)
+                case yaml.AliasEvent():
+                    node, size = self._alias(event, start)
+                    self._count(size, start)
+                    self._add(node, size)
+                case yaml.ScalarEvent():
+                    self._scalar(event, start)
+                case yaml.CollectionStartEvent():
+                    self._begin(event, start)
+                case yaml.CollectionEndEvent():
+                    self._end()
+                case _:
+                    pass
+        if self._root is None:
+            raise _Refused(self._file.place(0), "the file is empty")
+        return self._root
+
+    def _directives(self, event: yaml.DocumentStartEvent, start: int, documents: int) -> None:
+        if documents > 1:
+            raise _Refused(self._file.place(start), "a second document; a mapping is one")
+        if event.version and tuple(event.version) != (1, 2):
+            raise _Refused(self._file.place(start), "a mapping is read as YAML 1.2; leave `%YAML` out")
+
+    def _alias(self, event: yaml.AliasEvent, start: int) -> tuple[Node, int]:
+        place = self._file.place(start)
+        self._aliases += 1
+        if self._aliases > MOST_ALIASES:
+            raise _Refused(place, f"over {MOST_ALIASES} aliases")
+        if any(each.anchor == event.anchor for each in self._open):
+            raise _Refused(place, f"the alias *{event.anchor} stands inside what it repeats")
+        if event.anchor not in self._anchors:
+            raise _Refused(place, f"the alias *{event.anchor} repeats nothing: no &{event.anchor} stands before it")
+        return self._anchors[event.anchor]
+
+    def _scalar(self, event: yaml.ScalarEvent, start: int) -> None:
+        end = event.end_mark.index if event.end_mark else start
+        style = event.style or ""
+        style = "" if style == ":" else style
+        start = self._content(start, event)
+        place = self._file.place(start)
+        self._untagged(event.tag, place)
+        value: Json = event.value
+        is_key = bool(self._open) and self._open[-1].is_table and len(self._open[-1].nodes) % 2 == 0
+        if style == "" and not is_key:
+            try:
+                value = scalars.resolve(event.value)
+            except ValueError as error:
+                self._problems.error(place, str(error))
+        in_flow = bool(self._open) and self._open[-1].in_flow
+        node = Scalar(self._file, value, event.value, start, end, style, in_flow)
+        if event.anchor:
+            self._anchors[event.anchor] = node, 1
+        self._count(1, start)
+        self._add(node, 1)
+
+    def _content(self, start: int, event: yaml.ScalarEvent) -> int:
+        """Where the scalar itself begins: an anchor and a tag may stand before it."""
+        if not event.anchor and not event.tag:
+            return start
+        found = re.compile(r"(?:[&!]\S*\s+)*").match(self._file.text, start)
+        return found.end() if found else start
+
+    def _begin(self, event: yaml.CollectionStartEvent, start: int) -> None:
+        place = self._file.place(start)
+        self._untagged(event.tag, place)
+        if len(self._open) >= DEEPEST:
+            raise _Refused(place, _TOO_DEEP)
+        if self._open and self._open[-1].is_table and len(self._open[-1].nodes) % 2 == 0:
+            raise _Refused(place, "a key must be text")
+        is_table = isinstance(event, yaml.MappingStartEvent)
+        self._open.append(_Open(start, event.anchor, is_table, bool(event.flow_style)))
+
+    def _end(self) -> None:
+        done = self._open.pop()
+        place = self._file.place(done.start)
+        node: Node = Table(place, self._entries(done.nodes)) if done.is_table else Series(place, tuple(done.nodes))
+        if done.anchor:
+            self._anchors[done.anchor] = node, done.size
+        self._count(1, done.start)
+        self._add(node, done.size)
+
+    def _entries(self, nodes: list[Node]) -> dict[str, Entry]:
+        entries: dict[str, Entry] = {}
+        for key, value in zip(nodes[::2], nodes[1::2], strict=True):
+            if not isinstance(key, Scalar):
+                raise _Refused(key.place, "a key must be text")
+            if key.text in entries:
+                first = entries[key.text].key.place
+                self._problems.error(key.place, f"the key '{key.text}' stands twice, first in line {first.line}")
+                continue
+            entries[key.text] = Entry(key, value)
+        return entries
+
+    def _untagged(self, tag: str | None, place: Place) -> None:
+        if tag is not None:
+            self._problems.error(place, "a tag has no meaning here; write the value plain, or in quotes")
+
+    def _count(self, more: int, start: int) -> None:
+        self._size += more
+        if self._size > MOST_NODES:
+            text = f"holds over {MOST_NODES:,} values, repeated ones counted each time"
+            raise _Refused(self._file.place(start), text)
+
+    def _add(self, node: Node, size: int) -> None:
+        if self._open:
+            self._open[-1].nodes.append(node)
+            self._open[-1].size += size
+        else:
+            self._root = node

@@ -1,0 +1,58 @@
+"""JSON documents as YAML that a person reads: blocks, quotes only where they are needed, numbers with their digits.
+
+Whatever is written here, `document` reads back as it was. Not concerned with what it says.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bridge.core import json_text
+from bridge.core.json_text import Json
+from bridge.mapping.yaml.scalars import resolve
+
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_/.-]*")
+_PLAIN = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./@+?&=%;$-]| (?=[A-Za-z0-9(])|[():](?=[A-Za-z0-9/]))*")
+_OLD_WORDS = frozenset({"y", "n", "yes", "no", "on", "off"})
+"""Truth to readers of YAML 1.1."""
+_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff\\ufffe\\uffff]")
+
+
+def written(document: Json, *, indent: int = 0) -> str:
+    """A document as a block that begins on a line of its own, or as one value."""
+    margin = " " * indent
+    match document:
+        case dict() if document:
+            return "\n".join(f"{margin}{_key(key)}:{_below(value, indent)}" for key, value in document.items())
+        case list() if document:
+            return "\n".join(f"{margin}- {written(item, indent=indent + 2).lstrip(' ')}" for item in document)
+        case _:
+            return f"{margin}{_scalar(document)}"
+
+
+def _below(value: Json, indent: int) -> str:
+    if isinstance(value, dict | list) and value:
+        return f"\n{written(value, indent=indent + 2)}"
+    return f" {_scalar(value)}"
+
+
+def _key(key: str) -> str:
+    return key if _KEY.fullmatch(key) and _stays(key) else _quoted(key)
+
+
+def _scalar(value: Json) -> str:
+    if not isinstance(value, str):
+        return json_text.write(value).decode()
+    if _PLAIN.fullmatch(value) and _stays(value):
+        return value
+    return _quoted(f"={value}" if value.startswith("=") else value)
+
+
+def _stays(text: str) -> bool:
+    """Whether a plain text is text to every reader."""
+    return text.lower() not in _OLD_WORDS and resolve(text) == text
+
+
+def _quoted(text: str) -> str:
+    quoted = json_text.write(text).decode()
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)

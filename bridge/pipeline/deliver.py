@@ -1,0 +1,100 @@
+"""The loops in which due deliveries become requests, then attempts: for each destination as many as it has lanes.
+
+Not concerned with what is sent or what an answer means (`destinations/`), nor with what becomes of a delivery after
+an attempt (`retry`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+
+from bridge.core import log
+from bridge.core.heartbeat import Heartbeat, Ticks
+from bridge.destinations.protocol import Destination
+from bridge.pipeline.http_client import Send, posting
+from bridge.pipeline.retry_policy import Policy
+from bridge.pipeline.sender import Lane, Watching, World
+from bridge.store.protocol import Store
+
+__all__ = ["Forwarder", "Send", "Watching"]
+
+IDLE = timedelta(seconds=1)
+"""After which an idle lane looks again, for work that another process has accepted."""
+_POLICY = Policy()
+
+
+class Forwarder:
+    """All lanes of one process. `run` goes on until `stop`."""
+
+    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+        self,
+        *,
+        store: Store,
+        destinations: Sequence[Destination],
+        clock: Callable[[], datetime],
+        watching: Watching,
+        ticks: Ticks = time.monotonic,
+        send: Send | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        luck: Callable[[], float] = random.random,
+        policy: Policy = _POLICY,
+        idle: timedelta = IDLE,
+    ) -> None:
+        self._policy = policy
+        self._send = send
+        world = World(
+            store=store,
+            clock=clock,
+            ticks=ticks,
+            sleep=sleep,
+            luck=luck,
+            watching=watching,
+            policy=policy,
+            idle=idle,
+            seldom=log.Seldom(),
+        )
+        self._lanes = [
+            Lane(destination, world, turn)
+            for destination in destinations
+            for turn in [asyncio.Lock()]
+            for _ in range(destination.lanes)
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def heartbeats(self) -> dict[str, list[Heartbeat]]:
+        """Those of each destination's lanes, by its name."""
+        return {
+            name: [lane.heartbeat for lane in self._lanes if lane.destination == name]
+            for name in dict.fromkeys(lane.destination for lane in self._lanes)
+        }
+
+    def wake(self) -> None:
+        """There may be something to deliver."""
+        for lane in self._lanes:
+            lane.wake()
+
+    async def run(self) -> None:
+        """Deliver until stopped; nothing that goes wrong ends a lane."""
+        async with AsyncExitStack() as stack:
+            send = self._send
+            if send is None:
+                send = await stack.enter_async_context(posting(self._policy.timeout))
+            self._tasks = [asyncio.create_task(lane.run(send)) for lane in self._lanes]
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def stop(self, grace: timedelta) -> None:
+        """Claim nothing more, and return when what is under way is recorded or `grace` is over.
+
+        What is then still under way is given up; its lease brings it back.
+        """
+        for lane in self._lanes:
+            lane.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace.total_seconds())
+            for task in late:
+                task.cancel()

@@ -1,0 +1,138 @@
+"""One HTTP POST to an upstream: bounded in time and in what is read of the answer; never raises for what goes wrong.
+
+It speaks to httpx's transport itself: that follows no redirect, takes no proxy or credentials from the environment and
+keeps no cookies, and a client's care for all of these is a quarter of what a request costs. Not concerned with what an
+answer means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
+from functools import lru_cache
+from typing import cast
+
+import httpx
+
+from bridge import __version__
+from bridge.core.model import Outgoing, Response
+
+Send = Callable[[Outgoing], Awaitable[Response]]
+"""Makes one request and says how it ended."""
+
+MOST_READ = 64 * 1024
+IDLE_SECONDS = 30.0
+_HEADERS = {"Connection": "keep-alive", "User-Agent": f"trackbridge/{__version__}", "Accept-Encoding": "identity"}
+_address = lru_cache(httpx.URL)
+_MOST_CAUSES = 10
+
+
+@asynccontextmanager
+async def posting(within: timedelta) -> AsyncIterator[Send]:
+    """A sender over one pool of connections; each request may take so long from its start to its answer's end."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_SECONDS)
+    async with httpx.AsyncHTTPTransport(verify=_trusted(), trust_env=False, limits=limits) as http:
+
+        async def send(outgoing: Outgoing) -> Response:
+            return await _Exchange(outgoing).made(http, within)
+
+        yield send
+
+
+def _trusted() -> ssl.SSLContext:
+    """Public authorities and those that this machine trusts besides."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context
+
+
+class _Exchange:
+    """One request and as much of its answer as came."""
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self._outgoing = outgoing
+        self._sent = False
+        self._status: int | None = None
+        self._headers: Mapping[str, str] = {}
+        self._body = bytearray()
+
+    async def made(self, http: httpx.AsyncHTTPTransport, within: timedelta) -> Response:
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await self._go(http, connecting=within.total_seconds() / 2)  # for TCP, and again for TLS
+        except (TimeoutError, httpx.ConnectTimeout):
+            return self._ended("timeout" if self._sent else "no connection: timeout")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self._ended(_why(error))
+        return self._ended(None)
+
+    async def _go(self, http: httpx.AsyncHTTPTransport, *, connecting: float) -> None:
+        outgoing = self._outgoing
+        request = httpx.Request(
+            "POST",
+            _address(outgoing.url),
+            headers={**_HEADERS, **outgoing.headers},
+            content=outgoing.body,
+            extensions={"trace": self._traced, "timeout": {"connect": connecting}},
+        )
+        async with aclosing(await http.handle_async_request(request)) as answer:
+            self._status = answer.status_code
+            self._headers = {name.lower(): value for name, value in answer.headers.items()}
+            raw = cast("AsyncGenerator[bytes, None]", answer.aiter_raw())  # which it is, and must be closed when left
+            async with aclosing(raw) as chunks:
+                async for chunk in chunks:
+                    self._body += chunk
+                    if len(self._body) >= MOST_READ:
+                        return
+
+    async def _traced(self, event: str, _details: object) -> None:
+        if event.endswith("send_request_body.started"):
+            self._sent = True
+
+    def _ended(self, failure: str | None) -> Response:
+        """The answer; none where there was none, or where what says that all is well was cut short."""
+        if self._status is None:
+            return Response(None, failure=failure or "no answer", sent=self._sent)
+        if failure is not None and self._status // 100 == 2:  # noqa: PLR2004  the class of success
+            return Response(None, failure=f"{failure}, after {self._status} and before its answer's end", sent=True)
+        text = bytes(self._body[:MOST_READ]).decode("utf-8", "replace").replace("\0", "\ufffd")
+        return Response(self._status, self._headers, text)
+
+
+def _why(error: Exception) -> str:
+    """Why there is no answer, in a few words without an address."""
+    match error:
+        case httpx.ConnectError():
+            return f"no connection: {_cause(error)}"
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL() | httpx.LocalProtocolError():
+            return f"no connection: the request cannot be made ({type(error).__name__})"
+        case _:
+            return "connection lost"
+
+
+def _cause(error: BaseException) -> str:
+    """The first cause that says something, below the exceptions that only wrap it."""
+    cause: BaseException | None = error
+    for _ in range(_MOST_CAUSES):
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return f"its certificate is not trusted ({cause.verify_message})"
+            case ssl.SSLError():
+                return f"TLS failed ({cause.reason or type(cause).__name__})"
+            case socket.gaierror():
+                return "host not found"
+            case ConnectionRefusedError():
+                return "refused"
+            case OSError(errno=int(), strerror=str(words)):
+                return words.lower()
+            case BaseExceptionGroup(exceptions=[first, *_]):
+                cause = first
+            case None:
+                break
+            case _:
+                cause = cause.__cause__ or cause.__context__
+    return "the attempt failed"

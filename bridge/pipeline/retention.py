@@ -1,0 +1,79 @@
+"""The loop in which what has been kept long enough goes: a small step, a rest, until all was looked at; hourly.
+
+What goes when is the store's and the settings' to say. Not concerned with tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from bridge.core import log
+from bridge.core.errors import StoreUnavailable
+from bridge.core.heartbeat import Heartbeat
+from bridge.store.protocol import Keeping, Store
+
+EVERY = 3600.0
+"""Seconds from one sweep's end to the next one's start."""
+AGAIN = 60.0
+"""Seconds from a sweep that failed to the next one's start."""
+REST = 0.05
+"""Seconds between two steps, in which the store has others to serve."""
+STEP = 200
+"""Rows that one step looks at."""
+
+
+class Purger:
+    """The loop. `run` goes on until `stop`; `heartbeat` says when a step last succeeded."""
+
+    def __init__(
+        self, *, store: Store, keeping: Keeping, clock: Callable[[], datetime], rest: float = REST, every: float = EVERY
+    ) -> None:
+        self._store = store
+        self._keeping = keeping
+        self._clock = clock
+        self._rest = rest
+        self._every = every
+        self._seldom = log.Seldom()
+        self._stopping = asyncio.Event()
+        self.heartbeat = Heartbeat()
+
+    def stop(self) -> None:
+        """Take no further step; `run` returns when the one under way is done."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Sweep at the start and every hour; nothing that goes wrong ends the loop."""
+        while not self._stopping.is_set():
+            pause = min(AGAIN, self._every)
+            try:
+                await self.once()
+                pause = self._every
+            except StoreUnavailable as error:
+                self._seldom.trouble("purge.waits", now=self._clock(), why=str(error))
+                self.heartbeat.failed()
+            except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop
+                self._seldom.trouble("purge.fault", now=self._clock(), error=type(error).__name__)
+                self.heartbeat.failed()
+            await self._pause(pause)
+
+    async def once(self) -> int:
+        """One sweep, or what there was time for before the stop: how many rows went."""
+        taken, place = 0, None
+        while not self._stopping.is_set():
+            step = await self._store.purge(self._keeping, now=self._clock(), place=place, limit=STEP)
+            self.heartbeat.succeeded()
+            taken, place = taken + step.taken, step.place
+            if place is None:
+                break
+            await self._pause(self._rest)
+        if taken:
+            log.line("purge.done", rows=taken)
+        return taken
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return

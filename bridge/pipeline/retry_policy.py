@@ -1,0 +1,217 @@
+"""What becomes of deliveries and of their destination after an attempt: due again when, halved, dead, paused.
+
+Pure: the outcome, the time and the luck are given, and the answer is what the store records. Not concerned with
+HTTP, or with what an upstream's answer means: that is the destination's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec import structs
+
+from bridge.core.errors import SettingsError
+from bridge.core.model import Delivered, Delivery, DeliveryState, Later, Outcome, Pause, Refused, Settled
+from bridge.destinations.protocol import MOST_RETRY_AFTER
+from bridge.store.protocol import Standing
+
+_MILLISECOND = timedelta(milliseconds=1)
+_ERROR = 500
+_MOST_DOUBLINGS = 30  # of a second: more years than anybody waits, and no timedelta overflows
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient the forwarder is.
+
+    A request takes at most `timeout`, and its claim is nobody else's for `lease`, which must be longer. The n-th
+    failure in a row (from 0) waits up to `backoff · 2^n`, at most `most_backoff`; `give_up` of trying is enough. A
+    paused destination is probed after `first_probe`, then after twice as long each time, at most `most_probe`.
+    `breaks` requests that broke in a row open the circuit; `halve_after` of one batch while others passed halve it;
+    `refused_alone` events refused alone in a row pause the destination.
+    """
+
+    timeout: timedelta = timedelta(seconds=10)
+    lease: timedelta = timedelta(seconds=20)
+    backoff: timedelta = timedelta(seconds=1)
+    most_backoff: timedelta = timedelta(hours=1)
+    most_retry_after: timedelta = MOST_RETRY_AFTER
+    first_probe: timedelta = timedelta(seconds=5)
+    most_probe: timedelta = timedelta(minutes=5)
+    give_up: timedelta = timedelta(hours=72)
+    breaks: int = 5
+    halve_after: int = 5
+    refused_alone: int = 20
+
+    def __post_init__(self) -> None:
+        if self.lease <= self.timeout:
+            raise SettingsError("the lease of a claim must be longer than the request timeout; make it twice as long")
+
+
+class Decision(NamedTuple):
+    """What an attempt came to: each delivery's new state, the destination's, and whether the attempt counts."""
+
+    settled: list[Settled]
+    standing: Standing
+    counted: bool
+
+
+def decide(  # noqa: PLR0913  all that it may depend on, by name
+    outcome: Outcome,
+    sent: Sequence[Delivery],
+    standing: Standing,
+    *,
+    status: int | None,
+    now: datetime,
+    luck: float,
+    policy: Policy,
+) -> Decision:
+    """What becomes of the deliveries that were `sent` in one request to a destination that stood so.
+
+    `status` is the answer's, None where none came; `luck` is in [0, 1). The deliveries of a batch that must wait
+    come due together. An attempt made while the destination is paused is its probe.
+    """
+    match outcome:
+        case Delivered():
+            settled = [Settled(delivery.number, DeliveryState.DELIVERED) for delivery in sent]
+            return Decision(settled, replace(_resumed(standing, now), refused=0), counted=True)
+        case Refused(reason):
+            return _refused(reason, sent, standing, now, policy)
+        case Later() if standing.paused is not None:
+            paused = f"circuit open: {outcome.reason}" if outcome.breaks else standing.paused
+            return _probe_failed(outcome, sent, replace(standing, paused=paused), now, policy)
+        case Later():
+            return _later(outcome, sent, standing, status=status, now=now, luck=luck, policy=policy)
+        case Pause(reason) if standing.paused is not None:
+            return _probe_failed(Later(reason), sent, replace(standing, paused=reason), now, policy)
+        case Pause(reason):
+            return Decision(_again(sent, reason, now), _paused(standing, reason, now, policy), counted=False)
+
+
+def _refused(reason: str, sent: Sequence[Delivery], standing: Standing, now: datetime, policy: Policy) -> Decision:
+    hopeless = standing.refused >= policy.refused_alone  # that is why it is paused, and nothing has passed since
+    if len(sent) > 1:
+        half = (len(sent) + 1) // 2
+        settled = [structs.replace(one, together=half) for one in _again(sent, reason, now)]
+        return Decision(settled, standing if hopeless else _resumed(standing, now), counted=True)
+    if hopeless:
+        return _probe_failed(Later(reason), sent, standing, now, policy)
+    refused = standing.refused + 1
+    after = replace(_resumed(standing, now), refused=refused)
+    if refused >= policy.refused_alone:
+        after = _paused(after, f"{refused} events in a row were refused alone; see its dead letters", now, policy)
+    return Decision([Settled(delivery.number, DeliveryState.DEAD, reason) for delivery in sent], after, counted=True)
+
+
+def _later(  # noqa: PLR0913  the same by name
+    outcome: Later,
+    sent: Sequence[Delivery],
+    standing: Standing,
+    *,
+    status: int | None,
+    now: datetime,
+    luck: float,
+    policy: Policy,
+) -> Decision:
+    failures = standing.failures + 1 if outcome.breaks else 0
+    after = replace(standing, failures=failures)
+    opens = failures >= policy.breaks
+    if opens:
+        after = _paused(after, f"circuit open: {outcome.reason}", now, policy, wait=_asked(outcome, policy))
+    again = _whole(now + _wait(outcome, sent, luck, policy))
+    settled = _again(sent, outcome.reason, again)
+    if not opens and status is not None and status >= _ERROR and _suspicious(sent, policy):
+        half = (len(sent) + 1) // 2
+        settled = [structs.replace(one, together=half) for one in settled]
+    over = {delivery.number for delivery in sent if delivery.tried_for >= policy.give_up}
+    return Decision(
+        [_given_up(one, outcome.reason, policy) if one.number in over else one for one in settled], after, counted=True
+    )
+
+
+def _suspicious(sent: Sequence[Delivery], policy: Policy) -> bool:
+    """Whether a batch failed often enough that one of it may be why.
+
+    So many failures and the circuit still closed: something else got through in between.
+    """
+    return len(sent) > 1 and min(delivery.attempts for delivery in sent) + 1 >= policy.halve_after
+
+
+def _given_up(one: Settled, reason: str, policy: Policy) -> Settled:
+    hours = policy.give_up / timedelta(hours=1)
+    return Settled(one.number, DeliveryState.DEAD, f"given up after {hours:g} h of trying: {reason}")
+
+
+def _wait(outcome: Later, sent: Sequence[Delivery], luck: float, policy: Policy) -> timedelta:
+    """What the upstream asked for, else full jitter over a doubling time; one value for the whole batch.
+
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    asked = _asked(outcome, policy)
+    if asked:
+        return asked
+    doublings = max(delivery.attempts for delivery in sent)
+    return _doubled(policy.backoff, doublings, most=policy.most_backoff) * luck
+
+
+def _doubled(time: timedelta, doublings: int, *, most: timedelta) -> timedelta:
+    return min(time * (1 << min(doublings, _MOST_DOUBLINGS)), most)
+
+
+def _asked(outcome: Later, policy: Policy) -> timedelta:
+    """What the upstream asked for, zero where it did not; `Retry-After: 0` leaves it to us as well."""
+    return max(timedelta(), min(outcome.retry_after or timedelta(), policy.most_retry_after))
+
+
+# ------------------------------------------------------------------------------------------------------- standings
+
+
+def _paused(
+    standing: Standing, reason: str, now: datetime, policy: Policy, *, wait: timedelta = timedelta()
+) -> Standing:
+    probe_at = _whole(now + max(policy.first_probe, min(wait, policy.most_probe)))
+    return replace(standing, paused=reason, paused_at=now, probe_at=probe_at, probes=0, failures=0)
+
+
+def _resumed(standing: Standing, now: datetime) -> Standing:
+    """The destination answers as it should: no pause, and nothing broke just now."""
+    if standing.paused is None:
+        return replace(standing, failures=0)
+    lasted = max(timedelta(), now - standing.paused_at) if standing.paused_at else timedelta()
+    return replace(
+        standing,
+        paused=None,
+        paused_at=None,
+        probe_at=None,
+        probes=0,
+        failures=0,
+        paused_for=standing.paused_for + lasted,
+    )
+
+
+def _probe_failed(
+    outcome: Later, sent: Sequence[Delivery], standing: Standing, now: datetime, policy: Policy
+) -> Decision:
+    """Still paused. What was sent comes due with the next probe, behind what was due before: another one's turn."""
+    asked = _asked(outcome, policy)
+    probes = standing.probes + 1
+    pause = _doubled(policy.first_probe, probes, most=policy.most_probe)
+    probe_at = _whole(now + max(pause, min(asked, policy.most_probe)))
+    after = replace(standing, probes=probes, probe_at=probe_at, failures=0)
+    return Decision(_again(sent, outcome.reason, max(probe_at, _whole(now + asked))), after, counted=False)
+
+
+def _again(sent: Sequence[Delivery], reason: str, at: datetime) -> list[Settled]:
+    return [
+        Settled(delivery.number, DeliveryState.PENDING, reason, next_attempt_at=at, together=delivery.together)
+        for delivery in sent
+    ]
+
+
+def _whole(at: datetime) -> datetime:
+    """The next whole millisecond: stores keep no finer time, and rounding down would send too early."""
+    spare = timedelta(microseconds=at.microsecond % 1000)
+    return at - spare + _MILLISECOND if spare else at

@@ -1,0 +1,325 @@
+"""One lane of a destination: claim, send, decide, record, one request at a time.
+
+Nothing that goes wrong ends it: a store that is away is waited for, a fault of ours is logged and the lease brings
+the deliveries back. Not concerned with HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge.core import log
+from bridge.core.errors import StoreUnavailable
+from bridge.core.heartbeat import Heartbeat, Ticks
+from bridge.core.model import (
+    Attempt,
+    Delivered,
+    Delivery,
+    DeliveryState,
+    Later,
+    Outcome,
+    Outgoing,
+    Pause,
+    Refused,
+    Response,
+    Settled,
+)
+from bridge.destinations.protocol import Destination
+from bridge.pipeline.http_client import Send
+from bridge.pipeline.retry_policy import Decision, Policy, decide
+from bridge.store.protocol import Claimed, Pacing, Standing, Store
+
+ANSWER = 2048
+"""Bytes of an upstream's answer that are kept with the attempt."""
+TOO_MANY = 429
+MOST_HOLD = timedelta(minutes=1)
+"""How long at most a 429 holds back what it was not about: a destination that is free again is soon found out."""
+BREATH = timedelta(milliseconds=20)
+"""Between two claims that found nothing, however often the lane is woken."""
+STANDOFF = timedelta(milliseconds=100)
+"""Between two claims when something is due but not to be had: another lane, or another process, has its turn."""
+BACKLOG = timedelta(minutes=5)
+"""How old the oldest must be for something new to overtake it."""
+NEWEST_EVERY = 5
+"""Every so many requests one takes the newest, while a backlog drains."""
+_MILLISECOND = timedelta(milliseconds=1)
+_LEAST_SECRET = 8
+
+
+class Watching(Protocol):
+    """Who counts attempts: `outcome` is delivered, refused, later or pause."""
+
+    def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
+        """One request to a destination ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all lanes know of the world."""
+
+    store: Store
+    clock: Callable[[], datetime]
+    ticks: Ticks
+    sleep: Callable[[float], Awaitable[None]]
+    luck: Callable[[], float]
+    watching: Watching
+    policy: Policy
+    idle: timedelta
+    seldom: log.Seldom
+
+
+class Lane:
+    """One request at a time to one destination. `turn` is shared by its lanes: they record one after another."""
+
+    def __init__(self, destination: Destination, world: World, turn: asyncio.Lock) -> None:
+        self.destination = destination.name
+        self._destination = destination
+        self._world = world
+        self._turn = turn
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._not_before = world.clock()
+        self._requests = 0
+        self.heartbeat = Heartbeat(world.ticks)
+
+    def wake(self) -> None:
+        """There may be something to deliver."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when the request under way is recorded."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self, send: Send) -> None:
+        """Go round until stopped."""
+        while not self._stopping:
+            try:
+                await self._round(send)
+            except StoreUnavailable as error:
+                self._away(error)
+                await self._slept(self._world.idle)
+            except Exception as error:  # noqa: BLE001  a fault of ours must not end the lane; the lease brings it back
+                self._fault(error)
+                self.heartbeat.failed()
+                await self._slept(self._world.idle)
+
+    async def _round(self, send: Send) -> None:
+        held = self._not_before - self._world.clock()
+        if timedelta() < held <= MOST_HOLD:  # beyond, the clock was set back
+            await self._slept(min(held, self._world.idle))
+            self.heartbeat.waited()
+            return
+        self._wake.clear()
+        if self._stopping:
+            return
+        claimed = await self._claimed()
+        if claimed is None:
+            await self._rest()
+        else:
+            await self._attempt(claimed, send)
+        self.heartbeat.succeeded()
+
+    async def _claimed(self) -> Claimed | None:
+        destination, now = self._destination, self._world.clock()
+        spacing = _spacing(destination.rate)
+        beyond = BACKLOG if self._requests % NEWEST_EVERY == NEWEST_EVERY - 1 else None
+        pacing = Pacing(destination.batch, destination.lanes, spacing, self._world.policy.lease, newest_beyond=beyond)
+        claimed = await self._world.store.claim_deliveries(destination.name, now=now, pacing=pacing)
+        if claimed is not None:
+            self._not_before = now + spacing
+            self._requests += 1
+        return claimed
+
+    # -- one request
+
+    async def _attempt(self, claimed: Claimed, send: Send) -> None:
+        """Send the first request's worth; the rest of the claim goes back by being left out of the record."""
+        outgoing = self._destination.requests(claimed.deliveries)[0]
+        started_at = self._world.clock()
+        response = await self._answer(outgoing, send)
+        ended_at = self._world.clock()
+        outcome = self._read(response, sent=len(outgoing.deliveries), now=ended_at)
+        attempt = Attempt(
+            destination=self._destination.name,
+            started_at=started_at,
+            took=max(timedelta(), ended_at - started_at),
+            status=response.status,
+            outcome=_word(outcome),
+            answer=_cut(response.text if response.status is not None else response.failure or ""),
+            ambiguous=response.status is None and response.sent,
+        )
+        before, decision = await self._recorded(claimed, outgoing.deliveries, outcome, attempt, ended_at)
+        self._hold(attempt, decision, ended_at)
+        self._tell(replace(attempt, counted=decision.counted), outgoing.deliveries, before, decision, ended_at)
+
+    async def _answer(self, outgoing: Outgoing, send: Send) -> Response:
+        try:
+            return _without_key(await send(outgoing), outgoing)
+        except Exception as error:  # noqa: BLE001  whatever a sender does, the attempt is recorded
+            self._fault(error)
+            return Response(None, failure=f"a fault of trackbridge: {type(error).__name__}", sent=True)
+
+    def _read(self, response: Response, *, sent: int, now: datetime) -> Outcome:
+        try:
+            return self._destination.read(response, sent=sent, now=now)
+        except Exception as error:  # noqa: BLE001  an answer that cannot be read must not be asked for without end
+            self._fault(error)
+            return Later(f"a fault of trackbridge: {type(error).__name__}", breaks=True)
+
+    async def _recorded(
+        self, claimed: Claimed, sent: Sequence[Delivery], outcome: Outcome, attempt: Attempt, now: datetime
+    ) -> tuple[Standing, Decision]:
+        """Record, however long the store is away: what is forgotten here would be sent twice."""
+        luck = self._world.luck()
+        async with self._turn:
+            while True:
+                try:
+                    return await self._decided(claimed, sent, outcome, attempt, now, luck)
+                except StoreUnavailable as error:
+                    self._away(error)
+                    await self._slept(self._world.idle)
+
+    async def _decided(  # noqa: PLR0913, PLR0917  all that one attempt is
+        self,
+        claimed: Claimed,
+        sent: Sequence[Delivery],
+        outcome: Outcome,
+        attempt: Attempt,
+        now: datetime,
+        luck: float,
+    ) -> tuple[Standing, Decision]:
+        store, name = self._world.store, self._destination.name
+        alone = self._destination.lanes == 1  # else another lane may have changed the standing since the claim
+        standing = claimed.standing if alone else await store.standing(name)
+        policy = self._world.policy
+        decision = decide(outcome, sent, standing, status=attempt.status, now=now, luck=luck, policy=policy)
+        counted = replace(attempt, counted=decision.counted)
+        await store.record(claimed.token, counted, decision.settled, decision.standing, now=now)
+        return standing, decision
+
+    def _hold(self, attempt: Attempt, decision: Decision, now: datetime) -> None:
+        """A 429 is about the key, not the batch: the others wait too, a minute at most."""
+        again = _next(decision.settled)
+        if attempt.status == TOO_MANY and again is not None:
+            self._not_before = max(self._not_before, min(again, now + MOST_HOLD))
+
+    # -- waiting
+
+    async def _rest(self) -> None:
+        """Until something is due or somebody wakes the lane; not for longer than the idle time."""
+        await self._slept(BREATH)
+        due = await self._world.store.next_due(self._destination.name)
+        left = self._world.idle if due is None else min(self._world.idle, due - self._world.clock())
+        if left <= timedelta():
+            await self._slept(STANDOFF)
+            return
+        sleeping = asyncio.ensure_future(self._slept(left))
+        waking = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((sleeping, waking), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+
+    async def _slept(self, time: timedelta) -> None:
+        await self._world.sleep(time.total_seconds())
+
+    # -- telling
+
+    def _away(self, error: StoreUnavailable) -> None:
+        self.heartbeat.failed()
+        self._world.seldom.trouble(
+            "forward.waits", now=self._world.clock(), destination=self._destination.name, why=str(error)
+        )
+
+    def _fault(self, error: Exception) -> None:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else None
+        self._world.seldom.trouble(
+            "forward.fault",
+            now=self._world.clock(),
+            destination=self._destination.name,
+            error=type(error).__name__,
+            place=place,
+        )
+
+    def _tell(
+        self, attempt: Attempt, sent: Sequence[Delivery], before: Standing, decision: Decision, now: datetime
+    ) -> None:
+        name, after, again = self._destination.name, decision.standing, _next(decision.settled)
+        dead = sum(one.state is DeliveryState.DEAD for one in decision.settled)
+        log.line(
+            "delivery.attempted", deliveries=_ids(sent), destination=name, count=len(sent),
+            number=max(delivery.attempts for delivery in sent) + 1, outcome=attempt.outcome, status=attempt.status,
+            why=attempt.answer if attempt.status is None else None, ms=attempt.took / _MILLISECOND,
+            wait=_seconds(again, now),
+            counted=None if attempt.counted else "no", ambiguous=attempt.ambiguous or None, dead=dead or None,
+        )  # fmt: skip
+        if after.paused is not None and before.paused is None:
+            log.trouble(
+                "destination.paused", destination=name, why=after.paused, probe_in=_seconds(after.probe_at, now)
+            )
+        elif after.paused is None and before.paused is not None:
+            paused_for = after.paused_for - before.paused_for
+            log.line("destination.resumed", destination=name, seconds=paused_for.total_seconds())
+        self._world.watching.attempted(name, attempt.outcome, seconds=attempt.took.total_seconds())
+
+
+def _spacing(rate: int) -> timedelta:
+    """Between two requests of `rate` a minute, in whole milliseconds, rather too long than too short."""
+    return timedelta(milliseconds=-(-60_000 // rate)) if rate else timedelta()
+
+
+def _word(outcome: Outcome) -> str:
+    match outcome:
+        case Delivered():
+            return "delivered"
+        case Refused():
+            return "refused"
+        case Later():
+            return "later"
+        case Pause():
+            return "pause"
+
+
+def _next(settled: Sequence[Settled]) -> datetime | None:
+    return min((one.next_attempt_at for one in settled if one.next_attempt_at is not None), default=None)
+
+
+def _seconds(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else max(0.0, (at - now).total_seconds())
+
+
+def _cut(text: str) -> str:
+    return text.encode("utf-8", "replace")[:ANSWER].decode("utf-8", "ignore")
+
+
+def _without_key(response: Response, outgoing: Outgoing) -> Response:
+    """An answer that repeats the key it was asked with, without it."""
+    key = outgoing.headers.get("authorization", "").removeprefix("Bearer ")
+    if len(key) < _LEAST_SECRET or key not in response.text:
+        return response
+    return replace(response, text=response.text.replace(key, "[key]"))
+
+
+def _ids(sent: Sequence[Delivery]) -> str:
+    """Their public ids, runs of them as first..last: a batch's line stays readable."""
+    return ",".join(f"dlv_{a}" if a == b else f"dlv_{a}..dlv_{b}" for a, b in _runs(sent))
+
+
+def _runs(sent: Sequence[Delivery]) -> Iterator[tuple[int, int]]:
+    numbers = sorted(delivery.number for delivery in sent)
+    first = last = numbers[0]
+    for number in numbers[1:]:
+        if number != last + 1:
+            yield first, last
+            first = number
+        last = number
+    yield first, last

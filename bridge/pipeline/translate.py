@@ -1,0 +1,252 @@
+"""The loop in which kept webhooks become events: claim, decide, record, each pass in one transaction.
+
+What a webhook becomes is its source's to say; where its events go is the caller's. Not concerned with how they are
+delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge.core import log
+from bridge.core.errors import StoreUnavailable
+from bridge.core.heartbeat import Heartbeat
+from bridge.core.model import (
+    Accepted,
+    Event,
+    Ignored,
+    Kept,
+    Route,
+    Routed,
+    SetAside,
+    Translated,
+    Translation,
+    Wanting,
+    Webhook,
+)
+from bridge.core.source import Source
+from bridge.pipeline.fair_yield import Turns
+from bridge.store.protocol import Fresh, Outcome, Store
+
+BATCH = 100
+LEASE = timedelta(seconds=10)
+"""How long a pass may take; what a killed process had claimed is translated after it."""
+IDLE = 1.0
+"""Seconds after which an idle loop looks again, for work that another process has kept."""
+SOON = 0.05
+"""The same, while somebody else works on all there is."""
+LATE = timedelta(milliseconds=250)
+"""How long ago a webhook came that one alone does not keep up with."""
+
+
+class Watching(Protocol):
+    """Who counts what webhooks came to."""
+
+    def translated(self, source: str, outcome: str) -> None:
+        """One webhook of a source came to `translated`, `ignored` or `set_aside`, or was there `again`."""
+        ...
+
+
+class Translator:
+    """The loop. `run` goes on until `stop`; `heartbeat` says when a round last succeeded.
+
+    `late` is called when what it finds came a while ago, or more was replayed than a pass takes. One that `helps` goes on only while that is so: of what
+    another keeps up with, two make passes half as large, and these cost more.
+    """
+
+    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+        self,
+        *,
+        store: Store,
+        sources: Callable[[], Mapping[str, Source]],
+        route: Callable[[Event, tuple[str, ...] | None], tuple[Route, ...]],
+        clock: Callable[[], datetime],
+        woke: Callable[[], None],
+        watching: Watching,
+        late: Callable[[], None] = lambda: None,
+        helps: bool = False,
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._route = route
+        self._clock = clock
+        self._woke = woke
+        self._watching = watching
+        self._turns = Turns()
+        self._say_late = late
+        self._helps = helps
+        self._is_late = False
+        self._idle = IDLE
+        self._wake = asyncio.Event()
+        self._seldom = log.Seldom()
+        self._stopping = False
+        self.heartbeat = Heartbeat()
+
+    def wake(self) -> None:
+        """There is something to translate."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when the pass under way is recorded."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Go round until stopped; nothing that goes wrong ends the loop."""
+        while not self._stopping:
+            self._wake.clear()
+            busy = 0
+            try:
+                busy = await self.once()
+            except StoreUnavailable as error:
+                self._seldom.trouble("translate.waits", now=self._clock(), why=str(error))
+                self.heartbeat.failed()
+            except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; what it had comes again
+                self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
+                self.heartbeat.failed()
+            else:
+                self.heartbeat.succeeded()
+            if not busy or (self._helps and not self._is_late):
+                await self._pause()
+
+    async def once(self) -> int:
+        """One pass: how many webhooks it had to do with."""
+        fresh = await self._store.fresh(now=self._clock(), limit=BATCH)
+        self._idle = SOON if fresh.elsewhere and not self._helps else IDLE
+        claimed = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE) if fresh.due else ()
+        came_late = bool(fresh.webhooks) and self._clock() - fresh.webhooks[0].received_at > LATE
+        self._is_late = came_late or len(claimed) >= BATCH
+        if self._is_late:
+            self._say_late()
+        settling = await self._outcomes(claimed)
+        placing = await self._outcomes(fresh.webhooks)
+        await self._settled(settling)
+        await self._placed(fresh, placing)
+        return len(settling) + len(placing)
+
+    async def _outcomes(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
+        outcomes = []
+        self._turns.begin()
+        for webhook in webhooks:
+            outcomes.append(Outcome(webhook, await self._decided(webhook)))
+            await self._turns.taken()
+        return outcomes
+
+    async def _placed(self, fresh: Fresh, outcomes: Sequence[Outcome]) -> None:
+        """Place what is fresh. What cannot be placed together is sorted in, and settled one by one when it is claimed."""
+        if not outcomes:
+            return
+        try:
+            placed = await self._store.place(fresh, outcomes, now=self._clock())
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  what one of them spoils is found out where each has its row
+            self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
+            for kept in await self._store.sort_in(limit=len(outcomes)):
+                self._tell_kept(kept)
+            return
+        for outcome, one in zip(outcomes, placed or (), strict=bool(placed)):
+            self._tell_kept(one.kept)
+            if not one.kept.again:
+                self._tell(outcome, one.kept.number, one.accepted)
+        if placed:
+            self._wake_forward(outcomes)
+
+    async def _settled(self, outcomes: Sequence[Outcome]) -> None:
+        if not outcomes:
+            return
+        try:
+            accepted = await self._store.settle(outcomes, now=self._clock())
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if len(outcomes) == 1 and isinstance(outcomes[0].result, SetAside):
+                raise
+            for outcome in outcomes:
+                await self._settled([outcome if len(outcomes) > 1 else Outcome(outcome.webhook, _fault(error))])
+            return
+        for outcome, answers in zip(outcomes, accepted, strict=True):
+            self._tell(outcome, outcome.webhook.number, answers)
+        self._wake_forward(outcomes)
+
+    def _wake_forward(self, outcomes: Sequence[Outcome]) -> None:
+        if any(isinstance(outcome.result, tuple) for outcome in outcomes):
+            self._woke()
+
+    async def _decided(self, webhook: Webhook) -> tuple[Routed, ...] | Ignored | SetAside | Wanting:
+        source = self._sources().get(webhook.source)
+        if source is None:
+            return SetAside(f"no source is called {webhook.source} any more; set it again, then replay this webhook")
+        try:
+            match await self._translated(source, webhook):
+                case Translated(events):
+                    return tuple(Routed(event, self._route(event, source.to)) for event in events)
+                case Ignored() | SetAside() | Wanting() as other:
+                    return other
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
+            return _fault(error)
+
+    async def _translated(self, source: Source, webhook: Webhook) -> Translation | Wanting:
+        """What a webhook comes to among the events that it asks for; Wanting while one may still come.
+
+        The store says when it has waited long enough: it knows whether the clock is to be believed.
+        """
+        earlier: dict[bytes, bytes | None] = {}
+        while True:
+            made = source.translate_among(webhook, earlier)
+            if not isinstance(made, Wanting):
+                return made
+            found = (await self._store.recall((made.key,))).get(made.key)
+            if found is None and not webhook.waited:
+                return made
+            earlier[made.key] = found
+
+    def _tell_kept(self, kept: Kept) -> None:
+        what = "webhook.again" if kept.again else "webhook.kept"
+        same = None if kept.same_bytes_as is None else f"wh_{kept.same_bytes_as}"
+        log.line(what, source=kept.source, id=f"wh_{kept.number}", topic=kept.topic, same_bytes_as=same)
+        if kept.again:
+            self._watching.translated(kept.source, "again")
+
+    def _tell(self, outcome: Outcome, number: int, answers: tuple[Accepted, ...]) -> None:
+        webhook, result = outcome.webhook, outcome.result
+        if isinstance(result, Wanting):
+            log.line("webhook.waits", id=f"wh_{number}", source=webhook.source, topic=webhook.topic)
+            return
+        state, reason = _told(result)
+        log.line(
+            "webhook.translated", id=f"wh_{number}", source=webhook.source, topic=webhook.topic, state=state,
+            reason=reason,
+        )  # fmt: skip
+        if isinstance(result, tuple):
+            for routed, answer in zip(result, answers, strict=True):
+                log.line(
+                    "event.made", id=answer.event_id, webhook=f"wh_{number}", type=routed.event.event_type,
+                    test=routed.event.test or None, duplicate_of=answer.duplicate_of,
+                )  # fmt: skip
+        self._watching.translated(webhook.source, state)
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._idle)
+        except TimeoutError:
+            return
+
+
+def _fault(error: Exception) -> SetAside:
+    return SetAside(f"a fault of trackbridge itself ({type(error).__name__}); report it, then replay this webhook")
+
+
+def _told(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[str, str | None]:
+    match result:
+        case Ignored(reason):
+            return "ignored", reason
+        case SetAside(reason):
+            return "set_aside", reason
+        case _:
+            return "translated", None

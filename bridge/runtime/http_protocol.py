@@ -1,0 +1,294 @@
+"""HTTP on one connection: uvicorn's protocol, with time limits, and strict where two parsers could disagree.
+
+A connection whose request's head does not come in time, or never ends, is closed; so is one on which nothing is asked
+for long, as uvicorn would, and one on which answers are not read. A request that offers an upgrade is answered as any
+other. Not concerned with the time that a body may take, which is counted where it is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from bridge.core import json_text, log
+from bridge.runtime import request_head
+from bridge.runtime.request_head import HEAD_BYTES, HEADERS, HeadRefused
+
+HEAD_SECONDS = 30.0
+"""Seconds that a head may take, from the connection or from the head's first byte on one that was answered before."""
+ANSWER_SECONDS = 30.0
+"""Seconds that bytes of an answer may wait for their reader."""
+SLICE = 16 * 1024
+"""Bytes that the parser is given at once, so that limits are looked at between them."""
+PIPELINED = 64
+"""Requests that may wait behind the one that is being answered, beyond those of one slice."""
+_CONTROLS = {b"connection", b"proxy-connection"}
+_FORGET = struct.pack("ii", 1, 0)
+"""The socket option SO_LINGER, on, for no second."""
+
+
+class Clock:
+    """Calls `over` once `seconds` have passed since it was last set. `since` is when that was, None stops it.
+
+    Its timer is made once for many settings: one for each would cost every request.
+    """
+
+    __slots__ = ("_loop", "_over", "_seconds", "_timer", "since")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, over: Callable[[], None]) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._over = over
+        self._timer: asyncio.TimerHandle | None = None
+        self.since: float | None = None
+
+    def set(self) -> None:
+        """Count from now on."""
+        self.since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def end(self) -> None:
+        """Never call again, and let go of who would be called."""
+        self.since, self._over = None, _nothing
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = None
+        if self.since is None:
+            return
+        left = self.since + self._seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._over()
+
+
+def _nothing() -> None:
+    """What a clock that has ended calls."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with three clocks.
+
+    One runs while a head is awaited, one while none has begun, and one while bytes of an answer are not read. There is
+    no moment without a clock but while a request is answered, whose time is counted by who answers it.
+    """
+
+    head_seconds = HEAD_SECONDS
+    answer_seconds = ANSWER_SECONDS
+    _seldom = log.Seldom()
+    _received = 0
+    """Bytes that have come since a head, a piece of a body or a request was last complete, less than a slice too few."""
+    _is_offer = False
+    _has_ended = False
+    _refusal: HeadRefused | None = None
+    _before: RequestResponseCycle | None = None
+    """The request before the newest one, where the newest waits for its answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._awaited = Clock(self.loop, self.head_seconds, self._too_slow)
+        self._idle = Clock(self.loop, self.timeout_keep_alive, self._leave)
+        self._unread = Clock(self.loop, self.answer_seconds, self._cut)
+        self._awaited.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, slice by slice, until something is refused: from then on nothing of the connection is read."""
+        self._idle.since = None
+        try:
+            for start in range(0, len(data), SLICE):
+                if self._has_ended or self.transport.is_closing():
+                    return
+                self._read(data[start : start + SLICE] if len(data) > SLICE else data)
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or HeadRefused("this is no HTTP/1.1 request"))
+        except HeadRefused as refusal:
+            self._refuse(refusal)
+        if self._awaited.since is None and not self._is_answering():
+            self._idle.set()  # what came began no request: blank lines, or the rest of a body that nobody needed
+
+    def _read(self, data: bytes) -> None:
+        self._received += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_offer(data[upgrade.args[0] :])
+        if self._received > HEAD_BYTES or (self._received and len(self.headers or ()) > HEADERS):
+            raise request_head.too_large()
+        if len(self.pipeline) > PIPELINED:
+            raise HeadRefused("too many requests wait for their answer on this connection", status=503)
+
+    def _read_offer(self, rest: bytes) -> None:
+        """Read a request that offers an upgrade, from its head on, as one that does not.
+
+        llhttp takes such a request for ended where its head ends; its body would be read as the next request.
+        """
+        self._is_offer = False
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        head = request_head.without_offer(method, version, self.url, self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.parser.feed_data(head)
+        self._read(rest)
+
+    def on_message_begin(self) -> None:
+        """Wait for the head that begins here."""
+        super().on_message_begin()
+        if self._awaited.since is None:
+            self._awaited.set()
+
+    def on_headers_complete(self) -> None:
+        """The head is there: refuse it, or begin to answer."""
+        try:
+            request_head.check(
+                self.parser.get_method(),
+                self.parser.get_http_version(),
+                self.url,
+                self.headers,
+                is_long=self._received > HEAD_BYTES - SLICE,
+            )
+        except HeadRefused as refusal:
+            self._refusal = refusal
+            raise
+        if self.parser.should_upgrade():
+            self._is_offer = True
+            return
+        self._received = 0
+        self._awaited.since = None
+        self._before = self.cycle if self._is_answering() else None
+        if self.url[:1] != b"/":
+            self.url = request_head.origin_form(self.url)
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # RFC 9110 §10.1.1
+        super().on_headers_complete()
+        self.headers = []  # for trailers, which are none of the request's (RFC 9110 §6.5)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._received = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request has ended, unless it is one that is read again."""
+        if self._is_offer:
+            return
+        self._received = 0
+        if self.headers:
+            self._check_trailers()
+        super().on_message_complete()
+        if not self._is_answering():
+            self._awaited.since = None
+
+    def _check_trailers(self) -> None:
+        """Refuse trailers that control the connection (RFC 9110 §6.5.1).
+
+        Behind one that says *close* the parser would skip all further requests, and none would get an answer.
+        """
+        for name, _ in self.headers:
+            if name in _CONTROLS:
+                self._refusal = HeadRefused(f"{name.decode()} is no trailer (RFC 9110 §6.5.1)")
+                raise self._refusal
+
+    def on_response_complete(self) -> None:
+        """Answered: the next request's turn where it is there already, else it is waited for.
+
+        The rest of a body that was not needed for the answer is awaited as a head is. As uvicorn has it, but for its
+        timer, which it makes and cancels for each request.
+        """
+        if self.transport.is_closing():
+            self._unread.set()
+            super().on_response_complete()
+        elif self.pipeline:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            (self._awaited if self.cycle.more_body else self._idle).set()
+
+    def pause_writing(self) -> None:
+        """So much of an answer waits for its reader that more of it must wait, too."""
+        super().pause_writing()
+        self._unread.set()
+
+    def resume_writing(self) -> None:
+        """The reader goes on."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._unread.since = None
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes it so
+        """Answer what came whole before its sender stopped sending; True keeps the connection open until then."""
+        self._has_ended = True
+        last = self._last_whole()
+        if last is not None:
+            last.keep_alive = False
+        return last is not None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is nothing to wait for."""
+        self._awaited.end()
+        self._idle.end()
+        self._unread.end()
+        super().connection_lost(exc)
+
+    def _refuse(self, refusal: HeadRefused) -> None:
+        """Read no more of this connection, and end it once what came before is answered."""
+        self._has_ended = True
+        self._seldom.trouble("http.refused", now=datetime.now(UTC), why=str(refusal))
+        last = self._last_whole()
+        if last is not None:
+            last.keep_alive = False
+            return
+        if not self.pipeline and not (self._is_answering() and self.cycle.response_started):
+            self.transport.write(_answer(refusal))
+        if self._is_answering():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._leave()
+
+    def _last_whole(self) -> RequestResponseCycle | None:
+        """The last request that came whole and waits for its answer; one behind it that is cut off gets none."""
+        if not self._is_answering():
+            return None
+        if not self.cycle.more_body:
+            return self.cycle
+        if self.pipeline:
+            self.pipeline.popleft()
+            return self._before
+        return None
+
+    def _too_slow(self) -> None:
+        """Close where a head has taken too long, unless an earlier request on this connection is still answered."""
+        if self._is_answering():
+            self._awaited.set()
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close once what was answered is read, at the latest when nobody has read it for long."""
+        if not self.transport.is_closing():
+            self._unread.set()
+            self.transport.close()
+
+    def _cut(self) -> None:
+        """Close at once, and let the system forget what was not read: up to some megabytes for each connection."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FORGET)
+        self.transport.abort()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+
+def _answer(refusal: HeadRefused) -> bytes:
+    content = json_text.write({"success": False, "error": str(refusal)})
+    head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(content)
+    return STATUS_LINE[refusal.status] + head + content

@@ -1,0 +1,126 @@
+"""The HTTP server on a socket that is bound before: uvicorn, ended by us.
+
+Not concerned with what is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import uvicorn
+from starlette.applications import Starlette
+
+from bridge.core.errors import SettingsError
+from bridge.runtime.http_protocol import PatientProtocol
+
+BACKLOG = 2048
+RECEIVE_BUFFER = 32 * 1024
+"""Bytes that the system is asked to hold of each connection until they are read; Linux doubles it.
+
+It bounds what one read takes from a connection before anybody has asked for it, where the system would hold megabytes.
+"""
+_TICK = 1.0
+"""Seconds from one Date of the answers to the next."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, stopped by us: its own handlers would end the process by the signal instead of with status 0.
+
+    `counted` is called with the number of its connections whenever that has changed. With `lifespan` off, the
+    application of another server runs what both need.
+    """
+
+    def __init__(
+        self,
+        http: Starlette,
+        counted: Callable[[int], None] | None = None,
+        *,
+        lifespan: Literal["on", "off"] = "on",
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                http,
+                http=_counting(counted) if counted else PatientProtocol,
+                ws="none",
+                lifespan=lifespan,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # nobody asks who the client is
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=20,
+                backlog=BACKLOG,
+            )
+        )
+
+        self._stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Keep the answers' Date until told to stop: uvicorn's own looks ten times a second whether it was."""
+        self.should_exit |= self._stopping.is_set()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _TICK)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take none."""
+        yield
+
+    def stop(self) -> None:
+        """Take nothing more from now on, answer what was taken, then end.
+
+        One that has not started yet starts first: uvicorn leaves its lifespan open where it is told to exit before.
+        """
+        self.should_exit = self.started
+        self._stopping.set()
+        for one in getattr(self, "servers", ()):
+            one.close()
+
+    async def listening(self) -> None:
+        """Return once requests are answered. Raises SettingsError when the start failed."""
+        while not self.started:
+            if self.should_exit:
+                raise SettingsError("the server could not start; see the log above")
+            await asyncio.sleep(0.01)
+
+
+def _counting(counted: Callable[[int], None]) -> type[PatientProtocol]:
+    """The protocol that tells how many connections there are, with each that comes or goes."""
+
+    class Counting(PatientProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+            super().connection_made(transport)
+            counted(len(self.connections))
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            counted(len(self.connections))
+
+    return Counting
+
+
+def bind(host: str, port: int, *, setting: str = "--port or --host") -> socket.socket:
+    """A listening socket. Raises SettingsError that names the address, and the `setting` to change."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {setting}") from None
+    listening.listen(BACKLOG)
+    listening.setblocking(False)  # noqa: FBT003  the socket module names no argument
+    return listening
+
+
+def address(listening: socket.socket) -> str:
+    """The URL of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,81 @@
+"""The rate of an API key over several processes: their moments stand in shared memory, under one lock.
+
+The lock is the system's own: it goes with the process that held it. Not concerned with whose key it is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import tempfile
+from collections.abc import Callable
+from struct import Struct
+
+from bridge.http.api_keys import MINUTE
+
+MOST = 10_000_000
+"""Requests a minute that are passed at most, whatever the rate: so many moments take 80 MB."""
+_HEAD = Struct("<QQ")
+"""How many have passed since ever, and how many of them are over a minute old."""
+_MOMENT = Struct("<d")
+
+
+class Paces:
+    """Makes windows that all processes forked later share."""
+
+    def __init__(self) -> None:
+        self._lock = nameless()
+        self._made = 0
+
+    def window(self, rate: int) -> SharedWindow:
+        """At most `rate` requests in any 60 seconds over all processes; 0 for no limit."""
+        self._made += 1
+        return SharedWindow(rate, lock=self._lock, place=self._made)
+
+
+class SharedWindow:
+    """As `callers.Window`, over all processes, exactly; `now` must be a clock that they share."""
+
+    def __init__(self, rate: int, *, lock: int, place: int) -> None:
+        self._rate = min(rate, MOST)
+        self._lock = lock
+        self._place = place
+        self._memory = mmap.mmap(-1, _HEAD.size + _MOMENT.size * self._rate) if rate else None
+
+    def wait(self, now: float) -> float:
+        """0 where a request at `now` passes, and then it counts; else the seconds after which one would."""
+        if self._memory is None:
+            return 0.0
+        fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, self._place)
+        try:
+            return self._waited(self._memory, now)
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, self._place)
+
+    def _waited(self, memory: mmap.mmap, now: float) -> float:
+        passed, gone = _HEAD.unpack_from(memory)
+        while gone < passed and now - (oldest := self._moment(memory, gone)) >= MINUTE:
+            gone += 1
+        if passed - gone >= self._rate:
+            return MINUTE - (now - oldest)
+        _MOMENT.pack_into(memory, self._at(passed), now)
+        _HEAD.pack_into(memory, 0, passed + 1, gone)
+        return 0.0
+
+    def _moment(self, memory: mmap.mmap, number: int) -> float:
+        moment: float = _MOMENT.unpack_from(memory, self._at(number))[0]
+        return moment
+
+    def _at(self, number: int) -> int:
+        return _HEAD.size + _MOMENT.size * (number % self._rate)
+
+
+def nameless() -> int:
+    """A file that only we and who comes of us can reach."""
+    in_memory: Callable[[str], int] | None = getattr(os, "memfd_create", None)  # where the system has it
+    if in_memory is not None:
+        return in_memory("trackbridge")
+    file, name = tempfile.mkstemp(prefix="trackbridge-")
+    os.unlink(name)  # noqa: PTH108  it has no name any more, so no path
+    return file

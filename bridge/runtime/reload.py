@@ -1,0 +1,113 @@
+"""Reload: a changed mapping is taken while requests are answered; one that does not check is refused and told.
+
+Knows by the files' times when to look again, and what to say of it. Not concerned with what a mapping is, nor with who
+uses it: loading and taking are given to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from bridge.core import log
+from bridge.core.errors import BridgeError, MappingError
+
+EVERY = 0.5
+"""Seconds from one look at the files' times to the next."""
+_KEPT = "the mappings from before"
+
+T = TypeVar("T")
+State = frozenset[tuple[str, int, int]]
+
+
+class Reloader(Generic[T]):
+    """Loads anew whenever it is asked, one load at a time; what was asked meanwhile is one more load.
+
+    `load` runs beside the loop and raises BridgeError for what cannot be used; `take` runs in the loop, at once, and
+    either takes all of it or raises BridgeError and takes nothing. `done` is told the number it was asked with, and
+    whether all was taken.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], T],
+        take: Callable[[T], None],
+        *,
+        done: Callable[[int, bool], None] = lambda _number, _taken: None,
+    ) -> None:
+        self._load = load
+        self._take = take
+        self._done = done
+        self._asked = asyncio.Event()
+        self._number = 0
+
+    def ask(self, number: int = 0) -> None:
+        """Something may have changed."""
+        self._number = number
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Reload when asked, until cancelled."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            number = self._number
+            self._done(number, await self.once())
+
+    async def once(self) -> bool:
+        """Load and take; False, with the old kept and every problem in the log, where that cannot be done."""
+        try:
+            self._take(await asyncio.to_thread(self._load))
+        except Exception as error:  # noqa: BLE001  a fault of ours must not end reloading, nor what is served
+            _tell(error)
+            return False
+        return True
+
+
+def reload(load: Callable[[], T], take: Callable[[T], None]) -> bool:
+    """The same at once, where there is no loop."""
+    try:
+        take(load())
+    except Exception as error:  # noqa: BLE001  a fault of ours must not end what is served
+        _tell(error)
+        return False
+    return True
+
+
+class Watch:
+    """Files whose times, sizes and names are looked at; what `files` gives may change, too."""
+
+    def __init__(self, files: Callable[[], Iterable[Path]]) -> None:
+        self._files = files
+        self._seen = self._state()
+
+    def changed(self) -> bool:
+        """Whether a file came, went or changed since the last look, or since this was made."""
+        now = self._state()
+        before, self._seen = self._seen, now
+        return now != before
+
+    def _state(self) -> State:
+        """Name, time and size of every file that is there."""
+        found = set()
+        with contextlib.suppress(BridgeError, OSError):  # a folder that is gone holds nothing; loading says so
+            for path in self._files():
+                with contextlib.suppress(OSError):
+                    status = path.stat()
+                    found.add((str(path), status.st_mtime_ns, status.st_size))
+        return frozenset(found)
+
+
+def _tell(error: Exception) -> None:
+    match error:
+        case MappingError():
+            for problem in error.problems:
+                log.trouble("reload.problem", at=str(problem.place), error=problem.text)
+            log.trouble("reload.refused", problems=len(error.problems), kept=_KEPT)
+        case BridgeError() | OSError():
+            log.trouble("reload.refused", error=str(error), kept=_KEPT)
+        case _:
+            log.trouble("reload.fault", error=type(error).__name__, kept=_KEPT)

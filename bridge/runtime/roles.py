@@ -1,0 +1,278 @@
+"""What each process of `serve` does from its fork to its end: the mill works, a translator helps it, a worker answers.
+
+Not concerned with who watches them, or starts them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import msgspec
+import uvloop
+from starlette.applications import Starlette
+
+from bridge import mapping
+from bridge.app import RESTS, Mill, Office, Outfit, translating
+from bridge.core import log
+from bridge.core.heartbeat import Heartbeat, oldest_success
+from bridge.http.api_keys import Callers
+from bridge.http.metrics import Metrics
+from bridge.http.metrics_key import MetricsKey
+from bridge.runtime.balancing import Shares
+from bridge.runtime.child import Ear
+from bridge.runtime.control_channel import Line
+from bridge.runtime.file_leases import Holds
+from bridge.runtime.http_server import Server
+from bridge.runtime.reload import Reloader
+from bridge.runtime.shared_state import Board
+from bridge.runtime.wakeup_pipe import Bells
+from bridge.settings import Settings
+from bridge.store.engines import open_store
+from bridge.store.protocol import Store
+
+MILL, TRANSLATOR = "mill", "translator"
+NICE = 15
+"""By how much the mill lets the workers go first: a burst must not wait for what it will come to.
+
+That is the system's to see to: it gives the mill what the workers leave, where a loop that stands back by itself would
+leave cores idle, and fall behind a load that both could take.
+"""
+SHOWN_EVERY = 1.0
+"""Seconds from one look of a process at what it has to show to the next, and from one heartbeat to the next."""
+LOOP_SILENCE = 600.0
+"""Seconds without the end of a round, beyond its usual rest, after which a loop hangs and its process gives no heartbeat.
+
+Long, because a slow disk may hold up a round, and what was sent and not recorded would be sent twice after a kill.
+"""
+WEBHOOK, EVENT = b"w", b"e"
+_NONE: Mapping[str, Sequence[Heartbeat]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What there is before the fork. `load` gives settings and mappings as they are now, and tells nothing."""
+
+    outfit: Outfit
+    listening: socket.socket
+    admin: socket.socket | None
+    """The listener for `/metrics` alone, where there is one."""
+    metrics_key: MetricsKey
+    callers: Callers
+    bells: Bells
+    """The mill hears them."""
+    help: Bells
+    """The translator hears them."""
+    holds: Holds
+    board: Board
+    shares: Shares
+    load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
+
+    def store(self) -> Store:
+        """This process's own."""
+        settings = self.outfit.settings
+        return open_store(
+            settings.store,
+            ledger_window=settings.keeping.ledger,
+            bounds=settings.bounds,
+            holds=self.holds,
+        )
+
+
+def mill(shared: Shared, line: Line) -> None:
+    """Translate, forward and purge until told to end."""
+    _behind(shared, NICE)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_mill(shared, line))
+
+
+async def _mill(shared: Shared, line: Line) -> None:
+    told = asyncio.Event()
+    store, metrics = shared.store(), Metrics()
+    working = Mill(shared.outfit, store, metrics, late=shared.help.bell(WEBHOOK))
+    shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
+    showing = Showing(shared.board, MILL, metrics, working.heartbeats)
+    async with living(shared, showing, line, end=told.set) as ear:
+        async with working.running():
+            ear.ready()
+            await told.wait()
+        await store.close()
+
+
+def translator(shared: Shared, line: Line) -> None:
+    """Translate beside the mill what it cannot keep up with, until told to end."""
+    _behind(shared, NICE + 1)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_translator(shared, line))
+
+
+async def _translator(shared: Shared, line: Line) -> None:
+    store, metrics = shared.store(), Metrics()
+    working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT), helps=True)
+    shared.help.listen({WEBHOOK: working.wake})
+    showing = Showing(shared.board, TRANSLATOR, metrics, lambda: {"help_translate": [working.heartbeat]})
+    async with living(shared, showing, line, end=working.stop) as ear:
+        ear.ready()
+        await working.run()
+        await store.close()
+
+
+def _behind(shared: Shared, nice: int) -> None:
+    """Let those who answer go first, and answer nobody."""
+    shared.listening.close()
+    if shared.admin is not None:
+        shared.admin.close()
+    with suppress(OSError):
+        os.nice(nice)
+
+
+def worker(shared: Shared, name: str, line: Line) -> None:
+    """Answer requests until told to end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_worker(shared, name, line))
+
+
+async def _worker(shared: Shared, name: str, line: Line) -> None:
+    store, metrics = shared.store(), Metrics()
+    showing = Showing(shared.board, name, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await store.close()
+
+    office = Office(
+        shared.outfit,
+        store,
+        metrics,
+        kept=shared.bells.bell(WEBHOOK),
+        accepted=shared.bells.bell(EVENT),
+        loops=lambda: loops(shared.board),
+        others=showing.others,
+        callers=shared.callers,
+        lifespan=lifespan,
+        stopping=lambda: any(server.should_exit for server in servers),
+        metrics_key=shared.metrics_key,
+        has_admin=shared.admin is not None,
+    )
+    servers = {Server(office.http, shared.shares.of(name)): shared.listening}
+    if shared.admin is not None:
+        servers[Server(office.admin, lifespan="off")] = shared.admin
+    async with living(shared, showing, line, end=lambda: _stop(servers)) as ear:
+        serving = asyncio.gather(*(server.serve(sockets=[listening]) for server, listening in servers.items()))
+        for server in servers:
+            await server.listening()
+        ear.ready()
+        await serving
+
+
+def _stop(servers: Iterable[Server]) -> None:
+    for server in servers:
+        server.stop()
+
+
+# ------------------------------------------------------------------------------------------------------ what all do
+
+
+@asynccontextmanager
+async def living(shared: Shared, showing: Showing, line: Line, *, end: Callable[[], None]) -> AsyncIterator[Ear]:
+    """Hear what the parent says, follow its reloads, show the counters; `end` is called when it is over."""
+    ear = Ear(showing.name, line, end=end)
+    reloader = Reloader(shared.load, lambda found: shared.outfit.take(*found, tell=False), done=ear.followed)
+    showing.show()
+    ear.listen(reloader.ask)
+    tasks = [asyncio.create_task(one) for one in (reloader.run(), showing.run(), showing.beat(ear.hangs))]
+    try:
+        yield ear
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        showing.show()
+
+
+class Showing:
+    """What one process shows on the board: its counters, which go on from its predecessor's, and signs of life."""
+
+    def __init__(
+        self,
+        board: Board,
+        name: str,
+        metrics: Metrics,
+        heartbeats: Callable[[], Mapping[str, Sequence[Heartbeat]]] = lambda: _NONE,
+    ) -> None:
+        self.name = name
+        self._board = board
+        self._metrics = metrics
+        self._heartbeats = heartbeats
+        self._began = time.monotonic()
+        self._shown = board.pages[name].read()
+        self._before = _read(self._shown)[0]
+        self._fits = True
+        metrics.add(_read(self._shown)[1])
+
+    async def run(self) -> None:
+        """Show what has changed, once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(SHOWN_EVERY)
+            self.show()
+
+    async def beat(self, hangs: Callable[[str], None]) -> None:
+        """Give a heartbeat each second, until cancelled; while a loop hangs give none, and say which it is."""
+        while True:
+            if (loop := self._hung_loop()) is None:
+                self._board.beat(self.name)
+            else:
+                hangs(f"its loop {loop} ended no round for {LOOP_SILENCE:.0f} s")
+            await asyncio.sleep(SHOWN_EVERY)
+
+    def _hung_loop(self) -> str | None:
+        """One whose lanes, all of them, have ended no round for too long."""
+        now = time.monotonic()
+        for name, each in self._heartbeats().items():
+            if now - max(one.ended_at for one in each) > LOOP_SILENCE + RESTS.get(name, 0.0):
+                return name
+        return None
+
+    def show(self) -> None:
+        """Show what has changed. A loop that has not succeeded since the start last did so before it, if ever."""
+        succeeded_at = {
+            name: oldest_success(each, otherwise=self._before.get(name, self._began))
+            for name, each in self._heartbeats().items()
+        }
+        now = msgspec.msgpack.encode((succeeded_at, self._metrics.shown()))
+        if now == self._shown:
+            return
+        self._shown = now
+        page = self._board.pages[self.name]
+        fits = page.write(now)
+        if not fits:  # signs of life go on, or the process would be taken for one that hangs
+            page.write(msgspec.msgpack.encode((succeeded_at, b"")))
+        if self._fits and not fits:
+            log.trouble(
+                "metrics.large", process=self.name, why="its counters are too many to be added up; /metrics lacks them"
+            )
+        self._fits = fits
+
+    def others(self) -> list[bytes]:
+        """What the other processes have shown of their counters."""
+        return [_read(page.read())[1] for name, page in self._board.pages.items() if name != self.name]
+
+
+def loops(board: Board) -> dict[str, float | None]:
+    """When each loop last succeeded, by the monotonic clock; None for each loop of a process that does not run now."""
+    found: dict[str, float | None] = {}
+    for process in (MILL, TRANSLATOR):
+        if process in board.pages:
+            shown = _read(board.pages[process].read())[0]
+            found |= shown if board.up(process) else dict.fromkeys(shown or [process])
+    return found
+
+
+def _read(shown: bytes) -> tuple[dict[str, float], bytes]:
+    return msgspec.msgpack.decode(shown, type=tuple[dict[str, float], bytes]) if shown else ({}, b"")

@@ -1,0 +1,336 @@
+"""The parent: forks its children, starts again who dies, hands on what it is told, and ends when all have ended.
+
+It sleeps until a signal or a word of a child comes. Not concerned with what a child does.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+from bridge.core import log
+from bridge.core.errors import BridgeError
+from bridge.runtime.control_channel import Line, line
+from bridge.runtime.watchdog import Watchdog
+
+PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds before one that died is started again, by how often it died; then always the last."""
+STEADY = 60.0
+"""Seconds of life after which earlier deaths no longer count."""
+FAREWELL = 45.0
+"""Seconds after which whoever was told to end, and has not, is killed: longer than any grace of theirs."""
+READY, TAKEN, REFUSED, FAILED, HANGS = "ready", "taken", "refused", "failed", "hangs"
+"""What a child says: it answers or works; it follows that reload, or does not; why it cannot start; which loop hangs."""
+FOLLOW = "follow"
+"""What the parent says: do the reload of that number."""
+STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
+_HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+@dataclass(slots=True)
+class Child:
+    """One place in the family; `run` is what its process does, until told to end by SIGTERM or the line's end."""
+
+    name: str
+    run: Callable[[Line], None]
+    pid: int = 0
+    line: Line | None = None
+    began: float = 0.0
+    again_at: float | None = None
+    deaths: int = 0
+    was_ready: bool = False
+    why: str = ""
+    hangs: str = ""
+    reload: int = 0
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What the parent does for its children beside watching them.
+
+    `ready` is called once all are ready for the first time, `mark` when one is up or no longer, `ending` before they are
+    told to end; `reload` says whether there is something new that the children may follow, and tells itself why not;
+    `changed`, where given, is asked every `every` seconds whether to reload. Whoever hangs by the `watchdog`, where there
+    is one, is killed, and so started again.
+    """
+
+    ready: Callable[[], None]
+    mark: Callable[[Child, bool], None]
+    ending: Callable[[], None]
+    reload: Callable[[], bool]
+    changed: Callable[[], bool] | None = None
+    every: float = 0.5
+    watchdog: Watchdog | None = None
+
+
+class Parent:
+    """`run` returns when all children have ended as they were told to: False where some had to be killed."""
+
+    def __init__(self, children: Sequence[Child], care: Care) -> None:
+        self._children = children
+        self._care = care
+        self._told_ready = False
+        self._reload = 0
+        self._told_reload = 0
+        self._stop_by: float | None = None
+        self._killed = False
+        self._failure: str | None = None
+
+    def run(self) -> bool:
+        """Raises BridgeError with the words of a child that could not start for the first time."""
+        with _signals() as wakeful:
+            for child in self._children:
+                if self._stop_by is None:
+                    self._fork(child)
+            while any(child.pid for child in self._children) or self._stop_by is None:
+                self._wait(wakeful)
+                numbers = _rung(wakeful)
+                if numbers & STOPS:
+                    self._stop()
+                for child in self._children:
+                    self._listen(child)
+                self._kill_hung()
+                self._bury()
+                if signal.SIGHUP in numbers or (self._care.changed is not None and self._care.changed()):
+                    self._reload_all()
+                self._start_again()
+                self._tell()
+        if self._failure is not None:
+            raise BridgeError(self._failure)
+        return not self._killed
+
+    # ------------------------------------------------------------------------------------------------ life and death
+
+    def _fork(self, child: Child) -> None:
+        child.again_at, child.why, child.reload, child.refused = None, "", self._reload, False
+        child.hangs = ""
+        child.began = time.monotonic()
+        ours, theirs = line()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # a log that cannot be written must not end the parent
+                stream.flush()
+        with _held():
+            try:
+                child.pid = os.fork()
+            except OSError as error:
+                ours.close()
+                theirs.close()
+                self._mourn(child, f"it could not be started: {error.strerror}")
+                return
+            if not child.pid:
+                ours.close()
+                self._live(child, theirs)
+        theirs.close()
+        child.line = ours
+
+    def _live(self, child: Child, theirs: Line) -> NoReturn:
+        """The child's life, from the fork to its end."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's are for the parent, which hands them on
+                signal.signal(number, signal.SIG_IGN)
+            for number in (signal.SIGTERM, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            for sibling in self._children:
+                if sibling.line is not None:
+                    sibling.line.close()
+            child.run(theirs)
+            status = 0
+        except BridgeError as error:
+            theirs.say(f"{FAILED} {error}")
+        except Exception as error:  # noqa: BLE001  no traceback reaches a user
+            theirs.say(f"{FAILED} a fault of trackbridge itself ({type(error).__name__}); report it")
+        finally:
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+
+    def _kill_hung(self) -> None:
+        """End who hangs; its end is then told, and it is started again, as any other's."""
+        watchdog = self._care.watchdog
+        if watchdog is None or self._stop_by is not None:
+            return
+        for child in self._children:
+            if child.pid and watchdog.hangs(child.name, child.pid):
+                reason = child.hangs or f"it gave no heartbeat for {watchdog.silence:.0f} s"
+                child.why = f"{reason}, so it was killed"
+                os.kill(child.pid, signal.SIGKILL)
+
+    def _bury(self) -> None:
+        for child in self._children:
+            if not child.pid:
+                continue
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                self._listen(child)
+                child.pid = 0
+                if child.line is not None:
+                    child.line.close()
+                    child.line = None
+                self._mourn(child, child.why or _cause(status))
+
+    def _mourn(self, child: Child, why: str) -> None:
+        self._care.mark(child, False)  # noqa: FBT003  two words say it all
+        if self._stop_by is not None:
+            return
+        if not child.was_ready:
+            self._failure = child.why or f"the process {child.name} did not start: {why}"
+            self._stop()
+            return
+        now = time.monotonic()
+        child.deaths = 1 if now - child.began > STEADY else child.deaths + 1
+        pause = PAUSES[min(child.deaths, len(PAUSES)) - 1]
+        child.again_at = now + pause
+        then = f"started again in {pause:.0f} s" if pause else "started again"
+        log.trouble("process.ended", process=child.name, why=why, then=then)
+
+    def _start_again(self) -> None:
+        now = time.monotonic()
+        for child in self._children:
+            if self._stop_by is None and child.again_at is not None and child.again_at <= now:
+                self._fork(child)
+
+    def _stop(self) -> None:
+        """Tell all to end; once."""
+        if self._stop_by is not None:
+            return
+        self._stop_by = time.monotonic() + FAREWELL
+        self._care.ending()
+        for child in self._children:
+            if child.pid:
+                os.kill(child.pid, signal.SIGTERM)
+
+    # ------------------------------------------------------------------------------------------------------- waiting
+
+    def _wait(self, wakeful: int) -> None:
+        """Until something is to be done."""
+        poll = select.poll()
+        poll.register(wakeful, select.POLLIN)
+        for child in self._children:
+            if child.line is not None:
+                poll.register(child.line, select.POLLIN)
+        moments = [child.again_at for child in self._children if child.again_at is not None]
+        if self._stop_by is not None:
+            moments = [self._stop_by]
+        else:
+            moments += [time.monotonic() + seconds for seconds in self._looks()]
+        seconds = min(moments) - time.monotonic() if moments else None
+        poll.poll(None if seconds is None else max(0.0, seconds * 1000) + 1)
+        if self._stop_by is not None and time.monotonic() >= self._stop_by:
+            self._end_it()
+
+    def _looks(self) -> Iterator[float]:
+        """The seconds after which there is something to look at."""
+        if self._care.changed is not None:
+            yield self._care.every
+        if self._care.watchdog is not None:
+            yield self._care.watchdog.every
+
+    def _end_it(self) -> None:
+        for child in self._children:
+            if child.pid:
+                log.trouble("process.killed", process=child.name, why=f"it did not end within {FAREWELL:.0f} s")
+                os.kill(child.pid, signal.SIGKILL)
+        self._killed = True
+        self._stop_by = time.monotonic() + FAREWELL
+
+    def _listen(self, child: Child) -> None:
+        if child.line is None:
+            return
+        sentences, there = child.line.heard()
+        for sentence in sentences:
+            word, _, rest = sentence.partition(" ")
+            if word == READY:
+                child.was_ready = True
+                self._care.mark(child, True)  # noqa: FBT003  two words say it all
+            elif word == FAILED:
+                child.why = rest
+            elif word == HANGS:
+                child.hangs = rest
+            elif word in {TAKEN, REFUSED}:
+                child.reload, child.refused = int(rest), word == REFUSED
+        if not there:  # it is ending; its end is told by a signal
+            child.line.close()
+            child.line = None
+
+    # -------------------------------------------------------------------------------------------------------- telling
+
+    def _reload_all(self) -> None:
+        if self._stop_by is not None or not self._care.reload():
+            return
+        self._reload += 1
+        for child in self._children:
+            if child.line is not None:
+                child.line.say(f"{FOLLOW} {self._reload}")
+
+    def _tell(self) -> None:
+        """What all have done, once it is done."""
+        if self._stop_by is not None:
+            return
+        if not self._told_ready and all(child.was_ready for child in self._children):
+            self._told_ready = True
+            self._care.ready()
+        if self._told_reload < self._reload and all(
+            child.reload >= self._reload for child in self._children if child.pid
+        ):
+            self._told_reload = self._reload
+            refused = [child.name for child in self._children if child.refused]
+            if refused:
+                log.trouble("reload.uneven", kept_the_old=",".join(refused), mend="send SIGHUP again")
+            else:
+                log.line("reload.taken")
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """What can be read when a signal came, each as its number."""
+    readable, written = os.pipe()
+    for end in (readable, written):
+        os.set_blocking(end, False)
+    before = {number: signal.signal(number, lambda *_: None) for number in _HEARD}
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+    try:
+        yield readable
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(readable)
+        os.close(written)
+
+
+def _rung(wakeful: int) -> set[int]:
+    try:
+        return set(os.read(wakeful, 65536))
+    except BlockingIOError:
+        return set()
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Signals wait: one that came just after the fork would be heard by the wrong process."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _cause(status: int) -> str:
+    """How a process ended, in words."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        with suppress(ValueError):
+            return f"killed by {signal.Signals(number).name}"
+        return f"killed by signal {number}"
+    return f"ended with status {os.WEXITSTATUS(status)}"

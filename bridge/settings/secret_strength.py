@@ -1,0 +1,64 @@
+"""Which secrets and API keys are so short that somebody could guess them.
+
+Messages name the source or key and where it is set, never any of its text. Not concerned with keys that are set as
+SHA-256, whose length nobody can know, nor with the keys of destinations, which their owners made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from bridge import signature
+from bridge.core.model import Place, Problem
+from bridge.http.api_keys import SHORTEST_KEY
+from bridge.mapping import Mapping as ProviderMapping
+from bridge.settings import KeySettings, Settings, SourceSettings
+from bridge.signature import Keys, Recipe
+
+
+def problems(
+    configured: Settings, mappings: Mapping[str, ProviderMapping], *, known: Collection[str] = ()
+) -> tuple[Problem, ...]:
+    """What is too short, sources first; secrets that are `known` already are left out.
+
+    A secret is measured as the mapping reads it: decoded bytes where it is base64 or hex, the password alone where it is
+    `user:password`, nothing of what `strip_prefix` takes off. Public keys are no secrets. Raises SettingsError for a
+    secret that cannot be read.
+    """
+    found: list[Problem] = []
+    for source in configured.sources:
+        if source.mapping in mappings:
+            found += _of_source(source, mappings[source.mapping].recipe, known)
+    return (*found, *(problem for key in configured.keys for problem in _of_key(key)))
+
+
+def _of_source(source: SourceSettings, recipe: Recipe, known: Collection[str]) -> Iterator[Problem]:
+    count = len(source.secrets)
+    for number, secret in enumerate(source.secrets, 1):
+        if secret not in known and _is_short(recipe, signature.keys(recipe, (secret,))):
+            which = f"secret {number} of {count}" if count > 1 else "the secret"
+            yield Problem(
+                source.places[number - 1] if number <= len(source.places) else Place(source.name, 1, 1),
+                "error",
+                f"source `{source.name}`: {which} is shorter than {SHORTEST_KEY} characters and could be guessed; set one that "
+                "the provider made, or make one with `openssl rand -hex 24` and give it to the provider",
+            )
+
+
+def _is_short(recipe: Recipe, keys: Keys) -> bool:
+    [key] = keys.values
+    if not isinstance(key, bytes):
+        return False
+    if recipe.proof.kind is signature.Kind.BASIC:
+        key = key.partition(b":")[2]
+    return len(key) < SHORTEST_KEY
+
+
+def _of_key(key: KeySettings) -> Iterator[Problem]:
+    if not key.key.startswith("sha256:") and len(key.key) < SHORTEST_KEY:
+        yield Problem(
+            key.place or Place(key.name, 1, 1),
+            "error",
+            f"the API key `{key.name}` is shorter than {SHORTEST_KEY} characters and could be guessed; make one with "
+            "`openssl rand -hex 24`",
+        )

@@ -1,0 +1,97 @@
+"""Requests by which a provider asks whether an address is ours, and their answers.
+
+A rule of a mapping's `challenge` list is `{when: {PLACE: WANTED, method: GET}, respond: {content_type, body},
+signed: true}`. WANTED is the text that stands at the place, `true` for any text, `false` for none; all must hold.
+`method` is POST unless said. Rules for POST are answered only when the request proves genuine, unless they say
+`signed: false`; rules for GET without proof, unless they say `signed: true`. `body` holds `{json:/pointer}`,
+`{query:NAME}`, `{form:NAME}`, `{header:NAME}` and `{hmac:PLACE}` (HMAC-SHA256 of the text there under the first
+secret, in hex). Not concerned with webhooks.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from datetime import datetime
+
+from bridge.core.model import Request
+from bridge.signature.keys import Keys
+from bridge.signature.locators import IN_HEAD, Locator, Parcel, raw
+from bridge.signature.recipe import Challenge, Condition, Keyed, Recipe
+from bridge.signature.verify import judge
+
+MAX_TEXT = 4096
+"""Characters of a text that is given back; a request that wants more given back is no challenge."""
+
+
+def challenge(recipe: Recipe, request: Request, keys: Keys, *, now: datetime) -> tuple[str, bytes] | None:
+    """The content type and body that a challenge wants answered, or None where the request is no challenge.
+
+    Raises NotGenuine for a challenge that must be signed and is not.
+    """
+    if not recipe.challenges:
+        return None
+    parcel = Parcel(request)
+    for rule in recipe.challenges:
+        if rule.method == request.method and all(_holds(condition, parcel) for condition in rule.conditions):
+            reply = _reply(rule, parcel, keys)
+            if reply is None:
+                continue
+            if rule.signed:
+                judge(recipe, parcel, keys, now=now)
+            return rule.content_type, reply
+    return None
+
+
+def may_be_unsigned_challenge(recipe: Recipe, head: Parcel) -> bool:
+    """Whether a request with this head is a challenge that needs no proof, as far as it shows without its body."""
+    return any(
+        rule.method == head.request.method
+        and not rule.signed
+        and all(condition.place.root not in IN_HEAD or _holds(condition, head) for condition in rule.conditions)
+        for rule in recipe.challenges
+    )
+
+
+def takes_get(recipe: Recipe) -> bool:
+    """Whether the provider asks by GET."""
+    return any(rule.method == "GET" for rule in recipe.challenges)
+
+
+def _holds(condition: Condition, parcel: Parcel) -> bool:
+    values = parcel.values(condition.place)
+    match condition.wanted:
+        case bool():
+            return any(values) is condition.wanted
+        case str():
+            return values == [condition.wanted]
+
+
+def _reply(rule: Challenge, parcel: Parcel, keys: Keys) -> bytes | None:
+    texts: list[str] = []
+    for part in rule.body:
+        text = _text(part, parcel, keys)
+        if text is None:
+            return None
+        inserted = not isinstance(part, str)
+        texts.append(json.dumps(text)[1:-1] if inserted and rule.content_type == "application/json" else text)
+    return "".join(texts).encode("utf-8", "replace")
+
+
+def _text(part: str | Locator | Keyed, parcel: Parcel, keys: Keys) -> str | None:
+    match part:
+        case str():
+            return part
+        case Locator():
+            return _found(part, parcel)
+        case Keyed():
+            text = _found(part.place, parcel)
+            key = keys.values[0] if keys.values else None
+            if text is None or not isinstance(key, bytes):
+                return None
+            return hmac.digest(key, raw(part.place, text), "sha256").hex()
+
+
+def _found(place: Locator, parcel: Parcel) -> str | None:
+    text = next(iter(parcel.values(place)), None)
+    return None if text is None or len(text) > MAX_TEXT else text

@@ -1,0 +1,109 @@
+"""Secrets as they are set, made into the keys that verify.
+
+A message says which secret is wrong by its position, and never holds any of its text.
+Not concerned with where secrets come from.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.core.errors import SettingsError
+from bridge.signature.recipe import Encoding, Kind, Proof, Recipe
+
+
+class PublicKey(Protocol):
+    """The public half of a key whose private one only the provider has."""
+
+    def proves(self, content: bytes, signature: bytes) -> bool:
+        """Whether the key's owner signed the content."""
+        ...
+
+
+Key = bytes | PublicKey
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """The keys of one source, in the order in which their secrets were set. Empty, nothing proves genuine."""
+
+    values: tuple[Key, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self.values)})"
+
+
+def keys(recipe: Recipe, secrets: Sequence[str]) -> Keys:
+    """The keys in `secrets`, read as the recipe's `secret` block says.
+
+    Raises SettingsError for a secret that is empty, blank, all NUL, has whitespace around it or cannot be decoded.
+    """
+    proof = recipe.proof
+    if proof.kind is Kind.NONE and secrets:
+        raise SettingsError("a secret is set, but this mapping verifies nothing (kind none); take the secret away")
+    return Keys(tuple(_key(proof, secret, f"secret {n} of {len(secrets)}") for n, secret in enumerate(secrets, 1)))
+
+
+def decoded(text: str, encoding: Encoding) -> bytes | None:
+    """The bytes in strict hex (any case) or base64 (padding may be missing), or None for anything else."""
+    try:
+        if encoding == "hex":
+            return binascii.unhexlify(text)
+        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+    except ValueError:
+        return None
+
+
+def encoded(content: bytes, encoding: Encoding) -> str:
+    """`content` in lower-case hex or padded base64."""
+    return content.hex() if encoding == "hex" else binascii.b2a_base64(content, newline=False).decode()
+
+
+def _key(proof: Proof, secret: str, name: str) -> Key:
+    if not secret or secret.isspace():
+        raise SettingsError(f"{name} is empty; set it to the one the provider shows")
+    if secret != secret.strip():
+        raise SettingsError(f"{name} has whitespace (often a line's end) around it; set it without")
+    content = _bytes(proof, secret, name)
+    if not content.strip(b"\0"):
+        raise SettingsError(f"{name} is empty once decoded; set it to the one the provider shows")
+    match proof.kind:
+        case Kind.ED25519 | Kind.ECDSA_P256:
+            return _public(proof, content, name)
+        case Kind.BASIC:
+            user, colon, password = content.partition(b":")
+            if not (user and colon and password):
+                raise SettingsError(f"{name} must be written user:password")
+            return content
+        case _:
+            return content
+
+
+def _bytes(proof: Proof, secret: str, name: str) -> bytes:
+    text = secret.removeprefix(proof.strip_prefix)
+    if proof.key_encoding == "utf8":
+        try:
+            return text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise SettingsError(f"{name} is no text; set it to the one the provider shows") from None
+    content = decoded(text, proof.key_encoding)
+    if content is None:
+        raise SettingsError(f"{name} is no {proof.key_encoding}; copy it whole from the provider, with nothing added")
+    return content
+
+
+def _public(proof: Proof, content: bytes, name: str) -> PublicKey:
+    from bridge.signature import public_keys  # noqa: PLC0415  takes 8 MB, and few providers sign with a private key
+
+    if proof.kind is Kind.ED25519:
+        key: PublicKey | None = public_keys.ed25519(content)
+        wrong = "no Ed25519 public key of 32 bytes; use the public key, not the private"
+    else:
+        key = public_keys.ecdsa_p256(content)
+        wrong = "no P-256 public key (DER, as the provider shows it)"
+    if key is None:
+        raise SettingsError(f"{name} is {wrong}")
+    return key

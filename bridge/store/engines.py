@@ -1,0 +1,109 @@
+"""Opens the store that a URL names, checks it, copies it and puts it back: one line for each engine.
+
+Not concerned with what a store can do: that is the promise in `bridge/store/protocol.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bridge.core.errors import SettingsError
+from bridge.store.protocol import BOUNDS, Bounds, Store
+from bridge.store.sqlite import file_modes
+from bridge.store.sqlite.backup import create as sqlite_backup
+from bridge.store.sqlite.backup import restore as sqlite_restore
+from bridge.store.sqlite.backup.manifest import Manifest
+from bridge.store.sqlite.backup.restore import Restored
+from bridge.store.sqlite.db import quick_check, serve_lock
+from bridge.store.sqlite.ingest.log_reader import Holds
+from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
+
+__all__ = [
+    "Manifest",
+    "Restored",
+    "back_up_store",
+    "check_store",
+    "open_store",
+    "reserve_store",
+    "restore_store",
+    "sqlite_file",
+]
+
+
+def open_store(
+    url: str,
+    *,
+    ledger_window: timedelta = LEDGER_WINDOW,
+    bounds: Bounds = BOUNDS,
+    holds: Holds | None = None,
+) -> Store:
+    """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
+
+    A conversion's claim makes the same one a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
+    With `holds`, several who look at what is `fresh` leave each other's alone.
+    Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
+    that cannot be opened now.
+    """
+    return SqliteStore(sqlite_file(url), ledger_window=ledger_window, bounds=bounds, holds=holds)
+
+
+def sqlite_file(url: str) -> str:
+    """The path of the file at `url`, as it stands there; of a link, the file that it leads to.
+
+    Raises SettingsError for a URL of no engine, or of no file.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon or scheme.lower() != "sqlite":
+        raise SettingsError(
+            f"the store's URL begins with {scheme[:20]!r}, which is no engine here; write sqlite:///trackbridge.db"
+        )
+    path = rest.removeprefix("///")
+    if path == rest or not path or path.endswith("/"):
+        raise SettingsError(
+            "the store's URL names no file; write sqlite:///trackbridge.db, or sqlite:////srv/trackbridge.db for an "
+            "absolute path"
+        )
+    if path == ":memory:" or "?" in path or "\0" in path:
+        raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
+    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114  the log lies beside the file itself
+
+
+def reserve_store(url: str) -> None:
+    """For `serve`: until this process and all that were forked from it have ended, nothing is restored at `url`.
+
+    Raises StoreUnavailable while something is.
+    """
+    serve_lock.reserve(sqlite_file(url))
+
+
+def check_store(url: str) -> tuple[str, ...]:
+    """For `serve`, before it opens the store: what a person should know about it, in a sentence each.
+
+    Raises StoreUnavailable where its files are not this user's, StoreUnusable where they are damaged as far as a check of
+    two seconds finds.
+    """
+    path = sqlite_file(url)
+    if not Path(path).exists() or not Path(path).stat().st_size:
+        return ()
+    file_modes.see_that_it_is_ours(path)
+    exposed = file_modes.exposed(path)
+    quick_check.check(path, within=quick_check.AT_START)
+    return (exposed,) if exposed else ()
+
+
+def back_up_store(url: str, target: Path, *, now: datetime, bounds: Bounds = BOUNDS) -> Manifest:
+    """Copy the store at `url`, in use or not, into the new folder `target`; what is in it.
+
+    Raises BackupError, StoreUnavailable or StoreUnusable, and then nothing of the copy stays.
+    """
+    return sqlite_backup.backup(sqlite_file(url), target, now=now, min_free=bounds.min_free)
+
+
+def restore_store(url: str, source: Path) -> Restored:
+    """Put the backup in the folder `source` where the store at `url` belongs; what was put back.
+
+    Raises BackupError or StoreUnavailable, and then there is no store at `url` that was not there before.
+    """
+    return sqlite_restore.restore(source, sqlite_file(url))

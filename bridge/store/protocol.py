@@ -1,0 +1,400 @@
+"""The promise of a store: the transitions of the domain, one verb each, every verb one transaction.
+
+What holds for every engine: a verb that has returned is durable; a state change and its cause commit together; a
+claim is a lease that comes back by itself; nothing outside the store decides what is right, so that several
+processes may share one. Time is always an argument, and a clock is not believed where it is more than a day beyond the newest time
+that the store has seen, until an hour of monotonic time has passed with it: by such a clock nothing is purged, nothing
+that waits for an event goes without, no claim in the ledger is free again, and no delivery has been tried for longer.
+Every verb raises StoreUnavailable when the store cannot take
+or give it now, and then has changed nothing. Not concerned with SQL or files: the engines are in `stores/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bridge.core.model import (
+    Accepted,
+    Attempt,
+    Delivery,
+    Event,
+    Ignored,
+    Kept,
+    Routed,
+    SetAside,
+    Settled,
+    Wanting,
+    Webhook,
+)
+from bridge.store.views import (
+    ClockAhead,
+    DeliveryDetail,
+    DeliveryRow,
+    EventDetail,
+    EventRow,
+    Glance,
+    Overdue,
+    Tally,
+    WebhookDetail,
+    WebhookRow,
+    Would,
+)
+
+__all__ = [
+    "BOUNDS",
+    "KEEPING",
+    "OVERDUE",
+    "Bounds",
+    "Claimed",
+    "ClockAhead",
+    "DeliveryDetail",
+    "DeliveryRow",
+    "EventDetail",
+    "EventRow",
+    "Filter",
+    "Fresh",
+    "Glance",
+    "Idempotency",
+    "Keeping",
+    "Outcome",
+    "Overdue",
+    "Pacing",
+    "Placed",
+    "Standing",
+    "Store",
+    "Swept",
+    "Tally",
+    "WebhookDetail",
+    "WebhookRow",
+    "Would",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What translating one webhook came to: its events with their routes, or why there is none, or none yet."""
+
+    webhook: Webhook
+    result: tuple[Routed, ...] | Ignored | SetAside | Wanting
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Webhooks that were kept and have no place yet, oldest first; `mark` is the store's own.
+
+    `due` says that others, which have their place, may be due to be translated; `elsewhere` that somebody else who
+    works beside the caller is at more of these.
+    """
+
+    webhooks: tuple[Webhook, ...]
+    mark: object
+    due: bool = False
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What the store says of a webhook that got its place and what it came to: as `sort_in` would, and `settle`."""
+
+    kept: Kept
+    accepted: tuple[Accepted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's Idempotency-Key as a ledger key, and the SHA-256 of the body it came with.
+
+    `former` is the ledger key that a version before event ids were shared within a scope kept it under.
+    """
+
+    key: bytes
+    body_hash: bytes
+    former: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How a destination may be sent to, over all processes.
+
+    At most `limit` deliveries a claim, `lanes` claims at a time, claims at least `spacing` apart; a claim that is
+    not recorded comes back after `lease`. With `newest_beyond`, the newest that are due go first where the oldest one
+    was made longer ago than that: behind a backlog nothing new would be sent.
+    """
+
+    limit: int
+    lanes: int
+    spacing: timedelta
+    lease: timedelta
+    newest_beyond: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a destination stands, shared by all processes.
+
+    `paused` says why nothing is sent (None: it is sent to); `probe_at` is when one request may find out whether the
+    pause is over, `probes` how many have tried. `paused_for` is the sum of all pauses that are over. `failures`
+    counts consecutive requests that broke, `refused` the deliveries refused alone since one last passed.
+    """
+
+    destination: str
+    paused: str | None = None
+    paused_at: datetime | None = None
+    probe_at: datetime | None = None
+    probes: int = 0
+    failures: int = 0
+    refused: int = 0
+    paused_for: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Deliveries of one destination claimed for one request, oldest first, and how the destination stood then.
+
+    `token` is what `record` names the claim by.
+    """
+
+    token: int
+    deliveries: tuple[Delivery, ...]
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long what is done with is kept.
+
+    `bodies`: what webhooks came with; `events`: webhooks, events, their deliveries and attempts, and the bodies of
+    webhooks set aside; `ledger`: what a known webhook, event or conversion is recognised by.
+    """
+
+    bodies: timedelta = timedelta(days=30)
+    events: timedelta = timedelta(days=90)
+    ledger: timedelta = timedelta(days=400)
+
+
+KEEPING = Keeping()
+"""How long everything is kept where nobody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a store takes nothing new, though it could: `keep`, `accept` and `probe` then raise StoreUnavailable.
+
+    At most `waiting` of them wait for the disk, none longer than `patience`; and `min_free` bytes of the disk stay free,
+    so that what was kept can be worked off. Nothing that waits to be translated or delivered counts.
+    """
+
+    waiting: int = 10_000
+    patience: timedelta = timedelta(seconds=5)
+    min_free: int = 64 * 1024 * 1024
+
+
+BOUNDS = Bounds()
+"""The bounds where nobody says otherwise."""
+
+
+OVERDUE = timedelta(minutes=5)
+"""How long work may be due and unclaimed before it is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """One step of a purge: how many rows it took away, and the place where the next goes on, None at the end."""
+
+    taken: int
+    place: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows a list or a verb by hand means. None means any; `limit` None means all."""
+
+    ids: tuple[str, ...] | None = None
+    state: str | None = None
+    source: str | None = None
+    destination: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    limit: int | None = None
+
+
+class Store(Protocol):
+    """A dozen transitions, and the questions that people ask."""
+
+    # a webhook comes in
+
+    async def keep(self, webhooks: Sequence[Webhook]) -> None:
+        """Keep the webhooks of one request, all or none. Nothing is asked of them yet, so that a burst is soon kept."""
+        ...
+
+    async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
+        """Give some `limit` of what was kept its place, in the order of keeping: a number, and the state `received`.
+
+        One that is known by any of its keys is only named. Whoever lists, counts or names webhooks means those that
+        have no place yet, too: those questions and verbs sort in first, and say nothing of it.
+        """
+        ...
+
+    # a webhook becomes events
+
+    async def fresh(self, *, now: datetime, limit: int) -> Fresh:
+        """Some `limit` webhooks that have no place yet. They are nobody's: whoever places them first has done so."""
+        ...
+
+    async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
+        """Give what is fresh its place and what it came to, together, as `sort_in` and `settle` would.
+
+        `outcomes` are those of `fresh.webhooks`, in order. What is known is only named, and its outcome is nobody's.
+        None, and nothing has changed, where some of it has its place already.
+        """
+        ...
+
+    async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
+        """Up to `limit` received webhooks that have their place, oldest first, nobody else's until `now + lease`."""
+        ...
+
+    async def settle(self, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[tuple[Accepted, ...], ...]:
+        """Write what claimed webhooks came to: state, events, ledger and deliveries, together.
+
+        A webhook that is no longer `received` is left as it is. An event whose id is known within its scope is not made
+        again; one whose id names another event gets an id of its own, the same one whenever it is asked for; one with a
+        taken claim is kept as a duplicate, without deliveries. A webhook that wants an event stays
+        `received`, says what it waits for, and is due at `until`, or at once when an event with that claim is kept;
+        one whose event is there already is due now. Returns, in order, what became of each webhook's events.
+        """
+        ...
+
+    async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The text of the event that holds each claim; nothing for a claim without one."""
+        ...
+
+    # a caller's events come in
+
+    async def accept(
+        self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
+    ) -> tuple[Accepted, ...]:
+        """Keep a request's events, all or none, by the same rules as `settle`.
+
+        With `idempotency` known for the same body, the first answer again and nothing new; for another body,
+        IdempotencyConflict.
+        """
+        ...
+
+    # a delivery is made
+
+    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+        """Due deliveries of a destination, oldest first, nobody else's until the lease is over.
+
+        The oldest one's `together` limits the claim, and only deliveries with the same `together` share it.
+        None when nothing is due, when all lanes are taken, when the last claim was less than the spacing ago, or
+        when the destination is paused; a paused one whose probe is due gives one delivery.
+        """
+        ...
+
+    async def record(
+        self, token: int, attempt: Attempt, settled: Sequence[Settled], standing: Standing, *, now: datetime
+    ) -> None:
+        """Write how an attempt ended: the attempt, each delivery's new state and the destination's standing, together.
+
+        What was claimed under the token and is not in `settled` is due again at once. A delivery whose lease was
+        lost is only changed to delivered, never back.
+        """
+        ...
+
+    async def standing(self, destination: str) -> Standing:
+        """How a destination stands; a fresh one for a name never used."""
+        ...
+
+    async def next_due(self, destination: str | None) -> datetime | None:
+        """When the next delivery of a destination may be claimed; for None, the next received webhook."""
+        ...
+
+    # by hand
+
+    async def retry(self, which: Filter, *, now: datetime) -> int:
+        """Make dead (or waiting) deliveries due now; how many. A paused destination's probe is due now too."""
+        ...
+
+    async def replay(self, which: Filter, *, now: datetime) -> int:
+        """Make webhooks `received` again so that they go through their mapping anew; how many."""
+        ...
+
+    async def would_retry(self, which: Filter, *, now: datetime, newest: int) -> Would:
+        """What `retry` would make due, the `newest` of it; nothing changes."""
+        ...
+
+    async def would_replay(self, which: Filter, *, newest: int) -> Would:
+        """What `replay` would make received again, the `newest` of it; nothing changes."""
+        ...
+
+    async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
+        """Write a webhook's events over and send them again, make new ones; how many deliveries are due."""
+        ...
+
+    async def ungiven(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
+        """Kept events with a number above `after` that are no duplicates and have no delivery to a destination."""
+        ...
+
+    async def give(self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
+        """Make deliveries of events (by number, with why each is skipped) to a destination; how many were new."""
+        ...
+
+    # what was kept long enough goes
+
+    async def purge(self, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
+        """Look at some `limit` rows from a place on (None: the beginning) and take away what was kept long enough.
+
+        Never a webhook that is received, nor its body; never an event with a pending delivery; never the body of a
+        webhook that is set aside before the webhook itself goes.
+        """
+        ...
+
+    # seeing
+
+    async def webhooks(self, which: Filter) -> list[WebhookRow]:
+        """Webhooks, newest first."""
+        ...
+
+    async def events(self, which: Filter) -> list[EventRow]:
+        """Events, newest first."""
+        ...
+
+    async def deliveries(self, which: Filter) -> list[DeliveryRow]:
+        """Deliveries, newest first."""
+        ...
+
+    async def show(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
+        """What has that id, or was given it: several where two doors gave one event_id. NotFound where nothing has."""
+        ...
+
+    async def kept(
+        self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
+    ) -> tuple[Webhook, ...]:
+        """The next kept webhooks in full, oldest first: those of `sources` with a number above `after`."""
+        ...
+
+    async def tally(self) -> Tally:
+        """The counts."""
+        ...
+
+    async def glance(self, *, now: datetime) -> Glance:
+        """What a status screen shows beside the counts."""
+        ...
+
+    async def overdue(self, *, now: datetime) -> Overdue:
+        """What is due and unclaimed for longer than OVERDUE; it costs little, however much that is.
+
+        Not overdue: a webhook that waits for a named event, and the deliveries of a paused destination.
+        """
+        ...
+
+    async def probe(self, *, now: datetime) -> None:
+        """Take a small durable write, to see that the store can and would take something new."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way and let the store go."""
+        ...

@@ -1,0 +1,1 @@
+"""What people ask of a store and change in it by hand."""

@@ -1,0 +1,127 @@
+"""A Filter as SQL: which conditions the rows of a list, or of a verb by hand, must meet.
+
+`source` means what came in by that source, `reason` a reason that holds those words. Not concerned with what is
+asked of the rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bridge.core.errors import NotFound, SettingsError
+from bridge.core.model import DeliveryState, WebhookState
+from bridge.store.protocol import Filter
+from bridge.store.sqlite.db.columns import maybe_text, ms_up, number
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of row: how each part of a Filter is said of it. States are literal, so that their indexes serve."""
+
+    name: str
+    named: Callable[[str], int | str | None]
+    ids: str
+    states: Mapping[str, str]
+    source: str
+    destination: str
+    reason: str
+    since: str
+    number: str
+    few: str | None = None
+    """The state that few rows have: they are found by its index and then put in order, not looked for among all."""
+
+
+WEBHOOKS = Kind(
+    name="webhook",
+    named=lambda public_id: number("wh", public_id),
+    ids="w.number IN (SELECT value FROM json_each(?))",
+    states={state.value: f"w.state = '{state.value}'" for state in WebhookState},
+    source="w.source = ?",
+    destination="""
+        EXISTS (SELECT 1 FROM events JOIN deliveries ON deliveries.event = events.number
+                WHERE events.webhook = w.number AND deliveries.destination = ?)
+    """,
+    reason="instr(w.reason, ?) > 0",
+    since="w.received_at >= ?",
+    number="w.number",
+    few=WebhookState.RECEIVED,
+)
+EVENTS = Kind(
+    name="event",
+    named=lambda public_id: public_id,
+    ids="e.id IN (SELECT value FROM json_each(?))",
+    states={"fresh": "e.duplicate_of IS NULL", "duplicate": "e.duplicate_of IS NOT NULL"},
+    source="e.door = 'source:' || ?",
+    destination="EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event = e.number AND deliveries.destination = ?)",
+    reason="""
+        EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event = e.number AND instr(deliveries.reason, ?) > 0)
+    """,
+    since="e.created_at >= ?",
+    number="e.number",
+)
+DELIVERIES = Kind(
+    name="delivery",
+    named=lambda public_id: number("dlv", public_id),
+    ids="d.number IN (SELECT value FROM json_each(?))",
+    states={state.value: f"d.state = '{state.value}'" for state in DeliveryState},
+    source="(SELECT door FROM events WHERE events.number = d.event) = 'source:' || ?",
+    destination="d.destination = ?",
+    reason="instr(d.reason, ?) > 0",
+    since="d.created_at >= ?",
+    number="d.number",
+    few=DeliveryState.PENDING,
+)
+
+
+def conditions(which: Filter, kind: Kind) -> tuple[str, list[object]]:
+    """What follows WHERE, and its parameters. Raises SettingsError for a state that such rows do not have."""
+    said: list[tuple[str, list[object]]] = [("1", [])]
+    if which.ids is not None:
+        said.append((kind.ids, [json.dumps([name for one in which.ids if (name := kind.named(one)) is not None])]))
+    if which.state is not None:
+        said.append((_state(which.state, kind), []))
+    said += [
+        (sql, [value])
+        for sql, value in (
+            (kind.source, maybe_text(which.source)),
+            (kind.destination, maybe_text(which.destination)),
+            (kind.reason, maybe_text(which.reason)),
+            (kind.since, None if which.since is None else ms_up(which.since)),
+        )
+        if value is not None
+    ]
+    return " AND ".join(sql for sql, _ in said), [value for _, values in said for value in values]
+
+
+def newest(which: Filter, kind: Kind) -> str:
+    """What follows ORDER BY for newest first. A `+` keeps SQLite from walking through all rows in their order."""
+    return f"{'+' if which.state is not None and which.state == kind.few else ''}{kind.number} DESC"
+
+
+def at_most(which: Filter) -> int:
+    """What follows LIMIT: SQLite takes -1 for none."""
+    return -1 if which.limit is None else which.limit
+
+
+def numbers(which: Filter, kind: Kind) -> list[int]:
+    """The numbers that a Filter's ids name. Raises NotFound for an id that is not written as such rows' are."""
+    found = [(one, kind.named(one)) for one in which.ids or ()]
+    for public_id, name in found:
+        if name is None:
+            raise not_found(public_id, kind)
+    return [name for _, name in found if isinstance(name, int)]
+
+
+def not_found(public_id: str, kind: Kind) -> NotFound:
+    """No row of that kind has that id."""
+    return NotFound(f"there is no {kind.name} {public_id[:80]!r}; `trackbridge list` shows the ids")
+
+
+def _state(state: str, kind: Kind) -> str:
+    try:
+        return kind.states[state]
+    except KeyError:
+        known = ", ".join(kind.states)
+        raise SettingsError(f"no {kind.name} can be {state[:40]!r}; its states are {known}") from None

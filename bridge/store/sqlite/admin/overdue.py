@@ -1,0 +1,58 @@
+"""Work that is due and that nobody has claimed for a while, counted from indexes and the heads of the ingest log.
+
+A webhook that waits for a named event is due when its wait is over, and a claim is due when its lease is over, so
+neither is overdue before. Not concerned with how long a while is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from bridge.core.model import DeliveryState
+from bridge.store.protocol import Overdue
+from bridge.store.sqlite.db.columns import instant, ms
+from bridge.store.sqlite.ingest import log_reader
+
+MOST = 100_000
+"""What is counted at most of each kind: so many entries of an index are counted in about 15 ms, ten million in a second."""
+_NS_PER_MS = 1_000_000
+
+
+def overdue(db: sqlite3.Connection, folder: str, *, before: datetime) -> Overdue:
+    """What was due by then: webhooks, and deliveries of destinations that are not paused."""
+    kept, oldest_kept = log_reader.older(db, folder, before_ns=ms(before) * _NS_PER_MS, most=MOST)
+    received, oldest_received = _counted(db, "webhooks WHERE state = 'received'", (), before)
+    oldest = [at for at in (oldest_kept and oldest_kept // _NS_PER_MS, oldest_received) if at is not None]
+    deliveries = {name: found for name in _sent_to(db) if (found := _deliveries(db, name, before))[0]}
+    return Overdue(
+        webhooks=min(MOST, kept + received),
+        oldest_webhook=instant(min(oldest)) if oldest else None,
+        deliveries={name: count for name, (count, _) in deliveries.items()},
+        oldest_delivery={name: instant(at) for name, (_, at) in deliveries.items() if at is not None},
+    )
+
+
+def _sent_to(db: sqlite3.Connection) -> list[str]:
+    """The destinations that deliveries wait for, without those that are paused."""
+    rows = db.execute(
+        """
+        SELECT name FROM counts WHERE of = 'deliveries' AND state = ? AND n > 0
+        AND NOT EXISTS (SELECT 1 FROM standings WHERE destination = counts.name AND paused IS NOT NULL)
+        """,
+        (DeliveryState.PENDING.value,),
+    )
+    return [name for (name,) in rows]
+
+
+def _deliveries(db: sqlite3.Connection, name: str, before: datetime) -> tuple[int, int | None]:
+    return _counted(db, "deliveries WHERE state = 'pending' AND destination = ?", (name,), before)
+
+
+def _counted(db: sqlite3.Connection, which: str, values: tuple[str, ...], before: datetime) -> tuple[int, int | None]:
+    """How many of these were due by then, and since when the first of them."""
+    row: tuple[int, int | None] = db.execute(
+        f"SELECT count(*), min(due) FROM (SELECT due FROM {which} AND due <= ? ORDER BY due LIMIT {MOST})",  # noqa: S608  ours
+        (*values, ms(before)),
+    ).fetchone()
+    return row

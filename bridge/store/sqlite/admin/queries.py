@@ -1,0 +1,250 @@
+"""The questions that people ask: lists, one thing in full, and the counts.
+
+Each is asked in one snapshot. Not concerned with how the answers are shown.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from bridge.core.errors import NotFound
+from bridge.core.model import Attempt, DeliveryState, Webhook, WebhookState
+from bridge.store.protocol import (
+    DeliveryDetail,
+    DeliveryRow,
+    EventDetail,
+    EventRow,
+    Filter,
+    Tally,
+    WebhookDetail,
+    WebhookRow,
+)
+from bridge.store.sqlite.admin.filters import DELIVERIES, EVENTS, WEBHOOKS, at_most, conditions, newest
+from bridge.store.sqlite.db.columns import instant, length, maybe_instant, ms_up, number, text, unpack_list
+from bridge.store.sqlite.tables import same_bytes
+from bridge.store.sqlite.tables import webhooks as inbox
+from bridge.store.sqlite.tables.events import gone
+
+_WEBHOOK = "w.number, w.source, w.topic, w.state, w.reason, w.received_at FROM webhooks AS w"
+_EVENT = """
+    e.id, e.door, e.webhook, e.event_type, e.test, e.duplicate_of, original.id, e.created_at
+    FROM events AS e LEFT JOIN events AS original ON original.number = e.duplicate_of
+"""
+_DELIVERY = """
+    d.number, e.id, d.destination, d.state, d.reason, d.attempts, d.due, a.status, a.answer
+    FROM deliveries AS d JOIN events AS e ON e.number = d.event LEFT JOIN attempts AS a ON a.number = d.last_attempt
+"""
+Detail = WebhookDetail | EventDetail | DeliveryDetail
+
+
+def webhooks(db: sqlite3.Connection, which: Filter) -> list[WebhookRow]:
+    """Webhooks, newest first."""
+    where, values = conditions(which, WEBHOOKS)
+    return webhook_rows(db, f"{where} ORDER BY {newest(which, WEBHOOKS)}", values, limit=at_most(which))
+
+
+def webhook_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *, limit: int) -> list[WebhookRow]:
+    """The webhooks that meet a condition on `w`, in the order that stands there, too."""
+    rows = db.execute(f"SELECT {_WEBHOOK} WHERE {where} LIMIT ?", (*values, limit))
+    return [_webhook_row(row) for row in rows]
+
+
+def events(db: sqlite3.Connection, which: Filter) -> list[EventRow]:
+    """Events, newest first."""
+    where, values = conditions(which, EVENTS)
+    rows = db.execute(
+        f"SELECT {_EVENT} WHERE {where} ORDER BY {newest(which, EVENTS)} LIMIT ?", (*values, at_most(which))
+    )
+    return [_event_row(row) for row in rows]
+
+
+def deliveries(db: sqlite3.Connection, which: Filter) -> list[DeliveryRow]:
+    """Deliveries, newest first."""
+    where, values = conditions(which, DELIVERIES)
+    return delivery_rows(db, f"{where} ORDER BY {newest(which, DELIVERIES)}", values, limit=at_most(which))
+
+
+def delivery_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *, limit: int) -> list[DeliveryRow]:
+    """The deliveries that meet a condition on `d`, in the order that stands there, too."""
+    rows = db.execute(f"SELECT {_DELIVERY} WHERE {where} LIMIT ?", (*values, limit))
+    return [_delivery_row(row) for row in rows]
+
+
+def show(db: sqlite3.Connection, public_id: str) -> list[Detail]:
+    """Whatever has that id, or was given it: a webhook, a delivery, events of several doors."""
+    found: list[Detail] = [*_webhook(db, public_id), *_delivery(db, public_id), *_events(db, public_id)]
+    if not found:
+        raise NotFound(f"nothing has the id {public_id[:140]!r}; `trackbridge list` shows the ids")
+    return found
+
+
+def kept(
+    db: sqlite3.Connection, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
+) -> tuple[Webhook, ...]:
+    """The next webhooks that still have their body, in the order of their numbers."""
+    rows = db.execute(
+        f"""
+        SELECT {inbox.COLUMNS} WHERE w.number > ? AND w.source IN (SELECT value FROM json_each(?)) AND w.received_at >= ?
+        AND b.number IS NOT NULL
+        ORDER BY w.number LIMIT ?
+        """,  # noqa: S608  a list of columns that stands in inbox.py
+        (after, json.dumps([text(source) for source in sources]), ms_up(since) if since else 0, limit),
+    )
+    return tuple(map(inbox.webhook, rows))
+
+
+def tally(db: sqlite3.Connection) -> Tally:
+    """The counts, as the triggers keep them, and the oldest of what waits, each from its index."""
+    counts: dict[str, dict[tuple[str, str], int]] = {"webhooks": {}, "events": {}, "deliveries": {}}
+    for of, name, state, n in db.execute("SELECT of, name, state, n FROM counts WHERE n > 0"):
+        if of in counts:
+            counts[of][name, state] = n
+    oldest = db.execute(  # one that waits for an earlier event has its reason, and is not late
+        "SELECT min(received_at) FROM webhooks WHERE state = 'received' AND reason IS NULL"
+    ).fetchone()[0]
+    return Tally(
+        webhooks=counts["webhooks"],
+        events=counts["events"],
+        deliveries=counts["deliveries"],
+        oldest_received=maybe_instant(oldest),
+        oldest_pending={
+            destination: instant(_oldest_pending(db, destination))
+            for destination, state in counts["deliveries"]
+            if state == DeliveryState.PENDING
+        },
+    )
+
+
+def _oldest_pending(db: sqlite3.Connection, destination: str) -> int:
+    at: int = db.execute(
+        "SELECT min(created_at) FROM deliveries WHERE destination = ? AND state = 'pending'", (destination,)
+    ).fetchone()[0]
+    return at
+
+
+# ----------------------------------------------------------------------------------------------- one thing in full
+
+
+def _webhook(db: sqlite3.Connection, public_id: str) -> Iterable[WebhookDetail]:
+    numbered = number("wh", public_id)
+    if numbered is None:
+        return
+    for row in db.execute(f"SELECT {_WEBHOOK} WHERE w.number = ?", (numbered,)):
+        kept = db.execute(f"SELECT {inbox.COLUMNS} WHERE w.number = ?", (numbered,))
+        made = db.execute(f"SELECT {_EVENT} WHERE e.webhook = ? ORDER BY e.number", (numbered,))
+        found = kept.fetchone()
+        webhook, body_gone = inbox.webhook(found), found[-1] is None
+        yield WebhookDetail(
+            row=_webhook_row(row),
+            webhook=webhook,
+            events=tuple(map(_event_row, made)),
+            body_gone=body_gone,
+            same_bytes_as=None if body_gone else _same_bytes(db, webhook),
+        )
+
+
+def _same_bytes(db: sqlite3.Connection, webhook: Webhook) -> WebhookRow | None:
+    first = same_bytes.first(db, webhook)
+    rows = [] if first is None else webhook_rows(db, "w.number = ?", (first,), limit=1)
+    return next(iter(rows), None)
+
+
+def _delivery(db: sqlite3.Connection, public_id: str) -> Iterable[DeliveryDetail]:
+    numbered = number("dlv", public_id)
+    if numbered is None:
+        return
+    for row in db.execute(f"SELECT {_DELIVERY} WHERE d.number = ?", (numbered,)):
+        created_at, delivered_at = db.execute(
+            "SELECT created_at, delivered_at FROM deliveries WHERE number = ?", (numbered,)
+        ).fetchone()
+        yield DeliveryDetail(
+            row=_delivery_row(row),
+            created_at=instant(created_at),
+            delivered_at=maybe_instant(delivered_at),
+            attempts=_attempts(db, numbered),
+        )
+
+
+def _attempts(db: sqlite3.Connection, delivery: int) -> tuple[Attempt, ...]:
+    rows = db.execute(
+        """
+        SELECT destination, started_at, took, status, outcome, answer, counted, ambiguous
+        FROM attempted JOIN attempts ON attempts.number = attempted.attempt
+        WHERE attempted.delivery = ? ORDER BY attempts.number
+        """,
+        (delivery,),
+    )
+    return tuple(
+        Attempt(
+            destination=destination,
+            started_at=instant(started_at),
+            took=length(took),
+            status=status,
+            outcome=outcome,
+            answer=answer,
+            counted=bool(counted),
+            ambiguous=bool(ambiguous),
+        )
+        for destination, started_at, took, status, outcome, answer, counted, ambiguous in rows
+    )
+
+
+def _events(db: sqlite3.Connection, public_id: str) -> Iterable[EventDetail]:
+    rows = db.execute(
+        f"SELECT e.number, {_EVENT} WHERE e.id = ?1 OR (e.given_id = ?1 AND e.given_id <> '') ORDER BY e.number",
+        (text(public_id),),
+    )
+    for numbered, *row in rows.fetchall():
+        door, sent, notes, hashed, given = db.execute(
+            "SELECT door, text, notes, hashed, given_id FROM events WHERE number = ?", (numbered,)
+        ).fetchone()
+        made = db.execute(f"SELECT {_DELIVERY} WHERE d.event = ? ORDER BY d.number", (numbered,))
+        yield EventDetail(
+            row=_event_row(tuple(row)),
+            door=door,
+            text=sent,
+            notes=unpack_list(notes),
+            hashed=unpack_list(hashed),
+            deliveries=tuple(map(_delivery_row, made)),
+            given_id=given or None,
+        )
+
+
+# ----------------------------------------------------------------------------------------------------------- rows
+
+
+def _webhook_row(row: tuple[Any, ...]) -> WebhookRow:
+    numbered, source, topic, state, reason, received_at = row
+    return WebhookRow(f"wh_{numbered}", source, topic, WebhookState(state), reason, instant(received_at))
+
+
+def _event_row(row: tuple[Any, ...]) -> EventRow:
+    name, door, webhook, event_type, test, duplicate_of, original, created_at = row
+    return EventRow(
+        id=name,
+        door=door,
+        webhook=None if webhook is None else f"wh_{webhook}",
+        event_type=event_type,
+        test=bool(test),
+        duplicate_of=None if duplicate_of is None else original or gone(duplicate_of),
+        created_at=instant(created_at),
+    )
+
+
+def _delivery_row(row: tuple[Any, ...]) -> DeliveryRow:
+    numbered, event, destination, state, reason, attempts, due, status, answer = row
+    return DeliveryRow(
+        id=f"dlv_{numbered}",
+        event=event,
+        destination=destination,
+        state=DeliveryState(state),
+        reason=reason,
+        attempts=attempts,
+        next_attempt_at=instant(due) if state == DeliveryState.PENDING else None,
+        last_status=status,
+        last_answer=answer,
+    )

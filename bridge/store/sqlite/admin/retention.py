@@ -1,0 +1,176 @@
+"""What has been kept long enough goes, a few rows at a time, table by table in the order of their keys.
+
+A step looks at a bounded number of rows and bytes, wherever it stands, so that no writer waits long for it. Not
+concerned with how often steps are taken.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bridge.store.protocol import Keeping, Swept
+from bridge.store.sqlite.db.columns import ms
+from bridge.store.sqlite.tables import ledger
+
+STEP_BYTES = 8 * 1024 * 1024
+"""Bytes of bodies that one step takes at most, or one body."""
+LEDGER_ROWS = 10
+"""How many rows of the ledger are looked at for one of the others: they are that small."""
+REQUESTS = timedelta(hours=48)
+"""How long an Idempotency-Key is known: longer than the 24 hours that are promised."""
+FREE = 0.25
+"""The share of the file that may be free before it shrinks; what is free is used again first."""
+FREE_PAGES = 64
+"""How many pages go back to the disk in one step."""
+
+_Step = Callable[[sqlite3.Connection, str, Keeping, datetime, int], tuple[int, str | None]]
+
+
+def purge(db: sqlite3.Connection, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
+    """One step from a place on. A place is a table's name and the key after which to look."""
+    table, _, key = (place or f"{_ORDER[0]}:").partition(":")
+    taken, last = _STEPS[table](db, key, keeping, now, limit)
+    if last is not None:
+        return Swept(taken, f"{table}:{last}")
+    following = _ORDER[_ORDER.index(table) + 1 :]
+    return Swept(taken, f"{following[0]}:" if following else None)
+
+
+# ------------------------------------------------------------------------------------------------------- the tables
+
+
+def _events(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+    """Events with their deliveries and those deliveries' attempts, unless one is still pending."""
+    rows = db.execute(
+        """
+        SELECT number, created_at <= ?, EXISTS (SELECT 1 FROM deliveries WHERE event = e.number AND state = 'pending'),
+            created_at > ?
+        FROM events AS e WHERE number > ? ORDER BY number LIMIT ?
+        """,
+        (ms(now - keeping.events), ms(now), int(key or 0), limit),
+    ).fetchall()
+    gone = [(number,) for number, old, pending, _ in rows if old and not pending]
+    db.executemany("DELETE FROM events WHERE number = ?", gone)
+    return len(gone), _next(rows, limit)
+
+
+def _webhooks(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+    """Webhooks that came to something, once the events that they made are gone; their bodies come next."""
+    rows = db.execute(
+        """
+        SELECT number, received_at <= ?,
+            state = 'received' OR EXISTS (SELECT 1 FROM events WHERE events.webhook = w.number), received_at > ?
+        FROM webhooks AS w WHERE number > ? ORDER BY number LIMIT ?
+        """,
+        (ms(now - keeping.events), ms(now), int(key or 0), limit),
+    ).fetchall()
+    gone = [(number,) for number, old, needed, _ in rows if old and not needed]
+    db.executemany("DELETE FROM webhooks WHERE number = ?", gone)
+    return len(gone), _next(rows, limit)
+
+
+def _bodies(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+    """Bodies that no webhook needs to be mapped from, now or after a mend of its mapping."""
+    rows = db.execute(
+        """
+        SELECT b.number,
+            NOT EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND received_at > ?),
+            EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND state IN ('received', 'set_aside')),
+            length(b.bytes), EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND received_at > ?)
+        FROM bodies AS b WHERE b.number > ? ORDER BY b.number LIMIT ?
+        """,
+        (ms(now - keeping.bodies), ms(now), int(key or 0), limit),
+    ).fetchall()
+    taken = size = 0
+    for number, old, needed, length, _ in rows:
+        if old and not needed:
+            if taken and size + length > STEP_BYTES:
+                return taken, str(number - 1)
+            db.execute("DELETE FROM bodies WHERE number = ?", (number,))
+            taken, size = taken + 1, size + length
+    return taken, _next(rows, limit)
+
+
+def _attempts(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+    """Attempts as old as events may be: of a delivery that is still pending the later ones stay."""
+    rows = db.execute(
+        "SELECT number, started_at <= ?, started_at > ? FROM attempts WHERE number > ? ORDER BY number LIMIT ?",
+        (ms(now - keeping.events), ms(now), int(key or 0), limit),
+    ).fetchall()
+    gone = [(number,) for number, old, _ in rows if old]
+    db.executemany("DELETE FROM attempts WHERE number = ?", gone)
+    return len(gone), _next(rows, limit)
+
+
+def _recent(db: sqlite3.Connection, key: str, _keeping: Keeping, _now: datetime, _limit: int) -> tuple[int, str | None]:
+    """What the ledger learned until now is entered, so that all of it is looked at next."""
+    return 0, "on" if (ledger.enter(db) if key else ledger.sort(db)) else None
+
+
+def _ledger(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+    """Keys, all of them looked at: they stand in no order of time."""
+    return _hashed(db, "ledger", key, now - keeping.ledger, limit * LEDGER_ROWS)
+
+
+def _idempotency(
+    db: sqlite3.Connection, key: str, _keeping: Keeping, now: datetime, limit: int
+) -> tuple[int, str | None]:
+    return _hashed(db, "idempotency", key, now - REQUESTS, limit)
+
+
+def _counts(
+    db: sqlite3.Connection, _key: str, _keeping: Keeping, _now: datetime, _limit: int
+) -> tuple[int, str | None]:
+    """Counts of names that nothing has any more."""
+    db.execute("DELETE FROM counts WHERE n <= 0")
+    return 0, None
+
+
+def _free(db: sqlite3.Connection, _key: str, _keeping: Keeping, _now: datetime, _limit: int) -> tuple[int, str | None]:
+    """Pages go back to the disk where much of the file is free, and where it was made so that they can."""
+    pages, free, can = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "auto_vacuum")
+    )
+    if not can or free < max(FREE_PAGES, pages * FREE):
+        return 0, None
+    for _ in range(FREE_PAGES):  # one by one: Python's sqlite3 steps this statement once, and so for one page
+        db.execute("PRAGMA incremental_vacuum(1)").fetchall()
+    return 0, "on" if db.execute("PRAGMA freelist_count").fetchone()[0] < free else None
+
+
+_STEPS: dict[str, _Step] = {
+    "events": _events,
+    "webhooks": _webhooks,
+    "bodies": _bodies,
+    "attempts": _attempts,
+    "recent": _recent,
+    "ledger": _ledger,
+    "idempotency": _idempotency,
+    "counts": _counts,
+    "free": _free,
+}
+_ORDER = tuple(_STEPS)
+
+
+# ---------------------------------------------------------------------------------------------------- where to go on
+
+
+def _next(rows: list[tuple[int, ...]], limit: int) -> str | None:
+    """The last number looked at; None at the table's end, or where all of it was young: what follows is younger.
+
+    A row from the future, its last column, says nothing of those that follow: it came by a clock that was set back since.
+    """
+    full = len(rows) == limit and any(row[1] or row[-1] for row in rows)
+    return str(rows[-1][0]) if full else None
+
+
+def _hashed(db: sqlite3.Connection, table: str, key: str, before: datetime, limit: int) -> tuple[int, str | None]:
+    rows = db.execute(
+        f"SELECT key, at <= ? FROM {table} WHERE key > ? ORDER BY key LIMIT ?",  # noqa: S608  one of our two tables
+        (ms(before), bytes.fromhex(key), limit),
+    ).fetchall()
+    gone = [(found,) for found, old in rows if old]
+    db.executemany(f"DELETE FROM {table} WHERE key = ?", gone)  # noqa: S608  one of our two tables
+    return len(gone), rows[-1][0].hex() if len(rows) == limit else None

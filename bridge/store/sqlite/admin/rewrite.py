@@ -1,0 +1,81 @@
+"""A webhook's events are made anew by a person's wish: what was made is written over, and goes out again.
+
+A claim under way carries the older text; it goes on, and the newer text goes out after it. Not concerned with showing
+the difference before it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from bridge import contract
+from bridge.core.model import Routed
+from bridge.store.sqlite.db.columns import maybe_text, ms, pack
+from bridge.store.sqlite.tables import events as making
+
+
+def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, since: datetime) -> int:
+    """Write a webhook's events over and send them again; new ones are made. How many deliveries are due."""
+    due = 0
+    for routed in events:
+        event = routed.event
+        row = db.execute(
+            """
+            SELECT number, id, duplicate_of FROM events
+            WHERE (id = ?1 OR (given_id = ?1 AND given_id <> '')) AND coalesce(nullif(given_id, ''), id) = ?1 AND door = ?2
+            ORDER BY number DESC LIMIT 1
+            """,
+            (event.id, event.door),
+        ).fetchone()
+        if row is None:
+            (accepted,) = making.take(db, [making.Made(routed, ms(now), webhook)], since=since)
+            due += _new(db, event.door, accepted.event_id)
+            continue
+        number, called, duplicate_of = row
+        if called != event.id:
+            event = contract.renamed(event, called)
+        db.execute(
+            """
+            UPDATE events SET text = ?, occurred_at = ?, order_id = ?, value = ?, currency = ?, notes = ?, hashed = ?
+            WHERE number = ?
+            """,
+            (
+                event.text, ms(event.occurred_at), maybe_text(event.order_id), event.value, event.currency,
+                pack(event.notes), pack(event.hashed), number,
+            ),
+        )  # fmt: skip
+        if duplicate_of is None:
+            due += _again(db, number, routed, now=now)
+    return due
+
+
+def _new(db: sqlite3.Connection, door: str, event_id: str) -> int:
+    """How many deliveries an event has that was taken just now: none where it is a duplicate, or known and purged."""
+    pending = """
+        SELECT count(*) FROM deliveries JOIN events ON events.number = deliveries.event
+        WHERE events.door = ? AND events.id = ? AND deliveries.state = 'pending'
+    """
+    found: int = db.execute(pending, (door, event_id)).fetchone()[0]
+    return found
+
+
+def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime) -> int:
+    names = json.dumps([route.destination for route in routed.routes if route.skip is None])
+    newest = db.execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'claims'), 0)").fetchone()[0]
+    where = "event = ?2 AND destination IN (SELECT value FROM json_each(?3))"
+    db.execute(f"UPDATE deliveries SET stale = ?1 WHERE {where}", (newest, number, names))  # noqa: S608  a condition that stands above
+    db.execute(
+        f"""
+        UPDATE deliveries SET state = 'pending', due = ?1, reason = NULL, together = NULL, first_attempt_at = NULL,
+            token = NULL, delivered_at = NULL
+        WHERE {where} AND NOT (state = 'pending' AND token IS NOT NULL AND due > ?1)
+        """,  # noqa: S608  the same
+        (ms(now), number, names),
+    )
+    there = {name for (name,) in db.execute("SELECT destination FROM deliveries WHERE event = ?", (number,))}
+    making.deliver(db, [(number, route, ms(now)) for route in routed.routes if route.destination not in there])
+    due: int = db.execute(f"SELECT count(*) FROM deliveries WHERE {where}", (None, number, names)).fetchone()[0]  # noqa: S608  the same
+    return due

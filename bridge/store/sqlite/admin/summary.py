@@ -1,0 +1,63 @@
+"""What a status screen shows beside the counts: today by source, the last webhook, and the oldest of what went wrong.
+
+Each from an index or a table that triggers keep. Not concerned with what needs a person.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from bridge.store.protocol import Glance
+from bridge.store.sqlite.db import clock_skew
+from bridge.store.sqlite.db.columns import instant, maybe_instant, ms
+from bridge.store.sqlite.tables import same_bytes
+
+_DAY = 86_400_000
+_RECENT = 1000
+"""How many of a source's newest events are looked at."""
+
+
+def glance(db: sqlite3.Connection, *, now: datetime) -> Glance:
+    """The answers, in one snapshot."""
+    today = db.execute("SELECT source, state, n FROM days WHERE day = ? AND n > 0", (ms(now) // _DAY,))
+    return Glance(
+        today={(source, state): n for source, state, n in today},
+        lasts={source: instant(at) for source, at in db.execute("SELECT source, at FROM lasts")},
+        differing=db.execute("SELECT count(*) FROM events WHERE differs").fetchone()[0],
+        only_tests=_only_tests(db),
+        oldest_set_aside=_first(
+            db, "SELECT received_at FROM webhooks WHERE state = 'set_aside' ORDER BY number LIMIT 1"
+        ),
+        unreadable=db.execute("SELECT coalesce(sum(count), 0) FROM unreadable").fetchone()[0],
+        clock_ahead=clock_skew.ahead(db, now),
+        same_bytes=same_bytes.counted(db),
+        oldest_dead=_first(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
+    )
+
+
+def _only_tests(db: sqlite3.Connection) -> tuple[str, ...]:
+    """The sources none of whose newest events went anywhere because they are tests."""
+    sources = [source for (source,) in db.execute("SELECT source FROM lasts ORDER BY source")]
+    return tuple(source for source in sources if _sends_only_tests(db, source))
+
+
+def _sends_only_tests(db: sqlite3.Connection, source: str) -> bool:
+    """Whether the newest one is a test, and so are those before it; duplicates say nothing."""
+    newest = "SELECT number, test FROM events WHERE door = 'source:' || ? AND duplicate_of IS NULL ORDER BY number DESC"
+    first = db.execute(f"{newest} LIMIT 1", (source,)).fetchone()
+    if first is None or not first[1]:
+        return False
+    row = db.execute(
+        f"""
+        SELECT min(e.test), count(d.number), min(d.state = 'skipped')
+        FROM ({newest} LIMIT ?) AS e LEFT JOIN deliveries AS d ON d.event = e.number
+        """,  # noqa: S608  a question that stands above
+        (source, _RECENT),
+    ).fetchone()
+    return bool(row[0] and row[1] and row[2])
+
+
+def _first(db: sqlite3.Connection, question: str) -> datetime | None:
+    row = db.execute(question).fetchone()
+    return maybe_instant(row[0]) if row else None

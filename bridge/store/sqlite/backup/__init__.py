@@ -1,0 +1,1 @@
+"""Backups of a store in use, and their restoration."""

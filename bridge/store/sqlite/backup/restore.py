@@ -1,0 +1,132 @@
+"""A backup is put where there is no store: checked first, copied beside its place, flushed, and only then renamed.
+
+The SQLite file comes to its place last, so that what an interrupted restore leaves is no store. Log files that stand in
+the place already stay: they may hold webhooks that were answered 200 and are in no backup. Those that the restored store
+knows already are recognised as duplicates. Not concerned with making a backup: `backup.py` does that.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.core.errors import BackupError
+from bridge.store.sqlite.backup import manifest
+from bridge.store.sqlite.backup.manifest import STORE, FileSum, Manifest
+from bridge.store.sqlite.db import errors, open_file, quick_check, serve_lock
+from bridge.store.sqlite.ingest import log_files
+from bridge.store.sqlite.ingest.log_writer import flush_folder, folder_of
+from bridge.store.sqlite.schema import STEPS
+
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was put back, and the log files that stood in the place before and were left there."""
+
+    manifest: Manifest
+    log_files_left: int
+
+
+def restore(source: Path, path: str) -> Restored:
+    """Put the backup in the folder `source` where the store at `path` belongs.
+
+    Raises BackupError, and then there is no store at `path`, where a store is there already, where the backup is not
+    complete and sound or was written by a newer version, and where it cannot be written; StoreUnavailable while
+    `serve` runs on that store.
+    """
+    with serve_lock.restoring(path):
+        _see_that_there_is_none(path)
+        found = manifest.read(source)
+        _see_that_it_is_sound(source, found)
+        try:
+            return Restored(found, _put(source, found, path))
+        except OSError as error:
+            raise BackupError(
+                f"the store {path} cannot be written ({error.strerror}{f': {error.filename}' if error.filename else ''}); see "
+                "that there is space, and that this user may write there"
+            ) from None
+
+
+def _see_that_there_is_none(path: str) -> None:
+    there = [one for one in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal") if os.path.lexists(one)]
+    if there:
+        away = f"{path}.old"
+        raise BackupError(
+            f"a store is at {path}, and none is overwritten; move it away, and leave its -inbox where it is: "
+            f"`mkdir {shlex.quote(away)} && mv {shlex.join(there)} {shlex.quote(away)}`"
+        )
+
+
+def _see_that_it_is_sound(source: Path, found: Manifest) -> None:
+    if found.schema > len(STEPS):
+        raise BackupError(
+            f"{source} was written by a newer trackbridge ({found.trackbridge}: its schema is {found.schema}, this one knows "
+            f"{len(STEPS)}); install that version"
+        )
+    for name, expected in found.files.items():
+        try:
+            there = manifest.summed(source / name)
+        except OSError as error:
+            raise BackupError(f"{source / name} cannot be read ({error.strerror}); name another backup") from None
+        if there != expected:
+            raise BackupError(f"{source / name} is not as it was written; name another backup")
+    copy = str(source / STORE)
+    quick_check.check(copy, copy_of=copy)
+    with errors.explained(copy), closing(open_file.open_as_it_is(copy, closed=True)) as db:
+        version = open_file.version_of(db)
+    if version != found.schema:
+        raise BackupError(
+            f"{source / STORE} has another schema than {source / manifest.NAME} says; name another backup"
+        )
+
+
+def _put(source: Path, found: Manifest, path: str) -> int:
+    """Copy the files beside their places, then rename each; how many log files were there before."""
+    store, log = Path(path), Path(folder_of(path))
+    beside = store.with_name(f"{store.name}.restoring")
+    shutil.rmtree(beside, ignore_errors=True)  # an interrupted restore has left it
+    manifest.make_folder(beside)
+    try:
+        _see_that_it_fits(beside, found)
+        for name in found.files:
+            _copy_exactly(source / name, beside / Path(name).name, found.files[name])
+        left = _log_files_put(beside, found, log)
+        (beside / STORE).rename(store)
+        flush_folder(str(store.parent))
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return left
+
+
+def _see_that_it_fits(beside: Path, found: Manifest) -> None:
+    disk = os.statvfs(beside)
+    free = disk.f_bavail * disk.f_frsize
+    if free < found.size:
+        raise BackupError(
+            f"the disk of {beside.parent} has {free / _MEBIBYTE:.0f} MiB free, and the backup needs "
+            f"{found.size / _MEBIBYTE:.0f} MiB; free some space"
+        )
+
+
+def _copy_exactly(source: Path, target: Path, expected: FileSum) -> None:
+    if manifest.copied(source, target, size=expected.size) != expected:
+        raise BackupError(f"{source} changed while it was read; let nobody write there, and try again")
+
+
+def _log_files_put(beside: Path, found: Manifest, log: Path) -> int:
+    """Rename the log files to their places, but where a longer one of that name is; how many were there before."""
+    if not log.is_dir():
+        manifest.make_folder(log)
+    there = log_files.list_names(str(log))
+    for name in found.log_names:
+        if name not in there or (log / name).stat().st_size < (beside / name).stat().st_size:
+            (beside / name).rename(log / name)
+    flush_folder(str(log))
+    flush_folder(str(log.parent))
+    return len(there)

@@ -1,0 +1,148 @@
+"""What the store makes of a clock that was set back, and of one that is far ahead.
+
+Set back, by the newest time that was seen: what waits is moved with it, or it would wait longer by as much. A minute's
+difference is left alone: two processes read the clock at two moments.
+
+Far ahead, by the last time that was believed: a clock more than a day beyond it is not believed until an hour of
+monotonic time has passed while it ran on. Until then every age is told by the last believed time, so nothing is purged,
+given up or expired; all else goes on by the clock as it is. The hour is kept in the store: the processes that share it
+and those that come after a restart add to one sum, each the time that it saw pass, and none of it twice. A clock that
+is set right is believed at once, also when it is far behind: an age that is told too young takes nothing away.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.core import log
+from bridge.store.sqlite.db.columns import instant, length, ms, span
+from bridge.store.views import ClockAhead
+
+BACK_MS = 60_000
+"""How far back a clock must be to have been set back."""
+STEP_MS = 10_000
+"""The newest time is written down this seldom, where nothing else is written."""
+AHEAD_MS = 24 * 3600 * 1000
+"""How far beyond the last believed time a clock is believed at once."""
+TRIAL = timedelta(hours=1)
+"""How much monotonic time must pass until a clock beyond that is believed."""
+
+_MOVES = (
+    "UPDATE deliveries SET due = due - :by WHERE state = 'pending' AND due > :at",
+    "UPDATE deliveries SET first_attempt_at = first_attempt_at - :by WHERE state = 'pending' AND first_attempt_at > :at",
+    "UPDATE webhooks SET due = due - :by WHERE state = 'received' AND due > :at",
+    "UPDATE claims SET until = until - :by WHERE until > :at",
+    "UPDATE standings SET probe_at = probe_at - :by WHERE probe_at > :at",
+    "UPDATE standings SET paused_at = paused_at - :by WHERE paused_at > :at",
+    "UPDATE standings SET last_claim_at = NULL WHERE last_claim_at > :at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the store knows of clocks: the newest time seen, the last believed, and how much of the trial has passed."""
+
+    newest: int
+    believed: int
+    passed: int = 0
+
+    def is_doubted(self, at: int) -> bool:
+        return at > self.believed + AHEAD_MS
+
+    def is_new(self, at: int) -> bool:
+        """Whether a reading says more than what is known."""
+        return not self.newest - BACK_MS <= at < self.newest + STEP_MS
+
+
+class Clocks:
+    """The readings of one process; `ticks` are seconds of a clock that never goes back.
+
+    A clock far ahead is believed after `trial`; with none, as tests on made-up time have it, at once.
+    """
+
+    def __init__(self, ticks: Callable[[], float] = time.monotonic, *, trial: timedelta = TRIAL) -> None:
+        self._ticks = ticks
+        self._trial = span(trial)
+        self._last: tuple[int, float] | None = None
+
+    def seen(self, db: sqlite3.Connection, now: datetime, *, always: bool = False) -> datetime:
+        """It is now `now`: the time by which ages are told. Writes where there is something new, or `always`."""
+        at, tick = ms(now), self._ticks() * 1000
+        known = _known(db) or _Known(at - STEP_MS, at)
+        if self._last is None:
+            self._last = at, tick
+        if not always and not known.is_new(at):
+            return instant(known.believed) if known.is_doubted(at) else now
+        if at < known.newest - BACK_MS:
+            _set_back(db, known, at)
+        after = self._judged(known, at, tick)
+        self._last = at, tick
+        db.execute(
+            "INSERT OR REPLACE INTO probes (one, at, believed, passed) VALUES (1, ?, ?, ?)",
+            (after.newest, after.believed, after.passed),
+        )
+        if known.is_doubted(known.newest) != after.is_doubted(at):
+            _tell(known, after, now)
+        return instant(after.believed) if after.is_doubted(at) else now
+
+    def aged(self, db: sqlite3.Connection, now: datetime) -> datetime:
+        """The time by which ages are told, by what was seen before; for a `now` that may be a while ago. Writes nothing."""
+        known = _known(db)
+        return instant(known.believed) if self._trial and known is not None and known.is_doubted(ms(now)) else now
+
+    def _judged(self, known: _Known, at: int, tick: float) -> _Known:
+        if not known.is_doubted(at):
+            return _Known(at, at)
+        passed = self._passed(known, at, tick)
+        return _Known(at, at) if passed >= self._trial else _Known(at, known.believed, passed)
+
+    def _passed(self, known: _Known, at: int, tick: float) -> int:
+        """How much of the trial has passed: none of it where the clock has jumped since the newest reading."""
+        before = known.passed if known.newest - BACK_MS <= at <= known.newest + AHEAD_MS else 0
+        last, then = self._last or (at, tick)
+        if abs((at - last) - (tick - then)) > BACK_MS:
+            return before
+        return before + max(0, at - max(last, known.newest))
+
+
+def is_new(db: sqlite3.Connection, now: datetime) -> bool:
+    """Whether `seen` would write something."""
+    known = _known(db)
+    return known is None or known.is_new(ms(now))
+
+
+def ahead(db: sqlite3.Connection, now: datetime) -> ClockAhead | None:
+    """What a person should know of a clock that is far ahead; None where it is not, or nobody has met it yet."""
+    known = _known(db)
+    if known is None or not known.is_doubted(ms(now)) or not known.is_doubted(known.newest):
+        return None
+    return ClockAhead(instant(known.believed), now + TRIAL - length(known.passed))
+
+
+def _known(db: sqlite3.Connection) -> _Known | None:
+    found = db.execute("SELECT at, believed, passed FROM probes WHERE one = 1").fetchone()
+    return _Known(*found) if found else None
+
+
+def _set_back(db: sqlite3.Connection, known: _Known, at: int) -> None:
+    """Move what waits. Of a clock that was not believed only what was written by it, not what was there before."""
+    since = max(at, known.believed + AHEAD_MS) if known.is_doubted(known.newest) else at
+    for move in _MOVES:
+        db.execute(move, {"by": known.newest - at, "at": since})
+
+
+def _tell(before: _Known, after: _Known, now: datetime) -> None:
+    """The one line for a clock that is far ahead, and the one for its end; the store sees to it that both come once."""
+    newest = instant(before.believed).isoformat(timespec="seconds")
+    if after.is_doubted(after.newest):
+        log.trouble(
+            "clock.ahead", says=now.isoformat(timespec="seconds"), newest=newest,
+            believed_from=(now + TRIAL - length(after.passed)).isoformat(timespec="seconds"),
+            meanwhile="nothing is purged, given up or expired",
+        )  # fmt: skip
+    else:
+        log.line("clock.believed", says=now.isoformat(timespec="seconds"), newest=newest)

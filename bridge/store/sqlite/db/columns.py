@@ -1,0 +1,104 @@
+"""How the nouns stand in columns: instants as whole milliseconds, lists as JSON, texts that UTF-8 can hold.
+
+Not concerned with which columns there are.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from bridge.core import json_text
+from bridge.core.dedupe_keys import KEY_SIZE
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+_MOST_DIGITS = 18
+"""Any number of so many digits fits SQLite's 64 bits."""
+
+
+def ms(at: datetime) -> int:
+    """Whole milliseconds since 1970, rounded down: no earlier instant is called now."""
+    return (at - _EPOCH) // _MS
+
+
+def ms_up(at: datetime) -> int:
+    """Whole milliseconds since 1970, rounded up: what is due then is never due earlier."""
+    return -((_EPOCH - at) // _MS)
+
+
+def instant(milliseconds: int) -> datetime:
+    """The instant that many milliseconds after 1970."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def maybe_instant(milliseconds: int | None) -> datetime | None:
+    """The same for a column that may be empty."""
+    return None if milliseconds is None else instant(milliseconds)
+
+
+def span(length: timedelta) -> int:
+    """A length of time in whole milliseconds, rounded up."""
+    return -(-length // _MS)
+
+
+def length(milliseconds: int) -> timedelta:
+    """That many milliseconds."""
+    return timedelta(milliseconds=milliseconds)
+
+
+def text(value: str) -> str:
+    """The text as UTF-8 can hold it: a lone surrogate, which no column takes, is written out as an escape."""
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+
+
+def maybe_text(value: str | None) -> str | None:
+    """The same for a column that may be empty."""
+    return None if value is None else text(value)
+
+
+def pack(value: Sequence[object] | Mapping[str, str]) -> str:
+    """A list or an object as JSON, so that every text comes back as it was."""
+    if not value:
+        return ""
+    plain = dict(value) if isinstance(value, Mapping) else list(value)
+    try:
+        return json_text.write(plain).decode()
+    except ValueError:  # a lone surrogate, which only an escape can hold
+        return json.dumps(plain)
+
+
+def unpack_list(packed: str) -> tuple[str, ...]:
+    """What `pack` made of a list."""
+    return tuple(json.loads(packed)) if packed else ()
+
+
+def unpack_object(packed: str) -> dict[str, str]:
+    """What `pack` made of an object."""
+    return json.loads(packed) if packed else {}
+
+
+def joined(keys: Iterable[bytes]) -> bytes:
+    """Ledger keys, one after the other."""
+    return b"".join(keys)
+
+
+def parted(keys: bytes) -> tuple[bytes, ...]:
+    """The ledger keys that were joined."""
+    return tuple(keys[start : start + KEY_SIZE] for start in range(0, len(keys), KEY_SIZE))
+
+
+def number(prefix: str, public_id: str) -> int | None:
+    """The number in `wh_12`, given `wh`; None for anything that is not written exactly so."""
+    head, _, digits = public_id.partition("_")
+    if head != prefix or not digits.isascii() or not digits.isdigit() or len(digits) > _MOST_DIGITS:
+        return None
+    return int(digits) if digits[0] != "0" else None
+
+
+def last(db: sqlite3.Connection, table: str) -> int:
+    """The last number that a table gave, whether or not that row is still there; within a transaction it stays."""
+    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return found[0] if found else 0

@@ -1,0 +1,85 @@
+"""A connection that comes back: opened when first used, again after trouble, again when its file was replaced.
+
+For one thread at a time. Not concerned with what is said over it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from datetime import timedelta
+
+from bridge.core.errors import StoreUnavailable
+from bridge.store.sqlite.db import errors, open_file
+
+LOOK = 0.0005
+"""Seconds between two looks at whether another process still writes."""
+
+
+class Line:
+    """A connection to one prepared file."""
+
+    def __init__(self, path: str, *, busy: timedelta, reading: bool = False) -> None:
+        self.path = path
+        self._busy = busy
+        self._reading = reading
+        self._db: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
+
+    def ready(self) -> sqlite3.Connection:
+        """The connection, to the file that stands at the path now.
+
+        What is written to a file that was moved away or deleted would be lost with it. Raises StoreUnavailable where
+        there is none any more.
+        """
+        inode = self._found()
+        if self._db is None or inode != self._inode:
+            self.drop()
+            if self._inode not in (None, inode):
+                open_file.prepare(self.path)
+            self._db = open_file.connect(self.path, reading=self._reading, busy=self._busy)
+            if not self._reading:
+                self._db.execute("PRAGMA busy_timeout = 0")  # `begin` waits by itself
+            self._inode = inode
+        return self._db
+
+    def begin(self) -> sqlite3.Connection:
+        """The connection, in a transaction that writes, once no other process does.
+
+        SQLite itself would look again after ever longer pauses, and so mostly miss the moment between two short
+        transactions of a busy process.
+        """
+        db, patience = self.ready(), time.monotonic() + self._busy.total_seconds()
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if errors.code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                    raise
+                time.sleep(LOOK)
+            else:
+                return db
+
+    def undo(self) -> None:
+        """Roll back what is under way; a connection that cannot is dropped."""
+        if self._db is not None and self._db.in_transaction:
+            try:
+                self._db.execute("ROLLBACK")
+            except sqlite3.Error:
+                self.drop()
+
+    def drop(self) -> None:
+        """Close the connection; the next use opens another."""
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+
+    def _found(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self.path)  # noqa: PTH116  a path as the URL has it, asked for every group
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the store {self.path} is not there any more ({error.strerror}); put the file back where it was"
+            ) from None
+        return found.st_dev, found.st_ino

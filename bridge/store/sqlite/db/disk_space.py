@@ -1,0 +1,51 @@
+"""Whether the disk has room for something new: looked at once a second at most, and over by itself.
+
+What was kept already is worked off all the same: for that the rest is left. Not concerned with what waits.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from bridge.core.errors import StoreUnavailable
+
+EVERY = 1.0
+"""Seconds for which a look at the disk holds."""
+MEBIBYTE = 1024 * 1024
+_LATER = timedelta(seconds=30)
+
+
+class Room:
+    """The disk under `path`, of which `least` bytes are to stay free; 0 for no such limit."""
+
+    def __init__(self, path: str, *, least: int, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._least = least
+        self._ticks = ticks
+        self._looked = -EVERY
+        self._free = least
+
+    def lacking(self) -> StoreUnavailable | None:
+        """Why nothing new can be kept; None while there is room, or where nobody can tell."""
+        if not self._least:
+            return None
+        if self._ticks() - self._looked >= EVERY:
+            self._looked = self._ticks()
+            self._free = self._found()
+        if self._free >= self._least:
+            return None
+        return StoreUnavailable(
+            f"the disk of the store {self._path} has {self._free / MEBIBYTE:.0f} MiB free, less than the "
+            f"{self._least / MEBIBYTE:.0f} MiB of BRIDGE_MIN_FREE; free some space",
+            retry_after=_LATER,
+        )
+
+    def _found(self) -> int:
+        try:
+            found = os.statvfs(self._path)
+        except OSError:  # the store's own trouble tells of it better
+            return self._least
+        return found.f_bavail * found.f_frsize

@@ -1,0 +1,100 @@
+"""What SQLite's errors mean to the one who called, and to the one who must mend it.
+
+Not concerned with errors that are ours (a broken constraint, a value no column takes): those stay what they are.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from bridge.core.errors import StoreUnavailable, StoreUnusable
+
+_SHORTLY = timedelta(seconds=1)
+_LATER = timedelta(seconds=30)
+
+_WAITS: dict[int, tuple[str, timedelta]] = {
+    sqlite3.SQLITE_BUSY: ("is locked by another process; it comes free by itself unless that one hangs", _SHORTLY),
+    sqlite3.SQLITE_LOCKED: ("is locked by another process; it comes free by itself unless that one hangs", _SHORTLY),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full; free some space", _LATER),
+    sqlite3.SQLITE_READONLY: ("may not be written; give this user write access to the file and its folder", _LATER),
+    sqlite3.SQLITE_PERM: ("may not be opened; give this user access to the file and its folder", _LATER),
+    sqlite3.SQLITE_AUTH: ("may not be opened; give this user access to the file and its folder", _LATER),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened; see that its folder exists and this user may write there", _LATER),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written; see the disk and the system's log", _LATER),
+    sqlite3.SQLITE_NOMEM: ("cannot be used: there is no memory left", _LATER),
+    sqlite3.SQLITE_INTERRUPT: ("was interrupted", _SHORTLY),
+    sqlite3.SQLITE_PROTOCOL: ("is locked by another process; it comes free by itself unless that one hangs", _SHORTLY),
+    sqlite3.SQLITE_SCHEMA: ("was changed by another process just now", _SHORTLY),
+}
+_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_INTERRUPT})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY = 0xFF
+"""An extended result code's lowest byte is the primary one: https://www.sqlite.org/rescode.html"""
+
+
+def code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 for an error of Python's own."""
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+
+
+def ends_the_group(error: sqlite3.Error) -> bool:
+    """Whether the store itself is in trouble, and not only what was asked of it."""
+    return code(error) in _WAITS or code(error) in _DAMAGED
+
+
+def told(error: sqlite3.Error, path: str) -> StoreUnavailable:
+    """The error in words that name the file and the mend."""
+    known = code(error)
+    if known in _DAMAGED:
+        return damaged(path, "damaged or no database")
+    words, wait = _WAITS.get(known, (f"cannot be used ({type(error).__name__})", _LATER))
+    name = getattr(error, "sqlite_errorname", "")
+    return StoreUnavailable(f"the store {path} {words}{f' ({name})' if name else ''}", retry_after=wait)
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Whatever SQLite raises in the block is raised in words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise told(error, path) from error
+    except ValueError as error:  # SQLite does not see damage within a value, and repeats it in its own messages
+        raise odd(error, path) from error
+
+
+def odd(error: Exception, path: str) -> StoreUnusable:
+    """A value that nobody here has written."""
+    return StoreUnusable(
+        f"the store {path} holds a value that cannot be read ({type(error).__name__}); check the disk and put a backup in "
+        "its place, or report it as a fault of trackbridge if the disk is sound"
+    )
+
+
+def damaged(path: str, finding: str) -> StoreUnusable:
+    """What was found in the file, and what to do about it."""
+    there = shlex.quote(path)
+    return StoreUnusable(
+        f"the store {path} is {' '.join(finding.split())}; put a backup in its place: stop `trackbridge serve`, move {there} "
+        "away with its -wal and -shm but leave its -inbox, then `trackbridge restore BACKUP`; without a backup, "
+        f"`sqlite3 {there} .recover` prints what can still be read"
+    )
+
+
+def crowded(callers: int) -> StoreUnavailable:
+    """Too many wait already."""
+    return StoreUnavailable(f"{callers} requests wait for the disk already", retry_after=_SHORTLY)
+
+
+def too_slow() -> StoreUnavailable:
+    """Somebody has waited too long."""
+    return StoreUnavailable("the disk takes writes too slowly", retry_after=_SHORTLY)
+
+
+def passes(error: sqlite3.Error) -> bool:
+    """Whether the same connection may go on once the trouble is over; else another one has to be opened."""
+    return code(error) in _PASSING

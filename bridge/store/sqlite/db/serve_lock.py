@@ -1,0 +1,58 @@
+"""Keeps `restore` from writing a store on which `serve` runs: a lock, which the system frees however a process ends.
+
+The lock is on a file of its own, which `mv trackbridge.db* …` does not move: a lock on the store's file would go away
+with it, while `serve` still runs. Not concerned with commands that only look: they are over in a moment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bridge.core.errors import StoreUnavailable
+
+_FILE_MODE = 0o600
+
+
+def reserve(path: str) -> None:
+    """Until this process and all that were forked from it have ended, nothing is restored at that path.
+
+    Raises StoreUnavailable while something is.
+    """
+    _locked(path, fcntl.LOCK_SH, f"`trackbridge restore` is writing the store {path}; start again when it is done")
+
+
+@contextmanager
+def restoring(path: str) -> Iterator[None]:
+    """Until the end of the block nobody serves from that path. Raises StoreUnavailable where somebody does."""
+    held = _locked(path, fcntl.LOCK_EX, f"`trackbridge serve` runs on the store {path}; stop it first")
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def _locked(path: str, kind: int, refusal: str) -> int:
+    """The descriptor that holds the lock until it is closed."""
+    lock = _lock_of(path)
+    try:
+        held = os.open(lock, os.O_CREAT | os.O_RDWR, _FILE_MODE)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the store's lock file {lock} cannot be opened ({error.strerror}); see that its folder exists and that this "
+            "user may write there"
+        ) from None
+    try:
+        fcntl.flock(held, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise StoreUnavailable(refusal) from None
+    return held
+
+
+def _lock_of(path: str) -> Path:
+    store = Path(os.path.abspath(path))  # noqa: PTH100  resolves no link, as SQLite would not
+    return store.with_name(f".{store.name}.lock")

@@ -1,0 +1,209 @@
+"""The one thread that writes: whatever waits at a moment shares one transaction, and so one flush to the disk.
+
+There is no timer: while one group is being flushed the next one gathers. Each job stands in a savepoint of its own, so
+that one that fails takes nothing with it. Not concerned with what a job does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar, cast
+
+from bridge.core.errors import StoreUnavailable
+from bridge.store.sqlite.db import errors
+from bridge.store.sqlite.db.callbacks import tell
+from bridge.store.sqlite.db.connection import Line
+from bridge.store.sqlite.db.disk_space import Room
+
+T = TypeVar("T")
+Run = Callable[[sqlite3.Connection], object]
+
+GROUP_URGENT = 1000
+GROUP_OTHER = 16
+"""How many jobs of either kind share a transaction at most: those that a caller waits for, and the loops'."""
+_SHORTLY = timedelta(seconds=1)
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    run: Run
+    loop: asyncio.AbstractEventLoop
+    then: Callable[[object], None]
+    callers: int
+    since: float
+    result: object = None
+
+
+class Writer:
+    """The thread and its queue. At most `limit` callers wait, none of them longer than `patience`.
+
+    Another process's lock is waited for no longer than that either. While the disk has less than `min_free` bytes, no
+    job is done for a caller.
+    """
+
+    def __init__(self, path: str, *, limit: int, patience: timedelta, min_free: int = 0) -> None:
+        self._line = Line(path, busy=patience)
+        self._room = Room(path, least=min_free)
+        self._limit = limit
+        self._patience = patience.total_seconds()
+        self._urgent: deque[_Job] = deque()
+        self._callers = 0
+        self._other: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="trackbridge-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, run: Callable[[sqlite3.Connection], T], *, urgent: bool = False) -> T:
+        """What `run` returns, once it is on disk; what it raises, with nothing of it kept."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def told(result: T | Exception) -> None:
+            if future.done():
+                return
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self.ask(run, told, callers=1 if urgent else 0)
+        return await future
+
+    def ask(
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        then: Callable[[T | Exception], None],
+        *,
+        callers: int,
+        since: float | None = None,
+    ) -> None:
+        """The same for so many callers that wait for an answer: `then` hears it in the running loop.
+
+        `since` is when the first of them came (by the monotonic clock; None: now).
+        Raises StoreUnavailable when the queue is full or stands still; `then` hears it when the store is in trouble.
+        Only what callers wait for is turned away by the queue or for want of room: what the loops have to say of
+        work that is done is never lost to a rush.
+        """
+        heard = cast("Callable[[object], None]", then)
+        came = time.monotonic() if since is None else since
+        job = _Job(run, asyncio.get_running_loop(), heard, callers, came)
+        with self._changed:
+            self._admit(callers)
+            (self._urgent if callers else self._other).append(job)
+            self._callers += callers
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _admit(self, callers: int) -> None:
+        if self._closing:
+            raise StoreUnavailable("the store is closing; come again when it is back", retry_after=_SHORTLY)
+        if not callers or not self._urgent:
+            return
+        if self._callers + callers > self._limit:
+            raise errors.crowded(self._callers)
+        if time.monotonic() - self._urgent[0].since > self._patience:
+            raise errors.too_slow()
+
+    def _work(self) -> None:
+        while group := self._gathered():
+            self._turn_away(group)
+            self._commit([job for job in group if job.result is None])
+            _answer(group)
+        self._line.drop()
+
+    def _gathered(self) -> list[_Job]:
+        """The next group, those that callers wait for first; empty when there will be none."""
+        with self._changed:
+            while not (self._urgent or self._other or self._closing):
+                self._changed.wait()
+            group = [self._urgent.popleft() for _ in range(min(GROUP_URGENT, len(self._urgent)))]
+            self._callers -= sum(job.callers for job in group)
+            oldest = time.monotonic() - self._patience
+            for job in group:
+                if job.since < oldest:
+                    job.result = errors.too_slow()
+            return group + [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
+
+    def _turn_away(self, group: Sequence[_Job]) -> None:
+        for job in group:
+            if job.callers and job.result is None:
+                job.result = self._room.lacking()
+
+    def _commit(self, group: Sequence[_Job]) -> None:
+        """Run a group, all of it in one transaction; when that fails, all of it has failed."""
+        try:
+            db = self._line.begin()
+            for job in group:
+                (_run if len(group) > 1 else _run_alone)(db, job)
+            if db.in_transaction:
+                db.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  the thread must outlive whatever this is
+            self._line.undo()
+            for job in group:
+                job.result = self._trouble(error)
+            if not (isinstance(error, sqlite3.Error) and errors.passes(error)):
+                self._line.drop()
+
+    def _trouble(self, error: Exception) -> StoreUnavailable:
+        """The same trouble for one more job: each caller gets an error of its own to raise."""
+        match error:
+            case sqlite3.Error():
+                return errors.told(error, self._line.path)
+            case StoreUnavailable():
+                return error.again()
+            case _:
+                return StoreUnavailable(
+                    f"a fault of trackbridge itself in its store ({type(error).__name__}); report it"
+                )
+
+
+def _run(db: sqlite3.Connection, job: _Job) -> None:
+    db.execute("SAVEPOINT job")
+    if not _has_run(db, job):
+        db.execute("ROLLBACK TO job")
+    db.execute("RELEASE job")
+
+
+def _run_alone(db: sqlite3.Connection, job: _Job) -> None:
+    """The same where nobody shares the transaction: no page is copied for the sake of others."""
+    if not _has_run(db, job):
+        db.execute("ROLLBACK")
+
+
+def _has_run(db: sqlite3.Connection, job: _Job) -> bool:
+    """Whether all went well; what did not is the job's alone, whatever it is, unless it ends the group."""
+    try:
+        job.result = job.run(db)
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and (errors.ends_the_group(error) or not db.in_transaction):
+            raise
+        job.result = error
+        return False
+    return True
+
+
+def _answer(group: Sequence[_Job]) -> None:
+    """Wake every event loop once."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in group:
+        loops.setdefault(job.loop, []).append(job)
+    for loop, jobs in loops.items():
+        tell(loop, _answer_all, jobs)
+
+
+def _answer_all(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.then(job.result)

@@ -1,0 +1,1 @@
+"""The ingest log: webhooks on disk before they have a row."""

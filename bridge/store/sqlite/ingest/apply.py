@@ -1,0 +1,79 @@
+"""What came in gets its place and what it came to in one go: the way of nearly every webhook.
+
+One that is known gets nothing, one that waits for an event is received and due later. Where somebody else was quicker,
+nothing is done. Not concerned with webhooks that have their place: `making.py` settles those.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from bridge.core.model import Kept, Routed, Wanting, Webhook, WebhookState
+from bridge.store.protocol import Outcome, Placed
+from bridge.store.sqlite.db import clock_skew
+from bridge.store.sqlite.db.columns import ms
+from bridge.store.sqlite.ingest import log_reader
+from bridge.store.sqlite.ingest.log_reader import Unsorted
+from bridge.store.sqlite.tables import events as making
+from bridge.store.sqlite.tables import recall_waits, webhooks
+from bridge.store.sqlite.tables.webhooks import Place
+
+
+def place(  # noqa: PLR0913  all that it needs to know
+    db: sqlite3.Connection,
+    folder: str,
+    found: Unsorted,
+    outcomes: Sequence[Outcome],
+    *,
+    now: datetime,
+    since: datetime,
+) -> tuple[Placed, ...] | None:
+    """What became of each, in order; None where others have sorted them in meanwhile."""
+    if not log_reader.is_current(db, found):
+        return None
+    kept = webhooks.place(db, [(one.webhook, _place(one, now)) for one in outcomes])
+    events = [_events(outcome, one) for outcome, one in zip(outcomes, kept, strict=True)]
+    at = ms(now)
+    made = [making.Made(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
+    accepted = iter(making.take(db, made, since=since))
+    for outcome, one in zip(outcomes, kept, strict=True):
+        if isinstance(outcome.result, Wanting) and not one.again:
+            recall_waits.postpone(db, one.number, outcome.result, now=now)
+    log_reader.passed(db, folder, found)
+    return tuple(Placed(one, tuple(next(accepted) for _ in mine)) for one, mine in zip(kept, events, strict=True))
+
+
+def _events(outcome: Outcome, kept: Kept) -> tuple[Routed, ...]:
+    return outcome.result if isinstance(outcome.result, tuple) and not kept.again else ()
+
+
+def _place(outcome: Outcome, now: datetime) -> Place:
+    if isinstance(outcome.result, Wanting):
+        return Place(WebhookState.RECEIVED, due=ms(now))
+    state, reason = making.state_of(outcome.result)
+    return Place(state, reason)
+
+
+def sort(db: sqlite3.Connection, folder: str, *, limit: int) -> tuple[bool, tuple[Kept, ...]]:
+    """Give what came in its place, in its order: `limit` webhooks, or those of one flush where it holds more.
+
+    And whether there was anything, if only what cannot be read.
+    """
+    found = log_reader.found(db, folder, limit=limit)
+    latest = _latest_due(db)
+    kept = webhooks.place(db, [(one, Place(WebhookState.RECEIVED, due=_due_of(one, latest))) for one in found.webhooks])
+    log_reader.passed(db, folder, found)
+    return bool(found.stretches), kept
+
+
+def _latest_due(db: sqlite3.Connection) -> int | None:
+    """What came before a clock was set back is due now, not when that clock has come so far again."""
+    found = db.execute("SELECT at FROM probes").fetchone()
+    return found[0] + clock_skew.STEP_MS if found else None
+
+
+def _due_of(webhook: Webhook, latest: int | None) -> int:
+    at = ms(webhook.received_at)
+    return at if latest is None else min(at, latest)

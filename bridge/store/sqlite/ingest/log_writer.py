@@ -1,0 +1,237 @@
+"""Where requests are written down before they are answered: this process's file of the inbox, and one thread.
+
+The inbox is a folder beside the store. Each process appends to a file of its own there, frame by frame, and flushes
+it; so nobody who is being answered waits for the store's lock, or for another process. Once all of a file has its
+place in the store, whoever sorted it in takes the file away (`unsorted.py`); the next webhook begins another.
+Not concerned with what the frames hold, nor with reading them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import TypeAlias
+
+from bridge.core.errors import StoreUnavailable
+from bridge.store.sqlite.db.callbacks import Answers, Then, tell
+from bridge.store.sqlite.db.disk_space import Room
+from bridge.store.sqlite.ingest import codec, log_files
+from bridge.store.sqlite.ingest.frame import framed
+
+Parcel: TypeAlias = tuple[int, bytes]
+"""The webhooks of one request: how many, and their bytes."""
+HANDY = 16 * 1024 * 1024
+"""About how many bytes are packed into one frame at most, or one request's."""
+MANY = 200
+"""Webhooks in one frame at most, or one request's: they are sorted in together."""
+LARGE = 512 * 1024
+"""Bytes of a file after which another is begun: it can go when it is sorted in, and others can sort in the next."""
+QUIET = 5.0
+"""Seconds after which a file that nothing is written to is let go, so that it can go when it is sorted in."""
+OLDEST = 60.0
+"""Seconds after which another file is begun all the same: what a purge takes away must not live on there."""
+EVERY = 1.0
+"""Seconds for which a look at the store and the file holds."""
+_Asked: TypeAlias = "tuple[Sequence[Parcel], asyncio.AbstractEventLoop, Then[None]]"
+_FILE_MINE, _FOLDER_MINE = 0o600, 0o700
+_LATER = timedelta(seconds=30)
+_flush = getattr(os, "fdatasync", os.fsync)
+
+
+def folder_of(store: str) -> str:
+    """The folder of the inbox of the store at that path."""
+    return f"{os.path.abspath(store)}-inbox"  # noqa: PTH100  resolves no link, as SQLite would not
+
+
+class Journal:
+    """The thread and its file. While the disk has less than `min_free` bytes, nothing is written."""
+
+    def __init__(self, store: str, *, min_free: int = 0) -> None:
+        self._file = _File(store)
+        self._room = Room(store, least=min_free)
+        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="trackbridge-journal", daemon=True)
+        self._thread.start()
+
+    def ask(self, parcels: Sequence[Parcel], _since: float, then: Then[None]) -> None:
+        """Write the parcels of several requests down; `then` hears, in the running loop, when they are on disk, or why not.
+
+        Raises StoreUnavailable when closed.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closing; come again when it is back", retry_after=_LATER)
+        self._asked.put((parcels, asyncio.get_running_loop(), then))
+
+    def close(self) -> None:
+        """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
+        if not self._closed:
+            self._closed = True
+            self._asked.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                asked = self._asked.get(timeout=QUIET if self._file.is_open else None)
+            except queue.Empty:
+                self._file.drop()
+                continue
+            if asked is None:
+                break
+            parcels, loop, then = asked
+            tell(loop, then, self._answers(parcels))
+        self._file.drop()
+
+    def _answers(self, parcels: Sequence[Parcel]) -> Answers[None]:
+        try:
+            self._write(parcels)
+        except StoreUnavailable as error:
+            return error
+        except Exception as error:  # noqa: BLE001  the thread must outlive whatever this is
+            return StoreUnavailable(
+                f"a fault of trackbridge itself in its inbox ({type(error).__name__}); report it", retry_after=_LATER
+            )
+        return [None] * len(parcels)
+
+    def _write(self, parcels: Sequence[Parcel]) -> None:
+        if (lacking := self._room.lacking()) is not None:
+            raise lacking
+        now = time.time_ns()
+        self._file.append(b"".join([_frame(now, group) for group in _handy(parcels)]))
+
+
+def _frame(now: int, parcels: Sequence[Parcel]) -> bytes:
+    return framed(now, sum([count for count, _ in parcels]), codec.packed([content for _, content in parcels]))
+
+
+def _handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
+    first = size = many = 0
+    for at, (count, content) in enumerate(parcels):
+        if at > first and (size + len(content) > HANDY or many + count > MANY):
+            yield parcels[first:at]
+            first, size, many = at, 0, 0
+        size += len(content)
+        many += count
+    yield parcels[first:]
+
+
+class _File:
+    """This process's file of the inbox: made when needed, and let go when it is large, or in trouble, or told to.
+
+    Locked while it is open, so that nobody takes it away. It lets go of Python's lock as seldom as can be: each time it
+    has to win it back from the thread that answers requests.
+    """
+
+    def __init__(self, store: str) -> None:
+        self._store = store
+        self._folder = folder_of(store)
+        self._path = ""
+        self._held: int | None = None
+        self._size = 0
+        self._looked = -EVERY
+        self._begun_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is one now."""
+        return self._held is not None
+
+    def append(self, content: bytes) -> None:
+        """Write it and flush it. Raises StoreUnavailable, and then nothing of it stays, or all of it under no promise."""
+        try:
+            self._look()
+            self._written(self._begun() if self._held is None else self._held, content)
+        except OSError as error:
+            self.drop()
+            raise StoreUnavailable(
+                f"the inbox {self._folder} cannot be written ({error.strerror}); see that there is space, and that this "
+                "user may write there",
+                retry_after=_LATER,
+            ) from None
+        if self._size >= LARGE:
+            self.drop()
+
+    def drop(self) -> None:
+        """Let the file go; the next use begins another."""
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
+
+    def _look(self) -> None:
+        """Once a second at most, whether the store is still there, and this file, if somebody has moved or deleted them.
+
+        What is kept for a store that is not there would be lost with it.
+        """
+        now = time.monotonic()
+        if self._held is not None and now - self._looked < EVERY:
+            return
+        self._looked = now
+        try:
+            os.stat(self._store)  # noqa: PTH116  a path as the URL has it
+        except OSError as error:
+            self.drop()
+            raise StoreUnavailable(
+                f"the store {self._store} is not there any more ({error.strerror}); put the file back where it was"
+            ) from None
+        if self._held is not None and (now - self._begun_at > OLDEST or not _is_at(self._path, self._held)):
+            self.drop()
+
+    def _begun(self) -> int:
+        """Another file; its name is there after a power cut as well."""
+        with suppress(FileExistsError):
+            os.mkdir(self._folder, _FOLDER_MINE)  # noqa: PTH102  a path as the URL has it
+            os.chmod(self._folder, _FOLDER_MINE)  # noqa: PTH101  as above; whatever the umask is
+            flush_folder(os.path.dirname(self._folder) or ".")  # noqa: PTH120  as above
+        while True:
+            self._path = os.path.join(self._folder, log_files.new_name())  # noqa: PTH118  as above
+            self._held = held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MINE)
+            os.fchmod(held, _FILE_MINE)  # whatever the umask is
+            if _is_locked(held) and _is_at(self._path, held):
+                break
+            self.drop()  # it was empty until now, and somebody takes it away
+        flush_folder(self._folder)
+        self._size, self._begun_at = 0, time.monotonic()
+        return held
+
+    def _written(self, held: int, content: bytes) -> None:
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(held, left) :]
+        except OSError:
+            os.ftruncate(held, self._size)
+            raise
+        _flush(held)
+        self._size += len(content)
+
+
+def _is_locked(held: int) -> bool:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(path: str, held: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(held))  # noqa: PTH116  a path as the URL has it
+    except OSError:
+        return False
+
+
+def flush_folder(path: str) -> None:
+    """See to it that the names in a folder are on disk."""
+    held = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)

@@ -1,0 +1,1 @@
+"""What each table holds, and the statements that change it."""

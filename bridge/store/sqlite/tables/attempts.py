@@ -1,0 +1,172 @@
+"""An attempt is recorded: the request, what became of each delivery, and how the destination stands.
+
+Not concerned with what an answer means: that is decided before it is recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from bridge.core.model import Attempt, DeliveryState, Settled
+from bridge.store.protocol import Standing
+from bridge.store.sqlite.db.columns import maybe_text, ms, ms_up, span, text
+from bridge.store.sqlite.tables.destinations import paused_in_all, stand, stands
+
+ANSWER_BYTES = 2048
+_LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
+
+
+def record(  # noqa: PLR0913  the promise's own arguments
+    db: sqlite3.Connection,
+    token: int,
+    attempt: Attempt,
+    settled: Sequence[Settled],
+    standing: Standing,
+    *,
+    now: datetime,
+) -> None:
+    """Write an attempt and what it came to; what was claimed and not sent is due when it was due before."""
+    paused = paused_in_all(stands(db, attempt.destination), attempt.started_at)
+    number = _attempted(db, attempt, settled)
+    ending = _Ending(db, token, attempt, number, span(paused), now)
+    for end, numbers in _alike(_as_of_now(db, token, settled, now=now)).items():
+        changed = ending.settle(end, numbers)
+        if changed < len(numbers) and end.state is DeliveryState.DELIVERED:
+            ending.delivered_after_all(end, numbers)
+    _give_back(db, token, sent={one.number for one in settled}, now=now)
+    stand(db, standing)
+
+
+class _End(NamedTuple):
+    """What may become of many deliveries at once."""
+
+    state: DeliveryState
+    reason: str | None
+    next_attempt_at: datetime | None
+    together: int | None
+
+
+def _alike(settled: Sequence[Settled]) -> dict[_End, list[int]]:
+    ends: dict[_End, list[int]] = {}
+    for one in settled:
+        end = _End(one.state, one.reason, one.next_attempt_at, one.together)
+        ends.setdefault(end, []).append(one.number)
+    return ends
+
+
+def lost(  # noqa: PLR0913  the columns of an attempt
+    db: sqlite3.Connection, destination: str, token: int, numbers: Sequence[int], *, started_at: int, took: int
+) -> None:
+    """Write that a claim's lease is over: of what is still under it nobody recorded how its request ended, if any."""
+    under = "number IN (SELECT value FROM json_each(?)) AND token = ? AND state = 'pending'"
+    left = (json.dumps(numbers), token)
+    if db.execute(f"SELECT 1 FROM deliveries WHERE {under}", left).fetchone() is None:  # noqa: S608  a condition that stands above
+        return
+    number = db.execute(
+        """
+        INSERT INTO attempts (destination, started_at, took, outcome, answer, counted, ambiguous)
+        VALUES (?, ?, ?, 'lost', ?, 0, 1)
+        """,
+        (destination, started_at, took, _LOST),
+    ).lastrowid
+    db.execute(f"INSERT INTO attempted SELECT number, ? FROM deliveries WHERE {under}", (number, *left))  # noqa: S608  the same
+    db.execute(f"UPDATE deliveries SET last_attempt = ? WHERE {under}", (number, *left))  # noqa: S608  the same
+
+
+def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *, now: datetime) -> Sequence[Settled]:
+    """What became of the deliveries; one that was sent with an older text than its event has now is due again."""
+    numbers = json.dumps([one.number for one in settled])
+    found = db.execute(
+        "SELECT number FROM deliveries WHERE number IN (SELECT value FROM json_each(?)) AND stale >= ?",
+        (numbers, token),
+    )
+    stale = {number for (number,) in found}
+    if not stale:
+        return settled
+    return [
+        Settled(one.number, DeliveryState.PENDING, next_attempt_at=now)
+        if one.number in stale and one.state is not DeliveryState.PENDING
+        else one
+        for one in settled
+    ]
+
+
+def _attempted(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[Settled]) -> int:
+    number = db.execute(
+        """
+        INSERT INTO attempts (destination, started_at, took, status, outcome, answer, counted, ambiguous)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            attempt.destination, ms(attempt.started_at), span(attempt.took), attempt.status, text(attempt.outcome),
+            _first_bytes(attempt.answer), attempt.counted, attempt.ambiguous,
+        ),
+    ).lastrowid  # fmt: skip
+    assert number is not None  # noqa: S101  an INSERT that did not raise has one
+    db.execute(
+        "INSERT INTO attempted SELECT number, ? FROM deliveries WHERE number IN (SELECT value FROM json_each(?))",
+        (number, json.dumps([one.number for one in settled])),
+    )
+    return number
+
+
+def _first_bytes(answer: str) -> str:
+    return text(answer).encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """One attempt, whose deliveries come to their ends. `paused` is how long its destination had been paused in all."""
+
+    db: sqlite3.Connection
+    token: int
+    attempt: Attempt
+    number: int
+    paused: int
+    now: datetime
+
+    def settle(self, end: _End, numbers: Sequence[int]) -> int:
+        """Change those deliveries that are still under this claim; how many were."""
+        due = ms(self.now) if end.next_attempt_at is None else ms_up(end.next_attempt_at)
+        return self.db.execute(
+            """
+            UPDATE deliveries SET
+                state = ?, reason = ?, due = ?, together = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
+                paused_for = CASE WHEN first_attempt_at IS NULL THEN ? ELSE paused_for END,
+                first_attempt_at = coalesce(first_attempt_at, ?),
+                delivered_at = ?
+            WHERE number IN (SELECT value FROM json_each(?)) AND token = ? AND state = 'pending'
+            """,
+            (
+                end.state, maybe_text(end.reason), due, end.together, self.attempt.counted, self.number, self.paused,
+                ms(self.attempt.started_at), ms(self.now) if end.state is DeliveryState.DELIVERED else None,
+                json.dumps(numbers), self.token,
+            ),
+        ).rowcount  # fmt: skip
+
+    def delivered_after_all(self, end: _End, numbers: Sequence[int]) -> None:
+        """The lease was lost and the upstream has taken it all the same: whoever has it now need not go on."""
+        self.db.execute(
+            """
+            UPDATE deliveries SET
+                state = 'delivered', reason = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
+                together = NULL, delivered_at = ?
+            WHERE number IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'dead')
+            """,
+            (maybe_text(end.reason), self.attempt.counted, self.number, ms(self.now), json.dumps(numbers)),
+        )
+
+
+def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int], now: datetime) -> None:
+    """End the claim. What it still holds gets its old due back, and so its place in the order; none later than now."""
+    found = db.execute("DELETE FROM claims WHERE token = ? RETURNING held", (token,)).fetchone()
+    held: list[tuple[int, int]] = [one for one in json.loads(found[0]) if one[0] not in sent] if found else []
+    db.executemany(
+        "UPDATE deliveries SET due = min(?, ?), token = NULL WHERE number = ? AND token = ? AND state = 'pending'",
+        [(due, ms(now), number, token) for number, due in held],
+    )

@@ -1,0 +1,158 @@
+"""A delivery is claimed: which ones, how many, and whether now.
+
+A claim is a row with a lease and what it holds; a delivery under it is due again when the lease is over. Not
+concerned with how an attempt ended: `attempts.py` writes that.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bridge.core.model import Delivery
+from bridge.store.protocol import Claimed, Pacing, Standing
+from bridge.store.sqlite.db import bulk
+from bridge.store.sqlite.db.columns import instant, length, maybe_instant, ms, span
+from bridge.store.sqlite.tables import attempts
+from bridge.store.sqlite.tables.destinations import paused_in_all, stands
+from bridge.store.sqlite.tables.events import AHEAD_MS
+
+Row = tuple[int, int, int | None, str, int, int | None, int | None, bytes]
+"""number, due, together, event_id, attempts, first_attempt_at, paused_for, text"""
+
+_DUE = """
+    SELECT d.number, d.due, d.together, e.id, d.attempts, d.first_attempt_at, d.paused_for, e.text
+    FROM deliveries AS d JOIN events AS e ON e.number = d.event
+    WHERE d.destination = ? AND d.state = 'pending' AND d.due <= ?
+"""
+_COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
+
+
+def claim(db: sqlite3.Connection, destination: str, *, now: datetime, aged: datetime, pacing: Pacing) -> Claimed | None:
+    """Claim what one request may carry, in the order in which it came due; `aged` is the time by which ages are told."""
+    at = ms(now)
+    standing = stands(db, destination)
+    if _held_back(standing, now=now) or not _may_claim(db, destination, at=at, pacing=pacing):
+        return None
+    rows = _due(db, destination, at=at, pacing=pacing if standing.paused is None else replace(pacing, limit=1))
+    if not rows:
+        return None
+    until = at + span(pacing.lease)
+    _lose(db, destination, at=at, lease=span(pacing.lease))
+    token = _hold(db, destination, rows, until=until)
+    _claimed_at(db, standing, at=at, until=until)
+    return Claimed(token, tuple(_delivery(row, standing, aged=aged) for row in rows), standing)
+
+
+def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None:
+    """When something can be claimed next, as far as time and pauses go: lanes and spacing are the caller's own."""
+    if destination is None:
+        return maybe_instant(db.execute("SELECT min(due) FROM webhooks WHERE state = 'received'").fetchone()[0])
+    row = db.execute(
+        "SELECT min(due) FROM deliveries WHERE destination = ? AND state = 'pending'", (destination,)
+    ).fetchone()
+    if row[0] is None:
+        return None
+    due = instant(row[0])
+    standing = stands(db, destination)
+    if standing.paused is None:
+        return due
+    return max(due, standing.probe_at) if standing.probe_at is not None else None
+
+
+def _held_back(standing: Standing, *, now: datetime) -> bool:
+    return standing.paused is not None and (standing.probe_at is None or standing.probe_at > now)
+
+
+def _may_claim(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> bool:
+    """Whether the last claim is long enough ago, and a lane is free."""
+    found = db.execute("SELECT last_claim_at FROM standings WHERE destination = ?", (destination,)).fetchone()
+    if found and found[0] is not None and -AHEAD_MS < at - found[0] < span(pacing.spacing):
+        return False  # another process may be a moment ahead; beyond a minute it is this clock that was set back
+    under_way = db.execute("SELECT count(*) FROM claims WHERE destination = ? AND until > ?", (destination, at))
+    taken: int = under_way.fetchone()[0]
+    return taken < pacing.lanes
+
+
+def _due(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> list[Row]:
+    """The first that are due and may go together. Of a mixed lot those like the first: the others come next time."""
+    which = (destination, at, pacing.limit)
+    rows = _rows(db, f"{_DUE} ORDER BY d.due, d.number LIMIT ?", which)
+    if not rows:
+        return []
+    if _is_backlog(db, rows[0], at=at, pacing=pacing):
+        return _alike(_rows(db, f"{_DUE} ORDER BY d.created_at DESC, d.number DESC LIMIT ?", which))[::-1]
+    return _alike(rows)
+
+
+def _rows(db: sqlite3.Connection, select: str, which: tuple[str, int, int]) -> list[Row]:
+    return bulk.rows(db, select, which, columns=_COLUMNS, text="text")
+
+
+def _alike(rows: list[Row]) -> list[Row]:
+    together = rows[0][2]
+    alike = [row for row in rows if row[2] == together]
+    return alike if together is None else alike[: max(1, together)]
+
+
+def _is_backlog(db: sqlite3.Connection, first: Row, *, at: int, pacing: Pacing) -> bool:
+    if pacing.newest_beyond is None:
+        return False
+    created_at: int = db.execute("SELECT created_at FROM deliveries WHERE number = ?", (first[0],)).fetchone()[0]
+    return created_at < at - span(pacing.newest_beyond)
+
+
+def _lose(db: sqlite3.Connection, destination: str, *, at: int, lease: int) -> None:
+    """End the claims whose lease is over; what they were to carry may have been sent, and its attempts say so."""
+    over = db.execute(
+        "DELETE FROM claims WHERE destination = ? AND until <= ? RETURNING token, until, held", (destination, at)
+    ).fetchall()
+    for token, until, held in over:
+        numbers = [number for number, _ in json.loads(held)]
+        attempts.lost(db, destination, token, numbers, started_at=until - lease, took=lease)
+
+
+def _hold(db: sqlite3.Connection, destination: str, rows: Sequence[Row], *, until: int) -> int:
+    token = db.execute(
+        "INSERT INTO claims (destination, until, held) VALUES (?, ?, ?)",
+        (destination, until, json.dumps([row[:2] for row in rows])),
+    ).lastrowid
+    assert token is not None  # noqa: S101  an INSERT that did not raise has one
+    db.execute(
+        "UPDATE deliveries SET due = ?, token = ? WHERE number IN (SELECT value FROM json_each(?))",
+        (until, token, json.dumps([row[0] for row in rows])),
+    )
+    return token
+
+
+def _claimed_at(db: sqlite3.Connection, standing: Standing, *, at: int, until: int) -> None:
+    """Note the claim for the spacing of the next; a probe under way keeps others from probing until its lease ends."""
+    db.execute(
+        """
+        INSERT INTO standings (destination, last_claim_at) VALUES (?, ?)
+        ON CONFLICT DO UPDATE SET last_claim_at = excluded.last_claim_at
+        """,
+        (standing.destination, at),
+    )
+    if standing.paused is not None:
+        db.execute("UPDATE standings SET probe_at = ? WHERE destination = ?", (until, standing.destination))
+
+
+def _delivery(row: Row, standing: Standing, *, aged: datetime) -> Delivery:
+    number, _, together, event_id, tries, first_attempt_at, paused_for, text = row
+    tried_for = length(0)
+    if first_attempt_at is not None:
+        pauses = paused_in_all(standing, aged) - length(paused_for or 0)
+        tried_for = max(tried_for, aged - instant(first_attempt_at) - pauses)
+    return Delivery(
+        number=number,
+        destination=standing.destination,
+        event_id=event_id,
+        text=text,
+        attempts=tries,
+        tried_for=tried_for,
+        together=together,
+    )

@@ -1,0 +1,67 @@
+"""How a destination stands: its row, and the time that its pauses took.
+
+Not concerned with why it is paused; that is decided before it is recorded.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from bridge.store.protocol import Standing
+from bridge.store.sqlite.db.columns import length, maybe_instant, maybe_text, ms, ms_up, span
+
+
+def stands(db: sqlite3.Connection, destination: str) -> Standing:
+    """How a destination stands; a fresh one for a name never used."""
+    row = db.execute(
+        """
+        SELECT paused, paused_at, probe_at, probes, failures, refused, paused_for
+        FROM standings WHERE destination = ?
+        """,
+        (destination,),
+    ).fetchone()
+    if row is None:
+        return Standing(destination)
+    paused, paused_at, probe_at, probes, failures, refused, paused_for = row
+    return Standing(
+        destination,
+        paused=paused,
+        paused_at=maybe_instant(paused_at),
+        probe_at=maybe_instant(probe_at),
+        probes=probes,
+        failures=failures,
+        refused=refused,
+        paused_for=length(paused_for),
+    )
+
+
+def stand(db: sqlite3.Connection, standing: Standing) -> None:
+    """Write how it stands; when it was last claimed from is not the caller's to say and stays."""
+    db.execute(
+        """
+        INSERT INTO standings (destination, paused, paused_at, probe_at, probes, failures, refused, paused_for)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET
+            paused = excluded.paused, paused_at = excluded.paused_at, probe_at = excluded.probe_at,
+            probes = excluded.probes, failures = excluded.failures, refused = excluded.refused,
+            paused_for = excluded.paused_for
+        """,
+        (
+            standing.destination,
+            maybe_text(standing.paused),
+            None if standing.paused_at is None else ms(standing.paused_at),
+            None if standing.probe_at is None else ms_up(standing.probe_at),
+            standing.probes,
+            standing.failures,
+            standing.refused,
+            span(standing.paused_for),
+        ),
+    )
+
+
+def paused_in_all(standing: Standing, at: datetime) -> timedelta:
+    """How long a destination had been paused in all at an instant, the pause under way with it."""
+    if standing.paused is None or standing.paused_at is None:
+        return standing.paused_for
+    return standing.paused_for + max(timedelta(), at - standing.paused_at)

@@ -1,0 +1,87 @@
+"""What an event is called: by the id that it was given, or by another one where that names another event already.
+
+Each event stands in the ledger by the id that it was given, within the scope or the source that gave it, and by the id
+that goes upstream. What an event is called is read off its row, or off the ledger when the row was purged. Not
+concerned with how events are made.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from bridge import contract
+from bridge.core import dedupe_keys
+from bridge.core.model import Event
+from bridge.store.sqlite.db import bulk
+from bridge.store.sqlite.tables import ledger as recent
+
+
+class Keys(NamedTuple):
+    """The ledger's keys of the id that an event was given.
+
+    `own` within its scope or source; `former` as a version kept it that knew the ids of each API key apart (of a source
+    it is the same); `upstream` as the id of anybody's event.
+    """
+
+    own: bytes
+    former: bytes
+    upstream: bytes
+
+
+def keys(event: Event) -> Keys:
+    """The keys by which the ledger knows an event."""
+    own = dedupe_keys.event(_within(event), event.id)
+    former = dedupe_keys.event(event.door, event.id) if event.id_scope else own
+    return Keys(own, former, dedupe_keys.upstream_id(event.id))
+
+
+def number_of(entries: Mapping[bytes, tuple[int, int]], keys: Keys) -> int | None:
+    """The number of the event that was given this id in this scope before, by what the ledger knows; None for none."""
+    found = entries.get(keys.own) or entries.get(keys.former)
+    return found[0] if found else None
+
+
+def free(event: Event, *, is_taken: Callable[[str], bool]) -> str:
+    """The first of an event's ids that names no other event: the one that it was given, mostly."""
+    return next(name for name in _ids(event) if not is_taken(name))
+
+
+def entries(event: Event, called: str, keys: Keys) -> tuple[bytes, ...]:
+    """The keys of an event that is new, and is called so. By an id that was made, it is known in its scope as well."""
+    if called == event.id:
+        return keys.own, keys.upstream
+    return keys.own, dedupe_keys.event(_within(event), called), dedupe_keys.upstream_id(called)
+
+
+def after_purge(db: sqlite3.Connection, event: Event, number: int) -> str:
+    """What an event is called whose row was purged: the first of its ids that the ledger has under its number."""
+    for name in _ids(event):
+        key = dedupe_keys.upstream_id(name)
+        entry = recent.found(db, [key]).get(key)
+        if entry is None:  # the ledger forgets it, too, or a former version kept it
+            break
+        if entry[0] == number:
+            return name
+    return event.id
+
+
+def former_doors(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, set[str]]:
+    """Who gave these ids to events whose ids a former version kept apart by door; nothing once those are purged."""
+    oldest = db.execute("SELECT given_id IS NULL FROM events ORDER BY number LIMIT 1").fetchone()
+    if oldest is None or not oldest[0]:
+        return {}
+    doors: dict[str, set[str]] = {}
+    for name, door in bulk.found(db, "SELECT id, door FROM events WHERE given_id IS NULL AND id", ids):
+        doors.setdefault(name, set()).add(door)
+    return doors
+
+
+def _within(event: Event) -> str:
+    return event.id_scope or event.door
+
+
+def _ids(event: Event) -> Iterator[str]:
+    return chain((event.id,), contract.other_ids(_within(event), event.id))

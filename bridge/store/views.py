@@ -1,0 +1,171 @@
+"""What a store shows: rows of its lists, one thing in full, and the counts.
+
+Pure. Not concerned with how any of it is asked for (`store.py`) or shown (`cli/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bridge.core.model import Attempt, DeliveryState, Webhook, WebhookState
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """A webhook as lists show it. `id` is public: `wh_<number>`."""
+
+    id: str
+    source: str
+    topic: str | None
+    state: WebhookState
+    reason: str | None
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track.
+
+    `door` says who told it: `source:<name>` or `key:<name>`.
+    """
+
+    id: str
+    door: str
+    webhook: str | None
+    event_type: str
+    test: bool
+    duplicate_of: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A delivery as lists show it. `id` is public: `dlv_<number>`; `last_answer` is the upstream's first 2 KiB."""
+
+    id: str
+    event: str
+    destination: str
+    state: DeliveryState
+    reason: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    last_status: int | None
+    last_answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDetail:
+    """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged.
+
+    `same_bytes_as` is the first webhook that came with the same bytes under another topic, account or test flag, or at
+    another source; None where there is none, and where its body is gone.
+    """
+
+    row: WebhookRow
+    webhook: Webhook
+    events: tuple[EventRow, ...]
+    body_gone: bool = False
+    same_bytes_as: WebhookRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail:
+    """One event in full: the JSON that is sent, its notes, and its deliveries.
+
+    `given_id` is the id that it was given, where that one names another event; else None.
+    """
+
+    row: EventRow
+    door: str
+    text: bytes
+    notes: tuple[str, ...]
+    hashed: tuple[str, ...]
+    deliveries: tuple[DeliveryRow, ...]
+    given_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDetail:
+    """One delivery in full, with its attempts, oldest first."""
+
+    row: DeliveryRow
+    created_at: datetime
+    delivered_at: datetime | None
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """What a verb by hand would change: how many, and the newest of them."""
+
+    count: int
+    newest: list[DeliveryRow] | list[WebhookRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts for metrics and status, each kept so that reading it does not cost a scan.
+
+    `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
+    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending. `unsorted` counts
+    those that were kept and that nobody has looked at yet, repeated ones too; the oldest received may be one of them.
+    """
+
+    webhooks: dict[tuple[str, str], int]
+    events: dict[tuple[str, str], int]
+    deliveries: dict[tuple[str, str], int]
+    oldest_received: datetime | None
+    oldest_pending: dict[str, datetime]
+    unsorted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAhead:
+    """The clock is far beyond `newest_at`, the last time that was believed, and is not believed itself.
+
+    Nothing is purged, given up or expired meanwhile. Where it goes on so, it is believed from `believed_from` on, at the
+    earliest: as much time must pass until then while trackbridge runs.
+    """
+
+    newest_at: datetime
+    believed_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Work that was due a while ago and that nobody has claimed; counts are exact up to 100,000 and end there.
+
+    `webhooks` not translated, those with no place yet among them; `deliveries` by destination. `oldest_webhook` and
+    `oldest_delivery` are since when the first of them is due.
+    """
+
+    webhooks: int
+    oldest_webhook: datetime | None
+    deliveries: dict[str, int]
+    oldest_delivery: dict[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a status screen shows beside the counts, at no cost of a scan.
+
+    `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
+    currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
+    `no_room` says why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that came
+    in and whose bytes were damaged before they had a place; `clock_ahead` is None where the clock can be believed;
+    `exposed` says that other users may read the store, and how to end that; `same_bytes` counts webhooks of a source
+    whose bytes came first at another source, by (source, the other).
+    """
+
+    today: dict[tuple[str, str], int]
+    lasts: dict[str, datetime]
+    differing: int
+    only_tests: tuple[str, ...]
+    oldest_set_aside: datetime | None
+    oldest_dead: datetime | None
+    no_room: str | None = None
+    unreadable: int = 0
+    clock_ahead: ClockAhead | None = None
+    exposed: str | None = None
+    same_bytes: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -1,0 +1,66 @@
+"""What `show` says of an attempt whose end nobody knows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.cli import main
+from bridge.core.model import Attempt, DeliveryState, Event, Route, Routed, Settled
+from bridge.store.engines import open_store
+from bridge.store.protocol import Pacing
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with a delivery that timed out, then went through."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    monkeypatch.setenv("BRIDGE_STORE", url)
+
+    async def made() -> None:
+        opened = open_store(url)
+        event = Event("evt_1", "key:web", "lead", test=False, text=b"{}", occurred_at=NOON)
+        await opened.accept([Routed(event, (Route("track"),))], now=NOON)
+        for status, ambiguous in ((None, True), (200, False)):
+            pacing = Pacing(9, 1, timedelta(), timedelta(seconds=20))
+            found = await opened.claim_deliveries("track", now=NOON, pacing=pacing)
+            assert found
+            attempt = Attempt(
+                "track", NOON, timedelta(seconds=10), status, "delivered" if status else "later",
+                "" if status else "timeout", ambiguous=ambiguous,
+            )  # fmt: skip
+            state = DeliveryState.DELIVERED if status else DeliveryState.PENDING
+            settled = [Settled(one.number, state, next_attempt_at=NOON) for one in found.deliveries]
+            await opened.record(found.token, attempt, settled, found.standing, now=NOON)
+        await opened.close()
+
+    asyncio.run(made())
+
+
+def test_an_ambiguous_attempt_is_told_apart_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "dlv_1"]) == 0
+    shown = capsys.readouterr().out
+    assert "ambiguous" in shown
+    assert "the upstream may have taken it; it knows a double by its event_id" in shown
+    assert main(["show", "dlv_1", "--format", "json"]) == 0
+    assert [one["ambiguous"] for one in json.loads(capsys.readouterr().out)["history"]] == [True, False]
+
+
+def test_where_no_attempt_was_ambiguous_nothing_is_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def more() -> None:
+        opened = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        event = Event("evt_2", "key:web", "lead", test=False, text=b"{}", occurred_at=NOON)
+        await opened.accept([Routed(event, (Route("track"),))], now=NOON)
+        await opened.close()
+
+    asyncio.run(more())
+    assert main(["show", "dlv_2"]) == 0
+    assert "double" not in capsys.readouterr().out

@@ -1,0 +1,226 @@
+"""What the status screen says, and when it asks for a person."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from bridge.cli import main
+from bridge.cli.status import Status, screen, status
+from bridge.core import dedupe_keys
+from bridge.core.model import Event, Ignored, Route, Routed, SetAside, Webhook
+from bridge.store.engines import open_store
+from bridge.store.protocol import KEEPING, OVERDUE, Bounds, Outcome
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Result = tuple[Routed, ...] | Ignored | SetAside
+
+
+def event(name: str, *, test: bool = False, skip: str | None = None, value: str | None = None) -> Routed:
+    claims = (dedupe_keys.conversion("shop", "purchase", "A", test=test),) if value else ()
+    made = Event(f"evt_{name}", "source:shop", "purchase", test, b"{}", NOW, claims, value=value)
+    return Routed(made, (Route("up", skip),))
+
+
+def standing(tmp_path: Path, *results: Result, now: datetime = NOW) -> Status:
+    """How a store stands after one webhook came to each of the results."""
+
+    async def told() -> Status:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            for name in map(str, range(len(results))):
+                identity = (dedupe_keys.signed_webhook("shop", name),)
+                await store.keep([Webhook("shop", name, "t", NOW, b"{}", identity)])
+            await store.sort_in(limit=100)
+            claimed = await store.claim_webhooks(now=NOW, limit=100, lease=timedelta(seconds=10))
+            await store.settle([Outcome(*each) for each in zip(claimed, results, strict=True)], now=NOW)
+            return await status(store, KEEPING, now=now)
+        finally:
+            await store.close()
+
+    return asyncio.run(told())
+
+
+def test_a_store_in_which_all_went_well_needs_nobody(tmp_path: Path) -> None:
+    found = standing(tmp_path, Ignored("no"), Ignored("no"))
+    [source] = found.sources
+    assert (source.name, source.last_webhook_at, source.today["ignored"], source.set_aside) == ("shop", NOW, 2, 0)
+    assert (found.coverage, found.needs, found.notes) == (1.0, (), ())
+
+
+def test_what_is_set_aside_needs_a_person_and_lowers_the_coverage(tmp_path: Path) -> None:
+    found = standing(tmp_path, Ignored("no"), SetAside("broken"))
+    [need] = found.needs
+    assert "shop: 1 set aside" in need
+    assert found.coverage == 0.5
+
+
+def test_counts_of_today_end_at_midnight(tmp_path: Path) -> None:
+    found = standing(tmp_path, SetAside("broken"), now=NOW + timedelta(days=1))
+    assert (found.sources[0].today["set_aside"], found.sources[0].set_aside) == (0, 1)
+
+
+def test_a_source_whose_events_were_all_skipped_as_tests_is_told_with_the_mend(tmp_path: Path) -> None:
+    found = standing(tmp_path, (event("a", test=True, skip="test event"),))
+    assert "BRIDGE_TRACK_TEST=1" in found.needs[0]
+    (tmp_path / "b").mkdir()
+    both = standing(tmp_path / "b", (event("a", test=True, skip="test event"),), (event("b"),))
+    assert both.needs == ()
+
+
+def test_one_test_among_a_sources_live_events_needs_nobody_however_much_others_send(tmp_path: Path) -> None:
+    async def told() -> tuple[str, ...]:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            await store.keep([Webhook("shop", "1", "t", NOW, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
+            await store.accept([event("live")], now=NOW)
+            for first in range(0, 2000, 500):
+                made = [event(f"{number}") for number in range(first, first + 500)]
+                await store.accept([replace(one, event=replace(one.event, door="key:web")) for one in made], now=NOW)
+            await store.accept([event("test", test=True, skip="test event")], now=NOW)
+            return (await store.glance(now=NOW)).only_tests
+        finally:
+            await store.close()
+
+    assert asyncio.run(told()) == ()
+
+
+def test_a_quiet_source_of_tests_alone_is_told_however_much_others_send(tmp_path: Path) -> None:
+    async def told() -> tuple[str, ...]:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            await store.keep([Webhook("shop", "1", "t", NOW, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
+            await store.accept([event("test", test=True, skip="test event")], now=NOW)
+            for first in range(0, 2000, 500):
+                made = [event(f"{number}") for number in range(first, first + 500)]
+                await store.accept([replace(one, event=replace(one.event, door="key:web")) for one in made], now=NOW)
+            await store.sort_in(limit=9)
+            return (await store.glance(now=NOW)).only_tests
+        finally:
+            await store.close()
+
+    assert asyncio.run(told()) == ("shop",)
+
+
+def test_a_clock_far_ahead_needs_a_person_from_when_the_bridge_meets_it_until_it_is_set_right(tmp_path: Path) -> None:
+    ahead = NOW + timedelta(days=400)
+
+    async def told() -> list[tuple[str, ...]]:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            said = []
+            for now, runs in ((NOW, True), (ahead, False), (ahead, True), (NOW + timedelta(minutes=1), False)):
+                if runs:
+                    await store.claim_webhooks(now=now, limit=9, lease=timedelta(seconds=10))
+                said.append((await status(store, KEEPING, now=now)).needs)
+            return said
+        finally:
+            await store.close()
+
+    before, nobody_runs, met, right = asyncio.run(told())
+    assert before == nobody_runs == right == ()
+    [need] = met
+    assert "the clock says 2027-04-05 12:00:00 UTC, more than a day after 2026-03-01 12:00:00" in need
+    assert "nothing is purged, given up or expired before 2027-04-05 13:00:00" in need
+
+
+def test_what_nobody_has_looked_at_yet_is_told_and_needs_nobody(tmp_path: Path) -> None:
+    async def told() -> Status:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        try:
+            for name in ("1", "2"):
+                await store.keep([Webhook("shop", name, "t", NOW, b"{}", (dedupe_keys.signed_webhook("shop", name),))])
+            return await status(store, KEEPING, now=NOW)
+        finally:
+            await store.close()
+
+    found = asyncio.run(told())
+    assert (found.sources, found.needs, found.coverage) == ((), (), 0.0)
+    [note] = found.notes
+    assert note.startswith("2 more webhooks are kept, and nobody has looked at them yet; the oldest came ")
+
+
+def test_work_that_is_overdue_needs_a_person_also_while_serve_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def told() -> None:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        due_at = datetime.now(UTC) - OVERDUE - timedelta(seconds=1)
+        try:
+            await store.keep([Webhook("shop", "1", "t", due_at, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
+            await store.sort_in(limit=9)
+            await store.accept([event("a"), event("b")], now=due_at)
+        finally:
+            await store.close()
+
+    asyncio.run(told())
+    monkeypatch.setenv("BRIDGE_STORE", f"sqlite:///{tmp_path / 'a.db'}")
+    assert main(["status", "--format", "json"]) == 1
+    webhooks, deliveries = json.loads(capsys.readouterr().out)["needs"]
+    assert webhooks.startswith("1 webhooks are overdue: due since ")
+    assert deliveries.startswith("up: 2 deliveries are overdue: due since ")
+    for need in (webhooks, deliveries):
+        assert "check that `trackbridge serve` runs on this store" in need
+
+
+def test_work_that_is_due_for_less_than_five_minutes_needs_nobody(tmp_path: Path) -> None:
+    assert standing(tmp_path, (event("a"),), now=NOW + OVERDUE - timedelta(seconds=1)).needs == ()
+    (tmp_path / "b").mkdir()
+    [need] = standing(tmp_path / "b", (event("a"),), now=NOW + OVERDUE + timedelta(seconds=1)).needs
+    assert need.startswith("up: 1 deliveries are overdue")
+
+
+def test_tests_that_a_test_destination_takes_need_nobody(tmp_path: Path) -> None:
+    taken = event("a", test=True, skip="test event")
+    taken = replace(taken, routes=(*taken.routes, Route("trial")))
+    assert standing(tmp_path, (taken,)).needs == ()
+
+
+def test_duplicates_that_differ_are_flagged(tmp_path: Path) -> None:
+    found = standing(tmp_path, (event("a", value="10"),), (event("b", value="11"),))
+    assert found.notes == ("1 duplicates tell another value or currency than their original",)
+
+
+def test_a_week_before_they_go_set_aside_webhooks_are_told(tmp_path: Path) -> None:
+    [note] = standing(tmp_path, SetAside("broken"), now=NOW + KEEPING.events - timedelta(days=7)).notes
+    assert note.startswith("the oldest set aside webhook goes on")
+
+
+def test_the_screen_shows_every_source_and_destination(tmp_path: Path) -> None:
+    console = Console(width=160, record=True, file=(tmp_path / "out").open("w"))
+    console.print(screen(standing(tmp_path, (event("a"),))))
+    console.file.close()
+    shown = console.export_text()
+    assert "shop" in shown
+    assert "up" in shown
+
+
+def test_a_disk_with_too_little_room_needs_a_person(tmp_path: Path) -> None:
+    async def told(bounds: Bounds) -> Status:
+        store = open_store(f"sqlite:///{tmp_path / 'a.db'}", bounds=bounds)
+        try:
+            return await status(store, KEEPING, now=NOW)
+        finally:
+            await store.close()
+
+    assert asyncio.run(told(Bounds(min_free=1))).needs == ()
+    [need] = asyncio.run(told(Bounds(min_free=1 << 60))).needs
+    assert need.startswith("new requests get 503: the disk of the store")
+    assert need.endswith("of BRIDGE_MIN_FREE; free some space")
+
+
+def test_status_ends_with_1_where_the_settings_want_more_room_than_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BRIDGE_STORE", f"sqlite:///{tmp_path / 'a.db'}")
+    standing(tmp_path, Ignored("no"))
+    assert main(["status", "--format", "json"]) == 0
+    monkeypatch.setenv("BRIDGE_MIN_FREE", "1000TiB")
+    assert main(["status", "--format", "json"]) == 1
+    assert "BRIDGE_MIN_FREE" in capsys.readouterr().out

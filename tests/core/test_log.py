@@ -1,0 +1,156 @@
+"""The log: wide lines that a person and a program can both read, and that nothing can break out of."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core import log
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    found: list[str] = []
+
+    class Collecting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    before = log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate
+    log.LOGGER.handlers[:] = [Collecting()]
+    log.LOGGER.setLevel(logging.INFO)
+    yield found
+    log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate = before
+
+
+def test_fields_stand_as_key_value_and_none_is_left_out(lines: list[str]) -> None:
+    log.line("webhook.kept", source="stripe", id="wh_1", topic=None, ms=1.25)
+    assert lines == ["webhook.kept source=stripe id=wh_1 ms=1.2"]
+
+
+def test_a_value_with_spaces_quotes_or_newlines_cannot_look_like_another_field_or_line(lines: list[str]) -> None:
+    log.line("webhook.kept", topic='a" state=delivered\nforged')
+    assert lines == [r'webhook.kept topic="a\" state=delivered\nforged"']
+
+
+WRITTEN = re.compile(r'said( [a-z_]+=([A-Za-z0-9_.:/+*#@-]+|"([ !#-\[\]-~]|\\[ -~])*"))*')
+
+
+@given(st.lists(st.text(max_size=3000), max_size=9))
+def test_a_line_is_one_line_of_ascii_fields_and_bounded_whatever_the_values_hold(values: list[str]) -> None:
+    fields = dict(zip("abcdefghi", values, strict=False))
+    written = told(lambda: log.line("said", **fields))
+    assert written.endswith("\n")
+    assert len(written.encode()) <= log.MOST_BYTES
+    assert WRITTEN.fullmatch(written[:-1].partition(" info ")[2])
+
+
+@pytest.mark.parametrize("letter", ["a", "\U0001f600", "\n", '"', "\\", "\ud800"])
+def test_a_value_that_is_too_long_is_cut_at_a_whole_character_and_says_so(letter: str) -> None:
+    written = told(lambda: log.line("said", topic=letter * 5000, state="ignored"))
+    assert WRITTEN.fullmatch(written[:-1].partition(" info ")[2])
+    assert '... (5000 characters)" state=ignored' in written
+
+
+def test_fields_that_do_not_fit_into_a_line_are_counted() -> None:
+    written = told(lambda: log.line("said", **dict.fromkeys("abcdef", "x y" * 400)))
+    assert written.endswith(" left_out=3\n")
+
+
+def test_lines_of_the_server_and_of_asyncio_are_bounded_and_escaped_as_well() -> None:
+    for logger in (log.SERVER, log.ASYNCIO):
+        written = told(lambda: logger.warning("odd: %s", "\x1b[2J\n\u202e" + "x" * 9000))  # noqa: B023
+        assert re.fullmatch(r"[^ ]+ warning odd: \\x1b\[2J\\n\\u202ex+\.\.\.\n", written)
+        assert len(written.encode()) <= log.MOST_BYTES
+
+
+def told(telling: Callable[[], None]) -> str:
+    """All that is written to standard error meanwhile."""
+    loggers = (log.LOGGER, log.SERVER, log.ASYNCIO)
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
+    with redirect_stderr(io.StringIO()) as errors:
+        log.start()
+        telling()
+    for one, handlers, level, propagate in before:
+        one.handlers[:], one.level, one.propagate = handlers, level, propagate
+    return errors.getvalue()
+
+
+def test_trouble_that_repeats_is_told_once_a_minute_for_each_kind(lines: list[str]) -> None:
+    seldom = log.Seldom()
+    for seconds in (0, 1, 59, 60, 61):
+        seldom.trouble("store.full", now=NOW + timedelta(seconds=seconds))
+    seldom.trouble("store.locked", now=NOW)
+    assert lines == ["store.full", "store.full", "store.locked"]
+
+
+def test_a_clock_that_jumps_back_does_not_silence_trouble(lines: list[str]) -> None:
+    seldom = log.Seldom()
+    seldom.trouble("store.full", now=NOW)
+    seldom.trouble("store.full", now=NOW - timedelta(hours=1))
+    assert lines == ["store.full", "store.full"]
+
+
+def test_what_happens_to_many_at_one_moment_is_a_line_each(
+    lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    each: list[dict[str, object]] = [{"id": "e 1", "test": None}, {"id": "e2", "test": True}]
+    expected = ['event.taken id="e 1"', "event.taken id=e2 test=True"]
+    log.lines("event.taken", each)
+    assert lines == expected
+    log.start()
+    log.lines("event.taken", each)
+    assert [line.split("Z info ")[1] for line in capsys.readouterr().err.splitlines()] == expected
+
+
+def test_lines_go_to_standard_error_with_their_utc_time(capsys: pytest.CaptureFixture[str]) -> None:
+    before = log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate
+    log.start()
+    log.trouble("store.full")
+    log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate = before
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.endswith("Z warning store.full\n")
+
+
+CHATTERING = """
+import asyncio, sys
+from bridge.core import log
+
+async def chattering():
+    for _ in range(60):
+        for _ in range(100):
+            log.line("said", text=sys.argv[1] * 97)
+        await asyncio.sleep(0)
+
+log.start()
+asyncio.run(chattering())
+"""
+
+
+def test_lines_that_several_processes_write_at_once_to_one_pipe_stay_whole() -> None:
+    readable, written = os.pipe()
+    here = Path(__file__).parents[2]
+    started = [
+        subprocess.Popen([sys.executable, "-c", CHATTERING, letter], stderr=written, cwd=here) for letter in "abcd"
+    ]
+    os.close(written)
+    with open(readable) as pipe:  # noqa: PTH123  it is no path
+        lines = pipe.read().splitlines()
+    assert [one.wait(60) for one in started] == [0, 0, 0, 0]
+    assert len(lines) == 4 * 60 * 100
+    assert {line.partition(" info ")[2] for line in lines} == {f"said text={letter * 97}" for letter in "abcd"}

@@ -1,0 +1,207 @@
+"""The bytes of bodies that a process holds: never more than the budget, never a byte that nobody holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+
+from bridge.http.body import SMALL
+from bridge.http.body_budget import Budget, Claim, NoRoom
+
+TOTAL = 16 * SMALL
+PEERS = ("a", "b", None)
+sizes = st.integers(0, SMALL)
+
+
+def budget_for(total: int = TOTAL) -> Budget:
+    return Budget(total, peer=lambda scope: scope["peer"])
+
+
+class Bodies(RuleBasedStateMachine):
+    """Bodies that arrive, are kept and go, in any order, and an account of our own beside the budget's."""
+
+    arriving: Bundle[Claim] = Bundle("arriving")
+    whole: Bundle[Claim] = Bundle("whole")
+
+    @initialize()
+    def begin(self) -> None:
+        self.budget = budget_for()
+        self.held: dict[Claim, int] = {}
+        self.large: set[Claim] = set()
+        self.peer: dict[Claim, str] = {}
+        self.dropped: list[Claim] = []
+        self.order: list[Claim] = []
+
+    @rule(target=arriving, peer=st.sampled_from(PEERS), size=st.none() | st.integers(1, 3 * SMALL))
+    def arrives(self, peer: str | None, size: int | None) -> Claim:
+        claim = self.budget.claim({"peer": peer})
+        claim.arrive(size, drop=lambda: self.drop(claim))
+        self.held[claim] = 0
+        if size is None or size > SMALL:
+            self.large.add(claim)
+            if peer is not None:
+                self.peer[claim] = peer
+        else:
+            self.order.append(claim)
+        return claim
+
+    def drop(self, claim: Claim) -> None:
+        assert claim is next(one for one in self.order if one is not self.adding), "not the oldest"
+        self.order.remove(claim)
+        self.held[claim] = 0
+        self.dropped.append(claim)
+
+    def add(self, claim: Claim, size: int) -> bool:
+        self.adding = claim
+        try:
+            claim.add(size)
+        except NoRoom:
+            return False
+        self.held[claim] += size
+        return True
+
+    @rule(claim=arriving, size=sizes)
+    def more_arrives(self, claim: Claim, size: int) -> None:
+        taken = self.add(claim, size)
+        if claim in self.dropped:
+            assert not taken
+        elif claim not in self.large and sum(self.held.values()) - sum(self.held[one] for one in self.order) == 0:
+            assert taken, "no room for a small body, though nothing else is held"
+
+    @rule(target=whole, size=st.integers(0, 3 * SMALL))
+    def is_there_at_once(self, size: int) -> Claim:
+        claim = self.budget.claim({"peer": "a"})
+        self.held[claim] = 0
+        if size > SMALL:
+            self.large.add(claim)
+        self.add(claim, size)
+        return claim
+
+    @rule(target=whole, claim=consumes(arriving))
+    def is_whole(self, claim: Claim) -> Claim:
+        claim.complete()
+        self.peer.pop(claim, None)
+        if claim in self.order:
+            self.order.remove(claim)
+        return claim
+
+    @rule(claim=consumes(arriving) | consumes(whole))
+    def goes(self, claim: Claim) -> None:
+        with claim:
+            pass
+        self.peer.pop(claim, None)
+        if claim in self.order:
+            self.order.remove(claim)
+        del self.held[claim]
+
+    @invariant()
+    def the_account_is_exact(self) -> None:
+        if not hasattr(self, "budget"):
+            return
+        by_peer: dict[str, int] = {}
+        for claim, peer in self.peer.items():
+            if self.held[claim]:
+                by_peer[peer] = by_peer.get(peer, 0) + self.held[claim]
+        assert self.budget.held == sum(self.held.values()) <= TOTAL
+        assert self.budget.held_large == sum(self.held[one] for one in self.large & self.held.keys())
+        assert self.budget.held_large <= TOTAL * 3 // 4
+        assert self.budget.held_by == by_peer
+        assert all(size <= TOTAL // 4 for size in by_peer.values())
+        assert list(self.budget.small_arriving) == self.order
+
+    def teardown(self) -> None:
+        if not hasattr(self, "budget"):
+            return
+        for claim in self.held:
+            claim.release()
+        assert (self.budget.held, self.budget.held_large) == (0, 0)
+        assert not self.budget.held_by
+        assert not self.budget.small_arriving
+
+
+TestBodies: Any = Bodies.TestCase
+
+
+def filled(budget: Budget, peer: str | None, *, part: int = SMALL) -> int:
+    """How many bytes of large bodies a peer gets in before there is no room."""
+    size = 0
+    while True:
+        claim = budget.claim({"peer": peer})
+        claim.arrive(None, drop=lambda: None)
+        try:
+            claim.add(part)
+        except NoRoom:
+            return size
+        size += part
+
+
+def test_one_peer_gets_a_quarter_and_all_together_three_quarters_for_large_bodies() -> None:
+    budget = budget_for()
+    assert filled(budget, "a") == TOTAL // 4
+    assert filled(budget, None) == TOTAL // 2
+    assert filled(budget, "b") == 0
+
+
+def test_small_bodies_find_room_when_large_ones_have_taken_all_they_may() -> None:
+    budget = budget_for()
+    filled(budget, None)
+    for _ in range(4):
+        budget.claim({"peer": "a"}).add(SMALL)
+    with pytest.raises(NoRoom) as caught:
+        budget.claim({"peer": "a"}).add(1)
+    assert caught.value.headers == {"Retry-After": "5"}
+    assert "BRIDGE_BODY_BUDGET" in caught.value.why
+
+
+def test_a_length_that_is_only_declared_takes_no_room_and_is_refused_where_it_finds_none() -> None:
+    budget = budget_for()
+    for _ in range(100):
+        budget.claim({"peer": "a"}).expect(TOTAL // 4)
+    assert budget.held == 0
+    filled(budget, "a")
+    with pytest.raises(NoRoom, match="too many bodies"):
+        budget.claim({"peer": "a"}).expect(SMALL + 1)
+    budget.claim({"peer": "a"}).expect(SMALL)
+    budget.claim({"peer": "b"}).expect(SMALL + 1)
+
+
+def test_a_share_that_is_used_up_names_the_setting_for_proxies() -> None:
+    budget = budget_for()
+    filled(budget, "a")
+    with pytest.raises(NoRoom) as caught:
+        budget.claim({"peer": "a"}).expect(SMALL + 1)
+    assert "BRIDGE_TRUSTED_PROXIES" in caught.value.why
+
+
+def test_slow_small_bodies_make_room_the_oldest_first() -> None:
+    budget, dropped = budget_for(), list[int]()
+
+    def note(number: int) -> Callable[[], None]:
+        return lambda: dropped.append(number)
+
+    claims = [budget.claim({"peer": "a"}) for _ in range(20)]
+    for number, claim in enumerate(claims):
+        claim.arrive(SMALL, drop=note(number))
+        claim.add(SMALL)
+    assert dropped == [0, 1, 2, 3]
+    with pytest.raises(NoRoom):
+        claims[0].add(1)
+
+
+def test_a_body_that_is_whole_is_never_dropped() -> None:
+    budget = budget_for(2 * SMALL)
+    first, second = budget.claim(), budget.claim()
+    first.arrive(SMALL, drop=lambda: pytest.fail("dropped"))
+    first.add(SMALL)
+    first.complete()
+    second.arrive(SMALL, drop=lambda: None)
+    second.add(SMALL)
+    with pytest.raises(NoRoom):
+        budget.claim().add(SMALL + 1)
+    third = budget.claim()
+    third.add(SMALL)  # the second makes room
+    assert budget.held == 2 * SMALL

@@ -1,0 +1,92 @@
+"""When the store cannot, or the fault is ours: JSON, a Retry-After, no detail, and nothing said twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from track_server import Api, serving
+
+from bridge.core.errors import StoreUnavailable
+from bridge.core.model import Accepted, Routed
+from bridge.store.protocol import Idempotency, Store
+
+LEAD = {"event_type": "lead"}
+
+
+class Failing:
+    """A store that takes nothing."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def accept(
+        self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
+    ) -> tuple[Accepted, ...]:
+        raise self._error
+
+    async def close(self) -> None:
+        return
+
+
+def refused(folder: Path, error: Exception) -> tuple[Api, Any]:
+    with serving(folder, store=cast("Store", Failing(error))) as api:
+        return api, api.post("/v1/track", LEAD)
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [(None, "5"), (timedelta(seconds=1.2), "2"), (timedelta(), "1")])
+def test_a_store_that_cannot_take_it_gets_503_with_retry_after(
+    tmp_path: Path, wait: timedelta | None, seconds: str
+) -> None:
+    api, answer = refused(tmp_path, StoreUnavailable("/srv/secret.db: the disk is full", retry_after=wait))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, seconds)
+    assert answer.json() == {"success": False, "error": "cannot be kept now; send it again later"}
+    assert api.seen.tracked_ == [("/v1/track", 503, 0)]
+    assert api.seen.woken == 0
+
+
+def test_a_fault_of_ours_gets_500_as_json_without_a_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        api, answer = refused(tmp_path, RuntimeError("ada@example.com"))
+    assert (answer.status_code, answer.json()["success"]) == (500, False)
+    assert api.seen.tracked_ == [("/v1/track", 500, 0)]
+    assert "ada" not in answer.text + caplog.text
+    assert "http.fault error=RuntimeError at=test_track_trouble.py:" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_no_value_of_an_event_and_no_key_stands_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    person = {"event_type": "lead", "user_id": "ada-1", "user_data": {"email": "ada@example.com"}}
+    with caplog.at_level(logging.DEBUG), serving(tmp_path) as api:
+        assert api.post("/v1/track", person).status_code == 200
+        assert api.post("/v1/track?api_key=a-secret", person, key=None).status_code == 401
+        assert api.post("/v1/track", person | {"properties": "ada"}).status_code == 400
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name == "trackbridge")
+    assert "event.taken id=evt_1704067200000_000000000000 key=a type=lead" in ours
+    for secret in ("ada", "a-secret", "a-made-up-key"):
+        assert secret not in ours
+
+
+def test_what_was_answered_200_is_on_disk(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        assert api.post("/v1/track", LEAD | {"event_id": "e-1"}).status_code == 200
+    with serving(tmp_path) as api:
+        assert [row.id for row in api.rows()] == ["e-1"]
+
+
+def test_many_callers_at_once_are_each_answered_with_their_own_event(tmp_path: Path) -> None:
+    async def one(api: Api, number: int) -> str:
+        answer = await asyncio.to_thread(api.post, "/v1/track", LEAD | {"event_id": f"e-{number}"})
+        return str(answer.json()["event_id"])
+
+    async def all_of_them(api: Api) -> list[str]:
+        return await asyncio.gather(*(one(api, number) for number in range(50)))
+
+    with serving(tmp_path) as api:
+        assert asyncio.run(all_of_them(api)) == [f"e-{number}" for number in range(50)]
+        assert len(api.rows()) == 50

@@ -1,0 +1,341 @@
+"""What becomes of deliveries and of their destination after an attempt: the whole decision, on plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from bridge.core.errors import SettingsError
+from bridge.core.model import Delivered, Delivery, DeliveryState, Later, Outcome, Pause, Refused, Settled
+from bridge.pipeline.retry_policy import Decision, Policy, decide
+from bridge.store.protocol import Standing
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FRESH = Standing("mine")
+PAUSED = Standing("mine", paused="401", paused_at=NOW - timedelta(seconds=5), probe_at=NOW)
+POLICY = Policy()
+BUSY = Later("429 too many requests")
+BROKEN = Later("503 service unavailable", breaks=True)
+PENDING, DELIVERED, DEAD = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.DEAD
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def sent(
+    count: int = 1, *, attempts: int = 0, tried_for: timedelta = timedelta(), together: int | None = None
+) -> list[Delivery]:
+    return [
+        Delivery(number, "mine", f"evt_{number}", b"{}", attempts, tried_for, together)
+        for number in range(1, count + 1)
+    ]
+
+
+def decided(  # noqa: PLR0913  the arguments of decide, most with a default
+    outcome: Outcome,
+    deliveries: Sequence[Delivery],
+    standing: Standing = FRESH,
+    *,
+    status: int | None = None,
+    luck: float = 0.5,
+    now: datetime = NOW,
+) -> Decision:
+    return decide(outcome, deliveries, standing, status=status, now=now, luck=luck, policy=POLICY)
+
+
+# -------------------------------------------------------------------------------------------------------- delivered
+
+
+def test_what_was_taken_is_delivered_and_the_destination_is_well() -> None:
+    standing = replace(FRESH, failures=4, refused=19)
+    assert decided(Delivered(), sent(2), standing) == (
+        [Settled(1, DELIVERED), Settled(2, DELIVERED)],
+        FRESH,
+        True,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ later
+
+
+@pytest.mark.parametrize(
+    ("attempts", "longest"), [(0, 1), (1, 2), (2, 4), (5, 32), (11, 2048), (12, 3600), (900, 3600)]
+)
+@pytest.mark.parametrize("luck", [0.0, 0.25, 0.999])
+def test_the_wait_is_full_jitter_over_a_doubling_time_capped_at_an_hour(
+    attempts: int, longest: int, luck: float
+) -> None:
+    [one] = decided(BUSY, sent(attempts=attempts), luck=luck).settled
+    assert one.next_attempt_at is not None
+    assert seconds(0) <= one.next_attempt_at - (NOW + seconds(longest * luck)) < timedelta(milliseconds=1)
+    assert (one.state, one.reason) == (PENDING, BUSY.reason)
+
+
+def test_a_failed_batch_waits_as_one() -> None:
+    mixed = [*sent(3, attempts=2), structs.replace(sent()[0], number=4, attempts=7)]
+    decision = decided(BROKEN, mixed, status=503)
+    assert {one.next_attempt_at for one in decision.settled} == {NOW + seconds(64)}
+    assert decision.counted
+
+
+def test_retry_after_is_waited_exactly_and_not_jittered() -> None:
+    for luck in (0.0, 0.9):
+        [one] = decided(replace(BUSY, retry_after=seconds(37)), sent(attempts=9), luck=luck, status=429).settled
+        assert one.next_attempt_at == NOW + seconds(37)
+
+
+def test_retry_after_zero_leaves_the_wait_to_the_backoff() -> None:
+    [one] = decided(replace(BUSY, retry_after=seconds(0)), sent(attempts=2), status=429).settled
+    assert one.next_attempt_at == NOW + seconds(2)
+
+
+def test_a_due_instant_is_never_rounded_down() -> None:
+    now = NOW + timedelta(microseconds=1)
+    [one] = decided(replace(BUSY, retry_after=seconds(1)), sent(), now=now).settled
+    assert one.next_attempt_at == NOW + seconds(1) + timedelta(milliseconds=1)
+
+
+def test_a_wait_keeps_the_halving_that_was_under_way() -> None:
+    assert {one.together for one in decided(BUSY, sent(5, together=13)).settled} == {13}
+    assert {one.together for one in decided(Pause("401"), sent(5, together=13)).settled} == {13}
+
+
+def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt() -> None:
+    old, young = sent(2)
+    old, young = (
+        structs.replace(old, tried_for=timedelta(hours=72)),
+        structs.replace(young, tried_for=timedelta(hours=71, minutes=59)),
+    )
+    [ended, goes_on] = decided(BROKEN, [old, young], status=503).settled
+    assert ended == Settled(1, DEAD, "given up after 72 h of trying: 503 service unavailable")
+    assert goes_on.state is PENDING
+    assert decided(Delivered(), [old]).settled[0].state is DELIVERED
+    assert decided(Pause("401"), [old]).settled[0].state is PENDING
+    assert decided(BROKEN, [old], PAUSED, status=503).settled[0].state is PENDING
+
+
+# ---------------------------------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(("count", "half"), [(100, 50), (25, 13), (3, 2), (2, 1)])
+def test_a_refused_batch_is_halved_and_due_now(count: int, half: int) -> None:
+    decision = decided(Refused("400: no"), sent(count, together=count))
+    assert {(one.state, one.next_attempt_at, one.together) for one in decision.settled} == {(PENDING, NOW, half)}
+    assert decision.standing == FRESH
+
+
+def test_an_event_refused_alone_is_dead_with_the_upstreams_words() -> None:
+    decision = decided(Refused("400 bad request: no currency"), sent())
+    assert decision.settled == [Settled(1, DEAD, "400 bad request: no currency")]
+    assert decision.standing == replace(FRESH, refused=1)
+    assert decision.counted
+
+
+def test_the_twentieth_event_refused_alone_in_a_row_pauses_the_destination() -> None:
+    nineteenth = decided(Refused("400: no"), sent(), replace(FRESH, refused=18)).standing
+    assert (nineteenth.paused, nineteenth.refused) == (None, 19)
+    twentieth = decided(Refused("400: no"), sent(), nineteenth)
+    assert twentieth.settled[0].state is DEAD
+    assert twentieth.standing.paused == "20 events in a row were refused alone; see its dead letters"
+
+
+def test_while_twenty_were_refused_and_none_passed_a_refused_probe_makes_no_dead_letter() -> None:
+    standing = replace(PAUSED, refused=20, paused="20 events")
+    decision = decided(Refused("400: no"), sent(), standing)
+    assert decision.settled[0].state is PENDING
+    assert decision.standing.paused == "20 events"
+    assert not decision.counted
+    other_reason = decided(Pause("404"), sent(), standing).standing
+    assert decided(Refused("400: no"), sent(), other_reason).settled[0].state is PENDING
+    assert decided(Delivered(), sent(), other_reason).standing.refused == 0
+
+
+def test_a_batch_refused_while_twenty_were_is_halved_and_the_pause_stays() -> None:
+    standing = replace(PAUSED, refused=20)
+    decision = decided(Refused("400: no"), sent(4), standing)
+    assert decision.standing == standing
+    assert {one.together for one in decision.settled} == {2}
+
+
+def test_a_refused_probe_shows_that_the_destination_judges_events_again() -> None:
+    decision = decided(Refused("400: no"), sent(), PAUSED)
+    assert decision.settled[0].state is DEAD
+    assert decision.standing == Standing("mine", refused=1, paused_for=seconds(5))
+
+
+# ---------------------------------------------------------------------------------------------------- pause and probe
+
+
+def test_a_pause_counts_no_attempt_and_everything_is_due_when_it_ends() -> None:
+    decision = decided(Pause("401 unauthorized"), sent(3, attempts=2))
+    assert not decision.counted
+    assert {(one.state, one.next_attempt_at) for one in decision.settled} == {(PENDING, NOW)}
+    assert decision.standing == Standing(
+        "mine", paused="401 unauthorized", paused_at=NOW, probe_at=NOW + seconds(5), probes=0
+    )
+
+
+def test_probes_wait_five_seconds_then_twice_as_long_each_time_up_to_five_minutes() -> None:
+    now, waits = NOW, []
+    standing = decided(Pause("401"), sent()).standing
+    for _ in range(9):
+        assert standing.probe_at is not None
+        waits.append((standing.probe_at - now).total_seconds())
+        now = standing.probe_at
+        standing = decided(Pause("401"), sent(), standing, now=now).standing
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_a_probe_that_passes_ends_the_pause_and_its_length_is_kept() -> None:
+    standing = replace(PAUSED, probes=3, refused=2, paused_for=seconds(100))
+    decision = decided(Delivered(), sent(), standing, now=NOW + seconds(60))
+    assert decision.standing == Standing("mine", paused_for=seconds(165))
+    assert decision.settled == [Settled(1, DELIVERED)]
+
+
+@pytest.mark.parametrize("outcome", [Pause("403"), BROKEN, BUSY])
+def test_a_failed_probe_counts_no_attempt_and_leaves_the_next_probe_to_another_delivery(outcome: Outcome) -> None:
+    decision = decided(outcome, sent(attempts=3), PAUSED, status=503)
+    assert not decision.counted
+    assert decision.standing.probe_at == NOW + seconds(10)
+    assert decision.standing.probes == 1
+    assert decision.standing.paused_at == PAUSED.paused_at
+    assert [one.next_attempt_at for one in decision.settled] == [NOW + seconds(10)]
+
+
+def test_a_pause_says_what_its_last_probe_found() -> None:
+    assert decided(Pause("403"), sent(), PAUSED).standing.paused == "403"
+    assert decided(BROKEN, sent(), PAUSED).standing.paused == "circuit open: 503 service unavailable"
+    assert decided(BUSY, sent(), PAUSED).standing.paused == "401"
+
+
+def test_a_probe_waits_as_asked_but_for_no_more_than_five_minutes_and_its_delivery_in_full() -> None:
+    for asked, probe in ((7, 10), (60, 60), (3600, 300)):
+        decision = decided(replace(BROKEN, retry_after=seconds(asked)), sent(), PAUSED, status=503)
+        assert decision.standing.probe_at == NOW + seconds(probe)
+        assert decision.settled[0].next_attempt_at == NOW + seconds(max(asked, probe))
+
+
+def test_a_clock_set_back_never_makes_a_pause_shorter_than_nothing() -> None:
+    assert decided(Delivered(), sent(), PAUSED, now=NOW - timedelta(days=1)).standing.paused_for == seconds(0)
+
+
+# --------------------------------------------------------------------------------------------------- circuit breaker
+
+
+def test_the_fifth_request_in_a_row_that_broke_opens_the_circuit_and_counts() -> None:
+    standing = FRESH
+    for number in range(1, 5):
+        standing = decided(BROKEN, sent(), standing, status=503).standing
+        assert (standing.failures, standing.paused) == (number, None)
+    decision = decided(BROKEN, sent(3, attempts=4), standing, status=503)
+    assert decision.standing.paused == "circuit open: 503 service unavailable"
+    assert decision.standing.probe_at == NOW + seconds(5)
+    assert decision.counted
+    assert {one.next_attempt_at for one in decision.settled} == {NOW + seconds(8)}
+
+
+@pytest.mark.parametrize("outcome", [Delivered(), Refused("400"), BUSY])
+def test_an_answer_of_any_other_kind_ends_the_row(outcome: Outcome) -> None:
+    assert decided(outcome, sent(), replace(FRESH, failures=4)).standing.failures == 0
+
+
+def test_busy_answers_never_open_the_circuit() -> None:
+    standing = FRESH
+    for _ in range(50):
+        standing = decided(BUSY, sent(), standing, status=429).standing
+    assert standing.paused is None
+
+
+def test_a_circuit_that_opens_is_probed_as_asked_but_within_five_minutes() -> None:
+    for asked, probe in ((1, 5), (60, 60), (86_400, 300)):
+        standing = replace(FRESH, failures=4)
+        decision = decided(replace(BROKEN, retry_after=seconds(asked)), sent(), standing, status=503)
+        assert decision.standing.probe_at == NOW + seconds(probe)
+        assert decision.settled[0].next_attempt_at == NOW + seconds(asked)
+
+
+# ----------------------------------------------------------------------------------- a batch that breaks the upstream
+
+
+def test_a_batch_that_broke_five_times_while_others_passed_is_halved_and_waits() -> None:
+    decision = decided(BROKEN, sent(9, attempts=4), status=500)
+    assert {(one.together, one.next_attempt_at) for one in decision.settled} == {(5, NOW + seconds(8))}
+    assert decision.counted
+
+
+def test_a_batch_is_not_halved_before_its_fifth_5xx_nor_for_a_timeout_nor_where_nothing_passed() -> None:
+    nothing_passed = replace(FRESH, failures=4)
+    for decision in (
+        decided(BROKEN, sent(9, attempts=3), status=500),
+        decided(Later("timeout", breaks=True), sent(9, attempts=9), status=None),
+        decided(BUSY, sent(9, attempts=9), status=429),
+        decided(BROKEN, sent(9, attempts=4), nothing_passed, status=500),
+        decided(BROKEN, sent(1, attempts=9), status=500),
+    ):
+        assert {one.together for one in decision.settled} == {None}
+
+
+# ------------------------------------------------------------------------------------------------------ what always holds
+
+outcomes = st.one_of(
+    st.just(Delivered()),
+    st.just(Refused("400")),
+    st.just(Pause("401")),
+    st.builds(
+        Later,
+        st.just("503"),
+        st.one_of(st.none(), st.timedeltas(timedelta(days=-1), timedelta(days=400))),
+        st.booleans(),
+    ),
+)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            outcomes,
+            st.integers(1, 100),
+            st.integers(0, 10**6),
+            st.floats(0, 1, exclude_max=True),
+            st.timedeltas(timedelta(), timedelta(days=4)),
+        ),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_whatever_happens_nothing_is_lost_and_every_wait_is_bounded(
+    steps: list[tuple[Outcome, int, int, float, timedelta]],
+) -> None:
+    standing, now = FRESH, NOW
+    for outcome, count, attempts, luck, passed in steps:
+        count = 1 if standing.paused else count  # noqa: PLW2901  a probe is one delivery
+        deliveries = sent(count, attempts=attempts, tried_for=passed)
+        before = standing
+        settled, standing, counted = decided(outcome, deliveries, before, status=503, luck=luck, now=now)
+        assert [one.number for one in settled] == [delivery.number for delivery in deliveries]
+        for one in settled:
+            if one.state is PENDING:
+                assert one.next_attempt_at is not None
+                assert now <= one.next_attempt_at <= now + timedelta(hours=24, milliseconds=1)
+                assert one.together is None or 1 <= one.together < count
+            else:
+                assert one.next_attempt_at is None
+                assert one.state is DELIVERED or (counted and one.reason)
+        assert (standing.paused is None) == (standing.paused_at is None) == (standing.probe_at is None)
+        assert standing.probe_at is None or now < standing.probe_at <= now + timedelta(minutes=5, milliseconds=1)
+        assert standing.paused_for >= before.paused_for
+        assert 0 <= standing.failures < POLICY.breaks
+        now += passed
+
+
+def test_a_lease_no_longer_than_the_timeout_cannot_be_set() -> None:
+    with pytest.raises(SettingsError, match="the lease of a claim must be longer than the request timeout"):
+        Policy(timeout=seconds(20))

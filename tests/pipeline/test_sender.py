@@ -1,0 +1,386 @@
+"""The loops themselves: woken, stopped, side by side; on a real store, with senders that are functions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from delivering import (
+    KEY,
+    NOON,
+    TAKEN,
+    Seen,
+    Time,
+    Upstream,
+    answer,
+    events,
+    forwarder,
+    lived,
+    opened,
+    rows,
+    run,
+    scripted,
+    track,
+    until,
+)
+from msgspec.structs import replace
+
+from bridge.core.model import Outgoing, Response
+from bridge.destinations.track import Track
+from bridge.pipeline.deliver import Forwarder
+from bridge.pipeline.retry_policy import Policy
+from bridge.store.protocol import Claimed, Filter, Pacing
+from bridge.store.sqlite.store import SqliteStore
+
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def orders_of(outgoing: Outgoing) -> list[int]:
+    return [event["order"] for event in json.loads(outgoing.body)["events"]]
+
+
+def test_an_idle_lane_is_woken_by_new_events_and_does_not_wait_its_idle_time(tmp_path: Path) -> None:
+    async def test() -> None:
+        taken: list[int] = []
+
+        async def send(outgoing: Outgoing) -> Response:
+            taken.extend(orders_of(outgoing))
+            return TAKEN
+
+        async with opened(tmp_path) as store:
+            forwarding = Forwarder(
+                store=store, destinations=[track()], clock=clock, watching=Seen(), send=send, idle=HOUR
+            )
+            running = asyncio.create_task(forwarding.run())
+            for number in range(5):
+                await store.accept(events([number]), now=clock())
+                forwarding.wake()
+                await until(partial(_holds, taken, number))
+            await forwarding.stop(timedelta(seconds=10))
+            await running
+
+    run(test)
+
+
+async def _holds(taken: list[int], number: int) -> bool:
+    return number in taken
+
+
+def test_what_another_process_accepts_is_seen_without_being_woken(tmp_path: Path) -> None:
+    async def test() -> None:
+        time = Time()
+        upstream = Upstream(time)
+        async with opened(tmp_path) as store, opened(tmp_path) as other:
+            idle = timedelta(seconds=1)
+            forwarding = forwarder(store, time, upstream.send, idle=idle)
+            time.end = NOON + timedelta(seconds=10)
+            await lived(forwarding, time)
+            await other.accept(events([7]), now=time.now)
+            time.go_on(until=NOON + timedelta(seconds=20))
+            await lived(forwarder(store, time, upstream.send, idle=idle), time)
+            assert upstream.taken() == [7]
+
+    run(test)
+
+
+def test_an_idle_lane_looks_about_once_in_its_idle_time(tmp_path: Path) -> None:
+    class Counting(SqliteStore):
+        claims = 0
+
+        async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+            self.claims += 1
+            return await super().claim_deliveries(destination, now=now, pacing=pacing)
+
+    async def test() -> None:
+        time = Time(lasts=timedelta(minutes=1))
+        store = Counting(str(tmp_path / "x.db"))
+        await lived(forwarder(store, time, Upstream(time).send, idle=SECOND), time)
+        assert 50 <= store.claims <= 61
+        await store.close()
+
+    run(test)
+
+
+# ------------------------------------------------------------------------------------------------------------- stopping
+
+
+def test_a_stop_waits_for_the_request_under_way_and_records_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        asked, may_answer = asyncio.Event(), asyncio.Event()
+
+        async def send(outgoing: Outgoing) -> Response:
+            asked.set()
+            await may_answer.wait()
+            return TAKEN
+
+        async with opened(tmp_path) as store:
+            await store.accept(events(range(150)), now=clock())
+            forwarding = Forwarder(store=store, destinations=[track()], clock=clock, watching=Seen(), send=send)
+            running = asyncio.create_task(forwarding.run())
+            await asked.wait()
+            stopping = asyncio.create_task(forwarding.stop(timedelta(seconds=30)))
+            await asyncio.sleep(0)
+            may_answer.set()
+            await stopping
+            await running
+            assert len(await rows(store, "delivered")) == 100
+            assert len(await rows(store, "pending")) == 50
+
+    run(test)
+
+
+def test_a_stop_gives_up_what_outlasts_its_grace_and_the_lease_brings_it_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        asked = asyncio.Event()
+
+        async def send(outgoing: Outgoing) -> Response:
+            asked.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        time = Time()
+        async with opened(tmp_path) as store:
+            await store.accept(events([1]), now=time.now)
+            forwarding = forwarder(store, time, send)
+            running = asyncio.create_task(forwarding.run())
+            await asked.wait()
+            await forwarding.stop(timedelta(milliseconds=1))
+            await running
+            upstream = Upstream(time)
+            await lived(forwarder(store, time, upstream.send), time)
+            assert [(one.at, one.orders) for one in upstream.posted] == [(NOON + Policy().lease, [1])]
+            assert [row.attempts for row in await rows(store, "delivered")] == [1]
+
+    run(test)
+
+
+def test_a_stop_before_the_start_is_a_stop(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as store:
+            forwarding = Forwarder(store=store, destinations=[track()], clock=clock, watching=Seen())
+            await forwarding.stop(SECOND)
+            await asyncio.wait_for(forwarding.run(), 10)
+
+    run(test)
+
+
+def test_without_destinations_there_is_nothing_to_do_and_nothing_hangs(tmp_path: Path) -> None:
+    async def test() -> None:
+        time = Time()
+        async with opened(tmp_path) as store:
+            forwarding = Forwarder(store=store, destinations=[], clock=time.clock, watching=Seen())
+            await asyncio.wait_for(forwarding.run(), 10)
+            time.now += HOUR
+            assert forwarding.heartbeats() == {}
+
+    run(test)
+
+
+def test_a_lane_that_waits_for_an_answer_has_ended_no_round(tmp_path: Path) -> None:
+    async def test() -> None:
+        asked = asyncio.Event()
+
+        async def send(outgoing: Outgoing) -> Response:
+            asked.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        time = Time()
+        async with opened(tmp_path) as store:
+            await store.accept(events([1]), now=time.now)
+            forwarding = forwarder(store, time, send)
+            running = asyncio.create_task(forwarding.run())
+            await asked.wait()
+            time.now += HOUR
+            [beat] = forwarding.heartbeats()["mine"]
+            assert (beat.succeeded_at, beat.ended_at) == (None, NOON.timestamp())
+            await forwarding.stop(timedelta(milliseconds=1))
+            await running
+
+    run(test)
+
+
+# ----------------------------------------------------------------------------------------------------------- side by side
+
+
+def test_lanes_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> None:
+    async def test() -> None:
+        taken: list[int] = []
+        together = asyncio.Barrier(3)
+
+        async def send(outgoing: Outgoing) -> Response:
+            await together.wait()  # goes on only when three requests are under way
+            taken.extend(orders_of(outgoing))
+            return TAKEN
+
+        async with opened(tmp_path) as store:
+            await store.accept(events(range(30)), now=clock())
+            forwarding = Forwarder(
+                store=store, destinations=[track(batch=5, lanes=3)], clock=clock, watching=Seen(), send=send
+            )
+            running = asyncio.create_task(forwarding.run())
+
+            async def all_taken() -> bool:
+                return len(taken) == 30
+
+            await until(all_taken)
+            await forwarding.stop(timedelta(seconds=10))
+            await running
+            assert sorted(taken) == list(range(30))
+            assert len(await rows(store, "delivered")) == 30
+
+    run(test)
+
+
+def test_a_pause_found_by_one_lane_is_not_undone_by_anothers_older_view(tmp_path: Path) -> None:
+    async def test() -> None:
+        together, refused = asyncio.Barrier(2), asyncio.Event()
+
+        async def send(outgoing: Outgoing) -> Response:
+            await together.wait()
+            if orders_of(outgoing) == [0]:
+                return answer(401)
+            await refused.wait()
+            return answer(429)
+
+        async with opened(tmp_path) as store:
+            await store.accept(events(range(2)), now=clock())
+            forwarding = Forwarder(
+                store=store, destinations=[track(batch=1, lanes=2)], clock=clock, watching=Seen(), send=send
+            )
+            running = asyncio.create_task(forwarding.run())
+
+            async def paused() -> bool:
+                return (await store.standing("mine")).paused is not None
+
+            await until(paused)
+            refused.set()
+
+            async def both() -> bool:
+                return all(row.last_status for row in await rows(store))
+
+            await until(both)
+            assert (await store.standing("mine")).paused == "401 unauthorized: the key is not accepted; check api_key"
+            await forwarding.stop(timedelta(milliseconds=1))
+            await running
+
+    run(test)
+
+
+def test_two_processes_share_one_store_and_one_rate_and_send_nothing_twice(tmp_path: Path) -> None:
+    claimed_at: list[datetime] = []
+    taken: list[int] = []
+
+    class Noting(SqliteStore):
+        async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+            claimed = await super().claim_deliveries(destination, now=now, pacing=pacing)
+            if claimed:
+                claimed_at.append(now)
+            return claimed
+
+    async def send(outgoing: Outgoing) -> Response:
+        taken.extend(orders_of(outgoing))
+        await asyncio.sleep(0)
+        return TAKEN
+
+    async def all_taken() -> bool:
+        return len(taken) >= 40
+
+    async def test() -> None:
+        stores = [Noting(str(tmp_path / "x.db")) for _ in range(2)]
+        await stores[0].accept(events(range(40)), now=clock())
+        paced = track(rate=6000, batch=2)
+        both = [
+            Forwarder(store=store, destinations=[paced], clock=clock, watching=Seen(), send=send) for store in stores
+        ]
+        running = [asyncio.create_task(one.run()) for one in both]
+        await until(all_taken)
+        for one in both:
+            await one.stop(timedelta(seconds=10))
+        await asyncio.gather(*running)
+        assert {(row.state, row.attempts) for row in await rows(stores[0])} == {("delivered", 1)}
+        for store in stores:
+            await store.close()
+
+    run(test)
+    assert sorted(taken) == list(range(40))
+    assert len(claimed_at) == 20
+    assert max(claimed_at) - min(claimed_at) > timedelta(
+        milliseconds=150
+    )  # 19 spacings of 10 ms, less a few that raced
+
+
+def test_each_destination_goes_at_its_own_pace(tmp_path: Path) -> None:
+    async def test() -> None:
+        stuck, taken = asyncio.Event(), asyncio.Event()
+
+        async def send(outgoing: Outgoing) -> Response:
+            if "slow" in outgoing.url:
+                await stuck.wait()
+            else:
+                taken.set()
+            return TAKEN
+
+        async with opened(tmp_path) as store:
+            await store.accept(events([1], destination="slow"), now=clock())
+            await store.accept(events([2], destination="quick"), now=clock())
+            slow = Track("slow", "https://slow.example.com", KEY)
+            quick = Track("quick", "https://quick.example.com", KEY)
+            forwarding = Forwarder(store=store, destinations=[slow, quick], clock=clock, watching=Seen(), send=send)
+            running = asyncio.create_task(forwarding.run())
+            await taken.wait()
+            stuck.set()
+            await forwarding.stop(timedelta(seconds=10))
+            await running
+            assert {row.state for row in await rows(store)} == {"delivered"}
+
+    run(test)
+
+
+# ------------------------------------------------------------------------------------------------------------ by hand
+
+
+def test_a_retry_by_hand_brings_a_dead_letter_back_to_life_and_probes_a_paused_destination_now(tmp_path: Path) -> None:
+    async def test() -> None:
+        time = Time(lasts=timedelta(minutes=1))
+        upstream = Upstream(time, scripted(answer(400, "no"), answer(401), TAKEN, TAKEN))
+        async with opened(tmp_path) as store:
+            await store.accept(events([1, 2]), now=time.now)
+            one_by_one = track(batch=1)
+            time.end = NOON + timedelta(seconds=3)
+            await lived(forwarder(store, time, upstream.send, destination=one_by_one), time)
+            assert [row.state for row in await rows(store)] == ["dead", "pending"]
+            assert await store.retry(Filter(state="dead"), now=time.now) == 1
+            time.go_on(until=NOON + timedelta(seconds=4))
+            await lived(forwarder(store, time, upstream.send, destination=one_by_one), time)
+            assert sorted(upstream.taken()) == [1, 2]
+
+    run(test)
+
+
+def test_an_event_revised_while_its_request_is_under_way_is_sent_again_as_it_is_now(tmp_path: Path) -> None:
+    async def test() -> None:
+        time, sent = Time(), list[list[int]]()
+        async with opened(tmp_path) as store:
+
+            async def send(outgoing: Outgoing) -> Response:
+                sent.append(orders_of(outgoing))
+                if len(sent) == 1:
+                    [changed] = events([1])
+                    changed = replace(changed, event=replace(changed.event, text=b'{"order": 100}'))
+                    assert await store.revise(1, [changed], now=time.now) == 1
+                return TAKEN
+
+            await store.accept(events([1, 2]), now=NOON)
+            await lived(forwarder(store, time, send), time)
+            assert sent == [[1, 2], [100]]
+            assert [row.state for row in await rows(store)] == ["delivered", "delivered"]
+
+    run(test)

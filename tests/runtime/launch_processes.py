@@ -1,0 +1,51 @@
+"""`serve` as it is, but with what FAMILY_… says.
+
+FAMILY_STALLED: seconds without success after which a loop counts as stalled; FAMILY_SILENCE: seconds without a heartbeat
+after which a process is replaced; FAMILY_LOOP_SILENCE: seconds after which a loop hangs. SIGUSR1 blocks a process in
+Python for ever, SIGUSR2 lets its translating wait for ever. FAMILY_FAREWELL: seconds that a child has to end; FAMILY_BROKEN: why no
+child can open its store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+from typing import NoReturn
+
+from bridge import cli
+from bridge.cli import serve
+from bridge.core.errors import StoreUnavailable
+from bridge.http import readiness
+from bridge.pipeline.translate import Translator
+from bridge.runtime import roles, supervisor
+
+
+def main() -> int:
+    """Serve."""
+    readiness.STALLED = timedelta(seconds=float(os.environ.get("FAMILY_STALLED", "30")))
+    supervisor.FAREWELL = float(os.environ.get("FAMILY_FAREWELL", "45"))
+    vars(serve)["SILENCE"] = float(os.environ.get("FAMILY_SILENCE", "30"))
+    roles.LOOP_SILENCE = float(os.environ.get("FAMILY_LOOP_SILENCE", "600"))
+    signal.signal(signal.SIGUSR1, lambda *_: time.sleep(1_000_000))
+    signal.signal(signal.SIGUSR2, lambda *_: setattr(Translator, "once", _never))
+    why = os.environ.get("FAMILY_BROKEN")
+    if why:
+
+        def broken(_url: str, **_options: object) -> NoReturn:
+            raise StoreUnavailable(str(why))
+
+        vars(roles)["open_store"] = broken
+    return cli.main(sys.argv[1:])
+
+
+async def _never(_translator: Translator) -> int:
+    await asyncio.Event().wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

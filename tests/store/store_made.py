@@ -1,0 +1,197 @@
+"""Makes the nouns that store tests need, each in one short call. Not concerned with any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from bridge.core import dedupe_keys
+from bridge.core.model import (
+    Attempt,
+    DeliveryState,
+    Event,
+    Ignored,
+    Kept,
+    Route,
+    Routed,
+    SetAside,
+    Settled,
+    Webhook,
+)
+from bridge.store.protocol import Claimed, DeliveryRow, EventDetail, Filter, Outcome, Pacing, Store
+
+NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+LEASE = 20 * SECOND
+FREELY = Pacing(limit=100, lanes=1, spacing=timedelta(), lease=LEASE)
+TRACK = (Route("track"),)
+
+Story = Callable[[Store], Awaitable[None]]
+Tell = Callable[[Story], None]
+
+
+class Opener(Protocol):
+    """Opens one and the same store, as often as it is called.
+
+    A clock far ahead is believed at once, so that made-up time can pass in leaps; with a `trial` only after so many `ticks`.
+    """
+
+    def __call__(
+        self, *, ledger_window: timedelta = ..., ticks: Callable[[], float] = ..., trial: timedelta = ...
+    ) -> Store: ...
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def key(text: str) -> bytes:
+    return dedupe_keys.signed_webhook("test", text)
+
+
+def webhook(name: str, *keys: bytes, at: datetime = NOW, source: str = "shopify", body: bytes = b"{}") -> Webhook:
+    return Webhook(
+        source=source,
+        id=name,
+        topic="orders/paid",
+        received_at=at,
+        body=body,
+        identity=keys or (key(name),),
+        headers={"content-type": "application/json"},
+        query={"shop": "a b"},
+    )
+
+
+def event(  # noqa: PLR0913  any of them may be the point
+    name: str,
+    *claims: bytes,
+    door: str = "key:web",
+    event_type: str = "purchase",
+    test: bool = False,
+    value: str | None = "19.90",
+    currency: str | None = "EUR",
+) -> Event:
+    return Event(
+        id=name,
+        door=door,
+        event_type=event_type,
+        test=test,
+        text=b'{"event_id":"%s"}' % name.encode(),
+        occurred_at=NOW,
+        claims=claims,
+        order_id="1001",
+        value=value,
+        currency=currency,
+        notes=("shopify.yaml:3: left out",),
+        hashed=("email",),
+    )
+
+
+def routed(name: str, *claims: bytes, routes: tuple[Route, ...] = TRACK, door: str = "key:web") -> Routed:
+    return Routed(event(name, *claims, door=door), routes)
+
+
+def order(number: str, *, scope: str = "track", test: bool = False) -> bytes:
+    return dedupe_keys.conversion(scope, "purchase", number, test=test)
+
+
+def attempt(*, at: datetime = NOW, status: int | None = 200, counted: bool = True, answer: str = "ok") -> Attempt:
+    return Attempt(
+        destination="track",
+        started_at=at,
+        took=timedelta(milliseconds=120),
+        status=status,
+        outcome="delivered" if status == 200 else "later",
+        answer=answer,
+        counted=counted,
+    )
+
+
+def all_of(claimed: Claimed, state: DeliveryState, **how: object) -> list[Settled]:
+    return [Settled(one.number, state, **how) for one in claimed.deliveries]  # type: ignore[arg-type]
+
+
+async def keep(store: Store, *webhooks: Webhook) -> tuple[Kept, ...]:
+    """Keep the webhooks of one request and give them their place."""
+    await store.keep(webhooks)
+    return await store.sort_in(limit=10_000)
+
+
+def again(number: int) -> Kept:
+    """What is said of a webhook that was there before under that number."""
+    return Kept(number, again=True, source="shopify", topic="orders/paid")
+
+
+async def accepted(store: Store, *names: str, now: datetime = NOW, routes: tuple[Route, ...] = TRACK) -> None:
+    await store.accept([routed(name, routes=routes) for name in names], now=now)
+
+
+async def claimed(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) -> Claimed:
+    found = await store.claim_deliveries("track", now=now, pacing=pacing)
+    assert found is not None
+    return found
+
+
+async def nothing_to_claim(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) -> bool:
+    return await store.claim_deliveries("track", now=now, pacing=pacing) is None
+
+
+async def sent(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) -> list[str]:
+    """The ids that one request carries, all of them delivered."""
+    found = await store.claim_deliveries("track", now=now, pacing=pacing)
+    if found is None:
+        return []
+    settled = all_of(found, DeliveryState.DELIVERED)
+    await store.record(found.token, attempt(at=now), settled, found.standing, now=now)
+    return ids(found)
+
+
+async def delivery(store: Store, event_id: str) -> DeliveryRow:
+    """The one delivery of an event."""
+    (found,) = await store.show(event_id)
+    assert isinstance(found, EventDetail)
+    (row,) = found.deliveries
+    return row
+
+
+async def settled(store: Store, name: str, *events: Routed, now: datetime = NOW) -> int:
+    """Keep a webhook, claim it and let it become those events; its number."""
+    (kept,) = await keep(store, webhook(name, at=now))
+    found = await store.claim_webhooks(now=now, limit=100, lease=LEASE)
+    (mine,) = [one for one in found if one.number == kept.number]
+    await store.settle([Outcome(mine, events)], now=now)
+    return kept.number
+
+
+async def set_aside(store: Store, *names: str) -> None:
+    await keep(store, *(webhook(name) for name in names))
+    found = await store.claim_webhooks(now=NOW, limit=100, lease=LEASE)
+    await store.settle([Outcome(one, SetAside(f"x.yaml:1:1: {one.id}")) for one in found], now=NOW)
+
+
+async def ignored(store: Store, *names: str, at: datetime = NOW) -> None:
+    await keep(store, *(webhook(name, at=at) for name in names))
+    found = await store.claim_webhooks(now=at, limit=100, lease=LEASE)
+    await store.settle([Outcome(one, Ignored("no rule for this topic")) for one in found], now=at)
+
+
+async def dead(store: Store, *names: str, now: datetime = NOW) -> None:
+    """Events whose delivery was refused for good."""
+    await accepted(store, *names, now=now)
+    found = await claimed(store, now=now)
+    settled = all_of(found, DeliveryState.DEAD, reason="400 bad value")
+    await store.record(found.token, attempt(at=now, status=400), settled, found.standing, now=now)
+
+
+async def states(store: Store) -> dict[str, str]:
+    """Each delivery's state by its event."""
+    return {row.event: str(row.state) for row in await store.deliveries(Filter())}
+
+
+def ids(claimed: Claimed) -> list[str]:
+    return [one.event_id for one in claimed.deliveries]
+
+
+def numbers(found: Sequence[Webhook]) -> list[int]:
+    return [one.number for one in found]

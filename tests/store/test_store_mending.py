@@ -1,0 +1,290 @@
+"""What a person puts right by hand: retry, replay, give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from msgspec import structs
+from store_made import (
+    FREELY,
+    LEASE,
+    NOW,
+    TRACK,
+    Tell,
+    accepted,
+    after,
+    all_of,
+    attempt,
+    claimed,
+    dead,
+    delivery,
+    event,
+    ids,
+    ignored,
+    keep,
+    nothing_to_claim,
+    numbers,
+    order,
+    routed,
+    sent,
+    set_aside,
+    settled,
+    states,
+    webhook,
+)
+
+from bridge.core.errors import NotFound
+from bridge.core.model import DeliveryState, Route, Routed
+from bridge.store.protocol import Filter, Standing, Store
+
+DEAD = Filter(state="dead")
+
+
+def test_a_dead_letter_is_due_now_and_tried_anew(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await dead(store, "evt_1")
+        assert await store.retry(DEAD, now=after(1000)) == 1
+        row = await delivery(store, "evt_1")
+        assert (row.state, row.reason, row.attempts, row.next_attempt_at) == ("pending", None, 1, after(1000))
+        (one,) = (await claimed(store, now=after(1000))).deliveries
+        assert (one.tried_for, one.together) == (timedelta(), None)
+
+    tell(story)
+
+
+def test_dead_letters_are_sent_again_in_their_order_and_share_requests(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1", "evt_2", "evt_3")
+        found = await claimed(store)
+        refused = all_of(found, DeliveryState.DEAD, reason="400", together=1)
+        await store.record(found.token, attempt(status=400), refused, found.standing, now=NOW)
+        await store.retry(DEAD, now=after(1))
+        assert await sent(store, now=after(1)) == ["evt_1", "evt_2", "evt_3"]
+
+    tell(story)
+
+
+def test_a_waiting_delivery_is_due_now(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        found = await claimed(store)
+        waits = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=after(3600))
+        await store.record(found.token, attempt(status=503), waits, found.standing, now=NOW)
+        assert await store.retry(Filter(ids=("dlv_1",)), now=after(1)) == 1
+        (one,) = (await claimed(store, now=after(1))).deliveries
+        assert (one.attempts, one.tried_for) == (1, timedelta(seconds=1))
+
+    tell(story)
+
+
+def test_one_that_is_due_already_keeps_its_place(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1", now=NOW)
+        await accepted(store, "evt_2", now=after(1))
+        assert await store.retry(Filter(ids=("dlv_1",)), now=after(2)) == 1
+        assert await sent(store, now=after(2)) == ["evt_1", "evt_2"]
+
+    tell(story)
+
+
+def test_delivered_and_skipped_ones_are_left_alone(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        await sent(store)
+        await accepted(store, "evt_2", routes=(Route("track", skip="test event"),))
+        assert await store.retry(Filter(ids=("dlv_1", "dlv_2")), now=after(1)) == 0
+        assert await store.retry(Filter(), now=after(1)) == 0
+        assert await states(store) == {"evt_1": "delivered", "evt_2": "skipped"}
+
+    tell(story)
+
+
+def test_a_delivery_under_way_is_left_to_its_claim(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        await claimed(store)
+        assert await store.retry(Filter(), now=after(1)) == 0
+        assert await nothing_to_claim(store, now=after(1), pacing=replace(FREELY, lanes=9))
+        assert await store.retry(Filter(), now=NOW + LEASE) == 1
+
+    tell(story)
+
+
+def test_a_retry_makes_the_probe_of_a_paused_destination_due(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await dead(store, "evt_1")
+        paused = Standing("track", paused="401", paused_at=NOW, probe_at=after(300))
+        await store.record(0, attempt(status=401), [], paused, now=NOW)
+        await store.record(0, replace(attempt(), destination="ads"), [], replace(paused, destination="ads"), now=NOW)
+        await store.retry(DEAD, now=after(10))
+        assert (await store.standing("track")).probe_at == after(10)
+        assert (await store.standing("ads")).probe_at == after(300)
+        assert ids(await claimed(store, now=after(10))) == ["evt_1"]
+
+    tell(story)
+
+
+def test_a_retry_pauses_nothing(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await dead(store, "evt_1")
+        before = await store.standing("track")
+        await store.retry(DEAD, now=after(10))
+        assert await store.standing("track") == before
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("which", "retried"),
+    [
+        (Filter(), {"evt_1", "evt_2", "evt_3"}),
+        (Filter(state="pending"), set()),
+        (Filter(ids=("dlv_1", "dlv_1")), {"evt_1"}),
+        (Filter(ids=()), set()),
+        (Filter(destination="track"), {"evt_1", "evt_2", "evt_3"}),
+        (Filter(destination="ads"), set()),
+        (Filter(reason="bad value"), {"evt_1", "evt_2", "evt_3"}),
+        (Filter(reason="500"), set()),
+        (Filter(reason="\ud800"), set()),
+        (Filter(since=after(1)), {"evt_2", "evt_3"}),
+        (Filter(limit=1), {"evt_3"}),
+        (Filter(source="shopify"), set()),
+        (Filter(ids=("dlv_1", "dlv_3"), since=after(1)), {"evt_3"}),
+    ],
+)
+def test_a_retry_means_what_its_filter_says(tell: Tell, which: Filter, retried: set[str]) -> None:
+    async def story(store: Store) -> None:
+        for n in range(3):
+            await dead(store, f"evt_{n + 1}", now=after(n))
+        assert await store.retry(which, now=after(9)) == len(retried)
+        assert {name for name, state in (await states(store)).items() if state == "pending"} == retried
+
+    tell(story)
+
+
+@pytest.mark.parametrize("unknown", ["dlv_2", "dlv_x", "dlv_01", "wh_1", "", "dlv_99999999999999999999999", "dlv_-1"])
+def test_a_retry_of_an_unknown_id_names_it_and_changes_nothing(tell: Tell, unknown: str) -> None:
+    async def story(store: Store) -> None:
+        await dead(store, "evt_1")
+        with pytest.raises(NotFound, match=repr(unknown)):
+            await store.retry(Filter(ids=("dlv_1", unknown)), now=after(1))
+        assert await states(store) == {"evt_1": "dead"}
+
+    tell(story)
+
+
+def test_webhooks_that_were_set_aside_are_received_again(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await set_aside(store, "a", "b")
+        await ignored(store, "c")
+        assert await store.replay(Filter(state="set_aside"), now=after(1)) == 2
+        rows = await store.webhooks(Filter())
+        assert [(row.state, row.reason) for row in rows[1:]] == [("received", None)] * 2
+        assert rows[0].state == "ignored"
+        assert await store.claim_webhooks(now=after(0.5), limit=9, lease=LEASE) == ()
+        assert numbers(await store.claim_webhooks(now=after(1), limit=9, lease=LEASE)) == [1, 2]
+
+    tell(story)
+
+
+def test_a_replayed_webhook_comes_after_those_that_were_there_before(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await set_aside(store, "a")
+        await keep(store, webhook("b", at=after(1)), webhook("c", at=after(3)))
+        await store.replay(Filter(ids=("wh_1",)), now=after(2))
+        assert numbers(await store.claim_webhooks(now=after(4), limit=9, lease=LEASE)) == [2, 1, 3]
+
+    tell(story)
+
+
+def test_a_webhook_that_is_still_received_is_not_replayed(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, webhook("a"))
+        await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        assert await store.replay(Filter(ids=("wh_1",)), now=after(1)) == 0
+        assert await store.claim_webhooks(now=after(1), limit=9, lease=LEASE) == ()
+
+    tell(story)
+
+
+@pytest.mark.parametrize("unknown", ["wh_2", "wh_x", "dlv_1", "wh_1 "])
+def test_a_replay_of_an_unknown_id_names_it_and_changes_nothing(tell: Tell, unknown: str) -> None:
+    async def story(store: Store) -> None:
+        await set_aside(store, "a")
+        with pytest.raises(NotFound, match=repr(unknown)):
+            await store.replay(Filter(ids=("wh_1", unknown)), now=after(1))
+        assert (await store.webhooks(Filter()))[0].state == "set_aside"
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("which", "replayed"),
+    [
+        (Filter(source="shopify"), {"wh_1", "wh_2"}),
+        (Filter(source="stripe"), set()),
+        (Filter(reason="x.yaml:1:1"), {"wh_1", "wh_2"}),
+        (Filter(reason="a"), {"wh_1", "wh_2"}),
+        (Filter(reason=": b"), {"wh_2"}),
+        (Filter(since=NOW), {"wh_1", "wh_2"}),
+        (Filter(since=after(1)), set()),
+        (Filter(limit=1), {"wh_2"}),
+    ],
+)
+def test_a_replay_means_what_its_filter_says(tell: Tell, which: Filter, replayed: set[str]) -> None:
+    async def story(store: Store) -> None:
+        await set_aside(store, "a", "b")
+        assert await store.replay(which, now=after(9)) == len(replayed)
+        assert {row.id for row in await store.webhooks(Filter(state="received"))} == replayed
+
+    tell(story)
+
+
+def test_events_without_a_delivery_to_a_destination_are_found_oldest_first(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        made = event("evt_1", order("1"))
+        await store.accept([Routed(made, TRACK), routed("evt_2", order("1")), routed("evt_3", routes=())], now=NOW)
+        await accepted(store, "evt_4", routes=(Route("ads", skip="test event"),))
+        found = await store.ungiven("ads", after=0, limit=9)
+        assert found == (structs.replace(made, number=1), structs.replace(event("evt_3"), number=3))
+        assert await store.ungiven("ads", after=1, limit=9) == found[1:]
+        assert await store.ungiven("ads", after=0, limit=1) == found[:1]
+
+    tell(story)
+
+
+def test_given_events_are_delivered_or_skipped_and_not_given_twice(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1", "evt_2", routes=())
+        assert await store.give("track", [(1, None), (2, "test event")], now=after(1)) == 2
+        assert await store.give("track", [(1, None), (2, None)], now=after(2)) == 0
+        assert await states(store) == {"evt_1": "pending", "evt_2": "skipped"}
+        assert await store.ungiven("track", after=0, limit=9) == ()
+        assert await nothing_to_claim(store, now=NOW)
+        assert await sent(store, now=after(1)) == ["evt_1"]
+
+    tell(story)
+
+
+def test_a_duplicate_or_an_unknown_event_is_not_given(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await store.accept([routed("evt_1", order("1"), routes=()), routed("evt_2", order("1"))], now=NOW)
+        assert await store.give("track", [(2, None), (99, None)], now=NOW) == 0
+        assert await states(store) == {}
+
+    tell(story)
+
+
+def test_a_retry_of_one_source_leaves_the_others(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await settled(store, "a", routed("evt_1", door="source:shopify"))
+        await accepted(store, "evt_2")
+        found = await claimed(store)
+        refused = all_of(found, DeliveryState.DEAD, reason="400")
+        await store.record(found.token, attempt(status=400), refused, found.standing, now=NOW)
+        assert await store.retry(Filter(source="shopify"), now=NOW) == 1
+        assert await states(store) == {"evt_1": "pending", "evt_2": "dead"}
+
+    tell(story)

@@ -1,0 +1,417 @@
+"""Any sequence of verbs does to a store what it does to the model."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from engines import ENGINES
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from msgspec import structs
+from msgspec.structs import replace as replaced
+from store_made import NOW, SECOND, attempt, event, key, order, webhook
+from store_model import TRIAL, WINDOW, Model
+
+from bridge.core.errors import BodyGone, IdempotencyConflict
+from bridge.core.model import DeliveryState, Ignored, Route, Routed, SetAside, Settled, Wanting
+from bridge.store.protocol import Claimed, Filter, Idempotency, Keeping, Outcome, Pacing, Standing, Store
+from bridge.store.sqlite.ingest import log_writer
+from bridge.store.sqlite.tables import ledger
+
+T = TypeVar("T")
+EVERYTHING = 1_000_000
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where the files lie: what is asked here is what the verbs do, not what a flush keeps."""
+KEEPINGS = (
+    Keeping(bodies=5 * SECOND, events=10 * SECOND, ledger=WINDOW),
+    Keeping(bodies=timedelta(), events=timedelta(), ledger=40 * SECOND),
+    Keeping(bodies=timedelta(), events=timedelta(days=2), ledger=WINDOW),
+)
+
+WHO = (("key:web", "scope:track"), ("key:app", "scope:track"), ("key:pos", "scope:pos"), ("source:shopify", ""))
+"""Doors, and what their ids are unique in."""
+
+few = st.integers(0, 3)
+destinations = st.sampled_from(["track", "track", "track", "ads"])
+identities = st.lists(st.integers(0, 8).map(lambda n: key(str(n))), min_size=1, max_size=2, unique=True)
+orders = st.lists(st.integers(0, 9).map(lambda n: order(str(n))), max_size=2)
+routes = st.lists(
+    st.builds(Route, destinations, st.sampled_from([None, None, None, "test event"])),
+    max_size=2,
+    unique_by=lambda one: one.destination,
+).map(tuple)
+events = st.lists(
+    st.builds(
+        lambda name, claims, who, to: Routed(replaced(event(f"evt_{name}", *claims, door=who[0]), id_scope=who[1]), to),
+        st.integers(0, 40),
+        orders,
+        st.sampled_from(WHO),
+        routes,
+    ),
+    max_size=3,
+)
+pacings = st.builds(
+    Pacing,
+    limit=st.integers(1, 4),
+    lanes=st.integers(1, 2),
+    spacing=st.sampled_from([timedelta(), timedelta(), 2 * SECOND]),
+    lease=st.just(20 * SECOND),
+)
+
+
+def result(kind: int, made: list[Routed]) -> tuple[Routed, ...] | Ignored | SetAside | Wanting:
+    match kind:
+        case 1:
+            return Ignored("no")
+        case 2:
+            return SetAside("x.yaml:1:1")
+        case _:
+            return tuple(made)
+
+
+@pytest.fixture(autouse=True)
+def files_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the inbox that is sorted in goes, and the next webhook begins another."""
+    monkeypatch.setattr(log_writer, "QUIET", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def a_little_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the ledger learned is entered after a few keys, a few at a time, so that most verbs find it half entered."""
+    monkeypatch.setattr(ledger, "ENOUGH", 4)
+    monkeypatch.setattr(ledger, "MOST", 20)
+    monkeypatch.setattr(ledger, "LOT", 3)
+
+
+class Machine(RuleBasedStateMachine):
+    """One store and its model, told the same."""
+
+    engine = "sqlite"
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
+        self.opener = ENGINES[self.engine](self.folder)
+        self.runner = asyncio.Runner()
+        self.model = Model()
+        self.stores = {who: self.opened() for who in range(2)}
+        self.now = NOW
+        self.names = 0
+        self.claimed: list[Claimed] = []
+        self.tokens = 0
+
+    def teardown(self) -> None:
+        with suppress(AttributeError):
+            for store in self.stores.values():
+                self.done(store.close())
+            self.runner.close()
+            shutil.rmtree(self.folder)
+
+    @property
+    def store(self) -> Store:
+        """The one whose turn it is: each verb comes to another one than the verb before."""
+        self.model.who = 1 - self.model.who
+        return self.stores[self.model.who]
+
+    def ticks(self) -> float:
+        """A clock that never goes back, in seconds."""
+        return self.model.tick.total_seconds()
+
+    def opened(self) -> Store:
+        """A process that has read no clock yet."""
+        return self.opener(ledger_window=WINDOW, ticks=self.ticks, trial=TRIAL)
+
+    def done(self, asked: Awaitable[T]) -> T:
+        async def waited() -> T:
+            return await asked
+
+        return self.runner.run(waited())
+
+    @rule(length=st.sampled_from([1, 1, 1, 3, 3, 20, 20, 1500, WINDOW.total_seconds() - 30]))
+    def time_goes_by(self, length: float) -> None:
+        self.now += timedelta(seconds=length)
+        self.model.tick += timedelta(seconds=length)
+
+    @rule(length=st.sampled_from([-86400 * 3, -7200, -61, -5, -2, 3600, 86400 * 3]))
+    def the_clock_jumps(self, length: float) -> None:
+        self.now += timedelta(seconds=length)
+
+    @rule(which=st.integers(0, 1))
+    def one_is_closed_and_opened(self, which: int) -> None:
+        self.done(self.stores[which].close())
+        self.model.readings.pop(which, None)
+        self.stores[which] = self.opened()
+
+    @rule(several=st.lists(identities, min_size=1, max_size=2))
+    def keep(self, several: list[list[bytes]]) -> None:
+        self.names += 1
+        given = [structs.replace(webhook(str(self.names), at=self.now), identity=tuple(keys)) for keys in several]
+        self.done(self.store.keep(given))
+        self.model.keep(given)
+
+    @rule(limit=st.integers(1, 3))
+    def sort_in(self, limit: int) -> None:
+        kept = self.done(self.store.sort_in(limit=limit))
+        assert [(one.number, one.again) for one in kept] == self.model.sort_in(limit)
+
+    @rule(limit=st.integers(1, 3), made=st.lists(events, min_size=3, max_size=3), what=st.lists(few, min_size=3))
+    def translate(self, limit: int, made: list[list[Routed]], what: list[int]) -> None:
+        found = self.done(self.store.claim_webhooks(now=self.now, limit=limit, lease=20 * SECOND))
+        assert [one.number for one in found] == self.model.claim_webhooks(now=self.now, limit=limit, lease=20 * SECOND)
+        outcomes = [
+            Outcome(one, result(kind, some))
+            for one, some, kind in zip(found, made, what, strict=False)
+            if kind != 3  # that one's lease runs out
+        ]
+        self.settle(outcomes)
+
+    @rule(
+        limit=st.integers(1, 3),
+        made=st.lists(events, min_size=4, max_size=4),
+        what=st.lists(st.integers(0, 4), min_size=4, max_size=4),
+        wanted=st.integers(0, 9),
+        late=st.booleans(),
+    )
+    def place(self, *, limit: int, made: list[list[Routed]], what: list[int], wanted: int, late: bool) -> None:
+        fresh = self.done(self.store.fresh(now=self.now, limit=limit))
+        if late:  # somebody else has sorted them in
+            self.sort_in(limit)
+        wanting = Wanting(order(str(wanted)), "purchase", self.now + 30 * SECOND)
+        results = [wanting if kind == 4 else result(kind, some) for some, kind in zip(made, what, strict=True)]
+        outcomes = [Outcome(one, result) for one, result in zip(fresh.webhooks, results, strict=False)]
+        placed = self.done(self.store.place(fresh, outcomes, now=self.now))
+        if late and outcomes:
+            assert placed is None
+            return
+        assert placed is not None
+        expected = self.model.place([outcome.result for outcome in outcomes], limit=limit, now=self.now)
+        assert [(one.kept.number, one.kept.again, one.accepted) for one in placed] == expected
+
+    @precondition(lambda self: self.model.webhooks)
+    @rule(which=st.integers(0, 99), made=events)
+    def settle_without_a_claim(self, which: int, made: list[Routed]) -> None:
+        number = one_of(self.model.webhooks, which)
+        self.settle([Outcome(structs.replace(webhook("late"), number=number), tuple(made))])
+
+    def settle(self, outcomes: list[Outcome]) -> None:
+        said = self.done(self.store.settle(outcomes, now=self.now))
+        expected = []
+        for one in outcomes:
+            match one.result:
+                case Ignored():
+                    expected.append(self.model.settle(one.webhook.number, "ignored", (), now=self.now))
+                case SetAside():
+                    expected.append(self.model.settle(one.webhook.number, "set_aside", (), now=self.now))
+                case Wanting():
+                    self.model.postpone(one.webhook.number, one.result, now=self.now)
+                    expected.append(())
+                case made:
+                    expected.append(self.model.settle(one.webhook.number, "translated", made, now=self.now))
+        assert said == tuple(expected)
+
+    @precondition(lambda self: self.model.webhooks)
+    @rule(which=st.integers(0, 99))
+    def replay(self, which: int) -> None:
+        number = one_of(self.model.webhooks, which)
+        self.model.sort_in(EVERYTHING)
+        expected = self.model.replay(number, now=self.now)
+        asked = self.store.replay(Filter(ids=(f"wh_{number}",)), now=self.now)
+        if expected is None:
+            with pytest.raises(BodyGone):
+                self.done(asked)
+        else:
+            assert self.done(asked) == expected
+
+    @precondition(lambda self: self.model.webhooks)
+    @rule(which=st.integers(0, 99), wanted=st.integers(0, 9), wait=st.sampled_from([0, 30, 3600]))
+    def postpone(self, which: int, wanted: int, wait: int) -> None:
+        number = one_of(self.model.webhooks, which)
+        wanting = Wanting(order(str(wanted)), "purchase", self.now + wait * SECOND)
+        self.settle([Outcome(structs.replace(webhook("late"), number=number), wanting)])
+
+    @precondition(lambda self: self.model.webhooks)
+    @rule(which=st.integers(0, 99), made=events, text=st.integers(0, 9))
+    def revise(self, which: int, made: list[Routed], text: int) -> None:
+        number = one_of(self.model.webhooks, which)
+        new = [structs.replace(one, event=structs.replace(one.event, text=b'{"n":%d}' % text)) for one in made]
+        said = self.done(self.store.revise(number, new, now=self.now))
+        assert said == self.model.revise(number, new, now=self.now)
+
+    @rule(keeping=st.sampled_from(KEEPINGS))
+    def purge(self, keeping: Keeping) -> None:
+        place, taken = None, Counter[str]()
+        while True:
+            table = (place or "events").partition(":")[0]
+            swept = self.done(self.store.purge(keeping, now=self.now, place=place, limit=1000))
+            self.model.seen(self.now)
+            taken[table] += swept.taken
+            place = swept.place
+            if place is None:
+                break
+        gone = taken["events"] + taken["webhooks"] + taken["bodies"]
+        assert gone == self.model.purge(keeping, now=self.now)
+
+    @rule(
+        made=events,
+        idempotency=st.one_of(
+            st.none(), st.builds(lambda a, b: Idempotency(key(str(a)), b), few, st.sampled_from([b"a" * 32, b"b" * 32]))
+        ),
+    )
+    def accept(self, made: list[Routed], idempotency: Idempotency | None) -> None:
+        expected = self.model.accept(made, now=self.now, idempotency=idempotency)
+        asked = self.store.accept(made, now=self.now, idempotency=idempotency)
+        if expected is None:
+            with pytest.raises(IdempotencyConflict):
+                self.done(asked)
+        else:
+            assert self.done(asked) == expected
+
+    @rule(destination=destinations, pacing=pacings)
+    def claim(self, destination: str, pacing: Pacing) -> None:
+        self.claim_for(destination, pacing)
+
+    def claim_for(self, destination: str, pacing: Pacing) -> None:
+        asked = self.store.claim_deliveries(destination, now=self.now, pacing=pacing)
+        self.model.seen(self.now)
+        standing = self.model.standing(destination)
+        found = self.done(asked)
+        token = found.token if found else 0
+        expected = self.model.claim(token, destination, now=self.now, pacing=pacing)
+        if found:
+            assert [(one.number, one.tried_for) for one in found.deliveries] == expected
+            assert found.standing == standing
+            mine = [self.model.deliveries[number] for number, _ in expected]
+            assert [(one.attempts, one.together) for one in found.deliveries] == [
+                (one.attempts, one.together) for one in mine
+            ]
+            assert found.token > self.tokens
+            self.tokens = found.token
+            self.claimed.append(found)
+        else:
+            assert expected == []
+
+    @precondition(lambda self: self.claimed)
+    @rule()
+    def a_lease_runs_out_and_another_claims(self) -> None:
+        self.now += 20 * SECOND
+        pacing = Pacing(limit=4, lanes=9, spacing=timedelta(), lease=20 * SECOND)
+        self.claim_for(self.claimed[-1].standing.destination, pacing)
+
+    @precondition(lambda self: self.claimed)
+    @rule(
+        which=st.integers(0, 99),
+        sent=st.integers(0, 4),
+        how=st.lists(st.sampled_from(DeliveryState), min_size=4, max_size=4),
+        wait=st.sampled_from([None, 1, 30]),
+        together=st.sampled_from([None, None, 1, 2]),
+        counted=st.booleans(),
+        standing=st.sampled_from(["same", "same", "fresh", "paused", "broken"]),
+    )
+    def record(  # noqa: PLR0913  all that can differ
+        self,
+        *,
+        which: int,
+        sent: int,
+        how: list[DeliveryState],
+        wait: int | None,
+        together: int | None,
+        standing: str,
+        counted: bool,
+    ) -> None:
+        claimed = self.claimed.pop(which % len(self.claimed))
+        destination = claimed.standing.destination
+        settled = [
+            Settled(
+                one.number,
+                state,
+                reason="why",
+                next_attempt_at=None if wait is None else self.now + wait * SECOND,
+                together=together,
+            )
+            for one, state in zip(claimed.deliveries[:sent], how, strict=False)
+            if state is not DeliveryState.SKIPPED
+        ]
+        made = replace(attempt(at=self.now, counted=counted), destination=destination)
+        after = {
+            "same": claimed.standing,
+            "fresh": Standing(destination, paused_for=claimed.standing.paused_for + 7 * SECOND),
+            "paused": Standing(destination, "401", self.now, self.now + 5 * SECOND, 1),
+            "broken": Standing(destination, failures=3, refused=2),
+        }[standing]
+        self.done(self.store.record(claimed.token, made, settled, after, now=self.now))
+        self.model.record(claimed.token, made, settled, after, now=self.now)
+
+    @precondition(lambda self: self.model.deliveries)
+    @rule(which=st.integers(0, 99))
+    def retry(self, which: int) -> None:
+        number = one_of(self.model.deliveries, which)
+        said = self.done(self.store.retry(Filter(ids=(f"dlv_{number}",)), now=self.now))
+        assert said == self.model.retry(number, now=self.now)
+
+    @precondition(lambda self: self.model.events)
+    @rule(which=st.integers(0, 99), destination=destinations, skip=st.sampled_from([None, "not a test event"]))
+    def give(self, which: int, destination: str, skip: str | None) -> None:
+        number = one_of(self.model.events, which)
+        said = self.done(self.store.give(destination, [(number, skip)], now=self.now))
+        assert said == self.model.give(destination, number, skip, now=self.now)
+
+    @rule()
+    def look(self) -> None:
+        tally = self.done(self.store.tally())
+        assert (tally.webhooks, tally.events, tally.deliveries) == self.model.counts()
+        assert tally.unsorted == sum(map(len, self.model.inbox))
+        self.model.sort_in(EVERYTHING)
+        webhooks = self.done(self.store.webhooks(Filter()))
+        assert [(row.id, row.state) for row in reversed(webhooks)] == [
+            (f"wh_{number}", one.state) for number, one in self.model.webhooks.items()
+        ]
+        keys = [order(str(n)) for n in range(10)]
+        assert self.done(self.store.recall(keys)) == self.model.recall(keys)
+        rows = self.done(self.store.deliveries(Filter()))
+        assert [(row.state, row.attempts, row.next_attempt_at) for row in reversed(rows)] == [
+            (one.state, one.attempts, one.due if one.state == "pending" else None)
+            for one in self.model.deliveries.values()
+        ]
+        for name in ("track", "ads"):
+            assert self.done(self.store.standing(name)) == self.model.standing(name)
+            found = self.done(self.store.ungiven(name, after=0, limit=99))
+            assert [one.number for one in found] == self.model.ungiven(name)
+
+
+def one_of(rows: Mapping[int, object], which: int) -> int:
+    """The number of one of them."""
+    return sorted(rows)[which % len(rows)]
+
+
+settings.register_profile("usual", max_examples=16, stateful_step_count=50)
+settings.register_profile("long", max_examples=400, stateful_step_count=80)
+"""`STORE_MODEL=long` is for by hand."""
+
+
+@pytest.mark.timeout(3600)  # a counterexample takes a while to be made small
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whatever_is_done_to_a_store_ends_as_in_the_model(engine: str) -> None:
+    machine = type("Machine", (Machine,), {"engine": engine})
+    profile = settings.get_profile(os.environ.get("STORE_MODEL", "usual"))
+    run_state_machine_as_test(
+        machine,
+        settings=settings(profile, deadline=None, suppress_health_check=[HealthCheck.too_slow]),
+    )

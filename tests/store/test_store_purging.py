@@ -1,0 +1,402 @@
+"""What was kept long enough goes, what somebody still waits for stays, and what was known stays known."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from store_made import (
+    LEASE,
+    NOW,
+    Opener,
+    Tell,
+    accepted,
+    attempt,
+    claimed,
+    dead,
+    event,
+    ignored,
+    keep,
+    nothing_to_claim,
+    order,
+    routed,
+    sent,
+    set_aside,
+    settled,
+    webhook,
+)
+
+from bridge.core.errors import BodyGone
+from bridge.core.model import Accepted, Attempt, DeliveryState, Routed, Settled, Wanting
+from bridge.store.protocol import (
+    DeliveryDetail,
+    EventDetail,
+    Filter,
+    Idempotency,
+    Keeping,
+    Outcome,
+    Store,
+    WebhookDetail,
+)
+from bridge.store.sqlite.admin.retention import FREE_PAGES, STEP_BYTES
+from bridge.store.sqlite.db.clock_skew import Clocks
+from bridge.store.sqlite.store import SqliteStore
+
+DAY = timedelta(days=1)
+KEEPING = Keeping(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
+LIMIT = 3
+"""Rows a step looks at: so few that every sweep here goes over several."""
+
+
+async def swept(store: Store, now: datetime, *, limit: int = LIMIT, keeping: Keeping = KEEPING) -> int:
+    """A whole sweep: how many rows went."""
+    taken, place = 0, None
+    while True:
+        step = await store.purge(keeping, now=now, place=place, limit=limit)
+        taken, place = taken + step.taken, step.place
+        if place is None:
+            return taken
+
+
+async def shown(store: Store, name: str) -> WebhookDetail:
+    (found,) = await store.show(name)
+    assert isinstance(found, WebhookDetail)
+    return found
+
+
+async def listed(store: Store) -> tuple[list[str], list[str]]:
+    """The webhooks and the events that are still there, oldest first."""
+    webhooks = [row.id for row in await store.webhooks(Filter())][::-1]
+    return webhooks, [row.id for row in await store.events(Filter())][::-1]
+
+
+# ------------------------------------------------------------------------------------------------------- bodies
+
+
+def test_a_body_goes_after_its_days_and_its_webhook_still_lists_and_shows(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await settled(store, "a", routed("e"))
+        assert await swept(store, NOW + 30 * DAY - timedelta(milliseconds=1)) == 0
+        assert (await shown(store, "wh_1")).body_gone is False
+        assert await swept(store, NOW + 30 * DAY) == 1
+        found = await shown(store, "wh_1")
+        assert (found.body_gone, found.webhook.body, found.webhook.id) == (True, b"", "a")
+        assert [row.id for row in found.events] == ["e"]
+        assert await listed(store) == (["wh_1"], ["e"])
+
+    tell(story)
+
+
+def test_an_empty_body_is_not_one_that_is_gone(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, webhook("a", body=b""))
+        assert (await shown(store, "wh_1")).body_gone is False
+
+    tell(story)
+
+
+def test_a_webhook_without_its_body_is_not_replayed_and_says_so(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await ignored(store, "a")
+        await swept(store, NOW + 31 * DAY)
+        with pytest.raises(BodyGone, match="the body of wh_1 is gone and cannot be replayed; BRIDGE_KEEP_BODIES"):
+            await store.replay(Filter(ids=("wh_1",)), now=NOW)
+        assert await store.replay(Filter(state="ignored"), now=NOW) == 0
+        assert (await shown(store, "wh_1")).row.state == "ignored"
+
+    tell(story)
+
+
+def test_the_body_of_a_received_webhook_never_goes(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, webhook("a", body=b"precious"))
+        assert await swept(store, NOW + 4000 * DAY, keeping=Keeping(bodies=DAY, events=DAY, ledger=4001 * DAY)) == 0
+        found = await store.claim_webhooks(now=NOW + 4000 * DAY, limit=9, lease=LEASE)
+        assert [one.body for one in found] == [b"precious"]
+
+    tell(story)
+
+
+def test_a_replayed_webhook_is_received_and_keeps_its_body(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await ignored(store, "a")
+        assert await store.replay(Filter(ids=("wh_1",)), now=NOW + 29 * DAY) == 1
+        assert await swept(store, NOW + 4000 * DAY, keeping=Keeping(bodies=DAY, events=DAY, ledger=4001 * DAY)) == 0
+
+    tell(story)
+
+
+def test_a_webhook_set_aside_keeps_its_body_as_long_as_events_are_kept(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await set_aside(store, "a", "b")
+        assert await swept(store, NOW + 90 * DAY - timedelta(milliseconds=1)) == 0
+        assert (await shown(store, "wh_1")).webhook.body == b"{}"
+        assert await store.replay(Filter(ids=("wh_2",)), now=NOW) == 1
+        await swept(store, NOW + 90 * DAY)
+        assert await listed(store) == (["wh_2"], [])
+
+    tell(story)
+
+
+def test_a_body_that_two_webhooks_of_one_request_share_waits_for_both(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, webhook("a", body=b"[1,2]"), webhook("b", body=b"[1,2]"))
+        first, _ = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        await store.settle([Outcome(first, (routed("e"),))], now=NOW)
+        assert await swept(store, NOW + 31 * DAY) == 0
+        assert (await shown(store, "wh_1")).webhook.body == b"[1,2]"
+
+    tell(story)
+
+
+def test_large_bodies_go_a_few_megabytes_at_a_time(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        for name in "abc":
+            await keep(store, webhook(name, body=random.randbytes(STEP_BYTES // 2)))
+        found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        await store.settle([Outcome(one, ()) for one in found], now=NOW)
+        gone = []
+        place: str | None = "bodies:"
+        while place is not None and place.startswith("bodies:"):
+            step = await store.purge(KEEPING, now=NOW + 31 * DAY, place=place, limit=100)
+            gone.append(step.taken)
+            place = step.place
+        assert gone == [2, 1]
+
+    tell(story)
+
+
+# ------------------------------------------------------------------------------------------- events and webhooks
+
+
+def test_what_is_done_with_goes_after_its_days_and_the_counts_with_it(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await settled(store, "a", routed("e"))
+        await ignored(store, "b")
+        await sent(store)
+        assert await swept(store, NOW + 90 * DAY - timedelta(milliseconds=1)) == 2  # the bodies
+        assert await listed(store) == (["wh_1", "wh_2"], ["e"])
+        await swept(store, NOW + 90 * DAY)
+        assert await listed(store) == ([], [])
+        assert await store.deliveries(Filter()) == []
+        tally = await store.tally()
+        assert (tally.webhooks, tally.events, tally.deliveries) == ({}, {}, {})
+
+    tell(story)
+
+
+def test_an_event_with_a_pending_delivery_never_goes_nor_does_its_webhook(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await settled(store, "a", routed("e"))
+        late = NOW + 4000 * DAY
+        await swept(store, late, keeping=Keeping(bodies=5000 * DAY, events=DAY, ledger=5000 * DAY))
+        assert await listed(store) == (["wh_1"], ["e"])
+        assert await sent(store, now=late) == ["e"]
+
+    tell(story)
+
+
+def test_a_dead_letter_lives_as_long_as_events(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await dead(store, "e")
+        assert await swept(store, NOW + 89 * DAY) == 0
+        (found,) = await store.show("dlv_1")
+        assert isinstance(found, DeliveryDetail)
+        assert [one.status for one in found.attempts] == [400]
+        await swept(store, NOW + 90 * DAY)
+        assert await store.deliveries(Filter()) == []
+
+    tell(story)
+
+
+def test_of_a_delivery_that_is_tried_for_longer_than_events_are_kept_the_later_attempts_stay(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "e")
+        for day in (0, 80):
+            await _tried(store, at=NOW + day * DAY)
+        assert len(await _attempts(store)) == 2
+        assert await swept(store, NOW + 100 * DAY) == 1
+        assert [one.started_at for one in await _attempts(store)] == [NOW + 80 * DAY]
+        assert not await nothing_to_claim(store, now=NOW + 100 * DAY)
+
+    tell(story)
+
+
+async def _tried(store: Store, *, at: datetime) -> None:
+    found = await claimed(store, now=at)
+    again = [Settled(one.number, DeliveryState.PENDING, next_attempt_at=at) for one in found.deliveries]
+    await store.record(found.token, attempt(at=at, status=500), again, found.standing, now=at)
+
+
+async def _attempts(store: Store) -> Sequence[Attempt]:
+    (found,) = await store.show("dlv_1")
+    assert isinstance(found, DeliveryDetail)
+    return found.attempts
+
+
+# -------------------------------------------------------------------------------------------------- what is known
+
+
+def test_a_conversion_is_known_after_its_event_was_purged(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await store.accept([routed("e", order("1"))], now=NOW)
+        await sent(store)
+        await swept(store, NOW + 100 * DAY)
+        later = NOW + 100 * DAY
+        assert await store.accept([routed("f", order("1"))], now=later) == (Accepted("f", "gone:1"),)
+        assert await store.accept([routed("e", order("1"))], now=later) == (Accepted("e"),)
+        assert await listed(store) == ([], ["f"])
+        assert await sent(store, now=later) == []
+
+    tell(story)
+
+
+def test_what_waits_for_a_conversion_whose_event_was_purged_is_due_when_its_like_is_kept(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await store.accept([routed("e", order("1"))], now=NOW)
+        await sent(store)
+        later = NOW + 100 * DAY
+        await swept(store, later)
+        (kept,) = await keep(store, webhook("refund", at=later))
+        await store.claim_webhooks(now=later, limit=10, lease=LEASE)
+        wanting = Wanting(order("1"), "purchase", later + DAY)
+        await store.settle([Outcome(replace(webhook("refund"), number=kept.number), wanting)], now=later)
+        assert await store.claim_webhooks(now=later + 2 * LEASE, limit=10, lease=LEASE) == ()
+        await store.accept([routed("f", order("1"))], now=later + 2 * LEASE)
+        (found,) = await store.claim_webhooks(now=later + 2 * LEASE, limit=10, lease=LEASE)
+        assert found.id == "refund"
+
+    tell(story)
+
+
+def test_a_webhook_is_known_after_it_was_purged(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await ignored(store, "a")
+        await swept(store, NOW + 100 * DAY)
+        (kept,) = await keep(store, webhook("a", at=NOW + 100 * DAY))
+        assert (kept.number, kept.again) == (1, True)
+        assert await listed(store) == ([], [])
+
+    tell(story)
+
+
+def test_a_duplicate_outlives_its_original_and_still_names_it(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await store.accept([routed("e", order("1"))], now=NOW)
+        await store.accept([routed("f", order("1"))], now=NOW + 50 * DAY)
+        await sent(store)
+        await swept(store, NOW + 91 * DAY)
+        [row] = await store.events(Filter())
+        assert (row.id, row.duplicate_of) == ("f", "gone:1")
+
+    tell(story)
+
+
+def test_the_ledger_forgets_after_its_days(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await ignored(store, *(f"w-{number}" for number in range(50)))
+        await swept(store, NOW + 400 * DAY - timedelta(milliseconds=1))
+        assert (await keep(store, webhook("w-7", at=NOW)))[0].again
+        assert await swept(store, NOW + 400 * DAY) == 50
+        assert not (await keep(store, webhook("w-7", at=NOW + 400 * DAY)))[0].again
+
+    tell(story)
+
+
+def test_an_idempotency_key_is_known_for_a_day_and_gone_after_two(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        known = Idempotency(key=b"k" * 16, body_hash=b"h" * 32)
+        await store.accept([routed("e")], now=NOW, idempotency=known)
+        await swept(store, NOW + DAY)
+        assert await store.accept([routed("f")], now=NOW + DAY, idempotency=known) == (Accepted("e"),)
+        assert await swept(store, NOW + 2 * DAY) == 1
+        assert await store.accept([routed("f")], now=NOW + 2 * DAY, idempotency=known) == (Accepted("f"),)
+
+    tell(story)
+
+
+# -------------------------------------------------------------------------------------------------------- steps
+
+
+def test_a_step_looks_at_no_more_than_it_may_and_a_sweep_comes_to_everything(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, *(f"e-{number:02}" for number in range(40)))
+        late = NOW + 4000 * DAY
+        keeping = Keeping(bodies=DAY, events=DAY, ledger=5000 * DAY)
+        assert await swept(store, late, keeping=keeping, limit=7) == 0  # all of them are pending
+        await sent(store)
+        steps, place = [], None
+        while True:
+            step = await store.purge(keeping, now=late, place=place, limit=7)
+            steps.append(step.taken)
+            place = step.place
+            if place is None:
+                break
+        assert max(steps) <= 7
+        assert sum(steps) == 40 + 1  # and the one attempt
+        assert await listed(store) == ([], [])
+
+    tell(story)
+
+
+def test_young_rows_end_the_look_at_a_table(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, *(f"e-{number:02}" for number in range(40)))
+        step = await store.purge(KEEPING, now=NOW + DAY, place=None, limit=5)
+        assert step.place == "webhooks:"
+
+    tell(story)
+
+
+def test_a_purge_that_waits_holds_up_no_writer(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await ignored(store, *(f"w-{number}" for number in range(90)))
+        sweeping = asyncio.create_task(swept(store, NOW + 500 * DAY, limit=2))
+        turns = 0
+        while not sweeping.done():
+            await store.accept([Routed(event(f"e-{turns}"), ())], now=NOW + 500 * DAY)
+            turns += 1
+        assert await sweeping == 90 + 1 + 90  # webhooks, the body that they share, the ledger's keys
+        assert turns > 30  # each step let writers in
+
+    tell(story)
+
+
+def test_a_file_that_is_mostly_free_shrinks(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+
+    async def story() -> None:
+        store = SqliteStore(str(path), clocks=Clocks(trial=timedelta()))
+        for number in range(30):
+            await keep(store, webhook(f"w-{number}", body=random.randbytes(100_000)))
+        found = await store.claim_webhooks(now=NOW, limit=99, lease=LEASE)
+        await store.settle([Outcome(one, ()) for one in found], now=NOW)
+        await swept(store, NOW + 31 * DAY)
+        await store.close()
+
+    asyncio.run(story())
+    with closing(sqlite3.connect(path)) as db:
+        pages, free = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert free < FREE_PAGES
+    assert pages < 200  # of 750 that held the bodies
+
+
+def test_the_window_of_the_ledger_is_the_operators(opener: Opener) -> None:
+    async def story() -> None:
+        store = opener(ledger_window=40 * DAY)
+        await store.accept([routed("e", order("1"))], now=NOW)
+        assert await store.accept([routed("f", order("1"))], now=NOW + 39 * DAY) == (Accepted("f", "e"),)
+        assert await store.accept([routed("g", order("1"))], now=NOW + 40 * DAY) == (Accepted("g"),)
+        found = await store.show("f")
+        assert isinstance(found[0], EventDetail)
+        await store.close()
+
+    asyncio.run(story())

@@ -1,0 +1,290 @@
+"""What people ask: lists, one thing in full, the counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from store_made import (
+    LEASE,
+    NOW,
+    Tell,
+    accepted,
+    after,
+    dead,
+    event,
+    ignored,
+    keep,
+    order,
+    routed,
+    sent,
+    set_aside,
+    settled,
+    webhook,
+)
+
+from bridge.core.errors import NotFound, SettingsError
+from bridge.core.model import Route, Routed, WebhookState
+from bridge.store.protocol import (
+    DeliveryDetail,
+    EventDetail,
+    EventRow,
+    Filter,
+    Store,
+    Tally,
+    WebhookDetail,
+    WebhookRow,
+)
+
+NOTHING = Tally(webhooks={}, events={}, deliveries={}, oldest_received=None, oldest_pending={})
+
+
+async def furnished(store: Store) -> None:
+    """wh_1 translated to evt_1 and evt_2 (a duplicate), wh_2 set aside, wh_3 received, evt_3 by a caller."""
+    await settled(
+        store,
+        "a",
+        routed("evt_1", order("1"), door="source:shopify"),
+        routed("evt_2", order("1"), door="source:shopify"),
+    )
+    await set_aside(store, "b")
+    await keep(store, webhook("c", source="stripe", at=after(5)))
+    await accepted(store, "evt_3", now=after(6), routes=(Route("ads"), Route("track", skip="not a test event")))
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (Filter(), ["wh_3", "wh_2", "wh_1"]),
+        (Filter(limit=2), ["wh_3", "wh_2"]),
+        (Filter(limit=0), []),
+        (Filter(ids=("wh_1", "wh_3", "wh_9", "dlv_2", "nonsense")), ["wh_3", "wh_1"]),
+        (Filter(ids=()), []),
+        (Filter(state="received"), ["wh_3"]),
+        (Filter(state="set_aside"), ["wh_2"]),
+        (Filter(state="ignored"), []),
+        (Filter(source="shopify"), ["wh_2", "wh_1"]),
+        (Filter(destination="track"), ["wh_1"]),
+        (Filter(destination="ads"), []),
+        (Filter(reason="x.yaml"), ["wh_2"]),
+        (Filter(since=after(5)), ["wh_3"]),
+        (Filter(since=after(5.0001)), []),
+        (Filter(source="shopify", state="translated"), ["wh_1"]),
+    ],
+)
+def test_webhooks_are_listed_newest_first_as_the_filter_says(tell: Tell, which: Filter, expected: list[str]) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        assert [row.id for row in await store.webhooks(which)] == expected
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (Filter(), ["evt_3", "evt_2", "evt_1"]),
+        (Filter(limit=1), ["evt_3"]),
+        (Filter(ids=("evt_1", "evt_9")), ["evt_1"]),
+        (Filter(state="fresh"), ["evt_3", "evt_1"]),
+        (Filter(state="duplicate"), ["evt_2"]),
+        (Filter(source="shopify"), ["evt_2", "evt_1"]),
+        (Filter(destination="ads"), ["evt_3"]),
+        (Filter(reason="not a test"), ["evt_3"]),
+        (Filter(since=after(6)), ["evt_3"]),
+    ],
+)
+def test_events_are_listed_newest_first_as_the_filter_says(tell: Tell, which: Filter, expected: list[str]) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        assert [row.id for row in await store.events(which)] == expected
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (Filter(), ["dlv_3", "dlv_2", "dlv_1"]),
+        (Filter(limit=2), ["dlv_3", "dlv_2"]),
+        (Filter(ids=("dlv_2", "evt_1")), ["dlv_2"]),
+        (Filter(state="pending"), ["dlv_2", "dlv_1"]),
+        (Filter(state="skipped"), ["dlv_3"]),
+        (Filter(state="dead"), []),
+        (Filter(source="shopify"), ["dlv_1"]),
+        (Filter(destination="track"), ["dlv_3", "dlv_1"]),
+        (Filter(reason="test event"), ["dlv_3"]),
+        (Filter(since=after(1)), ["dlv_3", "dlv_2"]),
+    ],
+)
+def test_deliveries_are_listed_newest_first_as_the_filter_says(tell: Tell, which: Filter, expected: list[str]) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        assert [row.id for row in await store.deliveries(which)] == expected
+
+    tell(story)
+
+
+def test_a_state_that_such_rows_do_not_have_is_named_with_those_they_have(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        with pytest.raises(SettingsError, match="no webhook can be 'dead'; its states are received, translated"):
+            await store.webhooks(Filter(state="dead"))
+        with pytest.raises(SettingsError, match="fresh, duplicate"):
+            await store.events(Filter(state="pending"))
+        with pytest.raises(SettingsError, match="pending, delivered, skipped, dead"):
+            await store.retry(Filter(state="set_aside"), now=NOW)
+
+    tell(story)
+
+
+def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        (found,) = await store.show("wh_1")
+        assert isinstance(found, WebhookDetail)
+        assert found.row == WebhookRow("wh_1", "shopify", "orders/paid", WebhookState.TRANSLATED, None, NOW)
+        assert (found.webhook.id, found.webhook.body, found.webhook.number) == ("a", b"{}", 1)
+        assert found.events == (
+            EventRow("evt_1", "source:shopify", "wh_1", "purchase", test=False, duplicate_of=None, created_at=NOW),
+            EventRow("evt_2", "source:shopify", "wh_1", "purchase", test=False, duplicate_of="evt_1", created_at=NOW),
+        )
+
+    tell(story)
+
+
+def test_an_event_is_shown_with_its_deliveries(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        (found,) = await store.show("evt_3")
+        assert isinstance(found, EventDetail)
+        assert found.row == EventRow(
+            "evt_3", "key:web", None, "purchase", test=False, duplicate_of=None, created_at=after(6)
+        )
+        assert [(row.id, row.event, row.destination, row.state) for row in found.deliveries] == [
+            ("dlv_2", "evt_3", "ads", "pending"),
+            ("dlv_3", "evt_3", "track", "skipped"),
+        ]
+
+    tell(story)
+
+
+def test_a_test_event_is_shown_as_one(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await store.accept([Routed(event("evt_1", test=True), ())], now=NOW)
+        assert [row.test for row in await store.events(Filter())] == [True]
+
+    tell(story)
+
+
+def test_an_event_that_is_called_like_a_webhook_is_shown_beside_it(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, webhook("a"))
+        await accepted(store, "wh_1", "dlv_1")
+        assert [type(one) for one in await store.show("wh_1")] == [WebhookDetail, EventDetail]
+        assert [type(one) for one in await store.show("dlv_1")] == [DeliveryDetail, EventDetail]
+
+    tell(story)
+
+
+@pytest.mark.parametrize("unknown", ["wh_9", "dlv_9", "evt_9", "", "wh_01", "wh_" + "9" * 30, "%", "\ud800", "wh_²"])
+def test_what_nothing_is_called_is_not_found(tell: Tell, unknown: str) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        with pytest.raises(NotFound, match="nothing has the id"):
+            await store.show(unknown)
+
+    tell(story)
+
+
+def test_an_empty_store_counts_nothing(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        assert await store.tally() == NOTHING
+
+    tell(story)
+
+
+def test_the_counts_follow_every_change_of_state(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        assert await store.tally() == Tally(
+            webhooks={("shopify", "translated"): 1, ("shopify", "set_aside"): 1, ("stripe", "received"): 1},
+            events={("purchase", "fresh"): 2, ("purchase", "duplicate"): 1},
+            deliveries={("track", "pending"): 1, ("ads", "pending"): 1, ("track", "skipped"): 1},
+            oldest_received=after(5),
+            oldest_pending={"track": NOW, "ads": after(6)},
+        )
+        await store.replay(Filter(ids=("wh_2",)), now=after(7))
+        await sent(store, now=after(7))
+        await dead(store, "evt_4", now=after(8))
+        tally = await store.tally()
+        assert tally.webhooks == {
+            ("shopify", "translated"): 1,
+            ("shopify", "received"): 1,
+            ("stripe", "received"): 1,
+        }
+        assert tally.deliveries == {
+            ("track", "delivered"): 1,
+            ("track", "dead"): 1,
+            ("ads", "pending"): 1,
+            ("track", "skipped"): 1,
+        }
+        assert (tally.oldest_received, tally.oldest_pending) == (NOW, {"ads": after(6)})
+
+    tell(story)
+
+
+def test_what_is_claimed_still_waits(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, webhook("a"))
+        await store.claim_webhooks(now=after(1), limit=1, lease=LEASE)
+        assert (await store.tally()).oldest_received == NOW
+
+    tell(story)
+
+
+def test_ignored_webhooks_are_counted_as_such(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await ignored(store, "a", "b")
+        assert (await store.tally()).webhooks == {("shopify", "ignored"): 2}
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("sources", "more", "expected"),
+    [
+        (["shopify"], {}, ["a", "b"]),
+        (["shopify", "stripe"], {}, ["a", "b", "c"]),
+        ([], {}, []),
+        (["strange\ud800"], {}, []),
+        (["shopify", "stripe"], {"limit": 2}, ["a", "b"]),
+        (["shopify", "stripe"], {"after": 2}, ["c"]),
+        (["shopify", "stripe"], {"after": 3}, []),
+        (["shopify", "stripe"], {"since": after(5)}, ["c"]),
+        (["shopify", "stripe"], {"since": after(5.0001)}, []),
+    ],
+)
+def test_kept_webhooks_are_paged_through_in_full_whatever_their_state(
+    tell: Tell, sources: list[str], more: dict[str, Any], expected: list[str]
+) -> None:
+    async def story(store: Store) -> None:
+        await furnished(store)
+        found = await store.kept(sources, **({"since": None, "after": 0, "limit": 10} | more))
+        assert [one.id for one in found] == expected
+
+    tell(story)
+
+
+def test_a_kept_webhook_comes_back_as_it_was_and_asking_changes_nothing(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        given = webhook("a", body=b'{"id": 7}')
+        await keep(store, given)
+        [found] = await store.kept(["shopify"], since=None, after=0, limit=1)
+        assert found == replace(given, number=1)
+        [row] = await store.webhooks(Filter())
+        assert row.state == WebhookState.RECEIVED
+        [claimed] = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        assert claimed == found
+
+    tell(story)

@@ -1,0 +1,92 @@
+"""A disk with little room: nothing new is taken, what was taken is worked off, and it is over by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from small_disk import MEBIBYTE, filled, small_disk
+from store_made import LEASE, NOW, accepted, all_of, attempt, claimed, keep, routed, states, webhook
+
+from bridge.core.errors import StoreUnavailable
+from bridge.core.model import DeliveryState
+from bridge.store.protocol import Bounds, Filter, Outcome
+from bridge.store.sqlite.db.disk_space import EVERY, Room
+from bridge.store.sqlite.store import SqliteStore
+
+LOW = Bounds(min_free=8 * MEBIBYTE)
+
+
+async def well_again(store: SqliteStore) -> None:
+    """Return once the store takes something new."""
+    for _ in range(500):
+        try:
+            await store.probe(now=NOW)
+        except StoreUnavailable:
+            await asyncio.sleep(0.02)
+        else:
+            return
+    raise AssertionError
+
+
+def test_with_little_room_nothing_new_is_taken_and_what_is_kept_is_worked_off(tmp_path: Path) -> None:
+    async def story(disk: Path) -> None:
+        store = SqliteStore(str(disk / "x.db"), bounds=LOW)
+        await store.keep([webhook("before")])
+        await accepted(store, "evt_1")
+        await asyncio.sleep(EVERY)  # for so long a look at the disk holds
+        with filled(disk, leaving=4 * MEBIBYTE):
+            for asked in (store.keep([webhook("b")]), store.accept([routed("evt_2")], now=NOW), store.probe(now=NOW)):
+                with pytest.raises(StoreUnavailable, match=r"4 MiB free, less than the 8 MiB of BRIDGE_MIN_FREE") as no:
+                    await asked
+                assert no.value.retry_after
+            await store.sort_in(limit=9)
+            [found] = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+            await store.settle([Outcome(found, (routed("evt_3"),))], now=NOW)
+            due = await claimed(store)
+            await store.record(due.token, attempt(), all_of(due, DeliveryState.DELIVERED), due.standing, now=NOW)
+            assert await states(store) == {"evt_1": "delivered", "evt_3": "delivered"}
+        await well_again(store)
+        assert not (await keep(store, webhook("b")))[0].again
+        assert len(await store.webhooks(Filter())) == 2
+        await store.close()
+
+    with small_disk(tmp_path / "disk", size=32 * MEBIBYTE) as disk:
+        asyncio.run(story(disk))
+
+
+def test_however_much_waits_nothing_is_refused_while_there_is_room(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(waiting=1, patience=timedelta(seconds=60)))
+        for first in range(0, 3000, 100):
+            await store.accept([routed(f"evt_{number}") for number in range(first, first + 100)], now=NOW)
+            await store.keep([webhook(f"{first}")])
+        assert (await store.tally()).deliveries == {("track", "pending"): 3000}
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_the_disk_is_looked_at_once_a_second_at_most(tmp_path: Path) -> None:
+    clock = [0.0]
+    with small_disk(tmp_path / "disk", size=4 * MEBIBYTE) as disk:
+        (disk / "x.db").touch()
+        room = Room(str(disk / "x.db"), least=2 * MEBIBYTE, ticks=lambda: clock[0])
+        assert room.lacking() is None
+        with filled(disk):
+            clock[0] = 0.9
+            assert room.lacking() is None
+            clock[0] = 1.0
+            assert room.lacking()
+        assert room.lacking()
+        clock[0] = 2.0
+        assert room.lacking() is None
+
+
+def test_without_a_least_free_space_the_disk_is_not_looked_at(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size=MEBIBYTE) as disk, filled(disk):
+        assert Room(str(disk), least=0).lacking() is None
+        assert Room(str(disk), least=1).lacking()
+        assert Room(str(disk / "gone"), least=1).lacking() is None

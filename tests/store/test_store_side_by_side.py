@@ -1,0 +1,169 @@
+"""Several that sort in what came side by side: each has a file of its own, and nothing has its place twice."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_made import NOW, routed, webhook
+
+from bridge.store.protocol import Filter, Fresh, Outcome
+from bridge.store.sqlite.ingest import log_reader, log_writer
+from bridge.store.sqlite.store import SqliteStore
+
+
+class Holds:
+    """Who works on which file, for stores of one process."""
+
+    def __init__(self, held: dict[str, Holds]) -> None:
+        self.held = held
+
+    def take(self, name: str, _starts: int) -> bool:
+        return self.held.setdefault(name, self) is self
+
+    def leave(self) -> None:
+        for name in [name for name, whose in self.held.items() if whose is self]:
+            del self.held[name]
+
+
+@pytest.fixture
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the inbox for each request."""
+    monkeypatch.setattr(log_writer, "LARGE", 1)
+
+
+def side_by_side(folder: Path) -> list[SqliteStore]:
+    held: dict[str, Holds] = {}
+    return [SqliteStore(str(folder / "store.db"), holds=Holds(held)) for _ in range(2)]
+
+
+def names(fresh: Fresh) -> list[str]:
+    return [one.id for one in fresh.webhooks]
+
+
+def outcomes(fresh: Fresh) -> list[Outcome]:
+    return [Outcome(one, (routed(f"evt_{one.id}"),)) for one in fresh.webhooks]
+
+
+@pytest.mark.usefixtures("small_files")
+def test_two_that_sort_in_side_by_side_have_files_of_their_own(tmp_path: Path) -> None:
+    async def story() -> None:
+        one, other = side_by_side(tmp_path)
+        for name in ("a", "b"):
+            await one.keep([webhook(name)])
+        first = await one.fresh(now=NOW, limit=1)
+        second = await other.fresh(now=NOW, limit=1)
+        assert (names(first), first.elsewhere) == (["a"], False)
+        assert (names(second), second.elsewhere) == (["b"], True)
+        for store, fresh in ((other, second), (one, first)):
+            assert await store.place(fresh, outcomes(fresh), now=NOW)
+        nothing = [await store.fresh(now=NOW, limit=9) for store in (one, other)]
+        assert [(names(fresh), fresh.elsewhere) for fresh in nothing] == [([], False)] * 2
+        assert {row.id for row in await one.events(Filter())} == {"evt_a", "evt_b"}
+        for store in (one, other):
+            await store.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("small_files")
+def test_one_takes_as_few_files_as_hold_what_it_asks_for_and_leaves_the_others(tmp_path: Path) -> None:
+    async def story() -> None:
+        one, other = side_by_side(tmp_path)
+        for name in ("a", "b", "c", "d"):
+            await one.keep([webhook(name)])
+        first = await one.fresh(now=NOW, limit=2)
+        second = await other.fresh(now=NOW, limit=9)
+        assert (names(first), first.elsewhere) == (["a", "b"], False)
+        assert (names(second), second.elsewhere) == (["c", "d"], True)
+        for store, fresh in ((other, second), (one, first)):
+            assert await store.place(fresh, outcomes(fresh), now=NOW)
+        assert len(await one.events(Filter())) == 4
+        for store in (one, other):
+            await store.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("small_files")
+def test_what_the_other_is_at_is_not_looked_at_and_had_when_that_one_lets_go(tmp_path: Path) -> None:
+    async def story() -> None:
+        one, other = side_by_side(tmp_path)
+        await one.keep([webhook("a")])
+        assert names(await one.fresh(now=NOW, limit=9)) == ["a"]
+        nothing = await other.fresh(now=NOW, limit=9)
+        assert (names(nothing), nothing.elsewhere) == ([], True)
+        await one.close()
+        assert names(await other.fresh(now=NOW, limit=9)) == ["a"]
+        await other.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_damaged_file_holds_up_none_of_the_others_and_is_put_by(tmp_path: Path) -> None:
+    async def story() -> None:
+        one, other = side_by_side(tmp_path)
+        for name in ("a", "b", "c"):
+            await one.keep([webhook(name)])
+        damaged, *_ = sorted((tmp_path / "store.db-inbox").iterdir())
+        damaged.write_bytes(b"?" + damaged.read_bytes()[1:])
+        seen: list[str] = []
+        for store in (one, other, one, other):
+            fresh = await store.fresh(now=NOW, limit=9)
+            seen += names(fresh)
+            await store.place(fresh, outcomes(fresh), now=NOW)
+        assert seen == ["b", "c"]
+        assert (await one.glance(now=NOW)).unreadable == 1
+        for store in (one, other):
+            await store.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("small_files")
+def test_files_go_as_they_are_sorted_in_however_many_are_left(tmp_path: Path) -> None:
+    async def story() -> None:
+        store, _ = side_by_side(tmp_path)
+        for number in range(5 * log_reader.AHEAD):
+            await store.keep([webhook(str(number))])
+        most = 0
+        for number in range(5 * log_reader.AHEAD):
+            fresh = await store.fresh(now=NOW, limit=1)
+            assert names(fresh) == [str(number)], "in the order in which they came"
+            await store.place(fresh, outcomes(fresh), now=NOW)
+            left = 5 * log_reader.AHEAD - number - 1
+            most = max(most, len(list((tmp_path / "store.db-inbox").iterdir())) - left)
+        assert most <= log_reader.AHEAD + 1
+        await store.close()
+
+    asyncio.run(story())
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_however_two_take_turns_each_webhook_has_its_place_once(data: st.DataObject) -> None:
+    async def story(folder: Path) -> None:
+        stores = side_by_side(folder)
+        looked: dict[int, Fresh] = {}
+        count = data.draw(st.integers(1, 12))
+        for number in range(count):
+            await stores[number % 2].keep([webhook(str(number))])
+        for which, places in data.draw(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=20)):
+            if places and which in looked:
+                fresh = looked.pop(which)
+                await stores[which].place(fresh, outcomes(fresh), now=NOW)
+            else:
+                looked[which] = await stores[which].fresh(now=NOW, limit=2)
+        await stores[1].close()
+        while (fresh := await stores[0].fresh(now=NOW, limit=9)).webhooks:
+            await stores[0].place(fresh, outcomes(fresh), now=NOW)
+        assert sorted(row.id for row in await stores[0].events(Filter())) == sorted(f"evt_{n}" for n in range(count))
+        await stores[0].close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(story(Path(folder)))

@@ -1,0 +1,119 @@
+"""The layout holds: imports point down only, at the top and inside the folders that have floors of their own."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BRIDGE = Path(__file__).parents[1] / "bridge"
+FILES = sorted(BRIDGE.rglob("*.py"))
+MOST_LINES = 400
+
+FLOORS: dict[str, tuple[str, ...]] = {
+    "bridge": (
+        "__init__ core",
+        "contract destinations signature",
+        "mapping store",
+        "http pipeline",
+        "settings",
+        "app",
+        "runtime",
+        "cli",
+        "__main__",
+    ),
+    "bridge.mapping": (
+        "expressions language problems",
+        "functions yaml",
+        "engine",
+        "definition",
+        "codegen schema signature_section",
+        "files lint",
+        "__init__",
+        "tools",
+    ),
+    "bridge.store": ("__init__ views", "protocol", "sqlite", "engines"),
+    "bridge.store.sqlite": (
+        "__init__ migrations",
+        "schema",
+        "db",
+        "tables",
+        "ingest",
+        "admin backup file_modes",
+        "store",
+    ),
+}
+"""The rooms of each package, from the ground up: a room imports from the floors below its own, and from no room beside it."""
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file."""
+    return ".".join(path.relative_to(BRIDGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module of the project that a file imports, also where only types need it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "bridge":
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "bridge")
+
+
+def room(module: str, package: str) -> str | None:
+    """The room of a package in which a module lies, None where it lies elsewhere. A package's own file is `__init__`."""
+    if module == package:
+        return "__init__"
+    return module.removeprefix(f"{package}.").split(".")[0] if module.startswith(f"{package}.") else None
+
+
+def arrows(package: str) -> Iterator[tuple[str, str, str]]:
+    """From which room to which other room of a package something is imported, and where."""
+    for module, path in MODULES.items():
+        here = room(module, package)
+        for named in imports(path):
+            there = room(named, package)
+            if here is not None and there is not None and here != there:
+                yield here, there, str(path.relative_to(BRIDGE))
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_every_import_points_to_a_floor_below(package: str) -> None:
+    floor = {name: number for number, names in enumerate(FLOORS[package]) for name in names.split()}
+    wrong = [
+        f"{where}: {here} (floor {floor[here]}) imports from {there} (floor {floor[there]})"
+        for here, there, where in arrows(package)
+        if floor[there] >= floor[here]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_every_room_has_its_floor(package: str) -> None:
+    rooms = {room(module, package) for module in MODULES} - {None}
+    named = [name for names in FLOORS[package] for name in names.split()]
+    assert sorted(named) == sorted(name for name in rooms if name is not None)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    left = {module: set(imports(path)) - {module} for module, path in MODULES.items()}
+    while free := {module for module, named in left.items() if not named & left.keys()}:
+        left = {module: named for module, named in left.items() if module not in free}
+    assert left == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BRIDGE)))
+def test_every_file_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BRIDGE)))
+def test_no_file_is_longer_than_a_reader_can_hold(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MOST_LINES
