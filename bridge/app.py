@@ -151,41 +151,14 @@ class Outfit:
 # ------------------------------------------------------------------------------------------------------- the two parts
 
 
-def translating(  # noqa: PLR0913  what it knows of the world, and whom it tells
-    outfit: Outfit,
-    store: Store,
-    metrics: Metrics,
-    *,
-    made: Callable[[], None],
-    late: Callable[[], None] = lambda: None,
-    helps: bool = False,
-) -> Translator:
-    """The loop that translates; `made` is called when there are events, the others as the Translator says."""
-    return Translator(
-        store=store,
-        sources=lambda: outfit.sources,
-        route=outfit.route,
-        clock=clock,
-        woke=made,
-        watching=metrics,
-        late=late,
-        helps=helps,
-    )
-
-
 class Mill:
-    """What works: the loops that translate, forward and purge, while `running` is entered.
-
-    `late` is called when translating does not keep up.
-    """
+    """What works: the loops that translate, forward and purge, while `running` is entered."""
 
     def __init__(
         self,
         outfit: Outfit,
         store: Store,
         metrics: Metrics,
-        *,
-        late: Callable[[], None] = lambda: None,
     ) -> None:
         self.forwarder = Forwarder(
             store=store,
@@ -193,7 +166,14 @@ class Mill:
             clock=clock,
             watching=metrics,
         )
-        self.translator = translating(outfit, store, metrics, made=self.forwarder.wake, late=late)
+        self.translator = Translator(
+            store=store,
+            sources=lambda: outfit.sources,
+            route=outfit.route,
+            clock=clock,
+            woke=self.forwarder.wake,
+            watching=metrics,
+        )
         self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
         self._created_at = time.monotonic()
 

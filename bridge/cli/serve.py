@@ -1,4 +1,4 @@
-"""`trackbridge serve`: a parent that watches, those who translate and forward, workers that answer, until SIGTERM.
+"""`trackbridge serve`: a parent that watches, one that translates and forwards, workers that answer, until SIGTERM.
 
 Checks everything before it forks, and says at its start what it serves and what is still missing. Not concerned with
 what any of the parts do.
@@ -23,11 +23,10 @@ from bridge.http.api_keys import Callers
 from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
 from bridge.runtime.balancing import Shares
-from bridge.runtime.file_leases import Holds
 from bridge.runtime.http_server import address, bind
 from bridge.runtime.rate_limit import Paces
 from bridge.runtime.reload import EVERY, Watch, reload
-from bridge.runtime.roles import MILL, TRANSLATOR, Shared, mill, translator, worker
+from bridge.runtime.roles import MILL, Shared, mill, worker
 from bridge.runtime.shared_state import Board
 from bridge.runtime.supervisor import Care, Child, Parent
 from bridge.runtime.wakeup_pipe import Bells
@@ -55,9 +54,7 @@ def run(options: argparse.Namespace) -> int:
     admin = bind(*configured.admin, setting="BRIDGE_ADMIN") if configured.admin else None
     outfit = Outfit(configured, mappings)
     _try_the_store(configured)
-    cores = _cores()
-    millers = {MILL: mill} if cores == 1 else {MILL: mill, TRANSLATOR: translator}
-    workers = [f"worker-{number}" for number in range(1, (options.workers or min(cores, USUAL)) + 1)]
+    workers = [f"web-{number}" for number in range(1, (options.workers or min(_cores(), USUAL)) + 1)]
     shared = Shared(
         outfit=outfit,
         listening=listening,
@@ -65,9 +62,7 @@ def run(options: argparse.Namespace) -> int:
         metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
         callers=Callers(configured.keys, pace=Paces().window if len(workers) > 1 else None),
         bells=Bells(),
-        help=Bells(),
-        holds=Holds(),
-        board=Board([*millers, *workers]),
+        board=Board([MILL, *workers]),
         shares=Shares(workers),
         load=partial(configure, os.environ, options.config, tell=False),
     )
@@ -82,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         every=EVERY,
         watchdog=Watchdog(shared.board.beats, silence=SILENCE),
     )
-    family = [Child(name, partial(life, shared)) for name, life in millers.items()]
+    family = [Child(MILL, partial(mill, shared))]
     family += [Child(name, partial(worker, shared, name)) for name in workers]
     _settle_down()
     return 0 if Parent(family, care).run() else 1

@@ -36,10 +36,6 @@ LEASE = timedelta(seconds=10)
 """How long a pass may take; what a killed process had claimed is translated after it."""
 IDLE = 1.0
 """Seconds after which an idle loop looks again, for work that another process has kept."""
-SOON = 0.05
-"""The same, while somebody else works on all there is."""
-LATE = timedelta(milliseconds=250)
-"""How long ago a webhook came that one alone does not keep up with."""
 
 
 class Watching(Protocol):
@@ -51,11 +47,7 @@ class Watching(Protocol):
 
 
 class Translator:
-    """The loop. `run` goes on until `stop`; `heartbeat` says when a round last succeeded.
-
-    `late` is called when what it finds came a while ago, or more was replayed than a pass takes. One that `helps` goes on only while that is so: of what
-    another keeps up with, two make passes half as large, and these cost more.
-    """
+    """The loop. `run` goes on until `stop`; `heartbeat` says when a round last succeeded."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -66,8 +58,6 @@ class Translator:
         clock: Callable[[], datetime],
         woke: Callable[[], None],
         watching: Watching,
-        late: Callable[[], None] = lambda: None,
-        helps: bool = False,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -76,10 +66,6 @@ class Translator:
         self._woke = woke
         self._watching = watching
         self._turns = Turns()
-        self._say_late = late
-        self._helps = helps
-        self._is_late = False
-        self._idle = IDLE
         self._wake = asyncio.Event()
         self._seldom = log.Seldom()
         self._stopping = False
@@ -109,18 +95,13 @@ class Translator:
                 self.heartbeat.failed()
             else:
                 self.heartbeat.succeeded()
-            if not busy or (self._helps and not self._is_late):
+            if not busy:
                 await self._pause()
 
     async def once(self) -> int:
         """One pass: how many webhooks it had to do with."""
         fresh = await self._store.fresh(now=self._clock(), limit=BATCH)
-        self._idle = SOON if fresh.elsewhere and not self._helps else IDLE
         claimed = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE) if fresh.due else ()
-        came_late = bool(fresh.webhooks) and self._clock() - fresh.webhooks[0].received_at > LATE
-        self._is_late = came_late or len(claimed) >= BATCH
-        if self._is_late:
-            self._say_late()
         settling = await self._outcomes(claimed)
         placing = await self._outcomes(fresh.webhooks)
         await self._settled(settling)
@@ -233,7 +214,7 @@ class Translator:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), self._idle)
+            await asyncio.wait_for(self._wake.wait(), IDLE)
         except TimeoutError:
             return
 

@@ -1,4 +1,4 @@
-"""What each process of `serve` does from its fork to its end: the mill works, a translator helps it, a worker answers.
+"""What each process of `serve` does from its fork to its end: the mill works, a worker answers.
 
 Not concerned with who watches them, or starts them again.
 """
@@ -18,7 +18,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from bridge import mapping
-from bridge.app import RESTS, Mill, Office, Outfit, translating
+from bridge.app import RESTS, Mill, Office, Outfit
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.http.api_keys import Callers
@@ -27,7 +27,6 @@ from bridge.http.metrics_key import MetricsKey
 from bridge.runtime.balancing import Shares
 from bridge.runtime.child import Ear
 from bridge.runtime.control_channel import Line
-from bridge.runtime.file_leases import Holds
 from bridge.runtime.http_server import Server
 from bridge.runtime.reload import Reloader
 from bridge.runtime.shared_state import Board
@@ -36,7 +35,7 @@ from bridge.settings import Settings
 from bridge.store.engines import open_store
 from bridge.store.protocol import Store
 
-MILL, TRANSLATOR = "mill", "translator"
+MILL = "worker"
 NICE = 15
 """By how much the mill lets the workers go first: a burst must not wait for what it will come to.
 
@@ -66,9 +65,6 @@ class Shared:
     callers: Callers
     bells: Bells
     """The mill hears them."""
-    help: Bells
-    """The translator hears them."""
-    holds: Holds
     board: Board
     shares: Shares
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
@@ -80,13 +76,12 @@ class Shared:
             settings.store,
             ledger_window=settings.keeping.ledger,
             bounds=settings.bounds,
-            holds=self.holds,
         )
 
 
 def mill(shared: Shared, line: Line) -> None:
     """Translate, forward and purge until told to end."""
-    _behind(shared, NICE)
+    _behind(shared)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_mill(shared, line))
 
@@ -94,7 +89,7 @@ def mill(shared: Shared, line: Line) -> None:
 async def _mill(shared: Shared, line: Line) -> None:
     told = asyncio.Event()
     store, metrics = shared.store(), Metrics()
-    working = Mill(shared.outfit, store, metrics, late=shared.help.bell(WEBHOOK))
+    working = Mill(shared.outfit, store, metrics)
     shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
     showing = Showing(shared.board, MILL, metrics, working.heartbeats)
     async with living(shared, showing, line, end=told.set) as ear:
@@ -104,31 +99,13 @@ async def _mill(shared: Shared, line: Line) -> None:
         await store.close()
 
 
-def translator(shared: Shared, line: Line) -> None:
-    """Translate beside the mill what it cannot keep up with, until told to end."""
-    _behind(shared, NICE + 1)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_translator(shared, line))
-
-
-async def _translator(shared: Shared, line: Line) -> None:
-    store, metrics = shared.store(), Metrics()
-    working = translating(shared.outfit, store, metrics, made=shared.bells.bell(EVENT), helps=True)
-    shared.help.listen({WEBHOOK: working.wake})
-    showing = Showing(shared.board, TRANSLATOR, metrics, lambda: {"help_translate": [working.heartbeat]})
-    async with living(shared, showing, line, end=working.stop) as ear:
-        ear.ready()
-        await working.run()
-        await store.close()
-
-
-def _behind(shared: Shared, nice: int) -> None:
+def _behind(shared: Shared) -> None:
     """Let those who answer go first, and answer nobody."""
     shared.listening.close()
     if shared.admin is not None:
         shared.admin.close()
     with suppress(OSError):
-        os.nice(nice)
+        os.nice(NICE)
 
 
 def worker(shared: Shared, name: str, line: Line) -> None:
@@ -266,12 +243,8 @@ class Showing:
 
 def loops(board: Board) -> dict[str, float | None]:
     """When each loop last succeeded, by the monotonic clock; None for each loop of a process that does not run now."""
-    found: dict[str, float | None] = {}
-    for process in (MILL, TRANSLATOR):
-        if process in board.pages:
-            shown = _read(board.pages[process].read())[0]
-            found |= shown if board.up(process) else dict.fromkeys(shown or [process])
-    return found
+    shown = _read(board.pages[MILL].read())[0]
+    return {**shown} if board.up(MILL) else dict.fromkeys(shown or [MILL])
 
 
 def _read(shown: bytes) -> tuple[dict[str, float], bytes]:

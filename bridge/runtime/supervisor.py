@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
+from setproctitle import setproctitle
+
 from bridge.core import log
 from bridge.core.errors import BridgeError
 from bridge.runtime.control_channel import Line, line
@@ -30,6 +32,8 @@ READY, TAKEN, REFUSED, FAILED, HANGS = "ready", "taken", "refused", "failed", "h
 """What a child says: it answers or works; it follows that reload, or does not; why it cannot start; which loop hangs."""
 FOLLOW = "follow"
 """What the parent says: do the reload of that number."""
+TITLE = "trackbridge: "
+"""How the title of each process begins, as `ps` shows it; its role follows."""
 STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
 _HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -86,6 +90,7 @@ class Parent:
 
     def run(self) -> bool:
         """Raises BridgeError with the words of a child that could not start for the first time."""
+        setproctitle(f"{TITLE}supervisor")
         with _signals() as wakeful:
             for child in self._children:
                 if self._stop_by is None:
@@ -135,6 +140,7 @@ class Parent:
         """The child's life, from the fork to its end."""
         status = 1
         try:
+            setproctitle(f"{TITLE}{child.name}")
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's are for the parent, which hands them on
                 signal.signal(number, signal.SIG_IGN)

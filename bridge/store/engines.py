@@ -17,7 +17,6 @@ from bridge.store.sqlite.backup import restore as sqlite_restore
 from bridge.store.sqlite.backup.manifest import Manifest
 from bridge.store.sqlite.backup.restore import Restored
 from bridge.store.sqlite.db import quick_check, serve_lock
-from bridge.store.sqlite.ingest.log_reader import Holds
 from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
 
 __all__ = [
@@ -37,16 +36,14 @@ def open_store(
     *,
     ledger_window: timedelta = LEDGER_WINDOW,
     bounds: Bounds = BOUNDS,
-    holds: Holds | None = None,
 ) -> Store:
     """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
     A conversion's claim makes the same one a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
-    With `holds`, several who look at what is `fresh` leave each other's alone.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """
-    return SqliteStore(sqlite_file(url), ledger_window=ledger_window, bounds=bounds, holds=holds)
+    return SqliteStore(sqlite_file(url), ledger_window=ledger_window, bounds=bounds)
 
 
 def sqlite_file(url: str) -> str:

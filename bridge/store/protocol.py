@@ -85,14 +85,12 @@ class Outcome:
 class Fresh:
     """Webhooks that were kept and have no place yet, oldest first; `mark` is the store's own.
 
-    `due` says that others, which have their place, may be due to be translated; `elsewhere` that somebody else who
-    works beside the caller is at more of these.
+    `due` says that others, which have their place, may be due to be translated.
     """
 
     webhooks: tuple[Webhook, ...]
     mark: object
     due: bool = False
-    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

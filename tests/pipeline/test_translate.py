@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,10 +15,9 @@ from bridge.core import dedupe_keys
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Event, Ignored, Route, Translated, Translation, Webhook
 from bridge.core.source import Source
-from bridge.pipeline.translate import BATCH, LATE, Translator
+from bridge.pipeline.translate import Translator
 from bridge.store.engines import open_store
 from bridge.store.protocol import Filter, Fresh, Store
-from bridge.store.sqlite.ingest import log_writer
 from bridge.store.sqlite.store import SqliteStore
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -161,75 +160,3 @@ def test_a_round_that_fails_is_no_heartbeat_and_an_idle_one_that_looked_is(tmp_p
         assert None not in beats[3:]
 
     asyncio.run(story())
-
-
-def helping(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, age: timedelta, seen: int, placed: int = 0
-) -> tuple[int, int]:
-    """How many webhooks of that age one that helps translates, after so many have been seen; how often it says: late."""
-    monkeypatch.setattr("bridge.pipeline.translate.IDLE", 3600.0)
-
-    async def story() -> tuple[int, int]:
-        store = open_store(f"sqlite:////{str(tmp_path / 'a.db').lstrip('/')}")
-        source = cast("Source", SimpleNamespace(name="shop", to=None, translate_among=lambda *_: Ignored("seen")))
-        told: list[str] = []
-        said: list[str] = []
-        translator = Translator(
-            store=store,
-            sources=lambda: {"shop": source},
-            route=lambda _event, _to: (),
-            clock=lambda: NOW + age,
-            woke=lambda: None,
-            watching=cast("Any", SimpleNamespace(translated=lambda *_words: told.append("one"))),
-            late=lambda: said.append("late"),
-            helps=True,
-        )
-        await asyncio.gather(*[store.keep([webhook(str(number))]) for number in range(3 * BATCH)])
-        while placed and (await store.sort_in(limit=placed)):
-            pass
-        running = asyncio.ensure_future(translator.run())
-        async with asyncio.timeout(20):
-            while len(told) < seen:  # noqa: ASYNC110  no event tells it
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
-        translator.stop()
-        await running
-        await store.close()
-        return len(told), len(said)
-
-    monkeypatch.setattr(log_writer, "MANY", 1)
-    return asyncio.run(story())
-
-
-def test_one_that_helps_goes_on_while_what_it_finds_is_late_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    assert helping(monkeypatch, tmp_path, age=2 * LATE, seen=3 * BATCH) == (3 * BATCH, 3)
-
-
-def test_one_that_helps_leaves_to_another_what_that_one_keeps_up_with(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    assert helping(monkeypatch, tmp_path, age=LATE, seen=BATCH) == (BATCH, 0)
-
-
-def test_one_that_helps_rests_where_the_store_has_gone_while_it_was_late(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    looks: list[int] = []
-    usual = SqliteStore.fresh
-
-    async def fresh(self: SqliteStore, *, now: datetime, limit: int) -> Fresh:
-        looks.append(limit)
-        if len(looks) > 1:
-            raise StoreUnavailable("it has gone")
-        return await usual(self, now=now, limit=limit)
-
-    monkeypatch.setattr(SqliteStore, "fresh", fresh)
-    helping(monkeypatch, tmp_path, age=2 * LATE, seen=BATCH)
-    assert len(looks) == 2
-
-
-def test_one_that_helps_goes_on_with_what_is_replayed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    count, _ = helping(monkeypatch, tmp_path, age=LATE, seen=3 * BATCH, placed=BATCH)
-    assert count == 3 * BATCH

@@ -13,10 +13,6 @@ import pytest
 from peers import MAY_READ_METRICS, Serving, until
 from processes import family
 
-from bridge.runtime.roles import NICE
-
-NICED, TRANSLATES = NICE, NICE + 1
-"""By how much the mill lets the workers go first, and the translator."""
 LAUNCH = (sys.executable, str(Path(__file__).with_name("launch_processes.py")))
 KEY = "a-made-up-api-key"
 CLIENT = httpx.Client(trust_env=False, verify=False, timeout=30, headers={"Connection": "close"})
@@ -29,28 +25,26 @@ def children(bridge: Serving) -> list[int]:
 
 
 def mill(bridge: Serving) -> int:
-    """The mill, once there is one that is at work."""
-    return int(until(lambda: [pid for pid in children(bridge) if _niced(pid) == NICED], what="a mill")[0])
-
-
-def translators(bridge: Serving) -> list[int]:
-    """One that is at work; none on a machine of one core."""
-    if len(os.sched_getaffinity(0)) == 1:
-        return []
-    return [int(until(lambda: [pid for pid in children(bridge) if _niced(pid) == TRANSLATES], what="a translator")[0])]
+    """The worker, once there is one that is at work."""
+    return int(until(lambda: titled(bridge, "trackbridge: worker"), what="a worker")[0])
 
 
 def workers(bridge: Serving) -> list[int]:
-    """All the others, once these are at work."""
-    others = {mill(bridge), *translators(bridge)}
-    return [pid for pid in children(bridge) if pid not in others]
+    """All the web processes, once there are as many as before."""
+    mill(bridge)
+    return titled(bridge, "trackbridge: web-")
 
 
-def _niced(pid: int) -> int:
+def titled(bridge: Serving, title: str) -> list[int]:
+    """The processes whose title, as `ps` shows it, begins so."""
+    return [pid for pid in children(bridge) if _title(pid).startswith(title)]
+
+
+def _title(pid: int) -> str:
     try:
-        return os.getpriority(os.PRIO_PROCESS, pid) - os.getpriority(os.PRIO_PROCESS, 0)
-    except ProcessLookupError:
-        return 0
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def kill(pid: int) -> None:

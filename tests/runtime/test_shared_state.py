@@ -23,7 +23,6 @@ from observed_processes import (
     ready,
     told,
     track,
-    translators,
     workers,
 )
 from peers import Serving, listed, serving, until
@@ -133,17 +132,6 @@ def test_who_is_started_again_has_the_mappings_that_the_others_have(
 # ------------------------------------------------------------------------------------------------------------- work
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="on one core the mill has no help")
-def test_what_a_mill_that_hangs_leaves_is_translated_all_the_same(bridge: Serving, tmp_path: Path) -> None:
-    translators(bridge)
-    ready(bridge)
-    os.kill(mill(bridge), signal.SIGSTOP)
-    assert post(bridge, "1") == 200
-    until(lambda: listed(tmp_path, "events"), what="an event")
-    os.kill(mill(bridge), signal.SIGCONT)
-    assert bridge.stop() == 0
-
-
 # --------------------------------------------------------------------------------------------------------- counters
 
 
@@ -189,18 +177,6 @@ def test_a_mill_that_hangs_is_seen_and_seen_to_go_on(bridge: Serving) -> None:
     assert post(bridge, "1") == 200
     os.kill(hung, signal.SIGCONT)
     ready(bridge)
-
-
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="on one core the mill has no help")
-def test_a_translator_that_hangs_stops_nothing_and_nobody_is_sent_away(bridge: Serving, tmp_path: Path) -> None:
-    ready(bridge)
-    [hung] = translators(bridge)
-    os.kill(hung, signal.SIGSTOP)
-    found = until(lambda: degraded(bridge), what="the word that it hangs")
-    assert [detail.partition(":")[0] for detail in found["details"]] == ["help_translate"]
-    assert post(bridge, "1") == 200
-    until(lambda: listed(tmp_path, "events"), what="an event")
-    os.kill(hung, signal.SIGCONT)
 
 
 # ------------------------------------------------------------------------------------------------------------- rates

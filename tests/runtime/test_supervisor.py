@@ -22,7 +22,6 @@ from observed_processes import (
     ready,
     told,
     track,
-    translators,
     workers,
 )
 from peers import KEY as UPSTREAM_KEY
@@ -59,9 +58,9 @@ def gone(pids: Sequence[int]) -> None:
     until(lambda: not any(map(is_alive, pids)), what="the end of every process")
 
 
-def test_a_mill_its_help_and_as_many_workers_as_asked_for_are_forked(bridge: Serving) -> None:
+def test_a_worker_and_as_many_web_processes_as_asked_for_are_forked(bridge: Serving) -> None:
     assert len(workers(bridge)) == 2
-    assert {*workers(bridge), *translators(bridge), mill(bridge)} == set(children(bridge))
+    assert {*workers(bridge), mill(bridge)} == set(children(bridge))
     assert "with 2 workers" in bridge.greeting
 
 
@@ -94,7 +93,7 @@ def test_a_worker_that_is_killed_is_told_and_started_again(bridge: Serving) -> N
     killed, other = workers(bridge)
     kill(killed)
     [line] = until(lambda: told(bridge, "process.ended"), what="the word of it")
-    assert "process=worker-" in line
+    assert "process=web-" in line
     assert 'why="killed by SIGKILL" then="started again"' in line
     until(lambda: len(workers(bridge)) == 2, what="another worker")
     assert other in workers(bridge)
@@ -117,7 +116,7 @@ def test_one_that_dies_again_and_again_is_started_after_a_growing_pause(bridge: 
     for death in range(1, 4):
         ready(bridge)
         kill(mill(bridge))
-        until(lambda: len(told(bridge, "process.ended process=mill")) == death, what="its end")  # noqa: B023  asked before the next turn
+        until(lambda: len(told(bridge, "process.ended process=worker")) == death, what="its end")  # noqa: B023  asked before the next turn
     ends = [line.partition("then=")[2] for line in told(bridge, "process.ended")]
     assert ends == ['"started again"', '"started again in 1 s"', '"started again in 2 s"']
     found = get(bridge, "/readyz")
@@ -169,7 +168,7 @@ def test_one_that_does_not_end_is_killed_and_the_exit_status_tells(tmp_path: Pat
         assert bridge.stop() == 1
     assert not any(map(is_alive, everybody))
     [line] = told(bridge, "process.killed")
-    assert "process=worker-1" in line
+    assert "process=web-1" in line
 
 
 def test_a_child_that_cannot_start_ends_serve_with_its_reason_in_one_line(tmp_path: Path) -> None:

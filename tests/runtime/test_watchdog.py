@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from observed_processes import KEY, LAUNCH, is_alive, mill, needs_proc, ready, told, track, translators, workers
+from observed_processes import KEY, LAUNCH, is_alive, mill, needs_proc, ready, told, track, workers
 from peers import KEY as UPSTREAM_KEY
 from peers import Serving, Upstream, serving, until, upstream
 
@@ -35,7 +35,7 @@ def bridged(folder: Path, settings: dict[str, str]) -> Iterator[tuple[Serving, U
             yield bridge, peer
 
 
-WHO: dict[str, Callable[[Serving], int]] = {"worker": lambda bridge: workers(bridge)[0], "mill": mill}
+WHO: dict[str, Callable[[Serving], int]] = {"web": lambda bridge: workers(bridge)[0], "worker": mill}
 HOW = {"stopped": signal.SIGSTOP, "blocked in Python": signal.SIGUSR1}
 
 
@@ -63,17 +63,16 @@ def test_a_process_one_of_whose_loops_hangs_is_replaced_and_the_loop_is_named(tm
         hung = mill(bridge)
         os.kill(hung, signal.SIGUSR2)
         [line] = until(lambda: told(bridge, "process."), what="the word of it")
-        assert 'process=mill why="its loop translate ended no round for 3 s, so it was killed"' in line
+        assert 'process=worker why="its loop translate ended no round for 3 s, so it was killed"' in line
         assert not is_alive(hung)
         ready(bridge)
         assert bridge.stop() == 0
 
 
 @needs_proc
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="on one core the mill has no help")
 def test_nobody_is_killed_when_all_wake_up_after_a_suspension(tmp_path: Path) -> None:
     with bridged(tmp_path, {}) as (bridge, _):
-        everybody = [bridge.process.pid, mill(bridge), *translators(bridge), *workers(bridge)]
+        everybody = [bridge.process.pid, mill(bridge), *workers(bridge)]
         for pid in everybody:
             os.kill(pid, signal.SIGSTOP)
         slept = subprocess.run(["sleep", str(SILENCE * 2)], check=True)

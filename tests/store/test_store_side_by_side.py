@@ -1,4 +1,4 @@
-"""Several that sort in what came side by side: each has a file of its own, and nothing has its place twice."""
+"""Several stores on one file: whichever of them applies the ingest log, each webhook is applied once."""
 
 from __future__ import annotations
 
@@ -16,20 +16,6 @@ from bridge.store.sqlite.ingest import log_reader, log_writer
 from bridge.store.sqlite.store import SqliteStore
 
 
-class Holds:
-    """Who works on which file, for stores of one process."""
-
-    def __init__(self, held: dict[str, Holds]) -> None:
-        self.held = held
-
-    def take(self, name: str, _starts: int) -> bool:
-        return self.held.setdefault(name, self) is self
-
-    def leave(self) -> None:
-        for name in [name for name, whose in self.held.items() if whose is self]:
-            del self.held[name]
-
-
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of the inbox for each request."""
@@ -37,8 +23,7 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def side_by_side(folder: Path) -> list[SqliteStore]:
-    held: dict[str, Holds] = {}
-    return [SqliteStore(str(folder / "store.db"), holds=Holds(held)) for _ in range(2)]
+    return [SqliteStore(str(folder / "store.db")) for _ in range(2)]
 
 
 def names(fresh: Fresh) -> list[str]:
@@ -47,61 +32,6 @@ def names(fresh: Fresh) -> list[str]:
 
 def outcomes(fresh: Fresh) -> list[Outcome]:
     return [Outcome(one, (routed(f"evt_{one.id}"),)) for one in fresh.webhooks]
-
-
-@pytest.mark.usefixtures("small_files")
-def test_two_that_sort_in_side_by_side_have_files_of_their_own(tmp_path: Path) -> None:
-    async def story() -> None:
-        one, other = side_by_side(tmp_path)
-        for name in ("a", "b"):
-            await one.keep([webhook(name)])
-        first = await one.fresh(now=NOW, limit=1)
-        second = await other.fresh(now=NOW, limit=1)
-        assert (names(first), first.elsewhere) == (["a"], False)
-        assert (names(second), second.elsewhere) == (["b"], True)
-        for store, fresh in ((other, second), (one, first)):
-            assert await store.place(fresh, outcomes(fresh), now=NOW)
-        nothing = [await store.fresh(now=NOW, limit=9) for store in (one, other)]
-        assert [(names(fresh), fresh.elsewhere) for fresh in nothing] == [([], False)] * 2
-        assert {row.id for row in await one.events(Filter())} == {"evt_a", "evt_b"}
-        for store in (one, other):
-            await store.close()
-
-    asyncio.run(story())
-
-
-@pytest.mark.usefixtures("small_files")
-def test_one_takes_as_few_files_as_hold_what_it_asks_for_and_leaves_the_others(tmp_path: Path) -> None:
-    async def story() -> None:
-        one, other = side_by_side(tmp_path)
-        for name in ("a", "b", "c", "d"):
-            await one.keep([webhook(name)])
-        first = await one.fresh(now=NOW, limit=2)
-        second = await other.fresh(now=NOW, limit=9)
-        assert (names(first), first.elsewhere) == (["a", "b"], False)
-        assert (names(second), second.elsewhere) == (["c", "d"], True)
-        for store, fresh in ((other, second), (one, first)):
-            assert await store.place(fresh, outcomes(fresh), now=NOW)
-        assert len(await one.events(Filter())) == 4
-        for store in (one, other):
-            await store.close()
-
-    asyncio.run(story())
-
-
-@pytest.mark.usefixtures("small_files")
-def test_what_the_other_is_at_is_not_looked_at_and_had_when_that_one_lets_go(tmp_path: Path) -> None:
-    async def story() -> None:
-        one, other = side_by_side(tmp_path)
-        await one.keep([webhook("a")])
-        assert names(await one.fresh(now=NOW, limit=9)) == ["a"]
-        nothing = await other.fresh(now=NOW, limit=9)
-        assert (names(nothing), nothing.elsewhere) == ([], True)
-        await one.close()
-        assert names(await other.fresh(now=NOW, limit=9)) == ["a"]
-        await other.close()
-
-    asyncio.run(story())
 
 
 @pytest.mark.usefixtures("small_files")

@@ -55,7 +55,7 @@ from bridge.store.sqlite.db.reader import Reader
 from bridge.store.sqlite.db.writer import Writer
 from bridge.store.sqlite.ingest import apply, codec, log_reader
 from bridge.store.sqlite.ingest.group_commit import Arrivals
-from bridge.store.sqlite.ingest.log_reader import Holds, Unsorted
+from bridge.store.sqlite.ingest.log_reader import Unsorted
 from bridge.store.sqlite.ingest.log_writer import Journal, folder_of
 from bridge.store.sqlite.tables import (
     attempts,
@@ -96,7 +96,6 @@ class SqliteStore:
         *,
         ledger_window: timedelta = LEDGER_WINDOW,
         bounds: Bounds = BOUNDS,
-        holds: Holds | None = None,
         clocks: Clocks | None = None,
     ) -> None:
         open_file.prepare(path)
@@ -110,7 +109,6 @@ class SqliteStore:
         patience = bounds.patience.total_seconds()
         self._journal = Journal(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
-        self._holds = holds
         self._webhooks = Arrivals(self._write_down, limit=bounds.waiting, patience=patience)
         self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience)
 
@@ -153,17 +151,11 @@ class SqliteStore:
         return fresh
 
     def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[Fresh, bool]:
-        elsewhere = False
-        if self._holds is None:
-            found = log_reader.found(db, self._folder, limit=limit)
-        else:
-            found, elsewhere = log_reader.found_alone(db, self._folder, self._holds, limit=limit)
+        found = log_reader.found(db, self._folder, limit=limit)
         if not found.stretches or log_reader.is_long(db):
             log_reader.tidy(db, self._folder)
-        fresh = Fresh(
-            found.webhooks, found, due=inbox.is_due(db, now=now, aged=self._clocks.aged(db, now)), elsewhere=elsewhere
-        )
-        return fresh, not found.stretches and not elsewhere and ledger.is_ripe(db)
+        fresh = Fresh(found.webhooks, found, due=inbox.is_due(db, now=now, aged=self._clocks.aged(db, now)))
+        return fresh, not found.stretches and ledger.is_ripe(db)
 
     async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
         """Give what is fresh its place and what it came to."""
@@ -329,8 +321,6 @@ class SqliteStore:
         await asyncio.to_thread(self._closed)
 
     def _closed(self) -> None:
-        if self._holds is not None:
-            self._holds.leave()
         self._journal.close()
         self._reader.close(lambda db: log_reader.tidy(db, self._folder))
         self._writer.close()

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import chain, islice
-from typing import Protocol
 
 from bridge.core import log
 from bridge.core.model import Webhook
@@ -68,18 +67,6 @@ class Unsorted:
     stretches: tuple[Stretch, ...] = ()
 
 
-class Holds(Protocol):
-    """Who works on which file, among those who sort in together. No promise rests on it: `is_current` does not ask."""
-
-    def take(self, name: str, starts: int) -> bool:
-        """Whether nobody else works on what stands in the file from there on; then it is ours, too, until `leave`."""
-        ...
-
-    def leave(self) -> None:
-        """Work on none any more."""
-        ...
-
-
 NOTHING = Unsorted()
 _SELDOM = log.Seldom()
 _UNWRITTEN = bytes(8)
@@ -129,41 +116,6 @@ def is_behind(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
 def found(db: sqlite3.Connection, folder: str, *, limit: int) -> Unsorted:
     """The oldest webhooks without a place: `limit`, or those of one frame where it holds more."""
     return _found(folder, dict(islice(_begun(db, folder), AT_ONCE)), limit=limit)
-
-
-def found_alone(db: sqlite3.Connection, folder: str, holds: Holds, *, limit: int) -> tuple[Unsorted, bool]:
-    """As `found`, but of files that nobody else works on; and whether there are some that somebody else works on.
-
-    Of the files begun first, those with the oldest webhooks, as few as hold `limit`: the others are for who helps. Until
-    this is asked again, they are ours.
-    """
-    holds.leave()
-    mine: dict[str, int] = {}
-    left, elsewhere = limit, False
-    for name, starts in sorted(
-        islice(_begun(db, folder), AHEAD), key=lambda one: next(_heads(folder, *one), NO_HEAD).at
-    ):
-        if left <= 0:
-            break
-        if holds.take(name, starts):
-            mine[name] = starts
-            left -= _count(folder, name, starts, most=left)
-        else:
-            elsewhere = True
-    unsorted = _found(folder, mine, limit=limit)
-    if not unsorted.stretches:
-        holds.leave()
-    return unsorted, elsewhere
-
-
-def _count(folder: str, name: str, starts: int, *, most: int) -> int:
-    """How many webhooks a file holds from there on, by what its frames say; counted no further than to `most`."""
-    count = 0
-    for one in _heads(folder, name, starts):
-        count += one.webhooks
-        if count >= most:
-            break
-    return count
 
 
 def newer(db: sqlite3.Connection, folder: str) -> Iterator[str]:
