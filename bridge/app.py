@@ -151,50 +151,61 @@ class Outfit:
 # ------------------------------------------------------------------------------------------------------- the two parts
 
 
-class Mill:
-    """What works: the loops that translate, forward and purge, while `running` is entered."""
+class Translation:
+    """The loops that translate webhooks and delete what was kept long enough, while `running` is entered.
 
-    def __init__(
-        self,
-        outfit: Outfit,
-        store: Store,
-        metrics: Metrics,
-    ) -> None:
+    `made` is called when there are new events.
+    """
+
+    def __init__(self, outfit: Outfit, store: Store, metrics: Metrics, *, made: Callable[[], None]) -> None:
+        self.translator = Translator(
+            store=store,
+            sources=lambda: outfit.sources,
+            route=outfit.route,
+            clock=clock,
+            woke=made,
+            watching=metrics,
+        )
+        self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
+
+    def heartbeats(self) -> dict[str, list[Heartbeat]]:
+        """The heartbeat of each loop by its name."""
+        return {"translate": [self.translator.heartbeat], "purge": [self.purger.heartbeat]}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the loops; at the end, complete the batch under way."""
+        loops = asyncio.gather(self.translator.run(), self.purger.run())
+        try:
+            yield
+        finally:
+            self.translator.stop()
+            self.purger.stop()
+            await loops
+
+
+class Delivery:
+    """The loops that deliver events, one for each sender of a destination, while `running` is entered."""
+
+    def __init__(self, outfit: Outfit, store: Store, metrics: Metrics) -> None:
         self.forwarder = Forwarder(
             store=store,
             destinations=tuple(outfit.destinations.values()),
             clock=clock,
             watching=metrics,
         )
-        self.translator = Translator(
-            store=store,
-            sources=lambda: outfit.sources,
-            route=outfit.route,
-            clock=clock,
-            woke=self.forwarder.wake,
-            watching=metrics,
-        )
-        self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
-        self._created_at = time.monotonic()
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
-        """Those of each loop by its name; a destination's lanes are one loop, `forward:NAME`."""
-        lanes = {f"forward:{name}": each for name, each in self.forwarder.heartbeats().items()}
-        return {"translate": [self.translator.heartbeat], **lanes, "purge": [self.purger.heartbeat]}
-
-    def succeeded_at(self) -> dict[str, float]:
-        """When each loop last ended a round that succeeded; the time of creation where none has yet."""
-        return {name: oldest_success(each, otherwise=self._created_at) for name, each in self.heartbeats().items()}
+        """The heartbeats of each destination's senders; they are one loop, `forward:NAME`."""
+        return {f"forward:{name}": each for name, each in self.forwarder.heartbeats().items()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The loops run; at the end what is under way is recorded first."""
-        loops = asyncio.gather(self.translator.run(), self.forwarder.run(), self.purger.run())
+        """Run the loops; at the end, record the attempts under way."""
+        loops = asyncio.ensure_future(self.forwarder.run())
         try:
             yield
         finally:
-            self.translator.stop()
-            self.purger.stop()
             await self.forwarder.stop(GRACE)
             await loops
 
@@ -264,22 +275,29 @@ class Bridge:
         self.store = store
         self.outfit = Outfit(configured, mappings)
         metrics = Metrics()
-        self._mill = Mill(self.outfit, store, metrics)
+        self._delivery = Delivery(self.outfit, store, metrics)
+        self._translation = Translation(self.outfit, store, metrics, made=self._delivery.forwarder.wake)
+        self._created_at = time.monotonic()
         self.http = Office(
             self.outfit,
             store,
             metrics,
-            kept=self._mill.translator.wake,
-            accepted=self._mill.forwarder.wake,
-            loops=self._mill.succeeded_at,
+            kept=self._translation.translator.wake,
+            accepted=self._delivery.forwarder.wake,
+            loops=self._succeeded_at,
             lifespan=self._lifespan,
             metrics_key=configured.metrics_key,
         ).http
 
+    def _succeeded_at(self) -> dict[str, float]:
+        """When each loop last ended a round that succeeded; the time of creation where none has yet."""
+        heartbeats = self._translation.heartbeats() | self._delivery.heartbeats()
+        return {name: oldest_success(each, otherwise=self._created_at) for name, each in heartbeats.items()}
+
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         try:
-            async with self._mill.running():
+            async with self._delivery.running(), self._translation.running():
                 yield
         finally:
             await self.store.close()

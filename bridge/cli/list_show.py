@@ -56,12 +56,17 @@ async def _list(options: argparse.Namespace) -> int:
     store = existing_store()
     try:
         rows: Sequence[Row] = await getattr(store, options.what)(asked)
+        unapplied = (await store.tally()).unsorted if options.what == "webhooks" and not as_json else 0
     finally:
         await store.close()
     if as_json:
         write_json([plain(row) for row in rows])
     else:
         console().print(table(rows) if rows else f"no {options.what} that fit")
+    if unapplied:
+        console().print(
+            f"{unapplied} more were just kept; they are listed as soon as `trackbridge serve` has read them"
+        )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`trackbridge serve`: a parent that watches, one that translates and forwards, workers that answer, until SIGTERM.
+"""`trackbridge serve`: a parent that watches, one that translates, one that delivers, workers that answer, until SIGTERM.
 
 Checks everything before it forks, and says at its start what it serves and what is still missing. Not concerned with
 what any of the parts do.
@@ -26,7 +26,7 @@ from bridge.runtime.balancing import Shares
 from bridge.runtime.http_server import address, bind
 from bridge.runtime.rate_limit import Paces
 from bridge.runtime.reload import EVERY, Watch, reload
-from bridge.runtime.roles import MILL, Shared, mill, worker
+from bridge.runtime.roles import DELIVER, TRANSLATE, Shared, deliver, translate, worker
 from bridge.runtime.shared_state import Board
 from bridge.runtime.supervisor import Care, Child, Parent
 from bridge.runtime.wakeup_pipe import Bells
@@ -61,8 +61,9 @@ def run(options: argparse.Namespace) -> int:
         admin=admin,
         metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
         callers=Callers(configured.keys, pace=Paces().window if len(workers) > 1 else None),
-        bells=Bells(),
-        board=Board([MILL, *workers]),
+        webhooks=Bells(),
+        events=Bells(),
+        board=Board([TRANSLATE, DELIVER, *workers]),
         shares=Shares(workers),
         load=partial(configure, os.environ, options.config, tell=False),
     )
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         every=EVERY,
         watchdog=Watchdog(shared.board.beats, silence=SILENCE),
     )
-    family = [Child(MILL, partial(mill, shared))]
+    family = [Child(TRANSLATE, partial(translate, shared)), Child(DELIVER, partial(deliver, shared))]
     family += [Child(name, partial(worker, shared, name)) for name in workers]
     _settle_down()
     return 0 if Parent(family, care).run() else 1

@@ -29,7 +29,7 @@ from bridge.core.model import (
 )
 from bridge.core.source import Source
 from bridge.pipeline.fair_yield import Turns
-from bridge.store.protocol import Fresh, Outcome, Store
+from bridge.store.protocol import Batch, Outcome, Store
 
 BATCH = 100
 LEASE = timedelta(seconds=10)
@@ -66,6 +66,8 @@ class Translator:
         self._woke = woke
         self._watching = watching
         self._turns = Turns()
+        self._apart = 0
+        """Passes in which webhooks are translated one by one, after a batch that failed."""
         self._wake = asyncio.Event()
         self._seldom = log.Seldom()
         self._stopping = False
@@ -99,14 +101,21 @@ class Translator:
                 await self._pause()
 
     async def once(self) -> int:
-        """One pass: how many webhooks it had to do with."""
-        fresh = await self._store.fresh(now=self._clock(), limit=BATCH)
-        claimed = await self._store.claim_webhooks(now=self._clock(), limit=BATCH, lease=LEASE) if fresh.due else ()
-        settling = await self._outcomes(claimed)
-        placing = await self._outcomes(fresh.webhooks)
-        await self._settled(settling)
-        await self._placed(fresh, placing)
-        return len(settling) + len(placing)
+        """One pass: how many webhooks it translated."""
+        limit = 1 if self._apart else BATCH
+        batch = await self._store.claim_batch(now=self._clock(), limit=limit, lease=LEASE)
+        if not batch.webhooks:
+            return 0
+        outcomes = await self._outcomes(batch.webhooks)
+        if batch.webhooks[0].number:
+            self._apart = max(0, self._apart - 1)
+        try:
+            await self._complete(batch, outcomes)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
+            await self._complete_apart(batch, outcomes, error)
+        return len(outcomes)
 
     async def _outcomes(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
         outcomes = []
@@ -116,46 +125,28 @@ class Translator:
             await self._turns.taken()
         return outcomes
 
-    async def _placed(self, fresh: Fresh, outcomes: Sequence[Outcome]) -> None:
-        """Place what is fresh. What cannot be placed together is sorted in, and settled one by one when it is claimed."""
-        if not outcomes:
-            return
-        try:
-            placed = await self._store.place(fresh, outcomes, now=self._clock())
-        except StoreUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001  what one of them spoils is found out where each has its row
-            self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
-            for kept in await self._store.sort_in(limit=len(outcomes)):
-                self._tell_kept(kept)
-            return
-        for outcome, one in zip(outcomes, placed or (), strict=bool(placed)):
-            self._tell_kept(one.kept)
+    async def _complete(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        is_new = not batch.webhooks[0].number
+        completed = await self._store.complete_batch(batch, outcomes, now=self._clock())
+        for outcome, one in zip(outcomes, completed or (), strict=bool(completed)):
+            if is_new:
+                self._tell_kept(one.kept)
             if not one.kept.again:
                 self._tell(outcome, one.kept.number, one.accepted)
-        if placed:
-            self._wake_forward(outcomes)
-
-    async def _settled(self, outcomes: Sequence[Outcome]) -> None:
-        if not outcomes:
-            return
-        try:
-            accepted = await self._store.settle(outcomes, now=self._clock())
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            if len(outcomes) == 1 and isinstance(outcomes[0].result, SetAside):
-                raise
-            for outcome in outcomes:
-                await self._settled([outcome if len(outcomes) > 1 else Outcome(outcome.webhook, _fault(error))])
-            return
-        for outcome, answers in zip(outcomes, accepted, strict=True):
-            self._tell(outcome, outcome.webhook.number, answers)
-        self._wake_forward(outcomes)
-
-    def _wake_forward(self, outcomes: Sequence[Outcome]) -> None:
-        if any(isinstance(outcome.result, tuple) for outcome in outcomes):
+        if completed and any(isinstance(outcome.result, tuple) for outcome in outcomes):
             self._woke()
+
+    async def _complete_apart(self, batch: Batch, outcomes: Sequence[Outcome], error: Exception) -> None:
+        """Of several webhooks, translate each alone from now on; set a single one aside with the fault."""
+        self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
+        if len(outcomes) > 1:
+            for kept in await self._store.split_batch(batch, now=self._clock()):
+                self._tell_kept(kept)
+            self._apart = len(outcomes)
+        elif isinstance(outcomes[0].result, SetAside):
+            raise error
+        else:
+            await self._complete(batch, [Outcome(outcomes[0].webhook, _fault(error))])
 
     async def _decided(self, webhook: Webhook) -> tuple[Routed, ...] | Ignored | SetAside | Wanting:
         source = self._sources().get(webhook.source)

@@ -1,4 +1,4 @@
-"""What each process of `serve` does from its fork to its end: the mill works, a worker answers.
+"""What each process of `serve` does from its fork to its end: one translates, one delivers, others answer.
 
 Not concerned with who watches them, or starts them again.
 """
@@ -18,7 +18,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from bridge import mapping
-from bridge.app import RESTS, Mill, Office, Outfit
+from bridge.app import RESTS, Delivery, Office, Outfit, Translation
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.http.api_keys import Callers
@@ -35,7 +35,7 @@ from bridge.settings import Settings
 from bridge.store.engines import open_store
 from bridge.store.protocol import Store
 
-MILL = "worker"
+TRANSLATE, DELIVER = "worker-translate", "worker-deliver"
 NICE = 15
 """By how much the mill lets the workers go first: a burst must not wait for what it will come to.
 
@@ -63,8 +63,10 @@ class Shared:
     """The listener for `/metrics` alone, where there is one."""
     metrics_key: MetricsKey
     callers: Callers
-    bells: Bells
-    """The mill hears them."""
+    webhooks: Bells
+    """Wakes the process that translates."""
+    events: Bells
+    """Wakes the process that delivers."""
     board: Board
     shares: Shares
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
@@ -79,21 +81,38 @@ class Shared:
         )
 
 
-def mill(shared: Shared, line: Line) -> None:
-    """Translate, forward and purge until told to end."""
+def translate(shared: Shared, line: Line) -> None:
+    """Translate webhooks and purge the store until told to end."""
     _behind(shared)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_mill(shared, line))
+        runner.run(_translate(shared, line))
 
 
-async def _mill(shared: Shared, line: Line) -> None:
-    told = asyncio.Event()
+async def _translate(shared: Shared, line: Line) -> None:
     store, metrics = shared.store(), Metrics()
-    working = Mill(shared.outfit, store, metrics)
-    shared.bells.listen({WEBHOOK: working.translator.wake, EVENT: working.forwarder.wake})
-    showing = Showing(shared.board, MILL, metrics, working.heartbeats)
+    loops = Translation(shared.outfit, store, metrics, made=shared.events.bell(EVENT))
+    shared.webhooks.listen({WEBHOOK: loops.translator.wake})
+    await _run_loops(loops, store, shared, Showing(shared.board, TRANSLATE, metrics, loops.heartbeats), line)
+
+
+def deliver(shared: Shared, line: Line) -> None:
+    """Deliver events until told to end."""
+    _behind(shared)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_deliver(shared, line))
+
+
+async def _deliver(shared: Shared, line: Line) -> None:
+    store, metrics = shared.store(), Metrics()
+    loops = Delivery(shared.outfit, store, metrics)
+    shared.events.listen({EVENT: loops.forwarder.wake})
+    await _run_loops(loops, store, shared, Showing(shared.board, DELIVER, metrics, loops.heartbeats), line)
+
+
+async def _run_loops(loops: Translation | Delivery, store: Store, shared: Shared, showing: Showing, line: Line) -> None:
+    told = asyncio.Event()
     async with living(shared, showing, line, end=told.set) as ear:
-        async with working.running():
+        async with loops.running():
             ear.ready()
             await told.wait()
         await store.close()
@@ -127,8 +146,8 @@ async def _worker(shared: Shared, name: str, line: Line) -> None:
         shared.outfit,
         store,
         metrics,
-        kept=shared.bells.bell(WEBHOOK),
-        accepted=shared.bells.bell(EVENT),
+        kept=shared.webhooks.bell(WEBHOOK),
+        accepted=shared.events.bell(EVENT),
         loops=lambda: loops(shared.board),
         others=showing.others,
         callers=shared.callers,
@@ -243,8 +262,11 @@ class Showing:
 
 def loops(board: Board) -> dict[str, float | None]:
     """When each loop last succeeded, by the monotonic clock; None for each loop of a process that does not run now."""
-    shown = _read(board.pages[MILL].read())[0]
-    return {**shown} if board.up(MILL) else dict.fromkeys(shown or [MILL])
+    found: dict[str, float | None] = {}
+    for process in (TRANSLATE, DELIVER):
+        shown = _read(board.pages[process].read())[0]
+        found |= shown if board.up(process) else dict.fromkeys(shown or [process])
+    return found
 
 
 def _read(shown: bytes) -> tuple[dict[str, float], bytes]:

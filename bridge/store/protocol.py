@@ -47,22 +47,22 @@ __all__ = [
     "BOUNDS",
     "KEEPING",
     "OVERDUE",
+    "Batch",
     "Bounds",
     "Claimed",
     "ClockAhead",
+    "Completed",
     "DeliveryDetail",
     "DeliveryRow",
     "EventDetail",
     "EventRow",
     "Filter",
-    "Fresh",
     "Glance",
     "Idempotency",
     "Keeping",
     "Outcome",
     "Overdue",
     "Pacing",
-    "Placed",
     "Standing",
     "Store",
     "Swept",
@@ -82,20 +82,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
-    """Webhooks that were kept and have no place yet, oldest first; `mark` is the store's own.
+class Batch:
+    """Webhooks to be translated, in the order in which they are to be translated; none where there are none.
 
-    `due` says that others, which have their place, may be due to be translated.
+    `mark` is the engine's own: what it needs to complete the batch.
     """
 
     webhooks: tuple[Webhook, ...]
-    mark: object
-    due: bool = False
+    mark: object = None
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """What the store says of a webhook that got its place and what it came to: as `sort_in` would, and `settle`."""
+class Completed:
+    """What became of one webhook of a batch: its number and whether it was known, and what became of its events."""
 
     kept: Kept
     accepted: tuple[Accepted, ...]
@@ -228,40 +227,37 @@ class Store(Protocol):
         """Keep the webhooks of one request, all or none. Nothing is asked of them yet, so that a burst is soon kept."""
         ...
 
-    async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
-        """Give some `limit` of what was kept its place, in the order of keeping: a number, and the state `received`.
-
-        One that is known by any of its keys is only named. Whoever lists, counts or names webhooks means those that
-        have no place yet, too: those questions and verbs sort in first, and say nothing of it.
-        """
-        ...
-
     # a webhook becomes events
 
-    async def fresh(self, *, now: datetime, limit: int) -> Fresh:
-        """Some `limit` webhooks that have no place yet. They are nobody's: whoever places them first has done so."""
-        ...
+    async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
+        """Webhooks to be translated: those that were just kept, or received ones that are due.
 
-    async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
-        """Give what is fresh its place and what it came to, together, as `sort_in` and `settle` would.
-
-        `outcomes` are those of `fresh.webhooks`, in order. What is known is only named, and its outcome is nobody's.
-        None, and nothing has changed, where some of it has its place already.
+        About `limit` of them. Received ones are nobody else's until `now + lease`; those that were just kept go to
+        whoever completes them first.
         """
         ...
 
-    async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
-        """Up to `limit` received webhooks that have their place, oldest first, nobody else's until `now + lease`."""
+    async def complete_batch(
+        self, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime
+    ) -> tuple[Completed, ...] | None:
+        """Write what the webhooks of a batch came to: state, events, ledger and deliveries, all in one transaction.
+
+        `outcomes` are those of `batch.webhooks`, in order, and so is the answer. None, and nothing has changed, where
+        another process has completed or split some of the batch meanwhile.
+
+        A webhook that was just kept and is known by any of its keys is only named, and its outcome is dropped. A webhook
+        that is no longer `received` stays as it is. An event whose id is known within its scope is not made again; an
+        event whose id names another event gets an id of its own, always the same one; an event whose claim is taken is
+        kept as a duplicate, without deliveries. A webhook that needs an event stays `received`, is due at `until`, or at
+        once when an event with that claim is kept; if that event is there already, it is due now.
+        """
         ...
 
-    async def settle(self, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[tuple[Accepted, ...], ...]:
-        """Write what claimed webhooks came to: state, events, ledger and deliveries, together.
+    async def split_batch(self, batch: Batch, *, now: datetime) -> tuple[Kept, ...]:
+        """Make each webhook of a batch received and due on its own, so that one that fails does not hold up the others.
 
-        A webhook that is no longer `received` is left as it is. An event whose id is known within its scope is not made
-        again; one whose id names another event gets an id of its own, the same one whenever it is asked for; one with a
-        taken claim is kept as a duplicate, without deliveries. A webhook that wants an event stays
-        `received`, says what it waits for, and is due at `until`, or at once when an event with that claim is kept;
-        one whose event is there already is due now. Returns, in order, what became of each webhook's events.
+        Returns those of the batch that were just kept, as they are known now; none where another process has completed
+        or split them meanwhile.
         """
         ...
 
@@ -274,7 +270,7 @@ class Store(Protocol):
     async def accept(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
-        """Keep a request's events, all or none, by the same rules as `settle`.
+        """Keep a request's events, all or none, by the same rules as `complete_batch`.
 
         With `idempotency` known for the same body, the first answer again and nothing new; for another body,
         IdempotencyConflict.
@@ -353,7 +349,7 @@ class Store(Protocol):
     # seeing
 
     async def webhooks(self, which: Filter) -> list[WebhookRow]:
-        """Webhooks, newest first."""
+        """Webhooks, newest first; without those that were just kept and have no number yet."""
         ...
 
     async def events(self, which: Filter) -> list[EventRow]:

@@ -17,7 +17,7 @@ from bridge.store.protocol import Outcome, Pacing, Store
 SOURCE = "shopify"
 DESTINATION = "track"
 ASIDE = SetAside("shopify.yaml:1:1: made up for the bench")
-_LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=5)
 _TOPIC = "orders/paid"
 
 
@@ -54,12 +54,12 @@ def outcomes(webhooks: Sequence[Webhook], *, aside_every: int) -> list[Outcome]:
 
 async def claim(store: Store, limit: int, *, now: datetime) -> tuple[Webhook, ...]:
     """Claim received webhooks."""
-    return await store.claim_webhooks(now=now, limit=limit, lease=_LEASE)
+    return (await store.claim_batch(now=now, limit=limit, lease=LEASE)).webhooks
 
 
 async def deliver(store: Store, limit: int, *, now: datetime) -> int:
     """Claim due deliveries and record that all were taken; how many."""
-    pacing = Pacing(limit=limit, lanes=1, spacing=timedelta(), lease=_LEASE)
+    pacing = Pacing(limit=limit, lanes=1, spacing=timedelta(), lease=LEASE)
     claimed = await store.claim_deliveries(DESTINATION, now=now, pacing=pacing)
     if claimed is None:
         return 0

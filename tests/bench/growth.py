@@ -22,7 +22,7 @@ from wrong import hold
 
 from bridge.core.model import Webhook
 from bridge.store.engines import open_store
-from bridge.store.protocol import KEEPING, Filter, Store, WebhookDetail
+from bridge.store.protocol import KEEPING, Batch, Filter, Store, WebhookDetail
 
 FEW = 3000
 GROUP = 3000
@@ -103,8 +103,8 @@ class _Kept:
             at = start + timedelta(days=20) * (self.count / count)
             group = min(GROUP, count - self.count)
             await self.store.keep(self._next(group, at))
-            fresh = await self.store.fresh(now=at, limit=group)
-            await self.store.place(fresh, filled.outcomes(fresh.webhooks, aside_every=ASIDE_EVERY), now=at)
+            fresh = await self.store.claim_batch(now=at, limit=group, lease=filled.LEASE)
+            await self.store.complete_batch(fresh, filled.outcomes(fresh.webhooks, aside_every=ASIDE_EVERY), now=at)
             await filled.deliver(self.store, group, now=at)
             if monotonic() - told > TELLING:
                 told = monotonic()
@@ -114,9 +114,7 @@ class _Kept:
     async def _quiet(self) -> None:
         """For a while nothing comes in, as in any night: the translator goes on looking."""
         for _ in range(LOOKS):
-            now = datetime.now(UTC)
-            if (await self.store.fresh(now=now, limit=1)).due:
-                await filled.claim(self.store, 1, now=now)
+            await self.store.claim_batch(now=datetime.now(UTC), limit=1, lease=filled.LEASE)
 
     async def timed(self, verb: str) -> float:
         """Seconds that a verb took; what it is given was made before."""
@@ -155,17 +153,17 @@ class _Kept:
 
     def finding(self) -> Call:
         """What came in is looked at."""
-        return lambda: self.store.fresh(now=datetime.now(UTC), limit=AT_ONCE)
+        return lambda: self.store.claim_batch(now=datetime.now(UTC), limit=AT_ONCE, lease=filled.LEASE)
 
     async def placing(self) -> Call:
         """What came in gets its place, and becomes events."""
         now = datetime.now(UTC)
-        fresh = await self.store.fresh(now=now, limit=AT_ONCE)
+        fresh = await self.store.claim_batch(now=now, limit=AT_ONCE, lease=filled.LEASE)
         outcomes = filled.outcomes(fresh.webhooks, aside_every=0)
         hold(len(outcomes) == AT_ONCE, f"{len(outcomes)} webhooks were found instead of {AT_ONCE}")
 
         async def call() -> None:
-            hold(await self.store.place(fresh, outcomes, now=now) is not None, "somebody else has placed them")
+            hold(await self.store.complete_batch(fresh, outcomes, now=now) is not None, "somebody else has placed them")
 
         return call
 
@@ -177,7 +175,8 @@ class _Kept:
             await self.store.replay(Filter(limit=AT_ONCE), now=now)
             claimed = await filled.claim(self.store, AT_ONCE, now=now)
             hold(len(claimed) == AT_ONCE, f"{len(claimed)} webhooks were claimed instead of {AT_ONCE}")
-            await self.store.settle(filled.outcomes(claimed, aside_every=0), now=now)
+            batch = Batch(tuple(claimed))
+            await self.store.complete_batch(batch, filled.outcomes(claimed, aside_every=0), now=now)
 
         return call
 

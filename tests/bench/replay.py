@@ -52,8 +52,8 @@ async def _set_aside(store: Store) -> None:
     now = datetime.now(UTC)
     for first in NUMBERS[::GROUP]:
         await store.keep(filled.webhooks(range(first, first + GROUP), made_up.order(), at=now))
-        fresh = await store.fresh(now=now, limit=GROUP)
-        await store.place(fresh, filled.outcomes(fresh.webhooks, aside_every=1), now=now)
+        fresh = await store.claim_batch(now=now, limit=GROUP, lease=filled.LEASE)
+        await store.complete_batch(fresh, filled.outcomes(fresh.webhooks, aside_every=1), now=now)
 
 
 def _rate(folder: Path, sink: Sink, *words: str, times: int) -> float:

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Container, Coroutine
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,9 @@ def webhooks_kept(folder: Path, *seen: Seen) -> None:
     async def numbers(store: Store) -> Counter[int]:
         found: Counter[int] = Counter()
         after = 0
+        now = datetime.now(UTC)
+        while (await store.tally()).unsorted:
+            await store.split_batch(await store.claim_batch(now=now, limit=PAGE, lease=timedelta()), now=now)
         while page := await store.kept(["shopify"], since=None, after=after, limit=PAGE):
             after = page[-1].number
             for webhook in page:

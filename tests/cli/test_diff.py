@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from peers import trackbridge, typed
+from store_made import applied
 
 from bridge import contract
 from bridge.core import dedupe_keys
@@ -65,6 +66,7 @@ def keep(folder: Path, *, source: str = "acme", ages: Sequence[int] = (9, 1, 1, 
     async def story() -> None:
         store = open_store(f"sqlite:///{folder / 'trackbridge.db'}")
         await store.keep([webhook_of(body, source=source, age=age) for body, age in zip(BODIES, ages, strict=True)])
+        await applied(store)
         await store.close()
 
     asyncio.run(story())
@@ -248,6 +250,7 @@ def with_refunds(folder: Path, *, kept: Sequence[dict[str, Any]] = (), told: Seq
         ]
         await store.accept([Routed(event, ()) for event in events], now=NOW)
         await store.keep([webhook_of(body) for body in kept])
+        await applied(store)
         await store.close()
 
     asyncio.run(story())

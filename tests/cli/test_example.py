@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from store_made import applied
 
 from bridge import mapping
 from bridge.cli import main
@@ -193,6 +194,7 @@ def test_a_kept_webhook_becomes_an_example(folder: Path, monkeypatch: pytest.Mon
     async def keep() -> None:
         store = open_store(url)
         await store.keep([webhook])
+        await applied(store)
         await store.close()
 
     asyncio.run(keep())

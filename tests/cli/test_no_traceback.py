@@ -318,9 +318,7 @@ def ended(process: subprocess.Popen[bytes], line: str) -> int:
 
 def _parents(pid: int) -> list[int]:
     """Those of a family that have children which Python runs in."""
-    return [
-        one for one in family(pid) if len(family(one)) >= 4 and b"serve" in _line(one) and b"bash" not in _line(one)
-    ]
+    return [one for one in family(pid) if len(family(one)) >= 4 and _line(one).startswith(b"trackbridge: supervisor")]
 
 
 def _line(pid: int) -> bytes:

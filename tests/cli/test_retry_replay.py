@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from store_made import applied, apply_log, claim_rows, complete
 
 from bridge.cli import main
 from bridge.core import dedupe_keys
@@ -55,12 +56,12 @@ async def _kept(tmp_path: Path) -> None:
     for name in ("fine", "broken"):
         content = json.dumps({"id": name, "a": "new"}).encode()
         await store.keep([Webhook("shop", name, "made", NOW, content, (dedupe_keys.signed_webhook("shop", name),))])
-    await store.sort_in(limit=9)
-    for webhook in await store.claim_webhooks(now=NOW, limit=9, lease=timedelta(minutes=1)):
+    await apply_log(store, limit=9)
+    for webhook in await claim_rows(store, now=NOW, limit=9, lease=timedelta(minutes=1)):
         made = source.translate(webhook)
         assert isinstance(made, Translated)
         routed = tuple(Routed(one, (To("track"),)) for one in made.events)
-        await store.settle([Outcome(webhook, routed if webhook.id == "fine" else SetAside("line 3"))], now=NOW)
+        await complete(store, [Outcome(webhook, routed if webhook.id == "fine" else SetAside("line 3"))], now=NOW)
     await store.close()
 
 
@@ -122,13 +123,13 @@ async def _taken_first(tmp_path: Path) -> str:
     store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
     content = b'{"id":"third","a":1}'
     await store.keep([Webhook("shop", "third", "made", NOW, content, (dedupe_keys.signed_webhook("shop", "third"),))])
-    await store.sort_in(limit=9)
-    (webhook,) = await store.claim_webhooks(now=NOW, limit=9, lease=timedelta(minutes=1))
+    await apply_log(store, limit=9)
+    (webhook,) = await claim_rows(store, now=NOW, limit=9, lease=timedelta(minutes=1))
     made = source.translate(webhook)
     assert isinstance(made, Translated)
     (event,) = made.events
     await store.accept([Routed(structs.replace(event, door="key:web", id_scope="scope:track", claims=()), ())], now=NOW)
-    ((accepted,),) = await store.settle([Outcome(webhook, (Routed(event, (To("track"),)),))], now=NOW)
+    ((accepted,),) = await complete(store, [Outcome(webhook, (Routed(event, (To("track"),)),))], now=NOW)
     assert accepted.given_event_id == event.id
     await store.close()
     return accepted.event_id
@@ -184,6 +185,7 @@ def test_since_leaves_out_what_came_before(tmp_path: Path, capsys: pytest.Captur
             "shop", "old", "made", NOW - timedelta(hours=2), b"{}", (dedupe_keys.signed_webhook("shop", "old"),)
         )
         await store.keep([old])
+        await applied(store)
         await store.close()
 
     asyncio.run(kept(open_store(f"sqlite:///{tmp_path / 'a.db'}")))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
+from store_made import apply_log, claim_rows, complete
 
 from bridge.cli import main
 from bridge.cli.status import Status, screen, status
@@ -37,9 +38,9 @@ def standing(tmp_path: Path, *results: Result, now: datetime = NOW) -> Status:
             for name in map(str, range(len(results))):
                 identity = (dedupe_keys.signed_webhook("shop", name),)
                 await store.keep([Webhook("shop", name, "t", NOW, b"{}", identity)])
-            await store.sort_in(limit=100)
-            claimed = await store.claim_webhooks(now=NOW, limit=100, lease=timedelta(seconds=10))
-            await store.settle([Outcome(*each) for each in zip(claimed, results, strict=True)], now=NOW)
+            await apply_log(store, limit=100)
+            claimed = await claim_rows(store, now=NOW, limit=100, lease=timedelta(seconds=10))
+            await complete(store, [Outcome(*each) for each in zip(claimed, results, strict=True)], now=NOW)
             return await status(store, KEEPING, now=now)
         finally:
             await store.close()
@@ -100,7 +101,7 @@ def test_a_quiet_source_of_tests_alone_is_told_however_much_others_send(tmp_path
             for first in range(0, 2000, 500):
                 made = [event(f"{number}") for number in range(first, first + 500)]
                 await store.accept([replace(one, event=replace(one.event, door="key:web")) for one in made], now=NOW)
-            await store.sort_in(limit=9)
+            await apply_log(store, limit=9)
             return (await store.glance(now=NOW)).only_tests
         finally:
             await store.close()
@@ -117,7 +118,7 @@ def test_a_clock_far_ahead_needs_a_person_from_when_the_bridge_meets_it_until_it
             said = []
             for now, runs in ((NOW, True), (ahead, False), (ahead, True), (NOW + timedelta(minutes=1), False)):
                 if runs:
-                    await store.claim_webhooks(now=now, limit=9, lease=timedelta(seconds=10))
+                    await claim_rows(store, now=now, limit=9, lease=timedelta(seconds=10))
                 said.append((await status(store, KEEPING, now=now)).needs)
             return said
         finally:
@@ -154,7 +155,7 @@ def test_work_that_is_overdue_needs_a_person_also_while_serve_does_not_run(
         due_at = datetime.now(UTC) - OVERDUE - timedelta(seconds=1)
         try:
             await store.keep([Webhook("shop", "1", "t", due_at, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
-            await store.sort_in(limit=9)
+            await apply_log(store, limit=9)
             await store.accept([event("a"), event("b")], now=due_at)
         finally:
             await store.close()

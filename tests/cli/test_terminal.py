@@ -63,6 +63,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         settings = settings_for(peer) | {"BRIDGE_MAPPINGS": str(mappings)}
         with serving(folder, settings) as bridge:
             send_all(bridge, peer, folder)
+            until(lambda: "\x9b31m" in {row["topic"] for row in listed(folder, "webhooks")}, what="the last webhook")
             assert bridge.stop() == 0
         more_mappings(folder)
         ids = tuple(row["id"] for what in ("webhooks", "events", "deliveries") for row in listed(folder, what))

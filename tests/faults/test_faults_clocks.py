@@ -10,6 +10,7 @@ import httpx
 from crash_run import Load as Fire
 from crash_run import burning, hold, order, quiet, settings_for, wall_clock
 from peers import trackbridge, until, upstream
+from store_made import apply_log, claim_rows, complete
 
 from bridge.core import dedupe_keys
 from bridge.core.model import Attempt, DeliveryState, Event, Route, Routed, Settled, Webhook
@@ -64,15 +65,15 @@ def test_a_clock_set_back_brings_back_leases_probes_and_webhooks_in_their_time(t
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await store.keep([webhook("a")])
-        await store.sort_in(limit=1)
+        await apply_log(store, limit=1)
         await store.accept([event(1)], now=NOON)
-        assert await store.claim_webhooks(now=NOON, limit=9, lease=LEASE)
+        assert await claim_rows(store, now=NOON, limit=9, lease=LEASE)
         found = await claim(store, NOON)
         assert found
         back = NOON - HOUR
         assert await claim(store, back) is None
-        assert not await store.claim_webhooks(now=back + 19 * SECOND, limit=9, lease=LEASE)
-        assert await store.claim_webhooks(now=back + LEASE, limit=9, lease=LEASE)
+        assert not await claim_rows(store, now=back + 19 * SECOND, limit=9, lease=LEASE)
+        assert await claim_rows(store, now=back + LEASE, limit=9, lease=LEASE)
         later = back + LEASE
         paused = Standing("track", paused="401", paused_at=later, probe_at=later + 5 * SECOND)
         settled = [Settled(one.number, DeliveryState.PENDING, next_attempt_at=later) for one in found.deliveries]
@@ -153,12 +154,12 @@ def test_a_thousand_redeliveries_at_once_are_one_webhook_and_one_event(tmp_path:
     async def story() -> None:
         stores = [SqliteStore(str(tmp_path / "x.db")) for _ in range(2)]
         await asyncio.gather(*(stores[n % 2].keep([webhook("a")]) for n in range(1000)))
-        sorted_in = await asyncio.gather(*(stores[n % 2].sort_in(limit=300) for n in range(8)))
+        sorted_in = await asyncio.gather(*(apply_log(stores[n % 2], limit=300) for n in range(8)))
         assert [one.again for part in sorted_in for one in part].count(False) == 1
-        found = [one for store in stores for one in await store.claim_webhooks(now=NOON, limit=100, lease=LEASE)]
+        found = [one for store in stores for one in await claim_rows(store, now=NOON, limit=100, lease=LEASE)]
         assert len(found) == 1
         outcome = Outcome(found[0], (event(1),))
-        await asyncio.gather(*(stores[n % 2].settle([outcome], now=NOON) for n in range(20)))
+        await asyncio.gather(*(complete(stores[n % 2], [outcome], now=NOON) for n in range(20)))
         assert len(await stores[0].events(Filter())) == 1
         assert len(await stores[0].deliveries(Filter())) == 1
         for store in stores:

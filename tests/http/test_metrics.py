@@ -98,13 +98,14 @@ def test_strangers_add_no_line_to_the_page_and_callers_a_bounded_label(tmp_path:
 
 
 def test_a_process_with_too_many_counters_still_shows_that_it_lives() -> None:
-    board = Board(["worker"])
-    board.mark("worker", up=True)
+    board = Board(["worker-translate", "worker-deliver"])
+    board.mark("worker-translate", up=True)
+    board.mark("worker-deliver", up=True)
     metrics = Metrics()
     for number in range(20_000):
         metrics.translated(f"source-{number}-{'x' * 64}", "translated")
     heartbeat = Heartbeat()
     heartbeat.succeeded()
-    showing = Showing(board, "worker", metrics, lambda: {"translate": [heartbeat]})
+    showing = Showing(board, "worker-translate", metrics, lambda: {"translate": [heartbeat]})
     showing.show()
     assert loops(board) == {"translate": heartbeat.succeeded_at}

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from peers import MAY_READ_METRICS, METRICS_KEY
 from starlette.applications import Starlette
+from store_made import apply_log
 
 from bridge.app import RESTS
 from bridge.core import dedupe_keys
@@ -71,7 +72,7 @@ async def overdue(store: SqliteStore) -> None:
     """A webhook and a delivery that should have been claimed a while ago."""
     due_at = datetime.now(UTC) - OVERDUE - timedelta(seconds=1)
     await store.keep([Webhook("shop", "1", "t", due_at, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
-    await store.sort_in(limit=9)
+    await apply_log(store, limit=9)
     made = Event("evt_1", "key:web", "purchase", test=False, text=b"{}", occurred_at=due_at)
     await store.accept([Routed(made, (Route("track"),))], now=due_at)
 

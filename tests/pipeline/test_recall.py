@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from store_made import apply_log, claim_rows, complete
 
 from bridge import mapping
 from bridge.core import dedupe_keys, json_text
@@ -168,7 +169,7 @@ def test_a_purchase_that_was_kept_before_the_refund_was_put_off_makes_it_due_at_
     async def tell(shop: Shop) -> None:
         waits = await _wanted(shop)
         await shop.take("paid", PAID)
-        await shop.store.settle(waits, now=shop.now)
+        await complete(shop.store, waits, now=shop.now)
         await shop.settle()
         assert {one["event_type"] for one in await shop.told()} == {"purchase", "refund"}
 
@@ -182,8 +183,8 @@ async def _wanted(shop: Shop) -> list[Outcome]:
     await shop.store.keep(
         [Webhook("shop", "r", "refunded", NOW, content, (dedupe_keys.unsigned_content("shop", "refunded", content),))]
     )
-    await shop.store.sort_in(limit=1)
-    claimed = await shop.store.claim_webhooks(now=NOW, limit=1, lease=timedelta(minutes=1))
+    await apply_log(shop.store, limit=1)
+    claimed = await claim_rows(shop.store, now=NOW, limit=1, lease=timedelta(minutes=1))
     wanting = [source.translate_among(one, {}) for one in claimed]
     return [Outcome(one, wants) for one, wants in zip(claimed, wanting, strict=True) if isinstance(wants, Wanting)]
 

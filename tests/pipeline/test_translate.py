@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +17,7 @@ from bridge.core.model import Event, Ignored, Route, Translated, Translation, We
 from bridge.core.source import Source
 from bridge.pipeline.translate import Translator
 from bridge.store.engines import open_store
-from bridge.store.protocol import Filter, Fresh, Store
+from bridge.store.protocol import Batch, Filter, Store
 from bridge.store.sqlite.store import SqliteStore
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -132,11 +132,11 @@ def test_a_round_that_fails_is_no_heartbeat_and_an_idle_one_that_looked_is(tmp_p
         script: list[Exception | None] = [trouble, trouble, None]
 
         class Troubled(SqliteStore):
-            async def fresh(self, *, now: datetime, limit: int) -> Fresh:
+            async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
                 looked.put_nowait(len(script))
                 if script and (error := script.pop(0)):
                     raise error
-                return await super().fresh(now=now, limit=limit)
+                return await super().claim_batch(now=now, limit=limit, lease=lease)
 
         store = Troubled(str(tmp_path / "a.db"))
         translator = Translator(

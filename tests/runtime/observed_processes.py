@@ -24,9 +24,9 @@ def children(bridge: Serving) -> list[int]:
     return family(bridge.process.pid)[1:]
 
 
-def mill(bridge: Serving) -> int:
+def mill(bridge: Serving, title: str = "trackbridge: worker-translate") -> int:
     """The worker, once there is one that is at work."""
-    return int(until(lambda: titled(bridge, "trackbridge: worker"), what="a worker")[0])
+    return int(until(lambda: titled(bridge, title), what=title)[0])
 
 
 def workers(bridge: Serving) -> list[int]:

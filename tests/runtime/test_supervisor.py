@@ -60,7 +60,7 @@ def gone(pids: Sequence[int]) -> None:
 
 def test_a_worker_and_as_many_web_processes_as_asked_for_are_forked(bridge: Serving) -> None:
     assert len(workers(bridge)) == 2
-    assert {*workers(bridge), mill(bridge)} == set(children(bridge))
+    assert {*workers(bridge), mill(bridge), mill(bridge, "trackbridge: worker-deliver")} == set(children(bridge))
     assert "with 2 workers" in bridge.greeting
 
 
@@ -116,7 +116,7 @@ def test_one_that_dies_again_and_again_is_started_after_a_growing_pause(bridge: 
     for death in range(1, 4):
         ready(bridge)
         kill(mill(bridge))
-        until(lambda: len(told(bridge, "process.ended process=worker")) == death, what="its end")  # noqa: B023  asked before the next turn
+        until(lambda: len(told(bridge, "process.ended process=worker-translate")) == death, what="its end")  # noqa: B023  asked before the next turn
     ends = [line.partition("then=")[2] for line in told(bridge, "process.ended")]
     assert ends == ['"started again"', '"started again in 1 s"', '"started again in 2 s"']
     found = get(bridge, "/readyz")

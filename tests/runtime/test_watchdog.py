@@ -35,7 +35,7 @@ def bridged(folder: Path, settings: dict[str, str]) -> Iterator[tuple[Serving, U
             yield bridge, peer
 
 
-WHO: dict[str, Callable[[Serving], int]] = {"web": lambda bridge: workers(bridge)[0], "worker": mill}
+WHO: dict[str, Callable[[Serving], int]] = {"web": lambda bridge: workers(bridge)[0], "worker-translate": mill}
 HOW = {"stopped": signal.SIGSTOP, "blocked in Python": signal.SIGUSR1}
 
 
@@ -63,7 +63,7 @@ def test_a_process_one_of_whose_loops_hangs_is_replaced_and_the_loop_is_named(tm
         hung = mill(bridge)
         os.kill(hung, signal.SIGUSR2)
         [line] = until(lambda: told(bridge, "process."), what="the word of it")
-        assert 'process=worker why="its loop translate ended no round for 3 s, so it was killed"' in line
+        assert 'process=worker-translate why="its loop translate ended no round for 3 s, so it was killed"' in line
         assert not is_alive(hung)
         ready(bridge)
         assert bridge.stop() == 0

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import uvicorn
+from store_made import applied
 
 from bridge.app import Bridge, load_mappings
 from bridge.runtime.http_protocol import PatientProtocol
 from bridge.settings import Settings, SourceSettings
 from bridge.store.engines import open_store
-from bridge.store.protocol import Filter, Store
+from bridge.store.protocol import Store
 
 SECRET = "a made-up signing secret"
 ORDER = {
@@ -125,7 +126,7 @@ class Wire:
 
     def kept(self) -> list[str]:
         """The ids of all webhooks that are kept."""
-        looking = self.store.webhooks(Filter())  # which gives all that was kept its row
+        looking = applied(self.store)
         asyncio.run_coroutine_threadsafe(looking, self.loop).result(30)
         with closing(sqlite3.connect(self.file)) as db:
             return sorted(

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bridge.core import dedupe_keys
 from bridge.core.model import (
+    Accepted,
     Attempt,
     DeliveryState,
     Event,
@@ -19,7 +20,7 @@ from bridge.core.model import (
     Settled,
     Webhook,
 )
-from bridge.store.protocol import Claimed, DeliveryRow, EventDetail, Filter, Outcome, Pacing, Store
+from bridge.store.protocol import Batch, Claimed, DeliveryRow, EventDetail, Filter, Outcome, Pacing, Store
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -113,9 +114,43 @@ def all_of(claimed: Claimed, state: DeliveryState, **how: object) -> list[Settle
 
 
 async def keep(store: Store, *webhooks: Webhook) -> tuple[Kept, ...]:
-    """Keep the webhooks of one request and give them their place."""
+    """Keep the webhooks of one request and give them rows of their own."""
     await store.keep(webhooks)
-    return await store.sort_in(limit=10_000)
+    return await apply_log(store)
+
+
+async def apply_log(store: Store, *, limit: int = 10_000, now: datetime = NOW) -> tuple[Kept, ...]:
+    """Give webhooks that were just kept rows of their own, as a worker does with a batch that fails."""
+    while (await store.tally()).unsorted:
+        batch = await store.claim_batch(now=now, limit=limit, lease=timedelta())
+        if not batch.webhooks:
+            break
+        if kept := await store.split_batch(batch, now=now):  # rows that are due come by turns with the log's webhooks
+            return kept
+    return ()
+
+
+async def applied(store: Store) -> Store:
+    """The store, once every webhook that was kept has a row of its own: lists and details only look."""
+    while await apply_log(store):
+        pass
+    return store
+
+
+async def claim_rows(
+    store: Store, *, now: datetime = NOW, limit: int = 100, lease: timedelta = LEASE
+) -> tuple[Webhook, ...]:
+    """Claim received webhooks that have rows of their own."""
+    return (await store.claim_batch(now=now, limit=limit, lease=lease)).webhooks
+
+
+async def complete(
+    store: Store, outcomes: Sequence[Outcome], *, now: datetime = NOW
+) -> tuple[tuple[Accepted, ...], ...]:
+    """Complete claimed webhooks that have rows of their own; what became of the events of each."""
+    completed = await store.complete_batch(Batch(tuple(one.webhook for one in outcomes)), outcomes, now=now)
+    assert completed is not None
+    return tuple(one.accepted for one in completed)
 
 
 def again(number: int) -> Kept:
@@ -158,22 +193,22 @@ async def delivery(store: Store, event_id: str) -> DeliveryRow:
 async def settled(store: Store, name: str, *events: Routed, now: datetime = NOW) -> int:
     """Keep a webhook, claim it and let it become those events; its number."""
     (kept,) = await keep(store, webhook(name, at=now))
-    found = await store.claim_webhooks(now=now, limit=100, lease=LEASE)
+    found = await claim_rows(store, now=now, limit=100, lease=LEASE)
     (mine,) = [one for one in found if one.number == kept.number]
-    await store.settle([Outcome(mine, events)], now=now)
+    await complete(store, [Outcome(mine, events)], now=now)
     return kept.number
 
 
 async def set_aside(store: Store, *names: str) -> None:
     await keep(store, *(webhook(name) for name in names))
-    found = await store.claim_webhooks(now=NOW, limit=100, lease=LEASE)
-    await store.settle([Outcome(one, SetAside(f"x.yaml:1:1: {one.id}")) for one in found], now=NOW)
+    found = await claim_rows(store, now=NOW, limit=100, lease=LEASE)
+    await complete(store, [Outcome(one, SetAside(f"x.yaml:1:1: {one.id}")) for one in found], now=NOW)
 
 
 async def ignored(store: Store, *names: str, at: datetime = NOW) -> None:
     await keep(store, *(webhook(name, at=at) for name in names))
-    found = await store.claim_webhooks(now=at, limit=100, lease=LEASE)
-    await store.settle([Outcome(one, Ignored("no rule for this topic")) for one in found], now=at)
+    found = await claim_rows(store, now=at, limit=100, lease=LEASE)
+    await complete(store, [Outcome(one, Ignored("no rule for this topic")) for one in found], now=at)
 
 
 async def dead(store: Store, *names: str, now: datetime = NOW) -> None:

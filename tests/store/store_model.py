@@ -114,6 +114,8 @@ class Model:
     who: int = 0
     """Which process is asked."""
     readings: dict[int, tuple[datetime, timedelta]] = field(default_factory=dict)
+    claimed_log: dict[int, bool] = field(default_factory=dict)
+    """Whether a process's last batch was of the ingest log: then rows that are due come before the log's next webhooks."""
     last: Counter[str] = field(default_factory=Counter)
 
     def _next(self, what: str) -> int:
@@ -189,7 +191,25 @@ class Model:
         self.identity |= {key: Known(number, webhook.received_at) for key in webhook.identity}
         return number, False
 
-    def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> list[int]:
+    def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> list[int] | None:
+        """The rows that are claimed; None where the batch is of the ingest log, which may be empty."""
+        is_new = self.newest is None or not self.newest - BACK <= now < self.newest + NOTED
+        is_due = is_new or bool(self._received(now))
+        if any(self.inbox) and not (is_due and self.claimed_log.get(self.who, False)):
+            self.claimed_log[self.who] = True
+            return None
+        self.claimed_log[self.who] = False
+        if is_due and (rows := self.claim_rows(now=now, limit=limit, lease=lease)):
+            return rows
+        if any(self.inbox):
+            self.claimed_log[self.who] = True
+        return None
+
+    def release(self, numbers: Sequence[int], *, now: datetime) -> None:
+        for number in numbers:
+            self.webhooks[number].due = now
+
+    def claim_rows(self, *, now: datetime, limit: int, lease: timedelta) -> list[int]:
         self.seen(now)
         due = self._received(now)
         chosen = [number for _, number in sorted(due)[:limit]]

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from peers import clean_environment, command, serving, typed, until
 from small_disk import MEBIBYTE, filled, small_disk
-from store_made import NOW, accepted, keep, webhook
+from store_made import LEASE, NOW, accepted, applied, apply_log, keep, webhook
 
 from bridge.store.engines import back_up_store, open_store
 from bridge.store.sqlite.backup import create
@@ -48,7 +48,7 @@ def names(folder: Path) -> list[str]:
     async def asked() -> list[str]:
         store = SqliteStore(str(folder / STORE))
         try:
-            return [one.id for one in await store.kept(["shopify"], since=None, after=0, limit=100)]
+            return [one.id for one in await (await applied(store)).kept(["shopify"], since=None, after=0, limit=100)]
         finally:
             await store.close()
 
@@ -155,10 +155,10 @@ def applied_meanwhile(place: Path, *more: str) -> None:
     async def story() -> None:
         store = SqliteStore(str(place / STORE))
         for name in more:
-            await store.sort_in(limit=100)
-            await store.fresh(now=NOW, limit=100)
+            await apply_log(store, limit=100)
+            await store.claim_batch(now=NOW, limit=100, lease=LEASE)
             await store.keep([webhook(name)])
-        await store.sort_in(limit=100)
+        await apply_log(store, limit=100)
         await store.close()
 
     asyncio.run(story())

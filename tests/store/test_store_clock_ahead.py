@@ -22,8 +22,12 @@ from store_made import (
     SECOND,
     Opener,
     all_of,
+    applied,
+    apply_log,
     attempt,
+    claim_rows,
     claimed,
+    complete,
     event,
     ignored,
     keep,
@@ -115,7 +119,11 @@ Tell = Callable[[Story], None]
 
 async def names(store: Store) -> set[str]:
     """What the providers call the webhooks that are there."""
-    shown = [found for row in await store.webhooks(Filter()) for found in await store.show(row.id)]
+    shown = [
+        found
+        for row in await (await applied(store)).webhooks(Filter())
+        for found in await (await applied(store)).show(row.id)
+    ]
     return {found.webhook.id for found in shown if isinstance(found, WebhookDetail)}
 
 
@@ -139,7 +147,7 @@ def test_a_clock_that_jumps_ahead_for_ten_minutes_and_back_takes_nothing_away(te
         await world.goes_on(MINUTE)
         assert await world.says() is None
         assert await world.swept() == 0
-        assert len(await world.store.webhooks(Filter())) == 1
+        assert len(await (await applied(world.store)).webhooks(Filter())) == 1
         assert len(await world.store.events(Filter())) == 3
         assert await world.store.accept([routed("e-4", order("1"))], now=world.now) == (Accepted("e-4", "e-1"),)
 
@@ -168,8 +176,8 @@ def test_what_comes_in_while_the_clock_is_ahead_is_translated_and_delivered_then
         world.now += JUMP
         await world.looks()
         await keep(world.store, webhook("meanwhile", at=world.now))
-        (mine,) = await world.store.claim_webhooks(now=world.now, limit=9, lease=LEASE)
-        await world.store.settle([Outcome(mine, (routed("e-1"),))], now=world.now)
+        (mine,) = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
+        await complete(world.store, [Outcome(mine, (routed("e-1"),))], now=world.now)
         assert await sent(world.store, now=world.now) == ["e-1"]
         await keep(world.store, webhook("placed", at=world.now))
         await world.store.keep([webhook("fresh", at=world.now)])
@@ -177,8 +185,8 @@ def test_what_comes_in_while_the_clock_is_ahead_is_translated_and_delivered_then
         world.now -= JUMP
         await world.goes_on(MINUTE)
         assert await sent(world.store, now=world.now) == ["e-2"]
-        await world.store.sort_in(limit=9)
-        found = await world.store.claim_webhooks(now=world.now + 10 * SECOND, limit=9, lease=LEASE)
+        await apply_log(world.store, limit=9)
+        found = await claim_rows(world.store, now=world.now + 10 * SECOND, limit=9, lease=LEASE)
         assert [one.id for one in found] == ["placed", "fresh"]
 
     tell(story)
@@ -221,8 +229,8 @@ def test_rows_from_the_future_do_not_keep_what_follows_them(tell: Tell) -> None:
         await world.looks()
         for number in range(12):  # more than a step looks at
             await keep(world.store, webhook(f"ahead-{number}", at=world.now))
-        found = await world.store.claim_webhooks(now=world.now, limit=99, lease=LEASE)
-        await world.store.settle([Outcome(one, Ignored("no")) for one in found], now=world.now)
+        found = await claim_rows(world.store, now=world.now, limit=99, lease=LEASE)
+        await complete(world.store, [Outcome(one, Ignored("no")) for one in found], now=world.now)
         await world.store.accept([routed(f"e-{number}", routes=()) for number in range(12)], now=world.now)
         world.now -= JUMP
         await world.looks()
@@ -250,7 +258,7 @@ def test_after_a_hundred_days_off_the_purge_resumes_when_it_has_run_for_an_hour(
         await world.goes_on(2 * MINUTE)
         assert await world.says() is None
         assert await world.swept() == 2  # the webhook and its body
-        assert await world.store.webhooks(Filter()) == []
+        assert await (await applied(world.store)).webhooks(Filter()) == []
 
     tell(story)
 
@@ -370,8 +378,8 @@ def test_a_first_start_with_a_clock_that_is_ahead_works_and_setting_it_right_poi
         await world.again()
         await world.looks()
         await keep(world.store, webhook("a", at=world.now))
-        (mine,) = await world.store.claim_webhooks(now=world.now, limit=9, lease=LEASE)
-        await world.store.settle([Outcome(mine, (routed("e-1"),))], now=world.now)
+        (mine,) = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
+        await complete(world.store, [Outcome(mine, (routed("e-1"),))], now=world.now)
         assert await world.says() is None
         world.now = NOW
         await world.goes_on(MINUTE)
@@ -392,13 +400,13 @@ def test_a_first_start_with_a_clock_that_is_ahead_works_and_setting_it_right_poi
 async def waiting(world: World, name: str) -> None:
     """A webhook waits for the event of order 7, an hour from its receipt."""
     await keep(world.store, webhook(name, at=world.now))
-    found = await world.store.claim_webhooks(now=world.now, limit=9, lease=LEASE)
+    found = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
     wanting = Wanting(order("7"), "purchase", world.now + HOUR)
-    await world.store.settle([Outcome(one, wanting) for one in found], now=world.now)
+    await complete(world.store, [Outcome(one, wanting) for one in found], now=world.now)
 
 
 async def due(world: World) -> list[tuple[str, bool]]:
-    found = await world.store.claim_webhooks(now=world.now, limit=9, lease=LEASE)
+    found = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
     return [(one.id, one.waited) for one in found]
 
 
@@ -441,9 +449,9 @@ def test_what_began_to_wait_while_the_clock_was_ahead_waits_its_hour_and_no_year
         world.now -= JUMP
         await world.looks()
         world.now += 10 * SECOND
-        found = await world.store.claim_webhooks(now=world.now, limit=9, lease=LEASE)
+        found = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
         assert [one.id for one in found] == ["unplaced"]
-        await world.store.settle([Outcome(found[0], Wanting(order("7"), "purchase", until))], now=world.now)
+        await complete(world.store, [Outcome(found[0], Wanting(order("7"), "purchase", until))], now=world.now)
         await world.goes_on(58 * MINUTE)
         assert await due(world) == []
         await world.goes_on(3 * MINUTE)

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from store_made import keep, webhook
+from store_made import applied, keep, webhook
 
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.store.protocol import Filter
@@ -19,7 +19,7 @@ from bridge.store.sqlite.store import SqliteStore
 async def listed(path: Path) -> list[str]:
     store = SqliteStore(str(path))
     try:
-        return [row.id for row in await store.webhooks(Filter())]
+        return [row.id for row in await (await applied(store)).webhooks(Filter())]
     finally:
         await store.close()
 

@@ -16,6 +16,7 @@ from store_made import (
     accepted,
     after,
     all_of,
+    applied,
     attempt,
     claimed,
     delivery,
@@ -190,7 +191,7 @@ def test_a_delivered_one_says_when_and_how(tell: Tell) -> None:
         row = await delivery(store, "evt_1")
         assert (row.state, row.attempts, row.next_attempt_at) == (DELIVERED, 1, None)
         assert (row.last_status, row.last_answer) == (200, '{"success":true}')
-        (shown,) = await store.show(row.id)
+        (shown,) = await (await applied(store)).show(row.id)
         assert isinstance(shown, DeliveryDetail)
         assert (shown.created_at, shown.delivered_at, shown.attempts) == (NOW, after(2), (made,))
         assert await nothing_to_claim(store, now=after(999))
@@ -226,7 +227,7 @@ def test_only_attempts_that_count_are_counted_and_all_are_shown(tell: Tell) -> N
         await later(store, at=1, due=2, counted=False)
         await later(store, at=2, due=3)
         row = await delivery(store, "evt_1")
-        (shown,) = await store.show(row.id)
+        (shown,) = await (await applied(store)).show(row.id)
         assert isinstance(shown, DeliveryDetail)
         assert row.attempts == 1
         assert [(one.started_at, one.counted) for one in shown.attempts] == [(after(1), False), (after(2), True)]
@@ -265,7 +266,7 @@ def test_a_request_that_nobody_recorded_is_told_as_one_that_may_have_been_made(t
         await claimed(store)  # and the process is killed
         over = LEASE.total_seconds()
         assert await sent(store, now=after(over)) == ["evt_1", "evt_2"]
-        [found] = await store.show("dlv_1")
+        [found] = await (await applied(store)).show("dlv_1")
         assert isinstance(found, DeliveryDetail)
         lost, made = found.attempts
         assert (lost.outcome, lost.ambiguous, lost.counted, lost.status) == ("lost", True, False, None)
@@ -281,7 +282,7 @@ def test_a_claim_that_was_recorded_in_time_leaves_no_lost_attempt(tell: Tell) ->
         await accepted(store, "evt_1")
         await later(store, at=0, due=30)
         assert await sent(store, now=after(30)) == ["evt_1"]
-        [found] = await store.show("dlv_1")
+        [found] = await (await applied(store)).show("dlv_1")
         assert isinstance(found, DeliveryDetail)
         assert [one.outcome for one in found.attempts] == ["later", "delivered"]
 
@@ -368,7 +369,7 @@ def test_an_attempt_is_recorded_with_all_of_its_consequences_or_not_at_all(tell:
             await store.record(found.token, attempt(), all_of(found, DELIVERED), broken, now=NOW)
         assert await states(store) == {"evt_1": "pending"}
         await store.record(found.token, attempt(), all_of(found, DELIVERED), found.standing, now=NOW)
-        (shown,) = await store.show("dlv_1")
+        (shown,) = await (await applied(store)).show("dlv_1")
         assert isinstance(shown, DeliveryDetail)
         assert len(shown.attempts) == 1
 

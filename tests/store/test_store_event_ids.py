@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from store_made import NOW, TRACK, Opener, Tell, after, event, key, order, sent, settled
+from store_made import NOW, TRACK, Opener, Tell, after, applied, claim_rows, complete, event, key, order, sent, settled
 
 from bridge import contract
 from bridge.core import dedupe_keys
@@ -48,7 +48,7 @@ async def texts(store: Store) -> list[str]:
     return [
         json.loads(found.text)["event_id"]
         for row in rows
-        for found in await store.show(row.id)
+        for found in await (await applied(store)).show(row.id)
         if isinstance(found, EventDetail) and found.row.id == row.id
     ]
 
@@ -190,9 +190,9 @@ def test_an_event_is_shown_by_the_id_that_it_was_given_and_by_the_one_that_was_m
     async def story(store: Store) -> None:
         await one(store, given_by("track", "e-1"))
         other = await one(store, given_by("shop", "e-1"))
-        both = [found for found in await store.show("e-1") if isinstance(found, EventDetail)]
+        both = [found for found in await (await applied(store)).show("e-1") if isinstance(found, EventDetail)]
         assert [(found.row.id, found.given_id) for found in both] == [("e-1", None), (other.event_id, "e-1")]
-        assert len(await store.show(other.event_id)) == 1
+        assert len(await (await applied(store)).show(other.event_id)) == 1
 
     tell(story)
 
@@ -236,8 +236,8 @@ def test_a_replay_of_it_gives_the_same_id_again_and_makes_nothing_new(tell: Tell
         number = await settled(store, "a", made_by("shopify", "evt_1", order("7")))
         names = await texts(store)
         await store.replay(Filter(ids=(f"wh_{number}",)), now=after(5))
-        (mine,) = await store.claim_webhooks(now=after(6), limit=9, lease=timedelta(seconds=9))
-        ((known,),) = await store.settle([Outcome(mine, (made_by("shopify", "evt_1", order("7")),))], now=after(6))
+        (mine,) = await claim_rows(store, now=after(6), limit=9, lease=timedelta(seconds=9))
+        ((known,),) = await complete(store, [Outcome(mine, (made_by("shopify", "evt_1", order("7")),))], now=after(6))
         assert known == Accepted(names[1], None, "evt_1")
         assert await texts(store) == names
 

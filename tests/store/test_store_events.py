@@ -15,6 +15,7 @@ from store_made import (
     Tell,
     accepted,
     after,
+    applied,
     event,
     key,
     order,
@@ -32,7 +33,7 @@ OTHER = Idempotency(key("request"), b"o" * 32)
 
 
 async def shown(store: Store, event_id: str) -> EventDetail:
-    (found,) = await store.show(event_id)
+    (found,) = await (await applied(store)).show(event_id)
     assert isinstance(found, EventDetail)
     return found
 
@@ -86,7 +87,7 @@ def test_two_doors_may_give_the_same_event_id_and_both_events_are_shown_by_it(te
     async def story(store: Store) -> None:
         await store.accept([routed("evt_1", door="key:web")], now=NOW)
         await store.accept([routed("evt_1", door="key:app")], now=NOW)
-        found = await store.show("evt_1")
+        found = await (await applied(store)).show("evt_1")
         assert [one.door for one in found if isinstance(one, EventDetail)] == ["key:web", "key:app"]
 
     tell(story)

@@ -20,15 +20,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from store_made import LEASE, NOW, SECOND, Tell, accepted, after, keep, webhook
+from store_made import LEASE, NOW, SECOND, Tell, accepted, after, applied, apply_log, claim_rows, keep, numbers, webhook
 
 from bridge.core import dedupe_keys
 from bridge.core.errors import StoreUnavailable
 from bridge.store.protocol import Bounds, Filter, Store, WebhookDetail
 from bridge.store.sqlite.db import compress
 from bridge.store.sqlite.db.open_file import connect
-from bridge.store.sqlite.ingest import codec, log_writer
-from bridge.store.sqlite.ingest.apply import sort
+from bridge.store.sqlite.ingest import codec, log_reader, log_writer
+from bridge.store.sqlite.ingest.apply import split
 from bridge.store.sqlite.ingest.frame import HEAD, Frame, framed, frames, resumed
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
 from bridge.store.sqlite.ingest.log_writer import EVERY, HANDY, MANY, folder_of
@@ -48,24 +48,27 @@ async def is_let_go(file: Path) -> None:
         await asyncio.to_thread(fcntl.flock, held, fcntl.LOCK_EX)
 
 
-@pytest.mark.parametrize("question", ["webhooks", "show", "kept", "next_due", "replay"])
-def test_whoever_asks_finds_what_was_kept_a_moment_ago(tell: Tell, question: str) -> None:
+@pytest.mark.parametrize("question", ["webhooks", "kept", "next_due", "replay", "tally", "glance", "overdue"])
+def test_a_question_changes_nothing_and_leaves_what_was_just_kept_for_the_worker(tell: Tell, question: str) -> None:
     async def story(store: Store) -> None:
         await store.keep([webhook("a"), webhook("b")])
         match question:
             case "webhooks":
-                assert [row.id for row in await store.webhooks(Filter())] == ["wh_2", "wh_1"]
-            case "show":
-                (found,) = await store.show("wh_2")
-                assert isinstance(found, WebhookDetail)
-                assert found.webhook.id == "b"
+                assert await store.webhooks(Filter()) == []
             case "kept":
-                found_all = await store.kept(["shopify"], since=None, after=0, limit=9)
-                assert [one.id for one in found_all] == ["a", "b"]
+                assert await store.kept(["shopify"], since=None, after=0, limit=9) == ()
             case "next_due":
-                assert await store.next_due(None) == NOW
+                assert await store.next_due(None) is None
+            case "replay":
+                assert await store.replay(Filter(), now=NOW) == 0
+            case "tally":
+                assert (await store.tally()).unsorted == 2
+            case "glance":
+                await store.glance(now=NOW)
             case _:
-                assert await store.replay(Filter(ids=("wh_1",)), now=NOW) == 0, "it is received still"
+                await store.overdue(now=NOW)
+        batch = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
+        assert [(one.id, one.number) for one in batch.webhooks] == [("a", 0), ("b", 0)]
 
     tell(story)
 
@@ -81,7 +84,7 @@ def test_whoever_counts_sorts_nothing_in_and_counts_what_has_no_place_by_itself(
             assert tally.oldest_received
             assert began <= tally.oldest_received <= datetime.now(UTC)
             assert (await store.glance(now=NOW)).lasts == {}
-        await store.sort_in(limit=9)
+        await apply_log(store, limit=9)
         tally = await store.tally()
         assert (tally.unsorted, tally.webhooks, tally.oldest_received) == (0, {("shopify", "received"): 2}, NOW)
 
@@ -102,7 +105,7 @@ def test_more_files_than_a_process_may_open_are_sorted_in_and_counted(
         assert (await store.tally()).unsorted == len(files(tmp_path)) == few
         resource.setrlimit(resource.RLIMIT_NOFILE, (few, usual[1]))
         try:
-            rows = await store.webhooks(Filter())
+            rows = await (await applied(store)).webhooks(Filter())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, usual)
         assert len(rows) == few
@@ -116,9 +119,9 @@ def test_what_is_known_by_its_bytes_is_so_although_they_are_hashed_only_when_it_
         first = replace(webhook("w1", body=b"the same"), identity=())
         for other in (first, replace(first, id="w2"), replace(first, body=b"other")):
             await store.keep([other])
-        kept = await store.sort_in(limit=9)
+        kept = await apply_log(store, limit=9)
         assert [(one.number, one.again) for one in kept] == [(1, False), (1, True), (2, False)]
-        found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        found = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         assert found[0].identity == (dedupe_keys.unsigned_content("shopify", "orders/paid", b"the same"),)
 
     tell(story)
@@ -138,16 +141,16 @@ def test_the_same_bytes_under_another_topic_or_source_are_kept_and_known_for_tho
         others = (replace(first, topic="orders/updated"), replace(first, said="test"), replace(first, source="eu"))
         for other in (first, first, *others):
             await store.keep([other])
-        kept = await store.sort_in(limit=9)
+        kept = await apply_log(store, limit=9)
         assert [(one.number, one.again, one.same_bytes_as) for one in kept] == [
             (1, False, None), (1, True, None), (2, False, 1), (3, False, 1), (4, False, 1)
         ]  # fmt: skip
         assert (await store.glance(now=NOW)).same_bytes == {("eu", "shopify"): 1}
-        [shown] = await store.show("wh_4")
+        [shown] = await (await applied(store)).show("wh_4")
         assert isinstance(shown, WebhookDetail)
         assert shown.same_bytes_as is not None
         assert (shown.same_bytes_as.id, shown.same_bytes_as.source) == ("wh_1", "shopify")
-        [shown] = await store.show("wh_1")
+        [shown] = await (await applied(store)).show("wh_1")
         assert isinstance(shown, WebhookDetail)
         assert shown.same_bytes_as is None
 
@@ -160,8 +163,8 @@ def test_what_came_before_a_clock_was_set_back_is_due_within_ten_seconds(tell: T
         await store.keep([webhook("a", at=NOW)])
         back = after(-3600)
         await store.probe(now=back)
-        await store.sort_in(limit=9)
-        assert await store.claim_webhooks(now=back + 10 * SECOND, limit=9, lease=LEASE)
+        await apply_log(store, limit=9)
+        assert await claim_rows(store, now=back + 10 * SECOND, limit=9, lease=LEASE)
 
     tell(story)
 
@@ -174,7 +177,7 @@ def test_large_bodies_of_one_moment_are_packed_a_few_megabytes_at_a_time(tmp_pat
         await asyncio.gather(*(store.keep([webhook(str(n), body=body)]) for n, body in enumerate(bodies)))
         assert [frame.count for frame in written(tmp_path)] == [3, 2]
         await keep(store)
-        found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        found = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         assert [one.body for one in found] == bodies
         await store.close()
 
@@ -204,8 +207,8 @@ def test_what_was_kept_when_the_process_ended_has_its_place_in_the_next(tmp_path
 
     async def second() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
-        await store.sort_in(limit=9)
-        (found,) = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        await apply_log(store, limit=9)
+        (found,) = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         assert found.id == "a"
         await store.close()
 
@@ -345,9 +348,10 @@ def test_what_the_disk_damaged_in_the_inbox_holds_up_nobody_and_is_told_by_statu
         damaged = whole[:at] + b"?" + whole[at + 1 :]
         file.write_bytes(damaged)
         store = SqliteStore(str(tmp_path / "x.db"))
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
-        (found,) = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        (found,) = (await store.claim_batch(now=NOW, limit=9, lease=LEASE)).webhooks
         assert found.id == "c"
+        await applied(store)
+        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
         held = 2 if at > HEAD else 1  # as far as anybody can tell
         assert (await store.glance(now=NOW)).unreadable == held
         await store.close()
@@ -364,7 +368,7 @@ def test_whoever_looks_for_webhooks_passes_what_holds_none(tmp_path: Path) -> No
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await store.probe(now=NOW)
-        assert (await store.fresh(now=NOW, limit=9)).webhooks == ()
+        assert (await store.claim_batch(now=NOW, limit=9, lease=LEASE)).webhooks == ()
         [file] = files(tmp_path)
         with closing(sqlite3.connect(tmp_path / "x.db")) as db:
             assert db.execute("SELECT sorted FROM inbox_files").fetchall() == [(file.stat().st_size,)]
@@ -387,9 +391,9 @@ def test_what_a_crash_cut_off_was_never_answered_and_is_left_out(tmp_path: Path,
         cut = first.ends + int(there * (second.ends - first.ends))
         file.write_bytes(whole[:cut] + bytes(len(whole) - cut) * zeros)
         store = SqliteStore(str(tmp_path / "x.db"))
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
         assert (await store.glance(now=NOW)).unreadable == 0
-        await store.fresh(now=NOW, limit=9)
+        await store.claim_batch(now=NOW, limit=9, lease=LEASE)
         assert files(tmp_path) == []
         await store.close()
 
@@ -403,12 +407,12 @@ def test_a_file_that_is_sorted_in_goes_when_it_is_quiet_and_the_next_webhook_beg
         store = SqliteStore(str(tmp_path / "x.db"))
         await keep(store, webhook("a"))
         [first] = files(tmp_path)
-        await store.fresh(now=NOW, limit=9)
+        await store.claim_batch(now=NOW, limit=9, lease=LEASE)
         assert files(tmp_path) == [first], "the next webhook may come at any moment"
         monkeypatch.setattr(log_writer, "QUIET", 0.0)
         await keep(store, webhook("another"))
         await is_let_go(first)
-        await store.fresh(now=NOW, limit=9)
+        await store.claim_batch(now=NOW, limit=9, lease=LEASE)
         assert files(tmp_path) == []
         await keep(store, webhook("b"))
         [second] = files(tmp_path)
@@ -431,10 +435,10 @@ def test_a_file_that_is_written_to_again_and_again_goes_all_the_same(
         [first] = files(tmp_path)
         await asyncio.sleep(EVERY)  # for so long a look holds
         await keep(store, webhook("b"))
-        await store.sort_in(limit=9)
-        await store.fresh(now=NOW, limit=9)
+        await apply_log(store, limit=9)
+        await store.claim_batch(now=NOW, limit=9, lease=LEASE)
         assert first not in files(tmp_path)
-        assert len(await store.webhooks(Filter())) == 2
+        assert len(await (await applied(store)).webhooks(Filter())) == 2
         await store.close()
 
     asyncio.run(story())
@@ -448,10 +452,11 @@ def test_a_file_stays_until_the_place_of_its_webhooks_is_on_disk(tmp_path: Path)
         with closing(connect(str(tmp_path / "x.db"), reading=False, busy=SECOND)) as db:
             db.execute("BEGIN IMMEDIATE")
             for _ in range(2):  # two who ask share a transaction
-                sort(db, folder_of(str(tmp_path / "x.db")), limit=9)
+                folder = folder_of(str(tmp_path / "x.db"))
+                split(db, folder, log_reader.found(db, folder, limit=9))
             db.execute("ROLLBACK")  # the disk was full, say
         store = SqliteStore(str(tmp_path / "x.db"))
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -475,7 +480,7 @@ def test_a_file_that_was_taken_away_before_it_was_locked_is_not_written_to(
         monkeypatch.setattr(os, "open", quick)
         await store.keep([webhook("a")])
         assert taken
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -490,9 +495,9 @@ def test_a_file_that_lost_what_is_sorted_in_goes(tmp_path: Path) -> None:
         await crashed.close()
         file.write_bytes(whole[:10])  # as a power cut may leave it, where its end was sorted in unflushed
         store = SqliteStore(str(tmp_path / "x.db"))
-        assert (await store.fresh(now=NOW, limit=9)).webhooks == ()
+        assert numbers(await claim_rows(store, now=NOW, limit=9, lease=LEASE)) == [1]
         assert files(tmp_path) == []
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -503,9 +508,9 @@ def test_what_came_to_several_processes_is_sorted_in_by_its_time(tmp_path: Path)
         stores = [SqliteStore(str(tmp_path / "x.db")) for _ in range(2)]
         for number in range(6):
             await stores[number % 2].keep([webhook(str(number))])
-        await stores[0].sort_in(limit=4)
-        await stores[1].sort_in(limit=4)
-        found = await stores[0].claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        await apply_log(stores[0], limit=4)
+        await apply_log(stores[1], limit=4)
+        found = await claim_rows(stores[0], now=NOW, limit=9, lease=LEASE)
         assert [one.id for one in found] == list("012345")
         for store in stores:
             await store.close()
@@ -519,7 +524,7 @@ def test_a_webhook_is_kept_while_another_process_writes_to_the_store(tmp_path: P
         with closing(locked_out(tmp_path / "x.db")) as other:
             await asyncio.wait_for(store.keep([webhook("a")]), 4)
             other.execute("ROLLBACK")
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -535,7 +540,7 @@ def test_nothing_is_kept_for_a_store_that_was_moved_away(tmp_path: Path) -> None
             await store.keep([webhook("b")])
         (tmp_path / "y.db").rename(tmp_path / "x.db")
         await store.keep([webhook("b")])
-        assert len(await store.webhooks(Filter())) == 2
+        assert len(await (await applied(store)).webhooks(Filter())) == 2
         await store.close()
 
     asyncio.run(story())
@@ -549,7 +554,7 @@ def test_an_inbox_that_cannot_be_made_is_told_with_the_mend_and_used_once_it_can
             await store.keep([webhook("a")])
         (tmp_path / "x.db-inbox").unlink()
         await store.keep([webhook("a")])
-        assert len(await store.webhooks(Filter())) == 1
+        assert len(await (await applied(store)).webhooks(Filter())) == 1
         await store.close()
 
     asyncio.run(story())
@@ -574,7 +579,7 @@ def test_a_damaged_body_at_rest_holds_up_nobody_and_comes_as_it_stands(tmp_path:
         await keep(store, webhook("b", body=b"b" * 5000))
         with closing(sqlite3.connect(tmp_path / "x.db")) as db, db:
             db.execute("UPDATE bodies SET bytes = x'28b52ffd00' WHERE number = 1")
-        found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        found = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         assert [one.body for one in found] == [b"\x28\xb5\x2f\xfd\x00", b"b" * 5000]
         await store.close()
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from old_stores import log_files
-from store_made import NOW, keep, webhook
+from store_made import LEASE, NOW, applied, keep, webhook
 
 from bridge.core.errors import StoreUnusable
 from bridge.store.protocol import Filter
@@ -54,7 +54,8 @@ def ids(path: Path) -> list[str]:
     async def story() -> None:
         store = SqliteStore(str(path))
         try:
-            await store.webhooks(Filter())
+            await store.split_batch(await store.claim_batch(now=NOW, limit=9, lease=LEASE), now=NOW)
+            await applied(store)
         finally:
             await store.close()
 
@@ -94,9 +95,11 @@ def test_a_newer_version_that_writes_beside_this_one_is_left_alone_and_holds_up_
         for number in range(AT_ONCE + 5):  # more than are looked at at once, and all of them older
             (folder / f"{number:020d}-00000000").write_bytes((frame("before") if number == 3 else b"") + newer_frame())
         await store.keep([webhook("last")])
-        assert {one.id for one in (await store.fresh(now=NOW, limit=9)).webhooks} == {"before", "last"}
-        assert len(await store.webhooks(Filter())) == 3
-        assert (await store.fresh(now=NOW, limit=9)).webhooks == ()
+        assert {one.id for one in (await store.claim_batch(now=NOW, limit=9, lease=LEASE)).webhooks} == {
+            "before",
+            "last",
+        }
+        assert len(await (await applied(store)).webhooks(Filter())) == 3
         assert (await store.glance(now=NOW)).unreadable == 0
         await store.close()
         left = sorted(folder.glob("0000*"))

@@ -27,17 +27,16 @@ from hypothesis.stateful import (
 )
 from msgspec import structs
 from msgspec.structs import replace as replaced
-from store_made import NOW, SECOND, attempt, event, key, order, webhook
+from store_made import LEASE, NOW, SECOND, attempt, complete, event, key, order, webhook
 from store_model import TRIAL, WINDOW, Model
 
 from bridge.core.errors import BodyGone, IdempotencyConflict
 from bridge.core.model import DeliveryState, Ignored, Route, Routed, SetAside, Settled, Wanting
-from bridge.store.protocol import Claimed, Filter, Idempotency, Keeping, Outcome, Pacing, Standing, Store
+from bridge.store.protocol import Batch, Claimed, Filter, Idempotency, Keeping, Outcome, Pacing, Standing, Store
 from bridge.store.sqlite.ingest import log_writer
 from bridge.store.sqlite.tables import ledger
 
 T = TypeVar("T")
-EVERYTHING = 1_000_000
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where the files lie: what is asked here is what the verbs do, not what a flush keeps."""
 KEEPINGS = (
@@ -158,6 +157,7 @@ class Machine(RuleBasedStateMachine):
     def one_is_closed_and_opened(self, which: int) -> None:
         self.done(self.stores[which].close())
         self.model.readings.pop(which, None)
+        self.model.claimed_log.pop(which, None)
         self.stores[which] = self.opened()
 
     @rule(several=st.lists(identities, min_size=1, max_size=2))
@@ -167,21 +167,23 @@ class Machine(RuleBasedStateMachine):
         self.done(self.store.keep(given))
         self.model.keep(given)
 
-    @rule(limit=st.integers(1, 3))
-    def sort_in(self, limit: int) -> None:
-        kept = self.done(self.store.sort_in(limit=limit))
-        assert [(one.number, one.again) for one in kept] == self.model.sort_in(limit)
+    def claim_batch(self, limit: int) -> tuple[Batch, bool]:
+        """A batch, and whether it is of rows."""
+        batch = self.done(self.store.claim_batch(now=self.now, limit=limit, lease=LEASE))
+        rows = self.model.claim_batch(now=self.now, limit=limit, lease=LEASE)
+        assert [one.number for one in batch.webhooks if one.number] == (rows or [])
+        return batch, rows is not None
 
-    @rule(limit=st.integers(1, 3), made=st.lists(events, min_size=3, max_size=3), what=st.lists(few, min_size=3))
-    def translate(self, limit: int, made: list[list[Routed]], what: list[int]) -> None:
-        found = self.done(self.store.claim_webhooks(now=self.now, limit=limit, lease=20 * SECOND))
-        assert [one.number for one in found] == self.model.claim_webhooks(now=self.now, limit=limit, lease=20 * SECOND)
-        outcomes = [
-            Outcome(one, result(kind, some))
-            for one, some, kind in zip(found, made, what, strict=False)
-            if kind != 3  # that one's lease runs out
-        ]
-        self.settle(outcomes)
+    @rule(limit=st.integers(1, 3))
+    def split(self, limit: int) -> None:
+        batch, is_of_rows = self.claim_batch(limit)
+        kept = self.done(self.store.split_batch(batch, now=self.now))
+        if is_of_rows:
+            assert kept == ()
+            self.model.release([one.number for one in batch.webhooks], now=self.now)
+        else:
+            self.model.claimed_log[self.model.who] = False
+            assert [(one.number, one.again) for one in kept] == self.model.sort_in(limit)
 
     @rule(
         limit=st.integers(1, 3),
@@ -190,20 +192,25 @@ class Machine(RuleBasedStateMachine):
         wanted=st.integers(0, 9),
         late=st.booleans(),
     )
-    def place(self, *, limit: int, made: list[list[Routed]], what: list[int], wanted: int, late: bool) -> None:
-        fresh = self.done(self.store.fresh(now=self.now, limit=limit))
-        if late:  # somebody else has sorted them in
-            self.sort_in(limit)
+    def translate(self, *, limit: int, made: list[list[Routed]], what: list[int], wanted: int, late: bool) -> None:
+        batch, is_of_rows = self.claim_batch(limit)
         wanting = Wanting(order(str(wanted)), "purchase", self.now + 30 * SECOND)
         results = [wanting if kind == 4 else result(kind, some) for some, kind in zip(made, what, strict=True)]
-        outcomes = [Outcome(one, result) for one, result in zip(fresh.webhooks, results, strict=False)]
-        placed = self.done(self.store.place(fresh, outcomes, now=self.now))
-        if late and outcomes:
-            assert placed is None
+        outcomes = [Outcome(one, result) for one, result in zip(batch.webhooks, results, strict=False)]
+        if is_of_rows:
+            self.settle([one for one, kind in zip(outcomes, what, strict=False) if kind != 3])  # that one's lease ends
             return
-        assert placed is not None
+        if late:  # another process has split it
+            kept = self.done(self.store.split_batch(batch, now=self.now))
+            self.model.claimed_log[self.model.who] = False
+            assert [(one.number, one.again) for one in kept] == self.model.sort_in(limit)
+        completed = self.done(self.store.complete_batch(batch, outcomes, now=self.now))
+        if late and outcomes:
+            assert completed is None
+            return
+        assert completed is not None
         expected = self.model.place([outcome.result for outcome in outcomes], limit=limit, now=self.now)
-        assert [(one.kept.number, one.kept.again, one.accepted) for one in placed] == expected
+        assert [(one.kept.number, one.kept.again, one.accepted) for one in completed] == expected
 
     @precondition(lambda self: self.model.webhooks)
     @rule(which=st.integers(0, 99), made=events)
@@ -212,7 +219,7 @@ class Machine(RuleBasedStateMachine):
         self.settle([Outcome(structs.replace(webhook("late"), number=number), tuple(made))])
 
     def settle(self, outcomes: list[Outcome]) -> None:
-        said = self.done(self.store.settle(outcomes, now=self.now))
+        said = self.done(complete(self.store, outcomes, now=self.now))
         expected = []
         for one in outcomes:
             match one.result:
@@ -231,7 +238,6 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99))
     def replay(self, which: int) -> None:
         number = one_of(self.model.webhooks, which)
-        self.model.sort_in(EVERYTHING)
         expected = self.model.replay(number, now=self.now)
         asked = self.store.replay(Filter(ids=(f"wh_{number}",)), now=self.now)
         if expected is None:
@@ -378,7 +384,6 @@ class Machine(RuleBasedStateMachine):
         tally = self.done(self.store.tally())
         assert (tally.webhooks, tally.events, tally.deliveries) == self.model.counts()
         assert tally.unsorted == sum(map(len, self.model.inbox))
-        self.model.sort_in(EVERYTHING)
         webhooks = self.done(self.store.webhooks(Filter()))
         assert [(row.id, row.state) for row in reversed(webhooks)] == [
             (f"wh_{number}", one.state) for number, one in self.model.webhooks.items()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from store_made import FREELY, LEASE, NOW, Tell, accepted, after, attempt, claimed, keep, webhook
+from store_made import FREELY, LEASE, NOW, Tell, accepted, after, attempt, claim_rows, claimed, complete, keep, webhook
 
 from bridge.core.model import Wanting
 from bridge.store.protocol import OVERDUE, Outcome, Overdue, Standing, Store
@@ -59,7 +59,7 @@ def test_what_is_claimed_is_overdue_only_once_its_lease_is_over_for_as_long(tell
         await keep(store, webhook("a"))
         await accepted(store, "evt_1")
         claimed_at = NOW + LATE
-        assert await store.claim_webhooks(now=claimed_at, limit=9, lease=LEASE)
+        assert await claim_rows(store, now=claimed_at, limit=9, lease=LEASE)
         assert await store.claim_deliveries("track", now=claimed_at, pacing=FREELY)
         assert await store.overdue(now=claimed_at) == NOTHING
         assert await store.overdue(now=claimed_at + OVERDUE) == NOTHING
@@ -72,9 +72,9 @@ def test_what_is_claimed_is_overdue_only_once_its_lease_is_over_for_as_long(tell
 def test_what_waits_for_a_named_event_is_not_overdue_until_its_wait_is_over_for_as_long(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("refund"))
-        [refund] = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        [refund] = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         until = NOW + timedelta(hours=1)
-        await store.settle([Outcome(refund, Wanting(b"k" * 16, "purchase", until))], now=NOW)
+        await complete(store, [Outcome(refund, Wanting(b"k" * 16, "purchase", until))], now=NOW)
         assert await store.overdue(now=until) == NOTHING
         assert await store.overdue(now=until + OVERDUE - timedelta(seconds=1)) == NOTHING
         assert (await store.overdue(now=until + LATE)).webhooks == 1

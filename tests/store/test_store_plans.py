@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_made import NOW, accepted, webhook
+from store_made import NOW, accepted, applied, webhook
 
 from bridge.store.protocol import Filter
 from bridge.store.sqlite.admin import overdue, queries, summary
@@ -64,7 +64,10 @@ def test_a_list_is_newest_first_however_it_was_found(tmp_path: Path) -> None:
 
         await store.keep([webhook(name) for name in "abc"])
         await accepted(store, "evt_1", "evt_2", "evt_3")
-        assert [row.id for row in await store.webhooks(Filter(state="received", limit=2))] == ["wh_3", "wh_2"]
+        assert [row.id for row in await (await applied(store)).webhooks(Filter(state="received", limit=2))] == [
+            "wh_3",
+            "wh_2",
+        ]
         assert [row.id for row in await store.deliveries(Filter(state="pending", limit=2))] == ["dlv_3", "dlv_2"]
         await store.close()
 

@@ -18,8 +18,11 @@ from store_made import (
     Opener,
     Tell,
     accepted,
+    applied,
     attempt,
+    claim_rows,
     claimed,
+    complete,
     dead,
     event,
     ignored,
@@ -66,14 +69,14 @@ async def swept(store: Store, now: datetime, *, limit: int = LIMIT, keeping: Kee
 
 
 async def shown(store: Store, name: str) -> WebhookDetail:
-    (found,) = await store.show(name)
+    (found,) = await (await applied(store)).show(name)
     assert isinstance(found, WebhookDetail)
     return found
 
 
 async def listed(store: Store) -> tuple[list[str], list[str]]:
     """The webhooks and the events that are still there, oldest first."""
-    webhooks = [row.id for row in await store.webhooks(Filter())][::-1]
+    webhooks = [row.id for row in await (await applied(store)).webhooks(Filter())][::-1]
     return webhooks, [row.id for row in await store.events(Filter())][::-1]
 
 
@@ -118,7 +121,7 @@ def test_the_body_of_a_received_webhook_never_goes(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a", body=b"precious"))
         assert await swept(store, NOW + 4000 * DAY, keeping=Keeping(bodies=DAY, events=DAY, ledger=4001 * DAY)) == 0
-        found = await store.claim_webhooks(now=NOW + 4000 * DAY, limit=9, lease=LEASE)
+        found = await claim_rows(store, now=NOW + 4000 * DAY, limit=9, lease=LEASE)
         assert [one.body for one in found] == [b"precious"]
 
     tell(story)
@@ -148,8 +151,8 @@ def test_a_webhook_set_aside_keeps_its_body_as_long_as_events_are_kept(tell: Tel
 def test_a_body_that_two_webhooks_of_one_request_share_waits_for_both(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a", body=b"[1,2]"), webhook("b", body=b"[1,2]"))
-        first, _ = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
-        await store.settle([Outcome(first, (routed("e"),))], now=NOW)
+        first, _ = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
+        await complete(store, [Outcome(first, (routed("e"),))], now=NOW)
         assert await swept(store, NOW + 31 * DAY) == 0
         assert (await shown(store, "wh_1")).webhook.body == b"[1,2]"
 
@@ -160,8 +163,8 @@ def test_large_bodies_go_a_few_megabytes_at_a_time(tell: Tell) -> None:
     async def story(store: Store) -> None:
         for name in "abc":
             await keep(store, webhook(name, body=random.randbytes(STEP_BYTES // 2)))
-        found = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
-        await store.settle([Outcome(one, ()) for one in found], now=NOW)
+        found = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
+        await complete(store, [Outcome(one, ()) for one in found], now=NOW)
         gone = []
         place: str | None = "bodies:"
         while place is not None and place.startswith("bodies:"):
@@ -207,7 +210,7 @@ def test_a_dead_letter_lives_as_long_as_events(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await dead(store, "e")
         assert await swept(store, NOW + 89 * DAY) == 0
-        (found,) = await store.show("dlv_1")
+        (found,) = await (await applied(store)).show("dlv_1")
         assert isinstance(found, DeliveryDetail)
         assert [one.status for one in found.attempts] == [400]
         await swept(store, NOW + 90 * DAY)
@@ -236,7 +239,7 @@ async def _tried(store: Store, *, at: datetime) -> None:
 
 
 async def _attempts(store: Store) -> Sequence[Attempt]:
-    (found,) = await store.show("dlv_1")
+    (found,) = await (await applied(store)).show("dlv_1")
     assert isinstance(found, DeliveryDetail)
     return found.attempts
 
@@ -265,12 +268,12 @@ def test_what_waits_for_a_conversion_whose_event_was_purged_is_due_when_its_like
         later = NOW + 100 * DAY
         await swept(store, later)
         (kept,) = await keep(store, webhook("refund", at=later))
-        await store.claim_webhooks(now=later, limit=10, lease=LEASE)
+        await claim_rows(store, now=later, limit=10, lease=LEASE)
         wanting = Wanting(order("1"), "purchase", later + DAY)
-        await store.settle([Outcome(replace(webhook("refund"), number=kept.number), wanting)], now=later)
-        assert await store.claim_webhooks(now=later + 2 * LEASE, limit=10, lease=LEASE) == ()
+        await complete(store, [Outcome(replace(webhook("refund"), number=kept.number), wanting)], now=later)
+        assert await claim_rows(store, now=later + 2 * LEASE, limit=10, lease=LEASE) == ()
         await store.accept([routed("f", order("1"))], now=later + 2 * LEASE)
-        (found,) = await store.claim_webhooks(now=later + 2 * LEASE, limit=10, lease=LEASE)
+        (found,) = await claim_rows(store, now=later + 2 * LEASE, limit=10, lease=LEASE)
         assert found.id == "refund"
 
     tell(story)
@@ -376,8 +379,8 @@ def test_a_file_that_is_mostly_free_shrinks(tmp_path: Path) -> None:
         store = SqliteStore(str(path), clocks=Clocks(trial=timedelta()))
         for number in range(30):
             await keep(store, webhook(f"w-{number}", body=random.randbytes(100_000)))
-        found = await store.claim_webhooks(now=NOW, limit=99, lease=LEASE)
-        await store.settle([Outcome(one, ()) for one in found], now=NOW)
+        found = await claim_rows(store, now=NOW, limit=99, lease=LEASE)
+        await complete(store, [Outcome(one, ()) for one in found], now=NOW)
         await swept(store, NOW + 31 * DAY)
         await store.close()
 
@@ -395,7 +398,7 @@ def test_the_window_of_the_ledger_is_the_operators(opener: Opener) -> None:
         await store.accept([routed("e", order("1"))], now=NOW)
         assert await store.accept([routed("f", order("1"))], now=NOW + 39 * DAY) == (Accepted("f", "e"),)
         assert await store.accept([routed("g", order("1"))], now=NOW + 40 * DAY) == (Accepted("g"),)
-        found = await store.show("f")
+        found = await (await applied(store)).show("f")
         assert isinstance(found[0], EventDetail)
         await store.close()
 

@@ -12,6 +12,8 @@ from store_made import (
     Tell,
     accepted,
     after,
+    applied,
+    claim_rows,
     dead,
     event,
     ignored,
@@ -76,7 +78,7 @@ async def furnished(store: Store) -> None:
 def test_webhooks_are_listed_newest_first_as_the_filter_says(tell: Tell, which: Filter, expected: list[str]) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        assert [row.id for row in await store.webhooks(which)] == expected
+        assert [row.id for row in await (await applied(store)).webhooks(which)] == expected
 
     tell(story)
 
@@ -129,7 +131,7 @@ def test_deliveries_are_listed_newest_first_as_the_filter_says(tell: Tell, which
 def test_a_state_that_such_rows_do_not_have_is_named_with_those_they_have(tell: Tell) -> None:
     async def story(store: Store) -> None:
         with pytest.raises(SettingsError, match="no webhook can be 'dead'; its states are received, translated"):
-            await store.webhooks(Filter(state="dead"))
+            await (await applied(store)).webhooks(Filter(state="dead"))
         with pytest.raises(SettingsError, match="fresh, duplicate"):
             await store.events(Filter(state="pending"))
         with pytest.raises(SettingsError, match="pending, delivered, skipped, dead"):
@@ -141,7 +143,7 @@ def test_a_state_that_such_rows_do_not_have_is_named_with_those_they_have(tell: 
 def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        (found,) = await store.show("wh_1")
+        (found,) = await (await applied(store)).show("wh_1")
         assert isinstance(found, WebhookDetail)
         assert found.row == WebhookRow("wh_1", "shopify", "orders/paid", WebhookState.TRANSLATED, None, NOW)
         assert (found.webhook.id, found.webhook.body, found.webhook.number) == ("a", b"{}", 1)
@@ -156,7 +158,7 @@ def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
 def test_an_event_is_shown_with_its_deliveries(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        (found,) = await store.show("evt_3")
+        (found,) = await (await applied(store)).show("evt_3")
         assert isinstance(found, EventDetail)
         assert found.row == EventRow(
             "evt_3", "key:web", None, "purchase", test=False, duplicate_of=None, created_at=after(6)
@@ -181,8 +183,8 @@ def test_an_event_that_is_called_like_a_webhook_is_shown_beside_it(tell: Tell) -
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
         await accepted(store, "wh_1", "dlv_1")
-        assert [type(one) for one in await store.show("wh_1")] == [WebhookDetail, EventDetail]
-        assert [type(one) for one in await store.show("dlv_1")] == [DeliveryDetail, EventDetail]
+        assert [type(one) for one in await (await applied(store)).show("wh_1")] == [WebhookDetail, EventDetail]
+        assert [type(one) for one in await (await applied(store)).show("dlv_1")] == [DeliveryDetail, EventDetail]
 
     tell(story)
 
@@ -192,7 +194,7 @@ def test_what_nothing_is_called_is_not_found(tell: Tell, unknown: str) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
         with pytest.raises(NotFound, match="nothing has the id"):
-            await store.show(unknown)
+            await (await applied(store)).show(unknown)
 
     tell(story)
 
@@ -237,7 +239,7 @@ def test_the_counts_follow_every_change_of_state(tell: Tell) -> None:
 def test_what_is_claimed_still_waits(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
-        await store.claim_webhooks(now=after(1), limit=1, lease=LEASE)
+        await claim_rows(store, now=after(1), limit=1, lease=LEASE)
         assert (await store.tally()).oldest_received == NOW
 
     tell(story)
@@ -270,7 +272,7 @@ def test_kept_webhooks_are_paged_through_in_full_whatever_their_state(
 ) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        found = await store.kept(sources, **({"since": None, "after": 0, "limit": 10} | more))
+        found = await (await applied(store)).kept(sources, **({"since": None, "after": 0, "limit": 10} | more))
         assert [one.id for one in found] == expected
 
     tell(story)
@@ -280,11 +282,11 @@ def test_a_kept_webhook_comes_back_as_it_was_and_asking_changes_nothing(tell: Te
     async def story(store: Store) -> None:
         given = webhook("a", body=b'{"id": 7}')
         await keep(store, given)
-        [found] = await store.kept(["shopify"], since=None, after=0, limit=1)
+        [found] = await (await applied(store)).kept(["shopify"], since=None, after=0, limit=1)
         assert found == replace(given, number=1)
-        [row] = await store.webhooks(Filter())
+        [row] = await (await applied(store)).webhooks(Filter())
         assert row.state == WebhookState.RECEIVED
-        [claimed] = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        [claimed] = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         assert claimed == found
 
     tell(story)

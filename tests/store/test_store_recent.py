@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from store_made import LEASE, NOW, SECOND, again, keep, key, order, routed, webhook
+from store_made import LEASE, NOW, SECOND, again, apply_log, claim_rows, keep, key, numbers, order, routed, webhook
 
 from bridge.core.dedupe_keys import KEY_SIZE
 from bridge.core.model import Accepted
@@ -56,7 +56,7 @@ def pages_written(path: Path, count: int) -> int:
         await store.keep([webhook(f"w-{n}", key(f"a-{n}"), key(f"b-{n}")) for n in range(count)])
         with closing(sqlite3.connect(path)) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        await store.sort_in(limit=count)
+        await apply_log(store, limit=count)
         size = path.with_name(f"{path.name}-wal").stat().st_size
         await store.close()
         return size // FRAME
@@ -80,13 +80,13 @@ def test_enough_of_it_is_entered_when_nothing_is_fresh(tmp_path: Path, monkeypat
     async def story() -> None:
         store = SqliteStore(str(path))
         kept = await keep(store, *(webhook(str(n)) for n in range(19)))
-        await store.claim_webhooks(now=NOW - SECOND, limit=5, lease=LEASE)  # the clock is seen, and nothing is due
-        await store.fresh(now=NOW - SECOND, limit=5)
+        await claim_rows(store, now=NOW - SECOND, limit=5, lease=LEASE)  # the clock is seen, and nothing is due
+        await store.claim_batch(now=NOW - SECOND, limit=5, lease=LEASE)
         assert (entries_of(path, "recent"), entries_of(path, "ledger")) == (19, 0)
         await keep(store, *(webhook(str(n)) for n in range(19, 25)))
         left = []
         for _ in range(5):
-            await store.fresh(now=NOW - SECOND, limit=5)
+            await store.claim_batch(now=NOW - SECOND, limit=5, lease=LEASE)
             left.append((entries_of(path, "recent"), entries_of(path, "ledger")))
             assert await keep(store, webhook("7")) == (again(kept[7].number),)
         assert left == [(25, 0), (15, 10), (5, 20), (0, 25), (0, 25)]
@@ -102,10 +102,10 @@ def test_what_is_fresh_or_due_goes_before_entering(tmp_path: Path, monkeypatch: 
     async def story() -> None:
         store = SqliteStore(str(path))
         await keep(store, webhook("due"))
-        await store.claim_webhooks(now=NOW - SECOND, limit=5, lease=LEASE)
-        assert (await store.fresh(now=NOW + SECOND, limit=5)).due
+        await claim_rows(store, now=NOW - SECOND, limit=5, lease=LEASE)
+        assert numbers(await claim_rows(store, now=NOW + LEASE, limit=5, lease=LEASE)) == [1]
         await store.keep([webhook("fresh")])
-        assert (await store.fresh(now=NOW - SECOND, limit=5)).webhooks
+        assert (await store.claim_batch(now=NOW - SECOND, limit=5, lease=LEASE)).webhooks
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("SELECT sorted FROM recent").fetchall() == [(0,)]
         await store.close()

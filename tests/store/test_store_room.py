@@ -8,7 +8,22 @@ from pathlib import Path
 
 import pytest
 from small_disk import MEBIBYTE, filled, small_disk
-from store_made import LEASE, NOW, accepted, all_of, attempt, claimed, keep, routed, states, webhook
+from store_made import (
+    LEASE,
+    NOW,
+    accepted,
+    all_of,
+    applied,
+    apply_log,
+    attempt,
+    claim_rows,
+    claimed,
+    complete,
+    keep,
+    routed,
+    states,
+    webhook,
+)
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import DeliveryState
@@ -42,15 +57,15 @@ def test_with_little_room_nothing_new_is_taken_and_what_is_kept_is_worked_off(tm
                 with pytest.raises(StoreUnavailable, match=r"4 MiB free, less than the 8 MiB of BRIDGE_MIN_FREE") as no:
                     await asked
                 assert no.value.retry_after
-            await store.sort_in(limit=9)
-            [found] = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
-            await store.settle([Outcome(found, (routed("evt_3"),))], now=NOW)
+            await apply_log(store, limit=9)
+            [found] = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
+            await complete(store, [Outcome(found, (routed("evt_3"),))], now=NOW)
             due = await claimed(store)
             await store.record(due.token, attempt(), all_of(due, DeliveryState.DELIVERED), due.standing, now=NOW)
             assert await states(store) == {"evt_1": "delivered", "evt_3": "delivered"}
         await well_again(store)
         assert not (await keep(store, webhook("b")))[0].again
-        assert len(await store.webhooks(Filter())) == 2
+        assert len(await (await applied(store)).webhooks(Filter())) == 2
         await store.close()
 
     with small_disk(tmp_path / "disk", size=32 * MEBIBYTE) as disk:

@@ -20,8 +20,12 @@ from store_made import (
     after,
     again,
     all_of,
+    applied,
+    apply_log,
     attempt,
+    claim_rows,
     claimed,
+    complete,
     event,
     ids,
     keep,
@@ -33,7 +37,7 @@ from store_made import (
 )
 
 from bridge.core.errors import StoreUnavailable
-from bridge.core.model import Accepted, DeliveryState, Routed
+from bridge.core.model import Accepted, DeliveryState, Kept, Routed
 from bridge.store.protocol import Filter, Idempotency, Outcome, Standing, Store
 
 
@@ -59,8 +63,10 @@ def test_two_that_keep_the_same_webhooks_at_once_keep_each_one_once(opener: Open
     async def story() -> None:
         stores = told(opener, 2)
         await asyncio.gather(*(store.keep([webhook(str(n))]) for n in range(100) for store in stores))
-        sorted_in = await asyncio.gather(*(stores[n % 2].sort_in(limit=30) for n in range(8)))
-        kept = [one for part in sorted_in for one in part]
+        kept: list[Kept] = []
+        while (await stores[0].tally()).unsorted:
+            for part in await asyncio.gather(*(apply_log(stores[n % 2], limit=30) for n in range(8))):
+                kept += part
         assert len(kept) == 200
         assert {one.number for one in kept if one.again} == {one.number for one in kept if not one.again}
         assert (await stores[0].tally()).webhooks == {("shopify", "received"): 100}
@@ -75,7 +81,7 @@ def test_two_that_claim_at_once_claim_different_ones(opener: Opener) -> None:
         one, other = told(opener, 2)
         await keep(one, *(webhook(str(n)) for n in range(20)))
         found = await asyncio.gather(
-            *(store.claim_webhooks(now=NOW, limit=3, lease=LEASE) for store in (one, other) for _ in range(4))
+            *(claim_rows(store, now=NOW, limit=3, lease=LEASE) for store in (one, other) for _ in range(4))
         )
         assert sorted(number for part in found for number in numbers(part)) == list(range(1, 21))
         await one.close()
@@ -126,7 +132,7 @@ def test_one_store_serves_the_loops_of_several_threads(opener: Opener) -> None:
 
     async def story(name: int) -> None:
         await asyncio.gather(*(store.keep([webhook(f"{name}-{n}")]) for n in range(25)))
-        kept.extend(one.number for one in await store.sort_in(limit=100))
+        kept.extend(one.number for one in await apply_log(store, limit=100))
 
     threads = [threading.Thread(target=lambda name=name: asyncio.run(story(name))) for name in range(4)]
     for thread in threads:
@@ -161,7 +167,7 @@ def test_what_waits_when_the_store_is_closed_is_kept_first(opener: Opener) -> No
         await store.close()
         await asyncio.gather(*waiting)
         reopened = opener()
-        assert len(await reopened.webhooks(Filter())) == 200
+        assert len(await (await applied(reopened)).webhooks(Filter())) == 200
         await reopened.close()
 
     asyncio.run(story())
@@ -184,15 +190,23 @@ def test_a_store_that_was_closed_opens_with_all_it_had(opener: Opener) -> None:
     async def story() -> None:
         store = opener()
         await keep(store, webhook("a"))
-        (mine,) = await store.claim_webhooks(now=NOW, limit=1, lease=LEASE)
-        await store.settle([Outcome(mine, (Routed(event("evt_1", order("7")), TRACK),))], now=NOW)
+        (mine,) = await claim_rows(store, now=NOW, limit=1, lease=LEASE)
+        await complete(store, [Outcome(mine, (Routed(event("evt_1", order("7")), TRACK),))], now=NOW)
         first = await store.accept(
             [routed("evt_2", order("7"))], now=NOW, idempotency=Idempotency(order("x"), b"h" * 32)
         )
-        before = (await store.tally(), await store.show("wh_1"), await store.show("evt_1"))
+        before = (
+            await store.tally(),
+            await (await applied(store)).show("wh_1"),
+            await (await applied(store)).show("evt_1"),
+        )
         await store.close()
         store = opener()
-        assert (await store.tally(), await store.show("wh_1"), await store.show("evt_1")) == before
+        assert (
+            await store.tally(),
+            await (await applied(store)).show("wh_1"),
+            await (await applied(store)).show("evt_1"),
+        ) == before
         assert (await keep(store, webhook("a")))[0].again
         repeated = await store.accept([routed("evt_3")], now=NOW, idempotency=Idempotency(order("x"), b"h" * 32))
         assert repeated == first == (Accepted("evt_2", "evt_1"),)
@@ -215,7 +229,7 @@ def test_a_probe_is_taken(opener: Opener) -> None:
 
 KEEPS_FOR_EVER = """
 import asyncio, itertools, sys
-from store_made import NOW, keep, webhook, routed
+from store_made import NOW, apply_log, keep, webhook, routed
 from bridge.store.engines import open_store
 
 async def main():
@@ -224,7 +238,7 @@ async def main():
     async def keeps():
         for n in numbers:
             await store.keep([webhook(f"{sys.argv[2]}-{n}", body=b"x" * 5000)])
-            await store.sort_in(limit=7)
+            await apply_log(store, limit=7)
             await store.accept([routed(f"evt_{sys.argv[2]}-{n}")], now=NOW)
             sys.stdout.write(f"{n}\\n")
             sys.stdout.flush()
@@ -243,10 +257,10 @@ def test_what_was_acknowledged_before_a_kill_is_all_there(tmp_path: Path, acknow
         from bridge.store.engines import open_store  # noqa: PLC0415  the engine that can be killed
 
         store = open_store(url)
-        rows = await store.webhooks(Filter())
+        rows = await (await applied(store)).webhooks(Filter())
         events = {row.id for row in await store.events(Filter())}
         assert {f"evt_{name}" for name in seen} <= events
-        found = await store.claim_webhooks(now=NOW, limit=len(rows) + 1, lease=LEASE)
+        found = await claim_rows(store, now=NOW, limit=len(rows) + 1, lease=LEASE)
         assert set(seen) <= {one.id for one in found}
         assert [len(one.body) for one in found] == [5000] * len(rows)
         tally = await store.tally()

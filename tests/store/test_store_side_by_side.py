@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_made import NOW, routed, webhook
+from store_made import LEASE, NOW, routed, webhook
 
-from bridge.store.protocol import Filter, Fresh, Outcome
+from bridge.store.protocol import Batch, Filter, Outcome
 from bridge.store.sqlite.ingest import log_reader, log_writer
 from bridge.store.sqlite.store import SqliteStore
 
@@ -26,11 +26,11 @@ def side_by_side(folder: Path) -> list[SqliteStore]:
     return [SqliteStore(str(folder / "store.db")) for _ in range(2)]
 
 
-def names(fresh: Fresh) -> list[str]:
+def names(fresh: Batch) -> list[str]:
     return [one.id for one in fresh.webhooks]
 
 
-def outcomes(fresh: Fresh) -> list[Outcome]:
+def outcomes(fresh: Batch) -> list[Outcome]:
     return [Outcome(one, (routed(f"evt_{one.id}"),)) for one in fresh.webhooks]
 
 
@@ -44,9 +44,9 @@ def test_a_damaged_file_holds_up_none_of_the_others_and_is_put_by(tmp_path: Path
         damaged.write_bytes(b"?" + damaged.read_bytes()[1:])
         seen: list[str] = []
         for store in (one, other, one, other):
-            fresh = await store.fresh(now=NOW, limit=9)
+            fresh = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
             seen += names(fresh)
-            await store.place(fresh, outcomes(fresh), now=NOW)
+            await store.complete_batch(fresh, outcomes(fresh), now=NOW)
         assert seen == ["b", "c"]
         assert (await one.glance(now=NOW)).unreadable == 1
         for store in (one, other):
@@ -63,9 +63,9 @@ def test_files_go_as_they_are_sorted_in_however_many_are_left(tmp_path: Path) ->
             await store.keep([webhook(str(number))])
         most = 0
         for number in range(5 * log_reader.AHEAD):
-            fresh = await store.fresh(now=NOW, limit=1)
+            fresh = await store.claim_batch(now=NOW, limit=1, lease=LEASE)
             assert names(fresh) == [str(number)], "in the order in which they came"
-            await store.place(fresh, outcomes(fresh), now=NOW)
+            await store.complete_batch(fresh, outcomes(fresh), now=NOW)
             left = 5 * log_reader.AHEAD - number - 1
             most = max(most, len(list((tmp_path / "store.db-inbox").iterdir())) - left)
         assert most <= log_reader.AHEAD + 1
@@ -79,19 +79,19 @@ def test_files_go_as_they_are_sorted_in_however_many_are_left(tmp_path: Path) ->
 def test_however_two_take_turns_each_webhook_has_its_place_once(data: st.DataObject) -> None:
     async def story(folder: Path) -> None:
         stores = side_by_side(folder)
-        looked: dict[int, Fresh] = {}
+        looked: dict[int, Batch] = {}
         count = data.draw(st.integers(1, 12))
         for number in range(count):
             await stores[number % 2].keep([webhook(str(number))])
         for which, places in data.draw(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=20)):
             if places and which in looked:
                 fresh = looked.pop(which)
-                await stores[which].place(fresh, outcomes(fresh), now=NOW)
+                await stores[which].complete_batch(fresh, outcomes(fresh), now=NOW)
             else:
-                looked[which] = await stores[which].fresh(now=NOW, limit=2)
+                looked[which] = await stores[which].claim_batch(now=NOW, limit=2, lease=LEASE)
         await stores[1].close()
-        while (fresh := await stores[0].fresh(now=NOW, limit=9)).webhooks:
-            await stores[0].place(fresh, outcomes(fresh), now=NOW)
+        while (fresh := await stores[0].claim_batch(now=NOW, limit=9, lease=LEASE)).webhooks:
+            await stores[0].complete_batch(fresh, outcomes(fresh), now=NOW)
         assert sorted(row.id for row in await stores[0].events(Filter())) == sorted(f"evt_{n}" for n in range(count))
         await stores[0].close()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from store_made import NOW, SECOND, accepted, event, keep, order, routed, webhook
+from store_made import NOW, SECOND, accepted, applied, claim_rows, event, keep, order, routed, webhook
 
 from bridge.core.errors import SettingsError, StoreUnavailable, StoreUnusable
 from bridge.core.model import Routed
@@ -170,7 +170,7 @@ def test_the_items_of_one_request_share_one_body(tmp_path: Path) -> None:
         body = b"x" * 9000
         await keep(store, webhook("a", body=body), webhook("b", body=bytes(bytearray(body))), webhook("c", body=b"y"))
         await keep(store, webhook("a", body=b"z"))
-        found = await store.claim_webhooks(now=NOW, limit=9, lease=SECOND)
+        found = await claim_rows(store, now=NOW, limit=9, lease=SECOND)
         assert [one.body for one in found] == [body, body, b"y"]
         await store.close()
 
@@ -248,7 +248,7 @@ def test_a_store_whose_log_was_being_moved_into_it_when_all_stopped_opens_with_a
             raw.seek(28)
             raw.write((10_000).to_bytes(4, "big"))
         store = SqliteStore(str(tmp_path / "y.db"))
-        assert len(await store.webhooks(Filter())) == 200
+        assert len(await (await applied(store)).webhooks(Filter())) == 200
         await store.close()
 
     asyncio.run(story())
@@ -325,7 +325,7 @@ def test_a_store_that_was_moved_away_takes_nothing_until_it_is_back(tmp_path: Pa
                 await asks
         aside.rename(path)
         (kept,) = await keep(store, webhook("b"))
-        assert (kept.again, len(await store.webhooks(Filter()))) == (False, 2)
+        assert (kept.again, len(await (await applied(store)).webhooks(Filter()))) == (False, 2)
         await store.close()
 
     asyncio.run(story())
@@ -343,7 +343,7 @@ def test_a_backup_put_in_its_place_is_used_from_then_on(tmp_path: Path) -> None:
         assert [one.again for one in await keep(store, webhook("b"))] == [False, False], (
             "the inbox still held the first"
         )
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_2", "wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_2", "wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -356,7 +356,7 @@ from bridge.core.model import Routed
 from bridge.core.errors import StoreUnavailable
 from bridge.store.protocol import Filter
 from bridge.store.engines import open_store, sqlite_file
-from store_made import NOW, event, webhook
+from store_made import NOW, applied, event, webhook
 
 async def bring(store, verb, name):
     if verb == "keep":
@@ -380,7 +380,7 @@ async def main():
         print(type(error).__name__, error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, most))
     await bring(store, verb, "last")
-    found = await store.webhooks(Filter()) if verb == "keep" else await store.events(Filter())
+    found = await (await applied(store)).webhooks(Filter()) if verb == "keep" else await store.events(Filter())
     print(len(found) - kept)
     await store.close()
 
@@ -601,7 +601,7 @@ def test_bodies_events_and_webhooks_can_go_while_the_ledger_still_knows_them(tmp
         assert (again.event_id, again.duplicate_of) == ("evt_1", None)
         assert duplicate.duplicate_of is not None
         assert [row.duplicate_of for row in await store.events(Filter())] == [duplicate.duplicate_of]
-        (found,) = await store.claim_webhooks(now=NOW, limit=9, lease=SECOND)
+        (found,) = await claim_rows(store, now=NOW, limit=9, lease=SECOND)
         assert found == replace(webhook("b", body=b""), number=2)
         assert await store.tally() == Tally(
             webhooks={("shopify", "received"): 1},

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from store_made import LEASE, NOW, webhook
+from store_made import LEASE, NOW, applied, apply_log, claim_rows, webhook
 
 from bridge.store.protocol import KEEPING, Filter
 from bridge.store.sqlite.store import SqliteStore
@@ -71,14 +71,13 @@ def test_what_is_no_file_of_ours_is_neither_read_nor_deleted_and_stops_nobody(
         make(tmp_path / "x.db-inbox" / name)
         try:
             assert (await store.tally()).unsorted == 1
-            fresh = await store.fresh(now=NOW, limit=9)
+            fresh = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
             assert [one.id for one in fresh.webhooks] == ["before"]
-            assert len(await store.sort_in(limit=9)) == 1
+            assert len(await apply_log(store, limit=9)) == 1
             await store.keep([webhook("after")])
-            assert [row.id for row in await store.webhooks(Filter())] == ["wh_2", "wh_1"]
+            assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_2", "wh_1"]
             assert (await store.tally()).unsorted == 0
-            assert (await store.fresh(now=NOW, limit=9)).webhooks == ()
-            assert len(await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)) == 2
+            assert len(await claim_rows(store, now=NOW, limit=9, lease=LEASE)) == 2
             await store.purge(KEEPING, now=NOW, place=None, limit=9)
         finally:
             await store.close()
@@ -91,7 +90,7 @@ def test_a_file_in_place_of_the_folder_keeps_nothing_else_from_going_on(tmp_path
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         (tmp_path / "x.db-inbox").write_bytes(b"in the way")
-        assert (await store.fresh(now=NOW, limit=9)).webhooks == ()
+        assert (await store.claim_batch(now=NOW, limit=9, lease=LEASE)).webhooks == ()
         await store.close()
 
     asyncio.run(story())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from old_stores import NAMES, event, put_back, put_back_empty, tables, version_of, webhook
-from store_made import FREELY, LEASE, delivery, keep, sent
+from store_made import FREELY, LEASE, applied, apply_log, claim_rows, complete, delivery, keep, sent
 
 from bridge.core import dedupe_keys
 from bridge.core.errors import IdempotencyConflict
@@ -70,9 +70,9 @@ def old(name: str, tmp_path: Path) -> Path:
 
 def test_every_webhook_of_an_old_store_that_became_nothing_yet_is_claimed_once_as_it_came(old: Path, name: str) -> None:
     async def story(store: Store) -> None:
-        while await store.sort_in(limit=3):
+        while await apply_log(store, limit=3):
             pass
-        claimed = await store.claim_webhooks(now=LATER, limit=100, lease=LEASE)
+        claimed = await claim_rows(store, now=LATER, limit=100, lease=LEASE)
         expected = undone(name)
         assert sorted(one.id for one in claimed) == sorted(expected)
         for one in claimed:
@@ -143,14 +143,14 @@ def test_every_event_of_an_old_store_is_known_when_it_is_told_again(old: Path) -
 
 def test_everything_of_an_old_store_can_be_listed_shown_counted_and_replayed(old: Path, name: str) -> None:
     async def story(store: Store) -> None:
-        rows = await store.webhooks(Filter(limit=500))
+        rows = await (await applied(store)).webhooks(Filter(limit=500))
         assert len(rows) == len(undone(name)) + 3
         events, deliveries = await store.events(Filter()), await store.deliveries(Filter())
         names = [*(one.id for one in rows), *(one.id for one in events), *(one.id for one in deliveries)]
         for one in names:
-            assert await store.show(one)
+            assert await (await applied(store)).show(one)
         (aside,) = [one for one in rows if str(one.state) == "set_aside"]
-        (shown,) = await store.show(aside.id)
+        (shown,) = await (await applied(store)).show(aside.id)
         assert isinstance(shown, WebhookDetail)
         assert shown.webhook.body == webhook("w-aside").body
         tally = await store.tally()
@@ -165,11 +165,11 @@ def test_what_waits_in_an_old_store_is_woken_by_the_event_it_waits_for(tmp_path:
     soon = webhook("w").received_at + timedelta(seconds=90)
 
     async def story(store: Store) -> None:
-        due = await store.claim_webhooks(now=soon, limit=100, lease=timedelta(days=1))
+        due = await claim_rows(store, now=soon, limit=100, lease=timedelta(days=1))
         assert "w-waiting" not in {one.id for one in due}
-        await store.settle([Outcome(one, SetAside("x")) for one in due], now=soon)
+        await complete(store, [Outcome(one, SetAside("x")) for one in due], now=soon)
         await store.accept([event("e-it", order="order-that-has-not-come")], now=soon)
-        assert [one.id for one in await store.claim_webhooks(now=soon, limit=9, lease=LEASE)] == ["w-waiting"]
+        assert [one.id for one in await claim_rows(store, now=soon, limit=9, lease=LEASE)] == ["w-waiting"]
 
     told(put_back("v2_3b25d48", tmp_path / "x.db"), story)
 

@@ -13,6 +13,10 @@ from store_made import (
     Tell,
     after,
     again,
+    applied,
+    apply_log,
+    claim_rows,
+    complete,
     event,
     ignored,
     keep,
@@ -33,7 +37,7 @@ def test_a_kept_webhook_comes_back_as_it_was(tell: Tell) -> None:
     async def story(store: Store) -> None:
         sent = replace(webhook("a", key("a"), key("b"), body=b"\x00\xff raw"), item="/events/0", topic=None)
         (kept,) = await keep(store, sent)
-        (found,) = await store.claim_webhooks(now=NOW, limit=10, lease=LEASE)
+        (found,) = await claim_rows(store, now=NOW, limit=10, lease=LEASE)
         assert found == replace(sent, number=kept.number)
 
     tell(story)
@@ -43,7 +47,7 @@ def test_texts_that_no_utf_8_can_hold_do_not_stop_a_webhook(tell: Tell) -> None:
     async def story(store: Store) -> None:
         sent = replace(webhook("\ud800"), topic="\udfff\x00", headers={"x": "\ud800"}, query={"\udc00": "\x00"})
         await keep(store, sent)
-        (found,) = await store.claim_webhooks(now=NOW, limit=10, lease=LEASE)
+        (found,) = await claim_rows(store, now=NOW, limit=10, lease=LEASE)
         assert (found.headers, found.query) == (sent.headers, sent.query)
         assert (found.id, found.topic) == ("\\ud800", "\\udfff\x00")
 
@@ -55,7 +59,7 @@ def test_a_webhook_of_which_any_key_is_known_is_the_same_again(tell: Tell) -> No
         (first,) = await keep(store, webhook("a", key("1"), key("2")))
         assert await keep(store, webhook("b", key("1"), key("3"))) == (again(first.number),)
         assert await keep(store, webhook("b", key("4"), key("2"))) == (again(first.number),)
-        assert len(await store.webhooks(Filter())) == 1
+        assert len(await (await applied(store)).webhooks(Filter())) == 1
 
     tell(story)
 
@@ -82,7 +86,7 @@ def test_a_webhook_that_stands_twice_in_one_request_is_kept_once(tell: Tell) -> 
 def test_the_same_webhook_at_the_same_time_is_kept_once(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await asyncio.gather(*(store.keep([webhook("a")]) for _ in range(50)))
-        kept = await store.sort_in(limit=50)
+        kept = await apply_log(store, limit=50)
         assert [one.again for one in kept] == [False] + 49 * [True]
         assert {one.number for one in kept} == {1}
 
@@ -94,7 +98,7 @@ def test_the_webhooks_of_one_request_are_kept_all_or_none(tell: Tell) -> None:
         broken = replace(webhook("b"), source=None)  # found out after its body was written
         with pytest.raises(AttributeError):
             await keep(store, webhook("a"), broken)
-        assert await store.webhooks(Filter()) == []
+        assert await (await applied(store)).webhooks(Filter()) == []
         (kept,) = await keep(store, webhook("a"))
         assert not kept.again
 
@@ -108,7 +112,7 @@ def test_one_that_cannot_be_kept_spoils_none_of_those_that_are_kept_with_it(tell
             *(store.keep([broken if n % 3 == 0 else webhook(str(n))]) for n in range(60)), return_exceptions=True
         )
         assert [isinstance(answer, Exception) for answer in answers] == [n % 3 == 0 for n in range(60)]
-        assert len(await store.webhooks(Filter())) == 40
+        assert len(await (await applied(store)).webhooks(Filter())) == 40
 
     tell(story)
 
@@ -116,11 +120,11 @@ def test_one_that_cannot_be_kept_spoils_none_of_those_that_are_kept_with_it(tell
 def test_webhooks_are_claimed_oldest_first_and_by_nobody_else_until_the_lease_is_over(tell: Tell) -> None:
     async def story(store: Store) -> None:
         kept = [(await keep(store, webhook(name, at=after(n))))[0].number for n, name in enumerate("abc")]
-        first = await store.claim_webhooks(now=after(5), limit=2, lease=LEASE)
-        second = await store.claim_webhooks(now=after(5), limit=2, lease=LEASE)
+        first = await claim_rows(store, now=after(5), limit=2, lease=LEASE)
+        second = await claim_rows(store, now=after(5), limit=2, lease=LEASE)
         assert (numbers(first), numbers(second)) == (kept[:2], kept[2:])
-        assert await store.claim_webhooks(now=after(5) + LEASE - SECOND, limit=9, lease=LEASE) == ()
-        assert numbers(await store.claim_webhooks(now=after(5) + LEASE, limit=9, lease=LEASE)) == kept
+        assert await claim_rows(store, now=after(5) + LEASE - SECOND, limit=9, lease=LEASE) == ()
+        assert numbers(await claim_rows(store, now=after(5) + LEASE, limit=9, lease=LEASE)) == kept
 
     tell(story)
 
@@ -130,7 +134,7 @@ def test_the_next_webhook_is_due_when_it_came_or_when_its_lease_is_over(tell: Te
         assert await store.next_due(None) is None
         await keep(store, webhook("a", at=after(-3)))
         assert await store.next_due(None) == after(-3)
-        await store.claim_webhooks(now=NOW, limit=1, lease=LEASE)
+        await claim_rows(store, now=NOW, limit=1, lease=LEASE)
         assert await store.next_due(None) == NOW + LEASE
 
     tell(story)
@@ -141,16 +145,16 @@ def test_a_webhook_becomes_its_events_and_their_deliveries_together(tell: Tell) 
         await settled(
             store, "a", routed("evt_1", routes=(Route("track"), Route("ads", skip="test event"))), routed("evt_2")
         )
-        (row,) = await store.webhooks(Filter())
+        (row,) = await (await applied(store)).webhooks(Filter())
         assert (row.state, row.reason) == (WebhookState.TRANSLATED, None)
-        (found,) = await store.show("evt_1")
+        (found,) = await (await applied(store)).show("evt_1")
         assert isinstance(found, EventDetail)
         assert found.row.webhook == row.id
         assert [(one.destination, one.state, one.reason) for one in found.deliveries] == [
             ("track", "pending", None),
             ("ads", "skipped", "test event"),
         ]
-        assert await store.claim_webhooks(now=after(999), limit=9, lease=LEASE) == ()
+        assert await claim_rows(store, now=after(999), limit=9, lease=LEASE) == ()
 
     tell(story)
 
@@ -159,7 +163,7 @@ def test_ignored_and_set_aside_webhooks_keep_the_reason(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, "a")
         await set_aside(store, "b")
-        assert [(row.state, row.reason) for row in await store.webhooks(Filter())] == [
+        assert [(row.state, row.reason) for row in await (await applied(store)).webhooks(Filter())] == [
             (WebhookState.SET_ASIDE, "x.yaml:1:1: b"),
             (WebhookState.IGNORED, "no rule for this topic"),
         ]
@@ -170,8 +174,9 @@ def test_ignored_and_set_aside_webhooks_keep_the_reason(tell: Tell) -> None:
 def test_outcomes_are_answered_in_order_with_what_became_of_their_events(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"), webhook("b"), webhook("c"))
-        a, b, c = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
-        answers = await store.settle(
+        a, b, c = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
+        answers = await complete(
+            store,
             [
                 Outcome(a, (routed("evt_1", order("7")), routed("evt_2"))),
                 Outcome(b, Ignored("no")),
@@ -187,14 +192,14 @@ def test_outcomes_are_answered_in_order_with_what_became_of_their_events(tell: T
 def test_a_webhook_that_somebody_else_settled_is_left_as_it_is(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
-        (slow,) = await store.claim_webhooks(now=NOW, limit=1, lease=LEASE)
-        (quick,) = await store.claim_webhooks(now=NOW + LEASE, limit=1, lease=LEASE)
-        await store.settle([Outcome(quick, (routed("evt_1"),))], now=NOW)
-        answers = await store.settle([Outcome(slow, (routed("evt_1"), routed("evt_2")))], now=NOW)
+        (slow,) = await claim_rows(store, now=NOW, limit=1, lease=LEASE)
+        (quick,) = await claim_rows(store, now=NOW + LEASE, limit=1, lease=LEASE)
+        await complete(store, [Outcome(quick, (routed("evt_1"),))], now=NOW)
+        answers = await complete(store, [Outcome(slow, (routed("evt_1"), routed("evt_2")))], now=NOW)
         assert answers == ((Accepted("evt_1"), Accepted("evt_2")),)
-        assert await store.settle([Outcome(slow, SetAside("late"))], now=NOW) == ((),)
+        assert await complete(store, [Outcome(slow, SetAside("late"))], now=NOW) == ((),)
         assert [row.id for row in await store.events(Filter())] == ["evt_1"]
-        assert (await store.webhooks(Filter()))[0].state is WebhookState.TRANSLATED
+        assert (await (await applied(store)).webhooks(Filter()))[0].state is WebhookState.TRANSLATED
 
     tell(story)
 
@@ -202,11 +207,11 @@ def test_a_webhook_that_somebody_else_settled_is_left_as_it_is(tell: Tell) -> No
 def test_outcomes_are_settled_all_or_none(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"), webhook("b"))
-        a, b = await store.claim_webhooks(now=NOW, limit=9, lease=LEASE)
+        a, b = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         broken = Routed(replace(event("evt_2"), event_type=None), ())
         with pytest.raises(AttributeError):
-            await store.settle([Outcome(a, (routed("evt_1", order("7")),)), Outcome(b, (broken,))], now=NOW)
-        assert {row.state for row in await store.webhooks(Filter())} == {WebhookState.RECEIVED}
+            await complete(store, [Outcome(a, (routed("evt_1", order("7")),)), Outcome(b, (broken,))], now=NOW)
+        assert {row.state for row in await (await applied(store)).webhooks(Filter())} == {WebhookState.RECEIVED}
         assert await store.events(Filter()) == []
         assert await store.accept([routed("evt_1", order("7"))], now=NOW) == (Accepted("evt_1"),)
 
@@ -217,10 +222,10 @@ def test_a_replayed_webhook_goes_through_again_and_makes_no_event_twice(tell: Te
     async def story(store: Store) -> None:
         number = await settled(store, "a", routed("evt_1", order("7")))
         assert await store.replay(Filter(ids=(f"wh_{number}",)), now=after(1)) == 1
-        (again,) = await store.claim_webhooks(now=after(1), limit=9, lease=LEASE)
-        answers = await store.settle([Outcome(again, (routed("evt_1", order("7")), routed("evt_2")))], now=after(1))
+        (again,) = await claim_rows(store, now=after(1), limit=9, lease=LEASE)
+        answers = await complete(store, [Outcome(again, (routed("evt_1", order("7")), routed("evt_2")))], now=after(1))
         assert answers == ((Accepted("evt_1"), Accepted("evt_2")),)
-        (found,) = await store.show(f"wh_{number}")
+        (found,) = await (await applied(store)).show(f"wh_{number}")
         assert isinstance(found, WebhookDetail)
         assert [row.id for row in found.events] == ["evt_1", "evt_2"]
         assert len(await store.deliveries(Filter())) == 2

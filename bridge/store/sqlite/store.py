@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import cast
 
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.core.model import Accepted, Attempt, Event, Kept, Routed, Settled, Webhook
@@ -22,21 +21,21 @@ from bridge.store.protocol import (
     BOUNDS,
     KEEPING,
     OVERDUE,
+    Batch,
     Bounds,
     Claimed,
+    Completed,
     DeliveryDetail,
     DeliveryRow,
     EventDetail,
     EventRow,
     Filter,
-    Fresh,
     Glance,
     Idempotency,
     Keeping,
     Outcome,
     Overdue,
     Pacing,
-    Placed,
     Standing,
     Swept,
     Tally,
@@ -79,8 +78,6 @@ LEDGER_WINDOW = KEEPING.ledger
 """How long a conversion's claim makes the same one a duplicate."""
 NANOSECONDS = 1_000_000
 """In a millisecond."""
-SORTED = 200
-"""Webhooks that are sorted in at a time before a question is answered."""
 
 
 class SqliteStore:
@@ -111,6 +108,7 @@ class SqliteStore:
         self._folder = folder_of(path)
         self._webhooks = Arrivals(self._write_down, limit=bounds.waiting, patience=patience)
         self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience)
+        self._claimed_log = False
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
@@ -120,59 +118,63 @@ class SqliteStore:
         """Packed one right after the other: the processor does that twice as fast as in between all else."""
         self._journal.ask([(len(webhooks), codec.parcel(webhooks)) for webhooks in requests], since, then)
 
-    async def sort_in(self, *, limit: int) -> tuple[Kept, ...]:
-        """Give what was kept its place."""
-        return (await self._sort(limit))[1]
-
-    async def _sort(self, limit: int) -> tuple[bool, tuple[Kept, ...]]:
-        return await self._writer.write(lambda db: apply.sort(db, self._folder, limit=limit))
-
-    async def _all_sorted(self) -> None:
-        """What was kept until now has its place before anybody asks for it.
-
-        Where the store takes no write, what has one is all there is.
-        """
-        ends = log_reader.ends(self._folder)
-        with suppress(StoreUnavailable):
-            behind = bool(ends)
-            while behind and await self._reader.read(lambda db: log_reader.is_behind(db, ends)):
-                behind, _ = await self._sort(SORTED)
-
-    async def fresh(self, *, now: datetime, limit: int) -> Fresh:
-        """Look at what has no place yet."""
+    async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
+        """Webhooks of the ingest log, or rows that are due: by turns where there are both."""
         while True:
-            fresh, ripe = await self._reader.read(lambda db: self._fresh(db, now=now, limit=limit))
-            if fresh.webhooks or fresh.mark == log_reader.NOTHING:
+            unapplied, is_due, is_ripe = await self._reader.read(lambda db: self._look(db, now=now, limit=limit))
+            if unapplied.webhooks and not (is_due and self._claimed_log):
+                self._claimed_log = True
+                return Batch(unapplied.webhooks, unapplied)
+            self._claimed_log = False
+            if is_due and (rows := await self._claim_rows(now=now, limit=limit, lease=lease)):
+                return Batch(rows)
+            if unapplied == log_reader.NOTHING:
                 break
-            await self.place(fresh, (), now=now)  # what cannot be read is put by, and a probe passed over
-        if ripe and not fresh.due:  # nobody waits for it
+            if not unapplied.webhooks:  # a damaged part is kept apart, and an empty write is passed over
+                await self._apply(unapplied, (), now=now)
+        if is_ripe and not is_due:  # nobody waits for it
             with suppress(StoreUnavailable):
                 await self._writer.write(ledger.enter)
-        return fresh
+        return Batch(())
 
-    def _fresh(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[Fresh, bool]:
-        found = log_reader.found(db, self._folder, limit=limit)
-        if not found.stretches or log_reader.is_long(db):
+    def _look(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[Unsorted, bool, bool]:
+        """The oldest webhooks of the ingest log; whether rows are due; whether the ledger's buffer should be flushed."""
+        unapplied = log_reader.found(db, self._folder, limit=limit)
+        if not unapplied.stretches or log_reader.is_long(db):
             log_reader.tidy(db, self._folder)
-        fresh = Fresh(found.webhooks, found, due=inbox.is_due(db, now=now, aged=self._clocks.aged(db, now)))
-        return fresh, not found.stretches and ledger.is_ripe(db)
+        is_due = inbox.is_due(db, now=now, aged=self._clocks.aged(db, now))
+        return unapplied, is_due, not unapplied.stretches and ledger.is_ripe(db)
 
-    async def place(self, fresh: Fresh, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[Placed, ...] | None:
-        """Give what is fresh its place and what it came to."""
-        found = cast("Unsorted", fresh.mark)
-        return await self._writer.write(
-            lambda db: apply.place(db, self._folder, found, outcomes, now=now, since=self._since(db, now))
-        )
-
-    async def claim_webhooks(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
-        """Claim received webhooks."""
+    async def _claim_rows(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
         return await self._writer.write(
             lambda db: inbox.claim(db, now=now, aged=self._clocks.seen(db, now), limit=limit, lease=lease)
         )
 
-    async def settle(self, outcomes: Sequence[Outcome], *, now: datetime) -> tuple[tuple[Accepted, ...], ...]:
-        """Write what claimed webhooks came to."""
+    async def complete_batch(
+        self, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime
+    ) -> tuple[Completed, ...] | None:
+        """Write what the webhooks of a batch came to."""
+        if isinstance(batch.mark, Unsorted):
+            return await self._apply(batch.mark, outcomes, now=now)
         return await self._writer.write(lambda db: making.settle(db, outcomes, now=now, since=self._since(db, now)))
+
+    async def _apply(
+        self, unapplied: Unsorted, outcomes: Sequence[Outcome], *, now: datetime
+    ) -> tuple[Completed, ...] | None:
+        return await self._writer.write(
+            lambda db: apply.place(db, self._folder, unapplied, outcomes, now=now, since=self._since(db, now))
+        )
+
+    async def split_batch(self, batch: Batch, *, now: datetime) -> tuple[Kept, ...]:
+        """Give webhooks of the ingest log rows of their own; make claimed rows due again."""
+        match batch.mark:
+            case Unsorted() as unapplied:
+                self._claimed_log = False
+                return await self._writer.write(lambda db: apply.split(db, self._folder, unapplied))
+            case _:
+                numbers = [one.number for one in batch.webhooks]
+                await self._writer.write(lambda db: inbox.release(db, numbers, now=now))
+                return ()
 
     async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The events that hold claims."""
@@ -212,8 +214,6 @@ class SqliteStore:
 
     async def next_due(self, destination: str | None) -> datetime | None:
         """When something is due next, as far as time and pauses go: lanes and spacing are the caller's own."""
-        if destination is None:
-            await self._all_sorted()
         return await self._reader.read(lambda db: outbox.next_due(db, destination))
 
     async def retry(self, which: Filter, *, now: datetime) -> int:
@@ -222,7 +222,6 @@ class SqliteStore:
 
     async def replay(self, which: Filter, *, now: datetime) -> int:
         """Make webhooks received again."""
-        await self._all_sorted()
         return await self._writer.write(lambda db: retry_replay.replay(db, which, now=now))
 
     async def would_retry(self, which: Filter, *, now: datetime, newest: int) -> Would:
@@ -262,7 +261,6 @@ class SqliteStore:
 
     async def webhooks(self, which: Filter) -> list[WebhookRow]:
         """Webhooks, newest first."""
-        await self._all_sorted()
         return await self._reader.read(lambda db: queries.webhooks(db, which))
 
     async def events(self, which: Filter) -> list[EventRow]:
@@ -275,14 +273,12 @@ class SqliteStore:
 
     async def show(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
         """What has that id."""
-        await self._all_sorted()
         return await self._reader.read(lambda db: queries.show(db, public_id))
 
     async def kept(
         self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
     ) -> tuple[Webhook, ...]:
         """The next kept webhooks in full."""
-        await self._all_sorted()
         return await self._reader.read(
             lambda db: queries.kept(db, sources, since=since, after=after, limit=limit),
         )

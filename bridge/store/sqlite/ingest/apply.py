@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.core.model import Kept, Routed, Wanting, Webhook, WebhookState
-from bridge.store.protocol import Outcome, Placed
+from bridge.store.protocol import Completed, Outcome
 from bridge.store.sqlite.db import clock_skew
 from bridge.store.sqlite.db.columns import ms
 from bridge.store.sqlite.ingest import log_reader
@@ -29,7 +29,7 @@ def place(  # noqa: PLR0913  all that it needs to know
     *,
     now: datetime,
     since: datetime,
-) -> tuple[Placed, ...] | None:
+) -> tuple[Completed, ...] | None:
     """What became of each, in order; None where others have sorted them in meanwhile."""
     if not log_reader.is_current(db, found):
         return None
@@ -42,7 +42,7 @@ def place(  # noqa: PLR0913  all that it needs to know
         if isinstance(outcome.result, Wanting) and not one.again:
             recall_waits.postpone(db, one.number, outcome.result, now=now)
     log_reader.passed(db, folder, found)
-    return tuple(Placed(one, tuple(next(accepted) for _ in mine)) for one, mine in zip(kept, events, strict=True))
+    return tuple(Completed(one, tuple(next(accepted) for _ in mine)) for one, mine in zip(kept, events, strict=True))
 
 
 def _events(outcome: Outcome, kept: Kept) -> tuple[Routed, ...]:
@@ -56,16 +56,14 @@ def _place(outcome: Outcome, now: datetime) -> Place:
     return Place(state, reason)
 
 
-def sort(db: sqlite3.Connection, folder: str, *, limit: int) -> tuple[bool, tuple[Kept, ...]]:
-    """Give what came in its place, in its order: `limit` webhooks, or those of one flush where it holds more.
-
-    And whether there was anything, if only what cannot be read.
-    """
-    found = log_reader.found(db, folder, limit=limit)
+def split(db: sqlite3.Connection, folder: str, found: Unsorted) -> tuple[Kept, ...]:
+    """Give each webhook a row of its own, received and due; none where another process has applied them meanwhile."""
+    if not log_reader.is_current(db, found):
+        return ()
     latest = _latest_due(db)
     kept = webhooks.place(db, [(one, Place(WebhookState.RECEIVED, due=_due_of(one, latest))) for one in found.webhooks])
     log_reader.passed(db, folder, found)
-    return bool(found.stretches), kept
+    return kept
 
 
 def _latest_due(db: sqlite3.Connection) -> int | None:

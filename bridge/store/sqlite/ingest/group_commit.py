@@ -1,11 +1,7 @@
-"""What callers bring goes to be written in groups, and each gets an answer of its own.
+"""Requests that arrive together are written as one group, with one flush, and each gets its own answer.
 
-A group is what came in a few rounds of the event loop, and while the group before it was written. Nobody waits for
-others where none come: a round in which nobody comes is over in microseconds. Only where some come while others are
-written, and are fewer than of late, the loop rests for a moment before the next group, so that it reads several requests
-in one go: one that it wakes up for costs twice as much as one among others, and a group costs as much as several
-requests. Whoever comes when an answer is there, one after the other or as many as before, never waits. Not concerned
-with what is brought, nor with who writes it.
+A group is what arrived in a few rounds of the event loop, and while the group before it was written. A round in which
+nothing arrives is over in microseconds, so a single request waits for nothing but its own flush.
 """
 
 from __future__ import annotations
@@ -31,15 +27,7 @@ _SHORTLY = 0.001
 MOST = 1000
 """Callers in one group."""
 ROUNDS = 8
-"""Of the event loop, in which a group gathers: those who are answered together mostly come again together."""
-FEW = 8
-"""Callers below whom others are waited for, where some come while others are written."""
-CLOSE = 0.010
-"""Seconds from one group of a few to the next."""
-CROWD = 10
-"""Callers in a group of late, from which on they come in crowds: the few that wait are left over from one."""
-CLOSE_CROWD = 0.004
-"""Seconds from a group to the next where they come in crowds: who was answered is back by then."""
+"""Of the event loop, in which a group gathers: callers that are answered together mostly call again together."""
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -48,15 +36,6 @@ class _Queue(Generic[Q, A]):
 
     waiting: list[_Caller[Q, A]] = field(default_factory=list)
     busy: bool = False
-    next_at: float = 0.0
-    is_dense: bool = False
-    """Whether some come while others are written."""
-    usual: int = 0
-    """Callers in a group of late: as many as in the last one, or one less than before it."""
-
-    def are_few(self) -> bool:
-        """Whether more are worth resting for: those who are answered together and come again together are all there."""
-        return self.is_dense and 0 < len(self.waiting) < min(FEW, max(2, self.usual))
 
 
 class Arrivals(Generic[Q, A]):
@@ -95,14 +74,10 @@ class Arrivals(Generic[Q, A]):
             await asyncio.sleep(_SHORTLY)
 
     def _gather(self, queue: _Queue[Q, A], rounds: int) -> None:
-        """Go round a few times more, then hand over who has come; where these are a few close after others, rest first."""
+        """Wait a few more rounds of the event loop, then hand the group over."""
         loop = asyncio.get_running_loop()
         if rounds > 1 and len(queue.waiting) < MOST:
             loop.call_soon(self._gather, queue, rounds - 1)
-        elif queue.are_few() and (left := queue.next_at - time.monotonic()) > 0:
-            queue.is_dense = False
-            time.sleep(left)
-            loop.call_soon(self._gather, queue, ROUNDS)
         else:
             self._next(queue)
 
@@ -126,14 +101,10 @@ class Arrivals(Generic[Q, A]):
         queue.busy = bool(group)
         if not group:
             return
-        queue.usual = max(len(group), queue.usual - 1)
-        queue.next_at = now + (CLOSE if queue.usual < CROWD else CLOSE_CROWD)
-        queue.is_dense = len(group) > 1
         self._write(group, lambda: self._written(queue))
 
     def _written(self, queue: _Queue[Q, A]) -> None:
         """The group is answered; who came meanwhile is the next."""
-        queue.is_dense = queue.is_dense or bool(queue.waiting)
         self._gather(queue, ROUNDS)
 
     def _write(self, group: list[_Caller[Q, A]], then: Callable[[], None]) -> None:

@@ -22,13 +22,14 @@ from bridge.core.model import (
     DeliveryState,
     Event,
     Ignored,
+    Kept,
     Route,
     Routed,
     SetAside,
     Wanting,
     WebhookState,
 )
-from bridge.store.protocol import Idempotency, Outcome
+from bridge.store.protocol import Completed, Idempotency, Outcome
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import joined, last, maybe_text, ms, pack, text
 from bridge.store.sqlite.tables import event_ids, recall_waits
@@ -58,7 +59,7 @@ class Made:
 
 def settle(
     db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, since: datetime
-) -> tuple[tuple[Accepted, ...], ...]:
+) -> tuple[Completed, ...]:
     """Write what webhooks came to. Of one that is no longer received, only say what its events are known as."""
     at = ms(now)
     received = _received(db, [outcome.webhook.number for outcome in outcomes])
@@ -77,8 +78,11 @@ def settle(
         if isinstance(outcome.result, Wanting):
             recall_waits.postpone(db, outcome.webhook.number, outcome.result, now=now)
     return tuple(
-        tuple(next(accepted) for _ in each) if each else _as_known(db, outcome.result)
-        for each, outcome in zip(made, outcomes, strict=True)
+        Completed(
+            Kept(one.webhook.number, again=False, source=one.webhook.source, topic=one.webhook.topic),
+            tuple(next(accepted) for _ in each) if each else _as_known(db, one.result),
+        )
+        for each, one in zip(made, outcomes, strict=True)
     )
 
 

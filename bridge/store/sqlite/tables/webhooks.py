@@ -117,6 +117,14 @@ def claim(
     return tuple(structs.replace(one, waited=True) if one.number in waited else one for one in map(webhook, rows))
 
 
+def release(db: sqlite3.Connection, numbers: Sequence[int], *, now: datetime) -> None:
+    """Make claimed webhooks due now."""
+    db.execute(
+        "UPDATE webhooks SET due = ? WHERE state = 'received' AND number IN (SELECT value FROM json_each(?))",
+        (ms(now), json.dumps(list(numbers))),
+    )
+
+
 def is_due(db: sqlite3.Connection, *, now: datetime, aged: datetime) -> bool:
     """Whether there is something to claim, or the clock to be looked at."""
     when = {"now": ms(now), "aged": ms(aged)}
