@@ -27,17 +27,17 @@ from bridge.core.model import Event, Problem, Route
 from bridge.core.source import Source
 from bridge.destinations.protocol import Destination
 from bridge.http import openapi, track
-from bridge.http.body_budget import Budget
-from bridge.http.health import Health
+from bridge.http.body_budget import BodyBudget
+from bridge.http.health import HealthRoutes
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
-from bridge.http.peer_address import Proxies
+from bridge.http.peer_address import TrustedProxies
 from bridge.http.readiness import ReadinessCheck
-from bridge.http.webhooks import Receiver, Straight
+from bridge.http.webhooks import DirectRoute, WebhookReceiver
 from bridge.mapping.files import mapping_files
-from bridge.pipeline.deliver import Forwarder
-from bridge.pipeline.retention import AGAIN, EVERY, Purger
-from bridge.pipeline.translate import Translator
+from bridge.pipeline.deliver import DeliveryLoops
+from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
+from bridge.pipeline.translate import TranslateLoop
 from bridge.settings import Settings, secret_strength
 from bridge.store.protocol import Store
 
@@ -47,12 +47,12 @@ GRACE = timedelta(seconds=15)
 """How long a stop waits for attempts under way: longer than a request's timeout."""
 
 
-def clock() -> datetime:
+def utc_now() -> datetime:
     """Now, on this machine's clock."""
     return datetime.now(UTC)
 
 
-def luck() -> str:
+def random_letters() -> str:
     """Twelve random letters of [a-z0-9], for ids."""
     return secrets.token_bytes(12).translate(_LETTERS).decode()
 
@@ -72,7 +72,7 @@ def load_mappings(extra: Path | None) -> dict[str, mapping.Mapping]:
     problems: list[Problem] = []
     for path in mapping_files(extra):
         try:
-            one = mapping.load(path)
+            one = mapping.load_mapping(path)
         except MappingError as error:
             problems.extend(error.problems)
         else:
@@ -89,26 +89,26 @@ def make_sources(configured: Settings, mappings: Mapping[str, mapping.Mapping]) 
         if one.mapping not in mappings:
             known = ", ".join(sorted(mappings))
             raise SettingsError(f"source `{one.name}`: there is no mapping for `{one.mapping}`; known are {known}")
-        sources[one.name] = mappings[one.mapping].bind(
+        sources[one.name] = mappings[one.mapping].bind_source(
             one.name, secrets=one.secrets, vars=one.vars, to=one.to, public_url=one.public_url, scope=one.scope
         )
     for provider, one_mapping in mappings.items():
         if provider not in sources:
-            sources[provider] = one_mapping.bind(provider, secrets=(), vars={})
+            sources[provider] = one_mapping.bind_source(provider, secrets=(), vars={})
     return sources
 
 
 def make_destinations(configured: Settings) -> dict[str, Destination]:
     """Every destination by its name."""
-    return {one.name: kinds.make(one.kind, one.name, one.options) for one in configured.destinations}
+    return {one.name: kinds.make_destination(one.kind, one.name, one.options) for one in configured.destinations}
 
 
-def routing(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequence[str] | None], tuple[Route, ...]]:
+def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequence[str] | None], tuple[Route, ...]]:
     """What says where an event goes: to the named destinations, or to all."""
 
     def route(event: Event, to: Sequence[str] | None) -> tuple[Route, ...]:
         return tuple(
-            Route(name, destination.wants(event))
+            Route(name, destination.skip_reason(event))
             for name, destination in destinations.items()
             if to is None or name in to
         )
@@ -119,16 +119,16 @@ def routing(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequenc
 # ---------------------------------------------------------------------------------------------- what both parts share
 
 
-class Outfit:
+class AppConfig:
     """Settings, and what they and the mappings come to: sources and destinations by their names."""
 
     def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
         self.settings = configured
         self.sources = make_sources(configured, mappings)
         self.destinations = make_destinations(configured)
-        self.route = routing(self.destinations)
+        self.route = make_router(self.destinations)
 
-    def take(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], *, tell: bool = True) -> None:
+    def replace(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], *, tell: bool = True) -> None:
         """Serve other mappings, and the sources set for them, from the next request on.
 
         Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, destinations and limits stay as they were at the start;
@@ -139,34 +139,34 @@ class Outfit:
                 if name not in self.destinations:
                     raise SettingsError(f"source `{one.name}`: the destination `{name}` is new; restart to have it")
         known = {secret for one in self.settings.sources for secret in one.secrets}
-        for problem in secret_strength.problems(replace(configured, keys=()), mappings, known=known):
+        for problem in secret_strength.strength_problems(replace(configured, keys=()), mappings, known=known):
             raise SettingsError(f"{problem.place}: {problem.text}")
         self.sources = make_sources(configured, mappings)
         fixed = replace(configured, sources=self.settings.sources, warnings=self.settings.warnings)
         if fixed != self.settings and tell:
-            log.trouble("reload.partly", warning="settings other than sources have changed; restart to have them")
+            log.log_warning("reload.partly", warning="settings other than sources have changed; restart to have them")
         self.settings = replace(self.settings, sources=configured.sources)
 
 
 # ------------------------------------------------------------------------------------------------------- the two parts
 
 
-class Translation:
+class TranslatePipeline:
     """The loops that translate webhooks and delete what was kept long enough, while `running` is entered.
 
     `made` is called when there are new events.
     """
 
-    def __init__(self, outfit: Outfit, store: Store, metrics: Metrics, *, made: Callable[[], None]) -> None:
-        self.translator = Translator(
+    def __init__(self, outfit: AppConfig, store: Store, metrics: Metrics, *, made: Callable[[], None]) -> None:
+        self.translator = TranslateLoop(
             store=store,
             sources=lambda: outfit.sources,
             route=outfit.route,
-            clock=clock,
+            clock=utc_now,
             woke=made,
             watching=metrics,
         )
-        self.purger = Purger(store=store, keeping=outfit.settings.keeping, clock=clock)
+        self.purger = PurgeLoop(store=store, keeping=outfit.settings.keeping, clock=utc_now)
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
         """The heartbeat of each loop by its name."""
@@ -184,33 +184,33 @@ class Translation:
             await loops
 
 
-class Delivery:
+class DeliverPipeline:
     """The loops that deliver events, one for each sender of a destination, while `running` is entered."""
 
-    def __init__(self, outfit: Outfit, store: Store, metrics: Metrics) -> None:
-        self.forwarder = Forwarder(
+    def __init__(self, outfit: AppConfig, store: Store, metrics: Metrics) -> None:
+        self.delivery_loops = DeliveryLoops(
             store=store,
             destinations=tuple(outfit.destinations.values()),
-            clock=clock,
+            clock=utc_now,
             watching=metrics,
         )
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
         """The heartbeats of each destination's senders; they are one loop, `forward:NAME`."""
-        return {f"forward:{name}": each for name, each in self.forwarder.heartbeats().items()}
+        return {f"forward:{name}": each for name, each in self.delivery_loops.heartbeats().items()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the loops; at the end, record the attempts under way."""
-        loops = asyncio.ensure_future(self.forwarder.run())
+        loops = asyncio.ensure_future(self.delivery_loops.run())
         try:
             yield
         finally:
-            await self.forwarder.stop(GRACE)
+            await self.delivery_loops.stop(GRACE)
             await loops
 
 
-class Office:
+class WebApp:
     """What answers: `http` is the application, up while its `lifespan` is.
 
     `kept` is called when webhooks were kept, `accepted` when events were; `others` is Health's, `loops` and `stopping`
@@ -220,7 +220,7 @@ class Office:
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
-        outfit: Outfit,
+        outfit: AppConfig,
         store: Store,
         metrics: Metrics,
         *,
@@ -228,64 +228,64 @@ class Office:
         accepted: Callable[[], None],
         loops: Callable[[], Mapping[str, float | None]],
         lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
-        callers: track.Callers | None = None,
+        callers: track.ApiKeys | None = None,
         others: Callable[[], Iterable[bytes]] = tuple,
         stopping: Callable[[], bool] = lambda: False,
         metrics_key: MetricsKey | None = None,
         has_admin: bool = False,
     ) -> None:
-        budget = Budget(outfit.settings.body_budget, peer=Proxies(outfit.settings.trusted_proxies).peer)
-        receiver = Receiver(
+        budget = BodyBudget(outfit.settings.body_budget, peer=TrustedProxies(outfit.settings.trusted_proxies).peer_of)
+        receiver = WebhookReceiver(
             sources=lambda: outfit.sources,
             store=store,
             limit=outfit.settings.webhook_limit,
             budget=budget,
-            clock=clock,
+            clock=utc_now,
             woke=kept,
             watching=metrics,
         )
-        tracking = track.routes(
+        tracking = track.track_routes(
             store=store,
-            callers=callers or track.Callers(outfit.settings.keys),
+            api_keys=callers or track.ApiKeys(outfit.settings.keys),
             route=lambda event, caller: outfit.route(event, caller.to),
-            clock=clock,
-            luck=luck,
-            woke=accepted,
-            watching=metrics,
+            clock=utc_now,
+            nonce=random_letters,
+            notify=accepted,
+            metrics=metrics,
             budget=budget,
         )
-        check = ReadinessCheck(store=store, clock=clock, loops=loops, rests=RESTS, stopping=stopping)
-        health = Health(store, tuple(outfit.destinations), metrics, clock, check, others, key=metrics_key)
+        check = ReadinessCheck(store=store, clock=utc_now, loops=loops, rests=RESTS, stopping=stopping)
+        health = HealthRoutes(store, tuple(outfit.destinations), metrics, utc_now, check, others, key=metrics_key)
         public = health.public_routes() if has_admin else health.routes()
         self.admin = Starlette(routes=health.admin_routes(), exception_handlers=track.EXCEPTION_HANDLERS)
         self.admin.router.redirect_slashes = False
         self.http = Starlette(
-            routes=[*receiver.routes(), *tracking, *openapi.routes(), *public],
-            middleware=[Middleware(Straight, route) for route in receiver.routes()],
+            routes=[*receiver.webhook_routes(), *tracking, *openapi.openapi_routes(), *public],
+            middleware=[Middleware(DirectRoute, route) for route in receiver.webhook_routes()],
             exception_handlers=track.EXCEPTION_HANDLERS,
             lifespan=lifespan,
         )
         self.http.router.redirect_slashes = False  # such an answer would be no JSON, and its address the caller's own
 
 
-class Bridge:
+class SingleProcessApp:
     """Both parts in one process: `http` is the application; its lifespan runs the loops and closes the store."""
 
     def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], store: Store) -> None:
         self.store = store
-        self.outfit = Outfit(configured, mappings)
+        self.outfit = AppConfig(configured, mappings)
         metrics = Metrics()
-        self._delivery = Delivery(self.outfit, store, metrics)
-        self._translation = Translation(self.outfit, store, metrics, made=self._delivery.forwarder.wake)
+        self._delivery = DeliverPipeline(self.outfit, store, metrics)
+        self._translation = TranslatePipeline(self.outfit, store, metrics, made=self._delivery.delivery_loops.notify)
         self._created_at = time.monotonic()
-        self.http = Office(
+        self.http = WebApp(
             self.outfit,
             store,
             metrics,
-            kept=self._translation.translator.wake,
-            accepted=self._delivery.forwarder.wake,
+            kept=self._translation.translator.notify,
+            accepted=self._delivery.delivery_loops.notify,
             loops=self._succeeded_at,
-            lifespan=self._lifespan,
+            lifespan=self._run_lifespan,
             metrics_key=configured.metrics_key,
         ).http
 
@@ -295,7 +295,7 @@ class Bridge:
         return {name: oldest_success(each, otherwise=self._created_at) for name, each in heartbeats.items()}
 
     @asynccontextmanager
-    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+    async def _run_lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         try:
             async with self._delivery.running(), self._translation.running():
                 yield
@@ -303,7 +303,7 @@ class Bridge:
             await self.store.close()
 
 
-def configure(
+def load_configuration(
     environment: Mapping[str, str], config: Path | None, *, tell: bool = True
 ) -> tuple[Settings, dict[str, mapping.Mapping]]:
     """The settings and mappings of an environment. Raises SettingsError or MappingError.
@@ -311,9 +311,9 @@ def configure(
     `tell` is whether warnings go to the log.
     """
     mappings = load_mappings(settings.mappings_folder(environment))
-    configured = settings.load(environment, providers=tuple(mappings), config=config)
+    configured = settings.load_settings(environment, providers=tuple(mappings), config=config)
     for warning in configured.warnings if tell else ():
-        log.trouble("settings", warning=warning)
+        log.log_warning("settings", warning=warning)
     if tell:
         _tell_weak(configured, mappings)
     return configured, mappings
@@ -323,6 +323,6 @@ def _tell_weak(configured: Settings, mappings: Mapping[str, mapping.Mapping]) ->
     """Tell what `check` refuses of the mappings, secrets and keys in use; a bridge that runs so goes on."""
     used = {one.mapping for one in configured.sources} & mappings.keys()
     for problem in (problem for name in sorted(used) for problem in mappings[name].weak):
-        log.trouble("mapping.weak", at=str(problem.place), warning=problem.text)
-    for problem in secret_strength.problems(configured, mappings):
-        log.trouble("settings.weak", at=str(problem.place), warning=problem.text)
+        log.log_warning("mapping.weak", at=str(problem.place), warning=problem.text)
+    for problem in secret_strength.strength_problems(configured, mappings):
+        log.log_warning("settings.weak", at=str(problem.place), warning=problem.text)

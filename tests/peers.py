@@ -22,9 +22,9 @@ from typing import Any
 from processes import family
 
 from bridge.cli import main
-from bridge.cli.list_show import plain
+from bridge.cli.list_show import plain_value
 from bridge.store.engines import open_store
-from bridge.store.protocol import Filter
+from bridge.store.protocol import RowFilter
 
 PATIENCE = 60.0
 KEY = "upstream-key"
@@ -228,9 +228,9 @@ def listed(folder: Path, what: str, *, state: str | None = None) -> Sequence[dic
     async def asked() -> Sequence[dict[str, Any]]:
         store = open_store(f"sqlite:///{folder / 'trackbridge.db'}")
         try:
-            rows = await getattr(store, what)(Filter(state=state))
+            rows = await getattr(store, what)(RowFilter(state=state))
         finally:
             await store.close()
-        return [plain(row) for row in rows]
+        return [plain_value(row) for row in rows]
 
     return asyncio.run(asked())

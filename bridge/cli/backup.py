@@ -9,23 +9,25 @@ import argparse
 import os
 
 from bridge import settings
-from bridge.app import clock
+from bridge.app import utc_now
 from bridge.cli.list_show import see_that_there_is_a_store
-from bridge.cli.terminal import say
-from bridge.store.engines import Manifest, back_up_store
+from bridge.cli.terminal import print_text
+from bridge.store.engines import BackupManifest, back_up_store
 
 MEBIBYTE = 1024 * 1024
 
 
-def run(options: argparse.Namespace) -> int:
+def run_backup(options: argparse.Namespace) -> int:
     """Make it and say what it holds."""
     url = see_that_there_is_a_store()
-    found = back_up_store(url, options.target, now=clock(), bounds=settings.bounds(os.environ))
-    say(f"backup of {url} in {options.target}: {contents(found)}; {found.size / MEBIBYTE:.1f} MiB, checked")
+    found = back_up_store(url, options.target, now=utc_now(), bounds=settings.admission_limits(os.environ))
+    print_text(
+        f"backup of {url} in {options.target}: {describe_contents(found)}; {found.size / MEBIBYTE:.1f} MiB, checked"
+    )
     return 0
 
 
-def contents(found: Manifest) -> str:
+def describe_contents(found: BackupManifest) -> str:
     """What a backup holds, in a line."""
     held = found.contents
     newest = f", the newest of {held.newest_webhook_at:%Y-%m-%d %H:%M:%S} UTC" if held.newest_webhook_at else ""

@@ -13,28 +13,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge import mapping
-from bridge.app import configure
+from bridge.app import load_configuration
 from bridge.cli import problem_format
-from bridge.cli.terminal import say, say_error
+from bridge.cli.terminal import print_text, say_error
 from bridge.core.errors import BridgeError, MappingError, SettingsError
-from bridge.core.model import Place, Problem
+from bridge.core.model import Problem, SourceLocation
 from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files
-from bridge.mapping.problems import Problems, nearest
+from bridge.mapping.problems import Problems, suggest_nearest
 from bridge.mapping.tools import examples
-from bridge.mapping.tools.examples import Example
+from bridge.mapping.tools.examples import MappingExample
 from bridge.settings import mappings_folder, secret_strength
 
 POLL = 0.3
 """Seconds between two looks at the files with `--watch`."""
 
 
-def run(options: argparse.Namespace) -> int:
+def run_check(options: argparse.Namespace) -> int:
     """Print the problems; 1 where one is an error."""
-    return _watch(options) if options.watch else _once(options)
+    return _check_on_change(options) if options.watch else _check_once(options)
 
 
 @dataclass(slots=True)
-class _Round:
+class _CheckRun:
     """One run over all files: what was found, and in which files."""
 
     problems: list[Problem] = field(default_factory=list)
@@ -43,7 +43,7 @@ class _Round:
     examples: int = 0
     texts: dict[str, str] = field(default_factory=dict)
 
-    def read(self, path: Path) -> bytes:
+    def read_file(self, path: Path) -> bytes:
         """The bytes of a file. Raises SettingsError that names it."""
         try:
             found = path.read_bytes()
@@ -54,92 +54,94 @@ class _Round:
         return found
 
 
-def _once(options: argparse.Namespace) -> int:
-    found = _Round()
-    _look(found, options.paths, with_examples=not options.no_examples)
+def _check_once(options: argparse.Namespace) -> int:
+    found = _CheckRun()
+    _check_paths(found, options.paths, with_examples=not options.no_examples)
     problems = sorted(found.problems)
     if options.strict:
         problems = [replace(problem, severity="error") for problem in problems]
     counts = (found.mappings, found.examples)
-    say(problem_format.written(problems, options.format, texts=found.texts, counts=counts), lines=True)
+    print_text(problem_format.format_problems(problems, options.format, texts=found.texts, counts=counts), lines=True)
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
 
 # ------------------------------------------------------------------------------------------------------------ files
 
 
-def _look(found: _Round, paths: Sequence[Path], *, with_examples: bool) -> None:
+def _check_paths(found: _CheckRun, paths: Sequence[Path], *, with_examples: bool) -> None:
     """Check what was named: mappings, folders of them, single examples; without any name what serve would load."""
     if not paths:
-        _mappings(found, mapping_files(mappings_folder(os.environ)), with_examples=with_examples)
-        found.problems += _settings()
+        _check_mappings(found, mapping_files(mappings_folder(os.environ)), with_examples=with_examples)
+        found.problems += _settings_problems()
         return
     for path in paths:
         if path.is_dir():
             files = sorted(path.glob("*.yaml"))
             if not files:
                 raise SettingsError(f"{path}: holds no .yaml file")
-            providers = _mappings(found, files, with_examples=with_examples)
+            providers = _check_mappings(found, files, with_examples=with_examples)
             if with_examples:
-                _strays(found, path, providers)
+                _stray_examples(found, path, providers)
         elif path.absolute().parts[-3:-2] == (EXAMPLES,):
             _one_example(found, path)
         else:
-            _mappings(found, [path], with_examples=with_examples)
+            _check_mappings(found, [path], with_examples=with_examples)
 
 
-def _mappings(found: _Round, files: Iterable[Path], *, with_examples: bool) -> set[str]:
+def _check_mappings(found: _CheckRun, files: Iterable[Path], *, with_examples: bool) -> set[str]:
     """Check mappings with their examples; the providers that they are about."""
     providers: set[str] = set()
     for path in files:
-        reading = mapping.reading(found.read(path), name=str(path))
+        reading = mapping.read_mapping(found.read_file(path), name=str(path))
         provider = reading.parts.provider or path.stem
         providers.add(provider)
         found.mappings += 1
         if with_examples:
-            told = [_example(found, reading.problems, each) for each in example_files(path, provider)]
-            examples.check(reading, [example for example in told if example], reading.problems)
-        found.problems.extend(reading.all)
+            told = [_check_example(found, reading.problems, each) for each in example_files(path, provider)]
+            examples.check_examples(reading, [example for example in told if example], reading.problems)
+        found.problems.extend(reading.all_problems)
     return providers
 
 
-def _settings() -> Sequence[Problem]:
+def _settings_problems() -> Sequence[Problem]:
     """What is wrong with the settings that serve would load; nothing is said where a mapping has errors of its own."""
     try:
-        return secret_strength.problems(*configure(os.environ, None, tell=False))
+        return secret_strength.strength_problems(*load_configuration(os.environ, None, tell=False))
     except MappingError:
         return ()
     except SettingsError as error:
-        return (Problem(Place("settings", 1, 1), "error", str(error)),)
+        return (Problem(SourceLocation("settings", 1, 1), "error", str(error)),)
 
 
-def _example(found: _Round, problems: Problems, path: Path) -> Example | None:
+def _check_example(found: _CheckRun, problems: Problems, path: Path) -> MappingExample | None:
     found.examples += 1
-    return examples.read(found.read(path), name=str(path), problems=problems)
+    return examples.read_example(found.read_file(path), name=str(path), problems=problems)
 
 
-def _strays(found: _Round, folder: Path, providers: set[str]) -> None:
+def _stray_examples(found: _CheckRun, folder: Path, providers: set[str]) -> None:
     """Folders of examples that belong to no mapping."""
     for beside in example_folders(folder):
         files = sorted(beside.glob("*.yaml"))
         if beside.name not in providers and files:
-            told = f"no mapping in {folder} is for the provider '{beside.name}'{nearest(beside.name, providers)}"
-            found.problems.append(Problem(Place(str(files[0]), 1, 1), "error", told))
+            told = (
+                f"no mapping in {folder} is for the provider '{beside.name}'{suggest_nearest(beside.name, providers)}"
+            )
+            found.problems.append(Problem(SourceLocation(str(files[0]), 1, 1), "error", told))
 
 
-def _one_example(found: _Round, path: Path) -> None:
+def _one_example(found: _CheckRun, path: Path) -> None:
     """Check one example against the mapping of its provider."""
     folder, provider = path.absolute().parents[2], path.absolute().parent.name
     problems = Problems()
-    example = _example(found, problems, path)
+    example = _check_example(found, problems, path)
     for file in sorted(folder.glob("*.yaml"), key=lambda each: each.stem != provider):
-        reading = mapping.reading(found.read(file), name=str(file))
+        reading = mapping.read_mapping(found.read_file(file), name=str(file))
         if reading.parts.provider == provider:
             if reading.mapping is None:
                 raise SettingsError(f"{file} has errors of its own; check it first")
             if example is not None:
-                examples.run(reading.mapping, example, problems)
-            found.problems.extend(problems.all)
+                examples.run_example(reading.mapping, example, problems)
+            found.problems.extend(problems.all_problems)
             return
     raise SettingsError(f"{path}: no mapping in {folder} is for the provider `{provider}`")
 
@@ -147,23 +149,23 @@ def _one_example(found: _Round, path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------ watch
 
 
-def _watch(options: argparse.Namespace) -> int:
+def _check_on_change(options: argparse.Namespace) -> int:
     """Check again whenever a file changes, until Ctrl-C."""
     try:
         while True:
-            seen = _state(options.paths)
+            seen = _file_states(options.paths)
             try:
-                _once(options)
+                _check_once(options)
             except BridgeError as error:
                 say_error(error)
-            say(f"watching {len(seen)} files; Ctrl-C ends", error=True)
-            while _state(options.paths) == seen:
+            print_text(f"watching {len(seen)} files; Ctrl-C ends", error=True)
+            while _file_states(options.paths) == seen:
                 time.sleep(POLL)
     except KeyboardInterrupt:
         return 0
 
 
-def _state(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+def _file_states(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     """Every file that a run would read, with its time and size."""
     roots = list(paths) or [path.parent for path in mapping_files(mappings_folder(os.environ))]
     folders = {path if path.is_dir() else path.parent for path in roots}

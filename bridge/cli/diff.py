@@ -17,18 +17,18 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge import settings
-from bridge.app import clock
+from bridge.app import utc_now
 from bridge.cli import filter_options
-from bridge.cli.diff_side import Side
-from bridge.cli.list_show import console, existing_store, write_json
+from bridge.cli.diff_side import DiffSide
+from bridge.cli.list_show import existing_store, make_console, write_json
 from bridge.cli.safe_console import SafeConsole, as_text
-from bridge.cli.try_mapping import reading, usable, webhooks_of
+from bridge.cli.try_mapping import read_named_mapping, require_usable, webhooks_of
 from bridge.core import json_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import Webhook
 from bridge.mapping import MappedSource
 from bridge.mapping import Mapping as ProviderMapping
-from bridge.mapping.tools.diff import FAULTS, Change, Comparison, Fault, Totals
+from bridge.mapping.tools.diff import FAULTS, DiffChange, DiffTotals, Fault, MappingDiff
 from bridge.settings import SourceSettings
 from bridge.store.protocol import Store
 
@@ -36,22 +36,22 @@ PAGE = 500
 """Webhooks that are read at a time."""
 
 
-def run(options: argparse.Namespace) -> int:
+def run_diff(options: argparse.Namespace) -> int:
     """Compare and tell; 1 where something happens that `--fail-on` names."""
-    faults = _faults(options.fail_on)
-    old, new = usable(reading(options.old)), usable(reading(options.new))
+    faults = _parse_fail_on(options.fail_on)
+    old, new = require_usable(read_named_mapping(options.old)), require_usable(read_named_mapping(options.new))
     if old.provider != new.provider:
         raise SettingsError(f"{options.old} is for {old.provider}, {options.new} for {new.provider}; give two of one")
-    found = Comparison()
-    asyncio.run((_bodies if options.files else _kept)(found, old, new, options))
+    found = MappingDiff()
+    asyncio.run((_compare_bodies if options.files else _compare_kept)(found, old, new, options))
     if options.format == "json":
-        write_json(plain(found))
+        write_json(diff_as_json(found))
     else:
-        tell(found, console())
+        print_diff(found, make_console())
     return 1 if any(found.faults[fault] for fault in faults) else 0
 
 
-def _faults(text: str) -> list[Fault]:
+def _parse_fail_on(text: str) -> list[Fault]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if word not in FAULTS:
@@ -62,70 +62,74 @@ def _faults(text: str) -> list[Fault]:
 # ------------------------------------------------------------------------------------------------- which webhooks
 
 
-async def _bodies(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
+async def _compare_bodies(
+    found: MappingDiff, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace
+) -> None:
     one = SourceSettings(old.provider, old.provider)
-    before = Side({one.name: _bound(old, one, strictly=False)})
-    after = Side({one.name: _bound(new, one, strictly=True)})
+    before = DiffSide({one.name: _bind_source(old, one, strictly=False)})
+    after = DiffSide({one.name: _bind_source(new, one, strictly=True)})
     for path in options.files:
         for webhook in webhooks_of(old, path, topic=options.topic, headers=options.header):
-            found.add(await before.translate(webhook), await after.translate(webhook), name=path.name)
+            found.add_webhook(await before.translate(webhook), await after.translate(webhook), name=path.name)
 
 
-async def _kept(found: Comparison, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace) -> None:
-    since = filter_options.since(options.since, now=clock())
-    sources = {one.name: one for one in _sources(old.provider, options.config)}
-    bound_old = {name: _bound(old, one, strictly=False) for name, one in sources.items()}
-    bound_new = {name: _bound(new, one, strictly=True) for name, one in sources.items()}
+async def _compare_kept(
+    found: MappingDiff, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace
+) -> None:
+    since = filter_options.parse_since(options.since, now=utc_now())
+    sources = {one.name: one for one in _provider_sources(old.provider, options.config)}
+    bound_old = {name: _bind_source(old, one, strictly=False) for name, one in sources.items()}
+    bound_new = {name: _bind_source(new, one, strictly=True) for name, one in sources.items()}
     store = existing_store()
-    before, after = Side(bound_old, store), Side(bound_new, store)
+    before, after = DiffSide(bound_old, store), DiffSide(bound_new, store)
     try:
-        async for webhook in _paged(store, list(sources), since=since):
+        async for webhook in _iter_kept(store, list(sources), since=since):
             told = await before.translate(webhook), await after.translate(webhook)
-            found.add(*told, name=f"wh_{webhook.number}")
+            found.add_webhook(*told, name=f"wh_{webhook.number}")
     finally:
         await store.close()
 
 
-async def _paged(store: Store, sources: Sequence[str], *, since: datetime | None) -> AsyncIterator[Webhook]:
+async def _iter_kept(store: Store, sources: Sequence[str], *, since: datetime | None) -> AsyncIterator[Webhook]:
     """The kept webhooks, oldest first."""
     last = 0
-    while page := await store.kept(sources, since=since, after=last, limit=PAGE):
+    while page := await store.iter_webhooks(sources, since=since, after=last, limit=PAGE):
         for webhook in page:
             yield webhook
         last = page[-1].number
 
 
-def _sources(provider: str, config: Path | None) -> list[SourceSettings]:
+def _provider_sources(provider: str, config: Path | None) -> list[SourceSettings]:
     """The sources of a provider: those that were set, and its own where none of that name was."""
-    configured = settings.load(os.environ, providers=(provider,), config=config).sources
+    configured = settings.load_settings(os.environ, providers=(provider,), config=config).sources
     mine = [one for one in configured if one.mapping == provider]
     if any(one.name == provider for one in configured):
         return mine
     return [*mine, SourceSettings(provider, provider)]
 
 
-def _bound(one: ProviderMapping, source: SourceSettings, *, strictly: bool) -> MappedSource:
+def _bind_source(one: ProviderMapping, source: SourceSettings, *, strictly: bool) -> MappedSource:
     """A source that only translates. Not `strictly`, a var that the mapping does not know is left out."""
     given = {name: value for name, value in source.vars.items() if strictly or name in one.vars}
-    return one.bind(source.name, secrets=(), vars=given, scope=source.scope)
+    return one.bind_source(source.name, secrets=(), vars=given, scope=source.scope)
 
 
 # ------------------------------------------------------------------------------------------------------ for people
 
 
-def tell(found: Comparison, console: SafeConsole) -> None:
+def print_diff(found: MappingDiff, console: SafeConsole) -> None:
     """Write it as text."""
     changed = found.webhooks - found.same
     console.print(Text(f"{found.webhooks} webhooks, {changed} of them changed", style="bold"))
     if found.outcomes:
-        console.print(_table("outcome", "would be", _outcome_rows(found)))
+        console.print(_change_table("outcome", "would be", _outcome_rows(found)))
     if found.fields:
-        console.print(_table("event", "field", _field_rows(found)))
+        console.print(_change_table("event", "field", _field_rows(found)))
     if changed:
-        console.print(_totals(found))
+        console.print(_totals_table(found))
 
 
-def _table(one: str, other: str, rows: Iterator[Sequence[str]]) -> Table:
+def _change_table(one: str, other: str, rows: Iterator[Sequence[str]]) -> Table:
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in (one, other, "times", "webhook", "before", "after"):
         drawn.add_column(name, overflow="fold", justify="right" if name == "times" else "left")
@@ -134,47 +138,47 @@ def _table(one: str, other: str, rows: Iterator[Sequence[str]]) -> Table:
     return drawn
 
 
-def _outcome_rows(found: Comparison) -> Iterator[Sequence[str]]:
+def _outcome_rows(found: MappingDiff) -> Iterator[Sequence[str]]:
     for (was, would), change in _most_often(found.outcomes):
-        yield from _rows(was, would, change)
+        yield from _change_rows(was, would, change)
 
 
-def _field_rows(found: Comparison) -> Iterator[Sequence[str]]:
+def _field_rows(found: MappingDiff) -> Iterator[Sequence[str]]:
     for (kind, path), change in _most_often(found.fields):
-        yield from _rows(kind, path, change)
+        yield from _change_rows(kind, path, change)
 
 
-def _rows(one: str, other: str, change: Change) -> Iterator[Sequence[str]]:
+def _change_rows(one: str, other: str, change: DiffChange) -> Iterator[Sequence[str]]:
     for place, sample in enumerate(change.samples):
         yield (one, other, str(change.count), *sample) if place == 0 else ("", "", "", *sample)
 
 
-def _most_often(changes: Mapping[tuple[str, str], Change]) -> list[tuple[tuple[str, str], Change]]:
+def _most_often(changes: Mapping[tuple[str, str], DiffChange]) -> list[tuple[tuple[str, str], DiffChange]]:
     return sorted(changes.items(), key=lambda pair: (-pair[1].count, pair[0]))
 
 
-def _totals(found: Comparison) -> Table:
+def _totals_table(found: MappingDiff) -> Table:
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("total", "before", "after"):
         drawn.add_column(name, justify="left" if name == "total" else "right")
     for kind in sorted({*found.before.events, *found.after.events}):
-        _total(drawn, f"{kind} events", found.before.events[kind], found.after.events[kind])
+        _add_total(drawn, f"{kind} events", found.before.events[kind], found.after.events[kind])
     for key in sorted({*found.before.values, *found.after.values}):
         kind, currency = key
-        _total(drawn, f"{kind} value, {currency}", found.before.values.get(key, 0), found.after.values.get(key, 0))
+        _add_total(drawn, f"{kind} value, {currency}", found.before.values.get(key, 0), found.after.values.get(key, 0))
     if found.before.duplicates or found.after.duplicates:
-        _total(drawn, "duplicates", found.before.duplicates, found.after.duplicates)
+        _add_total(drawn, "duplicates", found.before.duplicates, found.after.duplicates)
     return drawn
 
 
-def _total(drawn: Table, what: str, before: object, after: object) -> None:
+def _add_total(drawn: Table, what: str, before: object, after: object) -> None:
     drawn.add_row(as_text(what), as_text(before), as_text(after), style="" if before == after else "yellow")
 
 
 # ---------------------------------------------------------------------------------------------------- for machines
 
 
-def plain(found: Comparison) -> json_text.Json:
+def diff_as_json(found: MappingDiff) -> json_text.Json:
     """The same as a JSON document."""
     return {
         "webhooks": found.webhooks,
@@ -192,12 +196,12 @@ def plain(found: Comparison) -> json_text.Json:
     }
 
 
-def _plain_change(change: Change) -> json_text.Json:
+def _plain_change(change: DiffChange) -> json_text.Json:
     samples = [{"webhook": name, "before": before, "after": after} for name, before, after in change.samples]
     return {"count": change.count, "samples": samples}
 
 
-def _plain_totals(totals: Totals) -> json_text.Json:
+def _plain_totals(totals: DiffTotals) -> json_text.Json:
     values: dict[str, dict[str, json_text.Json]] = {}
     for (kind, currency), value in sorted(totals.values.items()):
         values.setdefault(kind, {})[currency] = value

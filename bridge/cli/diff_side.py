@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Mapping
 
-from bridge.core.model import Translated, Translation, Wanting, Webhook
+from bridge.core.model import EventNeeded, Translated, Translation, Webhook
 from bridge.mapping import MappedSource
 from bridge.store.protocol import Store
 
@@ -17,7 +17,7 @@ MOST = 50_000
 """Claims of its own events that it remembers; the store has the older ones."""
 
 
-class Side:
+class DiffSide:
     """A mapping bound to each source by name. Without a `store` there are no events but its own."""
 
     def __init__(self, sources: Mapping[str, MappedSource], store: Store | None = None) -> None:
@@ -29,17 +29,17 @@ class Side:
         """What a webhook comes to among the events that came before it. One that is not there is not waited for."""
         source = self._sources[webhook.source]
         looked: dict[bytes, bytes | None] = {}
-        while isinstance(made := source.translate_among(webhook, ChainMap(self._made, looked)), Wanting):
-            looked[made.key] = await self._kept(made.key)
+        while isinstance(made := source.translate_with_earlier(webhook, ChainMap(self._made, looked)), EventNeeded):
+            looked[made.key] = await self._kept_event(made.key)
         if isinstance(made, Translated):
             for event in made.events:
-                self._remember(event.claims, event.text)
+                self._remember_claims(event.claims, event.text)
         return made
 
-    async def _kept(self, key: bytes) -> bytes | None:
-        return None if self._store is None else (await self._store.recall((key,))).get(key)
+    async def _kept_event(self, key: bytes) -> bytes | None:
+        return None if self._store is None else (await self._store.recall_events((key,))).get(key)
 
-    def _remember(self, claims: tuple[bytes, ...], text: bytes) -> None:
+    def _remember_claims(self, claims: tuple[bytes, ...], text: bytes) -> None:
         """The first event of a claim holds it, as in the ledger."""
         if any(claim in self._made for claim in claims):
             return

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl
 
 from bridge import mapping
 from bridge.cli.list_show import existing_store
-from bridge.cli.send import read
-from bridge.cli.terminal import say
+from bridge.cli.send import read_file
+from bridge.cli.terminal import print_text
 from bridge.core import json_text
 from bridge.core.errors import MappingError, SettingsError
 from bridge.core.json_text import Json
@@ -25,12 +25,12 @@ from bridge.mapping import Mapping
 from bridge.mapping.files import EXAMPLES, mapping_files, shipped_mappings
 from bridge.mapping.problems import Problems
 from bridge.mapping.tools import examples
-from bridge.mapping.tools.anonymize import Inventor, form
-from bridge.mapping.tools.examples import Example
-from bridge.mapping.tools.personal_data import regions
+from bridge.mapping.tools.anonymize import Anonymizer, anonymize_form
+from bridge.mapping.tools.examples import MappingExample
+from bridge.mapping.tools.personal_data import regions_in
 from bridge.mapping.yaml import dump
 from bridge.settings import mappings_folder
-from bridge.signature.locators import Root
+from bridge.signature.locators import LocatorRoot
 from bridge.store.protocol import WebhookDetail
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -47,7 +47,7 @@ _CREDENTIAL = re.compile(r"auth|cookie|token|secret|signature|hmac|password|api-
 
 
 @dataclass(slots=True)
-class _Given:
+class _ExampleInput:
     """What an example is made of, as it came."""
 
     body: bytes
@@ -55,46 +55,50 @@ class _Given:
     query: dict[str, str] = field(default_factory=dict)
 
 
-def run(options: argparse.Namespace) -> int:
+def run_example(options: argparse.Namespace) -> int:
     """Write the example, and say what was replaced."""
-    path, known = _mapping(options.provider)
-    given = _given(options)
-    for name, value in (_pair(text, ":", "--header") for text in options.header):
+    path, known = _find_mapping(options.provider)
+    given = _read_input(options)
+    for name, value in (_split_pair(text, ":", "--header") for text in options.header):
         given.headers[name] = value
     if options.topic:
         _name_topic(known, given, options.topic)
-    variables = dict(_pair(text, "=", "--var") for text in options.var)
-    plain = Example(
-        "", *_body(given.body), headers=_shown(known, given.headers), query=_safe(known, given), vars=variables
+    variables = dict(_split_pair(text, "=", "--var") for text in options.var)
+    plain = MappingExample(
+        "",
+        *_body_as_example(given.body),
+        headers=_readable_headers(known, given.headers),
+        query=_safe_headers(known, given),
+        vars=variables,
     )
-    made, inventor = _invented(plain)
-    expect = examples.outcome(known, made)
-    topic = next(iter(examples.topics(known, made)), None)
+    made, inventor = _anonymized_body(plain)
+    expect = examples.example_outcome(known, made)
+    topic = next(iter(examples.example_topics(known, made)), None)
     if options.topic and topic != options.topic:
         raise SettingsError(
             f"{known.title} says its topic in the body, where it is {topic or 'missing'}, not {options.topic}"
         )
-    target = _target(options, path, known.provider, topic)
-    _write(target, made, expect)
-    _tell(target, inventor, expect)
-    if _paths(examples.outcome(known, plain)) != _paths(expect):
-        say("note: with the invented values it comes to other fields than with the given ones", error=True)
+    target = _target_path(options, path, known.provider, topic)
+    _write_example(target, made, expect)
+    _report_example(target, inventor, expect)
+    if _iter_paths(examples.example_outcome(known, plain)) != _iter_paths(expect):
+        print_text("note: with the invented values it comes to other fields than with the given ones", error=True)
     return 0
 
 
 # -------------------------------------------------------------------------------------------------------- what is given
 
 
-def _mapping(provider: str) -> tuple[Path, Mapping]:
+def _find_mapping(provider: str) -> tuple[Path, Mapping]:
     """The file and the mapping of a provider, the operator's before the shipped one."""
     path = Path(provider)
     if path.suffix in {".yaml", ".yml"}:
-        return path, mapping.parse(read(path), name=path.name)
+        return path, mapping.parse_mapping(read_file(path), name=path.name)
     known = []
     files = mapping_files(mappings_folder(os.environ))[::-1]
     for file in sorted(files, key=lambda each: each.stem != provider):
         try:
-            found = mapping.load(file)
+            found = mapping.load_mapping(file)
         except MappingError:
             if file.stem == provider:
                 raise
@@ -105,16 +109,16 @@ def _mapping(provider: str) -> tuple[Path, Mapping]:
     raise SettingsError(f"there is no mapping for `{provider}`; known are {', '.join(sorted({*known}))}")
 
 
-def _given(options: argparse.Namespace) -> _Given:
+def _read_input(options: argparse.Namespace) -> _ExampleInput:
     if (options.file is None) == (options.from_webhook is None):
         raise SettingsError("an example is made of a FILE or of --from-webhook ID: give one of them")
-    return _Given(read(options.file)) if options.file else asyncio.run(_kept(options.from_webhook))
+    return _ExampleInput(read_file(options.file)) if options.file else asyncio.run(_kept_webhook(options.from_webhook))
 
 
-async def _kept(public_id: str) -> _Given:
+async def _kept_webhook(public_id: str) -> _ExampleInput:
     store = existing_store()
     try:
-        found = await store.show(public_id)
+        found = await store.show_detail(public_id)
     finally:
         await store.close()
     one = found[0]
@@ -122,25 +126,25 @@ async def _kept(public_id: str) -> _Given:
         raise SettingsError(f"{public_id} is no webhook; their ids begin with wh_")
     if one.body_gone:
         raise SettingsError(f"the body of {public_id} was kept long enough and is gone")
-    return _Given(one.webhook.body, dict(one.webhook.headers), dict(one.webhook.query))
+    return _ExampleInput(one.webhook.body, dict(one.webhook.headers), dict(one.webhook.query))
 
 
-def _name_topic(known: Mapping, given: _Given, topic: str) -> None:
+def _name_topic(known: Mapping, given: _ExampleInput, topic: str) -> None:
     """Put the topic where the provider sends it outside the body."""
     for place in known.recipe.topic:
-        if place.root is Root.HEADER:
+        if place.root is LocatorRoot.HEADER:
             given.headers = {name: value for name, value in given.headers.items() if name.lower() != place.name}
             given.headers[place.written] = topic
             return
-        if place.root is Root.QUERY:
+        if place.root is LocatorRoot.QUERY:
             given.query[place.name] = topic
             return
 
 
-def _body(content: bytes) -> tuple[Json, Json]:
+def _body_as_example(content: bytes) -> tuple[Json, Json]:
     """What a body says, as examples write it, and nothing expected yet."""
     try:
-        return json_text.parse(content, strict=False), None
+        return json_text.parse_json(content, strict=False), None
     except ValueError:
         pass
     try:
@@ -152,10 +156,10 @@ def _body(content: bytes) -> tuple[Json, Json]:
     raise SettingsError("the body is neither JSON nor a form, so it cannot be made an example")
 
 
-def _shown(known: Mapping, headers: dict[str, str]) -> dict[str, str]:
+def _readable_headers(known: Mapping, headers: dict[str, str]) -> dict[str, str]:
     """The headers that a mapping can read: none that prove the request, and none of its way."""
     proof = known.recipe.proof
-    hidden = {proof.place.name} if proof.place is not None and proof.place.root is Root.HEADER else set()
+    hidden = {proof.place.name} if proof.place is not None and proof.place.root is LocatorRoot.HEADER else set()
     hidden |= known.recipe.hidden_headers | _OF_THE_WAY
     return {
         name: value
@@ -164,7 +168,7 @@ def _shown(known: Mapping, headers: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _safe(known: Mapping, given: _Given) -> dict[str, str]:
+def _safe_headers(known: Mapping, given: _ExampleInput) -> dict[str, str]:
     hidden = known.recipe.hidden_query
     return {
         name: value
@@ -176,28 +180,28 @@ def _safe(known: Mapping, given: _Given) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------------------ what is invented
 
 
-def _invented(plain: Example) -> tuple[Example, Inventor]:
-    inventor = Inventor(regions(plain.vars))
+def _anonymized_body(plain: MappingExample) -> tuple[MappingExample, Anonymizer]:
+    inventor = Anonymizer(regions_in(plain.vars))
     kept = {name: value for name, value in plain.headers.items() if name.lower().endswith(("-topic", "-id", "-event"))}
     loose = {name: value for name, value in plain.headers.items() if name not in kept}
     for document in (plain.body, loose, plain.query):
         if not isinstance(document, str):
-            inventor.learn(document)
-    body = form(plain.body, inventor) if isinstance(plain.body, str) else inventor.replace(plain.body)
-    replaced = inventor.replace(loose)
+            inventor.learn_values(document)
+    body = anonymize_form(plain.body, inventor) if isinstance(plain.body, str) else inventor.replace_values(plain.body)
+    replaced = inventor.replace_values(loose)
     headers = {name: kept.get(name, replaced.get(name, "")) for name in plain.headers}
-    return replace(plain, body=body, headers=headers, query=inventor.replace(dict(plain.query))), inventor
+    return replace(plain, body=body, headers=headers, query=inventor.replace_values(dict(plain.query))), inventor
 
 
-def _write(target: Path, made: Example, expect: Json) -> None:
+def _write_example(target: Path, made: MappingExample, expect: Json) -> None:
     given = {"headers": dict(made.headers), "query": dict(made.query), "vars": dict(made.vars), "body": made.body}
-    text = dump.written(
+    text = dump.dump_document(
         {"given": {key: value for key, value in given.items() if value or key == "body"}, "expect": expect}
     )
     problems = Problems()
-    again = examples.read(f"{text}\n", name=target.name, problems=problems)
+    again = examples.read_example(f"{text}\n", name=target.name, problems=problems)
     if again is None or again.body != made.body or again.expect != expect:
-        told = "; ".join(str(problem) for problem in problems.all) or "it reads back as something else"
+        told = "; ".join(str(problem) for problem in problems.all_problems) or "it reads back as something else"
         raise SettingsError(f"this body cannot be written as an example: {told}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +213,7 @@ def _write(target: Path, made: Example, expect: Json) -> None:
         raise SettingsError(f"{target}: cannot be written: {error.strerror}") from None
 
 
-def _target(options: argparse.Namespace, path: Path, provider: str, topic: str | None) -> Path:
+def _target_path(options: argparse.Namespace, path: Path, provider: str, topic: str | None) -> Path:
     if not _NAME.fullmatch(options.name):
         raise SettingsError(f"--name must be of letters, digits, `_` and `-`, got {options.name!r}")
     folder: Path | None = options.to
@@ -226,34 +230,34 @@ def _target(options: argparse.Namespace, path: Path, provider: str, topic: str |
 # ---------------------------------------------------------------------------------------------------------- what is told
 
 
-def _tell(target: Path, inventor: Inventor, expect: Json) -> None:
-    say(str(target))
+def _report_example(target: Path, inventor: Anonymizer, expect: Json) -> None:
+    print_text(str(target))
     counts = [f"{count} {kind.value}" for kind, count in inventor.met.most_common()]
-    say(f"replaced: {', '.join(counts) or 'nothing'}; read it before you publish it", error=True)
+    print_text(f"replaced: {', '.join(counts) or 'nothing'}; read it before you publish it", error=True)
     match expect:
         case dict():
-            say(f"expects: {' '.join(f'{key}: {reason}' for key, reason in expect.items())}", error=True)
+            print_text(f"expects: {' '.join(f'{key}: {reason}' for key, reason in expect.items())}", error=True)
         case _:
-            say(f"expects: {', '.join(event['event_type'] for event in expect) or 'no event'}", error=True)
+            print_text(f"expects: {', '.join(event['event_type'] for event in expect) or 'no event'}", error=True)
 
 
-def _paths(expect: Json, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def _iter_paths(expect: Json, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Every path of a document, for comparing shapes."""
-    return list(_steps(expect, path))
+    return list(_format_steps(expect, path))
 
 
-def _steps(value: Json, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _format_steps(value: Json, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if isinstance(value, dict):
         for key, below in value.items():
-            yield from _steps(below, (*path, key))
+            yield from _format_steps(below, (*path, key))
     elif isinstance(value, list):
         for item in value:
-            yield from _steps(item, (*path, "*"))
+            yield from _format_steps(item, (*path, "*"))
     else:
         yield path
 
 
-def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
+def _split_pair(text: str, separator: str, option: str) -> tuple[str, str]:
     name, found, value = text.partition(separator)
     if not found or not name.strip():
         raise SettingsError(f"{option} takes K{separator}V, got {text!r}")

@@ -12,10 +12,10 @@ from rich.text import Text
 from bridge.cli.safe_console import SafeConsole
 from bridge.core import json_text
 from bridge.core.json_text import Json
-from bridge.core.model import Ignored, Place, SetAside, Translated
-from bridge.mapping.tools.explain import Explanation, Field, Told
-from bridge.mapping.tools.explain_recall import Recalled
-from bridge.mapping.tools.tracer import Alternative, Working
+from bridge.core.model import Ignored, SetAside, SourceLocation, Translated
+from bridge.mapping.tools.explain import ExplainedField, Explanation, RuleExplanation
+from bridge.mapping.tools.explain_recall import RecallExplanation
+from bridge.mapping.tools.tracer import Trace, TracedAlternative
 
 _LONGEST = 100
 _BY_ITSELF = {
@@ -29,13 +29,13 @@ _BY_ITSELF = {
 # ------------------------------------------------------------------------------------------------------- for people
 
 
-def show(explanation: Explanation, console: SafeConsole) -> None:
+def print_explanation(explanation: Explanation, console: SafeConsole) -> None:
     """Write it as text."""
-    for line in lines(explanation):
+    for line in explanation_lines(explanation):
         console.print(line, soft_wrap=True)
 
 
-def lines(explanation: Explanation) -> Iterator[Text]:
+def explanation_lines(explanation: Explanation) -> Iterator[Text]:
     """The lines of an explanation."""
     topic = f"topic {explanation.topic}" if explanation.topic else "no topic"
     match explanation.outcome:
@@ -47,125 +47,132 @@ def lines(explanation: Explanation) -> Iterator[Text]:
             yield Text(f"{topic}: set aside: {reason}", style="bold red")
     for told in explanation.rules:
         yield Text("")
-        yield from _rule(told, set())
+        yield from _rule_lines(told, set())
 
 
-def _rule(told: Told, names: set[str]) -> Iterator[Text]:
+def _rule_lines(told: RuleExplanation, names: set[str]) -> Iterator[Text]:
     """A rule; each of `names` was told how it came about, and is not told again."""
     made = told.event.event_type if told.event else "no event" if not told.held else "would be made, but for what fails"
-    yield Text.assemble(("rule ", "bold"), (_line(told.place), "cyan"), f"  {made}")
+    yield Text.assemble(("rule ", "bold"), (_line_number(told.place), "cyan"), f"  {made}")
     if told.when and told.when_place:
-        yield from _worked("when", told.when, told.when_place, names=names)
+        yield from _trace_lines("when", told.when, told.when_place, names=names)
     if told.recall:
-        yield from _recall(told.recall, names)
+        yield from _recall_lines(told.recall, names)
     for one in told.fields:
-        yield from _field(one, names, told.recall)
+        yield from _field_lines(one, names, told.recall)
     if told.dedupe and told.dedupe_place:
-        yield from _worked("dedupe", told.dedupe, told.dedupe_place, names=names)
+        yield from _trace_lines("dedupe", told.dedupe, told.dedupe_place, names=names)
 
 
-def _recall(recall: Recalled, names: set[str]) -> Iterator[Text]:
+def _recall_lines(recall: RecallExplanation, names: set[str]) -> Iterator[Text]:
     if recall.key is None:
         value = Text("looked for nothing: its dedupe came out as nothing", style="yellow")
     elif recall.found is None:
-        value = Text(f"found no {_earlier(recall)}; --earlier FILE would give one", style="yellow")
+        value = Text(f"found no {_earlier_text(recall)}; --earlier FILE would give one", style="yellow")
     else:
-        value = Text(f"found the {_earlier(recall)}", style="green")
-    yield _head("recall", value, recall.place, recall.dedupe)
-    yield from _how(recall.dedupe, "      ", names)
+        value = Text(f"found the {_earlier_text(recall)}", style="green")
+    yield _head_line("recall", value, recall.place, recall.dedupe)
+    yield from _how_lines(recall.dedupe, "      ", names)
 
 
-def _earlier(recall: Recalled) -> str:
+def _earlier_text(recall: RecallExplanation) -> str:
     return f"earlier {recall.event_type} {recall.key}"
 
 
-def _field(one: Field, names: set[str], recall: Recalled | None) -> Iterator[Text]:
-    value = Text(f"absent: {one.absent}", style="yellow") if one.absent else Text(_shown(one.value), style="green")
+def _field_lines(one: ExplainedField, names: set[str], recall: RecallExplanation | None) -> Iterator[Text]:
+    value = (
+        Text(f"absent: {one.absent}", style="yellow") if one.absent else Text(_shown_value(one.value), style="green")
+    )
     if one.recalled and recall is not None:
         why = f", for line {one.place.line} came out as nothing" if one.place else ""
-        lender = Text(f"  of the {_earlier(recall)}{why}", style="dim")
-        yield Text.assemble(f"  {one.name} = ", value, (f"  {_line(recall.place)}", "cyan"), lender)
+        lender = Text(f"  of the {_earlier_text(recall)}{why}", style="dim")
+        yield Text.assemble(f"  {one.name} = ", value, (f"  {_line_number(recall.place)}", "cyan"), lender)
     elif one.place is None:
         yield Text.assemble(f"  {one.name} = ", value, ("  " + _BY_ITSELF.get(one.name, "no line gives it"), "dim"))
     elif one.working is None:
-        yield Text.assemble(f"  {one.name} = ", value, (f"  {_line(one.place)}", "cyan"), ("  as it stands", "dim"))
+        yield Text.assemble(
+            f"  {one.name} = ", value, (f"  {_line_number(one.place)}", "cyan"), ("  as it stands", "dim")
+        )
     else:
-        yield _head(one.name, value, one.place, one.working)
-        yield from _how(one.working, "      ", names)
+        yield _head_line(one.name, value, one.place, one.working)
+        yield from _how_lines(one.working, "      ", names)
 
 
-def _worked(name: str, working: Working, place: Place, *, names: set[str]) -> Iterator[Text]:
-    value = f"fails: {working.failure}" if working.failure else _shown(working.value)
-    yield _head(name, Text(value), place, working)
-    yield from _how(working, "      ", names)
+def _trace_lines(name: str, working: Trace, place: SourceLocation, *, names: set[str]) -> Iterator[Text]:
+    value = f"fails: {working.failure}" if working.failure else _shown_value(working.value)
+    yield _head_line(name, Text(value), place, working)
+    yield from _how_lines(working, "      ", names)
 
 
-def _head(name: str, value: Text, place: Place, working: Working) -> Text:
+def _head_line(name: str, value: Text, place: SourceLocation, working: Trace) -> Text:
     return Text.assemble(
-        f"  {name} = ", value, (f"  {_line(place)}", "cyan"), (f"  ={_cut(_flat(working.expression))}", "dim")
+        f"  {name} = ",
+        value,
+        (f"  {_line_number(place)}", "cyan"),
+        (f"  ={_cut_text(_one_line(working.expression))}", "dim"),
     )
 
 
-def _how(working: Working, indent: str, names: set[str]) -> Iterator[Text]:
+def _how_lines(working: Trace, indent: str, names: set[str]) -> Iterator[Text]:
     """Which alternatives there were, what was read, and the names that were used, each with the same below it."""
     told: set[str] = set()
     for chain in _outermost_first(working):
         for number, one in enumerate(chain, 1):
             told.add(one.text)
-            yield Text.assemble(f"{indent}{number}. {_flat(one.text)}", _outcome(one))
+            yield Text.assemble(f"{indent}{number}. {_one_line(one.text)}", _outcome_text(one))
     for read in working.reads:
         if read.path not in told and not any(read.path == named.name for named in working.names):
-            yield Text(f"{indent}{read.path}: {_shown(read.value)}")
+            yield Text(f"{indent}{read.path}: {_shown_value(read.value)}")
     for named in working.names:
-        shown = f"fails: {named.working.failure}" if named.working.failure else _shown(named.working.value)
-        yield Text.assemble(f"{indent}{named.name}: {shown}", (f"  {_line(named.place)}", "cyan"))
+        shown = f"fails: {named.working.failure}" if named.working.failure else _shown_value(named.working.value)
+        yield Text.assemble(f"{indent}{named.name}: {shown}", (f"  {_line_number(named.place)}", "cyan"))
         if named.name not in names:
             names.add(named.name)
-            yield from _how(named.working, f"{indent}    ", names)
+            yield from _how_lines(named.working, f"{indent}    ", names)
 
 
-def _outermost_first(working: Working) -> list[tuple[Alternative, ...]]:
+def _outermost_first(working: Trace) -> list[tuple[TracedAlternative, ...]]:
     """The chains, each once."""
     return list({tuple(one.text for one in chain): chain for chain in reversed(working.chains)}.values())
 
 
-def _outcome(one: Alternative) -> Text:
+def _outcome_text(one: TracedAlternative) -> Text:
     if not one.looked_at:
         return Text(": not looked at", style="dim")
-    return Text(f": {_shown(one.value)}{'  ← taken' if one.taken else ''}", style="bold" if one.taken else "")
+    return Text(f": {_shown_value(one.value)}{'  ← taken' if one.taken else ''}", style="bold" if one.taken else "")
 
 
-def _line(place: Place) -> str:
+def _line_number(place: SourceLocation) -> str:
     return f"{place.path}:{place.line}"
 
 
-def _flat(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _cut(text: str) -> str:
+def _cut_text(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _shown(value: Json) -> str:
-    text = json_text.write(value).decode()
+def _shown_value(value: Json) -> str:
+    text = json_text.write_json(value).decode()
     match value:
         case list() if len(text) > _LONGEST:
             return f"a list of {len(value)}"
         case dict() if len(text) > _LONGEST:
             return f"an object with {', '.join(list(value)[:8])}{', …' if len(value) > 8 else ''}"  # noqa: PLR2004  a line's worth
         case _:
-            return _cut(text)
+            return _cut_text(text)
 
 
 # ------------------------------------------------------------------------------------------------------ for machines
 
 
-def plain(explanation: Explanation) -> Json:
+def explanation_as_json(explanation: Explanation) -> Json:
     """The same as a JSON document."""
     match explanation.outcome:
         case Translated(events):
-            outcome: Json = {"events": [json_text.parse(event.text) for event in events]}
+            outcome: Json = {"events": [json_text.parse_json(event.text) for event in events]}
         case Ignored(reason):
             outcome = {"ignored": reason}
         case SetAside(reason):
@@ -173,7 +180,7 @@ def plain(explanation: Explanation) -> Json:
     return {"topic": explanation.topic, **outcome, "rules": [_plain_rule(told) for told in explanation.rules]}
 
 
-def _plain_rule(told: Told) -> Json:
+def _plain_rule(told: RuleExplanation) -> Json:
     return {
         "at": str(told.place),
         "held": told.held,
@@ -195,7 +202,7 @@ def _plain_rule(told: Told) -> Json:
     }
 
 
-def _plain_recall(recall: Recalled | None) -> Json:
+def _plain_recall(recall: RecallExplanation | None) -> Json:
     if recall is None:
         return None
     return {
@@ -206,7 +213,7 @@ def _plain_recall(recall: Recalled | None) -> Json:
     }
 
 
-def _plain_working(working: Working | None, place: Place | None) -> Json:
+def _plain_working(working: Trace | None, place: SourceLocation | None) -> Json:
     if working is None:
         return None
     names = [{"name": one.name, "working": _plain_working(one.working, one.place)} for one in working.names]

@@ -10,7 +10,7 @@ import re
 from datetime import datetime, timedelta
 
 from bridge.core.errors import SettingsError
-from bridge.store.protocol import Filter
+from bridge.store.protocol import RowFilter
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -18,7 +18,7 @@ MOST = timedelta(weeks=52 * 100)
 """The longest span; more is no time that anything was kept."""
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add_filter_options(parser: argparse.ArgumentParser) -> None:
     """Give a command the filters."""
     parser.add_argument("--state", metavar="S", help="only those in this state")
     parser.add_argument("--source", metavar="NAME", help="only what came by this source")
@@ -27,14 +27,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", help="only where the reason holds this text")
 
 
-def filtered(options: argparse.Namespace, *, now: datetime, limit: int | None = None) -> Filter:
+def read_filter(options: argparse.Namespace, *, now: datetime, limit: int | None = None) -> RowFilter:
     """The rows that meet every filter that was typed. Raises SettingsError for a span that is none."""
-    return Filter(
+    return RowFilter(
         state=options.state,
         source=options.source,
         destination=options.destination,
         reason=options.reason,
-        since=since(options.since, now=now),
+        since=parse_since(options.since, now=now),
         limit=limit,
     )
 
@@ -44,7 +44,7 @@ def is_filtered(options: argparse.Namespace) -> bool:
     return any((options.state, options.source, options.destination, options.since, options.reason))
 
 
-def since(text: str | None, *, now: datetime) -> datetime | None:
+def parse_since(text: str | None, *, now: datetime) -> datetime | None:
     """The instant that a span such as 12h goes back to; None where none was typed. Raises SettingsError."""
     if text is None:
         return None

@@ -42,53 +42,53 @@ _AMBIGUOUS = "ambiguous: no answer came, and the upstream may have taken it; it 
 Row = WebhookRow | EventRow | DeliveryRow | Attempt
 
 
-def run(options: argparse.Namespace) -> int:
+def run_list_show(options: argparse.Namespace) -> int:
     """List rows, or show one thing."""
     if options.what == "one":
-        return asyncio.run(_show(options.id, as_json=options.format == "json"))
-    return asyncio.run(_list(options))
+        return asyncio.run(_show_one(options.id, as_json=options.format == "json"))
+    return asyncio.run(_list_rows(options))
 
 
-async def _list(options: argparse.Namespace) -> int:
+async def _list_rows(options: argparse.Namespace) -> int:
     as_json = options.format == "json"
     limit = options.limit if options.limit is not None or as_json else TABLE_ROWS
-    asked = filter_options.filtered(options, now=datetime.now(UTC), limit=limit)
+    asked = filter_options.read_filter(options, now=datetime.now(UTC), limit=limit)
     store = existing_store()
     try:
         rows: Sequence[Row] = await getattr(store, options.what)(asked)
-        unapplied = (await store.tally()).unsorted if options.what == "webhooks" and not as_json else 0
+        unapplied = (await store.state_counts()).unapplied if options.what == "webhooks" and not as_json else 0
     finally:
         await store.close()
     if as_json:
-        write_json([plain(row) for row in rows])
+        write_json([plain_value(row) for row in rows])
     else:
-        console().print(table(rows) if rows else f"no {options.what} that fit")
+        make_console().print(make_table(rows) if rows else f"no {options.what} that fit")
     if unapplied:
-        console().print(
+        make_console().print(
             f"{unapplied} more were just kept; they are listed as soon as `trackbridge serve` has read them"
         )
     return 0
 
 
-async def _show(public_id: str, *, as_json: bool) -> int:
+async def _show_one(public_id: str, *, as_json: bool) -> int:
     store = existing_store()
     try:
-        found = await store.show(public_id)
+        found = await store.show_detail(public_id)
     finally:
         await store.close()
     if as_json:
-        write_json([_detail(one) for one in found] if len(found) > 1 else _detail(found[0]))
+        write_json([_detail_as_json(one) for one in found] if len(found) > 1 else _detail_as_json(found[0]))
         return 0
-    screen = console()
+    screen = make_console()
     for one in found:
-        _tell(screen, one)
+        _print_detail(screen, one)
     return 0
 
 
 def existing_store() -> Store:
     """The configured store, which must be there already: looking must not make one."""
     url = see_that_there_is_a_store()
-    window, bounds = settings.keeping(os.environ).ledger, settings.bounds(os.environ)
+    window, bounds = settings.retention_policy(os.environ).ledger, settings.admission_limits(os.environ)
     return open_store(url, ledger_window=window, bounds=bounds)
 
 
@@ -101,18 +101,18 @@ def see_that_there_is_a_store() -> str:
     return url
 
 
-def console() -> SafeConsole:
+def make_console() -> SafeConsole:
     """Where tables go."""
     return SafeConsole()
 
 
 def write_json(document: json_text.Json) -> None:
     """One JSON document on standard output, and nothing else. What a terminal would obey is escaped in its strings."""
-    sys.stdout.buffer.write(make_visible(json_text.write(document).decode()).encode() + b"\n")
+    sys.stdout.buffer.write(make_visible(json_text.write_json(document).decode()).encode() + b"\n")
     sys.stdout.flush()
 
 
-def plain(value: object) -> json_text.Json:
+def plain_value(value: object) -> json_text.Json:
     """A row as JSON has it: instants in ISO 8601, states by their word."""
     match value:
         case datetime():
@@ -122,12 +122,12 @@ def plain(value: object) -> json_text.Json:
         case Enum():
             return value.value
         case _ if is_dataclass(value):
-            return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+            return {field.name: plain_value(getattr(value, field.name)) for field in fields(value)}
         case _:
             return value
 
 
-def table(rows: Iterable[Row]) -> Table:
+def make_table(rows: Iterable[Row]) -> Table:
     """Rows as a table that a person reads: one line each, states coloured, times to the second."""
     found = list(rows)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -135,11 +135,11 @@ def table(rows: Iterable[Row]) -> Table:
     for name in names:
         drawn.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in {"id", "state"})
     for row in found:
-        drawn.add_row(*(_cell(getattr(row, name)) for name in names))
+        drawn.add_row(*(_cell_text(getattr(row, name)) for name in names))
     return drawn
 
 
-def _cell(value: object) -> Text:
+def _cell_text(value: object) -> Text:
     match value:
         case None | False:
             return Text("")
@@ -158,39 +158,39 @@ def _cell(value: object) -> Text:
 # ---------------------------------------------------------------------------------------------------- one thing
 
 
-def _detail(one: WebhookDetail | EventDetail | DeliveryDetail) -> json_text.Json:
-    shown = plain(one.row)
+def _detail_as_json(one: WebhookDetail | EventDetail | DeliveryDetail) -> json_text.Json:
+    shown = plain_value(one.row)
     match one:
         case WebhookDetail(webhook=webhook, events=events, same_bytes_as=same):
             return shown | {
-                "same_bytes_as": None if same is None else plain(same),
+                "same_bytes_as": None if same is None else plain_value(same),
                 "provider_id": webhook.id,
                 "headers": dict(webhook.headers),
                 "query": dict(webhook.query),
                 "item": webhook.item,
                 "body": None if one.body_gone else webhook.body.decode("utf-8", "replace"),
                 "body_gone": one.body_gone,
-                "events": [plain(event) for event in events],
+                "events": [plain_value(event) for event in events],
             }
         case EventDetail():
             return shown | {
                 "door": one.door,
                 "given_event_id": one.given_id,
-                "event": json_text.parse(one.text),
+                "event": json_text.parse_json(one.text),
                 "notes": list(one.notes),
                 "hashed": list(one.hashed),
-                "deliveries": [plain(delivery) for delivery in one.deliveries],
+                "deliveries": [plain_value(delivery) for delivery in one.deliveries],
             }
         case DeliveryDetail():
             return shown | {
-                "created_at": plain(one.created_at),
-                "delivered_at": plain(one.delivered_at),
-                "history": [plain(attempt) for attempt in one.attempts],
+                "created_at": plain_value(one.created_at),
+                "delivered_at": plain_value(one.delivered_at),
+                "history": [plain_value(attempt) for attempt in one.attempts],
             }
 
 
-def _tell(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetail) -> None:
-    for name, value in plain(one.row).items():
+def _print_detail(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetail) -> None:
+    for name, value in plain_value(one.row).items():
         if value is not None:
             console.print(Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), as_text(value)))
     match one:
@@ -203,7 +203,7 @@ def _tell(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetai
             console.print(Text("\nbody", style="bold"))
             gone = "gone: it was kept as long as BRIDGE_KEEP_BODIES says"
             console.print(
-                as_text(gone if one.body_gone else json_text.readable(webhook.body), lines=True), soft_wrap=True
+                as_text(gone if one.body_gone else json_text.indent_json(webhook.body), lines=True), soft_wrap=True
             )
         case EventDetail():
             if one.given_id:
@@ -214,7 +214,7 @@ def _tell(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetai
                 console.print(Text.assemble((f"{'left out':>16}  ", "dim"), as_text(note)))
             _list_of(console, "deliveries", one.deliveries)
             console.print(Text("\nevent", style="bold"))
-            console.print(as_text(json_text.readable(one.text), lines=True), soft_wrap=True)
+            console.print(as_text(json_text.indent_json(one.text), lines=True), soft_wrap=True)
         case DeliveryDetail():
             _list_of(console, "attempts", one.attempts)
             if any(attempt.ambiguous for attempt in one.attempts):
@@ -224,4 +224,4 @@ def _tell(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetai
 def _list_of(console: SafeConsole, what: str, rows: Sequence[Row]) -> None:
     if rows:
         console.print(Text(f"\n{what}", style="bold"))
-        console.print(table(rows))
+        console.print(make_table(rows))

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from bridge import settings
-from bridge.cli.terminal import say
+from bridge.cli.terminal import print_text
 from bridge.http.health import is_loopback
 from bridge.http.metrics_key import key_file
 from bridge.store.engines import sqlite_file
@@ -19,30 +19,30 @@ FILE_OF_YOURS = "/etc/prometheus/trackbridge-metrics-key"
 """What stands for a file that the operator makes, where a setting gives the key."""
 
 
-def run(options: argparse.Namespace) -> int:
+def run_metrics(options: argparse.Namespace) -> int:
     """Print a scrape configuration: https://prometheus.io/docs/prometheus/latest/configuration/configuration/."""
     admin = settings.admin_address(os.environ)
-    target = options.target or (_joined(*admin) if admin else "127.0.0.1:8000")
+    target = options.target or (_join_host_port(*admin) if admin else "127.0.0.1:8000")
     lines = ["scrape_configs:", "  - job_name: trackbridge"]
-    if not (admin and is_loopback(admin[0]) and target == _joined(*admin)):
-        lines.append(f"    authorization: {{credentials_file: {_credentials()}}}")
+    if not (admin and is_loopback(admin[0]) and target == _join_host_port(*admin)):
+        lines.append(f"    authorization: {{credentials_file: {_key_file()}}}")
     lines.append(f'    static_configs: [{{targets: ["{target}"]}}]')
-    say("\n".join(lines), lines=True)
+    print_text("\n".join(lines), lines=True)
     return 0
 
 
-def _credentials() -> str:
+def _key_file() -> str:
     """The file with the key; says on standard error what is still to be done for it."""
     if settings.metrics_key(os.environ) is not None:
-        say(f"trackbridge: write the key of BRIDGE_METRICS_KEY itself to {FILE_OF_YOURS}, mode 0600", error=True)
+        print_text(f"trackbridge: write the key of BRIDGE_METRICS_KEY itself to {FILE_OF_YOURS}, mode 0600", error=True)
         return FILE_OF_YOURS
     path = key_file(Path(sqlite_file(settings.store_url(os.environ)))).absolute()
     if not path.exists():
-        say(f"trackbridge: {path} is made by the first `trackbridge serve`", error=True)
+        print_text(f"trackbridge: {path} is made by the first `trackbridge serve`", error=True)
     else:
-        say(f"trackbridge: Prometheus must be able to read {path}, or a copy of it", error=True)
+        print_text(f"trackbridge: Prometheus must be able to read {path}, or a copy of it", error=True)
     return str(path)
 
 
-def _joined(host: str, port: int) -> str:
+def _join_host_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

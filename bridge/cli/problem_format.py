@@ -17,21 +17,21 @@ _WIDEST = 160
 _BEFORE = 60
 
 
-def written(
+def format_problems(
     problems: Sequence[Problem], form: str, *, texts: Mapping[str, str], counts: tuple[int, int] = (0, 0)
 ) -> str:
     """The problems in one of FORMATS. `texts` are the files by path, `counts` how many mappings and examples."""
     match form:
         case "json":
-            return _json(problems)
+            return _as_json(problems)
         case "github":
-            return "\n".join(_github(problem) for problem in problems) or _summary(problems, counts)
+            return "\n".join(_as_github(problem) for problem in problems) or _summary_line(problems, counts)
         case _:
-            blocks = [_block(problem, texts.get(problem.place.path, "")) for problem in problems]
-            return "\n".join([*blocks, _summary(problems, counts)])
+            blocks = [_problem_block(problem, texts.get(problem.place.path, "")) for problem in problems]
+            return "\n".join([*blocks, _summary_line(problems, counts)])
 
 
-def _json(problems: Sequence[Problem]) -> str:
+def _as_json(problems: Sequence[Problem]) -> str:
     documents = [
         {
             "path": problem.place.path,
@@ -42,65 +42,67 @@ def _json(problems: Sequence[Problem]) -> str:
         }
         for problem in problems
     ]
-    return json_text.readable(json_text.write(documents))
+    return json_text.indent_json(json_text.write_json(documents))
 
 
 # ----------------------------------------------------------------------------------------------------------- GitHub
 
 
-def _github(problem: Problem) -> str:
+def _as_github(problem: Problem) -> str:
     """A workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions."""
     place = problem.place
-    path = _escaped(place.path).replace(":", "%3A").replace(",", "%2C")
-    return f"::{problem.severity} file={path},line={place.line},col={place.column}::{_escaped(problem.text)}"
+    path = _escape_github(place.path).replace(":", "%3A").replace(",", "%2C")
+    return f"::{problem.severity} file={path},line={place.line},col={place.column}::{_escape_github(problem.text)}"
 
 
-def _escaped(text: str) -> str:
+def _escape_github(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 # ------------------------------------------------------------------------------------------------------------- text
 
 
-def _block(problem: Problem, text: str) -> str:
+def _problem_block(problem: Problem, text: str) -> str:
     """The problem, the line that it is in, a caret under its column, and what else there is to say."""
     first, *rest = problem.text.split("\n")
     lines = [f"{make_visible(str(problem.place))}: {problem.severity}: {first}"]
-    source = _line(text, problem.place.line)
+    source = _source_line(text, problem.place.line)
     if source.strip():
-        lines += _pointed(source, problem.place.column, f"{problem.place.line:5} | ")
+        lines += _caret_lines(source, problem.place.column, f"{problem.place.line:5} | ")
     return "\n".join([*lines, *(f"    {each}" for each in rest)])
 
 
-def _line(text: str, number: int) -> str:
+def _source_line(text: str, number: int) -> str:
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines[number - 1] if number <= len(lines) else ""
 
 
-def _pointed(source: str, column: int, margin: str) -> list[str]:
+def _caret_lines(source: str, column: int, margin: str) -> list[str]:
     """A line, cut where it is very long, and a caret under its column."""
     start = max(0, column - _BEFORE) if len(source) > _WIDEST else 0
     shown = source[start : start + _WIDEST]
-    before = "".join(map(_blank, make_visible(shown[: column - 1 - start])))
+    before = "".join(map(_blank_like, make_visible(shown[: column - 1 - start])))
     cut = "…" if start else ""
     return [f"{margin}{cut}{make_visible(shown)}".rstrip(), f"{' ' * (len(margin) - 2)}| {' ' * len(cut)}{before}^"]
 
 
-def _blank(character: str) -> str:
+def _blank_like(character: str) -> str:
     """White space as wide as a character on a terminal."""
     if unicodedata.combining(character):
         return ""
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "
 
 
-def _summary(problems: Sequence[Problem], counts: tuple[int, int]) -> str:
+def _summary_line(problems: Sequence[Problem], counts: tuple[int, int]) -> str:
     if not problems:
-        looked = [_counted(count, word) for count, word in zip(counts, ("mapping", "example"), strict=True) if count]
+        looked = [
+            _count_words(count, word) for count, word in zip(counts, ("mapping", "example"), strict=True) if count
+        ]
         return ", ".join([*looked, "no problems"])
     errors = sum(problem.severity == "error" for problem in problems)
     found = ((errors, "error"), (len(problems) - errors, "warning"))
-    return ", ".join(_counted(count, word) for count, word in found if count)
+    return ", ".join(_count_words(count, word) for count, word in found if count)
 
 
-def _counted(count: int, word: str) -> str:
+def _count_words(count: int, word: str) -> str:
     return f"{count} {word}{'s' * (count != 1)}"

@@ -13,66 +13,67 @@ from pathlib import Path
 from rich.progress import track
 
 from bridge import contract
-from bridge.app import clock, configure, make_destinations, make_sources, routing
-from bridge.cli.terminal import say
+from bridge.app import load_configuration, make_destinations, make_router, make_sources, utc_now
+from bridge.cli.terminal import print_text
 from bridge.core import json_text
-from bridge.core.model import Routed, SetAside, Translated, Translation, Wanting, Webhook
+from bridge.core.model import EventNeeded, Routed, SetAside, Translated, Translation, Webhook
 from bridge.core.source import Source
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
 
 
-async def again(store: Store, rows: Sequence[WebhookRow], *, config: Path | None, send: bool) -> int:
+async def replay_webhooks(store: Store, rows: Sequence[WebhookRow], *, config: Path | None, send: bool) -> int:
     """Show what each would make now against what was made; with `send`, write over and send. How many were left."""
-    configured, mappings = configure(os.environ, config)
+    configured, mappings = load_configuration(os.environ, config)
     sources = make_sources(configured, mappings)
-    route = routing(make_destinations(configured))
+    route = make_router(make_destinations(configured))
     left = 0
     for row in track(rows, "replaying", transient=True, disable=len(rows) < 100):  # noqa: PLR2004  under a second
-        found = (await store.show(row.id))[0]
+        found = (await store.show_detail(row.id))[0]
         source = sources.get(row.source)
         if not isinstance(found, WebhookDetail) or found.body_gone or source is None:
-            say(f"{row.id}: left as it is: {'no such source' if source is None else 'its body is gone'}")
+            print_text(f"{row.id}: left as it is: {'no such source' if source is None else 'its body is gone'}")
             left += 1
             continue
-        made = await _translated(store, source, found.webhook)
-        say(
-            f"{row.id}: {await _difference(store, found, made, door=f'source:{row.source}') or 'makes the same'}",
+        made = await _translate_now(store, source, found.webhook)
+        print_text(
+            f"{row.id}: {await _event_difference(store, found, made, origin=f'source:{row.source}') or 'makes the same'}",
             lines=True,
         )
         if not send or not isinstance(made, Translated):
             left += 1
             continue
         routed = [Routed(event, route(event, source.to)) for event in made.events]
-        due = await store.revise(found.webhook.number, routed, now=clock())
-        say(f"{row.id}: sent again, {due} due")
+        due = await store.rewrite_events(found.webhook.number, routed, now=utc_now())
+        print_text(f"{row.id}: sent again, {due} due")
     return left
 
 
-async def _translated(store: Store, source: Source, webhook: Webhook) -> Translation:
+async def _translate_now(store: Store, source: Source, webhook: Webhook) -> Translation:
     """What it comes to now; nothing is waited for."""
     earlier: dict[bytes, bytes | None] = {}
-    while isinstance(made := source.translate_among(webhook, earlier), Wanting):
-        earlier[made.key] = (await store.recall((made.key,))).get(made.key)
+    while isinstance(made := source.translate_with_earlier(webhook, earlier), EventNeeded):
+        earlier[made.key] = (await store.recall_events((made.key,))).get(made.key)
     return made
 
 
-async def _difference(store: Store, found: WebhookDetail, made: Translation, *, door: str) -> str:
+async def _event_difference(store: Store, found: WebhookDetail, made: Translation, *, origin: str) -> str:
     kept = [
         one
         for row in found.events
-        for one in await store.show(row.id)
-        if isinstance(one, EventDetail) and one.row.id == row.id and one.door == door
+        for one in await store.show_detail(row.id)
+        if isinstance(one, EventDetail) and one.row.id == row.id and one.door == origin
     ]
     called = {one.given_id: one.row.id for one in kept if one.given_id}
     if not isinstance(made, Translated):
         return f"{'set aside' if isinstance(made, SetAside) else 'ignored'} now: {made.reason}"
     after = [
-        contract.renamed(event, called[event.id]).text if event.id in called else event.text for event in made.events
+        contract.rename_event(event, called[event.id]).text if event.id in called else event.text
+        for event in made.events
     ]
     before = [one.text for one in kept]
-    lines = difflib.unified_diff(_lines(before), _lines(after), "made", "now", lineterm="")
+    lines = difflib.unified_diff(_text_lines(before), _text_lines(after), "made", "now", lineterm="")
     return "\n".join(lines)
 
 
-def _lines(texts: Sequence[bytes]) -> list[str]:
-    return [line for text in texts for line in json_text.readable(text).split("\n")]
+def _text_lines(texts: Sequence[bytes]) -> list[str]:
+    return [line for text in texts for line in json_text.indent_json(text).split("\n")]

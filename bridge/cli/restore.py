@@ -9,9 +9,9 @@ import argparse
 import os
 
 from bridge import settings
-from bridge.cli.backup import contents
-from bridge.cli.terminal import say
-from bridge.store.engines import Restored, restore_store
+from bridge.cli.backup import describe_contents
+from bridge.cli.terminal import print_text
+from bridge.store.engines import RestoreResult, restore_store
 
 FOUND = (
     "files of the ingest log were there already and were left: webhooks in them that the backup does not know are "
@@ -27,17 +27,17 @@ PENDING = (
 )
 
 
-def run(options: argparse.Namespace) -> int:
+def run_restore(options: argparse.Namespace) -> int:
     """Put it back and say what the owner must know."""
     url = settings.store_url(os.environ)
     done = restore_store(url, options.source)
-    say(f"restored {url} from {options.source}, a backup of {done.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
-    say(contents(done.manifest))
-    say("\n".join(_to_know(done)), lines=True)
+    print_text(f"restored {url} from {options.source}, a backup of {done.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    print_text(describe_contents(done.manifest))
+    print_text("\n".join(_to_know(done)), lines=True)
     return 0
 
 
-def _to_know(done: Restored) -> list[str]:
+def _to_know(done: RestoreResult) -> list[str]:
     since = f"{done.manifest.made_at:%Y-%m-%d %H:%M} UTC"
     said = [
         f"· What came in after {since} is not in the backup. {RESENT}",

@@ -11,82 +11,90 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bridge.app import clock, configure, make_destinations
+from bridge.app import load_configuration, make_destinations, utc_now
 from bridge.cli import filter_options, replay_translated
-from bridge.cli.list_show import Row, console, existing_store, table
-from bridge.cli.terminal import say
+from bridge.cli.list_show import Row, existing_store, make_console, make_table
+from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import DeliveryState, WebhookState
-from bridge.store.protocol import Filter, Store, WebhookRow
+from bridge.store.protocol import RowFilter, Store, WebhookRow
 
 PAGE = 1000
 SAMPLES = 5
 
 
-def run(options: argparse.Namespace) -> int:
+def run_retry_replay(options: argparse.Namespace) -> int:
     """Do it, and say to how many."""
     match options.verb:
         case "retry":
-            return asyncio.run(_retry(options))
+            return asyncio.run(_retry_deliveries(options))
         case "replay":
-            return asyncio.run(_replay(options))
+            return asyncio.run(_replay_webhooks(options))
         case _:
-            return asyncio.run(_deliver(options))
+            return asyncio.run(_deliver_events(options))
 
 
-async def _retry(options: argparse.Namespace) -> int:
-    asked = _asked(options, every=options.all_dead, flag="--all-dead", state=DeliveryState.DEAD)
+async def _retry_deliveries(options: argparse.Namespace) -> int:
+    asked = _read_filter(options, every=options.all_dead, flag="--all-dead", state=DeliveryState.DEAD)
     store = existing_store()
     try:
         if options.dry_run:
-            would = await store.would_retry(asked, now=clock(), newest=SAMPLES)
-            return _shown("send again", "delivery", "deliveries", would.count, would.newest)
-        count = await store.retry(asked, now=clock())
+            would = await store.would_retry(asked, now=utc_now(), newest=SAMPLES)
+            return _dry_run_text("send again", "delivery", "deliveries", would.count, would.newest)
+        count = await store.retry(asked, now=utc_now())
     finally:
         await store.close()
-    say(f"{_counted(count, 'delivery', 'deliveries')} due now; a running serve sends them")
+    print_text(f"{_count_words(count, 'delivery', 'deliveries')} due now; a running serve sends them")
     return 0
 
 
-async def _replay(options: argparse.Namespace) -> int:
+async def _replay_webhooks(options: argparse.Namespace) -> int:
     aside = WebhookState.SET_ASIDE if options.set_aside else None
-    asked = _asked(options, every=options.set_aside, flag="--set-aside", state=aside)
+    asked = _read_filter(options, every=options.set_aside, flag="--set-aside", state=aside)
     store = existing_store()
     try:
-        made = await _made(store, asked)
-        fresh = _others(asked, made)
+        made = await _that_made_events(store, asked)
+        fresh = _remaining_filter(asked, made)
         if options.dry_run:
             return await _replayed_dry(store, made, fresh, options)
-        left = await replay_translated.again(store, made, config=options.config, send=options.send_again) if made else 0
-        count = sum([await store.replay(one, now=clock()) for one in fresh])
+        left = (
+            await replay_translated.replay_webhooks(store, made, config=options.config, send=options.send_again)
+            if made
+            else 0
+        )
+        count = sum([await store.replay(one, now=utc_now()) for one in fresh])
     finally:
         await store.close()
     if count or not made:
-        say(f"{_counted(count, 'webhook', 'webhooks')} received again; a running serve translates them")
+        print_text(f"{_count_words(count, 'webhook', 'webhooks')} received again; a running serve translates them")
     if left:
-        say(f"{_counted(left, 'webhook', 'webhooks')} left as made; --send-again writes over and delivers twice")
+        print_text(
+            f"{_count_words(left, 'webhook', 'webhooks')} left as made; --send-again writes over and delivers twice"
+        )
     return 0
 
 
 async def _replayed_dry(
-    store: Store, made: Sequence[WebhookRow], fresh: Sequence[Filter], options: argparse.Namespace
+    store: Store, made: Sequence[WebhookRow], fresh: Sequence[RowFilter], options: argparse.Namespace
 ) -> int:
     would = [await store.would_replay(one, newest=SAMPLES) for one in fresh]
     count = len(made) + sum(one.count for one in would)
-    _shown("replay", "webhook", "webhooks", count, [*made[:SAMPLES], *(row for one in would for row in one.newest)])
+    _dry_run_text(
+        "replay", "webhook", "webhooks", count, [*made[:SAMPLES], *(row for one in would for row in one.newest)]
+    )
     if made:
-        await replay_translated.again(store, made, config=options.config, send=False)
+        await replay_translated.replay_webhooks(store, made, config=options.config, send=False)
     return 0
 
 
-async def _made(store: Store, asked: Filter) -> list[WebhookRow]:
+async def _that_made_events(store: Store, asked: RowFilter) -> list[WebhookRow]:
     """Those that made events: they are not simply received again, but compared."""
     if asked.state not in {None, WebhookState.TRANSLATED}:
         return []
     return await store.webhooks(replace(asked, state=WebhookState.TRANSLATED))
 
 
-def _others(asked: Filter, made: Sequence[WebhookRow]) -> list[Filter]:
+def _remaining_filter(asked: RowFilter, made: Sequence[WebhookRow]) -> list[RowFilter]:
     """The rest of what was asked for."""
     if asked.ids is not None:
         compared = {row.id for row in made}
@@ -100,15 +108,15 @@ def _others(asked: Filter, made: Sequence[WebhookRow]) -> list[Filter]:
             return [asked]
 
 
-def _shown(what: str, one: str, many: str, count: int, newest: Sequence[Row]) -> int:
-    say(f"would {what} {_counted(count, one, many)}")
+def _dry_run_text(what: str, one: str, many: str, count: int, newest: Sequence[Row]) -> int:
+    print_text(f"would {what} {_count_words(count, one, many)}")
     if newest:
-        console().print(table(newest[:SAMPLES]))
+        make_console().print(make_table(newest[:SAMPLES]))
     return 0
 
 
-async def _deliver(options: argparse.Namespace) -> int:
-    configured, _ = configure(os.environ, options.config)
+async def _deliver_events(options: argparse.Namespace) -> int:
+    configured, _ = load_configuration(os.environ, options.config)
     destinations = make_destinations(configured)
     if options.destination not in destinations:
         known = ", ".join(destinations) or "none yet; set BRIDGE_TRACK_URL"
@@ -117,28 +125,28 @@ async def _deliver(options: argparse.Namespace) -> int:
     store = existing_store()
     count = after = 0
     try:
-        while events := await store.ungiven(destination.name, after=after, limit=PAGE):
-            skips = [(event.number, destination.wants(event)) for event in events]
-            count += await store.give(destination.name, skips, now=clock())
+        while events := await store.events_without_delivery(destination.name, after=after, limit=PAGE):
+            skips = [(event.number, destination.skip_reason(event)) for event in events]
+            count += await store.create_deliveries(destination.name, skips, now=utc_now())
             after = events[-1].number
     finally:
         await store.close()
-    say(f"{_counted(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
+    print_text(f"{_count_words(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
     return 0
 
 
-def _asked(options: argparse.Namespace, *, every: bool, flag: str, state: str | None) -> Filter:
+def _read_filter(options: argparse.Namespace, *, every: bool, flag: str, state: str | None) -> RowFilter:
     """What was named, by ids or by filters; `state` where no other was typed."""
     filtered = filter_options.is_filtered(options)
     if bool(options.ids) == (every or filtered):
         raise SettingsError(f"name what you mean: either ids, or {flag}, or filters such as --since 7d")
     if options.ids:
-        return Filter(ids=tuple(options.ids))
+        return RowFilter(ids=tuple(options.ids))
     if every and options.state not in {None, state}:
         raise SettingsError(f"{flag} and --state {options.state} are two wishes; leave one out")
-    asked = filter_options.filtered(options, now=clock())
+    asked = filter_options.read_filter(options, now=utc_now())
     return asked if asked.state is not None else replace(asked, state=state)
 
 
-def _counted(count: int, one: str, many: str) -> str:
+def _count_words(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"

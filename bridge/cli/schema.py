@@ -9,13 +9,13 @@ import argparse
 import json
 
 from bridge import contract
-from bridge.cli.terminal import say
+from bridge.cli.terminal import print_text
 from bridge.mapping.schema import mapping
 
-SCHEMAS = {"mapping": mapping.mapping(), "example": mapping.example(), "event": contract.SCHEMA}
+SCHEMAS = {"mapping": mapping.mapping_schema(), "example": mapping.example_schema(), "event": contract.SCHEMA}
 
 
-def run(options: argparse.Namespace) -> int:
+def run_schema(options: argparse.Namespace) -> int:
     """Print one schema as JSON."""
-    say(json.dumps(SCHEMAS[options.what], indent=2, ensure_ascii=False), lines=True)
+    print_text(json.dumps(SCHEMAS[options.what], indent=2, ensure_ascii=False), lines=True)
     return 0

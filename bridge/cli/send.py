@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bridge.app import clock, configure, luck, make_sources
-from bridge.cli.terminal import say
+from bridge.app import load_configuration, make_sources, random_letters, utc_now
+from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.settings import secret_name
 
@@ -23,11 +23,11 @@ TIMEOUT = 30.0
 SUCCESS = range(200, 300)
 
 
-def run(options: argparse.Namespace) -> int:
+def run_send(options: argparse.Namespace) -> int:
     """Post it; 0 when it was answered 2xx, else 1 with the answer."""
-    url = target(options.to, options.source)
-    body = read(options.file)
-    configured, mappings = configure(os.environ, options.config)
+    url = target_url(options.to, options.source)
+    body = read_file(options.file)
+    configured, mappings = load_configuration(os.environ, options.config)
     sources = make_sources(configured, mappings)
     if options.source not in sources:
         known = ", ".join(sorted(sources))
@@ -40,7 +40,9 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(
             f"the source `{options.source}` has no secret here; set {name} as for serve, or give one on standard input: --secret -"
         )
-    signed = sources[options.source].sign(body, topic=options.topic, now=clock(), luck=luck(), secret=secret)
+    signed = sources[options.source].sign_body(
+        body, topic=options.topic, now=utc_now(), nonce=random_letters(), secret=secret
+    )
     full = f"{url}?{signed.query}" if signed.query else url
     try:
         with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(
             f"{url} gave no answer ({type(error).__name__}); is `trackbridge serve` running there?"
         ) from None
-    say(f"{answer.status_code} {answer.text}", lines=True)
+    print_text(f"{answer.status_code} {answer.text}", lines=True)
     return 0 if answer.status_code in SUCCESS else 1
 
 
@@ -61,7 +63,7 @@ def _typed_secret() -> str:
     return secret
 
 
-def target(to: str, source: str) -> str:
+def target_url(to: str, source: str) -> str:
     """The full address: as given where it has a path, else the source's own on that bridge."""
     parts = urlsplit(to)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
@@ -69,7 +71,7 @@ def target(to: str, source: str) -> str:
     return to if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/webhooks/{source}"
 
 
-def read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """The bytes of a file. Raises SettingsError that names it."""
     try:
         return path.read_bytes()

@@ -15,79 +15,93 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from bridge.app import Outfit, configure
+from bridge.app import AppConfig, load_configuration
 from bridge.cli import streams
-from bridge.cli.terminal import say
+from bridge.cli.terminal import print_text
 from bridge.core import log
-from bridge.http.api_keys import Callers
+from bridge.http.api_keys import ApiKeys
 from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
-from bridge.runtime.balancing import Shares
-from bridge.runtime.http_server import address, bind
-from bridge.runtime.rate_limit import Paces
-from bridge.runtime.reload import EVERY, Watch, reload
-from bridge.runtime.roles import DELIVER, TRANSLATE, Shared, deliver, translate, worker
-from bridge.runtime.shared_state import Board
-from bridge.runtime.supervisor import Care, Child, Parent
-from bridge.runtime.wakeup_pipe import Bells
+from bridge.runtime.balancing import ConnectionBalance
+from bridge.runtime.http_server import bind_socket, socket_url
+from bridge.runtime.rate_limit import SharedRateLimits
+from bridge.runtime.reload import EVERY, FileWatch, reload_now
+from bridge.runtime.roles import (
+    DELIVER,
+    TRANSLATE,
+    SharedResources,
+    run_deliver_process,
+    run_translate_process,
+    run_web_process,
+)
+from bridge.runtime.shared_state import SharedState
+from bridge.runtime.supervisor import ChildProcess, Supervisor, SupervisorHooks
+from bridge.runtime.wakeup_pipe import WakeupPipe
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, mappings_folder, secret_name
 from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file
 
-COLLECTING = (10_000, 10, 20)
+GC_THRESHOLDS = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
-HANDOVER = 0.0001
+SWITCH_INTERVAL = 0.0001
 """Seconds after which a thread lets go of Python's lock for another: the one that writes must not wait long for it."""
 
-USUAL = 2
+DEFAULT_WEB_PROCESSES = 2
 """Workers, unless told otherwise, where there are cores for them: one answers while another is started again."""
 
 
-def run(options: argparse.Namespace) -> int:
+def run_serve(options: argparse.Namespace) -> int:
     """Serve until told to stop; 0 after a graceful stop, 1 where a process had to be killed."""
-    log.start()
-    sys.setswitchinterval(HANDOVER)
-    gc.set_threshold(*COLLECTING)
-    watch = Watch(partial(_files, options.config)) if options.reload else None
-    configured, mappings = configure(os.environ, options.config)
-    listening = bind(options.host, options.port)
-    admin = bind(*configured.admin, setting="BRIDGE_ADMIN") if configured.admin else None
-    outfit = Outfit(configured, mappings)
+    log.start_log()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*GC_THRESHOLDS)
+    watch = FileWatch(partial(_watched_files, options.config)) if options.reload else None
+    configured, mappings = load_configuration(os.environ, options.config)
+    listening = bind_socket(options.host, options.port)
+    admin = bind_socket(*configured.admin, setting="BRIDGE_ADMIN") if configured.admin else None
+    outfit = AppConfig(configured, mappings)
     _try_the_store(configured)
-    workers = [f"web-{number}" for number in range(1, (options.workers or min(_cores(), USUAL)) + 1)]
-    shared = Shared(
+    workers = [
+        f"web-{number}" for number in range(1, (options.workers or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)
+    ]
+    shared = SharedResources(
         outfit=outfit,
         listening=listening,
         admin=admin,
         metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
-        callers=Callers(configured.keys, pace=Paces().window if len(workers) > 1 else None),
-        webhooks=Bells(),
-        events=Bells(),
-        board=Board([TRANSLATE, DELIVER, *workers]),
-        shares=Shares(workers),
-        load=partial(configure, os.environ, options.config, tell=False),
+        callers=ApiKeys(configured.keys, pace=SharedRateLimits().make_window if len(workers) > 1 else None),
+        webhooks=WakeupPipe(),
+        events=WakeupPipe(),
+        board=SharedState([TRANSLATE, DELIVER, *workers]),
+        shares=ConnectionBalance(workers),
+        load=partial(load_configuration, os.environ, options.config, tell=False),
     )
-    care = Care(
-        ready=lambda: _greet(
-            greeting(outfit, address(listening), workers=len(workers), admin=address(admin) if admin else None)
+    care = SupervisorHooks(
+        ready=lambda: _print_greeting(
+            greeting_text(
+                outfit, socket_url(listening), workers=len(workers), admin=socket_url(admin) if admin else None
+            )
         ),
-        mark=lambda child, up: shared.board.mark(child.name, up=up),
-        ending=lambda: _close(listening, admin),
-        reload=partial(_reloaded, outfit, options.config),
-        changed=watch.changed if watch else None,
+        mark=lambda child, up: shared.board.mark_up(child.name, up=up),
+        ending=lambda: _close_listeners(listening, admin),
+        reload=partial(_reload_config, outfit, options.config),
+        changed=watch.has_changed if watch else None,
         every=EVERY,
-        watchdog=Watchdog(shared.board.beats, silence=SILENCE),
+        watchdog=Watchdog(shared.board.heartbeat_count, silence=SILENCE),
     )
-    family = [Child(TRANSLATE, partial(translate, shared)), Child(DELIVER, partial(deliver, shared))]
-    family += [Child(name, partial(worker, shared, name)) for name in workers]
+    family = [
+        ChildProcess(TRANSLATE, partial(run_translate_process, shared)),
+        ChildProcess(DELIVER, partial(run_deliver_process, shared)),
+    ]
+    family += [ChildProcess(name, partial(run_web_process, shared, name)) for name in workers]
     _settle_down()
-    return 0 if Parent(family, care).run() else 1
+    return 0 if Supervisor(family, care).run() else 1
 
 
-def _greet(text: str) -> None:
+def _print_greeting(text: str) -> None:
     """Print it; who cannot read it is served all the same."""
     try:
-        say(text, lines=True)
+        print_text(text, lines=True)
     except OSError:
         streams.drop_output()
 
@@ -96,26 +110,26 @@ def _try_the_store(configured: Settings) -> None:
     """Make it, lead it up to this version, or say why it cannot be used: once, and before there are processes."""
     reserve_store(configured.store)
     for warning in check_store(configured.store):
-        log.trouble("store.warning", why=warning)
+        log.log_warning("store.warning", why=warning)
     store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
     asyncio.run(store.close())
 
 
-def _close(*listening: socket.socket | None) -> None:
+def _close_listeners(*listening: socket.socket | None) -> None:
     """Take no new connection on any of them."""
     for one in listening:
         if one is not None:
             one.close()
 
 
-def _reloaded(outfit: Outfit, config: Path | None) -> bool:
+def _reload_config(outfit: AppConfig, config: Path | None) -> bool:
     """Whether there is something that checks, for who is forked from now on, and for who is told to follow."""
-    taken = reload(lambda: configure(os.environ, config), lambda found: outfit.take(*found))
+    taken = reload_now(lambda: load_configuration(os.environ, config), lambda found: outfit.replace(*found))
     _settle_down()
     return taken
 
 
-def _cores() -> int:
+def _count_cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -126,17 +140,17 @@ def _settle_down() -> None:
     gc.freeze()
 
 
-def _files(config: Path | None) -> list[Path]:
+def _watched_files(config: Path | None) -> list[Path]:
     """What may change while serving: the mappings, and the settings file."""
     named = config or os.environ.get("BRIDGE_CONFIG")
     return [*mapping_files(mappings_folder(os.environ)), *([Path(named)] if named else [])]
 
 
-def greeting(outfit: Outfit, url: str, *, workers: int, admin: str | None = None) -> str:
+def greeting_text(outfit: AppConfig, url: str, *, workers: int, admin: str | None = None) -> str:
     """What serve says at its start: addresses, what waits for a secret, destinations, where the store lies."""
     more = f" with {workers} workers" if workers > 1 else ""
-    if workers > _cores():
-        more += f", more than gain anything on {_cores()} cores"
+    if workers > _count_cores():
+        more += f", more than gain anything on {_count_cores()} cores"
     lines = [f"trackbridge listens on {url}{more}", f"store: {outfit.settings.store}", "sources:"]
     width = max((len(name) for name in outfit.sources), default=0)
     named = {one.name: one for one in outfit.settings.sources}

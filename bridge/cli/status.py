@@ -19,14 +19,14 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge import settings
-from bridge.app import clock, configure
-from bridge.cli.list_show import console, existing_store, plain, write_json
+from bridge.app import load_configuration, utc_now
+from bridge.cli.list_show import existing_store, make_console, plain_value, write_json
 from bridge.cli.safe_console import as_text
 from bridge.core.errors import BridgeError
 from bridge.core.json_text import Json
 from bridge.core.model import DeliveryState, WebhookState
 from bridge.settings import secret_strength
-from bridge.store.protocol import Glance, Keeping, Overdue, Standing, Store, Tally
+from bridge.store.protocol import DestinationState, OverdueWork, RetentionPolicy, StateCounts, StatusSummary, Store
 
 EVERY = 2.0
 """Seconds between two looks of --watch."""
@@ -56,7 +56,7 @@ class DestinationStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class StatusReport:
     """All of it. `coverage` is None while nothing came; `needs` says what a person must do, `notes` what to know."""
 
     sources: tuple[SourceStatus, ...]
@@ -66,69 +66,78 @@ class Status:
     notes: tuple[str, ...]
 
 
-def run(options: argparse.Namespace) -> int:
+def run_status(options: argparse.Namespace) -> int:
     """Show it once, or until Ctrl-C."""
-    return asyncio.run(_run(options))
+    return asyncio.run(_show_status(options))
 
 
-async def _run(options: argparse.Namespace) -> int:
-    keeping = settings.keeping(os.environ)
+async def _show_status(options: argparse.Namespace) -> int:
+    keeping = settings.retention_policy(os.environ)
     store = existing_store()
     try:
-        weak, unread = _weak()
-        found = await status(store, keeping, now=clock(), weak=weak, unread=unread)
+        weak, unread = _weak_settings()
+        found = await read_status(store, keeping, now=utc_now(), weak=weak, unread=unread)
         if options.format == "json":
-            write_json(_plain(found))
+            write_json(_status_as_json(found))
         elif options.watch:
-            await _watch(found, lambda: status(store, keeping, now=clock(), weak=weak, unread=unread))
+            await _watch_status(found, lambda: read_status(store, keeping, now=utc_now(), weak=weak, unread=unread))
         else:
-            console().print(screen(found))
+            make_console().print(status_screen(found))
     finally:
         await store.close()
     return 1 if found.needs else 0
 
 
-async def _watch(found: Status, look: Callable[[], Awaitable[Status]]) -> None:
-    with Live(screen(found), console=console(), auto_refresh=False) as live:
+async def _watch_status(found: StatusReport, look: Callable[[], Awaitable[StatusReport]]) -> None:
+    with Live(status_screen(found), console=make_console(), auto_refresh=False) as live:
         while True:
             await asyncio.sleep(EVERY)
-            live.update(screen(await look()), refresh=True)
+            live.update(status_screen(await look()), refresh=True)
 
 
-def _weak() -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _weak_settings() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is too short of the secrets and keys that are set here; and why that cannot be said, if it cannot."""
     try:
-        return tuple(problem.text for problem in secret_strength.problems(*configure(os.environ, None, tell=False))), ()
+        return tuple(
+            problem.text
+            for problem in secret_strength.strength_problems(*load_configuration(os.environ, None, tell=False))
+        ), ()
     except BridgeError as error:
         return (), (f"the settings cannot be read here, so nothing is said of secrets and keys: {error}",)
 
 
-async def status(
-    store: Store, keeping: Keeping, *, now: datetime, weak: Sequence[str] = (), unread: Sequence[str] = ()
-) -> Status:
+async def read_status(
+    store: Store, keeping: RetentionPolicy, *, now: datetime, weak: Sequence[str] = (), unread: Sequence[str] = ()
+) -> StatusReport:
     """How everything in a store stands. `weak` are needs, and `unread` notes, that the settings give rise to."""
-    tally, glance, overdue = await store.tally(), await store.glance(now=now), await store.overdue(now=now)
+    tally, glance, overdue = (
+        await store.state_counts(),
+        await store.status_summary(now=now),
+        await store.overdue_work(now=now),
+    )
     names = sorted({name for name, _ in tally.deliveries})
-    standings = [await store.standing(name) for name in names]
-    sources = tuple(_source(name, tally, glance) for name in sorted({*glance.lasts, *(s for s, _ in tally.webhooks)}))
-    destinations = tuple(_destination(standing, tally) for standing in standings)
-    return Status(
+    standings = [await store.destination_state(name) for name in names]
+    sources = tuple(
+        _source_status(name, tally, glance) for name in sorted({*glance.lasts, *(s for s, _ in tally.webhooks)})
+    )
+    destinations = tuple(_destination_status(standing, tally) for standing in standings)
+    return StatusReport(
         sources,
         destinations,
-        _coverage(tally),
-        (*_needs(sources, destinations, glance, now), *_overdue(overdue), *weak),
-        (*_notes(tally, glance, keeping, now), *unread),
+        _coverage_share(tally),
+        (*_list_needs(sources, destinations, glance, now), *_overdue_text(overdue), *weak),
+        (*_list_notes(tally, glance, keeping, now), *unread),
     )
 
 
-def _source(name: str, tally: Tally, glance: Glance) -> SourceStatus:
+def _source_status(name: str, tally: StateCounts, glance: StatusSummary) -> SourceStatus:
     today = {state.value: glance.today.get((name, state.value), 0) for state in WebhookState}
     return SourceStatus(
         name, glance.lasts.get(name), today, tally.webhooks.get((name, WebhookState.SET_ASIDE.value), 0)
     )
 
 
-def _destination(standing: Standing, tally: Tally) -> DestinationStatus:
+def _destination_status(standing: DestinationState, tally: StateCounts) -> DestinationStatus:
     name = standing.destination
     delivered, pending, dead = (
         tally.deliveries.get((name, state.value), 0)
@@ -137,21 +146,25 @@ def _destination(standing: Standing, tally: Tally) -> DestinationStatus:
     return DestinationStatus(name, delivered, pending, tally.oldest_pending.get(name), dead, standing.paused)
 
 
-def _coverage(tally: Tally) -> float | None:
+def _coverage_share(tally: StateCounts) -> float | None:
     """Delivered plus rightly ignored, over all that should be either."""
-    ignored = _sum(tally.webhooks, WebhookState.IGNORED)
-    good = ignored + _sum(tally.deliveries, DeliveryState.DELIVERED)
-    bad = _sum(tally.webhooks, WebhookState.SET_ASIDE) + _sum(tally.webhooks, WebhookState.RECEIVED)
-    bad += tally.unsorted + _sum(tally.deliveries, DeliveryState.PENDING) + _sum(tally.deliveries, DeliveryState.DEAD)
+    ignored = _sum_counts(tally.webhooks, WebhookState.IGNORED)
+    good = ignored + _sum_counts(tally.deliveries, DeliveryState.DELIVERED)
+    bad = _sum_counts(tally.webhooks, WebhookState.SET_ASIDE) + _sum_counts(tally.webhooks, WebhookState.RECEIVED)
+    bad += (
+        tally.unapplied
+        + _sum_counts(tally.deliveries, DeliveryState.PENDING)
+        + _sum_counts(tally.deliveries, DeliveryState.DEAD)
+    )
     return good / (good + bad) if good + bad else None
 
 
-def _sum(counts: dict[tuple[str, str], int], state: WebhookState | DeliveryState) -> int:
+def _sum_counts(counts: dict[tuple[str, str], int], state: WebhookState | DeliveryState) -> int:
     return sum(n for (_, found), n in counts.items() if found == state.value)
 
 
-def _needs(
-    sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], glance: Glance, now: datetime
+def _list_needs(
+    sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], glance: StatusSummary, now: datetime
 ) -> list[str]:
     said = _clock_needs(glance, now)
     said += [f"new requests get 503: {glance.no_room}"] if glance.no_room else []
@@ -180,40 +193,40 @@ def _needs(
     return said
 
 
-def _clock_needs(glance: Glance, now: datetime) -> list[str]:
+def _clock_needs(glance: StatusSummary, now: datetime) -> list[str]:
     """A wrong clock needs a person; where it is right, an hour of running says so by itself."""
     ahead = glance.clock_ahead
     if ahead is None:
         return []
     said = (
-        f"the clock says {_when(now)} UTC, more than a day after {_when(ahead.newest_at)}, the newest time before: nothing is "
-        f"purged, given up or expired before {_when(ahead.believed_from)}, when trackbridge has run for an hour with it; set "
+        f"the clock says {_format_time(now)} UTC, more than a day after {_format_time(ahead.newest_at)}, the newest time before: nothing is "
+        f"purged, given up or expired before {_format_time(ahead.believed_from)}, when trackbridge has run for an hour with it; set "
         "the clock if it is wrong, else wait"
     )
     return [said]
 
 
-def _overdue(overdue: Overdue) -> list[str]:
+def _overdue_text(overdue: OverdueWork) -> list[str]:
     running = "check that `trackbridge serve` runs on this store; where it does, its log says why"
     said = []
     if overdue.webhooks:
         said.append(
-            f"{overdue.webhooks} webhooks are overdue: due since {_when(overdue.oldest_webhook)} and not translated; "
+            f"{overdue.webhooks} webhooks are overdue: due since {_format_time(overdue.oldest_webhook)} and not translated; "
             f"{running} (translate.…)"
         )
     return said + [
-        f"{name}: {count} deliveries are overdue: due since {_when(overdue.oldest_delivery[name])} and not attempted; "
+        f"{name}: {count} deliveries are overdue: due since {_format_time(overdue.oldest_delivery[name])} and not attempted; "
         f"{running} (forward.…), and whether {name} is still set; after a long pause they drain at the destination's rate"
         for name, count in overdue.deliveries.items()
     ]
 
 
-def _notes(tally: Tally, glance: Glance, keeping: Keeping, now: datetime) -> list[str]:
+def _list_notes(tally: StateCounts, glance: StatusSummary, keeping: RetentionPolicy, now: datetime) -> list[str]:
     said = []
-    if tally.unsorted and tally.oldest_received:
+    if tally.unapplied and tally.oldest_received:
         said.append(
-            f"{tally.unsorted} more webhooks are kept, and nobody has looked at them yet; "
-            f"the oldest came {_when(tally.oldest_received)}"
+            f"{tally.unapplied} more webhooks are kept, and nobody has looked at them yet; "
+            f"the oldest came {_format_time(tally.oldest_received)}"
         )
     if glance.exposed:
         said.append(glance.exposed)
@@ -233,9 +246,9 @@ def _notes(tally: Tally, glance: Glance, keeping: Keeping, now: datetime) -> lis
 # ----------------------------------------------------------------------------------------------------- how it looks
 
 
-def screen(found: Status) -> Group:
+def status_screen(found: StatusReport) -> Group:
     """The screen."""
-    parts: list[Table | Text] = [_sources(found.sources), _destinations(found.destinations)]
+    parts: list[Table | Text] = [_sources_table(found.sources), _destinations_table(found.destinations)]
     if found.coverage is not None:
         parts.append(Text(f"coverage {found.coverage:.2%}"))
     parts += [as_text(f"! {need}", "red") for need in found.needs]
@@ -243,39 +256,39 @@ def screen(found: Status) -> Group:
     return Group(*parts)
 
 
-def _sources(rows: Sequence[SourceStatus]) -> Table:
-    drawn = _drawn(
+def _sources_table(rows: Sequence[SourceStatus]) -> Table:
+    drawn = _make_table(
         "source", "last webhook", *(f"{state.value.replace('_', ' ')} today" for state in WebhookState), "set aside"
     )
     for row in rows:
-        cells = (row.name, _when(row.last_webhook_at), *row.today.values(), row.set_aside)
+        cells = (row.name, _format_time(row.last_webhook_at), *row.today.values(), row.set_aside)
         drawn.add_row(*map(as_text, cells))
     return drawn
 
 
-def _destinations(rows: Sequence[DestinationStatus]) -> Table:
-    drawn = _drawn("destination", "delivered", "pending", "oldest pending", "dead", "paused")
+def _destinations_table(rows: Sequence[DestinationStatus]) -> Table:
+    drawn = _make_table("destination", "delivered", "pending", "oldest pending", "dead", "paused")
     for row in rows:
-        cells = (row.name, row.delivered, row.pending, _when(row.oldest_pending), row.dead, row.paused or "")
+        cells = (row.name, row.delivered, row.pending, _format_time(row.oldest_pending), row.dead, row.paused or "")
         drawn.add_row(*map(as_text, cells))
     return drawn
 
 
-def _drawn(*names: str) -> Table:
+def _make_table(*names: str) -> Table:
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in names:
         drawn.add_column(name)
     return drawn
 
 
-def _when(at: datetime | None) -> str:
+def _format_time(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
-def _plain(found: Status) -> Json:
+def _status_as_json(found: StatusReport) -> Json:
     return {
-        "sources": [plain(one) for one in found.sources],
-        "destinations": [plain(one) for one in found.destinations],
+        "sources": [plain_value(one) for one in found.sources],
+        "destinations": [plain_value(one) for one in found.destinations],
         "coverage": found.coverage,
         "needs": list(found.needs),
         "notes": list(found.notes),

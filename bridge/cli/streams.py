@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-def prepare() -> None:
+def prepare_streams() -> None:
     """Make sure that all three are there, and that every character can be written.
 
     A closed one is replaced, so that no file of ours gets its number: output that was closed by reading from nothing,
@@ -27,15 +27,15 @@ def prepare() -> None:
         except OSError:
             os.open(os.devnull, mode)  # it gets the lowest free number, which is this one
     sys.stdin = sys.stdin or io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
-    sys.stderr = sys.stderr or _written(io.FileIO(2, "w", closefd=False))
+    sys.stderr = sys.stderr or _text_stream(io.FileIO(2, "w", closefd=False))
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _written(_Output(1, "w", closefd=False), like=sys.stdout)
+        sys.stdout = _text_stream(_OutputFile(1, "w", closefd=False), like=sys.stdout)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-class _Output(io.FileIO):
+class _OutputFile(io.FileIO):
     """A file that remembers why it could not be written to."""
 
     error: OSError | None = None
@@ -48,7 +48,7 @@ class _Output(io.FileIO):
             raise
 
 
-def _written(raw: io.FileIO, *, like: TextIO | None = None) -> io.TextIOWrapper:
+def _text_stream(raw: io.FileIO, *, like: TextIO | None = None) -> io.TextIOWrapper:
     """Text to that file, in the encoding of another stream."""
     is_terminal = raw.isatty()
     return io.TextIOWrapper(
@@ -56,7 +56,7 @@ def _written(raw: io.FileIO, *, like: TextIO | None = None) -> io.TextIOWrapper:
     )
 
 
-def say(text: str) -> None:
+def print_error(text: str) -> None:
     """Write a line to standard error, if anybody can read it."""
     with suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)
@@ -65,12 +65,12 @@ def say(text: str) -> None:
 def output_error() -> OSError | None:
     """Why standard output could not be written to; None where it could."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    return raw.error if isinstance(raw, _Output) else None
+    return raw.error if isinstance(raw, _OutputFile) else None
 
 
 def drop_output() -> None:
     """Write no more to standard output, also what still waits to be written: the interpreter would fail at it later."""
-    _drop(sys.stdout)
+    _drop_stream(sys.stdout)
 
 
 def finish_errors() -> None:
@@ -78,10 +78,10 @@ def finish_errors() -> None:
     try:
         sys.stderr.flush()
     except (OSError, ValueError):
-        _drop(sys.stderr)
+        _drop_stream(sys.stderr)
 
 
-def _drop(stream: TextIO) -> None:
+def _drop_stream(stream: TextIO) -> None:
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -14,12 +14,12 @@ from decimal import Decimal
 from msgspec import structs
 
 from bridge.contract.event_ids import derived_id, new_id, other_ids
-from bridge.contract.fast_validator import fits
-from bridge.contract.instants import instant, unix_ms, written
-from bridge.contract.json_safety import has_zero, is_plain, is_shallow, unsound
+from bridge.contract.fast_validator import fits_schema
+from bridge.contract.instants import format_instant, parse_instant, unix_ms
+from bridge.contract.json_safety import find_unsafe_json, has_zero, is_plain, is_shallow
 from bridge.contract.nulls import without_nulls
 from bridge.contract.schema import FIELDS, SCHEMA, TEXT_FIELDS
-from bridge.contract.validate import problems
+from bridge.contract.validate import find_problems
 from bridge.core import dedupe_keys, json_text
 from bridge.core.errors import NotAnEvent
 from bridge.core.json_text import Json
@@ -34,15 +34,15 @@ __all__ = [
     "SCHEMA",
     "TEXT_FIELDS",
     "derived_id",
-    "event",
-    "instant",
+    "find_problems",
+    "format_instant",
     "is_plain",
     "new_id",
     "other_ids",
-    "problems",
-    "renamed",
+    "parse_instant",
+    "rename_event",
     "unix_ms",
-    "written",
+    "validate_event",
 ]
 
 CONVERSIONS = frozenset({"purchase", "lead", "signup", "subscription"})
@@ -63,10 +63,10 @@ _HASH_LENGTH = 64
 _HASHED = re.compile(r"[0-9a-fA-F]{64}")
 
 
-def event(  # noqa: PLR0913  what names and dates an event, all by keyword
+def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyword
     raw: Json,
     *,
-    door: str,
+    origin: str,
     scope: str,
     received_at: datetime,
     default_id: str,
@@ -83,41 +83,43 @@ def event(  # noqa: PLR0913  what names and dates an event, all by keyword
     `is_plain`, `mapped` that a mapping built it, which leaves out what is null and knows finite numbers only. Raises
     NotAnEvent with every problem; values stand in its messages only for `key:` doors, whose caller sent them.
     """
-    if not fits(raw):
-        raise NotAnEvent(_problems(raw, door))
-    document = _tidied(raw, nulls=not (plain or mapped))
+    if not fits_schema(raw):
+        raise NotAnEvent(_find_problems(raw, origin))
+    document = _normalise_document(raw, nulls=not (plain or mapped))
     document.setdefault("event_id", default_id)
     if "timestamp" not in document:
-        document["timestamp"] = written(received_at)
+        document["timestamp"] = format_instant(received_at)
     properties = document.get("properties", {})
     test = document.get("test", False)
     return Event(
         id=document["event_id"],
-        door=door,
+        origin=origin,
         event_type=document["event_type"],
         test=test,
-        text=_written(document, raw, door, plain=plain, mapped=mapped),
-        occurred_at=instant(document["timestamp"]) or received_at,
-        claims=_claims(document["event_type"], properties.get("order_id"), dedupe, scope=scope, test=test),
+        text=_write_event(document, raw, origin, plain=plain, mapped=mapped),
+        occurred_at=parse_instant(document["timestamp"]) or received_at,
+        claims=_claim_keys(document["event_type"], properties.get("order_id"), dedupe, scope=scope, test=test),
         order_id=properties.get("order_id"),
-        value=_digits(properties["value"]) if "value" in properties else None,
+        value=_canonical_number(properties["value"]) if "value" in properties else None,
         currency=properties.get("currency"),
         notes=tuple(notes),
-        hashed=_hashed(document.get("user_data", {})),
-        id_scope=dedupe_keys.shared(scope) if door.startswith(_CALLER) else "",
+        hashed=_hashed_fields(document.get("user_data", {})),
+        id_scope=dedupe_keys.scope_name(scope) if origin.startswith(_CALLER) else "",
     )
 
 
-def renamed(one: Event, event_id: str) -> Event:
+def rename_event(one: Event, event_id: str) -> Event:
     """The same event under another id, in what is sent, too."""
-    return structs.replace(one, id=event_id, text=json_text.write(json_text.parse(one.text) | {"event_id": event_id}))
+    return structs.replace(
+        one, id=event_id, text=json_text.write_json(json_text.parse_json(one.text) | {"event_id": event_id})
+    )
 
 
-def _problems(raw: Json, door: str) -> tuple[EventProblem, ...]:
-    return problems(raw, values=door.startswith(_CALLER))
+def _find_problems(raw: Json, origin: str) -> tuple[EventProblem, ...]:
+    return find_problems(raw, values=origin.startswith(_CALLER))
 
 
-def _tidied(raw: dict[str, Json], *, nulls: bool) -> dict[str, Json]:
+def _normalise_document(raw: dict[str, Json], *, nulls: bool) -> dict[str, Json]:
     """A copy without nulls, the session id at the top, the currency in upper case."""
     document: dict[str, Json] = without_nulls(raw) if nulls else raw.copy()
     properties = document.get("properties", {})
@@ -128,35 +130,37 @@ def _tidied(raw: dict[str, Json], *, nulls: bool) -> dict[str, Json]:
     return document
 
 
-def _written(document: Json, raw: Json, door: str, *, plain: bool, mapped: bool) -> bytes:
+def _write_event(document: Json, raw: Json, origin: str, *, plain: bool, mapped: bool) -> bytes:
     """The JSON that is sent. Raises NotAnEvent for what JSON cannot hold, or not everybody can read."""
     try:
-        text = json_text.write(document)
+        text = json_text.write_json(document)
     except ValueError as error:
-        raise NotAnEvent(_problems(raw, door) or (EventProblem((), f"the event {error}"),)) from None
+        raise NotAnEvent(_find_problems(raw, origin) or (EventProblem((), f"the event {error}"),)) from None
     sound = plain or (not has_zero(text) if mapped else is_plain(text))
-    if not (sound and is_shallow(text)) and any(unsound(document)):
-        raise NotAnEvent(_problems(raw, door))
+    if not (sound and is_shallow(text)) and any(find_unsafe_json(document)):
+        raise NotAnEvent(_find_problems(raw, origin))
     if len(text) > LARGEST:
         raise NotAnEvent((EventProblem((), f"the event has {len(text)} bytes of JSON; at most {LARGEST} can be sent"),))
     return text
 
 
-def _claims(event_type: str, order_id: str | None, dedupe: str | None, *, scope: str, test: bool) -> tuple[bytes, ...]:
+def _claim_keys(
+    event_type: str, order_id: str | None, dedupe: str | None, *, scope: str, test: bool
+) -> tuple[bytes, ...]:
     """What an event claims in the ledger. A blank order id names no order: it would join all that have none."""
     names = [order_id] if event_type in CONVERSIONS and order_id and order_id.strip() else []
     names += [dedupe] if dedupe and dedupe not in names else []
-    return tuple([dedupe_keys.conversion(scope, event_type, name, test=test) for name in names])
+    return tuple([dedupe_keys.conversion_key(scope, event_type, name, test=test) for name in names])
 
 
-def _digits(value: float | Decimal) -> str:
+def _canonical_number(value: float | Decimal) -> str:
     """A number written one way, so that `99.9` and `99.90` compare equal."""
     text = format(value if isinstance(value, Decimal) else Decimal(str(value)), "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in {"-0", ""} else text
 
 
-def _hashed(person: Mapping[str, Json]) -> tuple[str, ...]:
+def _hashed_fields(person: Mapping[str, Json]) -> tuple[str, ...]:
     """The fields that arrived as SHA-256."""
     return tuple(
         [

@@ -28,8 +28,8 @@ def derived_id(*, received_at: datetime, source: str, webhook_id: str, event_typ
 
     `key` tells the events of one type apart that one webhook makes: the dedupe key, or the ordinal among them.
     """
-    digest = hashlib.sha256(dedupe_keys.joined((source, webhook_id, event_type, key))).digest()
-    return f"evt_{unix_ms(received_at)}_{_base36(int.from_bytes(digest, 'big'))}"
+    digest = hashlib.sha256(dedupe_keys.join_parts((source, webhook_id, event_type, key))).digest()
+    return f"evt_{unix_ms(received_at)}_{_encode_base36(int.from_bytes(digest, 'big'))}"
 
 
 def other_ids(within: str, event_id: str) -> Iterator[str]:
@@ -39,11 +39,11 @@ def other_ids(within: str, event_id: str) -> Iterator[str]:
     when its webhook is translated anew, and in a store that was restored from an older copy.
     """
     for turn in count():
-        number = int.from_bytes(hashlib.sha256(dedupe_keys.joined((within, event_id, str(turn)))).digest(), "big")
-        yield f"evt_{_base36(number)}{_base36(number // _TWELVE)}"
+        number = int.from_bytes(hashlib.sha256(dedupe_keys.join_parts((within, event_id, str(turn)))).digest(), "big")
+        yield f"evt_{_encode_base36(number)}{_encode_base36(number // _TWELVE)}"
 
 
-def _base36(number: int) -> str:
+def _encode_base36(number: int) -> str:
     """The twelve last letters of a number, the last one first."""
     high, low = divmod(number % _TWELVE, _SIX)  # small numbers are the quicker to divide
     return (

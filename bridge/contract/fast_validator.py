@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from math import isfinite
 
-from bridge.contract.instants import SHAPE, instant
+from bridge.contract.instants import SHAPE, parse_instant
 from bridge.contract.schema import SCHEMA
 from bridge.core.json_text import Json
 
@@ -44,28 +44,28 @@ def is_number(value: object) -> bool:
             return False
 
 
-def compiled(schema: Mapping[str, Json]) -> Check:
+def compile_schema(schema: Mapping[str, Json]) -> Check:
     """A schema as a function. Raises ValueError for a keyword that it does not know."""
     left = dict(schema)
     types = left.pop("type")
     narrower: list[Check] = []
     if "properties" in left:
-        narrower.append(_properties(left.pop("properties"), frozenset(left.pop("required", ()))))
+        narrower.append(_compile_properties(left.pop("properties"), frozenset(left.pop("required", ()))))
     if "items" in left:
-        narrower.append(_items(compiled(left.pop("items"))))
+        narrower.append(_compile_items(compile_schema(left.pop("items"))))
     if "minLength" in left:
         narrower.append(_min_length(left.pop("minLength")))
     if left.get("format") == "iso-8601" and left.get("pattern") == SHAPE:
         del left["format"], left["pattern"]  # an instant has the shape
-        narrower.append(instant)
+        narrower.append(parse_instant)
     if "pattern" in left:
         narrower.append(re.compile(left.pop("pattern")).fullmatch)
     if unknown := left.keys() - _DESCRIBES:
         raise ValueError(f"the schema uses {', '.join(sorted(unknown))}, which is not compiled")
-    return _typed(types, narrower)
+    return _compile_types(types, narrower)
 
 
-def _typed(types: str | Sequence[str], narrower: Sequence[Check]) -> Check:
+def _compile_types(types: str | Sequence[str], narrower: Sequence[Check]) -> Check:
     """Null where that is allowed, or of the one other type and all that is narrower. In few calls: each takes time."""
     null = "null" in types
     (word,) = [word for word in ([types] if isinstance(types, str) else types) if word != "null"]
@@ -77,8 +77,8 @@ def _typed(types: str | Sequence[str], narrower: Sequence[Check]) -> Check:
     return lambda value: further(value) if isinstance(value, wanted) else null and value is None
 
 
-def _properties(fields: Mapping[str, Json], required: frozenset[str]) -> Check:
-    known = {name: compiled(field) for name, field in fields.items()}.get
+def _compile_properties(fields: Mapping[str, Json], required: frozenset[str]) -> Check:
+    known = {name: compile_schema(field) for name, field in fields.items()}.get
     any_text = {name for name, field in fields.items() if not field.keys() & _NARROWS and "string" in field["type"]}
 
     def check(value: Json) -> object:
@@ -93,7 +93,7 @@ def _properties(fields: Mapping[str, Json], required: frozenset[str]) -> Check:
     return check
 
 
-def _items(each: Check) -> Check:
+def _compile_items(each: Check) -> Check:
     return lambda value: all(map(each, value))
 
 
@@ -101,9 +101,9 @@ def _min_length(length: int) -> Check:
     return lambda value: len(value) >= length
 
 
-_passes = compiled(SCHEMA)
+_passes = compile_schema(SCHEMA)
 
 
-def fits(document: Json) -> bool:
+def fits_schema(document: Json) -> bool:
     """Whether a document is an event by the schema."""
     return bool(_passes(document))

@@ -20,7 +20,7 @@ _TO_THE_SECOND = len("2024-01-15T14:30:45")
 
 
 @lru_cache(maxsize=16)  # an event's is asked for twice: whether it is one, and which
-def instant(text: str) -> datetime | None:
+def parse_instant(text: str) -> datetime | None:
     """The instant that an ISO 8601 text names, in UTC; None where it names none.
 
     Without an offset it is UTC, without a time midnight. Digits beyond microseconds are cut off. A leap second is
@@ -37,7 +37,7 @@ def instant(text: str) -> datetime | None:
         return None
 
 
-def written(at: datetime) -> str:
+def format_instant(at: datetime) -> str:
     """An instant as ISO 8601 in UTC with milliseconds: `2024-01-15T14:30:45.000Z`."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     second: str = msgspec.to_builtins(utc)[:_TO_THE_SECOND]  # a quarter of the time that isoformat takes

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from bridge.contract.fast_validator import is_number
-from bridge.contract.messages import where
+from bridge.contract.messages import format_path
 from bridge.core.json_text import Json
 from bridge.core.model import EventProblem
 
@@ -37,37 +37,37 @@ def is_shallow(text: bytes) -> bool:
     return text.count(b"{") + text.count(b"[") <= DEEPEST
 
 
-def unsound(raw: Json) -> Iterator[EventProblem]:
+def find_unsafe_json(raw: Json) -> Iterator[EventProblem]:
     """What keeps a document from being JSON that everybody reads, in the document's order."""
-    return _unsound(raw, ())
+    return _find_unsafe_value(raw, ())
 
 
-def _unsound(value: Json, path: tuple[str | int, ...]) -> Iterator[EventProblem]:
+def _find_unsafe_value(value: Json, path: tuple[str | int, ...]) -> Iterator[EventProblem]:
     match value:
         case None | bool() | int():
             return
         case str():
-            yield from _bad_text(value, path, where(path))
+            yield from _bad_text(value, path, format_path(path))
         case float() | Decimal():
             if not is_number(value):
-                yield EventProblem(path, f"{where(path)} must be a finite number")
+                yield EventProblem(path, f"{format_path(path)} must be a finite number")
         case dict() | list() if len(path) >= DEEPEST:
-            yield EventProblem(path, f"{where(path)} is nested deeper than {DEEPEST} levels")
+            yield EventProblem(path, f"{format_path(path)} is nested deeper than {DEEPEST} levels")
         case dict():
             for key, part in value.items():
                 inner = (*path, key)
-                yield from _bad_text(key, inner, f"the name of {where(inner)}")
-                yield from _unsound(part, inner)
+                yield from _bad_text(key, inner, f"the name of {format_path(inner)}")
+                yield from _find_unsafe_value(part, inner)
         case list():
             for index, part in enumerate(value):
-                yield from _unsound(part, (*path, index))
+                yield from _find_unsafe_value(part, (*path, index))
         case _:
-            yield EventProblem(path, f"{where(path)} is no JSON")
+            yield EventProblem(path, f"{format_path(path)} is no JSON")
 
 
 def _bad_text(text: Json, path: tuple[str | int, ...], what: str) -> Iterator[EventProblem]:
     if not isinstance(text, str):
-        yield EventProblem(path[:-1], f"{where(path[:-1])} has a name that is no text")
+        yield EventProblem(path[:-1], f"{format_path(path[:-1])} has a name that is no text")
     elif "\x00" in text:
         yield EventProblem(path, f"{what} holds the character U+0000; leave it out")
     elif _SURROGATE.search(text):

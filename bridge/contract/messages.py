@@ -15,43 +15,43 @@ _KINDS = {type(None): "null", dict: "an object", list: "an array"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
-def where(path: Sequence[str | int]) -> str:
+def format_path(path: Sequence[str | int]) -> str:
     """A path as people write it, `properties.items[2].price`; `the event` for the whole. A long one is cut."""
     if not path:
         return "the event"
-    spelt = "".join(_step(step) for step in path[:_STEPS]).removeprefix(".")
+    spelt = "".join(_format_step(step) for step in path[:_STEPS]).removeprefix(".")
     return spelt if len(path) <= _STEPS else f"{spelt}…"
 
 
-def got(value: Json, *, shown: bool) -> str:
+def describe_value(value: Json, *, shown: bool) -> str:
     """What came: its type, and where `shown` the value itself, shortened."""
-    spelt, kind = _spelt(value)
+    spelt, kind = _spell_value(value)
     return f"{spelt} ({kind})" if shown and spelt else kind
 
 
-def _spelt(value: Json) -> tuple[str, str]:
+def _spell_value(value: Json) -> tuple[str, str]:
     """A value in few letters, none where its kind says all, and its kind."""
     match value:
         case bool():
             return ("true" if value else "false"), "a boolean"
         case str():
-            return _quoted(value), "a string"
+            return _quote_text(value), "a string"
         case int() | float() | Decimal():
-            return _shortened(str(value)), "a number"
+            return _shorten_text(str(value)), "a number"
         case _:
             return "", _KINDS.get(type(value), "no JSON")
 
 
-def _step(step: str | int) -> str:
+def _format_step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
-    return f".{step}" if _NAME.fullmatch(step) else f"[{_quoted(step)}]"
+    return f".{step}" if _NAME.fullmatch(step) else f"[{_quote_text(step)}]"
 
 
-def _quoted(text: str) -> str:
-    quoted = json.dumps(_shortened(text), ensure_ascii=False)
+def _quote_text(text: str) -> str:
+    quoted = json.dumps(_shorten_text(text), ensure_ascii=False)
     return quoted.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _shortened(text: str) -> str:
+def _shorten_text(text: str) -> str:
     return text if len(text) <= _LENGTH else f"{text[:_LENGTH]}…"

@@ -20,14 +20,14 @@ def without_nulls(raw: Json) -> Json:
     document = {name: value for name, value in raw.items() if value is not None}
     for part in _PARTS:
         if part in document:
-            document[part] = _fields(document[part])
+            document[part] = _fields_of(document[part])
     properties = document.get("properties")
     if isinstance(properties, dict) and isinstance(properties.get("items"), list):
-        document["properties"] = properties | {"items": [_fields(item) for item in properties["items"]]}
+        document["properties"] = properties | {"items": [_fields_of(item) for item in properties["items"]]}
     return document
 
 
-def _fields(raw: Json) -> Json:
+def _fields_of(raw: Json) -> Json:
     if not isinstance(raw, dict) or None not in raw.values():
         return raw
     return {name: value for name, value in raw.items() if value is not None}

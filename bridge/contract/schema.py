@@ -24,13 +24,13 @@ def type_word(schema: Mapping[str, Json]) -> str:
     return str(types if isinstance(types, str) else next(word for word in types if word != "null"))
 
 
-def _fields(schema: Mapping[str, Json], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _collect_fields(schema: Mapping[str, Json], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     for name, field in schema.get("properties", {}).items():
         yield (*path, name), type_word(field)
-        yield from _fields(field, (*path, name))
+        yield from _collect_fields(field, (*path, name))
 
 
-FIELDS: Mapping[tuple[str, ...], str] = MappingProxyType(dict(_fields(SCHEMA, ())))
+FIELDS: Mapping[tuple[str, ...], str] = MappingProxyType(dict(_collect_fields(SCHEMA, ())))
 """Every known path and its type: string, number, boolean, object or array."""
 
 TEXT_FIELDS: frozenset[tuple[str, ...]] = frozenset(path for path, word in FIELDS.items() if word == "string")

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bridge.contract.fast_validator import is_number
-from bridge.contract.instants import instant
-from bridge.contract.json_safety import unsound
-from bridge.contract.messages import got, where
+from bridge.contract.instants import parse_instant
+from bridge.contract.json_safety import find_unsafe_json
+from bridge.contract.messages import describe_value, format_path
 from bridge.contract.nulls import without_nulls
 from bridge.contract.schema import SCHEMA, type_word
 from bridge.core.json_text import Json
@@ -40,26 +40,26 @@ _A = {
 }
 
 
-def problems(raw: Json, *, values: bool = True) -> tuple[EventProblem, ...]:
+def find_problems(raw: Json, *, values: bool = True) -> tuple[EventProblem, ...]:
     """Everything that is wrong with `raw` as an event: what is missing first, then in the document's order.
 
     None where nothing is. At most 100. Without `values` the messages name types only.
     """
     found: dict[tuple[str | int, ...], EventProblem] = {}
-    judged = (_said(error, values=values) for error in judge()(raw))
-    for problem in (*islice(judged, MOST), *islice(unsound(without_nulls(raw)), MOST)):
+    judged = (_error_message(error, values=values) for error in schema_validator()(raw))
+    for problem in (*islice(judged, MOST), *islice(find_unsafe_json(without_nulls(raw)), MOST)):
         found.setdefault(problem.path, problem)
-    return tuple(sorted(found.values(), key=lambda problem: _position(raw, problem.path))[:MOST])
+    return tuple(sorted(found.values(), key=lambda problem: _position_in_document(raw, problem.path))[:MOST])
 
 
 @cache
-def judge() -> Judge:
+def schema_validator() -> Judge:
     """The schema as jsonschema reads it: gives the errors of a document."""
     import jsonschema  # noqa: PLC0415  a tenth of a second that only the first refused event should cost
 
     checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", lambda _, value: is_number(value))
     formats = jsonschema.FormatChecker(formats=())
-    formats.checks("iso-8601")(lambda value: not isinstance(value, str) or instant(value) is not None)
+    formats.checks("iso-8601")(lambda value: not isinstance(value, str) or parse_instant(value) is not None)
     extend: Json = jsonschema.validators.extend  # it has no types
     kind = extend(jsonschema.Draft202012Validator, validators={"pattern": _whole_pattern}, type_checker=checker)
     errors: Judge = kind(SCHEMA, format_checker=formats).iter_errors
@@ -74,25 +74,25 @@ def _whole_pattern(_validator: Json, pattern: str, value: Json, _schema: Json) -
         yield ValidationError("does not match")
 
 
-def _said(error: ValidationError, *, values: bool) -> EventProblem:
+def _error_message(error: ValidationError, *, values: bool) -> EventProblem:
     path = tuple(error.absolute_path)
     value: Json = error.instance
     schema: Json = error.schema
     if error.validator == "required":
-        return _missing((*path, *schema["required"]), value)
+        return _missing_field((*path, *schema["required"]), value)
     if value is None and path == ("event_type",):
-        return _missing(path, {})
+        return _missing_field(path, {})
     must = _A[type_word(schema)] if error.validator == "type" else schema["x-must-be"]
     shown = values and path[:1] != () and path[0] in _SHOWN
-    return EventProblem(path, f"{where(path)} must be {must}, got {got(value, shown=shown)}")
+    return EventProblem(path, f"{format_path(path)} must be {must}, got {describe_value(value, shown=shown)}")
 
 
-def _missing(path: tuple[str | int, ...], parent: Json) -> EventProblem:
+def _missing_field(path: tuple[str | int, ...], parent: Json) -> EventProblem:
     hint = "; a batch goes to /v1/track/batch" if len(path) == 1 and isinstance(parent.get("events"), list) else ""
-    return EventProblem(path, f"{where(path)} is missing{hint}")
+    return EventProblem(path, f"{format_path(path)} is missing{hint}")
 
 
-def _position(raw: Json, path: Sequence[str | int]) -> tuple[int, ...]:
+def _position_in_document(raw: Json, path: Sequence[str | int]) -> tuple[int, ...]:
     """Where a path stands in its document, for sorting; what is missing stands first."""
     position = []
     for step in path:

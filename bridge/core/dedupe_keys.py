@@ -27,68 +27,68 @@ class Digest(Protocol):
         ...
 
 
-def signed_webhook(source: str, webhook_id: str, *, said: str = "") -> bytes:
+def signed_webhook_key(source: str, webhook_id: str, *, said: str = "") -> bytes:
     """A webhook whose id its signature covers: the same id is the same webhook, whatever its other bytes.
 
     `said` is what it says outside of the signature of its topic, its shop and its test flag.
     """
-    return _key(_head("webhook-id", source), webhook_id, *((said,) if said else ()))
+    return _hash_parts(_join_prefix("webhook-id", source), webhook_id, *((said,) if said else ()))
 
 
-def unsigned_content(source: str, topic: str | None, body: bytes, *, said: str = "") -> bytes:
+def unsigned_webhook_key(source: str, topic: str | None, body: bytes, *, said: str = "") -> bytes:
     """A webhook whose id anybody could have written, or that has none: its topic, its bytes and what else it `said`.
 
     So the same bytes of the same topic under a fresh id are the same webhook, and other bytes under a known id are
     another one. Bytes that came under another topic, shop or test flag are another one, too: these headers are as
     little signed, and a stranger who changes them must not make the genuine webhook a repeated one.
     """
-    return unsigned_digest(source, topic, hashlib.sha256(body), said=said)
+    return unsigned_digest_key(source, topic, hashlib.sha256(body), said=said)
 
 
-def unsigned_digest(source: str, topic: str | None, digest: Digest, *, said: str = "") -> bytes:
+def unsigned_digest_key(source: str, topic: str | None, digest: Digest, *, said: str = "") -> bytes:
     """The same as `unsigned_content`, of bytes whose SHA-256 is known already."""
     more = (said,) if said else ()
-    return _key(_head("webhook-topic-body", source), topic or "", digest.hexdigest(), *more)
+    return _hash_parts(_join_prefix("webhook-topic-body", source), topic or "", digest.hexdigest(), *more)
 
 
-def same_bytes(digest: Digest) -> bytes:
+def content_key(digest: Digest) -> bytes:
     """The bytes of a request themselves, by their SHA-256: whichever topic, id and source they came with."""
     return digest.digest()[:KEY_SIZE]
 
 
-def identity(webhook: Webhook) -> tuple[bytes, ...]:
+def webhook_keys(webhook: Webhook) -> tuple[bytes, ...]:
     """What knows a webhook again, worked out now where nobody has yet."""
     if webhook.identity:
         return webhook.identity
-    return (unsigned_content(webhook.source, webhook.topic, webhook.body, said=webhook.said),)
+    return (unsigned_webhook_key(webhook.source, webhook.topic, webhook.body, said=webhook.unsigned_facts),)
 
 
-def shared(scope: str) -> str:
+def scope_name(scope: str) -> str:
     """What the event ids and Idempotency-Keys of all API keys of a scope are unique within."""
     return f"scope:{scope}"
 
 
-def event(within: str, event_id: str) -> bytes:
+def event_key(within: str, event_id: str) -> bytes:
     """An event_id as it was given within a scope of API keys, or by one source."""
-    return _key(_head("event", within), event_id)
+    return _hash_parts(_join_prefix("event", within), event_id)
 
 
-def upstream_id(event_id: str) -> bytes:
+def upstream_id_key(event_id: str) -> bytes:
     """An event_id as it goes upstream, whoever gave it or made it."""
-    return _key(_head("event-id"), event_id)
+    return _hash_parts(_join_prefix("event-id"), event_id)
 
 
-def conversion(scope: str, event_type: str, key: str, *, test: bool) -> bytes:
+def conversion_key(scope: str, event_type: str, key: str, *, test: bool) -> bytes:
     """A conversion: an order id or a mapping's dedupe key. Test and live never meet."""
-    return _key(_head("conversion", scope, "test" if test else "live"), event_type, key)
+    return _hash_parts(_join_prefix("conversion", scope, "test" if test else "live"), event_type, key)
 
 
-def idempotency(within: str, path: str, key: str) -> bytes:
+def idempotency_key(within: str, path: str, key: str) -> bytes:
     """An Idempotency-Key as it is used within a scope of API keys on one endpoint."""
-    return _key(_head("idempotency", within, path), key)
+    return _hash_parts(_join_prefix("idempotency", within, path), key)
 
 
-def joined(parts: Iterable[str], head: bytes = b"") -> bytes:
+def join_parts(parts: Iterable[str], head: bytes = b"") -> bytes:
     """Each part behind its length, so that no two lists of parts read the same; `head` is how they begin."""
     texts = [head]
     for part in parts:
@@ -97,11 +97,11 @@ def joined(parts: Iterable[str], head: bytes = b"") -> bytes:
     return b"".join(texts)
 
 
-def _key(head: bytes, *parts: str) -> bytes:
-    return hashlib.sha256(joined(parts, head)).digest()[:KEY_SIZE]
+def _hash_parts(head: bytes, *parts: str) -> bytes:
+    return hashlib.sha256(join_parts(parts, head)).digest()[:KEY_SIZE]
 
 
 @lru_cache(maxsize=64)
-def _head(*parts: str) -> bytes:
+def _join_prefix(*parts: str) -> bytes:
     """How all keys of a kind behind one door begin."""
-    return joined(parts)
+    return join_parts(parts)

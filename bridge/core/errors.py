@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bridge.core.model import EventProblem, Place, Problem
+from bridge.core.model import EventProblem, Problem, SourceLocation
 
 
 class BridgeError(Exception):
@@ -70,7 +70,7 @@ class NotAnEvent(BridgeError):
 class CannotTranslate(BridgeError):
     """A value of a kept webhook cannot be worked out. The text says why and never holds the value."""
 
-    def __init__(self, place: Place | None, text: str) -> None:
+    def __init__(self, place: SourceLocation | None, text: str) -> None:
         super().__init__(f"{place}: {text}" if place else text)
         self.place = place
         self.text = text
@@ -99,7 +99,7 @@ class StoreUnavailable(BridgeError):
         super().__init__(text)
         self.retry_after = retry_after
 
-    def again(self) -> StoreUnavailable:
+    def copy_error(self) -> StoreUnavailable:
         """The same for one more caller: each raises an error of its own."""
         return type(self)(str(self), retry_after=self.retry_after)
 

@@ -21,22 +21,22 @@ class Heartbeat:
         self.succeeded_at: float | None = None
         self.ended_at = ticks()
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """A round did what it had to do."""
         self._is_failing = False
         self.succeeded_at = self.ended_at = self._ticks()
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """A round did not."""
         self._is_failing = True
         self.ended_at = self._ticks()
 
-    def waited(self) -> None:
+    def record_wait(self) -> None:
         """A round only waited: it says what the round before it said."""
         if self._is_failing:
-            self.failed()
+            self.record_failure()
         else:
-            self.succeeded()
+            self.record_success()
 
 
 def oldest_success(each: Iterable[Heartbeat], *, otherwise: float) -> float:

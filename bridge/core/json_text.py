@@ -21,7 +21,7 @@ _MOST_DIGITS = 400
 """Far beyond any id or amount, far below the cost of a long division."""
 
 
-def parse(data: bytes | str, *, strict: bool = True) -> Json:
+def parse_json(data: bytes | str, *, strict: bool = True) -> Json:
     """The document in `data`, which must be UTF-8 without a byte order mark.
 
     Raises ValueError with a sentence a caller can mend by: compressed, UTF-16, not UTF-8, not JSON (with line and
@@ -36,7 +36,7 @@ def parse(data: bytes | str, *, strict: bool = True) -> Json:
                 return document
         except (ValueError, RecursionError):
             pass  # the slower reading decides, and says what is wrong
-    text = decode(data) if isinstance(data, bytes) else data
+    text = decode_utf8(data) if isinstance(data, bytes) else data
     if text.startswith("\ufeff") and strict:
         raise ValueError("starts with a byte order mark; send it without")
     try:
@@ -49,7 +49,7 @@ def parse(data: bytes | str, *, strict: bool = True) -> Json:
         raise ValueError("nested too deep") from None
 
 
-def decode(data: bytes) -> str:
+def decode_utf8(data: bytes) -> str:
     """The text of UTF-8 bytes. Raises ValueError that says what they are instead, where that shows, and the remedy."""
     try:
         return data.decode("utf-8")
@@ -62,7 +62,7 @@ def decode(data: bytes) -> str:
         raise ValueError(f"not UTF-8: the byte at offset {error.start} fits no character; send it in UTF-8") from None
 
 
-def write(document: Json) -> bytes:
+def write_json(document: Json) -> bytes:
     """The shortest JSON text of a document, UTF-8. Raises ValueError for what JSON cannot hold."""
     try:
         return _ENCODER.encode(document)
@@ -70,7 +70,7 @@ def write(document: Json) -> bytes:
         raise ValueError(f"cannot be written as JSON: {type(error).__name__}") from None
 
 
-def readable(text: bytes) -> str:
+def indent_json(text: bytes) -> str:
     """A JSON text indented for people, every digit as it stands; what is no JSON, or nested too deep, is as it was."""
     try:
         return msgspec.json.format(text.removeprefix(codecs.BOM_UTF8), indent=2).decode()
@@ -83,10 +83,10 @@ def _holds_all_of(data: bytes, document: Json) -> bool:
 
     What it lacks had a colon: written again, the document has fewer. Only an escaped one could make up for it.
     """
-    return _ESCAPED_COLON not in data and write(document).count(b":") == data.count(b":")
+    return _ESCAPED_COLON not in data and write_json(document).count(b":") == data.count(b":")
 
 
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+def _object_of_unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     document = dict(pairs)
     if len(document) != len(pairs):
         seen: set[str] = set()
@@ -97,13 +97,13 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return document
 
 
-def _integer(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
         raise ValueError("holds a number of over 400 digits")
     return int(digits)
 
 
-def _fraction(digits: str) -> Decimal:
+def _parse_fraction(digits: str) -> Decimal:
     if len(digits) > _MOST_DIGITS:
         raise ValueError("holds a number of over 400 digits")
     try:
@@ -141,8 +141,11 @@ _EIGHT_DIGITS = b"0" * 8
 _DIGITS = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
 
 _STRICT = json.JSONDecoder(
-    parse_float=_fraction, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=_unique
+    parse_float=_parse_fraction,
+    parse_int=_parse_integer,
+    parse_constant=_no_constant,
+    object_pairs_hook=_object_of_unique_keys,
 )
-_LENIENT = json.JSONDecoder(parse_float=_fraction, parse_int=_integer, parse_constant=_no_constant)
-_FAST = msgspec.json.Decoder(float_hook=_fraction)
+_LENIENT = json.JSONDecoder(parse_float=_parse_fraction, parse_int=_parse_integer, parse_constant=_no_constant)
+_FAST = msgspec.json.Decoder(float_hook=_parse_fraction)
 """Reads what `_LENIENT` reads in a third of the time, but for the length of whole numbers and lone surrogates."""

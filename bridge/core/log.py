@@ -32,57 +32,57 @@ _LONGEST_VALUE = 1024
 _WHOLE_ESCAPES = re.compile(r"(?:\\x..|\\u.{4}|\\U.{8}|\\[^xuU]|[^\\])*")
 
 
-def line(what: str, **fields: object) -> None:
+def log_line(what: str, **fields: object) -> None:
     """Write one line: what happened, then its fields; those that are None are left out."""
     if LOGGER.isEnabledFor(logging.INFO):
-        _say([_spelt(what, fields)])
+        _log_texts([_format_line(what, fields)])
 
 
-def lines(what: str, each: Iterable[Mapping[str, object]]) -> None:
+def log_lines(what: str, each: Iterable[Mapping[str, object]]) -> None:
     """The same for all that happened at one moment, each with fields of its own."""
     if LOGGER.isEnabledFor(logging.INFO):
-        _say([_spelt(what, fields) for fields in each])
+        _log_texts([_format_line(what, fields) for fields in each])
 
 
-def _say(texts: Sequence[str]) -> None:
+def _log_texts(texts: Sequence[str]) -> None:
     match LOGGER.handlers:
-        case [_Lines() as ours]:  # straight there: a record of `logging` costs more than the line
-            ours.put(time.time(), "info", texts)
+        case [_LineHandler() as ours]:  # straight there: a record of `logging` costs more than the line
+            ours.put_lines(time.time(), "info", texts)
         case _:
             for text in texts:
                 LOGGER.info("%s", text)
 
 
-def trouble(what: str, **fields: object) -> None:
+def log_warning(what: str, **fields: object) -> None:
     """The same for what a person should look at."""
-    LOGGER.warning("%s", _spelt(what, fields))
+    LOGGER.warning("%s", _format_line(what, fields))
 
 
-class Seldom:
+class RateLimitedLog:
     """Trouble that would repeat: at most one line a minute for each kind."""
 
     def __init__(self, every: timedelta = timedelta(minutes=1)) -> None:
         self._every = every
         self._last: dict[str, datetime] = {}
 
-    def trouble(self, what: str, *, now: datetime, **fields: object) -> None:
+    def warn(self, what: str, *, now: datetime, **fields: object) -> None:
         """Write the line unless one of its kind was written within the last minute."""
         last = self._last.get(what)
         if last is None or not timedelta() <= now - last < self._every:
             self._last[what] = now
-            trouble(what, **fields)
+            log_warning(what, **fields)
 
 
-def start(level: int = logging.INFO) -> None:
+def start_log(level: int = logging.INFO) -> None:
     """Send the log to standard error, each line with its UTC time."""
-    handler = _Lines(sys.stderr)
+    handler = _LineHandler(sys.stderr)
     for logger, least in ((LOGGER, level), (SERVER, logging.WARNING), (ASYNCIO, logging.WARNING)):
         logger.handlers[:] = [handler]
         logger.setLevel(least)
         logger.propagate = False
 
 
-class _Lines(logging.Handler):
+class _LineHandler(logging.Handler):
     """One line a record, also for an exception: its traceback would show what a request held.
 
     The lines of one round of the event loop are written together at its end; trouble, and what is said outside a
@@ -97,13 +97,13 @@ class _Lines(logging.Handler):
         self._stamp = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.put(record.created, record.levelname.lower(), [_bounded(record.getMessage())])
+        self.put_lines(record.created, record.levelname.lower(), [_bound_text(record.getMessage())])
         if record.levelno > logging.INFO:
             self.flush()
 
-    def put(self, at: float, level: str, texts: Sequence[str]) -> None:
+    def put_lines(self, at: float, level: str, texts: Sequence[str]) -> None:
         """Lines, said at so many seconds since 1970."""
-        before = f"{self._stamped(at)}Z {level}"
+        before = f"{self._format_time(at)}Z {level}"
         fresh = not self._waiting
         self._waiting += [f"{before} {text}\n" for text in texts]
         if fresh:
@@ -116,11 +116,11 @@ class _Lines(logging.Handler):
         with self.lock or nullcontext():
             lines, self._waiting = self._waiting, []
             with suppress(OSError, ValueError):  # nobody reads it any more
-                for part in _parts("".join(lines)):
+                for part in _split_for_pipe("".join(lines)):
                     self._stream.write(part)
                     self._stream.flush()
 
-    def _stamped(self, at: float) -> str:
+    def _format_time(self, at: float) -> str:
         """The UTC time to the millisecond; most lines share their second with the one before."""
         second = int(at)
         if second != self._second:
@@ -129,7 +129,7 @@ class _Lines(logging.Handler):
         return f"{self._stamp}.{int((at - second) * 1000):03d}"
 
 
-def _parts(text: str) -> Iterator[str]:
+def _split_for_pipe(text: str) -> Iterator[str]:
     """Whole lines, as many at a time as a pipe takes whole: other processes write to the same one."""
     while len(text) > _WHOLE:
         end = (text.rfind("\n", 0, _WHOLE) + 1) or (text.find("\n") + 1)
@@ -138,23 +138,23 @@ def _parts(text: str) -> Iterator[str]:
     yield text
 
 
-def _spelt(what: str, fields: Mapping[str, object]) -> str:
+def _format_line(what: str, fields: Mapping[str, object]) -> str:
     text = what
     for key, value in fields.items():
         if value is not None:
-            text = f"{text} {key}={value if type(value) is str and _is_plain(value) else _quoted(value)}"
-    return text if len(text) <= _LONGEST else _fitted(what, fields)
+            text = f"{text} {key}={value if type(value) is str and _is_plain(value) else _quote_value(value)}"
+    return text if len(text) <= _LONGEST else _shorten_line(what, fields)
 
 
-def _fitted(what: str, fields: Mapping[str, object]) -> str:
+def _shorten_line(what: str, fields: Mapping[str, object]) -> str:
     """A line that is too long: long values are cut, and of the fields there are as many as fit."""
     text, left_out = what, 0
     for key, value in fields.items():
         if value is None:
             continue
-        shown = _quoted(value)
+        shown = _quote_value(value)
         if _is_plain(shown) and len(shown) > _LONGEST_VALUE:
-            shown = _shortened(shown)
+            shown = _shorten_text(shown)
         field = f" {key}={shown}"
         if len(text) + len(field) <= _LONGEST:
             text += field
@@ -168,24 +168,24 @@ def _is_plain(text: str) -> bool:
     return bool(text) and not text.strip(_PLAIN)
 
 
-def _quoted(value: object) -> str:
+def _quote_value(value: object) -> str:
     text = f"{value:.1f}" if isinstance(value, float) else str(value)
     if _is_plain(text):
         return text
-    escaped = _escaped(text)
-    return f'"{escaped}"' if len(escaped) <= _LONGEST_VALUE else _shortened(text)
+    escaped = _escape_text(text)
+    return f'"{escaped}"' if len(escaped) <= _LONGEST_VALUE else _shorten_text(text)
 
 
-def _shortened(text: str) -> str:
-    start = _WHOLE_ESCAPES.match(_escaped(text), 0, _LONGEST_VALUE)
+def _shorten_text(text: str) -> str:
+    start = _WHOLE_ESCAPES.match(_escape_text(text), 0, _LONGEST_VALUE)
     return f'"{start[0] if start else ""}... ({len(text)} characters)"'
 
 
-def _escaped(text: str) -> str:
+def _escape_text(text: str) -> str:
     return text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
 
 
-def _bounded(text: str) -> str:
+def _bound_text(text: str) -> str:
     """A line of somebody else, such as the server's: its characters escaped as in values, its length bounded."""
-    escaped = text if text.isascii() and text.isprintable() else _escaped(text)
+    escaped = text if text.isascii() and text.isprintable() else _escape_text(text)
     return escaped if len(escaped) <= _LONGEST else f"{escaped[:_LONGEST]}..."

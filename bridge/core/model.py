@@ -19,7 +19,7 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class SourceLocation:
     """A spot in a mapping file; line and column count from 1."""
 
     path: str
@@ -37,7 +37,7 @@ Severity = Literal["error", "warning"]
 class Problem:
     """One thing wrong with a mapping, as a value: where, how bad, and what with its mend."""
 
-    place: Place
+    place: SourceLocation
     severity: Severity
     text: str
 
@@ -72,7 +72,7 @@ class Request(msgspec.Struct, frozen=True):
     query_string: str = ""
     url: str | None = None
 
-    def header(self, name: str) -> str | None:
+    def header_value(self, name: str) -> str | None:
         """The values of the lower-case `name`, joined by `, ` as HTTP allows; None where it is absent."""
         values = [value for key, value in self.headers if key == name]
         return ", ".join(values) if values else None
@@ -109,7 +109,7 @@ class Webhook(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     query: Mapping[str, str] = msgspec.field(default_factory=dict)
     item: str | None = None
-    said: str = ""
+    unsigned_facts: str = ""
     same_bytes: bytes = b""
     number: int = 0
     waited: bool = False
@@ -123,7 +123,7 @@ class Kept(msgspec.Struct, frozen=True):
     """
 
     number: int
-    again: bool
+    is_known: bool
     source: str
     topic: str | None
     same_bytes_as: int | None = None
@@ -143,7 +143,7 @@ class Event(msgspec.Struct, frozen=True):
     """
 
     id: str
-    door: str
+    origin: str
     event_type: str
     test: bool
     text: bytes
@@ -196,7 +196,7 @@ Translation = Translated | Ignored | SetAside
 
 
 @dataclass(frozen=True, slots=True)
-class Wanting:
+class EventNeeded:
     """What a webhook comes to cannot be said before somebody has looked for an earlier event by this claim.
 
     While there is none it waits `until` then, and goes without after it. `event_type` is what it waits for.
@@ -279,14 +279,14 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """The upstream says that what was sent is wrong: nothing to gain by sending the same again."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Retryable:
     """Not now: the upstream is busy, broken or out of reach. `retry_after` is what it asked for, clamped."""
 
     reason: str
@@ -296,13 +296,13 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class DestinationDown:
     """The destination itself is wrong (key, address, kind of answer): no event is at fault, all of them wait."""
 
     reason: str
 
 
-Outcome = Delivered | Refused | Later | Pause
+Outcome = Delivered | Rejected | Retryable | DestinationDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +324,7 @@ class Attempt:
     ambiguous: bool = False
 
 
-class Settled(msgspec.Struct, frozen=True):
+class DeliveryUpdate(msgspec.Struct, frozen=True):
     """What becomes of one delivery after an attempt: a state, and when it is due again if it is still pending."""
 
     number: int

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bridge.core.model import Request, Translation, Wanting, Webhook
+from bridge.core.model import EventNeeded, Request, Translation, Webhook
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChallengeReply:
     """What a challenge wants answered, always with status 200."""
 
     content_type: str
@@ -23,7 +23,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedBody:
     """A body made to look as its provider would send it: what `send` posts."""
 
     headers: Mapping[str, str]
@@ -67,14 +67,14 @@ class Source(Protocol):
         """
         ...
 
-    def challenge(self, request: Request, *, now: datetime) -> Reply | None:
+    def answer_challenge(self, request: Request, *, now: datetime) -> ChallengeReply | None:
         """The reply that a provider's challenge asks for, or None where the request is no challenge.
 
         Raises NotGenuine for a signed challenge whose signature is wrong.
         """
         ...
 
-    def receive(self, request: Request, *, now: datetime) -> tuple[Webhook, ...]:
+    def read_webhooks(self, request: Request, *, now: datetime) -> tuple[Webhook, ...]:
         """The webhooks a genuine request holds: one, or one for each item of a batch.
 
         Raises NotGenuine. Never raises for a body that makes no sense: that is kept and set aside later.
@@ -85,14 +85,18 @@ class Source(Protocol):
         """What a kept webhook comes to where no event came before it. Never raises for anything a provider sends."""
         ...
 
-    def translate_among(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation | Wanting:
+    def translate_with_earlier(
+        self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]
+    ) -> Translation | EventNeeded:
         """What a kept webhook comes to among earlier events, by their claims; None under a claim: there is none.
 
         Wanting where it takes from an event whose claim is not in `earlier`. Never raises either.
         """
         ...
 
-    def sign(self, body: bytes, *, topic: str | None, now: datetime, luck: str, secret: str | None = None) -> Signed:
+    def sign_body(
+        self, body: bytes, *, topic: str | None, now: datetime, nonce: str, secret: str | None = None
+    ) -> SignedBody:
         """`body` as the provider would sign and send it, with `luck` (a few random letters) for ids in headers.
 
         Raises SettingsError where the scheme has no secret or only the provider could sign.

@@ -34,10 +34,10 @@ def make_visible(text: str, *, lines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return (_IN_LINES if lines else _IN_TEXT).sub(_escape, text)
+    return (_IN_LINES if lines else _IN_TEXT).sub(_escape_match, text)
 
 
-def _escape(found: re.Match[str]) -> str:
+def _escape_match(found: re.Match[str]) -> str:
     character = found[0]
     if character in _SHORT:
         return _SHORT[character]

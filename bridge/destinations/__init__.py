@@ -11,33 +11,35 @@ from difflib import get_close_matches
 
 from bridge.core.errors import SettingsError
 from bridge.destinations.protocol import Destination
-from bridge.destinations.track import Track
+from bridge.destinations.track import TrackDestination
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DestinationKind:
     """How one kind is made, and the options it knows."""
 
     of: Callable[[str, Mapping[str, object]], Destination]
     options: tuple[str, ...]
 
 
-KINDS: Mapping[str, Kind] = {
-    "track": Kind(Track.of, ("url", "api_key", "rate", "test", "batch", "lanes")),
+KINDS: Mapping[str, DestinationKind] = {
+    "track": DestinationKind(TrackDestination.from_options, ("url", "api_key", "rate", "test", "batch", "lanes")),
 }
 
 
-def make(kind: str, name: str, options: Mapping[str, object]) -> Destination:
+def make_destination(kind: str, name: str, options: Mapping[str, object]) -> Destination:
     """The destination of that kind and name. Raises SettingsError that names the mend and holds no value."""
     if kind not in KINDS:
-        raise SettingsError(f"destination `{name}`: there is no kind `{kind}`; {_hint(kind, KINDS)}")
+        raise SettingsError(f"destination `{name}`: there is no kind `{kind}`; {_suggest_word(kind, KINDS)}")
     known = KINDS[kind].options
     for option in options:
         if option not in known:
-            raise SettingsError(f"destination `{name}`: {kind} has no option `{option}`; {_hint(option, known)}")
+            raise SettingsError(
+                f"destination `{name}`: {kind} has no option `{option}`; {_suggest_word(option, known)}"
+            )
     return KINDS[kind].of(name, options)
 
 
-def _hint(word: str, known: Mapping[str, Kind] | tuple[str, ...]) -> str:
+def _suggest_word(word: str, known: Mapping[str, DestinationKind] | tuple[str, ...]) -> str:
     near = get_close_matches(word, known, n=1)
     return f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"

@@ -32,7 +32,7 @@ class Destination(Protocol):
         ...
 
     @property
-    def lanes(self) -> int:
+    def concurrency(self) -> int:
         """Requests under way at a time; order is kept only with 1."""
         ...
 
@@ -41,15 +41,15 @@ class Destination(Protocol):
         """Where it is, for people: scheme, host and path, no query and no key."""
         ...
 
-    def wants(self, event: Event) -> str | None:
+    def skip_reason(self, event: Event) -> str | None:
         """Why this event is not for it (`test event`), or None where it is."""
         ...
 
-    def requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
+    def make_requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
         """The requests that carry these deliveries, in order, each within the upstream's limits."""
         ...
 
-    def read(self, response: Response, *, sent: int, now: datetime) -> Outcome:
+    def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:
         """What an answer to a request of `sent` deliveries means."""
         ...
 

@@ -25,16 +25,16 @@ _LONGEST = 12
 """Digits; more is longer than anybody waits, and would not fit a timedelta."""
 
 
-def wait(text: str | None, *, now: datetime, most: timedelta) -> timedelta | None:
+def read_retry_after(text: str | None, *, now: datetime, most: timedelta) -> timedelta | None:
     """How long a `Retry-After` asks to wait, from zero to `most`; None where it is absent or makes no sense."""
     text = (text or "").strip(" \t")
     if re.fullmatch("[0-9]+", text):
         return most if len(text.lstrip("0")) > _LONGEST else min(timedelta(seconds=int(text)), most)
-    at = date(text, now=now)
+    at = parse_http_date(text, now=now)
     return None if at is None else max(timedelta(), min(at - now, most))
 
 
-def date(text: str, *, now: datetime) -> datetime | None:
+def parse_http_date(text: str, *, now: datetime) -> datetime | None:
     """An HTTP date in any of the three forms of RFC 9110 §5.6.7; None for anything else.
 
     A year of two digits that seems more than 50 years ahead is the last one in the past that ends so.

@@ -17,7 +17,17 @@ import httpx
 
 from bridge.core import json_text
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, Event, Later, Outcome, Outgoing, Pause, Refused, Response
+from bridge.core.model import (
+    Delivered,
+    Delivery,
+    DestinationDown,
+    Event,
+    Outcome,
+    Outgoing,
+    Rejected,
+    Response,
+    Retryable,
+)
 from bridge.destinations import retry_after
 from bridge.destinations.protocol import MOST_RETRY_AFTER
 
@@ -34,7 +44,7 @@ _WORDS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class TrackDestination:
     """One endpoint of the track API. `url` is its address, with or without `/v1/track`.
 
     A `test` destination takes test events and nothing else. Raises SettingsError for what cannot be used.
@@ -46,20 +56,20 @@ class Track:
     rate: int = 1000
     test: bool = False
     batch: int = MOST_EVENTS
-    lanes: int = 1
+    concurrency: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", _endpoint(self.name, self.url))
+        object.__setattr__(self, "url", _batch_url(self.name, self.url))
         if not re.fullmatch(r"[!-~]+", self.api_key):
             raise SettingsError(
                 f"destination `{self.name}`: api_key must be visible ASCII without blanks; copy it anew"
             )
-        self._bounded("rate", self.rate, least=0, most=1_000_000)
-        self._bounded("batch", self.batch, least=1, most=MOST_EVENTS)
-        self._bounded("lanes", self.lanes, least=1, most=MOST_LANES)
+        self._bounded_option("rate", self.rate, least=0, most=1_000_000)
+        self._bounded_option("batch", self.batch, least=1, most=MOST_EVENTS)
+        self._bounded_option("lanes", self.concurrency, least=1, most=MOST_LANES)
 
     @classmethod
-    def of(cls, name: str, options: Mapping[str, object]) -> Track:
+    def from_options(cls, name: str, options: Mapping[str, object]) -> TrackDestination:
         """One from options as settings hold them, mostly text. Raises SettingsError."""
         for option in ("url", "api_key"):
             if not str(options.get(option) or "").strip():
@@ -68,10 +78,10 @@ class Track:
             name=name,
             url=str(options["url"]).strip(),
             api_key=str(options["api_key"]).strip(),
-            rate=_number(name, "rate", options.get("rate", 1000)),
-            test=_switch(name, "test", options.get("test", False)),
-            batch=_number(name, "batch", options.get("batch", MOST_EVENTS)),
-            lanes=_number(name, "lanes", options.get("lanes", 1)),
+            rate=_read_number(name, "rate", options.get("rate", 1000)),
+            test=_read_switch(name, "test", options.get("test", False)),
+            batch=_read_number(name, "batch", options.get("batch", MOST_EVENTS)),
+            concurrency=_read_number(name, "lanes", options.get("lanes", 1)),
         )
 
     @property
@@ -79,13 +89,13 @@ class Track:
         """Where it posts to; holds neither key nor query."""
         return self.url
 
-    def wants(self, event: Event) -> str | None:
+    def skip_reason(self, event: Event) -> str | None:
         """Why this event is not for it, or None where it is."""
         if event.test == self.test:
             return None
         return "test event" if event.test else "not a test event"
 
-    def requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
+    def make_requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
         """The requests that carry these, in order, each within the upstream's limits.
 
         An event that is too large by itself goes alone, so that the upstream refuses it and no other.
@@ -96,25 +106,26 @@ class Track:
             "accept": "application/json",
         }
         return tuple(
-            Outgoing(self.url, headers, _body(group), tuple(group)) for group in _packed(deliveries, self.batch)
+            Outgoing(self.url, headers, _batch_body(group), tuple(group))
+            for group in _pack_requests(deliveries, self.batch)
         )
 
-    def read(self, response: Response, *, sent: int, now: datetime) -> Outcome:  # noqa: ARG002  one event or many: the answers mean the same
+    def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:  # noqa: ARG002  one event or many: the answers mean the same
         """What an answer means. A reason is a few words that begin with the status."""
         status = response.status
         if status is None:
-            return Later(response.failure or "no answer", breaks=True)
-        told = _told(status)
+            return Retryable(response.failure or "no answer", breaks=True)
+        told = _status_text(status)
         if status in _LATER or 500 <= status < 600:  # noqa: PLR2004  the class of server errors
-            wait = retry_after.wait(response.headers.get("retry-after"), now=now, most=MOST_RETRY_AFTER)
-            return Later(told, wait, breaks=status not in _LATER)
+            wait = retry_after.read_retry_after(response.headers.get("retry-after"), now=now, most=MOST_RETRY_AFTER)
+            return Retryable(told, wait, breaks=status not in _LATER)
         if status in _REFUSED:
-            return Refused(_with_words(told, response.text))
+            return Rejected(_with_words(told, response.text))
         if 200 <= status < 300:  # noqa: PLR2004  the class of success
-            return _accepted(told, response.text)
-        return Pause(f"{told}: {_mend(status)}")
+            return _accepted_count(told, response.text)
+        return DestinationDown(f"{told}: {_remedy_for(status)}")
 
-    def _bounded(self, option: str, value: int, *, least: int, most: int) -> None:
+    def _bounded_option(self, option: str, value: int, *, least: int, most: int) -> None:
         if not least <= value <= most:
             raise SettingsError(f"destination `{self.name}`: {option} must be from {least} to {most}, not {value}")
 
@@ -122,7 +133,7 @@ class Track:
 # -------------------------------------------------------------------------------------------------------- options
 
 
-def _endpoint(name: str, url: str) -> str:
+def _batch_url(name: str, url: str) -> str:
     """The address that batches are posted to. No message repeats the url: it may hold a password."""
     try:
         parts = urlsplit(url)
@@ -145,14 +156,14 @@ def _endpoint(name: str, url: str) -> str:
     return whole
 
 
-def _number(name: str, option: str, value: object) -> int:
+def _read_number(name: str, option: str, value: object) -> int:
     text = str(value).strip()
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
         raise SettingsError(f"destination `{name}`: {option} must be a whole number")
     return int(text)
 
 
-def _switch(name: str, option: str, value: object) -> bool:
+def _read_switch(name: str, option: str, value: object) -> bool:
     match str(value).strip().lower():
         case "true" | "1":
             return True
@@ -165,7 +176,7 @@ def _switch(name: str, option: str, value: object) -> bool:
 # ------------------------------------------------------------------------------------------------------- requests
 
 
-def _packed(deliveries: Sequence[Delivery], most: int) -> Iterator[list[Delivery]]:
+def _pack_requests(deliveries: Sequence[Delivery], most: int) -> Iterator[list[Delivery]]:
     group: list[Delivery] = []
     size = len(_HEAD) + len(_TAIL)
     for delivery in deliveries:
@@ -179,7 +190,7 @@ def _packed(deliveries: Sequence[Delivery], most: int) -> Iterator[list[Delivery
         yield group
 
 
-def _body(group: Sequence[Delivery]) -> bytes:
+def _batch_body(group: Sequence[Delivery]) -> bytes:
     """The batch's JSON, put together in one go: each copy of some 200 KB costs as much as all else here."""
     texts = [delivery.text for delivery in group]
     texts[0] = _HEAD + texts[0]
@@ -190,16 +201,16 @@ def _body(group: Sequence[Delivery]) -> bytes:
 # -------------------------------------------------------------------------------------------------------- answers
 
 
-def _accepted(told: str, text: str) -> Outcome:
-    document = _document(text)
+def _accepted_count(told: str, text: str) -> Outcome:
+    document = _parse_document(text)
     if not isinstance(document, dict):
-        return Pause(f"{told} without a JSON object: no answer of the track API; check url")
+        return DestinationDown(f"{told} without a JSON object: no answer of the track API; check url")
     if document.get("success") is False:
-        return Refused(_with_words(f"{told} with success false", text))
+        return Rejected(_with_words(f"{told} with success false", text))
     return Delivered()
 
 
-def _mend(status: int) -> str:
+def _remedy_for(status: int) -> str:
     match status:
         case 401 | 403:
             return "the key is not accepted; check api_key"
@@ -211,7 +222,7 @@ def _mend(status: int) -> str:
             return "the destination is not set as it should be"
 
 
-def _told(status: int) -> str:
+def _status_text(status: int) -> str:
     try:
         return f"{status} {HTTPStatus(status).phrase.lower()}"
     except ValueError:
@@ -220,30 +231,30 @@ def _told(status: int) -> str:
 
 def _with_words(told: str, text: str) -> str:
     """What the upstream says is wrong: its `error`, or the beginning of whatever it sent; nothing unprintable."""
-    document = _document(text)
-    words = _error(document) if isinstance(document, dict) else text
+    document = _parse_document(text)
+    words = _error_of(document) if isinstance(document, dict) else text
     seen = " ".join("".join(letter if letter.isprintable() else " " for letter in words[: 4 * _WORDS]).split())
     return f"{told}: {seen[:_WORDS]}" if seen else told
 
 
-def _error(document: json_text.Json) -> str:
+def _error_of(document: json_text.Json) -> str:
     """The error of the one event, where the answer has one for each, else that of the request."""
     errors = document.get("errors")
     if isinstance(errors, list) and len(errors) == 1 and isinstance(errors[0], dict):
         document = {"error": document.get("error")} | errors[0]
     error = document.get("error")
-    return error if isinstance(error, str) else _spelt(document if error is None else error)
+    return error if isinstance(error, str) else _spell_document(document if error is None else error)
 
 
-def _spelt(document: json_text.Json) -> str:
+def _spell_document(document: json_text.Json) -> str:
     try:
-        return json_text.write(document).decode()
+        return json_text.write_json(document).decode()
     except ValueError:
         return ""
 
 
-def _document(text: str) -> json_text.Json:
+def _parse_document(text: str) -> json_text.Json:
     try:
-        return json_text.parse(text.removeprefix("\ufeff"), strict=False)
+        return json_text.parse_json(text.removeprefix("\ufeff"), strict=False)
     except ValueError:
         return None

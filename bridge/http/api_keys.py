@@ -21,7 +21,7 @@ SHORTEST_KEY = 16
 _DIGEST = "sha256:"
 
 
-class Key(Protocol):
+class ApiKeySettings(Protocol):
     """An API key as the operator set it."""
 
     @property
@@ -50,10 +50,10 @@ class Key(Protocol):
         ...
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """How often one key may call."""
 
-    def wait(self, now: float) -> float:
+    def acquire(self, now: float) -> float:
         """0 where a request at `now` passes, and then it counts; else the seconds after which one would."""
         ...
 
@@ -65,22 +65,22 @@ class Caller:
     name: str
     scope: str
     to: tuple[str, ...] | None
-    window: Pace
+    window: RateLimiter
 
     @property
-    def door(self) -> str:
+    def origin(self) -> str:
         """By which its events come in."""
         return f"key:{self.name}"
 
 
-class Callers:
+class ApiKeys:
     """All API keys, each with the pace that `pace` makes of its rate.
 
     Raises SettingsError for one that nobody could present, and for two that are the same.
     """
 
-    def __init__(self, keys: Sequence[Key], *, pace: Callable[[int], Pace] | None = None) -> None:
-        pace = pace or Window
+    def __init__(self, keys: Sequence[ApiKeySettings], *, pace: Callable[[int], RateLimiter] | None = None) -> None:
+        pace = pace or SlidingWindow
         self._known: list[tuple[bytes, Caller]] = []
         for key in keys:
             digest = read_digest(key.key, what=f"the API key `{key.name}`")
@@ -91,7 +91,7 @@ class Callers:
                     raise SettingsError(f"two API keys are called `{key.name}`; give each its own name")
             self._known.append((digest, Caller(key.name, key.scope or "track", key.to, pace(key.rate))))
 
-    def find(self, key: bytes) -> Caller | None:
+    def find_caller(self, key: bytes) -> Caller | None:
         """Whose key it is. Takes as long for a wrong one as for a right one."""
         digest = hashlib.sha256(key).digest()
         found = None
@@ -101,14 +101,14 @@ class Callers:
         return found
 
 
-class Window:
+class SlidingWindow:
     """At most `rate` requests in any 60 seconds, exactly; those refused do not count. 0 means no limit."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._passed: deque[float] = deque()
 
-    def wait(self, now: float) -> float:
+    def acquire(self, now: float) -> float:
         """0 where a request at `now` passes, and then it counts; else the seconds after which one would.
 
         `now` is a clock that never goes back, in seconds.

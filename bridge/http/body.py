@@ -32,58 +32,60 @@ class BodyError(Exception):
     headers: ClassVar[Mapping[str, str]] = {}
 
 
-class TooLarge(BodyError):
+class BodyTooLarge(BodyError):
     """More bytes than allowed, or the word that more will come."""
 
     status = 413
 
 
-class TooSlow(BodyError):
+class BodyTooSlow(BodyError):
     """It took too long."""
 
     status = 408
 
 
-class Encoded(BodyError):
+class BodyEncoded(BodyError):
     """It is compressed."""
 
     status = 415
 
 
-class CutOff(BodyError):
+class BodyCutOff(BodyError):
     """The caller went away before the body was there. Nobody will see the answer."""
 
 
-class Claim(Protocol):
+class BodyClaim(Protocol):
     """What a body holds of the memory for bodies; `bridge.http.body_budget.Claim` says more. Its verbs raise BodyError."""
 
-    def expect(self, size: int) -> None:
+    def expect_size(self, size: int) -> None:
         """The request declares a body of so many bytes."""
         ...
 
-    def arrive(self, size: int | None, *, drop: Callable[[], None]) -> None:
+    def start_receiving(self, size: int | None, *, drop: Callable[[], None]) -> None:
         """The body is waited for until `drop` is called; it declares `size` bytes, or none."""
         ...
 
-    def add(self, size: int) -> None:
+    def add_bytes(self, size: int) -> None:
         """So many bytes of it have arrived."""
         ...
 
-    def complete(self) -> None:
+    def mark_complete(self) -> None:
         """All of it has arrived."""
         ...
 
 
-async def read(receive: Receive, scope: Scope, *, claim: Claim, limit: int, seconds: float = PATIENCE) -> bytes:
+async def read_body(
+    receive: Receive, scope: Scope, *, claim: BodyClaim, limit: int, seconds: float = PATIENCE
+) -> bytes:
     """The whole body of the request of that scope, at most `limit` bytes of it within `seconds`. Raises BodyError.
 
     A `Content-Length` beyond the limit, or beyond what the claim may hold, is refused before a byte is asked for. What
     is returned is counted by the claim, which the caller releases when the body is no longer held.
     """
-    declared = _declared(scope["headers"])
+    declared = _declared_length(scope["headers"])
     if declared > limit:
         raise _too_large(limit)
-    claim.expect(declared)
+    claim.expect_size(declared)
     message, step = None, None
     receiving = receive().__await__()
     try:
@@ -91,54 +93,54 @@ async def read(receive: Receive, scope: Scope, *, claim: Claim, limit: int, seco
     except StopIteration as done:
         message = done.value
         if not message.get("more_body", False):  # there already, as most are: no clock for it
-            body = _within(limit, _chunk(message))
-            claim.add(len(body))
+            body = _check_limit(limit, _chunk_of(message))
+            claim.add_bytes(len(body))
             return body
     try:
         async with asyncio.timeout(seconds) as clock:
-            claim.arrive(declared or None, drop=partial(_end, clock))
-            return await _read(message or await Begun(receiving, step), receive, claim, limit)
+            claim.start_receiving(declared or None, drop=partial(_end_wait, clock))
+            return await _read_chunks(message or await StartedMessage(receiving, step), receive, claim, limit)
     except TimeoutError:
-        claim.add(0)  # raises where it was not the time that ended
-        raise TooSlow(f"the body took longer than {seconds:g} s; send it again") from None
+        claim.add_bytes(0)  # raises where it was not the time that ended
+        raise BodyTooSlow(f"the body took longer than {seconds:g} s; send it again") from None
 
 
-def _end(clock: asyncio.Timeout) -> None:
+def _end_wait(clock: asyncio.Timeout) -> None:
     """The time is over now."""
     if not clock.expired():
         clock.reschedule(0)
 
 
-async def _read(message: Message, receive: Receive, claim: Claim, limit: int) -> bytes:
+async def _read_chunks(message: Message, receive: Receive, claim: BodyClaim, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
-        chunk = _chunk(message)
+        chunk = _chunk_of(message)
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
-        claim.add(len(chunk))
+        claim.add_bytes(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body", False):
-            claim.complete()
+            claim.mark_complete()
             return b"".join(chunks)
         message = await receive()
 
 
-def _chunk(message: Message) -> bytes:
+def _chunk_of(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
-        raise CutOff("the request ended before its body did")
+        raise BodyCutOff("the request ended before its body did")
     chunk: bytes = message.get("body", b"")
     return chunk
 
 
-def _within(limit: int, body: bytes) -> bytes:
+def _check_limit(limit: int, body: bytes) -> bytes:
     if len(body) > limit:
         raise _too_large(limit)
     return body
 
 
-class Begun:
+class StartedMessage:
     """A message that is being received: what has already been waited for once is waited for on."""
 
     def __init__(self, receiving: Generator[object, object, Message], step: object) -> None:
@@ -156,26 +158,26 @@ class Begun:
         return (yield from self._steps)
 
 
-def plain(headers: Headers) -> None:
+def require_unencoded(headers: Headers) -> None:
     """Raises Encoded for a body that is compressed or otherwise not sent as it is."""
     encodings = ",".join(headers.getlist("content-encoding")).lower().split(",")
     for encoding in encodings:
         if encoding.strip() not in {"", "identity"}:
-            raise Encoded("a Content-Encoding is not taken; send the body as it is")
+            raise BodyEncoded("a Content-Encoding is not taken; send the body as it is")
 
 
-def unread(headers: Headers, response: Response) -> Response:
+def answer_unread(headers: Headers, response: Response) -> Response:
     """`response` as the answer to a request whose body has not been read, or not to its end.
 
     Where the body is small or there is none, the server drops it by itself and the connection goes on; not so where
     the caller waits for `100 Continue`, and may never send it.
     """
-    small = "transfer-encoding" not in headers and _declared(headers.raw) <= SMALL
-    sure = "expect" not in headers and response.status_code != TooSlow.status
-    return response if small and sure else Parting(response)
+    small = "transfer-encoding" not in headers and _declared_length(headers.raw) <= SMALL
+    sure = "expect" not in headers and response.status_code != BodyTooSlow.status
+    return response if small and sure else PartingResponse(response)
 
 
-class Parting(Response):
+class PartingResponse(Response):
     """An answer that is sent whole while the request's body may still be arriving.
 
     What still comes is read and thrown away for a while, so that a caller who is still sending sees the answer; then
@@ -193,12 +195,12 @@ class Parting(Response):
         """Answer, then let the body run out."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        if Parting.under_way < WASTED_AT_ONCE:
-            Parting.under_way += 1
+        if PartingResponse.under_way < WASTED_AT_ONCE:
+            PartingResponse.under_way += 1
             try:
                 await _thrown_away(receive)
             finally:
-                Parting.under_way -= 1
+                PartingResponse.under_way -= 1
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -207,7 +209,7 @@ async def _thrown_away(receive: Receive) -> None:
         async with asyncio.timeout(WASTE_SECONDS):
             left = WASTE
             while left > 0:
-                size = _size(await receive())
+                size = _size_limit_exceeded(await receive())
                 if size is None:
                     return
                 left -= size
@@ -215,18 +217,18 @@ async def _thrown_away(receive: Receive) -> None:
         return
 
 
-def _size(message: Message) -> int | None:
+def _size_limit_exceeded(message: Message) -> int | None:
     """Bytes of a message after which more will come, else None. Nobody holds it while the next one is awaited."""
     if message["type"] == "http.disconnect" or not message.get("more_body", False):
         return None
     return len(message.get("body", b""))
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body is over {limit} bytes; send less")
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body is over {limit} bytes; send less")
 
 
-def _declared(headers: Iterable[tuple[bytes, bytes]]) -> int:
+def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     """What `Content-Length` says, 0 where it says nothing: the server has refused any that is no number."""
     for name, length in headers:
         if name == b"content-length":

@@ -19,7 +19,7 @@ PARTS = 4
 """A quarter of the budget is left to small bodies, and a quarter is what one peer's large bodies may hold."""
 
 
-class NoRoom(BodyError):
+class BudgetExceeded(BodyError):
     """The budget has no room for a body. `why` names the bound, for the operator; the text is for the caller."""
 
     status = 503
@@ -30,7 +30,7 @@ class NoRoom(BodyError):
         self.why = why
 
 
-class Budget:
+class BodyBudget:
     """`total` bytes for one process. `peer` says who a request comes from, None for somebody without a share.
 
     Bodies over 64 KiB hold three quarters at most, and those of one peer a quarter while they arrive. Small bodies have
@@ -48,23 +48,23 @@ class Budget:
         self.held_large = 0
         self.held_by: dict[str, int] = {}
         """Bytes of large bodies that are arriving, by peer; nobody stands in it with nothing."""
-        self.small_arriving: dict[Claim, None] = {}
+        self.small_arriving: dict[BudgetClaim, None] = {}
         """Those that can be dropped, the oldest first."""
 
-    def claim(self, scope: Scope | None = None) -> Claim:
+    def claim_for(self, scope: Scope | None = None) -> BudgetClaim:
         """What one request's body will hold; released at the end of a `with` statement.
 
         `scope` is that of a request whose sender has proved nothing yet; None means that the sender has no share.
         """
-        return Claim(self, scope)
+        return BudgetClaim(self, scope)
 
 
-class Claim:
+class BudgetClaim:
     """What one request's body holds of a budget: `bridge.http.body.Claim`, and a context manager that releases it."""
 
     __slots__ = ("_budget", "_drop", "_large", "_peer", "_scope", "size")
 
-    def __init__(self, budget: Budget, scope: Scope | None) -> None:
+    def __init__(self, budget: BodyBudget, scope: Scope | None) -> None:
         self._budget = budget
         self._scope = scope
         self._peer: str | None = None
@@ -72,12 +72,12 @@ class Claim:
         self._drop: Callable[[], None] | None = None
         self.size = 0
 
-    def expect(self, size: int) -> None:
+    def expect_size(self, size: int) -> None:
         """Raises NoRoom where a body of so many bytes would find no room as things are. Nothing is held for it."""
         if size > SMALL:
-            self._fit(size, self._of_whom())
+            self._require_room(size, self._of_whom())
 
-    def arrive(self, size: int | None, *, drop: Callable[[], None]) -> None:
+    def start_receiving(self, size: int | None, *, drop: Callable[[], None]) -> None:
         """The body is waited for: it declares `size` bytes, or none, and then it may become large.
 
         `drop` ends the wait for a small body whose room another needs; `add` raises NoRoom from then on.
@@ -89,20 +89,20 @@ class Claim:
             self._drop = drop
             self._budget.small_arriving[self] = None
 
-    def add(self, size: int) -> None:
+    def add_bytes(self, size: int) -> None:
         """So many bytes more have arrived. Raises NoRoom, and then they are not counted and must not be kept."""
         budget = self._budget
         if self._drop is None:
             self._large = self._large or size > SMALL
         elif self not in budget.small_arriving:
-            raise NoRoom("small bodies that arrive slowly make room for others")
+            raise BudgetExceeded("small bodies that arrive slowly make room for others")
         if self._large:
-            self._fit(size, self._peer)
+            self._require_room(size, self._peer)
         while budget.held + size > budget.total:
             self._drop_oldest()
-        self._count(size)
+        self._count_bytes(size)
 
-    def complete(self) -> None:
+    def mark_complete(self) -> None:
         """All of it is there: it is judged at once, so that it counts no longer to its peer, and is not dropped."""
         if self._peer is not None:
             self._count_peer(self._peer, -self.size)
@@ -114,31 +114,31 @@ class Claim:
     def give_way(self) -> None:
         """Hold nothing any more, and end the wait for the rest of this small body."""
         self._budget.small_arriving.pop(self)
-        self._count(-self.size)
+        self._count_bytes(-self.size)
         if self._drop is not None:
             self._drop()
 
-    def release(self) -> None:
+    def release_bytes(self) -> None:
         """Nothing is held any more."""
-        self.complete()
-        self._count(-self.size)
+        self.mark_complete()
+        self._count_bytes(-self.size)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.release()
+        self.release_bytes()
 
     def _of_whom(self) -> str | None:
         return None if self._scope is None else self._budget.peer(self._scope)
 
-    def _fit(self, size: int, peer: str | None) -> None:
+    def _require_room(self, size: int, peer: str | None) -> None:
         """Raises NoRoom where a large body may not hold so many bytes more."""
         budget = self._budget
         if budget.held_large + size > budget.most_large:
-            raise NoRoom(f"bodies over 64 KiB hold {budget.held_large} bytes; raise BRIDGE_BODY_BUDGET")
+            raise BudgetExceeded(f"bodies over 64 KiB hold {budget.held_large} bytes; raise BRIDGE_BODY_BUDGET")
         if peer is not None and budget.held_by.get(peer, 0) + size > budget.share:
-            raise NoRoom(
+            raise BudgetExceeded(
                 f"bodies of one address hold its share of {budget.share} bytes; if that address is your proxy's, name it"
                 " in BRIDGE_TRUSTED_PROXIES, else raise BRIDGE_BODY_BUDGET"
             )
@@ -148,10 +148,10 @@ class Claim:
         budget = self._budget
         oldest = next((claim for claim in budget.small_arriving if claim is not self), None)
         if oldest is None:
-            raise NoRoom(f"bodies hold all {budget.total} bytes; raise BRIDGE_BODY_BUDGET")
+            raise BudgetExceeded(f"bodies hold all {budget.total} bytes; raise BRIDGE_BODY_BUDGET")
         oldest.give_way()
 
-    def _count(self, size: int) -> None:
+    def _count_bytes(self, size: int) -> None:
         self.size += size
         self._budget.held += size
         if self._large:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from bridge.core import json_text
 from bridge.core.errors import StoreUnavailable
-from bridge.http.metrics import CONTENT_TYPE, Metrics, Stored
+from bridge.http.metrics import CONTENT_TYPE, Metrics, StoreState
 from bridge.http.metrics_key import MetricsKey
 from bridge.http.readiness import ReadinessCheck
 from bridge.store.protocol import Store
@@ -30,7 +30,7 @@ _PROXIED = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class HealthRoutes:
     """What answers. `others` gives what the other processes have shown of their counters.
 
     Without `key` nobody on the public port sees the metrics and the details.
@@ -46,51 +46,51 @@ class Health:
 
     def routes(self) -> list[Route]:
         """The three addresses on one port for everybody: metrics and details need the key."""
-        return self._routes(self._has_key)
+        return self._make_routes(self._has_key)
 
     def public_routes(self) -> list[Route]:
         """The addresses of a public port beside an admin listener: no metrics, no details."""
-        return [route for route in self._routes(_nobody) if route.path != "/metrics"]
+        return [route for route in self._make_routes(_deny_all) if route.path != "/metrics"]
 
     def admin_routes(self) -> list[Route]:
         """The three addresses on the admin listener: the machine itself needs no key."""
-        return self._routes(lambda request: is_local(request) or self._has_key(request))
+        return self._make_routes(lambda request: is_local(request) or self._has_key(request))
 
-    def _routes(self, may_see: Callable[[HttpRequest], bool]) -> list[Route]:
+    def _make_routes(self, may_see: Callable[[HttpRequest], bool]) -> list[Route]:
         return [
-            Route("/healthz", self._healthz),
-            Route("/readyz", partial(self._readyz, may_see)),
-            Route("/metrics", partial(self._metrics, may_see)),
+            Route("/healthz", self._answer_healthz),
+            Route("/readyz", partial(self._answer_readyz, may_see)),
+            Route("/metrics", partial(self._answer_metrics, may_see)),
         ]
 
     def _has_key(self, request: HttpRequest) -> bool:
-        return self.key is not None and self.key.matches(request.headers.get("authorization"))
+        return self.key is not None and self.key.matches_header(request.headers.get("authorization"))
 
-    async def _healthz(self, _request: HttpRequest) -> Response:
-        return _json(200, {"success": True})
+    async def _answer_healthz(self, _request: HttpRequest) -> Response:
+        return _json_response(200, {"success": True})
 
-    async def _readyz(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
-        found = await self.check.look()
+    async def _answer_readyz(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
+        found = await self.check.check_readiness()
         answer: dict[str, json_text.Json] = {"success": found.ready, "state": found.state}
         details = {"details": list(found.details)} if may_see(request) else {}
-        return _json(200 if found.ready else 503, answer | details)
+        return _json_response(200 if found.ready else 503, answer | details)
 
-    async def _metrics(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
+    async def _answer_metrics(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
         if not may_see(request):
-            return _json(401, {"success": False, "error": _KEYLESS}, {"WWW-Authenticate": "Bearer"})
+            return _json_response(401, {"success": False, "error": _KEYLESS}, {"WWW-Authenticate": "Bearer"})
         try:
-            stored = Stored(
-                tally=await self.store.tally(),
-                standings=[await self.store.standing(name) for name in self.destinations],
-                overdue=await self.check.overdue(),
-                loops={loop.name: loop.silent_for for loop in self.check.loops()},
-                stalled={loop.name for loop in self.check.loops() if loop.is_stalled},
-                ready=(await self.check.look()).ready,
+            stored = StoreState(
+                tally=await self.store.state_counts(),
+                standings=[await self.store.destination_state(name) for name in self.destinations],
+                overdue=await self.check.overdue_work(),
+                loops={loop.name: loop.silent_for for loop in self.check.loop_states()},
+                stalled={loop.name for loop in self.check.loop_states() if loop.is_stalled},
+                ready=(await self.check.check_readiness()).ready,
                 now=self.clock(),
             )
         except StoreUnavailable as error:
-            return _json(503, {"success": False, "error": str(error)})
-        return Response(self.metrics.page(stored, others=self.others()), headers={"Content-Type": CONTENT_TYPE})
+            return _json_response(503, {"success": False, "error": str(error)})
+        return Response(self.metrics.render_page(stored, others=self.others()), headers={"Content-Type": CONTENT_TYPE})
 
 
 def is_local(request: HttpRequest) -> bool:
@@ -100,10 +100,10 @@ def is_local(request: HttpRequest) -> bool:
     """
     if request.client is None or any(name in request.headers for name in _PROXIED):
         return False
-    return is_loopback(request.client.host) and is_loopback(_named(request.headers.get("host", "")))
+    return is_loopback(request.client.host) and is_loopback(_host_name(request.headers.get("host", "")))
 
 
-def _named(host: str) -> str:
+def _host_name(host: str) -> str:
     """The name or address in a `Host` header; empty where it holds none."""
     try:
         return urlsplit(f"//{host}").hostname or ""
@@ -119,9 +119,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _nobody(_request: HttpRequest) -> bool:
+def _deny_all(_request: HttpRequest) -> bool:
     return False
 
 
-def _json(status: int, document: json_text.Json, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json_text.write(document), status, headers, media_type="application/json")
+def _json_response(status: int, document: json_text.Json, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json_text.write_json(document), status, headers, media_type="application/json")

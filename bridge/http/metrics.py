@@ -23,7 +23,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bridge.core.visible_text import make_visible
-from bridge.store.protocol import Overdue, Standing, Tally
+from bridge.store.protocol import DestinationState, OverdueWork, StateCounts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_EVENT_TYPES = 200
@@ -37,16 +37,16 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreState:
     """What stands in the store at `now`, and how each loop goes.
 
     `loops` are the seconds since a round last succeeded, None where the loop does not run; `stalled` names those for
     which that is too long.
     """
 
-    tally: Tally
-    standings: Sequence[Standing]
-    overdue: Overdue
+    tally: StateCounts
+    standings: Sequence[DestinationState]
+    overdue: OverdueWork
     loops: Mapping[str, float | None]
     stalled: AbstractSet[str]
     ready: bool
@@ -57,33 +57,33 @@ class Metrics:
     """The counters of one process; the loops and endpoints tell it what they saw."""
 
     def __init__(self) -> None:
-        self._webhook_answers = _Count(
+        self._webhook_answers = _Counter(
             "trackbridge_webhook_requests",
             "Requests to /webhooks/{source} by what became of them.",
             ("source", "outcome"),
         )
-        self._webhook_seconds = _Times("trackbridge_webhook_seconds", "From a webhook's arrival to its answer.")
-        self._track_answers = _Count(
+        self._webhook_seconds = _Histogram("trackbridge_webhook_seconds", "From a webhook's arrival to its answer.")
+        self._track_answers = _Counter(
             "trackbridge_track_requests",
             "Requests to /v1/track and /v1/track/batch by status and API key; no key for callers who are unknown.",
             ("endpoint", "status", "key"),
         )
-        self._track_events = _Count(
+        self._track_events = _Counter(
             "trackbridge_track_events", "Events taken by /v1/track and /v1/track/batch.", ("key",)
         )
-        self._track_seconds = _Times("trackbridge_track_seconds", "From a track request's arrival to its answer.")
-        self._translated = _Count(
+        self._track_seconds = _Histogram("trackbridge_track_seconds", "From a track request's arrival to its answer.")
+        self._translated = _Counter(
             "trackbridge_translated",
             "Webhooks translated, by what they came to.",
             ("source", "outcome"),
         )
-        self._attempts = _Count(
+        self._attempts = _Counter(
             "trackbridge_attempts", "Requests made to destinations by outcome.", ("destination", "outcome")
         )
-        self._attempt_seconds = _Times(
+        self._attempt_seconds = _Histogram(
             "trackbridge_attempt_seconds", "How long a destination took to answer.", ("destination",)
         )
-        self._counters: tuple[_Count | _Times, ...] = (
+        self._counters: tuple[_Counter | _Histogram, ...] = (
             self._webhook_answers,
             self._webhook_seconds,
             self._track_answers,
@@ -94,64 +94,64 @@ class Metrics:
             self._attempt_seconds,
         )
 
-    def shown(self) -> bytes:
+    def encode_counts(self) -> bytes:
         """All counts, for `add`."""
-        return _ENCODER.encode([counter.shown() for counter in self._counters])
+        return _ENCODER.encode([counter.rows() for counter in self._counters])
 
-    def add(self, shown: bytes) -> None:
+    def add_counts(self, shown: bytes) -> None:
         """Count on from what another process, or one before, had counted; nothing where it has shown nothing."""
         if shown:
             for counter, rows in zip(self._counters, msgspec.msgpack.decode(shown, type=list[_Rows]), strict=True):
-                counter.merge(rows)
+                counter.merge_rows(rows)
 
-    def received(self, source: str, outcome: str, *, seconds: float) -> None:
+    def count_webhook_request(self, source: str, outcome: str, *, seconds: float) -> None:
         """A request to a source was answered."""
-        self._webhook_answers.add((source, outcome))
-        self._webhook_seconds.add(seconds)
+        self._webhook_answers.add_count((source, outcome))
+        self._webhook_seconds.add_seconds(seconds)
 
-    def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
+    def count_track_request(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
         """A request with an API key of that name was answered; `events` of it were taken."""
-        self._track_answers.add((endpoint, str(status), key or ""))
+        self._track_answers.add_count((endpoint, str(status), key or ""))
         if key is not None:
-            self._track_events.add((key,), events)
-        self._track_seconds.add(seconds)
+            self._track_events.add_count((key,), events)
+        self._track_seconds.add_seconds(seconds)
 
-    def translated(self, source: str, outcome: str) -> None:
+    def count_translated(self, source: str, outcome: str) -> None:
         """A webhook came to an outcome."""
-        self._translated.add((source, outcome))
+        self._translated.add_count((source, outcome))
 
-    def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
+    def count_attempt(self, destination: str, outcome: str, *, seconds: float) -> None:
         """A request to a destination ended."""
-        self._attempts.add((destination, outcome))
-        self._attempt_seconds.add(seconds, (destination,))
+        self._attempts.add_count((destination, outcome))
+        self._attempt_seconds.add_seconds(seconds, (destination,))
 
-    def page(self, stored: Stored, *, others: Iterable[bytes] = ()) -> bytes:
+    def render_page(self, stored: StoreState, *, others: Iterable[bytes] = ()) -> bytes:
         """All of it, with what the `others` have shown, in the text format of Prometheus."""
         total = Metrics()
-        for shown in (self.shown(), *others):
-            total.add(shown)
+        for shown in (self.encode_counts(), *others):
+            total.add_counts(shown)
         registry = CollectorRegistry()
-        for one in (*total._counters, _Gauges(stored)):
+        for one in (*total._counters, _StoreGauges(stored)):
             registry.register(one)
         return generate_latest(registry)
 
 
-class _Count(Collector):
+class _Counter(Collector):
     """A counter for one thread: the library's own is for several, and a lock and a look-up dearer."""
 
     def __init__(self, name: str, meaning: str, labels: tuple[str, ...]) -> None:
         self._named = name, meaning, labels
         self._counts: dict[tuple[str, ...], int] = {}
 
-    def add(self, labels: tuple[str, ...], count: int = 1) -> None:
+    def add_count(self, labels: tuple[str, ...], count: int = 1) -> None:
         self._counts[labels] = self._counts.get(labels, 0) + count
 
-    def shown(self) -> _Rows:
+    def rows(self) -> _Rows:
         return [(labels, [count], 0.0) for labels, count in self._counts.items()]
 
-    def merge(self, rows: _Rows) -> None:
+    def merge_rows(self, rows: _Rows) -> None:
         for labels, (count,), _ in rows:
-            self.add(labels, count)
+            self.add_count(labels, count)
 
     def collect(self) -> Iterator[Metric]:
         name, meaning, names = self._named
@@ -161,7 +161,7 @@ class _Count(Collector):
         yield family
 
 
-class _Times(Collector):
+class _Histogram(Collector):
     """A histogram of seconds, likewise."""
 
     def __init__(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> None:
@@ -169,16 +169,16 @@ class _Times(Collector):
         self._counts: dict[tuple[str, ...], list[int]] = {} if labels else {(): [0] * (len(_SECONDS) + 1)}
         self._sums: dict[tuple[str, ...], float] = dict.fromkeys(self._counts, 0.0)
 
-    def add(self, seconds: float, labels: tuple[str, ...] = ()) -> None:
+    def add_seconds(self, seconds: float, labels: tuple[str, ...] = ()) -> None:
         if labels not in self._counts:
             self._counts[labels], self._sums[labels] = [0] * (len(_SECONDS) + 1), 0.0
         self._counts[labels][bisect_left(_SECONDS, seconds)] += 1
         self._sums[labels] += seconds
 
-    def shown(self) -> _Rows:
+    def rows(self) -> _Rows:
         return [(labels, counts, self._sums[labels]) for labels, counts in self._counts.items()]
 
-    def merge(self, rows: _Rows) -> None:
+    def merge_rows(self, rows: _Rows) -> None:
         for labels, counts, seconds in rows:
             before = self._counts.get(labels, [0] * len(counts))
             self._counts[labels] = [one + other for one, other in zip(before, counts, strict=True)]
@@ -193,69 +193,71 @@ class _Times(Collector):
         yield family
 
 
-class _Gauges(Collector):
+class _StoreGauges(Collector):
     """How everything stands at one moment."""
 
-    def __init__(self, stored: Stored) -> None:
+    def __init__(self, stored: StoreState) -> None:
         self._stored = stored
         self._tally = stored.tally
         self._now = stored.now
 
     def collect(self) -> Iterator[Metric]:
-        yield _family("trackbridge_ready", "1 when /readyz answers 200.", (), [((), float(self._stored.ready))])
-        yield _counted("trackbridge_webhooks", "Webhooks kept.", ("source", "state"), self._tally.webhooks)
-        yield _counted(
+        yield _gauge_family("trackbridge_ready", "1 when /readyz answers 200.", (), [((), float(self._stored.ready))])
+        yield _count_family("trackbridge_webhooks", "Webhooks kept.", ("source", "state"), self._tally.webhooks)
+        yield _count_family(
             "trackbridge_events", "Events made.", ("event_type", "kind"), bounded_event_types(self._tally.events)
         )
-        yield _counted("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._tally.deliveries)
-        yield _family(
+        yield _count_family("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._tally.deliveries)
+        yield _gauge_family(
             "trackbridge_webhooks_unsorted",
             "Webhooks kept that nobody has looked at yet, repeated ones too.",
             (),
-            [((), float(self._tally.unsorted))],
+            [((), float(self._tally.unapplied))],
         )
         depth = [((source,), n) for (source, state), n in self._tally.webhooks.items() if state == "received"]
-        yield _family("trackbridge_webhooks_waiting", "Webhooks looked at and not yet translated.", ("source",), depth)
-        yield _family(
+        yield _gauge_family(
+            "trackbridge_webhooks_waiting", "Webhooks looked at and not yet translated.", ("source",), depth
+        )
+        yield _gauge_family(
             "trackbridge_oldest_webhook_seconds",
             "Age of the oldest webhook not yet translated.",
             (),
-            [((), self._age(self._tally.oldest_received))],
+            [((), self._age_seconds(self._tally.oldest_received))],
         )
-        oldest = [((name,), self._age(at)) for name, at in self._tally.oldest_pending.items()]
-        yield _family(
+        oldest = [((name,), self._age_seconds(at)) for name, at in self._tally.oldest_pending.items()]
+        yield _gauge_family(
             "trackbridge_oldest_delivery_seconds", "Age of the oldest pending delivery.", ("destination",), oldest
         )
         paused = [((standing.destination,), float(standing.paused is not None)) for standing in self._stored.standings]
-        yield _family("trackbridge_destination_paused", "1 while nothing is sent.", ("destination",), paused)
-        yield from self._overdue()
-        yield from self._loops()
+        yield _gauge_family("trackbridge_destination_paused", "1 while nothing is sent.", ("destination",), paused)
+        yield from self._overdue_families()
+        yield from self._loop_families()
 
-    def _overdue(self) -> Iterator[Metric]:
+    def _overdue_families(self) -> Iterator[Metric]:
         overdue = self._stored.overdue
         meaning = "due and unclaimed for over five minutes, counted to 100000"
-        yield _family(
+        yield _gauge_family(
             "trackbridge_overdue_webhooks", f"Webhooks {meaning}.", (), [((), float(overdue.webhooks))]
         )  # fmt: skip
         names = {name for name, _ in self._tally.deliveries} | {one.destination for one in self._stored.standings}
         counts = [((name,), float(overdue.deliveries.get(name, 0))) for name in sorted(names)]
-        yield _family(
+        yield _gauge_family(
             "trackbridge_overdue_deliveries",
             f"Deliveries {meaning}; none of a paused destination.",
             ("destination",),
             counts,
         )
 
-    def _loops(self) -> Iterator[Metric]:
+    def _loop_families(self) -> Iterator[Metric]:
         loops = self._stored.loops
         up = [((name,), float(name not in self._stored.stalled)) for name in loops]
-        yield _family("trackbridge_loop_up", "1 while the loop's rounds succeed.", ("loop",), up)
+        yield _gauge_family("trackbridge_loop_up", "1 while the loop's rounds succeed.", ("loop",), up)
         silent = [((name,), seconds) for name, seconds in loops.items() if seconds is not None]
-        yield _family(
+        yield _gauge_family(
             "trackbridge_loop_seconds_since_success", "Since a round of the loop last succeeded.", ("loop",), silent
         )
 
-    def _age(self, at: datetime | None) -> float:
+    def _age_seconds(self, at: datetime | None) -> float:
         return max(0.0, (self._now - at).total_seconds()) if at else 0.0
 
 
@@ -277,11 +279,13 @@ def bounded_event_types(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str
     return dict(bounded)
 
 
-def _counted(name: str, meaning: str, labels: tuple[str, ...], counts: dict[tuple[str, str], int]) -> GaugeMetricFamily:
-    return _family(name, meaning, labels, [(key, float(count)) for key, count in counts.items()])
+def _count_family(
+    name: str, meaning: str, labels: tuple[str, ...], counts: dict[tuple[str, str], int]
+) -> GaugeMetricFamily:
+    return _gauge_family(name, meaning, labels, [(key, float(count)) for key, count in counts.items()])
 
 
-def _family(
+def _gauge_family(
     name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[tuple[tuple[str, ...], float]]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, meaning, labels=labels)

@@ -28,7 +28,7 @@ class MetricsKey:
 
     digest: bytes
 
-    def matches(self, authorization: str | None) -> bool:
+    def matches_header(self, authorization: str | None) -> bool:
         """Whether an `Authorization` header carries the key as a Bearer token (RFC 6750)."""
         scheme, _, token = (authorization or "").partition(" ")
         shown = hashlib.sha256(token.strip().encode()).digest()
@@ -60,7 +60,7 @@ def keep_beside(store: Path) -> MetricsKey:
     path = key_file(store)
     try:
         with suppress(FileExistsError):
-            _make(path)
+            _make_key_file(path)
         content = path.read_bytes().strip()
     except OSError as error:
         raise SettingsError(
@@ -72,7 +72,7 @@ def keep_beside(store: Path) -> MetricsKey:
     return MetricsKey(hashlib.sha256(content).digest())
 
 
-def _make(path: Path) -> None:
+def _make_key_file(path: Path) -> None:
     """Write a new key. Raises FileExistsError where there is one; a start that was cut off leaves none behind.
 
     It gets its name when it is whole: two processes that start at once agree on the first.

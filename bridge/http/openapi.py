@@ -37,7 +37,7 @@ _BATCH: Json = {
 }
 
 
-def document() -> dict[str, Json]:
+def openapi_document() -> dict[str, Json]:
     """The whole description."""
     return {
         "openapi": "3.1.0",
@@ -50,15 +50,15 @@ def document() -> dict[str, Json]:
         "security": [{"bearer": []}, {"query": []}],
         "paths": {
             "/v1/track": {
-                "post": _operation(
-                    "track", "Track one event.", schema=_ref("schemas/Event"), example=_PURCHASE, answer="Taken"
+                "post": _describe_operation(
+                    "track", "Track one event.", schema=_schema_ref("schemas/Event"), example=_PURCHASE, answer="Taken"
                 )
             },
             "/v1/track/batch": {
-                "post": _operation(
+                "post": _describe_operation(
                     "trackBatch",
                     f"Track 1 to {contract.BATCH_EVENTS} events: all of them are taken, or none.",
-                    schema=_ref("schemas/Batch"),
+                    schema=_schema_ref("schemas/Batch"),
                     example=_BATCH,
                     answer="BatchTaken",
                 )
@@ -83,9 +83,9 @@ def document() -> dict[str, Json]:
     }
 
 
-def routes() -> list[HttpRoute]:
+def openapi_routes() -> list[HttpRoute]:
     """The one address, for anybody: it tells nothing of this bridge's settings."""
-    content = json_text.write(document())
+    content = json_text.write_json(openapi_document())
 
     async def answer(_http: HttpRequest) -> Response:
         return Response(content, media_type="application/json")
@@ -93,11 +93,11 @@ def routes() -> list[HttpRoute]:
     return [HttpRoute(PATH, answer)]
 
 
-def _operation(name: str, summary: str, *, schema: Json, example: Json, answer: str) -> dict[str, Json]:
+def _describe_operation(name: str, summary: str, *, schema: Json, example: Json, answer: str) -> dict[str, Json]:
     return {
         "operationId": name,
         "summary": summary,
-        "parameters": [_ref("parameters/IdempotencyKey")],
+        "parameters": [_schema_ref("parameters/IdempotencyKey")],
         "requestBody": {
             "required": True,
             "description": f"JSON in UTF-8, at most {contract.REQUEST_BYTES} bytes, without a Content-Encoding.",
@@ -106,22 +106,22 @@ def _operation(name: str, summary: str, *, schema: Json, example: Json, answer: 
         "responses": {
             "200": {
                 "description": "On disk.",
-                "content": {"application/json": {"schema": _ref(f"schemas/{answer}")}},
+                "content": {"application/json": {"schema": _schema_ref(f"schemas/{answer}")}},
             },
-            **{status: _ref(f"responses/{status}") for status in _RESPONSES},
+            **{status: _schema_ref(f"responses/{status}") for status in _RESPONSES},
         },
     }
 
 
-def _ref(what: str) -> dict[str, str]:
+def _schema_ref(what: str) -> dict[str, str]:
     return {"$ref": f"#/components/{what}"}
 
 
-def _response(description: str, error: str, **headers: Json) -> dict[str, Json]:
+def _error_response(description: str, error: str, **headers: Json) -> dict[str, Json]:
     example = {"success": False, "error": error}
     answer: dict[str, Json] = {
         "description": description,
-        "content": {"application/json": {"schema": _ref("schemas/Error"), "example": example}},
+        "content": {"application/json": {"schema": _schema_ref("schemas/Error"), "example": example}},
     }
     return answer | (
         {"headers": {name.replace("_", "-"): header for name, header in headers.items()}} if headers else {}
@@ -141,7 +141,12 @@ _BATCH_SCHEMA: Json = {
     "type": "object",
     "required": ["events"],
     "properties": {
-        "events": {"type": "array", "minItems": 1, "maxItems": contract.BATCH_EVENTS, "items": _ref("schemas/Event")}
+        "events": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": contract.BATCH_EVENTS,
+            "items": _schema_ref("schemas/Event"),
+        }
     },
 }
 _DUPLICATE_OF: Json = {
@@ -217,36 +222,40 @@ _ERROR: Json = {
         },
     },
 }
-_RETRY_AFTER = _ref("headers/RetryAfter")
+_RETRY_AFTER = _schema_ref("headers/RetryAfter")
 _RESPONSES: dict[str, Json] = {
-    "400": _response(
+    "400": _error_response(
         "Not JSON, or not an event; nothing of a batch is kept. Mend the request.",
         'properties.value must be a number, got "99.99" (a string)',
     ),
-    "401": _response(
+    "401": _error_response(
         "No key or an unknown one.",
         "Invalid API key",
         WWW_Authenticate={"description": "`Bearer`.", "schema": {"type": "string"}},
     ),
-    "405": _response(
+    "405": _error_response(
         "Another method than POST.",
         "this address takes POST",
         Allow={"description": "`POST`.", "schema": {"type": "string"}},
     ),
-    "408": _response("The body took too long. Retry.", "the body took longer than 30 s; send it again"),
-    "413": _response("Too large a request. Send less.", f"the body is over {contract.REQUEST_BYTES} bytes; send less"),
-    "415": _response("A Content-Encoding. Send it plain.", "a Content-Encoding is not taken; send the body as it is"),
-    "422": _response(
+    "408": _error_response("The body took too long. Retry.", "the body took longer than 30 s; send it again"),
+    "413": _error_response(
+        "Too large a request. Send less.", f"the body is over {contract.REQUEST_BYTES} bytes; send less"
+    ),
+    "415": _error_response(
+        "A Content-Encoding. Send it plain.", "a Content-Encoding is not taken; send the body as it is"
+    ),
+    "422": _error_response(
         "An Idempotency-Key seen with another body.",
         "this Idempotency-Key came with another body before; use a new key",
     ),
-    "429": _response(
+    "429": _error_response(
         "Over the rate. Back off, retry later.",
         "over the rate of requests a minute; send it again in 7 s",
         Retry_After=_RETRY_AFTER,
     ),
-    "500": _response("Our fault. Retry with backoff.", "a fault of ours; send it again later"),
-    "503": _response(
+    "500": _error_response("Our fault. Retry with backoff.", "a fault of ours; send it again later"),
+    "503": _error_response(
         "The store cannot take it now. Retry with backoff.",
         "cannot be kept now; send it again later",
         Retry_After=_RETRY_AFTER,

@@ -17,13 +17,13 @@ IPV6_HOST_BITS = 64
 """The bits of an IPv6 address that one customer chooses freely: https://www.rfc-editor.org/rfc/rfc6177."""
 
 
-class Proxies:
+class TrustedProxies:
     """The networks whose `X-Forwarded-For` is believed."""
 
     def __init__(self, trusted: Sequence[Network] = ()) -> None:
         self._trusted = tuple(trusted)
 
-    def peer(self, scope: Scope) -> str | None:
+    def peer_of(self, scope: Scope) -> str | None:
         """The name of the peer that sent a request of HTTP: an IPv4 address, or an IPv6 network of 64 bits.
 
         Behind trusted proxies it is the last address in `X-Forwarded-For` that is none of theirs; what stands before
@@ -31,29 +31,29 @@ class Proxies:
         trusted proxy that names nobody, and where the connection has no address, as over a Unix socket.
         """
         client = scope.get("client")
-        address = _address(client[0]) if client else None
-        if address is None or not self._trusts(address):
-            return None if address is None else _name(address)
-        for entry in reversed(_forwarded(scope)):
-            named = _address(entry)
+        address = _parse_address(client[0]) if client else None
+        if address is None or not self._is_trusted(address):
+            return None if address is None else _address_name(address)
+        for entry in reversed(_forwarded_entries(scope)):
+            named = _parse_address(entry)
             if named is None:
-                return _name(address)
-            if not self._trusts(named):
-                return _name(named)
+                return _address_name(address)
+            if not self._is_trusted(named):
+                return _address_name(named)
             address = named
         return None
 
-    def _trusts(self, address: Address) -> bool:
+    def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
 
 
-def _forwarded(scope: Scope) -> list[str]:
+def _forwarded_entries(scope: Scope) -> list[str]:
     """The entries of all `X-Forwarded-For` headers in order."""
     values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return [entry.strip() for value in values for entry in value.split(",") if entry.strip()]
 
 
-def _address(text: str) -> Address | None:
+def _parse_address(text: str) -> Address | None:
     """The address in `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`; None for anything else.
 
     An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) is the IPv4 address.
@@ -69,7 +69,7 @@ def _address(text: str) -> Address | None:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
-def _name(address: Address) -> str:
+def _address_name(address: Address) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(IPv6Network((int(address) >> IPV6_HOST_BITS << IPV6_HOST_BITS, 128 - IPV6_HOST_BITS)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core.errors import StoreUnavailable
-from bridge.store.protocol import Overdue, Store
+from bridge.store.protocol import OverdueWork, Store
 
 FRESH = timedelta(seconds=5)
 """How long a write that the store took, or a count of overdue work, stands for the next."""
@@ -71,33 +71,33 @@ class ReadinessCheck:
         self._stopping = stopping
         self._patience = patience.total_seconds()
         self._proven_at: float | None = None
-        self._counted: tuple[float, Overdue] | None = None
+        self._counted: tuple[float, OverdueWork] | None = None
 
-    async def look(self) -> Readiness:
+    async def check_readiness(self) -> Readiness:
         """How it stands now."""
-        refusal = await self._refusal()
+        refusal = await self._refusal_reason()
         details = [refusal] if refusal else []
-        details += [_loop_detail(loop) for loop in self.loops() if loop.is_stalled]
+        details += [_loop_detail(loop) for loop in self.loop_states() if loop.is_stalled]
         details += await self._overdue_details()
         return Readiness(ready=refusal is None, details=tuple(details))
 
-    def loops(self) -> list[LoopState]:
+    def loop_states(self) -> list[LoopState]:
         """How each loop stands now."""
         now = time.monotonic()
-        return [self._loop(name, None if at is None else now - at) for name, at in self._loops().items()]
+        return [self._loop_state(name, None if at is None else now - at) for name, at in self._loops().items()]
 
-    async def overdue(self) -> Overdue:
+    async def overdue_work(self) -> OverdueWork:
         """The overdue work, counted within the last seconds. Raises StoreUnavailable."""
         now = time.monotonic()
         if self._counted is None or now - self._counted[0] >= FRESH.total_seconds():
-            self._counted = now, await self._store.overdue(now=self._clock())
+            self._counted = now, await self._store.overdue_work(now=self._clock())
         return self._counted[1]
 
-    def _loop(self, name: str, silent_for: float | None) -> LoopState:
+    def _loop_state(self, name: str, silent_for: float | None) -> LoopState:
         most = STALLED.total_seconds() + self._rests.get(name, 0.0)
         return LoopState(name, silent_for, is_stalled=silent_for is None or silent_for > most)
 
-    async def _refusal(self) -> str | None:
+    async def _refusal_reason(self) -> str | None:
         """Why no webhook can be kept; None where one can."""
         if self._stopping():
             return "this process is shutting down"
@@ -117,7 +117,7 @@ class ReadinessCheck:
 
     async def _overdue_details(self) -> list[str]:
         try:
-            overdue = await self.overdue()
+            overdue = await self.overdue_work()
         except StoreUnavailable as error:
             return [f"overdue work cannot be counted: {error}"]
         details = [f"{overdue.webhooks} webhooks are overdue to be translated"] if overdue.webhooks else []

@@ -27,11 +27,17 @@ from bridge.core.errors import IdempotencyConflict, NotAnEvent, StoreUnavailable
 from bridge.core.json_text import Json
 from bridge.core.model import Accepted, Event, Route, Routed
 from bridge.http import body
-from bridge.http.api_keys import Caller, Callers
-from bridge.http.body_budget import Budget, NoRoom
+from bridge.http.api_keys import ApiKeys, Caller
+from bridge.http.body_budget import BodyBudget, BudgetExceeded
 from bridge.store.protocol import Idempotency, Store
 
-__all__ = ["EXCEPTION_HANDLERS", "Caller", "Callers", "Watching", "routes"]
+__all__ = [
+    "EXCEPTION_HANDLERS",
+    "ApiKeys",
+    "Caller",
+    "TrackMetrics",
+    "track_routes",
+]
 
 TOLD = 5
 """Problems of one event that its message tells; the rest are counted."""
@@ -41,10 +47,10 @@ COME_AGAIN = 5
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
-class Watching(Protocol):
+class TrackMetrics(Protocol):
     """Who counts requests to the track API."""
 
-    def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
+    def count_track_request(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
         """A request to an endpoint was answered with a status; `events` of it were taken.
 
         `key` is the name of the caller's API key, None where nobody known called.
@@ -52,16 +58,16 @@ class Watching(Protocol):
         ...
 
 
-def routes(  # noqa: PLR0913  what it knows of the world, all by name
+def track_routes(  # noqa: PLR0913  what it knows of the world, all by name
     *,
     store: Store,
-    callers: Callers,
+    api_keys: ApiKeys,
     route: Callable[[Event, Caller], tuple[Route, ...]],
     clock: Callable[[], datetime],
-    luck: Callable[[], str],
-    woke: Callable[[], None],
-    watching: Watching,
-    budget: Budget | None = None,
+    nonce: Callable[[], str],
+    notify: Callable[[], None],
+    metrics: TrackMetrics,
+    budget: BodyBudget | None = None,
     ticks: Callable[[], float] = monotonic,
     patience: float = body.PATIENCE,
 ) -> list[HttpRoute]:
@@ -71,17 +77,17 @@ def routes(  # noqa: PLR0913  what it knows of the world, all by name
     were taken. `budget` is what bodies of all endpoints hold together. `ticks` is a clock in seconds that never goes back, for the rate; `patience` is how many seconds a body
     may take.
     """
-    track = Track(store, callers, route, clock, luck, woke, watching, budget or Budget(), ticks, patience)
+    track = TrackHandler(store, api_keys, route, clock, nonce, notify, metrics, budget or BodyBudget(), ticks, patience)
     return [
-        HttpRoute(_ONE.path, track.one, methods=["POST"]),
-        HttpRoute(_BATCH.path, track.batch, methods=["POST"]),
+        HttpRoute(_ONE.path, track.handle_event, methods=["POST"]),
+        HttpRoute(_BATCH.path, track.handle_batch, methods=["POST"]),
     ]
 
 
 # ------------------------------------------------------------------------------------------------- two endpoints
 
 
-class Refusal(Exception):
+class TrackRefusal(Exception):
     """A request is answered with an error. `unread` is whether its body has not been read."""
 
     def __init__(
@@ -101,7 +107,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class TrackEndpoint:
     """What one of the two addresses does in its own way.
 
     `documents` takes a body apart, `refusal` says which of so many documents are wrong, `answer` names what was taken.
@@ -109,7 +115,7 @@ class Endpoint:
 
     path: str
     documents: Callable[[Json], list[Json]]
-    refusal: Callable[[Mapping[int, str], int], Refusal]
+    refusal: Callable[[Mapping[int, str], int], TrackRefusal]
     answer: Callable[[Sequence[Accepted]], dict[str, Json]]
 
 
@@ -117,34 +123,34 @@ def _one_document(document: Json) -> list[Json]:
     return [document]
 
 
-def _one_refusal(wrong: Mapping[int, str], _total: int) -> Refusal:
-    return Refusal(400, wrong[0])
+def _one_refusal(wrong: Mapping[int, str], _total: int) -> TrackRefusal:
+    return TrackRefusal(400, wrong[0])
 
 
 def _one_answer(accepted: Sequence[Accepted]) -> dict[str, Json]:
     (one,) = accepted
-    return {"success": True} | _said(one)
+    return {"success": True} | _event_answer(one)
 
 
 def _batch_documents(document: Json) -> list[Json]:
     events = document.get("events") if isinstance(document, dict) else None
     if not isinstance(events, list):
         hint = "; a single event goes to /v1/track" if isinstance(document, dict) and "event_type" in document else ""
-        raise Refusal(400, f'the body must be {{"events": [event, …]}}{hint}')
+        raise TrackRefusal(400, f'the body must be {{"events": [event, …]}}{hint}')
     if not 1 <= len(events) <= contract.BATCH_EVENTS:
-        raise Refusal(400, f"events must hold 1 to {contract.BATCH_EVENTS} events, got {len(events)}")
+        raise TrackRefusal(400, f"events must hold 1 to {contract.BATCH_EVENTS} events, got {len(events)}")
     return events
 
 
-def _batch_refusal(wrong: Mapping[int, str], total: int) -> Refusal:
+def _batch_refusal(wrong: Mapping[int, str], total: int) -> TrackRefusal:
     first, text = next(iter(wrong.items()))
     error = f"{len(wrong)} of {total} events cannot be taken, so none was; events[{first}]: {text}"
-    return Refusal(400, error, errors=[{"index": index, "error": text} for index, text in wrong.items()])
+    return TrackRefusal(400, error, errors=[{"index": index, "error": text} for index, text in wrong.items()])
 
 
 def _batch_answer(accepted: Sequence[Accepted]) -> dict[str, Json]:
     """The ids in order. Beside them stand, by index, the duplicates and the events that got another id, if any."""
-    said = [{"index": index} | _said(one) for index, one in enumerate(accepted)]
+    said = [{"index": index} | _event_answer(one) for index, one in enumerate(accepted)]
     answer = {"success": True, "event_ids": [one.event_id for one in accepted]}
     lists = {
         "duplicates": [one for one in said if "duplicate_of" in one],
@@ -153,90 +159,92 @@ def _batch_answer(accepted: Sequence[Accepted]) -> dict[str, Json]:
     return answer | {name: some for name, some in lists.items() if some}
 
 
-def _said(one: Accepted) -> dict[str, Json]:
+def _event_answer(one: Accepted) -> dict[str, Json]:
     """What is answered of one event that was taken."""
     more = {"duplicate_of": one.duplicate_of, "given_event_id": one.given_event_id}
     return {"event_id": one.event_id} | {name: value for name, value in more.items() if value is not None}
 
 
-_ONE = Endpoint("/v1/track", _one_document, _one_refusal, _one_answer)
-_BATCH = Endpoint("/v1/track/batch", _batch_documents, _batch_refusal, _batch_answer)
+_ONE = TrackEndpoint("/v1/track", _one_document, _one_refusal, _one_answer)
+_BATCH = TrackEndpoint("/v1/track/batch", _batch_documents, _batch_refusal, _batch_answer)
 
 
 # ---------------------------------------------------------------------------------------------------- one request
 
 
 @dataclass(slots=True)
-class Track:
+class TrackHandler:
     """What answers both endpoints; `routes` says what its parts are."""
 
     store: Store
-    callers: Callers
+    callers: ApiKeys
     route: Callable[[Event, Caller], tuple[Route, ...]]
     clock: Callable[[], datetime]
     luck: Callable[[], str]
     woke: Callable[[], None]
-    watching: Watching
-    budget: Budget
+    watching: TrackMetrics
+    budget: BodyBudget
     ticks: Callable[[], float]
     patience: float
-    seldom: log.Seldom = field(default_factory=log.Seldom)
+    seldom: log.RateLimitedLog = field(default_factory=log.RateLimitedLog)
 
-    async def one(self, http: HttpRequest) -> Response:
+    async def handle_event(self, http: HttpRequest) -> Response:
         """POST /v1/track."""
-        return await self._answered(http, _ONE)
+        return await self._answer_request(http, _ONE)
 
-    async def batch(self, http: HttpRequest) -> Response:
+    async def handle_batch(self, http: HttpRequest) -> Response:
         """POST /v1/track/batch."""
-        return await self._answered(http, _BATCH)
+        return await self._answer_request(http, _BATCH)
 
-    async def _answered(self, http: HttpRequest, endpoint: Endpoint) -> Response:
+    async def _answer_request(self, http: HttpRequest, endpoint: TrackEndpoint) -> Response:
         """The answer to one request, whatever it is."""
         began = perf_counter()
         accepted: Sequence[Accepted] = ()
         caller: Caller | None = None
         try:
-            caller = self._caller(http)
-            accepted = await self._taken(http, endpoint, caller)
-            response = _json(200, endpoint.answer(accepted))
-        except Refusal as refusal:
-            response = _json(refusal.status, refusal.answer, refusal.headers)
-            response = body.unread(http.headers, response) if refusal.unread else response
+            caller = self._find_caller(http)
+            accepted = await self._accept_request(http, endpoint, caller)
+            response = _json_response(200, endpoint.answer(accepted))
+        except TrackRefusal as refusal:
+            response = _json_response(refusal.status, refusal.answer, refusal.headers)
+            response = body.answer_unread(http.headers, response) if refusal.unread else response
         except body.BodyError as error:
-            if isinstance(error, NoRoom):
-                self.seldom.trouble("track.no_room", now=self.clock(), why=error.why)
-            response = body.unread(http.headers, _error(error.status, str(error), error.headers))
+            if isinstance(error, BudgetExceeded):
+                self.seldom.warn("track.no_room", now=self.clock(), why=error.why)
+            response = body.answer_unread(http.headers, _error_response(error.status, str(error), error.headers))
         except Exception as error:  # noqa: BLE001  a caller gets JSON, whatever is wrong with us
-            response = await _fault(http, error)
+            response = await _fault_response(http, error)
         seconds = perf_counter() - began
         name = caller.name if caller else None
-        self.watching.tracked(
+        self.watching.count_track_request(
             endpoint.path, response.status_code, key=name, events=len(accepted), seconds=seconds
         )  # fmt: skip
         return response
 
-    async def _taken(self, http: HttpRequest, endpoint: Endpoint, caller: Caller) -> Sequence[Accepted]:
-        self._pace(caller)
-        body.plain(http.headers)
-        with self.budget.claim() as claim:  # a caller with a key has no share
-            content = await body.read(
+    async def _accept_request(self, http: HttpRequest, endpoint: TrackEndpoint, caller: Caller) -> Sequence[Accepted]:
+        self._check_rate(caller)
+        body.require_unencoded(http.headers)
+        with self.budget.claim_for() as claim:  # a caller with a key has no share
+            content = await body.read_body(
                 http.receive, http.scope, claim=claim, limit=contract.REQUEST_BYTES, seconds=self.patience
             )
-            return await self._kept(http, endpoint, caller, content)
+            return await self._keep_events(http, endpoint, caller, content)
 
-    async def _kept(self, http: HttpRequest, endpoint: Endpoint, caller: Caller, content: bytes) -> Sequence[Accepted]:
-        idempotency = _idempotency(http, caller, endpoint, content)
+    async def _keep_events(
+        self, http: HttpRequest, endpoint: TrackEndpoint, caller: Caller, content: bytes
+    ) -> Sequence[Accepted]:
+        idempotency = _read_idempotency(http, caller, endpoint, content)
         now = self.clock()
-        events = self._events(content, caller, endpoint, now)
+        events = self._read_events(content, caller, endpoint, now)
         routed = [Routed(event, self.route(event, caller)) for event in events]
         try:
-            accepted = await self.store.accept(routed, now=now, idempotency=idempotency)
+            accepted = await self.store.accept_events(routed, now=now, idempotency=idempotency)
         except IdempotencyConflict:
-            raise Refusal(422, "this Idempotency-Key came with another body before; use a new key") from None
+            raise TrackRefusal(422, "this Idempotency-Key came with another body before; use a new key") from None
         except StoreUnavailable as error:
-            raise self._unavailable(error, now) from None
+            raise self._unavailable_response(error, now) from None
         self.woke()
-        log.lines(
+        log.log_lines(
             "event.taken",
             [
                 {
@@ -248,82 +256,82 @@ class Track:
         )  # fmt: skip
         return accepted
 
-    def _caller(self, http: HttpRequest) -> Caller:
-        key = _key(http)
-        caller = self.callers.find(key) if key is not None else None
+    def _find_caller(self, http: HttpRequest) -> Caller:
+        key = _api_key_of(http)
+        caller = self.callers.find_caller(key) if key is not None else None
         if caller is None:
             error = "Invalid API key" if key is not None else "no API key; send it as `Authorization: Bearer KEY`"
-            raise Refusal(401, error, headers={"WWW-Authenticate": "Bearer"}, unread=True)
+            raise TrackRefusal(401, error, headers={"WWW-Authenticate": "Bearer"}, unread=True)
         return caller
 
-    def _pace(self, caller: Caller) -> None:
-        wait = ceil(caller.window.wait(self.ticks()))
+    def _check_rate(self, caller: Caller) -> None:
+        wait = ceil(caller.window.acquire(self.ticks()))
         if wait:
             error = f"over the rate of requests a minute; send it again in {wait} s"
-            raise Refusal(429, error, headers={"Retry-After": str(wait)}, unread=True)
+            raise TrackRefusal(429, error, headers={"Retry-After": str(wait)}, unread=True)
 
-    def _events(self, content: bytes, caller: Caller, endpoint: Endpoint, now: datetime) -> list[Event]:
-        documents = endpoint.documents(_parsed(content))
+    def _read_events(self, content: bytes, caller: Caller, endpoint: TrackEndpoint, now: datetime) -> list[Event]:
+        documents = endpoint.documents(_parse_content(content))
         plain = contract.is_plain(content)
-        door = caller.door
+        door = caller.origin
         events: list[Event] = []
         wrong: dict[int, str] = {}
         for index, document in enumerate(documents):
             named = isinstance(document, dict) and document.get("event_id")
             try:
                 events.append(
-                    contract.event(
-                        document, door=door, scope=caller.scope, received_at=now,
+                    contract.validate_event(
+                        document, origin=door, scope=caller.scope, received_at=now,
                         default_id=named or contract.new_id(now, self.luck()), plain=plain,
                     )
                 )  # fmt: skip
             except NotAnEvent as error:
-                wrong[index] = _told(error)
+                wrong[index] = _problem_list(error)
         if wrong:
             raise endpoint.refusal(wrong, len(documents))
         return events
 
-    def _unavailable(self, error: StoreUnavailable, now: datetime) -> Refusal:
-        self.seldom.trouble("track.unavailable", now=now, why=str(error))
+    def _unavailable_response(self, error: StoreUnavailable, now: datetime) -> TrackRefusal:
+        self.seldom.warn("track.unavailable", now=now, why=str(error))
         wait = COME_AGAIN if error.retry_after is None else ceil(error.retry_after.total_seconds())
-        return Refusal(503, "cannot be kept now; send it again later", headers={"Retry-After": str(max(1, wait))})
+        return TrackRefusal(503, "cannot be kept now; send it again later", headers={"Retry-After": str(max(1, wait))})
 
 
-def _key(http: HttpRequest) -> bytes | None:
+def _api_key_of(http: HttpRequest) -> bytes | None:
     """The API key that came, None for none. Two of a kind are no key that anybody has."""
-    bearers = [word for header in http.headers.getlist("authorization") if (word := _bearer(header)) is not None]
+    bearers = [word for header in http.headers.getlist("authorization") if (word := _bearer_token(header)) is not None]
     given = bearers or [value.encode() for value in http.query_params.getlist("api_key")]
     return given[0] if len(given) == 1 else b"" if given else None
 
 
-def _bearer(header: str) -> bytes | None:
+def _bearer_token(header: str) -> bytes | None:
     scheme, _, word = header.partition(" ")
     return word.strip().encode("latin-1") if scheme.lower() == "bearer" else None
 
 
-def _idempotency(http: HttpRequest, caller: Caller, endpoint: Endpoint, content: bytes) -> Idempotency | None:
+def _read_idempotency(http: HttpRequest, caller: Caller, endpoint: TrackEndpoint, content: bytes) -> Idempotency | None:
     keys = http.headers.getlist("idempotency-key")
     if not keys:
         return None
     if len(keys) > 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
-        raise Refusal(400, "an Idempotency-Key is one header of 1 to 255 visible ASCII characters")
+        raise TrackRefusal(400, "an Idempotency-Key is one header of 1 to 255 visible ASCII characters")
     return Idempotency(
-        key=dedupe_keys.idempotency(dedupe_keys.shared(caller.scope), endpoint.path, keys[0]),
+        key=dedupe_keys.idempotency_key(dedupe_keys.scope_name(caller.scope), endpoint.path, keys[0]),
         body_hash=hashlib.sha256(content).digest(),
-        former=dedupe_keys.idempotency(caller.door, endpoint.path, keys[0]),
+        former=dedupe_keys.idempotency_key(caller.origin, endpoint.path, keys[0]),
     )
 
 
-def _parsed(content: bytes) -> Json:
+def _parse_content(content: bytes) -> Json:
     if not content:
-        raise Refusal(400, "the body is empty; send JSON")
+        raise TrackRefusal(400, "the body is empty; send JSON")
     try:
-        return json_text.parse(content)
+        return json_text.parse_json(content)
     except ValueError as error:
-        raise Refusal(400, f"the body is no JSON that can be taken: {error}") from None
+        raise TrackRefusal(400, f"the body is no JSON that can be taken: {error}") from None
 
 
-def _told(error: NotAnEvent) -> str:
+def _problem_list(error: NotAnEvent) -> str:
     texts = [problem.text for problem in error.problems]
     return "; ".join(texts[:TOLD] + ([f"and {len(texts) - TOLD} more"] if len(texts) > TOLD else []))
 
@@ -334,23 +342,25 @@ def _told(error: NotAnEvent) -> str:
 async def _no_route(http: HttpRequest, error: Exception) -> Response:
     """The answer where no route takes the request: an unknown path, another method."""
     if not isinstance(error, HTTPException):
-        return await _fault(http, error)
+        return await _fault_response(http, error)
     headers = dict(error.headers or {})
     words = {404: "there is nothing at this address", 405: f"this address takes {headers.get('Allow', 'POST')}"}
-    return body.unread(http.headers, _error(error.status_code, words.get(error.status_code, error.detail), headers))
+    return body.answer_unread(
+        http.headers, _error_response(error.status_code, words.get(error.status_code, error.detail), headers)
+    )
 
 
-async def _fault(_http: HttpRequest, error: Exception) -> Response:
+async def _fault_response(_http: HttpRequest, error: Exception) -> Response:
     """The answer when the fault is ours: no detail to the caller, the kind of it in the log."""
-    log.trouble("http.fault", error=type(error).__name__, at=_place(error))
-    return _error(500, "a fault of ours; send it again later")
+    log.log_warning("http.fault", error=type(error).__name__, at=_error_location(error))
+    return _error_response(500, "a fault of ours; send it again later")
 
 
-EXCEPTION_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {HTTPException: _no_route, Exception: _fault}
+EXCEPTION_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {HTTPException: _no_route, Exception: _fault_response}
 """What a Starlette application needs so that every answer is JSON of the contract's shape."""
 
 
-def _place(error: Exception) -> str | None:
+def _error_location(error: Exception) -> str | None:
     """File and line that raised it: enough to find it, and no value of anybody's."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -358,9 +368,9 @@ def _place(error: Exception) -> str | None:
     return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else None
 
 
-def _error(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
-    return _json(status, {"success": False, "error": error}, headers)
+def _error_response(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    return _json_response(status, {"success": False, "error": error}, headers)
 
 
-def _json(status: int, document: Json, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json_text.write(document), status, headers, media_type="application/json")
+def _json_response(status: int, document: Json, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json_text.write_json(document), status, headers, media_type="application/json")

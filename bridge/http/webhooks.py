@@ -23,7 +23,7 @@ from bridge.core.errors import NotGenuine, StoreUnavailable
 from bridge.core.model import Request
 from bridge.core.source import Source
 from bridge.http import body
-from bridge.http.body_budget import Budget, NoRoom
+from bridge.http.body_budget import BodyBudget, BudgetExceeded
 from bridge.store.protocol import Store
 
 PATH = "/webhooks/{source}"
@@ -31,15 +31,15 @@ COME_AGAIN = timedelta(minutes=1)
 """What a provider is told to wait while a source has no secret; its own schedule decides all the same."""
 
 
-class Watching(Protocol):
+class WebhookMetrics(Protocol):
     """Who counts what came in: `outcome` is kept, again, challenge, refused (with why), no_secret, no_room, unknown, …."""
 
-    def received(self, source: str, outcome: str, *, seconds: float) -> None:
+    def count_webhook_request(self, source: str, outcome: str, *, seconds: float) -> None:
         """One request to a source came to this outcome."""
         ...
 
 
-class Receiver:
+class WebhookReceiver:
     """The endpoint of all sources."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -48,10 +48,10 @@ class Receiver:
         sources: Callable[[], Mapping[str, Source]],
         store: Store,
         limit: int,
-        budget: Budget,
+        budget: BodyBudget,
         clock: Callable[[], datetime],
         woke: Callable[[], None],
-        watching: Watching,
+        watching: WebhookMetrics,
     ) -> None:
         self._sources = sources
         self._store = store
@@ -60,9 +60,9 @@ class Receiver:
         self._clock = clock
         self._woke = woke
         self._watching = watching
-        self._seldom = log.Seldom()
+        self._seldom = log.RateLimitedLog()
 
-    def routes(self) -> list[Route]:
+    def webhook_routes(self) -> list[Route]:
         """The one route."""
         return [Route(PATH, self)]
 
@@ -71,66 +71,72 @@ class Receiver:
         began = perf_counter()
         source = self._sources().get(scope["path_params"]["source"])
         outcome, answer = (
-            await self._judged(scope, receive, source) if source else ("unknown", _unread(scope, 404, _UNKNOWN))
+            await self._judge_request(scope, receive, source)
+            if source
+            else ("unknown", _refuse_unread(scope, 404, _UNKNOWN))
         )
         await answer(scope, receive, send)
-        self._watching.received(source.name if source else "", outcome, seconds=perf_counter() - began)
+        self._watching.count_webhook_request(source.name if source else "", outcome, seconds=perf_counter() - began)
 
-    async def _judged(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
+    async def _judge_request(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
         method = scope["method"]
         if method != "POST" and not (method == "GET" and source.takes_get):
             allowed = "GET, POST" if source.takes_get else "POST"
-            return "method", _unread(scope, 405, f"this address takes {allowed}", {"Allow": allowed})
+            return "method", _refuse_unread(scope, 405, f"this address takes {allowed}", {"Allow": allowed})
         if not source.has_secret:
-            return "no_secret", _unread(scope, 503, _NO_SECRET, _retry_after(COME_AGAIN))
-        head = _head(scope)
+            return "no_secret", _refuse_unread(scope, 503, _NO_SECRET, _retry_after(COME_AGAIN))
+        head = _request_head(scope)
         try:
             source.verify_head(head)
         except NotGenuine as error:
-            outcome, answer = self._refused(source, error)
-            return outcome, body.unread(Headers(scope=scope), answer)
-        return await self._read(scope, receive, source, head)
+            outcome, answer = self._refuse_request(source, error)
+            return outcome, body.answer_unread(Headers(scope=scope), answer)
+        return await self._read_and_judge(scope, receive, source, head)
 
-    async def _read(self, scope: Scope, receive: Receive, source: Source, head: Request) -> tuple[str, ASGIApp]:
+    async def _read_and_judge(
+        self, scope: Scope, receive: Receive, source: Source, head: Request
+    ) -> tuple[str, ASGIApp]:
         """What a request comes to whose body must be read to tell."""
         now = self._clock()
         try:
-            with self._budget.claim(scope) as claim:  # until it is kept: what waits for the disk is held, too
-                content = await body.read(receive, scope, claim=claim, limit=self._limit)
-                return await self._taken(replace(head, body=content), source, now=now)
+            with self._budget.claim_for(scope) as claim:  # until it is kept: what waits for the disk is held, too
+                content = await body.read_body(receive, scope, claim=claim, limit=self._limit)
+                return await self._take_request(replace(head, body=content), source, now=now)
         except body.BodyError as error:
-            return self._not_read(error), body.unread(
-                Headers(scope=scope), _no(error.status, str(error), error.headers)
+            return self._not_read(error), body.answer_unread(
+                Headers(scope=scope), _error_response(error.status, str(error), error.headers)
             )
         except NotGenuine as error:
-            return self._refused(source, error)
+            return self._refuse_request(source, error)
         except StoreUnavailable as error:
-            self._seldom.trouble("receive.unavailable", now=self._clock(), why=str(error))
-            return "unavailable", _no(503, "cannot be kept now; send it again", _retry_after(error.retry_after))
+            self._seldom.warn("receive.unavailable", now=self._clock(), why=str(error))
+            return "unavailable", _error_response(
+                503, "cannot be kept now; send it again", _retry_after(error.retry_after)
+            )
 
     def _not_read(self, error: body.BodyError) -> str:
-        if not isinstance(error, NoRoom):
+        if not isinstance(error, BudgetExceeded):
             return "body"
-        self._seldom.trouble("receive.no_room", now=self._clock(), why=error.why)
+        self._seldom.warn("receive.no_room", now=self._clock(), why=error.why)
         return "no_room"
 
-    def _refused(self, source: Source, error: NotGenuine) -> tuple[str, Response]:
-        self._seldom.trouble(f"webhook.refused source={source.name}", now=self._clock(), why=error.reason)
-        return f"refused:{error.reason}", _no(401, "not genuine")
+    def _refuse_request(self, source: Source, error: NotGenuine) -> tuple[str, Response]:
+        self._seldom.warn(f"webhook.refused source={source.name}", now=self._clock(), why=error.reason)
+        return f"refused:{error.reason}", _error_response(401, "not genuine")
 
-    async def _taken(self, request: Request, source: Source, *, now: datetime) -> tuple[str, ASGIApp]:
-        reply = source.challenge(request, now=now)
+    async def _take_request(self, request: Request, source: Source, *, now: datetime) -> tuple[str, ASGIApp]:
+        reply = source.answer_challenge(request, now=now)
         if reply is not None:
             return "challenge", Response(reply.body, media_type=reply.content_type)
         if request.method == "GET":
-            return "method", _no(405, "this address takes POST", {"Allow": "GET, POST"})
-        webhooks = source.receive(request, now=now)
+            return "method", _error_response(405, "this address takes POST", {"Allow": "GET, POST"})
+        webhooks = source.read_webhooks(request, now=now)
         await self._store.keep(webhooks)
         self._woke()
-        return "kept", _kept
+        return "kept", _send_kept
 
 
-class Straight:
+class DirectRoute:
     """Middleware that leads requests of one route to its endpoint, past what the routes behind it need.
 
     The router asks one route after the other, and those that Starlette wraps raise errors that it answers. This
@@ -152,13 +158,13 @@ class Straight:
             await self._endpoint(scope, receive, send)
 
 
-async def _kept(_scope: Scope, _receive: Receive, send: Send) -> None:
+async def _send_kept(_scope: Scope, _receive: Receive, send: Send) -> None:
     """The answer to a webhook that is on disk."""
     await send(_KEPT_HEAD)
     await send(_KEPT_BODY)
 
 
-_KEPT = json_text.write({"success": True})
+_KEPT = json_text.write_json({"success": True})
 _KEPT_HEAD: Message = {
     "type": "http.response.start",
     "status": 200,
@@ -169,7 +175,7 @@ _UNKNOWN = "no source of that name; see the addresses that serve prints at its s
 _NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: S105  a sentence, no secret
 
 
-def _head(scope: Scope) -> Request:
+def _request_head(scope: Scope) -> Request:
     """The request without its body; ASGI gives names of headers in lower case."""
     query = scope["query_string"].decode("latin-1")
     return Request(
@@ -180,13 +186,15 @@ def _head(scope: Scope) -> Request:
     )
 
 
-def _unread(scope: Scope, status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+def _refuse_unread(scope: Scope, status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
     """A refusal before the body was read."""
-    return body.unread(Headers(scope=scope), _no(status, error, headers))
+    return body.answer_unread(Headers(scope=scope), _error_response(status, error, headers))
 
 
-def _no(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json_text.write({"success": False, "error": error}), status, headers, media_type="application/json")
+def _error_response(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        json_text.write_json({"success": False, "error": error}), status, headers, media_type="application/json"
+    )
 
 
 def _retry_after(wait: timedelta | None) -> dict[str, str]:

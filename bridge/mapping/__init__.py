@@ -16,19 +16,28 @@ from bridge import signature
 from bridge.core.errors import MappingError, SettingsError
 from bridge.core.model import Problem
 from bridge.mapping import definition
-from bridge.mapping.codegen.compiler import Learnt, compile_layout
-from bridge.mapping.codegen.unsigned_facts import headers_said
-from bridge.mapping.definition import Layout, Var
+from bridge.mapping.codegen.compiler import CompileInfo, compile_layout
+from bridge.mapping.codegen.unsigned_facts import headers_read
+from bridge.mapping.definition import MappingDefinition, VarDefinition
 from bridge.mapping.engine.program import Program
 from bridge.mapping.engine.source import MappedSource
-from bridge.mapping.engine.translator import Translator
-from bridge.mapping.lint import lint
-from bridge.mapping.problems import Problems, nearest
+from bridge.mapping.engine.translator import WebhookTranslator
+from bridge.mapping.lint import lint_mapping
+from bridge.mapping.problems import Problems, suggest_nearest
 from bridge.mapping.signature_section import read_recipe
-from bridge.mapping.yaml.document import read
+from bridge.mapping.yaml.document import read_document
 from bridge.signature import Recipe
 
-__all__ = ["MappedSource", "Mapping", "Reading", "Var", "check", "load", "parse", "reading"]
+__all__ = [
+    "MappedSource",
+    "Mapping",
+    "MappingReading",
+    "VarDefinition",
+    "check",
+    "load",
+    "parse",
+    "read_mapping",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +50,7 @@ class Mapping:
     name: str
     provider: str
     title: str
-    vars: Table[str, Var]
+    vars: Table[str, VarDefinition]
     topics: tuple[str, ...]
     ignores: Table[str, str]
     recipe: Recipe
@@ -49,7 +58,7 @@ class Mapping:
     topic_places: tuple[str, ...]
     weak: tuple[Problem, ...] = ()
 
-    def bind(  # noqa: PLR0913  what an operator may set for a source, by name
+    def bind_source(  # noqa: PLR0913  what an operator may set for a source, by name
         self,
         name: str,
         *,
@@ -61,16 +70,16 @@ class Mapping:
     ) -> MappedSource:
         """A source of this provider. Raises SettingsError for a secret or a var that cannot be."""
         try:
-            keys = signature.keys(self.recipe, secrets)
+            keys = signature.read_keys(self.recipe, secrets)
         except SettingsError as error:
             raise SettingsError(f"source `{name}`: {error}") from None
         if keys.values and public_url is None and signature.needs_url(self.recipe):
             raise SettingsError(f"source `{name}`: {self.title} signs the address it posts to; set `public_url`")
-        translator = Translator(
+        translator = WebhookTranslator(
             self.program,
             name=name,
             scope=scope or name,
-            vars=self._vars(name, vars),
+            vars=self._resolve_vars(name, vars),
             ignores=self.ignores,
             file_name=self.name,
             looked_at=self.topic_places,
@@ -85,13 +94,13 @@ class Mapping:
             public_url=public_url,
         )
 
-    def _vars(self, source: str, given: Table[str, str]) -> dict[str, str]:
+    def _resolve_vars(self, source: str, given: Table[str, str]) -> dict[str, str]:
         for key, value in given.items():
             var = self.vars.get(key)
             if var is None:
                 known = ", ".join(self.vars) or "none"
                 raise SettingsError(
-                    f"source `{source}`: {self.provider} has no var `{key}`{nearest(key, self.vars)} (its vars: {known})"
+                    f"source `{source}`: {self.provider} has no var `{key}`{suggest_nearest(key, self.vars)} (its vars: {known})"
                 )
             if var.allowed and value not in var.allowed:
                 allowed = ", ".join(var.allowed)
@@ -99,63 +108,65 @@ class Mapping:
         return {name: given.get(name, var.default) for name, var in self.vars.items()}
 
 
-def load(path: Path) -> Mapping:
+def load_mapping(path: Path) -> Mapping:
     """The mapping in a file. Raises MappingError with every problem."""
-    return parse(path.read_bytes(), name=path.name)
+    return parse_mapping(path.read_bytes(), name=path.name)
 
 
 @lru_cache(maxsize=64)  # a reload compiles what has changed, not what has not
-def parse(text: str | bytes, *, name: str) -> Mapping:
+def parse_mapping(text: str | bytes, *, name: str) -> Mapping:
     """The mapping in a text; `name` is what its places call the file. Raises MappingError with every problem."""
-    mapping, problems = check(text, name=name)
+    mapping, problems = check_mapping(text, name=name)
     if mapping is None:
         raise MappingError(tuple(problem for problem in problems if problem.severity == "error"))
     return mapping
 
 
-def check(text: str | bytes, *, name: str) -> tuple[Mapping | None, tuple[Problem, ...]]:
+def check_mapping(text: str | bytes, *, name: str) -> tuple[Mapping | None, tuple[Problem, ...]]:
     """The mapping in a text, None where it has errors, and every problem, warnings too, in the order of the file."""
-    found = reading(text, name=name)
-    return found.mapping, found.all
+    found = read_mapping(text, name=name)
+    return found.mapping, found.all_problems
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MappingReading:
     """A mapping file as far as it could be read. `problems` are the compiler's and all errors, `advice` the rest."""
 
     problems: Problems
     advice: Problems = field(default_factory=Problems)
     mapping: Mapping | None = None
-    parts: Layout = field(default_factory=Layout)
-    learnt: Learnt = field(default_factory=Learnt)
+    parts: MappingDefinition = field(default_factory=MappingDefinition)
+    learnt: CompileInfo = field(default_factory=CompileInfo)
 
     @property
-    def all(self) -> tuple[Problem, ...]:
+    def all_problems(self) -> tuple[Problem, ...]:
         """Everything found, in the order of the file."""
-        return tuple(sorted({*self.problems.all, *self.advice.all}))
+        return tuple(sorted({*self.problems.all_problems, *self.advice.all_problems}))
 
 
-def reading(text: str | bytes, *, name: str) -> Reading:
+def read_mapping(text: str | bytes, *, name: str) -> MappingReading:
     """What can be read of a mapping's text, with every problem."""
     problems = Problems()
-    root = read(text, name=name, problems=problems)
+    root = read_document(text, name=name, problems=problems)
     if root is None:
-        return Reading(problems)
-    parts = definition.read(root, problems)
+        return MappingReading(problems)
+    parts = definition.read_definition(root, problems)
     advice = Problems()
     recipe = read_recipe(parts.webhook, problems, advice)
-    learnt = Learnt()
+    learnt = CompileInfo()
     program = compile_layout(parts, problems, name=name, learnt=learnt)
-    lint(parts, learnt, problems, advice)
+    lint_mapping(parts, learnt, problems, advice)
     if problems.errors or recipe is None or program is None:
-        return Reading(problems, advice, None, parts, learnt)
-    recipe = replace(recipe, saying=headers_said(parts, learnt))
-    weak = tuple(each for each in advice.all if each.severity == "error")
-    made = _mapping(parts, recipe, program, name=name, weak=weak)
-    return Reading(problems, advice, made, parts, learnt)
+        return MappingReading(problems, advice, None, parts, learnt)
+    recipe = replace(recipe, saying=headers_read(parts, learnt))
+    weak = tuple(each for each in advice.all_problems if each.severity == "error")
+    made = _make_mapping(parts, recipe, program, name=name, weak=weak)
+    return MappingReading(problems, advice, made, parts, learnt)
 
 
-def _mapping(parts: Layout, recipe: Recipe, program: Program, *, name: str, weak: tuple[Problem, ...]) -> Mapping:
+def _make_mapping(
+    parts: MappingDefinition, recipe: Recipe, program: Program, *, name: str, weak: tuple[Problem, ...]
+) -> Mapping:
     return Mapping(
         name=name,
         provider=parts.provider,

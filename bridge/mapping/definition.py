@@ -10,14 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bridge.core.model import Place
-from bridge.mapping.engine.recall import Recall
-from bridge.mapping.engine.recall import read as read_recall
+from bridge.core.model import SourceLocation
+from bridge.mapping.engine.recall import Recall, read_recall
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import NAME, ROOTS
 from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import Node, Scalar, Table
-from bridge.mapping.yaml.reader import Sheet
+from bridge.mapping.yaml.document import MappingNode, Node, Scalar
+from bridge.mapping.yaml.reader import ObjectReader
 
 VERSION = 1
 KEYS = ("mapping", "provider", "title", "webhook", "vars", "minor_units", "set_aside", "let", "events", "ignore")
@@ -31,7 +30,7 @@ REQUIRING = frozenset({"purchase", "subscription", "refund"})
 
 
 @dataclass(frozen=True, slots=True)
-class Var:
+class VarDefinition:
     """What an operator may set: its default, the values it may have (none: any text), and a line of help."""
 
     name: str
@@ -41,29 +40,29 @@ class Var:
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
+class FieldRequirement:
     """A field that an event must have, and where that is asked for."""
 
     path: tuple[str, ...]
-    place: Place | None = None
+    place: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One entry of `events`. `topics` None takes every topic; `require` None is the event type's default."""
 
-    place: Place
+    place: SourceLocation
     topics: tuple[str, ...] | None
     when: Scalar | None
     dedupe: Scalar | None
-    require: tuple[Requirement, ...] | None
-    event: Table
+    require: tuple[FieldRequirement, ...] | None
+    event: MappingNode
     event_key: Scalar
     recall: Recall | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SetAsideRule:
     """One entry of `set_aside`: webhooks of these topics (None: all) for which `when` holds are set aside."""
 
     topics: tuple[str, ...] | None
@@ -72,149 +71,161 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Layout:
+class MappingDefinition:
     """A mapping file in parts. `webhook` holds what the signature's recipe is read from."""
 
     provider: str = ""
     title: str = ""
-    webhook: Table | None = None
+    webhook: MappingNode | None = None
     expressions: dict[str, Scalar] = field(default_factory=dict)
-    vars: dict[str, Var] = field(default_factory=dict)
+    vars: dict[str, VarDefinition] = field(default_factory=dict)
     units: MinorUnits | None = None
     lets: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[SetAsideRule] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     ignores: dict[str, str] = field(default_factory=dict)
     topic_places: tuple[str, ...] = ()
 
 
-def read(root: Node, problems: Problems) -> Layout:
+def read_definition(root: Node, problems: Problems) -> MappingDefinition:
     """The parts of a document."""
-    return _Reader(problems).layout(root)
+    return _DefinitionReader(problems).read_root(root)
 
 
-class _Reader:
+class _DefinitionReader:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self._layout = Layout()
+        self._layout = MappingDefinition()
 
-    def layout(self, root: Node) -> Layout:
-        sheet = Sheet.of(root, KEYS, self._problems, what="a mapping")
-        self._version(sheet)
-        self._provider(sheet)
-        self._layout.title = sheet.text("title") or self._layout.provider
-        self._webhook(sheet)
-        self._vars(sheet.table("vars"))
-        self._units(sheet)
-        self._lets(sheet.table("let"))
+    def read_root(self, root: Node) -> MappingDefinition:
+        sheet = ObjectReader.read_object(root, KEYS, self._problems, what="a mapping")
+        self._read_version(sheet)
+        self._read_provider(sheet)
+        self._layout.title = sheet.read_text("title") or self._layout.provider
+        self._read_webhook(sheet)
+        self._read_vars(sheet.read_entries("vars"))
+        self._read_units(sheet)
+        self._read_lets(sheet.read_entries("let"))
         self._layout.refusals = [
-            refusal for entry in sheet.series("set_aside") if (refusal := self._refusal(entry)) is not None
+            refusal for entry in sheet.read_items("set_aside") if (refusal := self._read_refusal(entry)) is not None
         ]
-        named = self._layout.webhook is not None and self._layout.webhook.get("topic") is not None
-        rules = [self._rule(entry, topic_needed=named) for entry in sheet.series("events", needed=True)]
+        named = self._layout.webhook is not None and self._layout.webhook.get_value("topic") is not None
+        rules = [self._read_rule(entry, topic_needed=named) for entry in sheet.read_items("events", needed=True)]
         self._layout.rules = [rule for rule in rules if rule is not None]
-        self._ignores(sheet.table("ignore"))
+        self._read_ignores(sheet.read_entries("ignore"))
         return self._layout
 
-    def _version(self, sheet: Sheet) -> None:
-        version = sheet.scalar("mapping", needed=True)
+    def _read_version(self, sheet: ObjectReader) -> None:
+        version = sheet.read_scalar("mapping", needed=True)
         if version is not None and version.value != VERSION:
-            self._problems.error(
+            self._problems.add_error(
                 version.place, f"this is version {VERSION} of the language: write `mapping: {VERSION}`"
             )
 
-    def _provider(self, sheet: Sheet) -> None:
-        provider = sheet.scalar("provider", needed=True)
+    def _read_provider(self, sheet: ObjectReader) -> None:
+        provider = sheet.read_scalar("provider", needed=True)
         if provider is None:
             return
         if not _PROVIDER.fullmatch(provider.text):
-            self._problems.error(provider.place, "provider must be of a-z, 0-9, `-` and `_`: it stands in addresses")
+            self._problems.add_error(
+                provider.place, "provider must be of a-z, 0-9, `-` and `_`: it stands in addresses"
+            )
         self._layout.provider = provider.text
 
-    def _webhook(self, sheet: Sheet) -> None:
-        node = sheet.node("webhook", needed=True)
-        if not isinstance(node, Table):
+    def _read_webhook(self, sheet: ObjectReader) -> None:
+        node = sheet.read_node("webhook", needed=True)
+        if not isinstance(node, MappingNode):
             if node is not None:
-                self._problems.error(node.place, "webhook must be an object")
+                self._problems.add_error(node.place, "webhook must be an object")
             return
-        below = Sheet.of(node, (*WEBHOOK_RECIPE, *WEBHOOK_EXPRESSIONS), self._problems, what="webhook")
+        below = ObjectReader.read_object(node, (*WEBHOOK_RECIPE, *WEBHOOK_EXPRESSIONS), self._problems, what="webhook")
         self._layout.webhook = node
-        self._layout.topic_places = tuple(item.text for item in below.scalars("topic"))
+        self._layout.topic_places = tuple(item.text for item in below.read_scalars("topic"))
         for name in WEBHOOK_EXPRESSIONS:
-            expression = below.expression(name)
+            expression = below.read_expression(name)
             if expression is not None:
                 self._layout.expressions[name] = expression
 
-    def _vars(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
+    def _read_vars(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
         for name, (_, node) in entries.items():
-            sheet = Sheet.of(node, ("default", "allowed", "help"), self._problems, what=f"the var {name}")
-            allowed = tuple(item.text for item in sheet.scalars("allowed"))
-            default = sheet.scalar("default", needed=True)
+            sheet = ObjectReader.read_object(
+                node, ("default", "allowed", "help"), self._problems, what=f"the var {name}"
+            )
+            allowed = tuple(item.text for item in sheet.read_scalars("allowed"))
+            default = sheet.read_scalar("default", needed=True)
             if default is not None and allowed and default.text not in allowed:
-                self._problems.error(default.place, f"the default must be one of {', '.join(allowed)}")
+                self._problems.add_error(default.place, f"the default must be one of {', '.join(allowed)}")
             text = default.text if default else ""
-            self._layout.vars[name] = Var(name, text, allowed, sheet.text("help") or "")
+            self._layout.vars[name] = VarDefinition(name, text, allowed, sheet.read_text("help") or "")
 
-    def _units(self, sheet: Sheet) -> None:
-        node = sheet.node("minor_units")
+    def _read_units(self, sheet: ObjectReader) -> None:
+        node = sheet.read_node("minor_units")
         if node is None:
             return
-        below = Sheet.of(node, ("default", "exponents"), self._problems, what="minor_units")
-        default = below.scalar("default")
+        below = ObjectReader.read_object(node, ("default", "exponents"), self._problems, what="minor_units")
+        default = below.read_scalar("default")
         exponents: dict[str, int] = {}
-        for key, (at, currencies) in below.table("exponents").items():
+        for key, (at, currencies) in below.read_entries("exponents").items():
             if not (key.isascii() and key.isdigit() and int(key) <= 9):  # noqa: PLR2004  one digit is plenty
-                self._problems.error(at.place, f"the key '{key}' must be a number of decimals, such as 0 or 3")
+                self._problems.add_error(at.place, f"the key '{key}' must be a number of decimals, such as 0 or 3")
                 continue
-            for currency in below.listed(currencies):
+            for currency in below.as_list(currencies):
                 exponents[currency.text.lower()] = int(key)
         if default is not None and not isinstance(default.value, int):
-            self._problems.error(default.place, "default must be a number of decimals, such as 2")
+            self._problems.add_error(default.place, "default must be a number of decimals, such as 2")
             return
         self._layout.units = MinorUnits(exponents, None if default is None else int(default.value))
 
-    def _lets(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
+    def _read_lets(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
         for name, (key, _) in entries.items():
             if not NAME.fullmatch(name):
-                self._problems.error(key.place, "a name must be of letters, digits and `_`")
+                self._problems.add_error(key.place, "a name must be of letters, digits and `_`")
             elif name in ROOTS:
-                self._problems.error(key.place, f"the name '{name}' is taken by a root")
+                self._problems.add_error(key.place, f"the name '{name}' is taken by a root")
         self._layout.lets = dict(entries)
 
-    def _refusal(self, node: Node) -> Refusal | None:
-        sheet = Sheet.of(node, ("topic", "when", "reason"), self._problems, what="an entry of set_aside")
-        when, reason = sheet.expression("when", needed=True), sheet.text("reason", needed=True)
-        topics = tuple(item.text for item in sheet.scalars("topic")) or None
-        return Refusal(topics, when, reason) if when and reason else None
+    def _read_refusal(self, node: Node) -> SetAsideRule | None:
+        sheet = ObjectReader.read_object(
+            node, ("topic", "when", "reason"), self._problems, what="an entry of set_aside"
+        )
+        when, reason = sheet.read_expression("when", needed=True), sheet.read_text("reason", needed=True)
+        topics = tuple(item.text for item in sheet.read_scalars("topic")) or None
+        return SetAsideRule(topics, when, reason) if when and reason else None
 
-    def _rule(self, node: Node, *, topic_needed: bool) -> Rule | None:
-        sheet = Sheet.of(node, RULE_KEYS, self._problems, what="a rule")
-        topics = tuple(item.text for item in sheet.scalars("topic", needed=topic_needed)) or None
-        asked = sheet.node("recall")
+    def _read_rule(self, node: Node, *, topic_needed: bool) -> Rule | None:
+        sheet = ObjectReader.read_object(node, RULE_KEYS, self._problems, what="a rule")
+        topics = tuple(item.text for item in sheet.read_scalars("topic", needed=topic_needed)) or None
+        asked = sheet.read_node("recall")
         recall = None if asked is None else read_recall(asked, self._problems)
-        event = sheet.node("event", needed=True)
-        when, dedupe, require = sheet.expression("when"), sheet.expression("dedupe"), self._require(sheet)
-        if event is None or not isinstance(node, Table):
+        event = sheet.read_node("event", needed=True)
+        when, dedupe, require = (
+            sheet.read_expression("when"),
+            sheet.read_expression("dedupe"),
+            self._read_require(sheet),
+        )
+        if event is None or not isinstance(node, MappingNode):
             return None
-        if not isinstance(event, Table):
-            self._problems.error(event.place, "event must be an object")
+        if not isinstance(event, MappingNode):
+            self._problems.add_error(event.place, "event must be an object")
             return None
         return Rule(node.place, topics, when, dedupe, require, event, node.entries["event"].key, recall)
 
-    def _require(self, sheet: Sheet) -> tuple[Requirement, ...] | None:
-        if sheet.node("require") is None:
+    def _read_require(self, sheet: ObjectReader) -> tuple[FieldRequirement, ...] | None:
+        if sheet.read_node("require") is None:
             return None
-        return tuple(Requirement(tuple(item.text.split(".")), item.place) for item in sheet.scalars("require"))
+        return tuple(
+            FieldRequirement(tuple(item.text.split(".")), item.place) for item in sheet.read_scalars("require")
+        )
 
-    def _ignores(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
+    def _read_ignores(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
         named = {topic for rule in self._layout.rules for topic in rule.topics or ()}
         for topic, (key, node) in entries.items():
             if topic in named:
-                self._problems.error(
+                self._problems.add_error(
                     key.place,
                     f"the topic '{topic}' stands under `events` too; keep one: where no rule's `when` holds it is ignored by itself",
                 )
             if isinstance(node, Scalar) and isinstance(node.literal, str) and not node.is_expression and node.text:
                 self._layout.ignores[topic] = str(node.literal)
             else:
-                self._problems.error(node.place, "must be a text that says why the topic is ignored")
+                self._problems.add_error(node.place, "must be a text that says why the topic is ignored")

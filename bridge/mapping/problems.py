@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from bridge.core.model import Place, Problem
+from bridge.core.model import Problem, SourceLocation
 
 _CLOSE = 0.6
 
@@ -16,26 +16,26 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
 
-    def error(self, place: Place, text: str) -> None:
+    def add_error(self, place: SourceLocation, text: str) -> None:
         """A mapping with this in it cannot be used."""
         self._found[Problem(place, "error", text)] = None
 
-    def warning(self, place: Place, text: str) -> None:
+    def add_warning(self, place: SourceLocation, text: str) -> None:
         """This is probably not meant."""
         self._found[Problem(place, "warning", text)] = None
 
     @property
-    def all(self) -> tuple[Problem, ...]:
+    def all_problems(self) -> tuple[Problem, ...]:
         """Everything found, in the order of the file."""
         return tuple(sorted(self._found))
 
     @property
     def errors(self) -> tuple[Problem, ...]:
         """What keeps the mapping from being used."""
-        return tuple(problem for problem in self.all if problem.severity == "error")
+        return tuple(problem for problem in self.all_problems if problem.severity == "error")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggest_nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'lower'?` for the nearest known word, or nothing where none is near."""
     found = difflib.get_close_matches(word, list(known), 1, _CLOSE)
     return f"; did you mean '{found[0]}'?" if found else ""

@@ -5,42 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge import signature
-from bridge.core.model import Place
+from bridge.core.model import SourceLocation
 from bridge.mapping.definition import WEBHOOK_RECIPE
 from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import Node, Scalar, Series, Table, plain
+from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode, plain_value
 from bridge.signature import Recipe
 
 
-def read_recipe(webhook: Table | None, problems: Problems, advice: Problems) -> Recipe | None:
+def read_recipe(webhook: MappingNode | None, problems: Problems, advice: Problems) -> Recipe | None:
     """How requests prove genuine and what they are called; None, with problems, where that cannot be read.
 
     What it protects less well than it seems is advice, an error among it where anybody could make use of it.
     """
     if webhook is None:
         return None
-    section = {key: plain(entry.value) for key, entry in webhook.entries.items() if key in WEBHOOK_RECIPE}
-    found = signature.problems(section)
+    section = {key: plain_value(entry.value) for key, entry in webhook.entries.items() if key in WEBHOOK_RECIPE}
+    found = signature.recipe_problems(section)
     for error in found:
-        problems.error(_place(webhook, error.at), error.text)
+        problems.add_error(_location_of(webhook, error.at), error.text)
     if found:
         return None
-    for weakness in signature.weaknesses(section):
-        tell = advice.error if weakness.certain else advice.warning
-        tell(_place(webhook, weakness.at), weakness.text)
-    return signature.recipe(section)
+    for weakness in signature.find_weaknesses(section):
+        tell = advice.add_error if weakness.certain else advice.add_warning
+        tell(_location_of(webhook, weakness.at), weakness.text)
+    return signature.read_recipe(section)
 
 
-def _place(node: Node, path: Sequence[str | int]) -> Place:
+def _location_of(node: Node, path: Sequence[str | int]) -> SourceLocation:
     """Where the value under a path of keys stands, or what is nearest to it."""
     place = node.place
     for step in path:
         match node:
-            case Table() if str(step) in node.entries:
+            case MappingNode() if str(step) in node.entries:
                 entry = node.entries[str(step)]
                 node = entry.value
                 place = node.place if isinstance(node, Scalar) and node.text else entry.key.place
-            case Series() if isinstance(step, int) and step < len(node.items):
+            case SequenceNode() if isinstance(step, int) and step < len(node.items):
                 node = node.items[step]
                 place = node.place
             case _:

@@ -16,19 +16,23 @@ from datetime import datetime, timedelta
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, Ticks
 from bridge.destinations.protocol import Destination
-from bridge.pipeline.http_client import Send, posting
-from bridge.pipeline.retry_policy import Policy
-from bridge.pipeline.sender import Lane, Watching, World
+from bridge.pipeline.http_client import Send, open_client
+from bridge.pipeline.retry_policy import RetryPolicy
+from bridge.pipeline.sender import AttemptMetrics, Sender, SenderDeps
 from bridge.store.protocol import Store
 
-__all__ = ["Forwarder", "Send", "Watching"]
+__all__ = [
+    "AttemptMetrics",
+    "DeliveryLoops",
+    "Send",
+]
 
 IDLE = timedelta(seconds=1)
 """After which an idle lane looks again, for work that another process has accepted."""
-_POLICY = Policy()
+_POLICY = RetryPolicy()
 
 
-class Forwarder:
+class DeliveryLoops:
     """All lanes of one process. `run` goes on until `stop`."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -37,17 +41,17 @@ class Forwarder:
         store: Store,
         destinations: Sequence[Destination],
         clock: Callable[[], datetime],
-        watching: Watching,
+        watching: AttemptMetrics,
         ticks: Ticks = time.monotonic,
         send: Send | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         luck: Callable[[], float] = random.random,
-        policy: Policy = _POLICY,
+        policy: RetryPolicy = _POLICY,
         idle: timedelta = IDLE,
     ) -> None:
         self._policy = policy
         self._send = send
-        world = World(
+        world = SenderDeps(
             store=store,
             clock=clock,
             ticks=ticks,
@@ -56,13 +60,13 @@ class Forwarder:
             watching=watching,
             policy=policy,
             idle=idle,
-            seldom=log.Seldom(),
+            seldom=log.RateLimitedLog(),
         )
         self._lanes = [
-            Lane(destination, world, turn)
+            Sender(destination, world, turn)
             for destination in destinations
             for turn in [asyncio.Lock()]
-            for _ in range(destination.lanes)
+            for _ in range(destination.concurrency)
         ]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -73,17 +77,17 @@ class Forwarder:
             for name in dict.fromkeys(lane.destination for lane in self._lanes)
         }
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """There may be something to deliver."""
         for lane in self._lanes:
-            lane.wake()
+            lane.notify()
 
     async def run(self) -> None:
         """Deliver until stopped; nothing that goes wrong ends a lane."""
         async with AsyncExitStack() as stack:
             send = self._send
             if send is None:
-                send = await stack.enter_async_context(posting(self._policy.timeout))
+                send = await stack.enter_async_context(open_client(self._policy.timeout))
             self._tasks = [asyncio.create_task(lane.run(send)) for lane in self._lanes]
             await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -12,17 +12,17 @@ SLICE = 0.002
 """Seconds of work in one go."""
 
 
-class Turns:
+class FairYield:
     """The turns of one loop."""
 
     def __init__(self) -> None:
         self._began = perf_counter()
 
-    def begin(self) -> None:
+    def begin_pass(self) -> None:
         """A pass begins: what was done before it was something else."""
         self._began = perf_counter()
 
-    async def taken(self) -> None:
+    async def yield_if_due(self) -> None:
         """Go on; after a slice of work others have their turn."""
         if perf_counter() - self._began < SLICE:
             return

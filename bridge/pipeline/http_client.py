@@ -32,18 +32,18 @@ _MOST_CAUSES = 10
 
 
 @asynccontextmanager
-async def posting(within: timedelta) -> AsyncIterator[Send]:
+async def open_client(within: timedelta) -> AsyncIterator[Send]:
     """A sender over one pool of connections; each request may take so long from its start to its answer's end."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_SECONDS)
-    async with httpx.AsyncHTTPTransport(verify=_trusted(), trust_env=False, limits=limits) as http:
+    async with httpx.AsyncHTTPTransport(verify=_trusted_certificates(), trust_env=False, limits=limits) as http:
 
         async def send(outgoing: Outgoing) -> Response:
-            return await _Exchange(outgoing).made(http, within)
+            return await _Exchange(outgoing).make_request(http, within)
 
         yield send
 
 
-def _trusted() -> ssl.SSLContext:
+def _trusted_certificates() -> ssl.SSLContext:
     """Public authorities and those that this machine trusts besides."""
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
@@ -60,24 +60,24 @@ class _Exchange:
         self._headers: Mapping[str, str] = {}
         self._body = bytearray()
 
-    async def made(self, http: httpx.AsyncHTTPTransport, within: timedelta) -> Response:
+    async def make_request(self, http: httpx.AsyncHTTPTransport, within: timedelta) -> Response:
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await self._go(http, connecting=within.total_seconds() / 2)  # for TCP, and again for TLS
+                await self._send_request(http, connecting=within.total_seconds() / 2)  # for TCP, and again for TLS
         except (TimeoutError, httpx.ConnectTimeout):
-            return self._ended("timeout" if self._sent else "no connection: timeout")
+            return self._end_exchange("timeout" if self._sent else "no connection: timeout")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return self._ended(_why(error))
-        return self._ended(None)
+            return self._end_exchange(_failure_reason(error))
+        return self._end_exchange(None)
 
-    async def _go(self, http: httpx.AsyncHTTPTransport, *, connecting: float) -> None:
+    async def _send_request(self, http: httpx.AsyncHTTPTransport, *, connecting: float) -> None:
         outgoing = self._outgoing
         request = httpx.Request(
             "POST",
             _address(outgoing.url),
             headers={**_HEADERS, **outgoing.headers},
             content=outgoing.body,
-            extensions={"trace": self._traced, "timeout": {"connect": connecting}},
+            extensions={"trace": self._record_trace, "timeout": {"connect": connecting}},
         )
         async with aclosing(await http.handle_async_request(request)) as answer:
             self._status = answer.status_code
@@ -89,11 +89,11 @@ class _Exchange:
                     if len(self._body) >= MOST_READ:
                         return
 
-    async def _traced(self, event: str, _details: object) -> None:
+    async def _record_trace(self, event: str, _details: object) -> None:
         if event.endswith("send_request_body.started"):
             self._sent = True
 
-    def _ended(self, failure: str | None) -> Response:
+    def _end_exchange(self, failure: str | None) -> Response:
         """The answer; none where there was none, or where what says that all is well was cut short."""
         if self._status is None:
             return Response(None, failure=failure or "no answer", sent=self._sent)
@@ -103,18 +103,18 @@ class _Exchange:
         return Response(self._status, self._headers, text)
 
 
-def _why(error: Exception) -> str:
+def _failure_reason(error: Exception) -> str:
     """Why there is no answer, in a few words without an address."""
     match error:
         case httpx.ConnectError():
-            return f"no connection: {_cause(error)}"
+            return f"no connection: {_root_cause(error)}"
         case httpx.UnsupportedProtocol() | httpx.InvalidURL() | httpx.LocalProtocolError():
             return f"no connection: the request cannot be made ({type(error).__name__})"
         case _:
             return "connection lost"
 
 
-def _cause(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """The first cause that says something, below the exceptions that only wrap it."""
     cause: BaseException | None = error
     for _ in range(_MOST_CAUSES):

@@ -12,7 +12,7 @@ from datetime import datetime
 from bridge.core import log
 from bridge.core.errors import StoreUnavailable
 from bridge.core.heartbeat import Heartbeat
-from bridge.store.protocol import Keeping, Store
+from bridge.store.protocol import RetentionPolicy, Store
 
 EVERY = 3600.0
 """Seconds from one sweep's end to the next one's start."""
@@ -24,18 +24,24 @@ STEP = 200
 """Rows that one step looks at."""
 
 
-class Purger:
+class PurgeLoop:
     """The loop. `run` goes on until `stop`; `heartbeat` says when a step last succeeded."""
 
     def __init__(
-        self, *, store: Store, keeping: Keeping, clock: Callable[[], datetime], rest: float = REST, every: float = EVERY
+        self,
+        *,
+        store: Store,
+        keeping: RetentionPolicy,
+        clock: Callable[[], datetime],
+        rest: float = REST,
+        every: float = EVERY,
     ) -> None:
         self._store = store
         self._keeping = keeping
         self._clock = clock
         self._rest = rest
         self._every = every
-        self._seldom = log.Seldom()
+        self._seldom = log.RateLimitedLog()
         self._stopping = asyncio.Event()
         self.heartbeat = Heartbeat()
 
@@ -48,31 +54,31 @@ class Purger:
         while not self._stopping.is_set():
             pause = min(AGAIN, self._every)
             try:
-                await self.once()
+                await self.purge_once()
                 pause = self._every
             except StoreUnavailable as error:
-                self._seldom.trouble("purge.waits", now=self._clock(), why=str(error))
-                self.heartbeat.failed()
+                self._seldom.warn("purge.waits", now=self._clock(), why=str(error))
+                self.heartbeat.record_failure()
             except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop
-                self._seldom.trouble("purge.fault", now=self._clock(), error=type(error).__name__)
-                self.heartbeat.failed()
-            await self._pause(pause)
+                self._seldom.warn("purge.fault", now=self._clock(), error=type(error).__name__)
+                self.heartbeat.record_failure()
+            await self._wait_or_stop(pause)
 
-    async def once(self) -> int:
+    async def purge_once(self) -> int:
         """One sweep, or what there was time for before the stop: how many rows went."""
         taken, place = 0, None
         while not self._stopping.is_set():
             step = await self._store.purge(self._keeping, now=self._clock(), place=place, limit=STEP)
-            self.heartbeat.succeeded()
+            self.heartbeat.record_success()
             taken, place = taken + step.taken, step.place
             if place is None:
                 break
-            await self._pause(self._rest)
+            await self._wait_or_stop(self._rest)
         if taken:
-            log.line("purge.done", rows=taken)
+            log.log_line("purge.done", rows=taken)
         return taken
 
-    async def _pause(self, seconds: float) -> None:
+    async def _wait_or_stop(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:

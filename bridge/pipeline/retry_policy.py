@@ -14,9 +14,18 @@ from typing import NamedTuple
 from msgspec import structs
 
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, DeliveryState, Later, Outcome, Pause, Refused, Settled
+from bridge.core.model import (
+    Delivered,
+    Delivery,
+    DeliveryState,
+    DeliveryUpdate,
+    DestinationDown,
+    Outcome,
+    Rejected,
+    Retryable,
+)
 from bridge.destinations.protocol import MOST_RETRY_AFTER
-from bridge.store.protocol import Standing
+from bridge.store.protocol import DestinationState
 
 _MILLISECOND = timedelta(milliseconds=1)
 _ERROR = 500
@@ -24,7 +33,7 @@ _MOST_DOUBLINGS = 30  # of a second: more years than anybody waits, and no timed
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetryPolicy:
     """How patient the forwarder is.
 
     A request takes at most `timeout`, and its claim is nobody else's for `lease`, which must be longer. The n-th
@@ -51,24 +60,24 @@ class Policy:
             raise SettingsError("the lease of a claim must be longer than the request timeout; make it twice as long")
 
 
-class Decision(NamedTuple):
+class RetryDecision(NamedTuple):
     """What an attempt came to: each delivery's new state, the destination's, and whether the attempt counts."""
 
-    settled: list[Settled]
-    standing: Standing
+    settled: list[DeliveryUpdate]
+    standing: DestinationState
     counted: bool
 
 
-def decide(  # noqa: PLR0913  all that it may depend on, by name
+def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
     outcome: Outcome,
     sent: Sequence[Delivery],
-    standing: Standing,
+    standing: DestinationState,
     *,
     status: int | None,
     now: datetime,
-    luck: float,
-    policy: Policy,
-) -> Decision:
+    jitter: float,
+    policy: RetryPolicy,
+) -> RetryDecision:
     """What becomes of the deliveries that were `sent` in one request to a destination that stood so.
 
     `status` is the answer's, None where none came; `luck` is in [0, 1). The deliveries of a batch that must wait
@@ -76,63 +85,73 @@ def decide(  # noqa: PLR0913  all that it may depend on, by name
     """
     match outcome:
         case Delivered():
-            settled = [Settled(delivery.number, DeliveryState.DELIVERED) for delivery in sent]
-            return Decision(settled, replace(_resumed(standing, now), refused=0), counted=True)
-        case Refused(reason):
-            return _refused(reason, sent, standing, now, policy)
-        case Later() if standing.paused is not None:
+            settled = [DeliveryUpdate(delivery.number, DeliveryState.DELIVERED) for delivery in sent]
+            return RetryDecision(settled, replace(_resume_destination(standing, now), rejected=0), counted=True)
+        case Rejected(reason):
+            return _decide_rejected(reason, sent, standing, now, policy)
+        case Retryable() if standing.paused is not None:
             paused = f"circuit open: {outcome.reason}" if outcome.breaks else standing.paused
             return _probe_failed(outcome, sent, replace(standing, paused=paused), now, policy)
-        case Later():
-            return _later(outcome, sent, standing, status=status, now=now, luck=luck, policy=policy)
-        case Pause(reason) if standing.paused is not None:
-            return _probe_failed(Later(reason), sent, replace(standing, paused=reason), now, policy)
-        case Pause(reason):
-            return Decision(_again(sent, reason, now), _paused(standing, reason, now, policy), counted=False)
+        case Retryable():
+            return _decide_retryable(outcome, sent, standing, status=status, now=now, jitter=jitter, policy=policy)
+        case DestinationDown(reason) if standing.paused is not None:
+            return _probe_failed(Retryable(reason), sent, replace(standing, paused=reason), now, policy)
+        case DestinationDown(reason):
+            return RetryDecision(
+                _due_again(sent, reason, now), _pause_destination(standing, reason, now, policy), counted=False
+            )
 
 
-def _refused(reason: str, sent: Sequence[Delivery], standing: Standing, now: datetime, policy: Policy) -> Decision:
-    hopeless = standing.refused >= policy.refused_alone  # that is why it is paused, and nothing has passed since
+def _decide_rejected(
+    reason: str, sent: Sequence[Delivery], standing: DestinationState, now: datetime, policy: RetryPolicy
+) -> RetryDecision:
+    hopeless = standing.rejected >= policy.refused_alone  # that is why it is paused, and nothing has passed since
     if len(sent) > 1:
         half = (len(sent) + 1) // 2
-        settled = [structs.replace(one, together=half) for one in _again(sent, reason, now)]
-        return Decision(settled, standing if hopeless else _resumed(standing, now), counted=True)
+        settled = [structs.replace(one, together=half) for one in _due_again(sent, reason, now)]
+        return RetryDecision(settled, standing if hopeless else _resume_destination(standing, now), counted=True)
     if hopeless:
-        return _probe_failed(Later(reason), sent, standing, now, policy)
-    refused = standing.refused + 1
-    after = replace(_resumed(standing, now), refused=refused)
+        return _probe_failed(Retryable(reason), sent, standing, now, policy)
+    refused = standing.rejected + 1
+    after = replace(_resume_destination(standing, now), rejected=refused)
     if refused >= policy.refused_alone:
-        after = _paused(after, f"{refused} events in a row were refused alone; see its dead letters", now, policy)
-    return Decision([Settled(delivery.number, DeliveryState.DEAD, reason) for delivery in sent], after, counted=True)
+        after = _pause_destination(
+            after, f"{refused} events in a row were refused alone; see its dead letters", now, policy
+        )
+    return RetryDecision(
+        [DeliveryUpdate(delivery.number, DeliveryState.DEAD, reason) for delivery in sent], after, counted=True
+    )
 
 
-def _later(  # noqa: PLR0913  the same by name
-    outcome: Later,
+def _decide_retryable(  # noqa: PLR0913  the same by name
+    outcome: Retryable,
     sent: Sequence[Delivery],
-    standing: Standing,
+    standing: DestinationState,
     *,
     status: int | None,
     now: datetime,
-    luck: float,
-    policy: Policy,
-) -> Decision:
+    jitter: float,
+    policy: RetryPolicy,
+) -> RetryDecision:
     failures = standing.failures + 1 if outcome.breaks else 0
     after = replace(standing, failures=failures)
     opens = failures >= policy.breaks
     if opens:
-        after = _paused(after, f"circuit open: {outcome.reason}", now, policy, wait=_asked(outcome, policy))
-    again = _whole(now + _wait(outcome, sent, luck, policy))
-    settled = _again(sent, outcome.reason, again)
-    if not opens and status is not None and status >= _ERROR and _suspicious(sent, policy):
+        after = _pause_destination(
+            after, f"circuit open: {outcome.reason}", now, policy, wait=_requested_wait(outcome, policy)
+        )
+    again = _ceil_millisecond(now + _wait_time(outcome, sent, jitter, policy))
+    settled = _due_again(sent, outcome.reason, again)
+    if not opens and status is not None and status >= _ERROR and _should_halve(sent, policy):
         half = (len(sent) + 1) // 2
         settled = [structs.replace(one, together=half) for one in settled]
     over = {delivery.number for delivery in sent if delivery.tried_for >= policy.give_up}
-    return Decision(
+    return RetryDecision(
         [_given_up(one, outcome.reason, policy) if one.number in over else one for one in settled], after, counted=True
     )
 
 
-def _suspicious(sent: Sequence[Delivery], policy: Policy) -> bool:
+def _should_halve(sent: Sequence[Delivery], policy: RetryPolicy) -> bool:
     """Whether a batch failed often enough that one of it may be why.
 
     So many failures and the circuit still closed: something else got through in between.
@@ -140,28 +159,28 @@ def _suspicious(sent: Sequence[Delivery], policy: Policy) -> bool:
     return len(sent) > 1 and min(delivery.attempts for delivery in sent) + 1 >= policy.halve_after
 
 
-def _given_up(one: Settled, reason: str, policy: Policy) -> Settled:
+def _given_up(one: DeliveryUpdate, reason: str, policy: RetryPolicy) -> DeliveryUpdate:
     hours = policy.give_up / timedelta(hours=1)
-    return Settled(one.number, DeliveryState.DEAD, f"given up after {hours:g} h of trying: {reason}")
+    return DeliveryUpdate(one.number, DeliveryState.DEAD, f"given up after {hours:g} h of trying: {reason}")
 
 
-def _wait(outcome: Later, sent: Sequence[Delivery], luck: float, policy: Policy) -> timedelta:
+def _wait_time(outcome: Retryable, sent: Sequence[Delivery], jitter: float, policy: RetryPolicy) -> timedelta:
     """What the upstream asked for, else full jitter over a doubling time; one value for the whole batch.
 
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    asked = _asked(outcome, policy)
+    asked = _requested_wait(outcome, policy)
     if asked:
         return asked
     doublings = max(delivery.attempts for delivery in sent)
-    return _doubled(policy.backoff, doublings, most=policy.most_backoff) * luck
+    return _double_time(policy.backoff, doublings, most=policy.most_backoff) * jitter
 
 
-def _doubled(time: timedelta, doublings: int, *, most: timedelta) -> timedelta:
+def _double_time(time: timedelta, doublings: int, *, most: timedelta) -> timedelta:
     return min(time * (1 << min(doublings, _MOST_DOUBLINGS)), most)
 
 
-def _asked(outcome: Later, policy: Policy) -> timedelta:
+def _requested_wait(outcome: Retryable, policy: RetryPolicy) -> timedelta:
     """What the upstream asked for, zero where it did not; `Retry-After: 0` leaves it to us as well."""
     return max(timedelta(), min(outcome.retry_after or timedelta(), policy.most_retry_after))
 
@@ -169,14 +188,14 @@ def _asked(outcome: Later, policy: Policy) -> timedelta:
 # ------------------------------------------------------------------------------------------------------- standings
 
 
-def _paused(
-    standing: Standing, reason: str, now: datetime, policy: Policy, *, wait: timedelta = timedelta()
-) -> Standing:
-    probe_at = _whole(now + max(policy.first_probe, min(wait, policy.most_probe)))
+def _pause_destination(
+    standing: DestinationState, reason: str, now: datetime, policy: RetryPolicy, *, wait: timedelta = timedelta()
+) -> DestinationState:
+    probe_at = _ceil_millisecond(now + max(policy.first_probe, min(wait, policy.most_probe)))
     return replace(standing, paused=reason, paused_at=now, probe_at=probe_at, probes=0, failures=0)
 
 
-def _resumed(standing: Standing, now: datetime) -> Standing:
+def _resume_destination(standing: DestinationState, now: datetime) -> DestinationState:
     """The destination answers as it should: no pause, and nothing broke just now."""
     if standing.paused is None:
         return replace(standing, failures=0)
@@ -193,25 +212,27 @@ def _resumed(standing: Standing, now: datetime) -> Standing:
 
 
 def _probe_failed(
-    outcome: Later, sent: Sequence[Delivery], standing: Standing, now: datetime, policy: Policy
-) -> Decision:
+    outcome: Retryable, sent: Sequence[Delivery], standing: DestinationState, now: datetime, policy: RetryPolicy
+) -> RetryDecision:
     """Still paused. What was sent comes due with the next probe, behind what was due before: another one's turn."""
-    asked = _asked(outcome, policy)
+    asked = _requested_wait(outcome, policy)
     probes = standing.probes + 1
-    pause = _doubled(policy.first_probe, probes, most=policy.most_probe)
-    probe_at = _whole(now + max(pause, min(asked, policy.most_probe)))
+    pause = _double_time(policy.first_probe, probes, most=policy.most_probe)
+    probe_at = _ceil_millisecond(now + max(pause, min(asked, policy.most_probe)))
     after = replace(standing, probes=probes, probe_at=probe_at, failures=0)
-    return Decision(_again(sent, outcome.reason, max(probe_at, _whole(now + asked))), after, counted=False)
+    return RetryDecision(
+        _due_again(sent, outcome.reason, max(probe_at, _ceil_millisecond(now + asked))), after, counted=False
+    )
 
 
-def _again(sent: Sequence[Delivery], reason: str, at: datetime) -> list[Settled]:
+def _due_again(sent: Sequence[Delivery], reason: str, at: datetime) -> list[DeliveryUpdate]:
     return [
-        Settled(delivery.number, DeliveryState.PENDING, reason, next_attempt_at=at, together=delivery.together)
+        DeliveryUpdate(delivery.number, DeliveryState.PENDING, reason, next_attempt_at=at, together=delivery.together)
         for delivery in sent
     ]
 
 
-def _whole(at: datetime) -> datetime:
+def _ceil_millisecond(at: datetime) -> datetime:
     """The next whole millisecond: stores keep no finer time, and rounding down would send too early."""
     spare = timedelta(microseconds=at.microsecond % 1000)
     return at - spare + _MILLISECOND if spare else at

@@ -21,18 +21,18 @@ from bridge.core.model import (
     Delivered,
     Delivery,
     DeliveryState,
-    Later,
+    DeliveryUpdate,
+    DestinationDown,
     Outcome,
     Outgoing,
-    Pause,
-    Refused,
+    Rejected,
     Response,
-    Settled,
+    Retryable,
 )
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.http_client import Send
-from bridge.pipeline.retry_policy import Decision, Policy, decide
-from bridge.store.protocol import Claimed, Pacing, Standing, Store
+from bridge.pipeline.retry_policy import RetryDecision, RetryPolicy, decide_retry
+from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing, Store
 
 ANSWER = 2048
 """Bytes of an upstream's answer that are kept with the attempt."""
@@ -51,16 +51,16 @@ _MILLISECOND = timedelta(milliseconds=1)
 _LEAST_SECRET = 8
 
 
-class Watching(Protocol):
+class AttemptMetrics(Protocol):
     """Who counts attempts: `outcome` is delivered, refused, later or pause."""
 
-    def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
+    def count_attempt(self, destination: str, outcome: str, *, seconds: float) -> None:
         """One request to a destination ended."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class SenderDeps:
     """What all lanes know of the world."""
 
     store: Store
@@ -68,16 +68,16 @@ class World:
     ticks: Ticks
     sleep: Callable[[float], Awaitable[None]]
     luck: Callable[[], float]
-    watching: Watching
-    policy: Policy
+    watching: AttemptMetrics
+    policy: RetryPolicy
     idle: timedelta
-    seldom: log.Seldom
+    seldom: log.RateLimitedLog
 
 
-class Lane:
+class Sender:
     """One request at a time to one destination. `turn` is shared by its lanes: they record one after another."""
 
-    def __init__(self, destination: Destination, world: World, turn: asyncio.Lock) -> None:
+    def __init__(self, destination: Destination, world: SenderDeps, turn: asyncio.Lock) -> None:
         self.destination = destination.name
         self._destination = destination
         self._world = world
@@ -88,7 +88,7 @@ class Lane:
         self._requests = 0
         self.heartbeat = Heartbeat(world.ticks)
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """There may be something to deliver."""
         self._wake.set()
 
@@ -101,36 +101,38 @@ class Lane:
         """Go round until stopped."""
         while not self._stopping:
             try:
-                await self._round(send)
+                await self._run_round(send)
             except StoreUnavailable as error:
-                self._away(error)
-                await self._slept(self._world.idle)
+                self._handle_unavailable(error)
+                await self._sleep_or_notified(self._world.idle)
             except Exception as error:  # noqa: BLE001  a fault of ours must not end the lane; the lease brings it back
-                self._fault(error)
-                self.heartbeat.failed()
-                await self._slept(self._world.idle)
+                self._handle_fault(error)
+                self.heartbeat.record_failure()
+                await self._sleep_or_notified(self._world.idle)
 
-    async def _round(self, send: Send) -> None:
+    async def _run_round(self, send: Send) -> None:
         held = self._not_before - self._world.clock()
         if timedelta() < held <= MOST_HOLD:  # beyond, the clock was set back
-            await self._slept(min(held, self._world.idle))
-            self.heartbeat.waited()
+            await self._sleep_or_notified(min(held, self._world.idle))
+            self.heartbeat.record_wait()
             return
         self._wake.clear()
         if self._stopping:
             return
-        claimed = await self._claimed()
+        claimed = await self._claim_deliveries()
         if claimed is None:
-            await self._rest()
+            await self._wait_for_work()
         else:
-            await self._attempt(claimed, send)
-        self.heartbeat.succeeded()
+            await self._make_attempt(claimed, send)
+        self.heartbeat.record_success()
 
-    async def _claimed(self) -> Claimed | None:
+    async def _claim_deliveries(self) -> ClaimedDeliveries | None:
         destination, now = self._destination, self._world.clock()
-        spacing = _spacing(destination.rate)
+        spacing = _request_spacing(destination.rate)
         beyond = BACKLOG if self._requests % NEWEST_EVERY == NEWEST_EVERY - 1 else None
-        pacing = Pacing(destination.batch, destination.lanes, spacing, self._world.policy.lease, newest_beyond=beyond)
+        pacing = Pacing(
+            destination.batch, destination.concurrency, spacing, self._world.policy.lease, newest_beyond=beyond
+        )
         claimed = await self._world.store.claim_deliveries(destination.name, now=now, pacing=pacing)
         if claimed is not None:
             self._not_before = now + spacing
@@ -139,88 +141,88 @@ class Lane:
 
     # -- one request
 
-    async def _attempt(self, claimed: Claimed, send: Send) -> None:
+    async def _make_attempt(self, claimed: ClaimedDeliveries, send: Send) -> None:
         """Send the first request's worth; the rest of the claim goes back by being left out of the record."""
-        outgoing = self._destination.requests(claimed.deliveries)[0]
+        outgoing = self._destination.make_requests(claimed.deliveries)[0]
         started_at = self._world.clock()
-        response = await self._answer(outgoing, send)
+        response = await self._send_request(outgoing, send)
         ended_at = self._world.clock()
-        outcome = self._read(response, sent=len(outgoing.deliveries), now=ended_at)
+        outcome = self._read_answer(response, sent=len(outgoing.deliveries), now=ended_at)
         attempt = Attempt(
             destination=self._destination.name,
             started_at=started_at,
             took=max(timedelta(), ended_at - started_at),
             status=response.status,
-            outcome=_word(outcome),
-            answer=_cut(response.text if response.status is not None else response.failure or ""),
+            outcome=_outcome_word(outcome),
+            answer=_cut_text(response.text if response.status is not None else response.failure or ""),
             ambiguous=response.status is None and response.sent,
         )
-        before, decision = await self._recorded(claimed, outgoing.deliveries, outcome, attempt, ended_at)
-        self._hold(attempt, decision, ended_at)
-        self._tell(replace(attempt, counted=decision.counted), outgoing.deliveries, before, decision, ended_at)
+        before, decision = await self._record_attempt(claimed, outgoing.deliveries, outcome, attempt, ended_at)
+        self._hold_back(attempt, decision, ended_at)
+        self._log_attempt(replace(attempt, counted=decision.counted), outgoing.deliveries, before, decision, ended_at)
 
-    async def _answer(self, outgoing: Outgoing, send: Send) -> Response:
+    async def _send_request(self, outgoing: Outgoing, send: Send) -> Response:
         try:
             return _without_key(await send(outgoing), outgoing)
         except Exception as error:  # noqa: BLE001  whatever a sender does, the attempt is recorded
-            self._fault(error)
+            self._handle_fault(error)
             return Response(None, failure=f"a fault of trackbridge: {type(error).__name__}", sent=True)
 
-    def _read(self, response: Response, *, sent: int, now: datetime) -> Outcome:
+    def _read_answer(self, response: Response, *, sent: int, now: datetime) -> Outcome:
         try:
-            return self._destination.read(response, sent=sent, now=now)
+            return self._destination.read_response(response, sent=sent, now=now)
         except Exception as error:  # noqa: BLE001  an answer that cannot be read must not be asked for without end
-            self._fault(error)
-            return Later(f"a fault of trackbridge: {type(error).__name__}", breaks=True)
+            self._handle_fault(error)
+            return Retryable(f"a fault of trackbridge: {type(error).__name__}", breaks=True)
 
-    async def _recorded(
-        self, claimed: Claimed, sent: Sequence[Delivery], outcome: Outcome, attempt: Attempt, now: datetime
-    ) -> tuple[Standing, Decision]:
+    async def _record_attempt(
+        self, claimed: ClaimedDeliveries, sent: Sequence[Delivery], outcome: Outcome, attempt: Attempt, now: datetime
+    ) -> tuple[DestinationState, RetryDecision]:
         """Record, however long the store is away: what is forgotten here would be sent twice."""
         luck = self._world.luck()
         async with self._turn:
             while True:
                 try:
-                    return await self._decided(claimed, sent, outcome, attempt, now, luck)
+                    return await self._decide_outcome(claimed, sent, outcome, attempt, now, luck)
                 except StoreUnavailable as error:
-                    self._away(error)
-                    await self._slept(self._world.idle)
+                    self._handle_unavailable(error)
+                    await self._sleep_or_notified(self._world.idle)
 
-    async def _decided(  # noqa: PLR0913, PLR0917  all that one attempt is
+    async def _decide_outcome(  # noqa: PLR0913, PLR0917  all that one attempt is
         self,
-        claimed: Claimed,
+        claimed: ClaimedDeliveries,
         sent: Sequence[Delivery],
         outcome: Outcome,
         attempt: Attempt,
         now: datetime,
         luck: float,
-    ) -> tuple[Standing, Decision]:
+    ) -> tuple[DestinationState, RetryDecision]:
         store, name = self._world.store, self._destination.name
-        alone = self._destination.lanes == 1  # else another lane may have changed the standing since the claim
-        standing = claimed.standing if alone else await store.standing(name)
+        alone = self._destination.concurrency == 1  # else another lane may have changed the standing since the claim
+        standing = claimed.standing if alone else await store.destination_state(name)
         policy = self._world.policy
-        decision = decide(outcome, sent, standing, status=attempt.status, now=now, luck=luck, policy=policy)
+        decision = decide_retry(outcome, sent, standing, status=attempt.status, now=now, jitter=luck, policy=policy)
         counted = replace(attempt, counted=decision.counted)
-        await store.record(claimed.token, counted, decision.settled, decision.standing, now=now)
+        await store.record_attempt(claimed.token, counted, decision.settled, decision.standing, now=now)
         return standing, decision
 
-    def _hold(self, attempt: Attempt, decision: Decision, now: datetime) -> None:
+    def _hold_back(self, attempt: Attempt, decision: RetryDecision, now: datetime) -> None:
         """A 429 is about the key, not the batch: the others wait too, a minute at most."""
-        again = _next(decision.settled)
+        again = _next_attempt(decision.settled)
         if attempt.status == TOO_MANY and again is not None:
             self._not_before = max(self._not_before, min(again, now + MOST_HOLD))
 
     # -- waiting
 
-    async def _rest(self) -> None:
+    async def _wait_for_work(self) -> None:
         """Until something is due or somebody wakes the lane; not for longer than the idle time."""
-        await self._slept(BREATH)
+        await self._sleep_or_notified(BREATH)
         due = await self._world.store.next_due(self._destination.name)
         left = self._world.idle if due is None else min(self._world.idle, due - self._world.clock())
         if left <= timedelta():
-            await self._slept(STANDOFF)
+            await self._sleep_or_notified(STANDOFF)
             return
-        sleeping = asyncio.ensure_future(self._slept(left))
+        sleeping = asyncio.ensure_future(self._sleep_or_notified(left))
         waking = asyncio.ensure_future(self._wake.wait())
         try:
             await asyncio.wait((sleeping, waking), return_when=asyncio.FIRST_COMPLETED)
@@ -228,21 +230,21 @@ class Lane:
             sleeping.cancel()
             waking.cancel()
 
-    async def _slept(self, time: timedelta) -> None:
+    async def _sleep_or_notified(self, time: timedelta) -> None:
         await self._world.sleep(time.total_seconds())
 
     # -- telling
 
-    def _away(self, error: StoreUnavailable) -> None:
-        self.heartbeat.failed()
-        self._world.seldom.trouble(
+    def _handle_unavailable(self, error: StoreUnavailable) -> None:
+        self.heartbeat.record_failure()
+        self._world.seldom.warn(
             "forward.waits", now=self._world.clock(), destination=self._destination.name, why=str(error)
         )
 
-    def _fault(self, error: Exception) -> None:
+    def _handle_fault(self, error: Exception) -> None:
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else None
-        self._world.seldom.trouble(
+        self._world.seldom.warn(
             "forward.fault",
             now=self._world.clock(),
             destination=self._destination.name,
@@ -250,54 +252,59 @@ class Lane:
             place=place,
         )
 
-    def _tell(
-        self, attempt: Attempt, sent: Sequence[Delivery], before: Standing, decision: Decision, now: datetime
+    def _log_attempt(
+        self,
+        attempt: Attempt,
+        sent: Sequence[Delivery],
+        before: DestinationState,
+        decision: RetryDecision,
+        now: datetime,
     ) -> None:
-        name, after, again = self._destination.name, decision.standing, _next(decision.settled)
+        name, after, again = self._destination.name, decision.standing, _next_attempt(decision.settled)
         dead = sum(one.state is DeliveryState.DEAD for one in decision.settled)
-        log.line(
-            "delivery.attempted", deliveries=_ids(sent), destination=name, count=len(sent),
+        log.log_line(
+            "delivery.attempted", deliveries=_format_ids(sent), destination=name, count=len(sent),
             number=max(delivery.attempts for delivery in sent) + 1, outcome=attempt.outcome, status=attempt.status,
             why=attempt.answer if attempt.status is None else None, ms=attempt.took / _MILLISECOND,
-            wait=_seconds(again, now),
+            wait=_seconds_until(again, now),
             counted=None if attempt.counted else "no", ambiguous=attempt.ambiguous or None, dead=dead or None,
         )  # fmt: skip
         if after.paused is not None and before.paused is None:
-            log.trouble(
-                "destination.paused", destination=name, why=after.paused, probe_in=_seconds(after.probe_at, now)
+            log.log_warning(
+                "destination.paused", destination=name, why=after.paused, probe_in=_seconds_until(after.probe_at, now)
             )
         elif after.paused is None and before.paused is not None:
             paused_for = after.paused_for - before.paused_for
-            log.line("destination.resumed", destination=name, seconds=paused_for.total_seconds())
-        self._world.watching.attempted(name, attempt.outcome, seconds=attempt.took.total_seconds())
+            log.log_line("destination.resumed", destination=name, seconds=paused_for.total_seconds())
+        self._world.watching.count_attempt(name, attempt.outcome, seconds=attempt.took.total_seconds())
 
 
-def _spacing(rate: int) -> timedelta:
+def _request_spacing(rate: int) -> timedelta:
     """Between two requests of `rate` a minute, in whole milliseconds, rather too long than too short."""
     return timedelta(milliseconds=-(-60_000 // rate)) if rate else timedelta()
 
 
-def _word(outcome: Outcome) -> str:
+def _outcome_word(outcome: Outcome) -> str:
     match outcome:
         case Delivered():
             return "delivered"
-        case Refused():
+        case Rejected():
             return "refused"
-        case Later():
+        case Retryable():
             return "later"
-        case Pause():
+        case DestinationDown():
             return "pause"
 
 
-def _next(settled: Sequence[Settled]) -> datetime | None:
+def _next_attempt(settled: Sequence[DeliveryUpdate]) -> datetime | None:
     return min((one.next_attempt_at for one in settled if one.next_attempt_at is not None), default=None)
 
 
-def _seconds(at: datetime | None, now: datetime) -> float | None:
+def _seconds_until(at: datetime | None, now: datetime) -> float | None:
     return None if at is None else max(0.0, (at - now).total_seconds())
 
 
-def _cut(text: str) -> str:
+def _cut_text(text: str) -> str:
     return text.encode("utf-8", "replace")[:ANSWER].decode("utf-8", "ignore")
 
 
@@ -309,12 +316,12 @@ def _without_key(response: Response, outgoing: Outgoing) -> Response:
     return replace(response, text=response.text.replace(key, "[key]"))
 
 
-def _ids(sent: Sequence[Delivery]) -> str:
+def _format_ids(sent: Sequence[Delivery]) -> str:
     """Their public ids, runs of them as first..last: a batch's line stays readable."""
-    return ",".join(f"dlv_{a}" if a == b else f"dlv_{a}..dlv_{b}" for a, b in _runs(sent))
+    return ",".join(f"dlv_{a}" if a == b else f"dlv_{a}..dlv_{b}" for a, b in _consecutive_runs(sent))
 
 
-def _runs(sent: Sequence[Delivery]) -> Iterator[tuple[int, int]]:
+def _consecutive_runs(sent: Sequence[Delivery]) -> Iterator[tuple[int, int]]:
     numbers = sorted(delivery.number for delivery in sent)
     first = last = numbers[0]
     for number in numbers[1:]:

@@ -17,6 +17,7 @@ from bridge.core.heartbeat import Heartbeat
 from bridge.core.model import (
     Accepted,
     Event,
+    EventNeeded,
     Ignored,
     Kept,
     Route,
@@ -24,11 +25,10 @@ from bridge.core.model import (
     SetAside,
     Translated,
     Translation,
-    Wanting,
     Webhook,
 )
 from bridge.core.source import Source
-from bridge.pipeline.fair_yield import Turns
+from bridge.pipeline.fair_yield import FairYield
 from bridge.store.protocol import Batch, Outcome, Store
 
 BATCH = 100
@@ -38,15 +38,15 @@ IDLE = 1.0
 """Seconds after which an idle loop looks again, for work that another process has kept."""
 
 
-class Watching(Protocol):
+class TranslateMetrics(Protocol):
     """Who counts what webhooks came to."""
 
-    def translated(self, source: str, outcome: str) -> None:
+    def count_translated(self, source: str, outcome: str) -> None:
         """One webhook of a source came to `translated`, `ignored` or `set_aside`, or was there `again`."""
         ...
 
 
-class Translator:
+class TranslateLoop:
     """The loop. `run` goes on until `stop`; `heartbeat` says when a round last succeeded."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -57,7 +57,7 @@ class Translator:
         route: Callable[[Event, tuple[str, ...] | None], tuple[Route, ...]],
         clock: Callable[[], datetime],
         woke: Callable[[], None],
-        watching: Watching,
+        watching: TranslateMetrics,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -65,15 +65,15 @@ class Translator:
         self._clock = clock
         self._woke = woke
         self._watching = watching
-        self._turns = Turns()
+        self._turns = FairYield()
         self._apart = 0
         """Passes in which webhooks are translated one by one, after a batch that failed."""
         self._wake = asyncio.Event()
-        self._seldom = log.Seldom()
+        self._seldom = log.RateLimitedLog()
         self._stopping = False
         self.heartbeat = Heartbeat()
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """There is something to translate."""
         self._wake.set()
 
@@ -88,133 +88,133 @@ class Translator:
             self._wake.clear()
             busy = 0
             try:
-                busy = await self.once()
+                busy = await self.translate_batch()
             except StoreUnavailable as error:
-                self._seldom.trouble("translate.waits", now=self._clock(), why=str(error))
-                self.heartbeat.failed()
+                self._seldom.warn("translate.waits", now=self._clock(), why=str(error))
+                self.heartbeat.record_failure()
             except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; what it had comes again
-                self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
-                self.heartbeat.failed()
+                self._seldom.warn("translate.fault", now=self._clock(), error=type(error).__name__)
+                self.heartbeat.record_failure()
             else:
-                self.heartbeat.succeeded()
+                self.heartbeat.record_success()
             if not busy:
-                await self._pause()
+                await self._wait_for_work()
 
-    async def once(self) -> int:
+    async def translate_batch(self) -> int:
         """One pass: how many webhooks it translated."""
         limit = 1 if self._apart else BATCH
         batch = await self._store.claim_batch(now=self._clock(), limit=limit, lease=LEASE)
         if not batch.webhooks:
             return 0
-        outcomes = await self._outcomes(batch.webhooks)
+        outcomes = await self._decide_all(batch.webhooks)
         if batch.webhooks[0].number:
             self._apart = max(0, self._apart - 1)
         try:
-            await self._complete(batch, outcomes)
+            await self._complete_batch(batch, outcomes)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
             await self._complete_apart(batch, outcomes, error)
         return len(outcomes)
 
-    async def _outcomes(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
+    async def _decide_all(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
         outcomes = []
-        self._turns.begin()
+        self._turns.begin_pass()
         for webhook in webhooks:
-            outcomes.append(Outcome(webhook, await self._decided(webhook)))
-            await self._turns.taken()
+            outcomes.append(Outcome(webhook, await self._decide_webhook(webhook)))
+            await self._turns.yield_if_due()
         return outcomes
 
-    async def _complete(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+    async def _complete_batch(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         is_new = not batch.webhooks[0].number
         completed = await self._store.complete_batch(batch, outcomes, now=self._clock())
         for outcome, one in zip(outcomes, completed or (), strict=bool(completed)):
             if is_new:
-                self._tell_kept(one.kept)
-            if not one.kept.again:
-                self._tell(outcome, one.kept.number, one.accepted)
+                self._log_kept(one.kept)
+            if not one.kept.is_known:
+                self._log_outcome(outcome, one.kept.number, one.accepted)
         if completed and any(isinstance(outcome.result, tuple) for outcome in outcomes):
             self._woke()
 
     async def _complete_apart(self, batch: Batch, outcomes: Sequence[Outcome], error: Exception) -> None:
         """Of several webhooks, translate each alone from now on; set a single one aside with the fault."""
-        self._seldom.trouble("translate.fault", now=self._clock(), error=type(error).__name__)
+        self._seldom.warn("translate.fault", now=self._clock(), error=type(error).__name__)
         if len(outcomes) > 1:
             for kept in await self._store.split_batch(batch, now=self._clock()):
-                self._tell_kept(kept)
+                self._log_kept(kept)
             self._apart = len(outcomes)
         elif isinstance(outcomes[0].result, SetAside):
             raise error
         else:
-            await self._complete(batch, [Outcome(outcomes[0].webhook, _fault(error))])
+            await self._complete_batch(batch, [Outcome(outcomes[0].webhook, _fault_outcome(error))])
 
-    async def _decided(self, webhook: Webhook) -> tuple[Routed, ...] | Ignored | SetAside | Wanting:
+    async def _decide_webhook(self, webhook: Webhook) -> tuple[Routed, ...] | Ignored | SetAside | EventNeeded:
         source = self._sources().get(webhook.source)
         if source is None:
             return SetAside(f"no source is called {webhook.source} any more; set it again, then replay this webhook")
         try:
-            match await self._translated(source, webhook):
+            match await self._translate_webhook(source, webhook):
                 case Translated(events):
                     return tuple(Routed(event, self._route(event, source.to)) for event in events)
-                case Ignored() | SetAside() | Wanting() as other:
+                case Ignored() | SetAside() | EventNeeded() as other:
                     return other
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
-            return _fault(error)
+            return _fault_outcome(error)
 
-    async def _translated(self, source: Source, webhook: Webhook) -> Translation | Wanting:
+    async def _translate_webhook(self, source: Source, webhook: Webhook) -> Translation | EventNeeded:
         """What a webhook comes to among the events that it asks for; Wanting while one may still come.
 
         The store says when it has waited long enough: it knows whether the clock is to be believed.
         """
         earlier: dict[bytes, bytes | None] = {}
         while True:
-            made = source.translate_among(webhook, earlier)
-            if not isinstance(made, Wanting):
+            made = source.translate_with_earlier(webhook, earlier)
+            if not isinstance(made, EventNeeded):
                 return made
-            found = (await self._store.recall((made.key,))).get(made.key)
+            found = (await self._store.recall_events((made.key,))).get(made.key)
             if found is None and not webhook.waited:
                 return made
             earlier[made.key] = found
 
-    def _tell_kept(self, kept: Kept) -> None:
-        what = "webhook.again" if kept.again else "webhook.kept"
+    def _log_kept(self, kept: Kept) -> None:
+        what = "webhook.again" if kept.is_known else "webhook.kept"
         same = None if kept.same_bytes_as is None else f"wh_{kept.same_bytes_as}"
-        log.line(what, source=kept.source, id=f"wh_{kept.number}", topic=kept.topic, same_bytes_as=same)
-        if kept.again:
-            self._watching.translated(kept.source, "again")
+        log.log_line(what, source=kept.source, id=f"wh_{kept.number}", topic=kept.topic, same_bytes_as=same)
+        if kept.is_known:
+            self._watching.count_translated(kept.source, "again")
 
-    def _tell(self, outcome: Outcome, number: int, answers: tuple[Accepted, ...]) -> None:
+    def _log_outcome(self, outcome: Outcome, number: int, answers: tuple[Accepted, ...]) -> None:
         webhook, result = outcome.webhook, outcome.result
-        if isinstance(result, Wanting):
-            log.line("webhook.waits", id=f"wh_{number}", source=webhook.source, topic=webhook.topic)
+        if isinstance(result, EventNeeded):
+            log.log_line("webhook.waits", id=f"wh_{number}", source=webhook.source, topic=webhook.topic)
             return
-        state, reason = _told(result)
-        log.line(
+        state, reason = _state_and_reason(result)
+        log.log_line(
             "webhook.translated", id=f"wh_{number}", source=webhook.source, topic=webhook.topic, state=state,
             reason=reason,
         )  # fmt: skip
         if isinstance(result, tuple):
             for routed, answer in zip(result, answers, strict=True):
-                log.line(
+                log.log_line(
                     "event.made", id=answer.event_id, webhook=f"wh_{number}", type=routed.event.event_type,
                     test=routed.event.test or None, duplicate_of=answer.duplicate_of,
                 )  # fmt: skip
-        self._watching.translated(webhook.source, state)
+        self._watching.count_translated(webhook.source, state)
 
-    async def _pause(self) -> None:
+    async def _wait_for_work(self) -> None:
         try:
             await asyncio.wait_for(self._wake.wait(), IDLE)
         except TimeoutError:
             return
 
 
-def _fault(error: Exception) -> SetAside:
+def _fault_outcome(error: Exception) -> SetAside:
     return SetAside(f"a fault of trackbridge itself ({type(error).__name__}); report it, then replay this webhook")
 
 
-def _told(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[str, str | None]:
+def _state_and_reason(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[str, str | None]:
     match result:
         case Ignored(reason):
             return "ignored", reason

@@ -18,33 +18,33 @@ AHEAD = 2
 _COUNT = Struct("=I")
 
 
-class Shares:
+class ConnectionBalance:
     """Made before the fork, for the workers of these names."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._memory = mmap.mmap(-1, _COUNT.size * len(names))
         self._place = {name: _COUNT.size * place for place, name in enumerate(names)}
 
-    def of(self, name: str) -> Callable[[int], None]:
+    def counter_of(self, name: str) -> Callable[[int], None]:
         """What a worker calls with the number of its connections whenever that has changed.
 
         It returns when the next may be taken. From now on the worker has none: one that is started again begins anew.
         """
         mine = self._place[name]
         others = [place for place in self._place.values() if place != mine]
-        self._write(mine, 0)
+        self._write_count(mine, 0)
 
         def counted(count: int) -> None:
-            is_one_more = count > self._read(mine)
-            self._write(mine, count)
-            if is_one_more and others and count >= min(map(self._read, others)) + AHEAD:
+            is_one_more = count > self._read_count(mine)
+            self._write_count(mine, count)
+            if is_one_more and others and count >= min(map(self._read_count, others)) + AHEAD:
                 time.sleep(PAUSE)
 
         return counted
 
-    def _write(self, place: int, count: int) -> None:
+    def _write_count(self, place: int, count: int) -> None:
         _COUNT.pack_into(self._memory, place, count)
 
-    def _read(self, place: int) -> int:
+    def _read_count(self, place: int) -> int:
         count: int = _COUNT.unpack_from(self._memory, place)[0]
         return count

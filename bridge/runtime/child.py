@@ -10,44 +10,44 @@ import signal
 from collections.abc import Callable
 
 from bridge.core import log
-from bridge.runtime.control_channel import Line
+from bridge.runtime.control_channel import ControlChannel
 from bridge.runtime.supervisor import FOLLOW, HANGS, READY, REFUSED, TAKEN
 
 
-class Ear:
+class ControlClient:
     """`end` is called when the child is to end, maybe more than once."""
 
-    def __init__(self, name: str, line: Line, *, end: Callable[[], None]) -> None:
+    def __init__(self, name: str, line: ControlChannel, *, end: Callable[[], None]) -> None:
         self._name = name
         self._line = line
         self._end = end
 
-    def listen(self, follow: Callable[[int], None]) -> None:
+    def start_listening(self, follow: Callable[[int], None]) -> None:
         """From now on, in the running loop; `follow` is called with the number of a reload."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._end)
-        loop.add_reader(self._line.fileno(), self._heard, follow)
+        loop.add_reader(self._line.fileno(), self._read_messages, follow)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())  # they waited since the fork
 
-    def ready(self) -> None:
+    def send_ready(self) -> None:
         """Say that it answers, or works."""
-        self._line.say(READY)
+        self._line.send_message(READY)
 
-    def followed(self, number: int, taken: bool) -> None:  # noqa: FBT001  what is said
+    def send_reloaded(self, number: int, taken: bool) -> None:  # noqa: FBT001  what is said
         """Say what the reload of that number came to."""
-        self._line.say(f"{TAKEN if taken else REFUSED} {number}")
+        self._line.send_message(f"{TAKEN if taken else REFUSED} {number}")
 
-    def hangs(self, why: str) -> None:
+    def send_hung(self, why: str) -> None:
         """Say why this process gives no heartbeat, though it could."""
-        self._line.say(f"{HANGS} {why}")
+        self._line.send_message(f"{HANGS} {why}")
 
-    def _heard(self, follow: Callable[[int], None]) -> None:
-        sentences, there = self._line.heard()
+    def _read_messages(self, follow: Callable[[int], None]) -> None:
+        sentences, there = self._line.receive_messages()
         for sentence in sentences:
             word, _, number = sentence.partition(" ")
             if word == FOLLOW:
                 follow(int(number))
         if not there:
             asyncio.get_running_loop().remove_reader(self._line.fileno())
-            log.trouble("process.orphaned", process=self._name, why="the parent is gone", then="it ends")
+            log.log_warning("process.orphaned", process=self._name, why="the parent is gone", then="it ends")
             self._end()

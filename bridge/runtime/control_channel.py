@@ -11,7 +11,7 @@ from contextlib import suppress
 _LONGEST = 65536
 
 
-class Line:
+class ControlChannel:
     """One end. Neither end ever waits for the other."""
 
     def __init__(self, end: socket.socket) -> None:
@@ -22,12 +22,12 @@ class Line:
         """For whoever watches it."""
         return self._end.fileno()
 
-    def say(self, sentence: str) -> None:
+    def send_message(self, sentence: str) -> None:
         """Send one sentence; to somebody who is gone, or hears nothing any more, it is lost."""
         with suppress(OSError):
             self._end.send(" ".join(sentence.splitlines()).encode() + b"\n", socket.MSG_DONTWAIT)
 
-    def heard(self) -> tuple[list[str], bool]:
+    def receive_messages(self) -> tuple[list[str], bool]:
         """The sentences that have come since, and whether the other end is still there."""
         there = True
         with suppress(BlockingIOError):
@@ -48,7 +48,7 @@ class Line:
         self._end.close()
 
 
-def line() -> tuple[Line, Line]:
+def open_channel() -> tuple[ControlChannel, ControlChannel]:
     """Both ends."""
     one, other = socket.socketpair()
-    return Line(one), Line(other)
+    return ControlChannel(one), ControlChannel(other)

@@ -33,7 +33,7 @@ _FORGET = struct.pack("ii", 1, 0)
 """The socket option SO_LINGER, on, for no second."""
 
 
-class Clock:
+class DeadlineTimer:
     """Calls `over` once `seconds` have passed since it was last set. `since` is when that was, None stops it.
 
     Its timer is made once for many settings: one for each would cost every request.
@@ -48,34 +48,34 @@ class Clock:
         self._timer: asyncio.TimerHandle | None = None
         self.since: float | None = None
 
-    def set(self) -> None:
+    def restart(self) -> None:
         """Count from now on."""
         self.since = self._loop.time()
         if self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._look)
+            self._timer = self._loop.call_later(self._seconds, self._check_deadline)
 
-    def end(self) -> None:
+    def cancel(self) -> None:
         """Never call again, and let go of who would be called."""
-        self.since, self._over = None, _nothing
+        self.since, self._over = None, _do_nothing
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check_deadline(self) -> None:
         self._timer = None
         if self.since is None:
             return
         left = self.since + self._seconds - self._loop.time()
         if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
+            self._timer = self._loop.call_later(left, self._check_deadline)
         else:
             self._over()
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     """What a clock that has ended calls."""
 
 
-class PatientProtocol(HttpToolsProtocol):
+class StrictHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with three clocks.
 
     One runs while a head is awaited, one while none has begun, and one while bytes of an answer are not read. There is
@@ -84,7 +84,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     head_seconds = HEAD_SECONDS
     answer_seconds = ANSWER_SECONDS
-    _seldom = log.Seldom()
+    _seldom = log.RateLimitedLog()
     _received = 0
     """Bytes that have come since a head, a piece of a body or a request was last complete, less than a slice too few."""
     _is_offer = False
@@ -96,10 +96,10 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Wait for the first head."""
         super().connection_made(transport)
-        self._awaited = Clock(self.loop, self.head_seconds, self._too_slow)
-        self._idle = Clock(self.loop, self.timeout_keep_alive, self._leave)
-        self._unread = Clock(self.loop, self.answer_seconds, self._cut)
-        self._awaited.set()
+        self._awaited = DeadlineTimer(self.loop, self.head_seconds, self._too_slow)
+        self._idle = DeadlineTimer(self.loop, self.timeout_keep_alive, self._close_after_answers)
+        self._unread = DeadlineTimer(self.loop, self.answer_seconds, self._abort_connection)
+        self._awaited.restart()
 
     def data_received(self, data: bytes) -> None:
         """Read on, slice by slice, until something is refused: from then on nothing of the connection is read."""
@@ -108,15 +108,15 @@ class PatientProtocol(HttpToolsProtocol):
             for start in range(0, len(data), SLICE):
                 if self._has_ended or self.transport.is_closing():
                     return
-                self._read(data[start : start + SLICE] if len(data) > SLICE else data)
+                self._feed_parser(data[start : start + SLICE] if len(data) > SLICE else data)
         except httptools.HttpParserError:
-            self._refuse(self._refusal or HeadRefused("this is no HTTP/1.1 request"))
+            self._refuse_request(self._refusal or HeadRefused("this is no HTTP/1.1 request"))
         except HeadRefused as refusal:
-            self._refuse(refusal)
+            self._refuse_request(refusal)
         if self._awaited.since is None and not self._is_answering():
-            self._idle.set()  # what came began no request: blank lines, or the rest of a body that nobody needed
+            self._idle.restart()  # what came began no request: blank lines, or the rest of a body that nobody needed
 
-    def _read(self, data: bytes) -> None:
+    def _feed_parser(self, data: bytes) -> None:
         self._received += len(data)
         try:
             self.parser.feed_data(data)
@@ -138,18 +138,18 @@ class PatientProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
         self.parser.feed_data(head)
-        self._read(rest)
+        self._feed_parser(rest)
 
     def on_message_begin(self) -> None:
         """Wait for the head that begins here."""
         super().on_message_begin()
         if self._awaited.since is None:
-            self._awaited.set()
+            self._awaited.restart()
 
     def on_headers_complete(self) -> None:
         """The head is there: refuse it, or begin to answer."""
         try:
-            request_head.check(
+            request_head.check_head(
                 self.parser.get_method(),
                 self.parser.get_http_version(),
                 self.url,
@@ -205,19 +205,19 @@ class PatientProtocol(HttpToolsProtocol):
         timer, which it makes and cancels for each request.
         """
         if self.transport.is_closing():
-            self._unread.set()
+            self._unread.restart()
             super().on_response_complete()
         elif self.pipeline:
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
             self.flow.resume_reading()
-            (self._awaited if self.cycle.more_body else self._idle).set()
+            (self._awaited if self.cycle.more_body else self._idle).restart()
 
     def pause_writing(self) -> None:
         """So much of an answer waits for its reader that more of it must wait, too."""
         super().pause_writing()
-        self._unread.set()
+        self._unread.restart()
 
     def resume_writing(self) -> None:
         """The reader goes on."""
@@ -235,25 +235,25 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nothing to wait for."""
-        self._awaited.end()
-        self._idle.end()
-        self._unread.end()
+        self._awaited.cancel()
+        self._idle.cancel()
+        self._unread.cancel()
         super().connection_lost(exc)
 
-    def _refuse(self, refusal: HeadRefused) -> None:
+    def _refuse_request(self, refusal: HeadRefused) -> None:
         """Read no more of this connection, and end it once what came before is answered."""
         self._has_ended = True
-        self._seldom.trouble("http.refused", now=datetime.now(UTC), why=str(refusal))
+        self._seldom.warn("http.refused", now=datetime.now(UTC), why=str(refusal))
         last = self._last_whole()
         if last is not None:
             last.keep_alive = False
             return
         if not self.pipeline and not (self._is_answering() and self.cycle.response_started):
-            self.transport.write(_answer(refusal))
+            self.transport.write(_refusal_bytes(refusal))
         if self._is_answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self._leave()
+        self._close_after_answers()
 
     def _last_whole(self) -> RequestResponseCycle | None:
         """The last request that came whole and waits for its answer; one behind it that is cut off gets none."""
@@ -269,17 +269,17 @@ class PatientProtocol(HttpToolsProtocol):
     def _too_slow(self) -> None:
         """Close where a head has taken too long, unless an earlier request on this connection is still answered."""
         if self._is_answering():
-            self._awaited.set()
+            self._awaited.restart()
         else:
-            self._leave()
+            self._close_after_answers()
 
-    def _leave(self) -> None:
+    def _close_after_answers(self) -> None:
         """Close once what was answered is read, at the latest when nobody has read it for long."""
         if not self.transport.is_closing():
-            self._unread.set()
+            self._unread.restart()
             self.transport.close()
 
-    def _cut(self) -> None:
+    def _abort_connection(self) -> None:
         """Close at once, and let the system forget what was not read: up to some megabytes for each connection."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FORGET)
         self.transport.abort()
@@ -288,7 +288,7 @@ class PatientProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
 
-def _answer(refusal: HeadRefused) -> bytes:
-    content = json_text.write({"success": False, "error": str(refusal)})
+def _refusal_bytes(refusal: HeadRefused) -> bytes:
+    content = json_text.write_json({"success": False, "error": str(refusal)})
     head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(content)
     return STATUS_LINE[refusal.status] + head + content

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridge.core.errors import SettingsError
-from bridge.runtime.http_protocol import PatientProtocol
+from bridge.runtime.http_protocol import StrictHttpProtocol
 
 BACKLOG = 2048
 RECEIVE_BUFFER = 32 * 1024
@@ -27,7 +27,7 @@ _TICK = 1.0
 """Seconds from one Date of the answers to the next."""
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn, stopped by us: its own handlers would end the process by the signal instead of with status 0.
 
     `counted` is called with the number of its connections whenever that has changed. With `lifespan` off, the
@@ -44,7 +44,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 http,
-                http=_counting(counted) if counted else PatientProtocol,
+                http=_counting_protocol(counted) if counted else StrictHttpProtocol,
                 ws="none",
                 lifespan=lifespan,
                 log_config=None,
@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
         for one in getattr(self, "servers", ()):
             one.close()
 
-    async def listening(self) -> None:
+    async def wait_until_started(self) -> None:
         """Return once requests are answered. Raises SettingsError when the start failed."""
         while not self.started:
             if self.should_exit:
@@ -89,10 +89,10 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.01)
 
 
-def _counting(counted: Callable[[int], None]) -> type[PatientProtocol]:
+def _counting_protocol(counted: Callable[[int], None]) -> type[StrictHttpProtocol]:
     """The protocol that tells how many connections there are, with each that comes or goes."""
 
-    class Counting(PatientProtocol):
+    class Counting(StrictHttpProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
             counted(len(self.connections))
@@ -104,7 +104,7 @@ def _counting(counted: Callable[[int], None]) -> type[PatientProtocol]:
     return Counting
 
 
-def bind(host: str, port: int, *, setting: str = "--port or --host") -> socket.socket:
+def bind_socket(host: str, port: int, *, setting: str = "--port or --host") -> socket.socket:
     """A listening socket. Raises SettingsError that names the address, and the `setting` to change."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -120,7 +120,7 @@ def bind(host: str, port: int, *, setting: str = "--port or --host") -> socket.s
     return listening
 
 
-def address(listening: socket.socket) -> str:
+def socket_url(listening: socket.socket) -> str:
     """The URL of a listening socket."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

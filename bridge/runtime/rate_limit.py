@@ -21,14 +21,14 @@ _HEAD = Struct("<QQ")
 _MOMENT = Struct("<d")
 
 
-class Paces:
+class SharedRateLimits:
     """Makes windows that all processes forked later share."""
 
     def __init__(self) -> None:
-        self._lock = nameless()
+        self._lock = nameless_file()
         self._made = 0
 
-    def window(self, rate: int) -> SharedWindow:
+    def make_window(self, rate: int) -> SharedWindow:
         """At most `rate` requests in any 60 seconds over all processes; 0 for no limit."""
         self._made += 1
         return SharedWindow(rate, lock=self._lock, place=self._made)
@@ -43,35 +43,35 @@ class SharedWindow:
         self._place = place
         self._memory = mmap.mmap(-1, _HEAD.size + _MOMENT.size * self._rate) if rate else None
 
-    def wait(self, now: float) -> float:
+    def acquire(self, now: float) -> float:
         """0 where a request at `now` passes, and then it counts; else the seconds after which one would."""
         if self._memory is None:
             return 0.0
         fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, self._place)
         try:
-            return self._waited(self._memory, now)
+            return self._acquire_locked(self._memory, now)
         finally:
             fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, self._place)
 
-    def _waited(self, memory: mmap.mmap, now: float) -> float:
+    def _acquire_locked(self, memory: mmap.mmap, now: float) -> float:
         passed, gone = _HEAD.unpack_from(memory)
-        while gone < passed and now - (oldest := self._moment(memory, gone)) >= MINUTE:
+        while gone < passed and now - (oldest := self._read_moment(memory, gone)) >= MINUTE:
             gone += 1
         if passed - gone >= self._rate:
             return MINUTE - (now - oldest)
-        _MOMENT.pack_into(memory, self._at(passed), now)
+        _MOMENT.pack_into(memory, self._offset_of(passed), now)
         _HEAD.pack_into(memory, 0, passed + 1, gone)
         return 0.0
 
-    def _moment(self, memory: mmap.mmap, number: int) -> float:
-        moment: float = _MOMENT.unpack_from(memory, self._at(number))[0]
+    def _read_moment(self, memory: mmap.mmap, number: int) -> float:
+        moment: float = _MOMENT.unpack_from(memory, self._offset_of(number))[0]
         return moment
 
-    def _at(self, number: int) -> int:
+    def _offset_of(self, number: int) -> int:
         return _HEAD.size + _MOMENT.size * (number % self._rate)
 
 
-def nameless() -> int:
+def nameless_file() -> int:
     """A file that only we and who comes of us can reach."""
     in_memory: Callable[[str], int] | None = getattr(os, "memfd_create", None)  # where the system has it
     if in_memory is not None:

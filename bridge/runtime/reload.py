@@ -44,7 +44,7 @@ class Reloader(Generic[T]):
         self._asked = asyncio.Event()
         self._number = 0
 
-    def ask(self, number: int = 0) -> None:
+    def request_reload(self, number: int = 0) -> None:
         """Something may have changed."""
         self._number = number
         self._asked.set()
@@ -55,42 +55,42 @@ class Reloader(Generic[T]):
             await self._asked.wait()
             self._asked.clear()
             number = self._number
-            self._done(number, await self.once())
+            self._done(number, await self.reload_once())
 
-    async def once(self) -> bool:
+    async def reload_once(self) -> bool:
         """Load and take; False, with the old kept and every problem in the log, where that cannot be done."""
         try:
             self._take(await asyncio.to_thread(self._load))
         except Exception as error:  # noqa: BLE001  a fault of ours must not end reloading, nor what is served
-            _tell(error)
+            _log_refusal(error)
             return False
         return True
 
 
-def reload(load: Callable[[], T], take: Callable[[T], None]) -> bool:
+def reload_now(load: Callable[[], T], take: Callable[[T], None]) -> bool:
     """The same at once, where there is no loop."""
     try:
         take(load())
     except Exception as error:  # noqa: BLE001  a fault of ours must not end what is served
-        _tell(error)
+        _log_refusal(error)
         return False
     return True
 
 
-class Watch:
+class FileWatch:
     """Files whose times, sizes and names are looked at; what `files` gives may change, too."""
 
     def __init__(self, files: Callable[[], Iterable[Path]]) -> None:
         self._files = files
-        self._seen = self._state()
+        self._seen = self._file_states()
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         """Whether a file came, went or changed since the last look, or since this was made."""
-        now = self._state()
+        now = self._file_states()
         before, self._seen = self._seen, now
         return now != before
 
-    def _state(self) -> State:
+    def _file_states(self) -> State:
         """Name, time and size of every file that is there."""
         found = set()
         with contextlib.suppress(BridgeError, OSError):  # a folder that is gone holds nothing; loading says so
@@ -101,13 +101,13 @@ class Watch:
         return frozenset(found)
 
 
-def _tell(error: Exception) -> None:
+def _log_refusal(error: Exception) -> None:
     match error:
         case MappingError():
             for problem in error.problems:
-                log.trouble("reload.problem", at=str(problem.place), error=problem.text)
-            log.trouble("reload.refused", problems=len(error.problems), kept=_KEPT)
+                log.log_warning("reload.problem", at=str(problem.place), error=problem.text)
+            log.log_warning("reload.refused", problems=len(error.problems), kept=_KEPT)
         case BridgeError() | OSError():
-            log.trouble("reload.refused", error=str(error), kept=_KEPT)
+            log.log_warning("reload.refused", error=str(error), kept=_KEPT)
         case _:
-            log.trouble("reload.fault", error=type(error).__name__, kept=_KEPT)
+            log.log_warning("reload.fault", error=type(error).__name__, kept=_KEPT)

@@ -35,9 +35,9 @@ class HeadRefused(Exception):
         self.status = status
 
 
-def check(method: bytes, version: str, url: bytes, headers: Headers, *, is_long: bool) -> None:
+def check_head(method: bytes, version: str, url: bytes, headers: Headers, *, is_long: bool) -> None:
     """Raises HeadRefused for a head that this server does not take; one that is not `is_long` is within the limit."""
-    if len(headers) > HEADERS or (is_long and _size(url, headers) > HEAD_BYTES):
+    if len(headers) > HEADERS or (is_long and _head_size(url, headers) > HEAD_BYTES):
         raise too_large()
     if len(url) > TARGET_BYTES or url.count(b"&") >= FIELDS:
         raise HeadRefused("the address of the request is too long; send a shorter one with fewer fields", status=414)
@@ -68,7 +68,7 @@ def too_large() -> HeadRefused:
     return HeadRefused("the head of the request is too large; send fewer and shorter headers", status=431)
 
 
-def _size(url: bytes, headers: Headers) -> int:
+def _head_size(url: bytes, headers: Headers) -> int:
     return len(url) + sum(len(name) + len(value) + _SEPARATORS for name, value in headers)
 
 

@@ -18,19 +18,19 @@ import uvloop
 from starlette.applications import Starlette
 
 from bridge import mapping
-from bridge.app import RESTS, Delivery, Office, Outfit, Translation
+from bridge.app import RESTS, AppConfig, DeliverPipeline, TranslatePipeline, WebApp
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
-from bridge.http.api_keys import Callers
+from bridge.http.api_keys import ApiKeys
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
-from bridge.runtime.balancing import Shares
-from bridge.runtime.child import Ear
-from bridge.runtime.control_channel import Line
-from bridge.runtime.http_server import Server
+from bridge.runtime.balancing import ConnectionBalance
+from bridge.runtime.child import ControlClient
+from bridge.runtime.control_channel import ControlChannel
+from bridge.runtime.http_server import HttpServer
 from bridge.runtime.reload import Reloader
-from bridge.runtime.shared_state import Board
-from bridge.runtime.wakeup_pipe import Bells
+from bridge.runtime.shared_state import SharedState
+from bridge.runtime.wakeup_pipe import WakeupPipe
 from bridge.settings import Settings
 from bridge.store.engines import open_store
 from bridge.store.protocol import Store
@@ -54,24 +54,24 @@ _NONE: Mapping[str, Sequence[Heartbeat]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedResources:
     """What there is before the fork. `load` gives settings and mappings as they are now, and tells nothing."""
 
-    outfit: Outfit
+    outfit: AppConfig
     listening: socket.socket
     admin: socket.socket | None
     """The listener for `/metrics` alone, where there is one."""
     metrics_key: MetricsKey
-    callers: Callers
-    webhooks: Bells
+    callers: ApiKeys
+    webhooks: WakeupPipe
     """Wakes the process that translates."""
-    events: Bells
+    events: WakeupPipe
     """Wakes the process that delivers."""
-    board: Board
-    shares: Shares
+    board: SharedState
+    shares: ConnectionBalance
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
 
-    def store(self) -> Store:
+    def open_own_store(self) -> Store:
         """This process's own."""
         settings = self.outfit.settings
         return open_store(
@@ -81,44 +81,50 @@ class Shared:
         )
 
 
-def translate(shared: Shared, line: Line) -> None:
+def run_translate_process(shared: SharedResources, line: ControlChannel) -> None:
     """Translate webhooks and purge the store until told to end."""
-    _behind(shared)
+    _lower_priority(shared)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_translate(shared, line))
+        runner.run(_run_translate(shared, line))
 
 
-async def _translate(shared: Shared, line: Line) -> None:
-    store, metrics = shared.store(), Metrics()
-    loops = Translation(shared.outfit, store, metrics, made=shared.events.bell(EVENT))
-    shared.webhooks.listen({WEBHOOK: loops.translator.wake})
-    await _run_loops(loops, store, shared, Showing(shared.board, TRANSLATE, metrics, loops.heartbeats), line)
+async def _run_translate(shared: SharedResources, line: ControlChannel) -> None:
+    store, metrics = shared.open_own_store(), Metrics()
+    loops = TranslatePipeline(shared.outfit, store, metrics, made=shared.events.make_notifier(EVENT))
+    shared.webhooks.call_on_wakeup({WEBHOOK: loops.translator.notify})
+    await _run_loops(loops, store, shared, StatePublisher(shared.board, TRANSLATE, metrics, loops.heartbeats), line)
 
 
-def deliver(shared: Shared, line: Line) -> None:
+def run_deliver_process(shared: SharedResources, line: ControlChannel) -> None:
     """Deliver events until told to end."""
-    _behind(shared)
+    _lower_priority(shared)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_deliver(shared, line))
+        runner.run(_run_deliver(shared, line))
 
 
-async def _deliver(shared: Shared, line: Line) -> None:
-    store, metrics = shared.store(), Metrics()
-    loops = Delivery(shared.outfit, store, metrics)
-    shared.events.listen({EVENT: loops.forwarder.wake})
-    await _run_loops(loops, store, shared, Showing(shared.board, DELIVER, metrics, loops.heartbeats), line)
+async def _run_deliver(shared: SharedResources, line: ControlChannel) -> None:
+    store, metrics = shared.open_own_store(), Metrics()
+    loops = DeliverPipeline(shared.outfit, store, metrics)
+    shared.events.call_on_wakeup({EVENT: loops.delivery_loops.notify})
+    await _run_loops(loops, store, shared, StatePublisher(shared.board, DELIVER, metrics, loops.heartbeats), line)
 
 
-async def _run_loops(loops: Translation | Delivery, store: Store, shared: Shared, showing: Showing, line: Line) -> None:
+async def _run_loops(
+    loops: TranslatePipeline | DeliverPipeline,
+    store: Store,
+    shared: SharedResources,
+    showing: StatePublisher,
+    line: ControlChannel,
+) -> None:
     told = asyncio.Event()
-    async with living(shared, showing, line, end=told.set) as ear:
+    async with attached_to_supervisor(shared, showing, line, end=told.set) as ear:
         async with loops.running():
-            ear.ready()
+            ear.send_ready()
             await told.wait()
         await store.close()
 
 
-def _behind(shared: Shared) -> None:
+def _lower_priority(shared: SharedResources) -> None:
     """Let those who answer go first, and answer nobody."""
     shared.listening.close()
     if shared.admin is not None:
@@ -127,47 +133,47 @@ def _behind(shared: Shared) -> None:
         os.nice(NICE)
 
 
-def worker(shared: Shared, name: str, line: Line) -> None:
+def run_web_process(shared: SharedResources, name: str, line: ControlChannel) -> None:
     """Answer requests until told to end."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_worker(shared, name, line))
+        runner.run(_run_web(shared, name, line))
 
 
-async def _worker(shared: Shared, name: str, line: Line) -> None:
-    store, metrics = shared.store(), Metrics()
-    showing = Showing(shared.board, name, metrics)
+async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> None:
+    store, metrics = shared.open_own_store(), Metrics()
+    showing = StatePublisher(shared.board, name, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await store.close()
 
-    office = Office(
+    office = WebApp(
         shared.outfit,
         store,
         metrics,
-        kept=shared.webhooks.bell(WEBHOOK),
-        accepted=shared.events.bell(EVENT),
-        loops=lambda: loops(shared.board),
-        others=showing.others,
+        kept=shared.webhooks.make_notifier(WEBHOOK),
+        accepted=shared.events.make_notifier(EVENT),
+        loops=lambda: loop_success_times(shared.board),
+        others=showing.other_counts,
         callers=shared.callers,
         lifespan=lifespan,
         stopping=lambda: any(server.should_exit for server in servers),
         metrics_key=shared.metrics_key,
         has_admin=shared.admin is not None,
     )
-    servers = {Server(office.http, shared.shares.of(name)): shared.listening}
+    servers = {HttpServer(office.http, shared.shares.counter_of(name)): shared.listening}
     if shared.admin is not None:
-        servers[Server(office.admin, lifespan="off")] = shared.admin
-    async with living(shared, showing, line, end=lambda: _stop(servers)) as ear:
+        servers[HttpServer(office.admin, lifespan="off")] = shared.admin
+    async with attached_to_supervisor(shared, showing, line, end=lambda: _stop_servers(servers)) as ear:
         serving = asyncio.gather(*(server.serve(sockets=[listening]) for server, listening in servers.items()))
         for server in servers:
-            await server.listening()
-        ear.ready()
+            await server.wait_until_started()
+        ear.send_ready()
         await serving
 
 
-def _stop(servers: Iterable[Server]) -> None:
+def _stop_servers(servers: Iterable[HttpServer]) -> None:
     for server in servers:
         server.stop()
 
@@ -176,28 +182,32 @@ def _stop(servers: Iterable[Server]) -> None:
 
 
 @asynccontextmanager
-async def living(shared: Shared, showing: Showing, line: Line, *, end: Callable[[], None]) -> AsyncIterator[Ear]:
+async def attached_to_supervisor(
+    shared: SharedResources, showing: StatePublisher, line: ControlChannel, *, end: Callable[[], None]
+) -> AsyncIterator[ControlClient]:
     """Hear what the parent says, follow its reloads, show the counters; `end` is called when it is over."""
-    ear = Ear(showing.name, line, end=end)
-    reloader = Reloader(shared.load, lambda found: shared.outfit.take(*found, tell=False), done=ear.followed)
-    showing.show()
-    ear.listen(reloader.ask)
-    tasks = [asyncio.create_task(one) for one in (reloader.run(), showing.run(), showing.beat(ear.hangs))]
+    ear = ControlClient(showing.name, line, end=end)
+    reloader = Reloader(shared.load, lambda found: shared.outfit.replace(*found, tell=False), done=ear.send_reloaded)
+    showing.publish()
+    ear.start_listening(reloader.request_reload)
+    tasks = [
+        asyncio.create_task(one) for one in (reloader.run(), showing.run(), showing.beat_until_hung(ear.send_hung))
+    ]
     try:
         yield ear
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        showing.show()
+        showing.publish()
 
 
-class Showing:
+class StatePublisher:
     """What one process shows on the board: its counters, which go on from its predecessor's, and signs of life."""
 
     def __init__(
         self,
-        board: Board,
+        board: SharedState,
         name: str,
         metrics: Metrics,
         heartbeats: Callable[[], Mapping[str, Sequence[Heartbeat]]] = lambda: _NONE,
@@ -207,22 +217,22 @@ class Showing:
         self._metrics = metrics
         self._heartbeats = heartbeats
         self._began = time.monotonic()
-        self._shown = board.pages[name].read()
-        self._before = _read(self._shown)[0]
+        self._shown = board.pages[name].read_content()
+        self._before = _decode_page(self._shown)[0]
         self._fits = True
-        metrics.add(_read(self._shown)[1])
+        metrics.add_counts(_decode_page(self._shown)[1])
 
     async def run(self) -> None:
         """Show what has changed, once a second, until cancelled."""
         while True:
             await asyncio.sleep(SHOWN_EVERY)
-            self.show()
+            self.publish()
 
-    async def beat(self, hangs: Callable[[str], None]) -> None:
+    async def beat_until_hung(self, hangs: Callable[[str], None]) -> None:
         """Give a heartbeat each second, until cancelled; while a loop hangs give none, and say which it is."""
         while True:
             if (loop := self._hung_loop()) is None:
-                self._board.beat(self.name)
+                self._board.add_heartbeat(self.name)
             else:
                 hangs(f"its loop {loop} ended no round for {LOOP_SILENCE:.0f} s")
             await asyncio.sleep(SHOWN_EVERY)
@@ -235,39 +245,39 @@ class Showing:
                 return name
         return None
 
-    def show(self) -> None:
+    def publish(self) -> None:
         """Show what has changed. A loop that has not succeeded since the start last did so before it, if ever."""
         succeeded_at = {
             name: oldest_success(each, otherwise=self._before.get(name, self._began))
             for name, each in self._heartbeats().items()
         }
-        now = msgspec.msgpack.encode((succeeded_at, self._metrics.shown()))
+        now = msgspec.msgpack.encode((succeeded_at, self._metrics.encode_counts()))
         if now == self._shown:
             return
         self._shown = now
         page = self._board.pages[self.name]
-        fits = page.write(now)
+        fits = page.write_content(now)
         if not fits:  # signs of life go on, or the process would be taken for one that hangs
-            page.write(msgspec.msgpack.encode((succeeded_at, b"")))
+            page.write_content(msgspec.msgpack.encode((succeeded_at, b"")))
         if self._fits and not fits:
-            log.trouble(
+            log.log_warning(
                 "metrics.large", process=self.name, why="its counters are too many to be added up; /metrics lacks them"
             )
         self._fits = fits
 
-    def others(self) -> list[bytes]:
+    def other_counts(self) -> list[bytes]:
         """What the other processes have shown of their counters."""
-        return [_read(page.read())[1] for name, page in self._board.pages.items() if name != self.name]
+        return [_decode_page(page.read_content())[1] for name, page in self._board.pages.items() if name != self.name]
 
 
-def loops(board: Board) -> dict[str, float | None]:
+def loop_success_times(board: SharedState) -> dict[str, float | None]:
     """When each loop last succeeded, by the monotonic clock; None for each loop of a process that does not run now."""
     found: dict[str, float | None] = {}
     for process in (TRANSLATE, DELIVER):
-        shown = _read(board.pages[process].read())[0]
-        found |= shown if board.up(process) else dict.fromkeys(shown or [process])
+        shown = _decode_page(board.pages[process].read_content())[0]
+        found |= shown if board.is_up(process) else dict.fromkeys(shown or [process])
     return found
 
 
-def _read(shown: bytes) -> tuple[dict[str, float], bytes]:
+def _decode_page(shown: bytes) -> tuple[dict[str, float], bytes]:
     return msgspec.msgpack.decode(shown, type=tuple[dict[str, float], bytes]) if shown else ({}, b"")

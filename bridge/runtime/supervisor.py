@@ -19,14 +19,14 @@ from setproctitle import setproctitle
 
 from bridge.core import log
 from bridge.core.errors import BridgeError
-from bridge.runtime.control_channel import Line, line
+from bridge.runtime.control_channel import ControlChannel, open_channel
 from bridge.runtime.watchdog import Watchdog
 
-PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+RESTART_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before one that died is started again, by how often it died; then always the last."""
-STEADY = 60.0
+STEADY_AFTER = 60.0
 """Seconds of life after which earlier deaths no longer count."""
-FAREWELL = 45.0
+STOP_TIMEOUT = 45.0
 """Seconds after which whoever was told to end, and has not, is killed: longer than any grace of theirs."""
 READY, TAKEN, REFUSED, FAILED, HANGS = "ready", "taken", "refused", "failed", "hangs"
 """What a child says: it answers or works; it follows that reload, or does not; why it cannot start; which loop hangs."""
@@ -39,13 +39,13 @@ _HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
-class Child:
+class ChildProcess:
     """One place in the family; `run` is what its process does, until told to end by SIGTERM or the line's end."""
 
     name: str
-    run: Callable[[Line], None]
+    run: Callable[[ControlChannel], None]
     pid: int = 0
-    line: Line | None = None
+    line: ControlChannel | None = None
     began: float = 0.0
     again_at: float | None = None
     deaths: int = 0
@@ -57,7 +57,7 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class SupervisorHooks:
     """What the parent does for its children beside watching them.
 
     `ready` is called once all are ready for the first time, `mark` when one is up or no longer, `ending` before they are
@@ -67,7 +67,7 @@ class Care:
     """
 
     ready: Callable[[], None]
-    mark: Callable[[Child, bool], None]
+    mark: Callable[[ChildProcess, bool], None]
     ending: Callable[[], None]
     reload: Callable[[], bool]
     changed: Callable[[], bool] | None = None
@@ -75,10 +75,10 @@ class Care:
     watchdog: Watchdog | None = None
 
 
-class Parent:
+class Supervisor:
     """`run` returns when all children have ended as they were told to: False where some had to be killed."""
 
-    def __init__(self, children: Sequence[Child], care: Care) -> None:
+    def __init__(self, children: Sequence[ChildProcess], care: SupervisorHooks) -> None:
         self._children = children
         self._care = care
         self._told_ready = False
@@ -91,52 +91,52 @@ class Parent:
     def run(self) -> bool:
         """Raises BridgeError with the words of a child that could not start for the first time."""
         setproctitle(f"{TITLE}supervisor")
-        with _signals() as wakeful:
+        with _signal_pipe() as wakeful:
             for child in self._children:
                 if self._stop_by is None:
-                    self._fork(child)
+                    self._fork_child(child)
             while any(child.pid for child in self._children) or self._stop_by is None:
-                self._wait(wakeful)
-                numbers = _rung(wakeful)
+                self._wait_for_signal(wakeful)
+                numbers = _read_signals(wakeful)
                 if numbers & STOPS:
-                    self._stop()
+                    self._stop_children()
                 for child in self._children:
-                    self._listen(child)
+                    self._receive_from(child)
                 self._kill_hung()
-                self._bury()
+                self._reap_children()
                 if signal.SIGHUP in numbers or (self._care.changed is not None and self._care.changed()):
                     self._reload_all()
-                self._start_again()
-                self._tell()
+                self._restart_due()
+                self._report_progress()
         if self._failure is not None:
             raise BridgeError(self._failure)
         return not self._killed
 
     # ------------------------------------------------------------------------------------------------ life and death
 
-    def _fork(self, child: Child) -> None:
+    def _fork_child(self, child: ChildProcess) -> None:
         child.again_at, child.why, child.reload, child.refused = None, "", self._reload, False
         child.hangs = ""
         child.began = time.monotonic()
-        ours, theirs = line()
+        ours, theirs = open_channel()
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):  # a log that cannot be written must not end the parent
                 stream.flush()
-        with _held():
+        with _signals_blocked():
             try:
                 child.pid = os.fork()
             except OSError as error:
                 ours.close()
                 theirs.close()
-                self._mourn(child, f"it could not be started: {error.strerror}")
+                self._schedule_restart(child, f"it could not be started: {error.strerror}")
                 return
             if not child.pid:
                 ours.close()
-                self._live(child, theirs)
+                self._run_child(child, theirs)
         theirs.close()
         child.line = ours
 
-    def _live(self, child: Child, theirs: Line) -> NoReturn:
+    def _run_child(self, child: ChildProcess, theirs: ControlChannel) -> NoReturn:
         """The child's life, from the fork to its end."""
         status = 1
         try:
@@ -152,9 +152,9 @@ class Parent:
             child.run(theirs)
             status = 0
         except BridgeError as error:
-            theirs.say(f"{FAILED} {error}")
+            theirs.send_message(f"{FAILED} {error}")
         except Exception as error:  # noqa: BLE001  no traceback reaches a user
-            theirs.say(f"{FAILED} a fault of trackbridge itself ({type(error).__name__}); report it")
+            theirs.send_message(f"{FAILED} a fault of trackbridge itself ({type(error).__name__}); report it")
         finally:
             with suppress(OSError, ValueError):
                 sys.stdout.flush()
@@ -167,50 +167,50 @@ class Parent:
         if watchdog is None or self._stop_by is not None:
             return
         for child in self._children:
-            if child.pid and watchdog.hangs(child.name, child.pid):
+            if child.pid and watchdog.is_hung(child.name, child.pid):
                 reason = child.hangs or f"it gave no heartbeat for {watchdog.silence:.0f} s"
                 child.why = f"{reason}, so it was killed"
                 os.kill(child.pid, signal.SIGKILL)
 
-    def _bury(self) -> None:
+    def _reap_children(self) -> None:
         for child in self._children:
             if not child.pid:
                 continue
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if pid:
-                self._listen(child)
+                self._receive_from(child)
                 child.pid = 0
                 if child.line is not None:
                     child.line.close()
                     child.line = None
-                self._mourn(child, child.why or _cause(status))
+                self._schedule_restart(child, child.why or _exit_cause(status))
 
-    def _mourn(self, child: Child, why: str) -> None:
+    def _schedule_restart(self, child: ChildProcess, why: str) -> None:
         self._care.mark(child, False)  # noqa: FBT003  two words say it all
         if self._stop_by is not None:
             return
         if not child.was_ready:
             self._failure = child.why or f"the process {child.name} did not start: {why}"
-            self._stop()
+            self._stop_children()
             return
         now = time.monotonic()
-        child.deaths = 1 if now - child.began > STEADY else child.deaths + 1
-        pause = PAUSES[min(child.deaths, len(PAUSES)) - 1]
+        child.deaths = 1 if now - child.began > STEADY_AFTER else child.deaths + 1
+        pause = RESTART_DELAYS[min(child.deaths, len(RESTART_DELAYS)) - 1]
         child.again_at = now + pause
         then = f"started again in {pause:.0f} s" if pause else "started again"
-        log.trouble("process.ended", process=child.name, why=why, then=then)
+        log.log_warning("process.ended", process=child.name, why=why, then=then)
 
-    def _start_again(self) -> None:
+    def _restart_due(self) -> None:
         now = time.monotonic()
         for child in self._children:
             if self._stop_by is None and child.again_at is not None and child.again_at <= now:
-                self._fork(child)
+                self._fork_child(child)
 
-    def _stop(self) -> None:
+    def _stop_children(self) -> None:
         """Tell all to end; once."""
         if self._stop_by is not None:
             return
-        self._stop_by = time.monotonic() + FAREWELL
+        self._stop_by = time.monotonic() + STOP_TIMEOUT
         self._care.ending()
         for child in self._children:
             if child.pid:
@@ -218,7 +218,7 @@ class Parent:
 
     # ------------------------------------------------------------------------------------------------------- waiting
 
-    def _wait(self, wakeful: int) -> None:
+    def _wait_for_signal(self, wakeful: int) -> None:
         """Until something is to be done."""
         poll = select.poll()
         poll.register(wakeful, select.POLLIN)
@@ -229,13 +229,13 @@ class Parent:
         if self._stop_by is not None:
             moments = [self._stop_by]
         else:
-            moments += [time.monotonic() + seconds for seconds in self._looks()]
+            moments += [time.monotonic() + seconds for seconds in self._seconds_to_next_check()]
         seconds = min(moments) - time.monotonic() if moments else None
         poll.poll(None if seconds is None else max(0.0, seconds * 1000) + 1)
         if self._stop_by is not None and time.monotonic() >= self._stop_by:
             self._end_it()
 
-    def _looks(self) -> Iterator[float]:
+    def _seconds_to_next_check(self) -> Iterator[float]:
         """The seconds after which there is something to look at."""
         if self._care.changed is not None:
             yield self._care.every
@@ -245,15 +245,15 @@ class Parent:
     def _end_it(self) -> None:
         for child in self._children:
             if child.pid:
-                log.trouble("process.killed", process=child.name, why=f"it did not end within {FAREWELL:.0f} s")
+                log.log_warning("process.killed", process=child.name, why=f"it did not end within {STOP_TIMEOUT:.0f} s")
                 os.kill(child.pid, signal.SIGKILL)
         self._killed = True
-        self._stop_by = time.monotonic() + FAREWELL
+        self._stop_by = time.monotonic() + STOP_TIMEOUT
 
-    def _listen(self, child: Child) -> None:
+    def _receive_from(self, child: ChildProcess) -> None:
         if child.line is None:
             return
-        sentences, there = child.line.heard()
+        sentences, there = child.line.receive_messages()
         for sentence in sentences:
             word, _, rest = sentence.partition(" ")
             if word == READY:
@@ -277,9 +277,9 @@ class Parent:
         self._reload += 1
         for child in self._children:
             if child.line is not None:
-                child.line.say(f"{FOLLOW} {self._reload}")
+                child.line.send_message(f"{FOLLOW} {self._reload}")
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         """What all have done, once it is done."""
         if self._stop_by is not None:
             return
@@ -292,13 +292,13 @@ class Parent:
             self._told_reload = self._reload
             refused = [child.name for child in self._children if child.refused]
             if refused:
-                log.trouble("reload.uneven", kept_the_old=",".join(refused), mend="send SIGHUP again")
+                log.log_warning("reload.uneven", kept_the_old=",".join(refused), mend="send SIGHUP again")
             else:
-                log.line("reload.taken")
+                log.log_line("reload.taken")
 
 
 @contextmanager
-def _signals() -> Iterator[int]:
+def _signal_pipe() -> Iterator[int]:
     """What can be read when a signal came, each as its number."""
     readable, written = os.pipe()
     for end in (readable, written):
@@ -315,7 +315,7 @@ def _signals() -> Iterator[int]:
         os.close(written)
 
 
-def _rung(wakeful: int) -> set[int]:
+def _read_signals(wakeful: int) -> set[int]:
     try:
         return set(os.read(wakeful, 65536))
     except BlockingIOError:
@@ -323,7 +323,7 @@ def _rung(wakeful: int) -> set[int]:
 
 
 @contextmanager
-def _held() -> Iterator[None]:
+def _signals_blocked() -> Iterator[None]:
     """Signals wait: one that came just after the fork would be heard by the wrong process."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     try:
@@ -332,7 +332,7 @@ def _held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _cause(status: int) -> str:
+def _exit_cause(status: int) -> str:
     """How a process ended, in words."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)

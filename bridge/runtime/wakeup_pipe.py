@@ -13,7 +13,7 @@ from contextlib import suppress
 _AT_ONCE = 65536
 
 
-class Bells:
+class WakeupPipe:
     """A pipe that is made before the fork, and held by all."""
 
     def __init__(self) -> None:
@@ -21,11 +21,11 @@ class Bells:
         for end in (self._listener, self._ringer):
             os.set_blocking(end, False)
 
-    def bell(self, kind: bytes) -> Callable[[], None]:
+    def make_notifier(self, kind: bytes) -> Callable[[], None]:
         """What rings for one kind of work, a byte, from within an event loop."""
-        return _Bell(self._ringer, kind).ring
+        return _Notifier(self._ringer, kind).notify
 
-    def listen(self, wake: Mapping[bytes, Callable[[], None]]) -> None:
+    def call_on_wakeup(self, wake: Mapping[bytes, Callable[[], None]]) -> None:
         """Call what is to be called for each kind that was rung for, in the running loop."""
 
         def heard() -> None:
@@ -38,18 +38,18 @@ class Bells:
         asyncio.get_running_loop().add_reader(self._listener, heard)
 
 
-class _Bell:
+class _Notifier:
     def __init__(self, ringer: int, kind: bytes) -> None:
         self._ringer = ringer
         self._kind = kind
         self._due = False
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         if not self._due:
             self._due = True
-            asyncio.get_running_loop().call_soon(self._rung)
+            asyncio.get_running_loop().call_soon(self._write_byte)
 
-    def _rung(self) -> None:
+    def _write_byte(self) -> None:
         self._due = False
         with suppress(BlockingIOError):  # so many are unheard that this one is not missed
             os.write(self._ringer, self._kind)

@@ -26,14 +26,14 @@ _NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class ProcessWaits:
     """What a process waits for: seconds that its threads have waited for a processor, and whether one waits for a disk."""
 
     for_processor: float
     for_disk: bool
 
 
-def waits(pid: int) -> Waits | None:
+def read_waits(pid: int) -> ProcessWaits | None:
     """What Linux says of a process and its threads; None where nothing is said.
 
     Run-queue delay: https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
@@ -45,15 +45,15 @@ def waits(pid: int) -> Waits | None:
                 _, waited, count = map(int, (task / "schedstat").read_text().split())
                 delay, slices = delay + waited, slices + count
                 for_disk |= (task / "stat").read_text().rpartition(")")[2].split()[0] == "D"
-    return Waits(delay / _NS, for_disk) if slices else None
+    return ProcessWaits(delay / _NS, for_disk) if slices else None
 
 
 @dataclass(slots=True)
-class _Watched:
+class _WatchedProcess:
     pid: int
     beat: int
     looked_at: float
-    waits: Waits | None = None
+    waits: ProcessWaits | None = None
     has_beaten: bool = False
     silent_for: float = 0.0
 
@@ -67,33 +67,33 @@ class Watchdog:
         *,
         silence: float = SILENCE,
         ticks: Callable[[], float] = time.monotonic,
-        waits: Callable[[int], Waits | None] = waits,
+        waits: Callable[[int], ProcessWaits | None] = read_waits,
     ) -> None:
         self.silence = silence
         self.every = silence / CHECKS
         self._beat = beat
         self._ticks = ticks
         self._waits = waits
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, _WatchedProcess] = {}
 
-    def hangs(self, name: str, pid: int) -> bool:
+    def is_hung(self, name: str, pid: int) -> bool:
         """Whether the process has been silent for too long."""
         now, beat = self._ticks(), self._beat(name)
         one = self._watched.get(name)
         if one is None or one.pid != pid:
-            self._watched[name] = _Watched(pid, beat, now)
+            self._watched[name] = _WatchedProcess(pid, beat, now)
             return False
         if beat != one.beat:
-            self._watched[name] = _Watched(pid, beat, now, has_beaten=True)
+            self._watched[name] = _WatchedProcess(pid, beat, now, has_beaten=True)
             return False
         passed = min(now - one.looked_at, self.every)  # where it was longer, this process was asleep itself
         before, one.waits = one.waits, self._waits(pid)
-        one.silent_for += _own(passed, before, one.waits)
+        one.silent_for += _own_time(passed, before, one.waits)
         one.looked_at = now
         return one.silent_for >= self.silence * (1 if one.has_beaten else STARTING)
 
 
-def _own(passed: float, before: Waits | None, after: Waits | None) -> float:
+def _own_time(passed: float, before: ProcessWaits | None, after: ProcessWaits | None) -> float:
     """How much of the time that passed a process has itself to answer for."""
     if after is None:
         return passed / UNKNOWN

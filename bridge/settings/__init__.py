@@ -16,11 +16,11 @@ from pathlib import Path
 
 from bridge.contract import REQUEST_BYTES
 from bridge.core.errors import SettingsError
-from bridge.core.model import Place
+from bridge.core.model import SourceLocation
 from bridge.http.api_keys import read_digest
 from bridge.http.body_budget import PARTS, USUAL
 from bridge.http.metrics_key import MetricsKey, read_setting
-from bridge.settings.file import File
+from bridge.settings.file import SettingsFile
 from bridge.settings.table import (
     MEBIBYTE,
     SECRET_SUFFIX,
@@ -31,7 +31,7 @@ from bridge.settings.table import (
     Settings,
     SourceSettings,
 )
-from bridge.store.protocol import BOUNDS, KEEPING, Bounds, Keeping
+from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
 
 __all__ = [
     "SECRET_SUFFIX",
@@ -44,7 +44,7 @@ __all__ = [
     "admin_address",
     "bounds",
     "keeping",
-    "load",
+    "load_settings",
     "mappings_folder",
     "metrics_key",
     "secret_name",
@@ -71,14 +71,14 @@ def store_url(environment: Mapping[str, str]) -> str:
     return environment.get("BRIDGE_STORE") or TABLE[0].default
 
 
-def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Path | None = None) -> Settings:
+def load_settings(environment: Mapping[str, str], *, providers: Sequence[str], config: Path | None = None) -> Settings:
     """The settings of an environment and its file, for the providers that have a mapping.
 
     Raises SettingsError that names the setting and the mend, and never a value that may be secret.
     """
     path = config or (Path(environment["BRIDGE_CONFIG"]) if environment.get("BRIDGE_CONFIG") else None)
-    rate = _number(environment, "BRIDGE_API_RATE", 1000)
-    filed = File(path, environment, rate).settings() if path else Settings()
+    rate = _read_number(environment, "BRIDGE_API_RATE", 1000)
+    filed = SettingsFile(path, environment, rate).read_settings() if path else Settings()
     sources = (*_environment_sources(environment, providers), *filed.sources)
     destinations = (*_environment_destinations(environment), *filed.destinations)
     keys = (*_environment_keys(environment, rate), *filed.keys)
@@ -86,7 +86,7 @@ def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Pa
     _all_different("destination", [destination.name for destination in destinations])
     _all_different("API key", [key.name for key in keys])
     _all_known(sources, keys, destinations)
-    limit = _number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE)
+    limit = _read_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE)
     return replace(
         filed,
         store=store_url(environment),
@@ -98,21 +98,21 @@ def load(environment: Mapping[str, str], *, providers: Sequence[str], config: Pa
         admin=admin_address(environment),
         webhook_limit=limit,
         body_budget=_body_budget(environment, limit),
-        trusted_proxies=_networks("BRIDGE_TRUSTED_PROXIES", environment),
-        keeping=keeping(environment),
-        bounds=bounds(environment),
+        trusted_proxies=_read_networks("BRIDGE_TRUSTED_PROXIES", environment),
+        keeping=retention_policy(environment),
+        bounds=admission_limits(environment),
         warnings=(*_strange_names(environment, providers), *filed.warnings),
     )
 
 
-def keeping(environment: Mapping[str, str]) -> Keeping:
+def retention_policy(environment: Mapping[str, str]) -> RetentionPolicy:
     """How long what is done with is kept. Raises SettingsError."""
     bodies, events, ledger = (
-        _days(environment, name, usual)
+        _read_days(environment, name, usual)
         for name, usual in (
-            ("BRIDGE_KEEP_BODIES", KEEPING.bodies),
-            ("BRIDGE_KEEP_EVENTS", KEEPING.events),
-            ("BRIDGE_KEEP_LEDGER", KEEPING.ledger),
+            ("BRIDGE_KEEP_BODIES", DEFAULT_RETENTION.bodies),
+            ("BRIDGE_KEEP_EVENTS", DEFAULT_RETENTION.events),
+            ("BRIDGE_KEEP_LEDGER", DEFAULT_RETENTION.ledger),
         )
     )
     if ledger < max(events, RETRIED):
@@ -120,13 +120,13 @@ def keeping(environment: Mapping[str, str]) -> Keeping:
         raise SettingsError(
             f"BRIDGE_KEEP_LEDGER must be {least} or more: as long as events are kept, and longer than any provider retries"
         )
-    return Keeping(bodies=bodies, events=events, ledger=ledger)
+    return RetentionPolicy(bodies=bodies, events=events, ledger=ledger)
 
 
-def bounds(environment: Mapping[str, str]) -> Bounds:
+def admission_limits(environment: Mapping[str, str]) -> AdmissionLimits:
     """When the store takes nothing new. Raises SettingsError."""
-    waiting = _number(environment, "BRIDGE_QUEUE_LIMIT", BOUNDS.waiting)
-    patience = _number(environment, "BRIDGE_QUEUE_PATIENCE", BOUNDS.patience.seconds)
+    waiting = _read_number(environment, "BRIDGE_QUEUE_LIMIT", DEFAULT_LIMITS.waiting)
+    patience = _read_number(environment, "BRIDGE_QUEUE_PATIENCE", DEFAULT_LIMITS.max_wait.seconds)
     if not waiting:
         raise SettingsError(
             "BRIDGE_QUEUE_LIMIT must be 1 or more: a request that may not wait for the disk is not kept"
@@ -135,7 +135,9 @@ def bounds(environment: Mapping[str, str]) -> Bounds:
         raise SettingsError(
             f"BRIDGE_QUEUE_PATIENCE must be from 1 to {MOST_PATIENCE} seconds: providers wait no longer"
         )
-    return Bounds(waiting, timedelta(seconds=patience), _bytes(environment, "BRIDGE_MIN_FREE", BOUNDS.min_free))
+    return AdmissionLimits(
+        waiting, timedelta(seconds=patience), _read_bytes(environment, "BRIDGE_MIN_FREE", DEFAULT_LIMITS.min_free)
+    )
 
 
 def metrics_key(environment: Mapping[str, str]) -> MetricsKey | None:
@@ -176,8 +178,8 @@ def _environment_sources(environment: Mapping[str, str], providers: Sequence[str
     for provider in providers:
         name = secret_name(provider)
         if name in environment:
-            secrets = _listed(name, environment[name])
-            yield SourceSettings(provider, provider, secrets, places=_places(name, environment[name]))
+            secrets = _split_list(name, environment[name])
+            yield SourceSettings(provider, provider, secrets, places=_value_places(name, environment[name]))
 
 
 def _environment_destinations(environment: Mapping[str, str]) -> Iterator[DestinationSettings]:
@@ -189,7 +191,7 @@ def _environment_destinations(environment: Mapping[str, str]) -> Iterator[Destin
     key = environment.get("BRIDGE_TRACK_KEY", "").strip()
     if not key:
         raise SettingsError("BRIDGE_TRACK_URL is set without BRIDGE_TRACK_KEY; set the server API key of that address")
-    rate = str(_number(environment, "BRIDGE_TRACK_RATE", 1000))
+    rate = str(_read_number(environment, "BRIDGE_TRACK_RATE", 1000))
     test = environment.get("BRIDGE_TRACK_TEST", "0")
     if test not in {"", "0", "1"}:
         raise SettingsError("BRIDGE_TRACK_TEST must be 0 or 1")
@@ -200,32 +202,32 @@ def _environment_destinations(environment: Mapping[str, str]) -> Iterator[Destin
 def _environment_keys(environment: Mapping[str, str], rate: int) -> Iterator[KeySettings]:
     if "BRIDGE_API_KEYS" in environment:
         text = environment["BRIDGE_API_KEYS"]
-        places = _places("BRIDGE_API_KEYS", text)
-        for number, key in enumerate(_listed("BRIDGE_API_KEYS", text), start=1):
+        places = _value_places("BRIDGE_API_KEYS", text)
+        for number, key in enumerate(_split_list("BRIDGE_API_KEYS", text), start=1):
             yield KeySettings(f"env-{number}", key, rate, place=places[number - 1])
 
 
-def _listed(name: str, text: str) -> tuple[str, ...]:
+def _split_list(name: str, text: str) -> tuple[str, ...]:
     values = tuple(part.strip() for part in text.split(","))
     if not all(values):
         raise SettingsError(f"{name} is set but blank, or has a blank between commas; give it a value or unset it")
     return values
 
 
-def _places(name: str, text: str) -> tuple[Place, ...]:
+def _value_places(name: str, text: str) -> tuple[SourceLocation, ...]:
     """Where each value between commas begins in a variable's text."""
     starts = [0, *(found.end() for found in re.finditer(r",\s*", text))]
-    return tuple(Place(name, 1, start + 1) for start in starts)
+    return tuple(SourceLocation(name, 1, start + 1) for start in starts)
 
 
-def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+def _read_number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
     if not re.fullmatch(r"[0-9]{1,12}", text):
         raise SettingsError(f"{name} must be a whole number such as {default}")
     return int(text)
 
 
-def _bytes(environment: Mapping[str, str], name: str, usual: int) -> int:
+def _read_bytes(environment: Mapping[str, str], name: str, usual: int) -> int:
     text = environment.get(name) or str(usual)
     found = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]*)", text.strip())
     if found is None or found[2].lower() not in UNITS:
@@ -235,7 +237,7 @@ def _bytes(environment: Mapping[str, str], name: str, usual: int) -> int:
 
 def _body_budget(environment: Mapping[str, str], limit: int) -> int:
     """Enough for one body of every kind in the share of one peer."""
-    budget = _bytes(environment, "BRIDGE_BODY_BUDGET", USUAL)
+    budget = _read_bytes(environment, "BRIDGE_BODY_BUDGET", USUAL)
     least = PARTS * max(limit, REQUEST_BYTES)
     if budget < least:
         raise SettingsError(
@@ -245,10 +247,10 @@ def _body_budget(environment: Mapping[str, str], limit: int) -> int:
     return budget
 
 
-def _networks(name: str, environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:
+def _read_networks(name: str, environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:
     if not environment.get(name):
         return ()
-    texts = _listed(name, environment[name])
+    texts = _split_list(name, environment[name])
     try:
         return tuple(ip_network(text) for text in texts)
     except ValueError as error:
@@ -257,8 +259,8 @@ def _networks(name: str, environment: Mapping[str, str]) -> tuple[IPv4Network | 
         ) from None
 
 
-def _days(environment: Mapping[str, str], name: str, usual: timedelta) -> timedelta:
-    days = _number(environment, name, usual.days)
+def _read_days(environment: Mapping[str, str], name: str, usual: timedelta) -> timedelta:
+    days = _read_number(environment, name, usual.days)
     if days > MOST_DAYS:
         raise SettingsError(f"{name} must be a number of days, {MOST_DAYS} at most")
     return timedelta(days=days)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from bridge import signature
-from bridge.core.model import Place, Problem
+from bridge.core.model import Problem, SourceLocation
 from bridge.http.api_keys import SHORTEST_KEY
 from bridge.mapping import Mapping as ProviderMapping
 from bridge.settings import KeySettings, Settings, SourceSettings
-from bridge.signature import Keys, Recipe
+from bridge.signature import Recipe, SigningKeys
 
 
-def problems(
+def strength_problems(
     configured: Settings, mappings: Mapping[str, ProviderMapping], *, known: Collection[str] = ()
 ) -> tuple[Problem, ...]:
     """What is too short, sources first; secrets that are `known` already are left out.
@@ -35,21 +35,21 @@ def problems(
 def _of_source(source: SourceSettings, recipe: Recipe, known: Collection[str]) -> Iterator[Problem]:
     count = len(source.secrets)
     for number, secret in enumerate(source.secrets, 1):
-        if secret not in known and _is_short(recipe, signature.keys(recipe, (secret,))):
+        if secret not in known and _is_short(recipe, signature.read_keys(recipe, (secret,))):
             which = f"secret {number} of {count}" if count > 1 else "the secret"
             yield Problem(
-                source.places[number - 1] if number <= len(source.places) else Place(source.name, 1, 1),
+                source.places[number - 1] if number <= len(source.places) else SourceLocation(source.name, 1, 1),
                 "error",
                 f"source `{source.name}`: {which} is shorter than {SHORTEST_KEY} characters and could be guessed; set one that "
                 "the provider made, or make one with `openssl rand -hex 24` and give it to the provider",
             )
 
 
-def _is_short(recipe: Recipe, keys: Keys) -> bool:
+def _is_short(recipe: Recipe, keys: SigningKeys) -> bool:
     [key] = keys.values
     if not isinstance(key, bytes):
         return False
-    if recipe.proof.kind is signature.Kind.BASIC:
+    if recipe.proof.kind is signature.SchemeKind.BASIC:
         key = key.partition(b":")[2]
     return len(key) < SHORTEST_KEY
 
@@ -57,7 +57,7 @@ def _is_short(recipe: Recipe, keys: Keys) -> bool:
 def _of_key(key: KeySettings) -> Iterator[Problem]:
     if not key.key.startswith("sha256:") and len(key.key) < SHORTEST_KEY:
         yield Problem(
-            key.place or Place(key.name, 1, 1),
+            key.place or SourceLocation(key.name, 1, 1),
             "error",
             f"the API key `{key.name}` is shorter than {SHORTEST_KEY} characters and could be guessed; make one with "
             "`openssl rand -hex 24`",

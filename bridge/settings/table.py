@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from bridge.core.model import Place
+from bridge.core.model import SourceLocation
 from bridge.http import body_budget as budget
 from bridge.http.metrics_key import MetricsKey
-from bridge.store.protocol import BOUNDS, KEEPING, Bounds, Keeping
+from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
 
 MEBIBYTE = 1024 * 1024
 
@@ -88,7 +88,7 @@ class SourceSettings:
     to: tuple[str, ...] | None = None
     public_url: str | None = None
     scope: str | None = None
-    places: tuple[Place, ...] = field(default=(), compare=False)
+    places: tuple[SourceLocation, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class KeySettings:
     rate: int
     scope: str | None = None
     to: tuple[str, ...] | None = None
-    place: Place | None = field(default=None, compare=False)
+    place: SourceLocation | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,6 @@ class Settings:
     """Host and port of the listener for `/metrics` and the details of `/readyz`; None for the public one."""
     body_budget: int = budget.USUAL
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    keeping: Keeping = KEEPING
-    bounds: Bounds = BOUNDS
+    keeping: RetentionPolicy = DEFAULT_RETENTION
+    bounds: AdmissionLimits = DEFAULT_LIMITS
     warnings: tuple[str, ...] = ()

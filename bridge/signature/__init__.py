@@ -12,39 +12,39 @@ from datetime import datetime
 
 from bridge.core.errors import NotGenuine
 from bridge.core.model import Request, Webhook
-from bridge.signature.challenge import challenge, may_be_unsigned_challenge, takes_get
-from bridge.signature.identify import named, webhooks
-from bridge.signature.keys import Keys, keys
-from bridge.signature.locators import Parcel
-from bridge.signature.read_recipe import problems, recipe
-from bridge.signature.recipe import Kind, Recipe, needs_secret, needs_url
-from bridge.signature.sign import Signed, sign
-from bridge.signature.verify import enough_headers, judge, judge_head, quick, verify
-from bridge.signature.weaknesses import Weakness, weaknesses
+from bridge.signature.challenge import answer_challenge, may_be_unsigned_challenge, takes_get
+from bridge.signature.identify import identify_in, identify_webhooks
+from bridge.signature.keys import SigningKeys, read_keys
+from bridge.signature.locators import RequestView
+from bridge.signature.read_recipe import read_recipe, recipe_problems
+from bridge.signature.recipe import Recipe, SchemeKind, needs_secret, needs_url
+from bridge.signature.sign import SignedRequest, sign_request
+from bridge.signature.verify import enough_headers, judge_head, quick_test, verify_request, verify_view
+from bridge.signature.weaknesses import Weakness, find_weaknesses
 
 __all__ = [
-    "Keys",
-    "Kind",
     "Recipe",
-    "Signed",
+    "SchemeKind",
+    "SignedRequest",
+    "SigningKeys",
     "Weakness",
-    "challenge",
+    "answer_challenge",
+    "find_weaknesses",
     "head_verifier",
-    "keys",
+    "identify_webhooks",
+    "make_receiver",
     "needs_secret",
     "needs_url",
-    "problems",
-    "receiver",
-    "recipe",
-    "sign",
+    "read_keys",
+    "read_recipe",
+    "recipe_problems",
+    "sign_request",
     "takes_get",
-    "verify",
-    "weaknesses",
-    "webhooks",
+    "verify_request",
 ]
 
 
-def head_verifier(recipe: Recipe, keys: Keys) -> Callable[[Request], None]:
+def head_verifier(recipe: Recipe, keys: SigningKeys) -> Callable[[Request], None]:
     """What refuses a request by its head alone, which is a Request without a body.
 
     It raises NotGenuine for a POST that no body can make genuine, nor a challenge that needs no proof. A GET is never a
@@ -55,7 +55,7 @@ def head_verifier(recipe: Recipe, keys: Keys) -> Callable[[Request], None]:
     def verify_head(head: Request) -> None:
         if head.method != "POST" or (enough and all(map(dict(head.headers).get, enough))):
             return
-        parcel = Parcel(head)
+        parcel = RequestView(head)
         try:
             judge_head(recipe, parcel, keys)
         except NotGenuine:
@@ -65,19 +65,21 @@ def head_verifier(recipe: Recipe, keys: Keys) -> Callable[[Request], None]:
     return verify_head
 
 
-def receiver(recipe: Recipe, keys: Keys, *, source: str) -> Callable[[Request, datetime], tuple[Webhook, ...]]:
+def make_receiver(
+    recipe: Recipe, keys: SigningKeys, *, source: str
+) -> Callable[[Request, datetime], tuple[Webhook, ...]]:
     """What makes the webhooks of a request that proves genuine: one, or one for each item of a batch.
 
     Where a provider signs every item by itself, all of them must prove genuine. Raises NotGenuine. The body is
     parsed at most once, and hashed no more than the proof needs: what knows a webhook again by its bytes is worked out
     when it is sorted in.
     """
-    passes = quick(recipe, keys)
+    passes = quick_test(recipe, keys)
 
     def receive(request: Request, now: datetime) -> tuple[Webhook, ...]:
-        parcel = Parcel(request)
+        parcel = RequestView(request)
         if passes is None or not passes(parcel):
-            judge(recipe, parcel, keys, now=now)
-        return named(recipe, parcel, source=source, now=now, later=True)
+            verify_view(recipe, parcel, keys, now=now)
+        return identify_in(recipe, parcel, source=source, now=now, later=True)
 
     return receive

@@ -15,40 +15,42 @@ import json
 from datetime import datetime
 
 from bridge.core.model import Request
-from bridge.signature.keys import Keys
-from bridge.signature.locators import IN_HEAD, Locator, Parcel, raw
-from bridge.signature.recipe import Challenge, Condition, Keyed, Recipe
-from bridge.signature.verify import judge
+from bridge.signature.keys import SigningKeys
+from bridge.signature.locators import IN_HEAD, Locator, RequestView, raw_bytes
+from bridge.signature.recipe import ChallengeRule, Condition, KeyedReply, Recipe
+from bridge.signature.verify import verify_view
 
 MAX_TEXT = 4096
 """Characters of a text that is given back; a request that wants more given back is no challenge."""
 
 
-def challenge(recipe: Recipe, request: Request, keys: Keys, *, now: datetime) -> tuple[str, bytes] | None:
+def answer_challenge(recipe: Recipe, request: Request, keys: SigningKeys, *, now: datetime) -> tuple[str, bytes] | None:
     """The content type and body that a challenge wants answered, or None where the request is no challenge.
 
     Raises NotGenuine for a challenge that must be signed and is not.
     """
     if not recipe.challenges:
         return None
-    parcel = Parcel(request)
+    parcel = RequestView(request)
     for rule in recipe.challenges:
-        if rule.method == request.method and all(_holds(condition, parcel) for condition in rule.conditions):
-            reply = _reply(rule, parcel, keys)
+        if rule.method == request.method and all(_condition_holds(condition, parcel) for condition in rule.conditions):
+            reply = _build_reply(rule, parcel, keys)
             if reply is None:
                 continue
             if rule.signed:
-                judge(recipe, parcel, keys, now=now)
+                verify_view(recipe, parcel, keys, now=now)
             return rule.content_type, reply
     return None
 
 
-def may_be_unsigned_challenge(recipe: Recipe, head: Parcel) -> bool:
+def may_be_unsigned_challenge(recipe: Recipe, head: RequestView) -> bool:
     """Whether a request with this head is a challenge that needs no proof, as far as it shows without its body."""
     return any(
         rule.method == head.request.method
         and not rule.signed
-        and all(condition.place.root not in IN_HEAD or _holds(condition, head) for condition in rule.conditions)
+        and all(
+            condition.place.root not in IN_HEAD or _condition_holds(condition, head) for condition in rule.conditions
+        )
         for rule in recipe.challenges
     )
 
@@ -58,8 +60,8 @@ def takes_get(recipe: Recipe) -> bool:
     return any(rule.method == "GET" for rule in recipe.challenges)
 
 
-def _holds(condition: Condition, parcel: Parcel) -> bool:
-    values = parcel.values(condition.place)
+def _condition_holds(condition: Condition, parcel: RequestView) -> bool:
+    values = parcel.values_at(condition.place)
     match condition.wanted:
         case bool():
             return any(values) is condition.wanted
@@ -67,10 +69,10 @@ def _holds(condition: Condition, parcel: Parcel) -> bool:
             return values == [condition.wanted]
 
 
-def _reply(rule: Challenge, parcel: Parcel, keys: Keys) -> bytes | None:
+def _build_reply(rule: ChallengeRule, parcel: RequestView, keys: SigningKeys) -> bytes | None:
     texts: list[str] = []
     for part in rule.body:
-        text = _text(part, parcel, keys)
+        text = _part_text(part, parcel, keys)
         if text is None:
             return None
         inserted = not isinstance(part, str)
@@ -78,20 +80,20 @@ def _reply(rule: Challenge, parcel: Parcel, keys: Keys) -> bytes | None:
     return "".join(texts).encode("utf-8", "replace")
 
 
-def _text(part: str | Locator | Keyed, parcel: Parcel, keys: Keys) -> str | None:
+def _part_text(part: str | Locator | KeyedReply, parcel: RequestView, keys: SigningKeys) -> str | None:
     match part:
         case str():
             return part
         case Locator():
-            return _found(part, parcel)
-        case Keyed():
-            text = _found(part.place, parcel)
+            return _find_text(part, parcel)
+        case KeyedReply():
+            text = _find_text(part.place, parcel)
             key = keys.values[0] if keys.values else None
             if text is None or not isinstance(key, bytes):
                 return None
-            return hmac.digest(key, raw(part.place, text), "sha256").hex()
+            return hmac.digest(key, raw_bytes(part.place, text), "sha256").hex()
 
 
-def _found(place: Locator, parcel: Parcel) -> str | None:
-    text = next(iter(parcel.values(place)), None)
+def _find_text(place: Locator, parcel: RequestView) -> str | None:
+    text = next(iter(parcel.values_at(place)), None)
     return None if text is None or len(text) > MAX_TEXT else text

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from bridge.core import dedupe_keys, json_text
 from bridge.core.json_text import Json
 from bridge.core.model import Request, Webhook
-from bridge.signature.locators import NOTHING, Parcel, Root, at, written
+from bridge.signature.locators import NOTHING, LocatorRoot, RequestView, format_pointer, value_at
 from bridge.signature.recipe import Recipe
 
 CREDENTIALS = frozenset({"api_key", "apikey", "access_token", "auth_token", "client_secret", "secret", "password"})
@@ -27,40 +27,51 @@ MAX_ITEMS = 10_000
 """Items of one batch; one with more stays whole, without a topic, so that it is set aside and not lost."""
 
 
-def webhooks(recipe: Recipe, request: Request, *, source: str, now: datetime) -> tuple[Webhook, ...]:
+def identify_webhooks(recipe: Recipe, request: Request, *, source: str, now: datetime) -> tuple[Webhook, ...]:
     """The webhooks in a request: one, or one for each item of a batch. Never raises, whatever the bytes are.
 
     A batch without items is one webhook whose `item` is the empty text. A request that should be a batch and is none
     is one webhook whose `item` is None and whose id and topic come from headers and query alone.
     """
-    return named(recipe, Parcel(request), source=source, now=now)
+    return identify_in(recipe, RequestView(request), source=source, now=now)
 
 
-def named(recipe: Recipe, parcel: Parcel, *, source: str, now: datetime, later: bool = False) -> tuple[Webhook, ...]:
+def identify_in(
+    recipe: Recipe, parcel: RequestView, *, source: str, now: datetime, later: bool = False
+) -> tuple[Webhook, ...]:
     """The same as `webhooks`, of a request that others look into as well.
 
     With `later`, a webhook of a whole request that is known by its bytes too has no identity yet.
     """
-    headers = _headers(recipe, parcel)
-    naming = _Naming(
-        recipe, parcel, source, now, headers, _query(recipe, parcel.request), _said(recipe, headers), later
+    headers = _kept_headers(recipe, parcel)
+    naming = _WebhookIdentifier(
+        recipe,
+        parcel,
+        source,
+        now,
+        headers,
+        _kept_query(recipe, parcel.request),
+        _unsigned_facts(recipe, headers),
+        later,
     )
     if recipe.items is None:
-        return (naming.whole(None, NOTHING),)
-    items = at(parcel.document, recipe.items)
+        return (naming.identify_whole(None, NOTHING),)
+    items = value_at(parcel.json_document, recipe.items)
     if not isinstance(items, list) or len(items) > MAX_ITEMS:
-        return (naming.whole(None, None),)
+        return (naming.identify_whole(None, None),)
     if not items:
-        return (naming.whole("", None),)
-    return tuple(naming.item(written((*recipe.items, number)), item) for number, item in enumerate(items))
+        return (naming.identify_whole("", None),)
+    return tuple(
+        naming.identify_item(format_pointer((*recipe.items, number)), item) for number, item in enumerate(items)
+    )
 
 
 @dataclass(slots=True)
-class _Naming:
+class _WebhookIdentifier:
     """One request being named; what all of its webhooks share."""
 
     recipe: Recipe
-    parcel: Parcel
+    parcel: RequestView
     source: str
     now: datetime
     headers: Mapping[str, str]
@@ -68,22 +79,22 @@ class _Naming:
     said: str
     later: bool
 
-    def whole(self, item: str | None, within: Json) -> Webhook:
+    def identify_whole(self, item: str | None, within: Json) -> Webhook:
         """The webhook of the whole request; `within` None finds no JSON place."""
-        topic = self._topic(within)
+        topic = self._find_topic(within)
         webhook_id, identity = self._known_by(topic, within, self.parcel.request.body, mark="")
-        return self._webhook(webhook_id, topic, identity, item)
+        return self._make_webhook(webhook_id, topic, identity, item)
 
-    def item(self, pointer: str, item: Json) -> Webhook:
+    def identify_item(self, pointer: str, item: Json) -> Webhook:
         """The webhook of one item. An id that all items share is told apart by the item's pointer."""
-        topic = self._topic(item)
-        content = self._bytes(pointer, item)
+        topic = self._find_topic(item)
+        content = self._item_bytes(pointer, item)
         webhook_id, identity = self._known_by(topic, item, content, mark="#" + pointer)
-        return self._webhook(webhook_id, topic, identity, pointer)
+        return self._make_webhook(webhook_id, topic, identity, pointer)
 
-    def _topic(self, within: Json) -> str | None:
+    def _find_topic(self, within: Json) -> str | None:
         for place in self.recipe.topic:
-            text = self.parcel.name(place, within, trim=True)
+            text = self.parcel.name_at(place, within, trim=True)
             if text is not None:
                 return text
         return None
@@ -91,30 +102,32 @@ class _Naming:
     def _known_by(self, topic: str | None, within: Json, content: bytes, *, mark: str) -> tuple[str, tuple[bytes, ...]]:
         later = self.later and not mark
         for entry in self.recipe.id:
-            text = self.parcel.name(entry.place, within)
+            text = self.parcel.name_at(entry.place, within)
             if text is None:
                 continue
-            if entry.place.root is not Root.JSON:
+            if entry.place.root is not LocatorRoot.JSON:
                 text += mark
             if entry.signed:
-                return text, (dedupe_keys.signed_webhook(self.source, text, said=self._beside(topic)),)
+                return text, (dedupe_keys.signed_webhook_key(self.source, text, said=self._facts_beside(topic)),)
             return text, () if later else self._by_bytes(topic, content)
         return hashlib.sha256(content).hexdigest(), () if later else self._by_bytes(topic, content)
 
     def _by_bytes(self, topic: str | None, content: bytes) -> tuple[bytes, ...]:
-        return (dedupe_keys.unsigned_content(self.source, topic, content, said=self.said),)
+        return (dedupe_keys.unsigned_webhook_key(self.source, topic, content, said=self.said),)
 
-    def _beside(self, topic: str | None) -> str:
+    def _facts_beside(self, topic: str | None) -> str:
         """What a webhook with a signed id says outside of the signature."""
         return self.said if self.recipe.topic_signed else f"{topic or ''}\n{self.said}"
 
-    def _bytes(self, pointer: str, item: Json) -> bytes:
+    def _item_bytes(self, pointer: str, item: Json) -> bytes:
         try:
-            return json_text.write(item)
+            return json_text.write_json(item)
         except ValueError:  # a lone surrogate, say: the position in the request's bytes names it as well
             return self.parcel.request.body + b"\n" + pointer.encode()
 
-    def _webhook(self, webhook_id: str, topic: str | None, identity: tuple[bytes, ...], item: str | None) -> Webhook:
+    def _make_webhook(
+        self, webhook_id: str, topic: str | None, identity: tuple[bytes, ...], item: str | None
+    ) -> Webhook:
         return Webhook(
             source=self.source,
             id=webhook_id,
@@ -125,11 +138,11 @@ class _Naming:
             headers=self.headers,
             query=self.query,
             item=item,
-            said=self.said,
+            unsigned_facts=self.said,
         )
 
 
-def _said(recipe: Recipe, headers: Mapping[str, str]) -> str:
+def _unsigned_facts(recipe: Recipe, headers: Mapping[str, str]) -> str:
     """The unsigned headers that say which account a webhook is about, and whether it is a test; "" for none.
 
     No header holds a line's end, so that no two lists of headers read the same.
@@ -139,7 +152,7 @@ def _said(recipe: Recipe, headers: Mapping[str, str]) -> str:
     return "\n".join(f"{name}: {headers[name]}" for name in recipe.saying if name in headers)
 
 
-def _headers(recipe: Recipe, parcel: Parcel) -> dict[str, str]:
+def _kept_headers(recipe: Recipe, parcel: RequestView) -> dict[str, str]:
     """The headers without credentials, and without any in which a proxy or a caller repeats an address with a key."""
     headers = dict(parcel.headers)
     for name in recipe.hidden_headers:
@@ -149,7 +162,7 @@ def _headers(recipe: Recipe, parcel: Parcel) -> dict[str, str]:
     return headers
 
 
-def _query(recipe: Recipe, request: Request) -> dict[str, str]:
+def _kept_query(recipe: Recipe, request: Request) -> dict[str, str]:
     """The query's parameters without credentials, in whatever case their names are written."""
     query: dict[str, str] = {}
     hidden = {*CREDENTIALS, *map(_plain_name, recipe.hidden_query)} if request.query else ()

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.core.errors import SettingsError
-from bridge.signature.recipe import Encoding, Kind, Proof, Recipe
+from bridge.signature.recipe import Encoding, Recipe, SchemeKind, SignatureScheme
 
 
 class PublicKey(Protocol):
     """The public half of a key whose private one only the provider has."""
 
-    def proves(self, content: bytes, signature: bytes) -> bool:
+    def verify_signature(self, content: bytes, signature: bytes) -> bool:
         """Whether the key's owner signed the content."""
         ...
 
@@ -27,7 +27,7 @@ Key = bytes | PublicKey
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Keys:
+class SigningKeys:
     """The keys of one source, in the order in which their secrets were set. Empty, nothing proves genuine."""
 
     values: tuple[Key, ...] = ()
@@ -36,18 +36,20 @@ class Keys:
         return f"Keys({len(self.values)})"
 
 
-def keys(recipe: Recipe, secrets: Sequence[str]) -> Keys:
+def read_keys(recipe: Recipe, secrets: Sequence[str]) -> SigningKeys:
     """The keys in `secrets`, read as the recipe's `secret` block says.
 
     Raises SettingsError for a secret that is empty, blank, all NUL, has whitespace around it or cannot be decoded.
     """
     proof = recipe.proof
-    if proof.kind is Kind.NONE and secrets:
+    if proof.kind is SchemeKind.NONE and secrets:
         raise SettingsError("a secret is set, but this mapping verifies nothing (kind none); take the secret away")
-    return Keys(tuple(_key(proof, secret, f"secret {n} of {len(secrets)}") for n, secret in enumerate(secrets, 1)))
+    return SigningKeys(
+        tuple(_read_key(proof, secret, f"secret {n} of {len(secrets)}") for n, secret in enumerate(secrets, 1))
+    )
 
 
-def decoded(text: str, encoding: Encoding) -> bytes | None:
+def decode_text(text: str, encoding: Encoding) -> bytes | None:
     """The bytes in strict hex (any case) or base64 (padding may be missing), or None for anything else."""
     try:
         if encoding == "hex":
@@ -57,23 +59,23 @@ def decoded(text: str, encoding: Encoding) -> bytes | None:
         return None
 
 
-def encoded(content: bytes, encoding: Encoding) -> str:
+def encode_bytes(content: bytes, encoding: Encoding) -> str:
     """`content` in lower-case hex or padded base64."""
     return content.hex() if encoding == "hex" else binascii.b2a_base64(content, newline=False).decode()
 
 
-def _key(proof: Proof, secret: str, name: str) -> Key:
+def _read_key(proof: SignatureScheme, secret: str, name: str) -> Key:
     if not secret or secret.isspace():
         raise SettingsError(f"{name} is empty; set it to the one the provider shows")
     if secret != secret.strip():
         raise SettingsError(f"{name} has whitespace (often a line's end) around it; set it without")
-    content = _bytes(proof, secret, name)
+    content = _secret_bytes(proof, secret, name)
     if not content.strip(b"\0"):
         raise SettingsError(f"{name} is empty once decoded; set it to the one the provider shows")
     match proof.kind:
-        case Kind.ED25519 | Kind.ECDSA_P256:
-            return _public(proof, content, name)
-        case Kind.BASIC:
+        case SchemeKind.ED25519 | SchemeKind.ECDSA_P256:
+            return _read_public_key(proof, content, name)
+        case SchemeKind.BASIC:
             user, colon, password = content.partition(b":")
             if not (user and colon and password):
                 raise SettingsError(f"{name} must be written user:password")
@@ -82,24 +84,24 @@ def _key(proof: Proof, secret: str, name: str) -> Key:
             return content
 
 
-def _bytes(proof: Proof, secret: str, name: str) -> bytes:
+def _secret_bytes(proof: SignatureScheme, secret: str, name: str) -> bytes:
     text = secret.removeprefix(proof.strip_prefix)
     if proof.key_encoding == "utf8":
         try:
             return text.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
             raise SettingsError(f"{name} is no text; set it to the one the provider shows") from None
-    content = decoded(text, proof.key_encoding)
+    content = decode_text(text, proof.key_encoding)
     if content is None:
         raise SettingsError(f"{name} is no {proof.key_encoding}; copy it whole from the provider, with nothing added")
     return content
 
 
-def _public(proof: Proof, content: bytes, name: str) -> PublicKey:
+def _read_public_key(proof: SignatureScheme, content: bytes, name: str) -> PublicKey:
     from bridge.signature import public_keys  # noqa: PLC0415  takes 8 MB, and few providers sign with a private key
 
-    if proof.kind is Kind.ED25519:
-        key: PublicKey | None = public_keys.ed25519(content)
+    if proof.kind is SchemeKind.ED25519:
+        key: PublicKey | None = public_keys.read_ed25519_key(content)
         wrong = "no Ed25519 public key of 32 bytes; use the public key, not the private"
     else:
         key = public_keys.ecdsa_p256(content)

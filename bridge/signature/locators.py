@@ -22,7 +22,7 @@ MAX_FIELDS = 10_000
 """Fields of a form; a body with more is read as no form."""
 
 
-class Root(StrEnum):
+class LocatorRoot(StrEnum):
     """The part of a request that a locator looks in."""
 
     HEADER = "header"
@@ -33,7 +33,7 @@ class Root(StrEnum):
     BODY_SHA256 = "body_sha256"
 
 
-IN_HEAD = frozenset({Root.HEADER, Root.QUERY})
+IN_HEAD = frozenset({LocatorRoot.HEADER, LocatorRoot.QUERY})
 """The parts that are there before a body is."""
 
 
@@ -41,7 +41,7 @@ IN_HEAD = frozenset({Root.HEADER, Root.QUERY})
 class Locator:
     """One place in a request. `name` is lower-case for headers; `written` is the name as the recipe spells it."""
 
-    root: Root
+    root: LocatorRoot
     name: str = ""
     pointer: tuple[str, ...] = ()
     written: str = field(default="", compare=False)
@@ -50,30 +50,30 @@ class Locator:
         return f"{self.root}:{self.written}" if self.written else str(self.root)
 
 
-class Nothing:
+class NothingFound:
     """What stands where there is nothing; JSON's null is something else."""
 
 
-NOTHING: Final = Nothing()
+NOTHING: Final = NothingFound()
 
 
-def locator(text: str) -> Locator:
+def parse_locator(text: str) -> Locator:
     """The place that `text` names. Raises ValueError with a sentence that says what a locator looks like."""
-    if text == Root.BODY_SHA256:
-        return Locator(Root.BODY_SHA256)
+    if text == LocatorRoot.BODY_SHA256:
+        return Locator(LocatorRoot.BODY_SHA256)
     root, colon, name = text.partition(":")
     if not colon or root not in _NAMED:
         raise ValueError(
             f"{text!r} is no place in a request; write header:NAME, query:NAME, form:NAME or json:/pointer"
         )
-    if root == Root.JSON:
-        return Locator(Root.JSON, pointer=pointer(name), written=name)
-    if not name or (root == Root.HEADER and not _HEADER_NAME.fullmatch(name)):
+    if root == LocatorRoot.JSON:
+        return Locator(LocatorRoot.JSON, pointer=parse_pointer(name), written=name)
+    if not name or (root == LocatorRoot.HEADER and not _HEADER_NAME.fullmatch(name)):
         raise ValueError(f"{text!r} names no {root}; write {root}:NAME")
-    return Locator(Root(root), name.lower() if root == Root.HEADER else name, written=name)
+    return Locator(LocatorRoot(root), name.lower() if root == LocatorRoot.HEADER else name, written=name)
 
 
-def pointer(text: str) -> tuple[str, ...]:
+def parse_pointer(text: str) -> tuple[str, ...]:
     """The steps of a JSON pointer (RFC 6901). Raises ValueError for text that is none, or that names no field."""
     if not text.startswith("/") or text == "/":
         raise ValueError(f"{text!r} is no JSON pointer to a field; write it like /data/id")
@@ -82,12 +82,12 @@ def pointer(text: str) -> tuple[str, ...]:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/"))
 
 
-def written(steps: tuple[str | int, ...]) -> str:
+def format_pointer(steps: tuple[str | int, ...]) -> str:
     """The JSON pointer of `steps`."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-def at(document: Json, steps: tuple[str, ...]) -> Json:
+def value_at(document: Json, steps: tuple[str, ...]) -> Json:
     """What stands at a pointer of a document, or NOTHING."""
     for step in steps:
         if isinstance(document, dict):
@@ -99,7 +99,7 @@ def at(document: Json, steps: tuple[str, ...]) -> Json:
     return document
 
 
-def scalar(value: Json) -> str | None:
+def scalar_text(value: Json) -> str | None:
     """A JSON scalar as text: integers in decimal, booleans `true` and `false`. None for null and everything else."""
     match value:
         case str():
@@ -112,7 +112,7 @@ def scalar(value: Json) -> str | None:
             return None
 
 
-class Parcel:
+class RequestView:
     """A request that is being looked into. Its body is parsed at most once, and only when somebody asks.
 
     `headers` are the request's by lower-case name, those that stand several times joined.
@@ -124,22 +124,22 @@ class Parcel:
         self.request = request
         self.headers = dict(request.headers)
         if len(self.headers) < len(request.headers):
-            self.headers = _joined(request.headers)
+            self.headers = _join_headers(request.headers)
         self._document: Json = _UNREAD
         self._form: list[tuple[str, str]] | None = None
 
     @property
-    def document(self) -> Json:
+    def json_document(self) -> Json:
         """The body as JSON, NOTHING where it is none."""
         if self._document is _UNREAD:
             try:
-                self._document = json_text.parse(self.request.body, strict=False)
+                self._document = json_text.parse_json(self.request.body, strict=False)
             except ValueError:
                 self._document = NOTHING
         return self._document
 
     @property
-    def form(self) -> list[tuple[str, str]]:
+    def form_fields(self) -> list[tuple[str, str]]:
         """The body's form fields in order; bytes that are no UTF-8 stand in them as surrogate escapes."""
         if self._form is None:
             text = self.request.body.decode("utf-8", "surrogateescape")
@@ -150,67 +150,67 @@ class Parcel:
             self._form = fields
         return self._form
 
-    def values(self, place: Locator, within: Json = NOTHING) -> list[str]:
+    def values_at(self, place: Locator, within: Json = NOTHING) -> list[str]:
         """Every text at a place: several where a header or a field stands more than once.
 
         A JSON place is looked for `within` an item where one is given, else in the whole body.
         """
         match place.root:
-            case Root.HEADER:
+            case LocatorRoot.HEADER:
                 return self._header_values(place.name)
-            case Root.QUERY:
+            case LocatorRoot.QUERY:
                 return [value for name, value in self.request.query if name == place.name]
-            case Root.FORM:
-                return [value for name, value in self.form if name == place.name]
-            case Root.JSON:
-                text = scalar(self.json(place, within))
+            case LocatorRoot.FORM:
+                return [value for name, value in self.form_fields if name == place.name]
+            case LocatorRoot.JSON:
+                text = scalar_text(self.json_at(place, within))
                 return [] if text is None else [text]
-            case Root.SIGNATURE | Root.BODY_SHA256:
+            case LocatorRoot.SIGNATURE | LocatorRoot.BODY_SHA256:
                 return []
 
-    def json(self, place: Locator, within: Json = NOTHING) -> Json:
+    def json_at(self, place: Locator, within: Json = NOTHING) -> Json:
         """What stands at a JSON place, `within` an item where one is given."""
-        return at(self.document if within is NOTHING else within, place.pointer)
+        return value_at(self.json_document if within is NOTHING else within, place.pointer)
 
     def _header_values(self, name: str) -> list[str]:
         if len(self.headers) < len(self.request.headers):
             return [value for key, value in self.request.headers if key == name]
         return [self.headers[name]] if name in self.headers else []
 
-    def name(self, place: Locator, within: Json = NOTHING, *, trim: bool = False) -> str | None:
+    def name_at(self, place: Locator, within: Json = NOTHING, *, trim: bool = False) -> str | None:
         """The text at a place if it can name something: not blank, not endless, no control characters, no surrogates.
 
         A header that stands several times is joined as HTTP allows; of a field that does, the first counts. With
         `trim`, blanks around the text are no part of it.
         """
-        if place.root is Root.HEADER:
+        if place.root is LocatorRoot.HEADER:
             text = self.headers.get(place.name)
         else:
-            text = next(iter(self.values(place, within)), None)
+            text = next(iter(self.values_at(place, within)), None)
         if trim and text:
             text = text.strip()
         return text if text and _can_name(text) else None
 
 
-def raw(place: Locator, text: str) -> bytes:
+def raw_bytes(place: Locator, text: str) -> bytes:
     """The bytes as which a text arrived at a place: what a signature covers."""
-    if place.root is Root.HEADER:
+    if place.root is LocatorRoot.HEADER:
         try:
             return text.encode("latin-1")
         except UnicodeEncodeError:
             return text.encode("utf-8", "surrogatepass")
-    return text.encode("utf-8", "surrogateescape" if place.root is Root.FORM else "surrogatepass")
+    return text.encode("utf-8", "surrogateescape" if place.root is LocatorRoot.FORM else "surrogatepass")
 
 
-_NAMED = (Root.HEADER, Root.QUERY, Root.FORM, Root.JSON, Root.SIGNATURE)
-_UNREAD: Final = Nothing()
+_NAMED = (LocatorRoot.HEADER, LocatorRoot.QUERY, LocatorRoot.FORM, LocatorRoot.JSON, LocatorRoot.SIGNATURE)
+_UNREAD: Final = NothingFound()
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 
-def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+def _join_headers(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     values: dict[str, list[str]] = {}
     for name, value in headers:
         values.setdefault(name, []).append(value)

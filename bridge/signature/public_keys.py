@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Ed25519:
+class Ed25519Key:
     """A key of Ed25519."""
 
     key: Ed25519PublicKey
 
-    def proves(self, content: bytes, signature: bytes) -> bool:
+    def verify_signature(self, content: bytes, signature: bytes) -> bool:
         """Whether the key's owner signed the content."""
         try:
             self.key.verify(signature, content)
@@ -30,12 +30,12 @@ class Ed25519:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class EcdsaP256:
+class EcdsaP256Key:
     """A key of ECDSA over P-256; signatures are DER, of a SHA-256."""
 
     key: EllipticCurvePublicKey
 
-    def proves(self, content: bytes, signature: bytes) -> bool:
+    def verify_signature(self, content: bytes, signature: bytes) -> bool:
         """Whether the key's owner signed the content."""
         try:
             self.key.verify(signature, content, ECDSA(SHA256()))
@@ -44,15 +44,15 @@ class EcdsaP256:
         return True
 
 
-def ed25519(content: bytes) -> Ed25519 | None:
+def read_ed25519_key(content: bytes) -> Ed25519Key | None:
     """The key in its 32 bytes, or None where they are none."""
     try:
-        return Ed25519(Ed25519PublicKey.from_public_bytes(content))
+        return Ed25519Key(Ed25519PublicKey.from_public_bytes(content))
     except ValueError:
         return None
 
 
-def ecdsa_p256(content: bytes) -> EcdsaP256 | None:
+def ecdsa_p256(content: bytes) -> EcdsaP256Key | None:
     """The key in its DER, or None where that is no key of this curve."""
     try:
         key = load_der_public_key(content)
@@ -60,4 +60,4 @@ def ecdsa_p256(content: bytes) -> EcdsaP256 | None:
         return None
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         return None
-    return EcdsaP256(key)
+    return EcdsaP256Key(key)

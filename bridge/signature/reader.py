@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 Choice = TypeVar("Choice", bound=str)
 
 
-class Sheet:
+class RecipeReader:
     """The keys of one mapping, asked for one by one. What is wrong goes to `problems`, and reads as absent."""
 
     def __init__(self, raw: Mapping[str, object], *, at: Path, problems: list[RecipeError]) -> None:
@@ -28,52 +28,52 @@ class Sheet:
     def __contains__(self, key: str) -> bool:
         return self._raw.get(key) is not None
 
-    def only(self, known: Sequence[str], *, elsewhere: Sequence[str] = (), here: str = "") -> None:
+    def allow_only(self, known: Sequence[str], *, elsewhere: Sequence[str] = (), here: str = "") -> None:
         """Note every key that is not `known`; one that is known `elsewhere` has no meaning `here`."""
         for key in self._raw:
             if key in known:
                 continue
             if key in elsewhere:
-                self.wrong(str(key), f"`{key}` has no meaning for {here}; leave it out")
+                self.note_wrong(str(key), f"`{key}` has no meaning for {here}; leave it out")
             else:
                 near = get_close_matches(str(key), known, 1)
                 mend = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
-                self.wrong(str(key), f"unknown key `{key}`; {mend}")
+                self.note_wrong(str(key), f"unknown key `{key}`; {mend}")
 
-    def wrong(self, key: str | None, text: str) -> None:
+    def note_wrong(self, key: str | None, text: str) -> None:
         """Note that `key` is wrong, or the whole mapping where it is None or absent."""
         at = self.at if key is None or key not in self._raw else (*self.at, key)
         self.problems.append(RecipeError(at, text))
 
-    def missing(self, key: str, mend: str) -> None:
+    def note_missing(self, key: str, mend: str) -> None:
         """Note that `key` must be there."""
         if key not in self._raw or self._raw[key] is None:
-            self.wrong(key, f"`{key}` is missing; {mend}")
+            self.note_wrong(key, f"`{key}` is missing; {mend}")
 
-    def names(self) -> list[str]:
+    def key_names(self) -> list[str]:
         """The names of all keys in order."""
         return [str(key) for key in self._raw]
 
-    def raw(self, key: str) -> object:
+    def raw_value(self, key: str) -> object:
         """What stands at `key`, of any type; None where nothing does."""
         return self._raw.get(key)
 
-    def text(self, key: str) -> str | None:
+    def read_text(self, key: str) -> str | None:
         """A text that is not empty."""
         value = self._raw.get(key)
         if value is None:
             return None
         if not isinstance(value, str):
-            self.wrong(key, f"`{key}` must be a text, got {_type(value)}; put it in quotes")
+            self.note_wrong(key, f"`{key}` must be a text, got {_type_name(value)}; put it in quotes")
             return None
         if not value:
-            self.wrong(key, f"`{key}` must not be empty")
+            self.note_wrong(key, f"`{key}` must not be empty")
             return None
         return value
 
-    def choice(self, key: str, known: Sequence[Choice]) -> Choice | None:
+    def read_choice(self, key: str, known: Sequence[Choice]) -> Choice | None:
         """One of the `known` words."""
-        value = self.text(key)
+        value = self.read_text(key)
         if value is None:
             return None
         for word in known:
@@ -81,28 +81,28 @@ class Sheet:
                 return word
         near = get_close_matches(value, known, 1)
         mend = f"; did you mean {str(near[0])!r}?" if near else ""
-        self.wrong(key, f"`{key}` must be one of {', '.join(known)}, got {value!r}{mend}")
+        self.note_wrong(key, f"`{key}` must be one of {', '.join(known)}, got {value!r}{mend}")
         return None
 
-    def flag(self, key: str) -> bool | None:
+    def read_flag(self, key: str) -> bool | None:
         """True or false."""
         value = self._raw.get(key)
         if value is None or isinstance(value, bool):
             return value
-        self.wrong(key, f"`{key}` must be true or false, got {_type(value)}")
+        self.note_wrong(key, f"`{key}` must be true or false, got {_type_name(value)}")
         return None
 
-    def seconds(self, key: str) -> int | None:
+    def read_seconds(self, key: str) -> int | None:
         """A whole number of seconds, at least one."""
         value = self._raw.get(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self.wrong(key, f"`{key}` must be a whole number of seconds, 1 or more")
+            self.note_wrong(key, f"`{key}` must be a whole number of seconds, 1 or more")
             return None
         return value
 
-    def texts(self, key: str) -> list[tuple[Path, str]]:
+    def read_texts(self, key: str) -> list[tuple[Path, str]]:
         """One text or a list of texts, each with the path where it stands."""
         value = self._raw.get(key)
         if value is None:
@@ -110,7 +110,7 @@ class Sheet:
         if isinstance(value, str):
             return [((*self.at, key), value)]
         if not isinstance(value, list):
-            self.wrong(key, f"`{key}` must be a text or a list of texts, got {_type(value)}")
+            self.note_wrong(key, f"`{key}` must be a text or a list of texts, got {_type_name(value)}")
             return []
         found: list[tuple[Path, str]] = []
         for number, entry in enumerate(value):
@@ -118,33 +118,33 @@ class Sheet:
                 found.append(((*self.at, key, number), entry))
             else:
                 at = (*self.at, key, number)
-                self.problems.append(RecipeError(at, f"must be a text, got {_type(entry)}; put it in quotes"))
+                self.problems.append(RecipeError(at, f"must be a text, got {_type_name(entry)}; put it in quotes"))
         return found
 
-    def sheet(self, key: str) -> Sheet | None:
+    def read_mapping(self, key: str) -> RecipeReader | None:
         """The mapping below `key`."""
         value = self._raw.get(key)
-        return None if value is None else self._below((*self.at, key), value)
+        return None if value is None else self._reader_below((*self.at, key), value)
 
-    def sheets(self, key: str) -> list[Sheet]:
+    def read_mappings(self, key: str) -> list[RecipeReader]:
         """The list of mappings below `key`."""
         value = self._raw.get(key)
         if value is None:
             return []
         if not isinstance(value, list):
-            self.wrong(key, f"`{key}` must be a list, got {_type(value)}")
+            self.note_wrong(key, f"`{key}` must be a list, got {_type_name(value)}")
             return []
-        found = [self._below((*self.at, key, number), entry) for number, entry in enumerate(value)]
+        found = [self._reader_below((*self.at, key, number), entry) for number, entry in enumerate(value)]
         return [sheet for sheet in found if sheet is not None]
 
-    def _below(self, at: Path, raw: object) -> Sheet | None:
+    def _reader_below(self, at: Path, raw: object) -> RecipeReader | None:
         if isinstance(raw, Mapping):
-            return Sheet(raw, at=at, problems=self.problems)
-        self.problems.append(RecipeError(at, f"must be a mapping of keys, got {_type(raw)}"))
+            return RecipeReader(raw, at=at, problems=self.problems)
+        self.problems.append(RecipeError(at, f"must be a mapping of keys, got {_type_name(raw)}"))
         return None
 
 
-def _type(value: object) -> str:
+def _type_name(value: object) -> str:
     for kind, name in _TYPES:
         if isinstance(value, kind):
             return name

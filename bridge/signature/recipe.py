@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from bridge.signature.locators import Locator, Root
+from bridge.signature.locators import Locator, LocatorRoot
 
 
-class Kind(StrEnum):
+class SchemeKind(StrEnum):
     """How a request proves genuine."""
 
     HMAC = "hmac"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     NONE = "none"
 
 
-ASYMMETRIC = frozenset({Kind.ED25519, Kind.ECDSA_P256})
+ASYMMETRIC = frozenset({SchemeKind.ED25519, SchemeKind.ECDSA_P256})
 
 Algorithm = Literal["sha256", "sha1", "sha512"]
 Encoding = Literal["hex", "base64"]
@@ -32,7 +32,7 @@ KeyEncoding = Literal["utf8", "base64", "hex"]
 Clock = Literal["unix", "unix_ms", "rfc3339", "http_date"]
 
 
-class Word(StrEnum):
+class Placeholder(StrEnum):
     """What a `signed` template can hold beside constants and locators."""
 
     BODY = "body"
@@ -43,11 +43,11 @@ class Word(StrEnum):
     FORM_SORTED = "form_sorted"
 
 
-Part = bytes | Word | Locator
+Part = bytes | Placeholder | Locator
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class TimestampSpec:
     """Where the time of sending stands, how it is written, and how many seconds it may differ either way."""
 
     place: Locator
@@ -56,7 +56,7 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class SignatureScheme:
     """How a request proves genuine: the `signature` block of a mapping.
 
     `place` is None where the kind needs none. `parts` is what is signed; `by_item` means that every item of a batch
@@ -64,7 +64,7 @@ class Proof:
     takes a digest that can be extended without the secret, as its provider has nothing else.
     """
 
-    kind: Kind
+    kind: SchemeKind
     place: Locator | None = None
     algorithm: Algorithm = "sha256"
     encoding: Encoding = "hex"
@@ -76,7 +76,7 @@ class Proof:
     parts: tuple[Part, ...] = ()
     key_encoding: KeyEncoding = "utf8"
     strip_prefix: str = ""
-    stamp: Stamp | None = None
+    stamp: TimestampSpec | None = None
     by_item: bool = False
     extension_accepted: bool = False
 
@@ -98,21 +98,21 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
+class KeyedReply:
     """A placeholder of a reply: HMAC-SHA256 of the text at a place under the first secret, in hex."""
 
     place: Locator
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class ChallengeRule:
     """A request that is a question of the provider's, and its answer."""
 
     method: str
     conditions: tuple[Condition, ...]
     signed: bool
     content_type: str
-    body: tuple[str | Locator | Keyed, ...]
+    body: tuple[str | Locator | KeyedReply, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +123,11 @@ class Recipe:
     unsigned headers that the mapping reads the account and the test flag from.
     """
 
-    proof: Proof
+    proof: SignatureScheme
     id: tuple[IdPlace, ...] = ()
     topic: tuple[Locator, ...] = ()
     items: tuple[str, ...] | None = None
-    challenges: tuple[Challenge, ...] = ()
+    challenges: tuple[ChallengeRule, ...] = ()
     hidden_headers: frozenset[str] = frozenset()
     hidden_query: frozenset[str] = frozenset()
     topic_signed: bool = True
@@ -136,28 +136,28 @@ class Recipe:
 
 def needs_secret(recipe: Recipe) -> bool:
     """Whether nothing can be verified before the operator has set a secret or a public key."""
-    return recipe.proof.kind is not Kind.NONE
+    return recipe.proof.kind is not SchemeKind.NONE
 
 
 def needs_url(recipe: Recipe) -> bool:
     """Whether the signature covers the address, so that the operator must set the public one."""
-    return Word.URL in recipe.proof.parts
+    return Placeholder.URL in recipe.proof.parts
 
 
-def covers(proof: Proof, place: Locator, *, items: bool) -> bool:
+def is_covered(proof: SignatureScheme, place: Locator, *, items: bool) -> bool:
     """Whether the proof vouches for the text at `place` of an item (where there are `items`) or of the request.
 
     A token or a password vouches for the whole request it came with, as nobody without it could have sent that.
     """
-    if proof.kind in {Kind.TOKEN, Kind.BASIC}:
+    if proof.kind in {SchemeKind.TOKEN, SchemeKind.BASIC}:
         return True
     named = place in proof.parts or (proof.stamp is not None and proof.stamp.place == place)
     match place.root:
-        case Root.JSON:
-            return Word.BODY in proof.parts or (named and (proof.by_item or not items))
-        case Root.FORM:
-            return named or Word.BODY in proof.parts or Word.FORM_SORTED in proof.parts
-        case Root.QUERY:
-            return named or Word.URL in proof.parts
+        case LocatorRoot.JSON:
+            return Placeholder.BODY in proof.parts or (named and (proof.by_item or not items))
+        case LocatorRoot.FORM:
+            return named or Placeholder.BODY in proof.parts or Placeholder.FORM_SORTED in proof.parts
+        case LocatorRoot.QUERY:
+            return named or Placeholder.URL in proof.parts
         case _:
             return named

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-from bridge.signature.locators import Locator, Root, locator
-from bridge.signature.recipe import Keyed, Part, Word
+from bridge.signature.locators import Locator, LocatorRoot, parse_locator
+from bridge.signature.recipe import KeyedReply, Part, Placeholder
 
 PLACES = ("header:", "json:", "query:", "form:")
 
 
-def signed(text: str) -> tuple[Part | None, ...]:
+def parse_signed_template(text: str) -> tuple[Part | None, ...]:
     """The parts of a `signed` template; None stands for `{id}`. Raises ValueError with a sentence to mend it by."""
     parts: list[Part | None] = []
-    for placeholder, piece in _pieces(text):
+    for placeholder, piece in _split_placeholders(text):
         if not placeholder:
             if "{" in piece or "}" in piece:
                 raise ValueError("a brace that belongs to no placeholder; write {body}, {timestamp}, …")
@@ -26,36 +26,36 @@ def signed(text: str) -> tuple[Part | None, ...]:
         elif piece == "id":
             parts.append(None)
         elif piece in _WORDS:
-            parts.append(Word(piece))
-        elif (place := _place(piece)) is not None:
+            parts.append(Placeholder(piece))
+        elif (place := _parse_place(piece)) is not None:
             parts.append(place)
         else:
-            raise ValueError(_unknown(piece, ("id", *_WORDS, *PLACES)))
+            raise ValueError(_unknown_placeholder(piece, ("id", *_WORDS, *PLACES)))
     return tuple(parts)
 
 
-def reply(text: str) -> tuple[str | Locator | Keyed, ...]:
+def parse_reply_template(text: str) -> tuple[str | Locator | KeyedReply, ...]:
     """The parts of a challenge's answer. Raises ValueError with a sentence to mend it by."""
-    parts: list[str | Locator | Keyed] = []
-    for placeholder, piece in _pieces(text):
+    parts: list[str | Locator | KeyedReply] = []
+    for placeholder, piece in _split_placeholders(text):
         if not placeholder:
             parts.append(piece)
-        elif piece.startswith(_KEYED) and (place := _place(piece.removeprefix(_KEYED))) is not None:
-            parts.append(Keyed(place))
-        elif (place := _place(piece)) is not None:
+        elif piece.startswith(_KEYED) and (place := _parse_place(piece.removeprefix(_KEYED))) is not None:
+            parts.append(KeyedReply(place))
+        elif (place := _parse_place(piece)) is not None:
             parts.append(place)
         else:
-            raise ValueError(_unknown(piece, (*PLACES, _KEYED)))
+            raise ValueError(_unknown_placeholder(piece, (*PLACES, _KEYED)))
     return tuple(parts)
 
 
-_WORDS = tuple(str(word) for word in Word)
+_WORDS = tuple(str(word) for word in Placeholder)
 _KEYED = "hmac:"
 _PLACEHOLDER = re.compile(r"\{([A-Za-z][^{}]*)\}")
 _OPEN = re.compile(r"\{[A-Za-z]")
 
 
-def _pieces(text: str) -> list[tuple[bool, str]]:
+def _split_placeholders(text: str) -> list[tuple[bool, str]]:
     """The text cut at its placeholders: whether each piece is one, and the piece."""
     pieces = [(number % 2 == 1, piece) for number, piece in enumerate(_PLACEHOLDER.split(text))]
     for placeholder, piece in pieces:
@@ -64,14 +64,14 @@ def _pieces(text: str) -> list[tuple[bool, str]]:
     return [(placeholder, piece) for placeholder, piece in pieces if piece]
 
 
-def _place(piece: str) -> Locator | None:
+def _parse_place(piece: str) -> Locator | None:
     if not piece.startswith(PLACES):
         return None
-    place = locator(piece)
-    return None if place.root is Root.SIGNATURE else place
+    place = parse_locator(piece)
+    return None if place.root is LocatorRoot.SIGNATURE else place
 
 
-def _unknown(piece: str, known: tuple[str, ...]) -> str:
+def _unknown_placeholder(piece: str, known: tuple[str, ...]) -> str:
     head, colon, rest = piece.partition(":")
     near = get_close_matches(head + colon, known, 1)
     if near:

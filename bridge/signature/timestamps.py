@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from bridge.signature.recipe import Clock
 
 
-def seconds(text: str, form: Clock) -> float | None:
+def parse_timestamp(text: str, form: Clock) -> float | None:
     """The Unix seconds that `text` says, or None for text that is not exactly of that form.
 
     Numbers are ASCII digits and nothing else: `int()` would take blanks, signs, underscores and other scripts.
@@ -23,12 +23,12 @@ def seconds(text: str, form: Clock) -> float | None:
         case "unix_ms":
             return int(text) / 1000 if _DIGITS.fullmatch(text) else None
         case "rfc3339":
-            return _rfc3339(text)
+            return _parse_rfc3339(text)
         case "http_date":
             return _http_date(text)
 
 
-def said(moment: datetime, form: Clock) -> str:
+def format_timestamp(moment: datetime, form: Clock) -> str:
     """`moment` as a provider would write it."""
     match form:
         case "unix":
@@ -47,7 +47,7 @@ _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) (
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def _rfc3339(text: str) -> float | None:
+def _parse_rfc3339(text: str) -> float | None:
     if not _RFC3339.fullmatch(text):
         return None
     try:

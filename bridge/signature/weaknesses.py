@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bridge.signature.locators import Locator, Root
-from bridge.signature.read_recipe import recipe
+from bridge.signature.locators import Locator, LocatorRoot
+from bridge.signature.read_recipe import read_recipe
 from bridge.signature.reader import Path
-from bridge.signature.recipe import Kind, Part, Proof, Recipe, Word
+from bridge.signature.recipe import Part, Placeholder, Recipe, SchemeKind, SignatureScheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +24,26 @@ class Weakness:
     certain: bool = False
 
 
-def weaknesses(section: Mapping[str, object]) -> list[Weakness]:
+def find_weaknesses(section: Mapping[str, object]) -> list[Weakness]:
     """All weaknesses of a mapping's `webhook` section, which must be one that `recipe` takes."""
-    made = recipe(section)
-    return [*_extension(made.proof), *_neighbours(made.proof), *_identities(made)]
+    made = read_recipe(section)
+    return [*_length_extension(made.proof), *_adjacent_fields(made.proof), *_weak_identities(made)]
 
 
-def is_extensible(proof: Proof) -> bool:
+def is_extensible(proof: SignatureScheme) -> bool:
     """Whether who has one signed request can sign a longer one without the secret.
 
     SHA-1, SHA-256 and SHA-512 go on from a digest, so that whatever is added behind is covered, unless the secret comes
     last. Source: https://en.wikipedia.org/wiki/Length_extension_attack.
     """
-    return proof.kind is Kind.DIGEST and Word.SECRET in proof.parts and proof.parts[-1] is not Word.SECRET
+    return (
+        proof.kind is SchemeKind.DIGEST
+        and Placeholder.SECRET in proof.parts
+        and proof.parts[-1] is not Placeholder.SECRET
+    )
 
 
-def _extension(proof: Proof) -> Iterator[Weakness]:
+def _length_extension(proof: SignatureScheme) -> Iterator[Weakness]:
     if is_extensible(proof) and not proof.extension_accepted:
         yield Weakness(
             ("signature", "signed"),
@@ -50,29 +54,29 @@ def _extension(proof: Proof) -> Iterator[Weakness]:
         )
 
 
-def _neighbours(proof: Proof) -> Iterator[Weakness]:
+def _adjacent_fields(proof: SignatureScheme) -> Iterator[Weakness]:
     for one, other in pairwise(proof.parts):
         if _is_free(proof, one) and _is_free(proof, other):
             yield Weakness(
                 ("signature", "signed"),
-                f"nothing stands between {_written(one)} and {_written(other)}: bytes can be moved from one to the other "
+                f"nothing stands between {_format_part(one)} and {_format_part(other)}: bytes can be moved from one to the other "
                 "and the signature still fits; write the separator that the provider signs, or where it signs none, "
-                f"read nothing from {_source(one, other)} in this mapping",
+                f"read nothing from {_removable_part(one, other)} in this mapping",
             )
 
 
-def _is_free(proof: Proof, part: Part) -> bool:
+def _is_free(proof: SignatureScheme, part: Part) -> bool:
     """Whether a sender could make a part longer or shorter: a time of sending has its form, and a method is one of few."""
     if isinstance(part, Locator):
         return proof.stamp is None or part != proof.stamp.place
-    return part in {Word.BODY, Word.URL, Word.FORM_SORTED}
+    return part in {Placeholder.BODY, Placeholder.URL, Placeholder.FORM_SORTED}
 
 
-def _identities(made: Recipe) -> Iterator[Weakness]:
-    if made.proof.kind in {Kind.NONE, Kind.TOKEN, Kind.BASIC} or Word.BODY in made.proof.parts:
+def _weak_identities(made: Recipe) -> Iterator[Weakness]:
+    if made.proof.kind in {SchemeKind.NONE, SchemeKind.TOKEN, SchemeKind.BASIC} or Placeholder.BODY in made.proof.parts:
         return
     for number, entry in enumerate(made.id):
-        if entry.place.root is Root.FORM and Word.FORM_SORTED in made.proof.parts:
+        if entry.place.root is LocatorRoot.FORM and Placeholder.FORM_SORTED in made.proof.parts:
             yield Weakness(
                 ("id", number),
                 f"{entry.place} can be changed within the signature: {{form_sorted}} signs names and values with nothing "
@@ -89,11 +93,11 @@ def _identities(made: Recipe) -> Iterator[Weakness]:
 _MEND = "write a `dedupe` of signed fields in every rule, and prefer an id that `signed` names"
 
 
-def _written(part: Part) -> str:
-    return f"{{{part if isinstance(part, Locator | Word) else part.decode()}}}"
+def _format_part(part: Part) -> str:
+    return f"{{{part if isinstance(part, Locator | Placeholder) else part.decode()}}}"
 
 
-def _source(one: Part, other: Part) -> str:
+def _removable_part(one: Part, other: Part) -> str:
     """Which of two neighbours a mapping can do without."""
-    part = other if one in {Word.BODY, Word.FORM_SORTED} else one
-    return "the address's query" if part is Word.URL else _written(part)
+    part = other if one in {Placeholder.BODY, Placeholder.FORM_SORTED} else one
+    return "the address's query" if part is Placeholder.URL else _format_part(part)

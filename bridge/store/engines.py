@@ -10,18 +10,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bridge.core.errors import SettingsError
-from bridge.store.protocol import BOUNDS, Bounds, Store
+from bridge.store.protocol import DEFAULT_LIMITS, AdmissionLimits, Store
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.backup import create as sqlite_backup
 from bridge.store.sqlite.backup import restore as sqlite_restore
-from bridge.store.sqlite.backup.manifest import Manifest
-from bridge.store.sqlite.backup.restore import Restored
+from bridge.store.sqlite.backup.manifest import BackupManifest
+from bridge.store.sqlite.backup.restore import RestoreResult
 from bridge.store.sqlite.db import quick_check, serve_lock
 from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
 
 __all__ = [
-    "Manifest",
-    "Restored",
+    "BackupManifest",
+    "RestoreResult",
     "back_up_store",
     "check_store",
     "open_store",
@@ -35,7 +35,7 @@ def open_store(
     url: str,
     *,
     ledger_window: timedelta = LEDGER_WINDOW,
-    bounds: Bounds = BOUNDS,
+    bounds: AdmissionLimits = DEFAULT_LIMITS,
 ) -> Store:
     """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
@@ -72,7 +72,7 @@ def reserve_store(url: str) -> None:
 
     Raises StoreUnavailable while something is.
     """
-    serve_lock.reserve(sqlite_file(url))
+    serve_lock.lock_for_serve(sqlite_file(url))
 
 
 def check_store(url: str) -> tuple[str, ...]:
@@ -84,23 +84,23 @@ def check_store(url: str) -> tuple[str, ...]:
     path = sqlite_file(url)
     if not Path(path).exists() or not Path(path).stat().st_size:
         return ()
-    file_modes.see_that_it_is_ours(path)
-    exposed = file_modes.exposed(path)
-    quick_check.check(path, within=quick_check.AT_START)
+    file_modes.require_own_files(path)
+    exposed = file_modes.exposed_files(path)
+    quick_check.check_file(path, within=quick_check.AT_START)
     return (exposed,) if exposed else ()
 
 
-def back_up_store(url: str, target: Path, *, now: datetime, bounds: Bounds = BOUNDS) -> Manifest:
+def back_up_store(url: str, target: Path, *, now: datetime, bounds: AdmissionLimits = DEFAULT_LIMITS) -> BackupManifest:
     """Copy the store at `url`, in use or not, into the new folder `target`; what is in it.
 
     Raises BackupError, StoreUnavailable or StoreUnusable, and then nothing of the copy stays.
     """
-    return sqlite_backup.backup(sqlite_file(url), target, now=now, min_free=bounds.min_free)
+    return sqlite_backup.create_backup(sqlite_file(url), target, now=now, min_free=bounds.min_free)
 
 
-def restore_store(url: str, source: Path) -> Restored:
+def restore_store(url: str, source: Path) -> RestoreResult:
     """Put the backup in the folder `source` where the store at `url` belongs; what was put back.
 
     Raises BackupError or StoreUnavailable, and then there is no store at `url` that was not there before.
     """
-    return sqlite_restore.restore(source, sqlite_file(url))
+    return sqlite_restore.restore_backup(source, sqlite_file(url))

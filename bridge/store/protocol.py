@@ -20,56 +20,56 @@ from bridge.core.model import (
     Accepted,
     Attempt,
     Delivery,
+    DeliveryUpdate,
     Event,
+    EventNeeded,
     Ignored,
     Kept,
     Routed,
     SetAside,
-    Settled,
-    Wanting,
     Webhook,
 )
 from bridge.store.views import (
     ClockAhead,
     DeliveryDetail,
     DeliveryRow,
+    DryRun,
     EventDetail,
     EventRow,
-    Glance,
-    Overdue,
-    Tally,
+    OverdueWork,
+    StateCounts,
+    StatusSummary,
     WebhookDetail,
     WebhookRow,
-    Would,
 )
 
 __all__ = [
-    "BOUNDS",
-    "KEEPING",
+    "DEFAULT_LIMITS",
+    "DEFAULT_RETENTION",
     "OVERDUE",
+    "AdmissionLimits",
     "Batch",
-    "Bounds",
-    "Claimed",
+    "ClaimedDeliveries",
     "ClockAhead",
     "Completed",
     "DeliveryDetail",
     "DeliveryRow",
+    "DestinationState",
+    "DryRun",
     "EventDetail",
     "EventRow",
-    "Filter",
-    "Glance",
     "Idempotency",
-    "Keeping",
     "Outcome",
-    "Overdue",
+    "OverdueWork",
     "Pacing",
-    "Standing",
+    "PurgeStep",
+    "RetentionPolicy",
+    "RowFilter",
+    "StateCounts",
+    "StatusSummary",
     "Store",
-    "Swept",
-    "Tally",
     "WebhookDetail",
     "WebhookRow",
-    "Would",
 ]
 
 
@@ -78,7 +78,7 @@ class Outcome:
     """What translating one webhook came to: its events with their routes, or why there is none, or none yet."""
 
     webhook: Webhook
-    result: tuple[Routed, ...] | Ignored | SetAside | Wanting
+    result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Pacing:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DestinationState:
     """How a destination stands, shared by all processes.
 
     `paused` says why nothing is sent (None: it is sent to); `probe_at` is when one request may find out whether the
@@ -143,12 +143,12 @@ class Standing:
     probe_at: datetime | None = None
     probes: int = 0
     failures: int = 0
-    refused: int = 0
+    rejected: int = 0
     paused_for: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedDeliveries:
     """Deliveries of one destination claimed for one request, oldest first, and how the destination stood then.
 
     `token` is what `record` names the claim by.
@@ -156,11 +156,11 @@ class Claimed:
 
     token: int
     deliveries: tuple[Delivery, ...]
-    standing: Standing
+    standing: DestinationState
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class RetentionPolicy:
     """How long what is done with is kept.
 
     `bodies`: what webhooks came with; `events`: webhooks, events, their deliveries and attempts, and the bodies of
@@ -172,12 +172,12 @@ class Keeping:
     ledger: timedelta = timedelta(days=400)
 
 
-KEEPING = Keeping()
+DEFAULT_RETENTION = RetentionPolicy()
 """How long everything is kept where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class AdmissionLimits:
     """When a store takes nothing new, though it could: `keep`, `accept` and `probe` then raise StoreUnavailable.
 
     At most `waiting` of them wait for the disk, none longer than `patience`; and `min_free` bytes of the disk stay free,
@@ -185,11 +185,11 @@ class Bounds:
     """
 
     waiting: int = 10_000
-    patience: timedelta = timedelta(seconds=5)
+    max_wait: timedelta = timedelta(seconds=5)
     min_free: int = 64 * 1024 * 1024
 
 
-BOUNDS = Bounds()
+DEFAULT_LIMITS = AdmissionLimits()
 """The bounds where nobody says otherwise."""
 
 
@@ -198,7 +198,7 @@ OVERDUE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class PurgeStep:
     """One step of a purge: how many rows it took away, and the place where the next goes on, None at the end."""
 
     taken: int
@@ -206,7 +206,7 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class RowFilter:
     """Which rows a list or a verb by hand means. None means any; `limit` None means all."""
 
     ids: tuple[str, ...] | None = None
@@ -261,13 +261,13 @@ class Store(Protocol):
         """
         ...
 
-    async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The text of the event that holds each claim; nothing for a claim without one."""
         ...
 
     # a caller's events come in
 
-    async def accept(
+    async def accept_events(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
         """Keep a request's events, all or none, by the same rules as `complete_batch`.
@@ -279,7 +279,7 @@ class Store(Protocol):
 
     # a delivery is made
 
-    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
         """Due deliveries of a destination, oldest first, nobody else's until the lease is over.
 
         The oldest one's `together` limits the claim, and only deliveries with the same `together` share it.
@@ -288,8 +288,14 @@ class Store(Protocol):
         """
         ...
 
-    async def record(
-        self, token: int, attempt: Attempt, settled: Sequence[Settled], standing: Standing, *, now: datetime
+    async def record_attempt(
+        self,
+        token: int,
+        attempt: Attempt,
+        settled: Sequence[DeliveryUpdate],
+        standing: DestinationState,
+        *,
+        now: datetime,
     ) -> None:
         """Write how an attempt ended: the attempt, each delivery's new state and the destination's standing, together.
 
@@ -298,7 +304,7 @@ class Store(Protocol):
         """
         ...
 
-    async def standing(self, destination: str) -> Standing:
+    async def destination_state(self, destination: str) -> DestinationState:
         """How a destination stands; a fresh one for a name never used."""
         ...
 
@@ -308,37 +314,39 @@ class Store(Protocol):
 
     # by hand
 
-    async def retry(self, which: Filter, *, now: datetime) -> int:
+    async def retry(self, which: RowFilter, *, now: datetime) -> int:
         """Make dead (or waiting) deliveries due now; how many. A paused destination's probe is due now too."""
         ...
 
-    async def replay(self, which: Filter, *, now: datetime) -> int:
+    async def replay(self, which: RowFilter, *, now: datetime) -> int:
         """Make webhooks `received` again so that they go through their mapping anew; how many."""
         ...
 
-    async def would_retry(self, which: Filter, *, now: datetime, newest: int) -> Would:
+    async def would_retry(self, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
         """What `retry` would make due, the `newest` of it; nothing changes."""
         ...
 
-    async def would_replay(self, which: Filter, *, newest: int) -> Would:
+    async def would_replay(self, which: RowFilter, *, newest: int) -> DryRun:
         """What `replay` would make received again, the `newest` of it; nothing changes."""
         ...
 
-    async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
+    async def rewrite_events(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
         """Write a webhook's events over and send them again, make new ones; how many deliveries are due."""
         ...
 
-    async def ungiven(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
+    async def events_without_delivery(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
         """Kept events with a number above `after` that are no duplicates and have no delivery to a destination."""
         ...
 
-    async def give(self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
+    async def create_deliveries(
+        self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
+    ) -> int:
         """Make deliveries of events (by number, with why each is skipped) to a destination; how many were new."""
         ...
 
     # what was kept long enough goes
 
-    async def purge(self, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
+    async def purge(self, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int) -> PurgeStep:
         """Look at some `limit` rows from a place on (None: the beginning) and take away what was kept long enough.
 
         Never a webhook that is received, nor its body; never an event with a pending delivery; never the body of a
@@ -348,37 +356,37 @@ class Store(Protocol):
 
     # seeing
 
-    async def webhooks(self, which: Filter) -> list[WebhookRow]:
+    async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
         """Webhooks, newest first; without those that were just kept and have no number yet."""
         ...
 
-    async def events(self, which: Filter) -> list[EventRow]:
+    async def events(self, which: RowFilter) -> list[EventRow]:
         """Events, newest first."""
         ...
 
-    async def deliveries(self, which: Filter) -> list[DeliveryRow]:
+    async def deliveries(self, which: RowFilter) -> list[DeliveryRow]:
         """Deliveries, newest first."""
         ...
 
-    async def show(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
+    async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
         """What has that id, or was given it: several where two doors gave one event_id. NotFound where nothing has."""
         ...
 
-    async def kept(
+    async def iter_webhooks(
         self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
     ) -> tuple[Webhook, ...]:
         """The next kept webhooks in full, oldest first: those of `sources` with a number above `after`."""
         ...
 
-    async def tally(self) -> Tally:
+    async def state_counts(self) -> StateCounts:
         """The counts."""
         ...
 
-    async def glance(self, *, now: datetime) -> Glance:
+    async def status_summary(self, *, now: datetime) -> StatusSummary:
         """What a status screen shows beside the counts."""
         ...
 
-    async def overdue(self, *, now: datetime) -> Overdue:
+    async def overdue_work(self, *, now: datetime) -> OverdueWork:
         """What is due and unclaimed for longer than OVERDUE; it costs little, however much that is.
 
         Not overdue: a webhook that waits for a named event, and the deliveries of a paused destination.

@@ -31,7 +31,7 @@ class EventRow:
     """
 
     id: str
-    door: str
+    origin: str
     webhook: str | None
     event_type: str
     test: bool
@@ -96,7 +96,7 @@ class DeliveryDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class Would:
+class DryRun:
     """What a verb by hand would change: how many, and the newest of them."""
 
     count: int
@@ -104,7 +104,7 @@ class Would:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class StateCounts:
     """Counts for metrics and status, each kept so that reading it does not cost a scan.
 
     `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
@@ -117,7 +117,7 @@ class Tally:
     deliveries: dict[tuple[str, str], int]
     oldest_received: datetime | None
     oldest_pending: dict[str, datetime]
-    unsorted: int = 0
+    unapplied: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class ClockAhead:
 
 
 @dataclass(frozen=True, slots=True)
-class Overdue:
+class OverdueWork:
     """Work that was due a while ago and that nobody has claimed; counts are exact up to 100,000 and end there.
 
     `webhooks` not translated, those with no place yet among them; `deliveries` by destination. `oldest_webhook` and
@@ -147,7 +147,7 @@ class Overdue:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class StatusSummary:
     """What a status screen shows beside the counts, at no cost of a scan.
 
     `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or

@@ -80,7 +80,7 @@ def idle(ground: Ground) -> list[Figure]:
 async def _pending(store: Store) -> None:
     now = datetime.now(UTC)
     for first in range(FIRST_NUMBER, FIRST_NUMBER + PENDING, _GROUP):
-        await store.accept([filled.purchase(number, at=now) for number in range(first, first + _GROUP)], now=now)
+        await store.accept_events([filled.purchase(number, at=now) for number in range(first, first + _GROUP)], now=now)
 
 
 def _most_memory(bridge: servers.Server) -> float:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import made_up
 
 from bridge.core import dedupe_keys
-from bridge.core.model import Attempt, DeliveryState, Event, Route, Routed, SetAside, Settled, Webhook
+from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Event, Route, Routed, SetAside, Webhook
 from bridge.store.protocol import Outcome, Pacing, Store
 
 SOURCE = "shopify"
@@ -24,14 +24,14 @@ _TOPIC = "orders/paid"
 def webhook(number: int, body: bytes, *, at: datetime) -> Webhook:
     """An order as the receiver keeps it."""
     name = f"w-{number}"
-    identity = (dedupe_keys.unsigned_content(SOURCE, _TOPIC, body),)
+    identity = (dedupe_keys.unsigned_webhook_key(SOURCE, _TOPIC, body),)
     headers = {"content-type": "application/json", "x-shopify-topic": _TOPIC, "x-shopify-webhook-id": name}
     return Webhook(SOURCE, name, _TOPIC, at, body, identity, headers)
 
 
 def purchase(number: int, *, at: datetime) -> Routed:
     """A purchase on its way to the one destination."""
-    claim = dedupe_keys.conversion(SOURCE, "purchase", str(number), test=False)
+    claim = dedupe_keys.conversion_key(SOURCE, "purchase", str(number), test=False)
     text = made_up.numbered(made_up.event(), number)
     made = Event(f"e-{number}", f"source:{SOURCE}", "purchase", test=False, text=text, occurred_at=at, claims=(claim,))
     return Routed(made, (Route(DESTINATION),))
@@ -64,6 +64,6 @@ async def deliver(store: Store, limit: int, *, now: datetime) -> int:
     if claimed is None:
         return 0
     attempt = Attempt(DESTINATION, now, timedelta(milliseconds=20), 200, "delivered", '{"success": true}')
-    settled = [Settled(one.number, DeliveryState.DELIVERED) for one in claimed.deliveries]
-    await store.record(claimed.token, attempt, settled, claimed.standing, now=now)
+    settled = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in claimed.deliveries]
+    await store.record_attempt(claimed.token, attempt, settled, claimed.standing, now=now)
     return len(settled)

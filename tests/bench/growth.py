@@ -22,7 +22,7 @@ from wrong import hold
 
 from bridge.core.model import Webhook
 from bridge.store.engines import open_store
-from bridge.store.protocol import KEEPING, Batch, Filter, Store, WebhookDetail
+from bridge.store.protocol import DEFAULT_RETENTION, Batch, RowFilter, Store, WebhookDetail
 
 FEW = 3000
 GROUP = 3000
@@ -126,11 +126,11 @@ class _Kept:
 
     async def purge(self) -> int:
         """Everything was kept long enough; how many rows went."""
-        now = datetime.now(UTC) + KEEPING.ledger * 2
+        now = datetime.now(UTC) + DEFAULT_RETENTION.ledger * 2
         began = told = monotonic()
         rows, place = 0, None
         while monotonic() - began < PURGING:
-            step = await self.store.purge(KEEPING, now=now, place=place, limit=GROUP)
+            step = await self.store.purge(DEFAULT_RETENTION, now=now, place=place, limit=GROUP)
             rows, place = rows + step.taken, step.place
             if place is None:
                 break
@@ -172,7 +172,7 @@ class _Kept:
 
         async def call() -> None:
             now = datetime.now(UTC)
-            await self.store.replay(Filter(limit=AT_ONCE), now=now)
+            await self.store.replay(RowFilter(limit=AT_ONCE), now=now)
             claimed = await filled.claim(self.store, AT_ONCE, now=now)
             hold(len(claimed) == AT_ONCE, f"{len(claimed)} webhooks were claimed instead of {AT_ONCE}")
             batch = Batch(tuple(claimed))
@@ -188,7 +188,7 @@ class _Kept:
         """A screen of each kind."""
 
         async def call() -> None:
-            screen = Filter(limit=50)
+            screen = RowFilter(limit=50)
             rows = (
                 await self.store.webhooks(screen),
                 await self.store.events(screen),
@@ -200,16 +200,16 @@ class _Kept:
 
     def listing_rare(self) -> Call:
         """What one row in a thousand is."""
-        return lambda: self.store.webhooks(Filter(state="set_aside", limit=FEW // ASIDE_EVERY))
+        return lambda: self.store.webhooks(RowFilter(state="set_aside", limit=FEW // ASIDE_EVERY))
 
     def showing(self) -> Call:
         """A webhook from the middle, with what it became, and its event."""
         name = f"wh_{self.count // 2 + 2}"  # the one before it may have been set aside
 
         async def call() -> None:
-            for one in await self.store.show(name):
+            for one in await self.store.show_detail(name):
                 if isinstance(one, WebhookDetail):
-                    await self.store.show(one.events[0].id)
+                    await self.store.show_detail(one.events[0].id)
 
         return call
 
@@ -217,8 +217,8 @@ class _Kept:
         """What a status screen and metrics ask for."""
 
         async def call() -> None:
-            await self.store.tally()
-            await self.store.glance(now=datetime.now(UTC))
+            await self.store.state_counts()
+            await self.store.status_summary(now=datetime.now(UTC))
 
         return call
 
@@ -227,7 +227,7 @@ class _Kept:
 
         async def call() -> None:
             for _ in range(PURGE_STEPS):
-                await self.store.purge(KEEPING, now=datetime.now(UTC), place=None, limit=PURGE_LIMIT)
+                await self.store.purge(DEFAULT_RETENTION, now=datetime.now(UTC), place=None, limit=PURGE_LIMIT)
 
         return call
 

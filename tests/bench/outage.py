@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bridge.core.model import Event, Outgoing, Response, Route, Routed
-from bridge.destinations.track import Track
-from bridge.pipeline.deliver import Forwarder
+from bridge.destinations.track import TrackDestination
+from bridge.pipeline.deliver import DeliveryLoops
 from bridge.store.sqlite.store import SqliteStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -61,7 +61,7 @@ class Day:
         self.now += timedelta(milliseconds=10)
         return Response(200, {}, '{"success": true}') if up else Response(None, failure="no connection: refused")
 
-    def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
+    def count_attempt(self, destination: str, outcome: str, *, seconds: float) -> None:
         return
 
 
@@ -84,11 +84,11 @@ def outage(folder: Path) -> str:
     async def story() -> str:
         store = SqliteStore(str(folder / "x.db"))
         for first in range(0, PENDING, 5000):
-            await store.accept([event(number) for number in range(first, first + 5000)], now=NOON)
+            await store.accept_events([event(number) for number in range(first, first + 5000)], now=NOON)
         day = Day(NOON + 24 * HOUR, NOON + 24 * HOUR + 50 * MINUTE)
-        forwarder = Forwarder(
+        forwarder = DeliveryLoops(
             store=store,
-            destinations=[Track("track", "https://example.com", "a-made-up-key", rate=RATE)],
+            destinations=[TrackDestination("track", "https://example.com", "a-made-up-key", rate=RATE)],
             clock=day.clock,
             watching=day,
             send=day.send,
@@ -102,7 +102,7 @@ def outage(folder: Path) -> str:
             await asyncio.sleep(0)
         down = resident()
         probes = sum(not up for _, _, up in day.posted)
-        await store.accept([event(PENDING)], now=day.now)
+        await store.accept_events([event(PENDING)], now=day.now)
         accepted_at = day.now
         await day.over.wait()
         await forwarder.stop(10 * SECOND)

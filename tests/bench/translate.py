@@ -27,10 +27,10 @@ from bridge import mapping
 from bridge.core import dedupe_keys, json_text
 from bridge.core.json_text import Json
 from bridge.core.model import Webhook
-from bridge.mapping.definition import Layout
-from bridge.mapping.engine.context import Frame, Teller
+from bridge.mapping.definition import MappingDefinition
+from bridge.mapping.engine.context import FailureNotes, MappingFrame
 from bridge.mapping.functions.builtin import FUNCTIONS
-from bridge.mapping.yaml.document import plain
+from bridge.mapping.yaml.document import plain_value
 
 SLOWER_THAN_BY_HAND = 1.5
 FASTER_THAN_JMESPATH = 10.0
@@ -231,14 +231,14 @@ class OurFunctions(Functions):
 OPTIONS = jmespath.Options(custom_functions=OurFunctions())
 
 
-def through_jmespath(parts: Layout) -> Callable[[Json], tuple[Json, str] | None]:
+def through_jmespath(parts: MappingDefinition) -> Callable[[Json], tuple[Json, str] | None]:
     """The same expressions, each by `jmespath.search`, which parses it once; every name of `let` is searched once."""
     [rule] = parts.rules
-    lets = {name: str(plain(node))[1:] for name, (_, node) in parts.lets.items()}
+    lets = {name: str(plain_value(node))[1:] for name, (_, node) in parts.lets.items()}
     fields = _expressions(rule.event)
     lines = rule.event.entries["properties"].value.entries["items"].value.entries  # type: ignore[union-attr]
     each = _expressions(lines["map"].value)
-    when, dedupe, source = (str(plain(node))[1:] for node in (rule.when, rule.dedupe, lines["in"].value))  # type: ignore[arg-type]
+    when, dedupe, source = (str(plain_value(node))[1:] for node in (rule.when, rule.dedupe, lines["in"].value))  # type: ignore[arg-type]
 
     def run(body: Json) -> tuple[Json, str] | None:
         names: dict[str, Json] = {"body": body}
@@ -279,20 +279,20 @@ def _expressions(node: Json, path: tuple[str, ...] = ()) -> list[tuple[tuple[str
 # ------------------------------------------------------------------------------------------------------ measuring
 
 
-class Silent(Teller):
+class Silent(FailureNotes):
     """Nothing is left out of this order, so nobody tells of it."""
 
-    def note(self, field: str, error: Exception) -> str:
+    def note_text(self, field: str, error: Exception) -> str:
         return field
 
 
 def main(rounds: int) -> int:
     """Time all ways, print the table; the exit status."""
-    found = mapping.reading(MAPPING, name="shop.yaml")
-    assert found.mapping is not None, found.problems.all
-    source = found.mapping.bind("shop", secrets=(), vars={})
-    webhook = _webhook(json_text.write(ORDER))
-    body = json_text.parse(webhook.body)
+    found = mapping.read_mapping(MAPPING, name="shop.yaml")
+    assert found.mapping is not None, found.problems.all_problems
+    source = found.mapping.bind_source("shop", secrets=(), vars={})
+    webhook = _webhook(json_text.write_json(ORDER))
+    body = json_text.parse_json(webhook.body)
     program = found.mapping.program
     [rule] = program.rules
     searched = through_jmespath(found.parts)
@@ -301,7 +301,7 @@ def main(rounds: int) -> int:
 
     def compiled() -> Json:
         """As a webhook is translated once its body is parsed: with a frame of its own."""
-        frame = Frame(
+        frame = MappingFrame(
             body=body,
             request=body,
             headers=dict(webhook.headers),
@@ -339,7 +339,7 @@ def _webhook(body: bytes) -> Webhook:
         topic="orders/paid",
         received_at=datetime(2026, 3, 1, tzinfo=UTC),
         body=body,
-        identity=(dedupe_keys.signed_webhook("shop", "w"),),
+        identity=(dedupe_keys.signed_webhook_key("shop", "w"),),
         headers={"content-type": "application/json", "x-topic": "orders/paid"},
     )
 

@@ -18,7 +18,7 @@ from servers import Sink
 from wrong import hold
 
 from bridge.store.engines import open_store
-from bridge.store.protocol import Filter, Store
+from bridge.store.protocol import RowFilter, Store
 
 T = TypeVar("T")
 PAGE = 1000
@@ -44,15 +44,15 @@ def webhooks_kept(folder: Path, *seen: Seen) -> None:
         found: Counter[int] = Counter()
         after = 0
         now = datetime.now(UTC)
-        while (await store.tally()).unsorted:
+        while (await store.state_counts()).unapplied:
             await store.split_batch(await store.claim_batch(now=now, limit=PAGE, lease=timedelta()), now=now)
-        while page := await store.kept(["shopify"], since=None, after=after, limit=PAGE):
+        while page := await store.iter_webhooks(["shopify"], since=None, after=after, limit=PAGE):
             after = page[-1].number
             for webhook in page:
                 number = int(webhook.id.removeprefix("w-"))
                 hold(webhook.body.endswith(b'"id":%d}' % number), f"webhook {webhook.id} has another's body")
                 found[number] += 1
-        rows = await store.webhooks(Filter())
+        rows = await store.webhooks(RowFilter())
         odd = Counter(f"{row.state}: {row.reason}" for row in rows if row.state not in {"received", "translated"})
         hold(not odd, f"webhooks that became no event: {odd.most_common(3)}")
         return found
@@ -64,7 +64,7 @@ def events_kept(folder: Path, *seen: Seen) -> None:
     """The same for events that came by /v1/track."""
 
     async def numbers(store: Store) -> Counter[int]:
-        return Counter(int(row.id.removeprefix("e-")) for row in await store.events(Filter()))
+        return Counter(int(row.id.removeprefix("e-")) for row in await store.events(RowFilter()))
 
     _compare("in the store", asked(folder, numbers), *seen)
 

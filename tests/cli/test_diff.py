@@ -18,7 +18,7 @@ from bridge import contract
 from bridge.core import dedupe_keys
 from bridge.core.model import Routed, Webhook
 from bridge.store.engines import open_store
-from bridge.store.protocol import Filter
+from bridge.store.protocol import RowFilter
 
 NOW = datetime.now(UTC)
 MAPPING = """\
@@ -56,7 +56,7 @@ def webhook_of(body: dict[str, Any], *, source: str = "acme", age: int = 1) -> W
         topic=body["type"],
         received_at=NOW - timedelta(days=age),
         body=json.dumps(body).encode(),
-        identity=(dedupe_keys.signed_webhook(source, body["id"]),),
+        identity=(dedupe_keys.signed_webhook_key(source, body["id"]),),
     )
 
 
@@ -206,8 +206,8 @@ def test_it_changes_nothing_in_the_store(folder: Path) -> None:
     async def states() -> list[str]:
         store = open_store(f"sqlite:///{folder / 'trackbridge.db'}")
         try:
-            assert await store.events(Filter()) == []
-            return [str(row.state) for row in await store.webhooks(Filter())]
+            assert await store.events(RowFilter()) == []
+            return [str(row.state) for row in await store.webhooks(RowFilter())]
         finally:
             await store.close()
 
@@ -245,10 +245,10 @@ def with_refunds(folder: Path, *, kept: Sequence[dict[str, Any]] = (), told: Seq
     async def story() -> None:
         store = open_store(f"sqlite:///{folder / 'trackbridge.db'}")
         events = [
-            contract.event(raw, door="key:shop", scope="acme", received_at=NOW, default_id=f"evt_{number}")
+            contract.validate_event(raw, origin="key:shop", scope="acme", received_at=NOW, default_id=f"evt_{number}")
             for number, raw in enumerate(told)
         ]
-        await store.accept([Routed(event, ()) for event in events], now=NOW)
+        await store.accept_events([Routed(event, ()) for event in events], now=NOW)
         await store.keep([webhook_of(body) for body in kept])
         await applied(store)
         await store.close()

@@ -20,7 +20,7 @@ from bridge.core import json_text
 from bridge.core.model import Webhook
 from bridge.mapping.problems import Problems
 from bridge.mapping.tools import examples
-from bridge.mapping.tools.anonymize import Inventor
+from bridge.mapping.tools.anonymize import Anonymizer
 from bridge.mapping.yaml import document, dump
 from bridge.store.engines import open_store
 
@@ -60,7 +60,7 @@ ORDER = {
     "line_items": [{"id": 1, "sku": "LAMP", "name": "Blue lamp", "quantity": 2, "price": "199.95"}],
     "note_attributes": [{"name": "gclid", "value": "Cj0KCQ"}, {"name": "colour", "value": "red"}],
 }
-load = functools.cache(mapping.load)
+load = functools.cache(mapping.load_mapping)
 PERSONAL = (
     "jane", "Jane", "Doe", "415", "2671", "81.2.69", "aabbccddeeff", "deadbeef", "Cj0KCQ", "X11", "115310627314723954",
     "Main", "94107", "Francisco", "37.77", "ring", "app-secret", "xyzzy",
@@ -77,16 +77,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def add(folder: Path, provider: str, body: Any, *more: str) -> tuple[Path, int]:
     given = folder / "body.json"
-    given.write_bytes(body if isinstance(body, bytes) else json_text.write(body))
+    given.write_bytes(body if isinstance(body, bytes) else json_text.write_json(body))
     status = main(["example", "add", provider, str(given), "--to", str(folder / "examples" / provider), *more])
     written = sorted((folder / "examples" / provider).glob("*.yaml"))
     return (written[0] if written else folder), status
 
 
 def document_of(path: Path) -> Any:
-    root = document.read(path.read_bytes(), name=path.name, problems=Problems())
+    root = document.read_document(path.read_bytes(), name=path.name, problems=Problems())
     assert root is not None
-    return document.plain(root)
+    return document.plain_value(root)
 
 
 def test_an_order_becomes_an_example_without_its_person(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +145,7 @@ def test_it_is_the_same_every_time(folder: Path) -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_each_shipped_body_becomes_an_example_that_holds(path: Path, folder: Path) -> None:
     provider = path.parent.name
-    shipped = examples.read(path.read_bytes(), name=path.name, problems=Problems())
+    shipped = examples.read_example(path.read_bytes(), name=path.name, problems=Problems())
     assert shipped is not None
     assert not shipped.earlier
     options = [part for name, value in shipped.headers.items() for part in ("--header", f"{name}: {value}")]
@@ -153,10 +153,10 @@ def test_each_shipped_body_becomes_an_example_that_holds(path: Path, folder: Pat
     written, status = add(folder, provider, shipped.body, *options)
     assert status == 0
     problems = Problems()
-    made = examples.read(written.read_bytes(), name=written.name, problems=problems)
-    assert made is not None, problems.all
+    made = examples.read_example(written.read_bytes(), name=written.name, problems=problems)
+    assert made is not None, problems.all_problems
     known = load(MAPPINGS / f"{provider}.yaml")
-    assert examples.outcome(known, made) == made.expect
+    assert examples.example_outcome(known, made) == made.expect
     assert type(made.expect) is type(shipped.expect)
     if isinstance(made.expect, dict):
         assert made.expect == shipped.expect
@@ -181,7 +181,7 @@ def test_a_kept_webhook_becomes_an_example(folder: Path, monkeypatch: pytest.Mon
         id="w1",
         topic="orders/paid",
         received_at=datetime(2026, 3, 4, tzinfo=UTC),
-        body=json_text.write(ORDER),
+        body=json_text.write_json(ORDER),
         identity=(bytes(16),),
         headers={
             "x-shopify-topic": "orders/paid",
@@ -206,7 +206,7 @@ def test_a_kept_webhook_becomes_an_example(folder: Path, monkeypatch: pytest.Mon
 
 def test_check_runs_what_was_added_beside_a_mapping(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "shopify.yaml").write_bytes((MAPPINGS / "shopify.yaml").read_bytes())
-    (folder / "body.json").write_bytes(json_text.write(ORDER))
+    (folder / "body.json").write_bytes(json_text.write_json(ORDER))
     command = ["example", "add", "shopify.yaml", "body.json", "--topic", "orders/paid", "--name", "mine"]
     assert main(command) == 0
     assert capsys.readouterr().out == "examples/shopify/orders_paid.mine.yaml\n"
@@ -274,9 +274,9 @@ def test_a_form_keeps_its_fields(folder: Path) -> None:
     ],
 )
 def test_a_personal_value_is_known_by_key_or_looks(key: str, value: str) -> None:
-    inventor = Inventor()
-    inventor.learn({"object": {key: value}})
-    made = inventor.replace({"object": {key: value}})["object"][key]
+    inventor = Anonymizer()
+    inventor.learn_values({"object": {key: value}})
+    made = inventor.replace_values({"object": {key: value}})["object"][key]
     assert made != value
     assert value not in made
     assert type(made) is str
@@ -292,9 +292,9 @@ def test_a_personal_value_is_known_by_key_or_looks(key: str, value: str) -> None
     ],
 )
 def test_what_is_no_persons_stays(document: Any) -> None:
-    inventor = Inventor()
-    inventor.learn(document)
-    assert inventor.replace(document) == document
+    inventor = Anonymizer()
+    inventor.learn_values(document)
+    assert inventor.replace_values(document) == document
     assert not inventor.met
 
 
@@ -308,16 +308,18 @@ JSON = st.recursive(
 @given(JSON)
 def test_what_is_written_as_yaml_reads_back(value: Any) -> None:
     problems = Problems()
-    root = document.read(f"given:\n{dump.written({'value': value}, indent=2)}\n", name="x.yaml", problems=problems)
-    assert root is not None, problems.all
-    assert document.plain(root) == {"given": {"value": value}}
+    root = document.read_document(
+        f"given:\n{dump.dump_document({'value': value}, indent=2)}\n", name="x.yaml", problems=problems
+    )
+    assert root is not None, problems.all_problems
+    assert document.plain_value(root) == {"given": {"value": value}}
 
 
 @given(JSON)
 def test_structure_and_types_stay_whatever_comes(value: Any) -> None:
-    inventor = Inventor()
-    inventor.learn(value)
-    made = inventor.replace(value)
+    inventor = Anonymizer()
+    inventor.learn_values(value)
+    made = inventor.replace_values(value)
 
     def shape(each: Any) -> Any:
         match each:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli import main
-from bridge.core.model import Attempt, DeliveryState, Event, Route, Routed, Settled
+from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Event, Route, Routed
 from bridge.store.engines import open_store
 from bridge.store.protocol import Pacing
 
@@ -26,7 +26,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def made() -> None:
         opened = open_store(url)
         event = Event("evt_1", "key:web", "lead", test=False, text=b"{}", occurred_at=NOON)
-        await opened.accept([Routed(event, (Route("track"),))], now=NOON)
+        await opened.accept_events([Routed(event, (Route("track"),))], now=NOON)
         for status, ambiguous in ((None, True), (200, False)):
             pacing = Pacing(9, 1, timedelta(), timedelta(seconds=20))
             found = await opened.claim_deliveries("track", now=NOON, pacing=pacing)
@@ -36,8 +36,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 "" if status else "timeout", ambiguous=ambiguous,
             )  # fmt: skip
             state = DeliveryState.DELIVERED if status else DeliveryState.PENDING
-            settled = [Settled(one.number, state, next_attempt_at=NOON) for one in found.deliveries]
-            await opened.record(found.token, attempt, settled, found.standing, now=NOON)
+            settled = [DeliveryUpdate(one.number, state, next_attempt_at=NOON) for one in found.deliveries]
+            await opened.record_attempt(found.token, attempt, settled, found.standing, now=NOON)
         await opened.close()
 
     asyncio.run(made())
@@ -58,7 +58,7 @@ def test_where_no_attempt_was_ambiguous_nothing_is_explained(
     async def more() -> None:
         opened = open_store(f"sqlite:///{tmp_path / 'a.db'}")
         event = Event("evt_2", "key:web", "lead", test=False, text=b"{}", occurred_at=NOON)
-        await opened.accept([Routed(event, (Route("track"),))], now=NOON)
+        await opened.accept_events([Routed(event, (Route("track"),))], now=NOON)
         await opened.close()
 
     asyncio.run(more())

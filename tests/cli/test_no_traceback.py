@@ -247,7 +247,7 @@ def test_a_fault_of_ours_is_one_line_and_its_traceback_only_where_it_is_asked_fo
     def faulty(_argv: object) -> int:
         raise TypeError("somebody@example.com")
 
-    monkeypatch.setattr(cli, "_run", faulty)
+    monkeypatch.setattr(cli, "_run_command", faulty)
     assert typed(folder, {}, "status") == (
         70,
         "",

@@ -13,10 +13,10 @@ from store_made import applied, apply_log, claim_rows, complete
 
 from bridge.cli import main
 from bridge.core import dedupe_keys
-from bridge.core.model import Attempt, DeliveryState, Routed, SetAside, Settled, Translated, Webhook
+from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Routed, SetAside, Translated, Webhook
 from bridge.core.model import Route as To
 from bridge.store.engines import open_store
-from bridge.store.protocol import EventDetail, Filter, Outcome, Pacing, Store
+from bridge.store.protocol import EventDetail, Outcome, Pacing, RowFilter, Store
 
 NOW = datetime.now(UTC)
 MAPPING = """\
@@ -49,13 +49,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def _kept(tmp_path: Path) -> None:
     from bridge import mapping  # noqa: PLC0415  only here
 
-    source = mapping.parse(MAPPING.replace("a: =body.a", "a: old"), name="shop.yaml").bind(
+    source = mapping.parse_mapping(MAPPING.replace("a: =body.a", "a: old"), name="shop.yaml").bind_source(
         "shop", secrets=["s"], vars={}
     )
     store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
     for name in ("fine", "broken"):
         content = json.dumps({"id": name, "a": "new"}).encode()
-        await store.keep([Webhook("shop", name, "made", NOW, content, (dedupe_keys.signed_webhook("shop", name),))])
+        await store.keep([Webhook("shop", name, "made", NOW, content, (dedupe_keys.signed_webhook_key("shop", name),))])
     await apply_log(store, limit=9)
     for webhook in await claim_rows(store, now=NOW, limit=9, lease=timedelta(minutes=1)):
         made = source.translate(webhook)
@@ -71,11 +71,11 @@ def told(tmp_path: Path) -> tuple[list[str], list[bytes]]:
     async def asked(store: Store) -> tuple[list[str], list[bytes]]:
         texts = [
             one.text
-            for row in await store.events(Filter())
-            for one in await store.show(row.id)
+            for row in await store.events(RowFilter())
+            for one in await store.show_detail(row.id)
             if isinstance(one, EventDetail)
         ]
-        states = [row.state.value for row in await store.webhooks(Filter())]
+        states = [row.state.value for row in await store.webhooks(RowFilter())]
         await store.close()
         return states, texts
 
@@ -119,16 +119,20 @@ async def _taken_first(tmp_path: Path) -> str:
     """A webhook whose event's id a caller used before; the id that the event got."""
     from bridge import mapping  # noqa: PLC0415  only here
 
-    source = mapping.parse(MAPPING, name="shop.yaml").bind("shop", secrets=["s"], vars={})
+    source = mapping.parse_mapping(MAPPING, name="shop.yaml").bind_source("shop", secrets=["s"], vars={})
     store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
     content = b'{"id":"third","a":1}'
-    await store.keep([Webhook("shop", "third", "made", NOW, content, (dedupe_keys.signed_webhook("shop", "third"),))])
+    await store.keep(
+        [Webhook("shop", "third", "made", NOW, content, (dedupe_keys.signed_webhook_key("shop", "third"),))]
+    )
     await apply_log(store, limit=9)
     (webhook,) = await claim_rows(store, now=NOW, limit=9, lease=timedelta(minutes=1))
     made = source.translate(webhook)
     assert isinstance(made, Translated)
     (event,) = made.events
-    await store.accept([Routed(structs.replace(event, door="key:web", id_scope="scope:track", claims=()), ())], now=NOW)
+    await store.accept_events(
+        [Routed(structs.replace(event, origin="key:web", id_scope="scope:track", claims=()), ())], now=NOW
+    )
     ((accepted,),) = await complete(store, [Outcome(webhook, (Routed(event, (To("track"),)),))], now=NOW)
     assert accepted.given_event_id == event.id
     await store.close()
@@ -182,7 +186,7 @@ def test_a_list_takes_every_filter_that_retry_and_replay_take(capsys: pytest.Cap
 def test_since_leaves_out_what_came_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def kept(store: Store) -> None:
         old = Webhook(
-            "shop", "old", "made", NOW - timedelta(hours=2), b"{}", (dedupe_keys.signed_webhook("shop", "old"),)
+            "shop", "old", "made", NOW - timedelta(hours=2), b"{}", (dedupe_keys.signed_webhook_key("shop", "old"),)
         )
         await store.keep([old])
         await applied(store)
@@ -220,8 +224,8 @@ def test_a_dry_run_counts_what_the_run_then_does(tmp_path: Path, capsys: pytest.
         pacing = Pacing(9, 1, timedelta(), timedelta(minutes=1))
         found = await store.claim_deliveries("track", now=NOW, pacing=pacing)
         assert found
-        done = [Settled(one.number, DeliveryState.DELIVERED) for one in found.deliveries]
-        await store.record(
+        done = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in found.deliveries]
+        await store.record_attempt(
             found.token, Attempt("track", NOW, timedelta(), 200, "delivered", ""), done, found.standing, now=NOW
         )
         await store.close()

@@ -13,35 +13,35 @@ from rich.console import Console
 from store_made import apply_log, claim_rows, complete
 
 from bridge.cli import main
-from bridge.cli.status import Status, screen, status
+from bridge.cli.status import StatusReport, read_status, status_screen
 from bridge.core import dedupe_keys
 from bridge.core.model import Event, Ignored, Route, Routed, SetAside, Webhook
 from bridge.store.engines import open_store
-from bridge.store.protocol import KEEPING, OVERDUE, Bounds, Outcome
+from bridge.store.protocol import DEFAULT_RETENTION, OVERDUE, AdmissionLimits, Outcome
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Result = tuple[Routed, ...] | Ignored | SetAside
 
 
 def event(name: str, *, test: bool = False, skip: str | None = None, value: str | None = None) -> Routed:
-    claims = (dedupe_keys.conversion("shop", "purchase", "A", test=test),) if value else ()
+    claims = (dedupe_keys.conversion_key("shop", "purchase", "A", test=test),) if value else ()
     made = Event(f"evt_{name}", "source:shop", "purchase", test, b"{}", NOW, claims, value=value)
     return Routed(made, (Route("up", skip),))
 
 
-def standing(tmp_path: Path, *results: Result, now: datetime = NOW) -> Status:
+def standing(tmp_path: Path, *results: Result, now: datetime = NOW) -> StatusReport:
     """How a store stands after one webhook came to each of the results."""
 
-    async def told() -> Status:
+    async def told() -> StatusReport:
         store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
         try:
             for name in map(str, range(len(results))):
-                identity = (dedupe_keys.signed_webhook("shop", name),)
+                identity = (dedupe_keys.signed_webhook_key("shop", name),)
                 await store.keep([Webhook("shop", name, "t", NOW, b"{}", identity)])
             await apply_log(store, limit=100)
             claimed = await claim_rows(store, now=NOW, limit=100, lease=timedelta(seconds=10))
             await complete(store, [Outcome(*each) for each in zip(claimed, results, strict=True)], now=NOW)
-            return await status(store, KEEPING, now=now)
+            return await read_status(store, DEFAULT_RETENTION, now=now)
         finally:
             await store.close()
 
@@ -79,13 +79,15 @@ def test_one_test_among_a_sources_live_events_needs_nobody_however_much_others_s
     async def told() -> tuple[str, ...]:
         store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
         try:
-            await store.keep([Webhook("shop", "1", "t", NOW, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
-            await store.accept([event("live")], now=NOW)
+            await store.keep([Webhook("shop", "1", "t", NOW, b"{}", (dedupe_keys.signed_webhook_key("shop", "1"),))])
+            await store.accept_events([event("live")], now=NOW)
             for first in range(0, 2000, 500):
                 made = [event(f"{number}") for number in range(first, first + 500)]
-                await store.accept([replace(one, event=replace(one.event, door="key:web")) for one in made], now=NOW)
-            await store.accept([event("test", test=True, skip="test event")], now=NOW)
-            return (await store.glance(now=NOW)).only_tests
+                await store.accept_events(
+                    [replace(one, event=replace(one.event, origin="key:web")) for one in made], now=NOW
+                )
+            await store.accept_events([event("test", test=True, skip="test event")], now=NOW)
+            return (await store.status_summary(now=NOW)).only_tests
         finally:
             await store.close()
 
@@ -96,13 +98,15 @@ def test_a_quiet_source_of_tests_alone_is_told_however_much_others_send(tmp_path
     async def told() -> tuple[str, ...]:
         store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
         try:
-            await store.keep([Webhook("shop", "1", "t", NOW, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
-            await store.accept([event("test", test=True, skip="test event")], now=NOW)
+            await store.keep([Webhook("shop", "1", "t", NOW, b"{}", (dedupe_keys.signed_webhook_key("shop", "1"),))])
+            await store.accept_events([event("test", test=True, skip="test event")], now=NOW)
             for first in range(0, 2000, 500):
                 made = [event(f"{number}") for number in range(first, first + 500)]
-                await store.accept([replace(one, event=replace(one.event, door="key:web")) for one in made], now=NOW)
+                await store.accept_events(
+                    [replace(one, event=replace(one.event, origin="key:web")) for one in made], now=NOW
+                )
             await apply_log(store, limit=9)
-            return (await store.glance(now=NOW)).only_tests
+            return (await store.status_summary(now=NOW)).only_tests
         finally:
             await store.close()
 
@@ -119,7 +123,7 @@ def test_a_clock_far_ahead_needs_a_person_from_when_the_bridge_meets_it_until_it
             for now, runs in ((NOW, True), (ahead, False), (ahead, True), (NOW + timedelta(minutes=1), False)):
                 if runs:
                     await claim_rows(store, now=now, limit=9, lease=timedelta(seconds=10))
-                said.append((await status(store, KEEPING, now=now)).needs)
+                said.append((await read_status(store, DEFAULT_RETENTION, now=now)).needs)
             return said
         finally:
             await store.close()
@@ -132,12 +136,14 @@ def test_a_clock_far_ahead_needs_a_person_from_when_the_bridge_meets_it_until_it
 
 
 def test_what_nobody_has_looked_at_yet_is_told_and_needs_nobody(tmp_path: Path) -> None:
-    async def told() -> Status:
+    async def told() -> StatusReport:
         store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
         try:
             for name in ("1", "2"):
-                await store.keep([Webhook("shop", name, "t", NOW, b"{}", (dedupe_keys.signed_webhook("shop", name),))])
-            return await status(store, KEEPING, now=NOW)
+                await store.keep(
+                    [Webhook("shop", name, "t", NOW, b"{}", (dedupe_keys.signed_webhook_key("shop", name),))]
+                )
+            return await read_status(store, DEFAULT_RETENTION, now=NOW)
         finally:
             await store.close()
 
@@ -154,9 +160,9 @@ def test_work_that_is_overdue_needs_a_person_also_while_serve_does_not_run(
         store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
         due_at = datetime.now(UTC) - OVERDUE - timedelta(seconds=1)
         try:
-            await store.keep([Webhook("shop", "1", "t", due_at, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
+            await store.keep([Webhook("shop", "1", "t", due_at, b"{}", (dedupe_keys.signed_webhook_key("shop", "1"),))])
             await apply_log(store, limit=9)
-            await store.accept([event("a"), event("b")], now=due_at)
+            await store.accept_events([event("a"), event("b")], now=due_at)
         finally:
             await store.close()
 
@@ -189,13 +195,13 @@ def test_duplicates_that_differ_are_flagged(tmp_path: Path) -> None:
 
 
 def test_a_week_before_they_go_set_aside_webhooks_are_told(tmp_path: Path) -> None:
-    [note] = standing(tmp_path, SetAside("broken"), now=NOW + KEEPING.events - timedelta(days=7)).notes
+    [note] = standing(tmp_path, SetAside("broken"), now=NOW + DEFAULT_RETENTION.events - timedelta(days=7)).notes
     assert note.startswith("the oldest set aside webhook goes on")
 
 
 def test_the_screen_shows_every_source_and_destination(tmp_path: Path) -> None:
     console = Console(width=160, record=True, file=(tmp_path / "out").open("w"))
-    console.print(screen(standing(tmp_path, (event("a"),))))
+    console.print(status_screen(standing(tmp_path, (event("a"),))))
     console.file.close()
     shown = console.export_text()
     assert "shop" in shown
@@ -203,15 +209,15 @@ def test_the_screen_shows_every_source_and_destination(tmp_path: Path) -> None:
 
 
 def test_a_disk_with_too_little_room_needs_a_person(tmp_path: Path) -> None:
-    async def told(bounds: Bounds) -> Status:
+    async def told(bounds: AdmissionLimits) -> StatusReport:
         store = open_store(f"sqlite:///{tmp_path / 'a.db'}", bounds=bounds)
         try:
-            return await status(store, KEEPING, now=NOW)
+            return await read_status(store, DEFAULT_RETENTION, now=NOW)
         finally:
             await store.close()
 
-    assert asyncio.run(told(Bounds(min_free=1))).needs == ()
-    [need] = asyncio.run(told(Bounds(min_free=1 << 60))).needs
+    assert asyncio.run(told(AdmissionLimits(min_free=1))).needs == ()
+    [need] = asyncio.run(told(AdmissionLimits(min_free=1 << 60))).needs
     assert need.startswith("new requests get 503: the disk of the store")
     assert need.endswith("of BRIDGE_MIN_FREE; free some space")
 

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge.contract import FIELDS, SCHEMA, event, is_plain, problems
-from bridge.contract.fast_validator import compiled, fits
-from bridge.contract.validate import judge
+from bridge.contract import FIELDS, SCHEMA, find_problems, is_plain, validate_event
+from bridge.contract.fast_validator import compile_schema, fits_schema
+from bridge.contract.validate import schema_validator
 from bridge.core import json_text
 from bridge.core.errors import NotAnEvent
 from bridge.core.json_text import Json
@@ -50,12 +50,12 @@ DOCUMENTS = _field((), "object")
 
 
 def made(raw: Json) -> Event:
-    return event(raw, door="key:a", scope="track", received_at=NOW, default_id="evt_1")
+    return validate_event(raw, origin="key:a", scope="track", received_at=NOW, default_id="evt_1")
 
 
 def come_to(raw: Json, *, plain: bool) -> Event | tuple[EventProblem, ...]:
     try:
-        return event(raw, door="key:a", scope="track", received_at=NOW, default_id="evt_1", plain=plain)
+        return validate_event(raw, origin="key:a", scope="track", received_at=NOW, default_id="evt_1", plain=plain)
     except NotAnEvent as refused:
         return refused.problems
 
@@ -68,7 +68,7 @@ def come_to(raw: Json, *, plain: bool) -> Event | tuple[EventProblem, ...]:
 @example({"event_type": None})
 @example([])
 def test_the_fast_checker_and_jsonschema_agree(raw: Json) -> None:
-    assert fits(raw) == (not any(judge()(raw)))
+    assert fits_schema(raw) == (not any(schema_validator()(raw)))
 
 
 @settings(max_examples=200, deadline=None)
@@ -81,7 +81,7 @@ def test_the_fast_checker_and_jsonschema_agree(raw: Json) -> None:
 @example({"event_type": "p", "properties": {"items": [{"\x00": None}]}})
 @example({"event_type": "p", "a": [float("nan")]})
 def test_an_event_is_made_exactly_when_there_is_no_problem(raw: Json) -> None:
-    found = problems(raw)
+    found = find_problems(raw)
     if found:
         with pytest.raises(NotAnEvent) as refused:
             made(raw)
@@ -89,11 +89,11 @@ def test_an_event_is_made_exactly_when_there_is_no_problem(raw: Json) -> None:
         assert all(problem.text.encode() for problem in found)
     else:
         one = made(raw)
-        again = json_text.parse(one.text)
-        assert problems(again) == ()
+        again = json_text.parse_json(one.text)
+        assert find_problems(again) == ()
         read = made(again)
         assert replace(read, text=b"") == replace(one, text=b"")  # a float may be spelt 1e16 or 1E+16
-        assert made(json_text.parse(read.text)) == read
+        assert made(json_text.parse_json(read.text)) == read
 
 
 @settings(max_examples=200, deadline=None)
@@ -104,13 +104,13 @@ def test_an_event_is_made_exactly_when_there_is_no_problem(raw: Json) -> None:
 def test_what_was_read_from_a_plain_text_needs_no_closer_look(document: Json) -> None:
     try:
         text = json.dumps(document, default=str).encode()
-        raw = json_text.parse(text)
+        raw = json_text.parse_json(text)
     except ValueError:
         return
     assert come_to(raw, plain=is_plain(text)) == come_to(raw, plain=False)
-    assert raw == json_text.parse(text)
+    assert raw == json_text.parse_json(text)
 
 
 def test_a_keyword_that_the_fast_checker_does_not_know_cannot_slip_into_the_schema() -> None:
     with pytest.raises(ValueError, match="the schema uses maxLength, which is not compiled"):
-        compiled({"type": "string", "maxLength": 5})
+        compile_schema({"type": "string", "maxLength": 5})

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from bridge.contract import LARGEST, event
+from bridge.contract import LARGEST, validate_event
 from bridge.core import dedupe_keys, json_text
 from bridge.core.errors import NotAnEvent
 from bridge.core.json_text import Json
@@ -18,8 +18,8 @@ NOW = datetime(2024, 1, 15, 14, 30, 45, 123456, tzinfo=UTC)
 
 
 def made(raw: Json, *, door: str = "key:a", dedupe: str | None = None) -> Event:
-    return event(
-        raw, door=door, scope="shop", received_at=NOW, default_id="evt_1", dedupe=dedupe, notes=["line 3: left out"]
+    return validate_event(
+        raw, origin=door, scope="shop", received_at=NOW, default_id="evt_1", dedupe=dedupe, notes=["line 3: left out"]
     )
 
 
@@ -30,7 +30,7 @@ def test_an_event_without_id_and_time_is_sent_with_both() -> None:
         "event_id": "evt_1",
         "timestamp": "2024-01-15T14:30:45.123Z",
     }
-    assert (one.id, one.door, one.test, one.notes) == ("evt_1", "key:a", False, ("line 3: left out",))
+    assert (one.id, one.origin, one.test, one.notes) == ("evt_1", "key:a", False, ("line 3: left out",))
 
 
 def test_a_given_id_and_time_are_kept_as_they_came() -> None:
@@ -79,7 +79,7 @@ def test_unknown_fields_are_kept_at_every_level() -> None:
 
 
 def test_every_digit_is_kept() -> None:
-    raw = json_text.parse('{"event_type":"p","properties":{"value":19.90,"id":12345678901234567890123,"x":0.10}}')
+    raw = json_text.parse_json('{"event_type":"p","properties":{"value":19.90,"id":12345678901234567890123,"x":0.10}}')
     assert b'"value":19.90,"id":12345678901234567890123,"x":0.10' in made(raw).text
 
 
@@ -107,19 +107,19 @@ def test_test_true_marks_the_event_and_is_sent() -> None:
 @pytest.mark.parametrize("event_type", ["purchase", "lead", "signup", "subscription"])
 def test_a_conversion_claims_its_order_id(event_type: str) -> None:
     one = made({"event_type": event_type, "properties": {"order_id": "A-1"}})
-    assert one.claims == (dedupe_keys.conversion("shop", event_type, "A-1", test=False),)
+    assert one.claims == (dedupe_keys.conversion_key("shop", event_type, "A-1", test=False),)
     assert one.order_id == "A-1"
 
 
 def test_other_types_claim_no_order_id_but_any_type_claims_its_dedupe_key() -> None:
     raw = {"event_type": "refund", "properties": {"order_id": "A-1"}}
     assert made(raw).claims == ()
-    assert made(raw, dedupe="re_1").claims == (dedupe_keys.conversion("shop", "refund", "re_1", test=False),)
+    assert made(raw, dedupe="re_1").claims == (dedupe_keys.conversion_key("shop", "refund", "re_1", test=False),)
 
 
 def test_an_order_id_and_a_dedupe_key_are_two_claims_and_the_same_twice_is_one() -> None:
     raw = {"event_type": "purchase", "test": True, "properties": {"order_id": "A-1"}}
-    keys = [dedupe_keys.conversion("shop", "purchase", key, test=True) for key in ("A-1", "pi_1")]
+    keys = [dedupe_keys.conversion_key("shop", "purchase", key, test=True) for key in ("A-1", "pi_1")]
     assert made(raw, dedupe="pi_1").claims == tuple(keys)
     assert made(raw, dedupe="A-1").claims == tuple(keys[:1])
 

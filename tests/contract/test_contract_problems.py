@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from bridge.contract import FIELDS, SCHEMA, TEXT_FIELDS, problems
+from bridge.contract import FIELDS, SCHEMA, TEXT_FIELDS, find_problems
 from bridge.core import json_text
 from bridge.core.json_text import Json
 
@@ -14,7 +14,7 @@ PERSONAL = {"user_data", "context", "user_id", "session_id"}
 
 
 def texts(raw: Json, *, values: bool = True) -> list[str]:
-    return [problem.text for problem in problems(raw, values=values)]
+    return [problem.text for problem in find_problems(raw, values=values)]
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_any_finite_number_is_a_value(value: Json) -> None:
 
 
 def test_all_problems_are_told_what_is_missing_first_then_in_the_documents_order() -> None:
-    raw = json_text.parse(
+    raw = json_text.parse_json(
         '{"x": "\\u0000", "context": {"ip": 1}, "properties": {"value": "1", "order_id": 1},'
         ' "user_data": "ada", "event_type": null}'
     )
-    assert [problem.path for problem in problems(raw)] == [
+    assert [problem.path for problem in find_problems(raw)] == [
         ("x",),
         ("context", "ip"),
         ("properties", "value"),
@@ -95,11 +95,11 @@ def test_all_problems_are_told_what_is_missing_first_then_in_the_documents_order
         ("event_type",),
     ]
     del raw["event_type"]
-    assert problems(raw)[0].path == ("event_type",)
+    assert find_problems(raw)[0].path == ("event_type",)
 
 
 def test_a_document_wrong_in_ten_thousand_places_is_told_of_a_hundred() -> None:
-    assert len(problems({"event_type": "p", "properties": {"items": [1] * 10_000}})) == 100
+    assert len(find_problems({"event_type": "p", "properties": {"items": [1] * 10_000}})) == 100
 
 
 @pytest.mark.parametrize("path", sorted(path for path in TEXT_FIELDS if path[0] in PERSONAL))

@@ -39,9 +39,9 @@ def typed(document: Json) -> Json:
 @given(DOCUMENTS, st.sampled_from([None, 1]), st.booleans())
 def test_both_readers_read_the_same(document: Json, indent: int | None, ascii_only: bool) -> None:  # noqa: FBT001  hypothesis gives it
     text = json.dumps(document, indent=indent, ensure_ascii=ascii_only, default=float).encode()
-    slowly = typed(json_text.parse(text.decode()))
-    assert typed(json_text.parse(text)) == slowly
-    assert typed(json_text.parse(text, strict=False)) == slowly
+    slowly = typed(json_text.parse_json(text.decode()))
+    assert typed(json_text.parse_json(text)) == slowly
+    assert typed(json_text.parse_json(text, strict=False)) == slowly
 
 
 class Pairs(list[tuple[str, Json]]):
@@ -84,9 +84,9 @@ def test_a_key_that_stands_twice_is_seen_whatever_stands_beside_it(written: Json
     text = spelt(written, colon, space).encode()
     if doubled(written):
         with pytest.raises(ValueError, match="stands twice in one object"):
-            json_text.parse(text)
+            json_text.parse_json(text)
     else:
-        assert typed(json_text.parse(text)) == typed(json.loads(text))
+        assert typed(json_text.parse_json(text)) == typed(json.loads(text))
 
 
 @given(st.binary(max_size=12) | st.text('{}[]":,\\u0123456789.eE+-dDnaulN \n\x00\ud800', max_size=12))
@@ -95,7 +95,7 @@ def test_what_one_reader_refuses_the_other_refuses(text: bytes | str) -> None:
 
     def read(*, strict: bool) -> Json:
         try:
-            return typed(json_text.parse(data, strict=strict))
+            return typed(json_text.parse_json(data, strict=strict))
         except ValueError as error:
             return str(error)
 
@@ -108,7 +108,7 @@ def test_what_one_reader_refuses_the_other_refuses(text: bytes | str) -> None:
 )
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_number_keeps_its_digits(digits: str, strict: bool) -> None:  # noqa: FBT001  pytest gives it
-    number = json_text.parse(f"[{digits}]".encode(), strict=strict)[0]
+    number = json_text.parse_json(f"[{digits}]".encode(), strict=strict)[0]
     assert str(number) == digits
     assert isinstance(number, Decimal | int)
 
@@ -117,27 +117,27 @@ def test_a_number_keeps_its_digits(digits: str, strict: bool) -> None:  # noqa: 
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_a_number_of_over_400_characters_is_refused_wherever_it_stands(before: int, sign: str) -> None:
     room, digits = " " * before, "9" * (400 - len(sign))
-    assert json_text.parse(f"[{room}{sign}{digits}]".encode(), strict=False) == [int(sign + digits)]
+    assert json_text.parse_json(f"[{room}{sign}{digits}]".encode(), strict=False) == [int(sign + digits)]
     with pytest.raises(ValueError, match="over 400 digits"):
-        json_text.parse(f"[{room}{sign}{digits}9]".encode(), strict=False)
+        json_text.parse_json(f"[{room}{sign}{digits}9]".encode(), strict=False)
 
 
 def test_of_a_key_that_stands_twice_a_provider_means_the_last() -> None:
-    assert json_text.parse(b'{"a": 1, "b": 2, "a": 3}', strict=False) == {"a": 3, "b": 2}
+    assert json_text.parse_json(b'{"a": 1, "b": 2, "a": 3}', strict=False) == {"a": 3, "b": 2}
     with pytest.raises(ValueError, match="stands twice"):
-        json_text.parse(b'{"a": 1, "b": 2, "a": 3}')
+        json_text.parse_json(b'{"a": 1, "b": 2, "a": 3}')
 
 
 def test_a_byte_order_mark_is_ignored_where_a_provider_signed_it_and_refused_else() -> None:
-    assert json_text.parse(b'\xef\xbb\xbf{"a": 1}', strict=False) == {"a": 1}
+    assert json_text.parse_json(b'\xef\xbb\xbf{"a": 1}', strict=False) == {"a": 1}
     with pytest.raises(ValueError, match="starts with a byte order mark; send it without"):
-        json_text.parse(b'\xef\xbb\xbf{"a": 1}')
-    assert json_text.readable(b'\xef\xbb\xbf{"a": 1}') == '{\n  "a": 1\n}'
+        json_text.parse_json(b'\xef\xbb\xbf{"a": 1}')
+    assert json_text.indent_json(b'\xef\xbb\xbf{"a": 1}') == '{\n  "a": 1\n}'
 
 
 def test_what_is_nested_too_deep_is_shown_as_it_was() -> None:
-    assert json_text.readable(b"[" * 100_000) == "[" * 100_000
+    assert json_text.indent_json(b"[" * 100_000) == "[" * 100_000
 
 
 def test_half_a_character_is_read_as_it_came() -> None:
-    assert json_text.parse(b'{"a": "\\ud83d"}', strict=False) == {"a": "\ud83d"}
+    assert json_text.parse_json(b'{"a": "\\ud83d"}', strict=False) == {"a": "\ud83d"}

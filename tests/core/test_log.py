@@ -38,12 +38,12 @@ def lines() -> Iterator[list[str]]:
 
 
 def test_fields_stand_as_key_value_and_none_is_left_out(lines: list[str]) -> None:
-    log.line("webhook.kept", source="stripe", id="wh_1", topic=None, ms=1.25)
+    log.log_line("webhook.kept", source="stripe", id="wh_1", topic=None, ms=1.25)
     assert lines == ["webhook.kept source=stripe id=wh_1 ms=1.2"]
 
 
 def test_a_value_with_spaces_quotes_or_newlines_cannot_look_like_another_field_or_line(lines: list[str]) -> None:
-    log.line("webhook.kept", topic='a" state=delivered\nforged')
+    log.log_line("webhook.kept", topic='a" state=delivered\nforged')
     assert lines == [r'webhook.kept topic="a\" state=delivered\nforged"']
 
 
@@ -53,7 +53,7 @@ WRITTEN = re.compile(r'said( [a-z_]+=([A-Za-z0-9_.:/+*#@-]+|"([ !#-\[\]-~]|\\[ -
 @given(st.lists(st.text(max_size=3000), max_size=9))
 def test_a_line_is_one_line_of_ascii_fields_and_bounded_whatever_the_values_hold(values: list[str]) -> None:
     fields = dict(zip("abcdefghi", values, strict=False))
-    written = told(lambda: log.line("said", **fields))
+    written = told(lambda: log.log_line("said", **fields))
     assert written.endswith("\n")
     assert len(written.encode()) <= log.MOST_BYTES
     assert WRITTEN.fullmatch(written[:-1].partition(" info ")[2])
@@ -61,13 +61,13 @@ def test_a_line_is_one_line_of_ascii_fields_and_bounded_whatever_the_values_hold
 
 @pytest.mark.parametrize("letter", ["a", "\U0001f600", "\n", '"', "\\", "\ud800"])
 def test_a_value_that_is_too_long_is_cut_at_a_whole_character_and_says_so(letter: str) -> None:
-    written = told(lambda: log.line("said", topic=letter * 5000, state="ignored"))
+    written = told(lambda: log.log_line("said", topic=letter * 5000, state="ignored"))
     assert WRITTEN.fullmatch(written[:-1].partition(" info ")[2])
     assert '... (5000 characters)" state=ignored' in written
 
 
 def test_fields_that_do_not_fit_into_a_line_are_counted() -> None:
-    written = told(lambda: log.line("said", **dict.fromkeys("abcdef", "x y" * 400)))
+    written = told(lambda: log.log_line("said", **dict.fromkeys("abcdef", "x y" * 400)))
     assert written.endswith(" left_out=3\n")
 
 
@@ -83,7 +83,7 @@ def told(telling: Callable[[], None]) -> str:
     loggers = (log.LOGGER, log.SERVER, log.ASYNCIO)
     before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
     with redirect_stderr(io.StringIO()) as errors:
-        log.start()
+        log.start_log()
         telling()
     for one, handlers, level, propagate in before:
         one.handlers[:], one.level, one.propagate = handlers, level, propagate
@@ -91,17 +91,17 @@ def told(telling: Callable[[], None]) -> str:
 
 
 def test_trouble_that_repeats_is_told_once_a_minute_for_each_kind(lines: list[str]) -> None:
-    seldom = log.Seldom()
+    seldom = log.RateLimitedLog()
     for seconds in (0, 1, 59, 60, 61):
-        seldom.trouble("store.full", now=NOW + timedelta(seconds=seconds))
-    seldom.trouble("store.locked", now=NOW)
+        seldom.warn("store.full", now=NOW + timedelta(seconds=seconds))
+    seldom.warn("store.locked", now=NOW)
     assert lines == ["store.full", "store.full", "store.locked"]
 
 
 def test_a_clock_that_jumps_back_does_not_silence_trouble(lines: list[str]) -> None:
-    seldom = log.Seldom()
-    seldom.trouble("store.full", now=NOW)
-    seldom.trouble("store.full", now=NOW - timedelta(hours=1))
+    seldom = log.RateLimitedLog()
+    seldom.warn("store.full", now=NOW)
+    seldom.warn("store.full", now=NOW - timedelta(hours=1))
     assert lines == ["store.full", "store.full"]
 
 
@@ -110,17 +110,17 @@ def test_what_happens_to_many_at_one_moment_is_a_line_each(
 ) -> None:
     each: list[dict[str, object]] = [{"id": "e 1", "test": None}, {"id": "e2", "test": True}]
     expected = ['event.taken id="e 1"', "event.taken id=e2 test=True"]
-    log.lines("event.taken", each)
+    log.log_lines("event.taken", each)
     assert lines == expected
-    log.start()
-    log.lines("event.taken", each)
+    log.start_log()
+    log.log_lines("event.taken", each)
     assert [line.split("Z info ")[1] for line in capsys.readouterr().err.splitlines()] == expected
 
 
 def test_lines_go_to_standard_error_with_their_utc_time(capsys: pytest.CaptureFixture[str]) -> None:
     before = log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate
-    log.start()
-    log.trouble("store.full")
+    log.start_log()
+    log.log_warning("store.full")
     log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate = before
     told = capsys.readouterr()
     assert told.out == ""
@@ -134,10 +134,10 @@ from bridge.core import log
 async def chattering():
     for _ in range(60):
         for _ in range(100):
-            log.line("said", text=sys.argv[1] * 97)
+            log.log_line("said", text=sys.argv[1] * 97)
         await asyncio.sleep(0)
 
-log.start()
+log.start_log()
 asyncio.run(chattering())
 """
 

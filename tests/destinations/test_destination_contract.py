@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from bridge import destinations
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, Event, Later, Pause, Refused, Response
-from bridge.destinations import KINDS, make
+from bridge.core.model import Delivered, Delivery, DestinationDown, Event, Rejected, Response, Retryable
+from bridge.destinations import KINDS, make_destination
 from bridge.destinations.protocol import Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "a-made-up-secret"
 MADE: dict[str, Callable[..., Destination]] = {
-    "track": lambda **more: make("track", "mine", {"url": "https://example.com", "api_key": SECRET} | more),
+    "track": lambda **more: make_destination("track", "mine", {"url": "https://example.com", "api_key": SECRET} | more),
 }
 every_kind = pytest.mark.parametrize("kind", MADE)
 
@@ -46,7 +46,7 @@ def test_its_pace_is_one_that_can_be_kept(kind: str) -> None:
     one = MADE[kind]()
     assert one.rate >= 0
     assert one.batch >= 1
-    assert one.lanes == 1  # the default, which keeps the order
+    assert one.concurrency == 1  # the default, which keeps the order
 
 
 @every_kind
@@ -62,15 +62,15 @@ def test_its_address_holds_neither_query_nor_key(kind: str) -> None:
 @every_kind
 def test_a_live_destination_takes_no_test_event(kind: str) -> None:
     one = MADE[kind]()
-    assert one.wants(event(test=False)) is None
-    assert one.wants(event(test=True)) == "test event"
+    assert one.skip_reason(event(test=False)) is None
+    assert one.skip_reason(event(test=True)) == "test event"
 
 
 @every_kind
 def test_a_test_destination_takes_test_events_and_nothing_else(kind: str) -> None:
     one = MADE[kind](test="true")
-    assert one.wants(event(test=True)) is None
-    assert one.wants(event(test=False)) == "not a test event"
+    assert one.skip_reason(event(test=True)) is None
+    assert one.skip_reason(event(test=False)) == "not a test event"
 
 
 @every_kind
@@ -78,7 +78,7 @@ def test_a_test_destination_takes_test_events_and_nothing_else(kind: str) -> Non
 def test_its_requests_carry_every_delivery_once_and_in_order(kind: str, sizes: list[int]) -> None:
     one = MADE[kind]()
     given_ = deliveries(*(b'"' + b"a" * (size - 2) + b'"' for size in sizes))
-    made = one.requests(given_)
+    made = one.make_requests(given_)
     assert [delivery for outgoing in made for delivery in outgoing.deliveries] == given_
     assert all(0 < len(outgoing.deliveries) <= one.batch for outgoing in made)
 
@@ -86,25 +86,25 @@ def test_its_requests_carry_every_delivery_once_and_in_order(kind: str, sizes: l
 @every_kind
 def test_its_requests_go_where_its_address_is_and_hold_no_key_in_their_url(kind: str) -> None:
     one = MADE[kind]()
-    for outgoing in one.requests(deliveries(b"{}")):
+    for outgoing in one.make_requests(deliveries(b"{}")):
         assert urlsplit(outgoing.url).netloc == urlsplit(one.address).netloc
         assert SECRET not in outgoing.url
 
 
 @every_kind
 def test_no_answer_is_for_later_and_counts_for_the_breaker(kind: str) -> None:
-    outcome = MADE[kind]().read(Response(None, failure="timeout", sent=True), sent=3, now=NOW)
-    assert outcome == Later("timeout", breaks=True)
+    outcome = MADE[kind]().read_response(Response(None, failure="timeout", sent=True), sent=3, now=NOW)
+    assert outcome == Retryable("timeout", breaks=True)
 
 
 @every_kind
 @given(status=st.integers(min_value=100, max_value=999), text=st.text(), header=st.text())
 def test_whatever_is_answered_has_a_meaning(kind: str, status: int, text: str, header: str) -> None:
-    outcome = MADE[kind]().read(Response(status, {"retry-after": header}, text), sent=1, now=NOW)
+    outcome = MADE[kind]().read_response(Response(status, {"retry-after": header}, text), sent=1, now=NOW)
     match outcome:
         case Delivered():
             assert 200 <= status < 300
-        case Refused(reason) | Pause(reason) | Later(reason):
+        case Rejected(reason) | DestinationDown(reason) | Retryable(reason):
             assert reason.startswith(str(status))
             assert reason.isprintable()
             assert len(reason) < 300
@@ -122,6 +122,6 @@ def test_an_unknown_option_is_refused_with_what_it_could_have_been(kind: str) ->
 
 def test_an_unknown_kind_is_refused_with_what_it_could_have_been() -> None:
     with pytest.raises(SettingsError, match="destination `mine`: there is no kind `trak`; did you mean `track`"):
-        destinations.make("trak", "mine", {})
+        destinations.make_destination("trak", "mine", {})
     with pytest.raises(SettingsError, match="there is no kind `pigeon`; known are track"):
-        destinations.make("pigeon", "mine", {})
+        destinations.make_destination("pigeon", "mine", {})

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, Later, Outcome, Pause, Refused, Response
-from bridge.destinations import make
-from bridge.destinations.track import MOST_BYTES, Track
+from bridge.core.model import Delivered, Delivery, DestinationDown, Outcome, Rejected, Response, Retryable
+from bridge.destinations import make_destination
+from bridge.destinations.track import MOST_BYTES, TrackDestination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ONE = Track("mine", "https://example.com", "a-made-up-key")
+ONE = TrackDestination("mine", "https://example.com", "a-made-up-key")
 
 
 def deliveries(*texts: bytes) -> list[Delivery]:
@@ -28,7 +28,7 @@ def sized(size: int) -> bytes:
 
 def read(status: int, text: str = "", **headers: str) -> Outcome:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return ONE.read(Response(status, named, text), sent=3, now=NOW)
+    return ONE.read_response(Response(status, named, text), sent=3, now=NOW)
 
 
 # --------------------------------------------------------------------------------------------------------- its address
@@ -52,9 +52,9 @@ def read(status: int, text: str = "", **headers: str) -> Outcome:
     ],
 )
 def test_the_url_may_be_given_with_or_without_the_path(url: str, address: str) -> None:
-    one = Track("mine", url, "k")
+    one = TrackDestination("mine", url, "k")
     assert one.address == address
-    assert {outgoing.url for outgoing in one.requests(deliveries(b"{}"))} == {address}
+    assert {outgoing.url for outgoing in one.make_requests(deliveries(b"{}"))} == {address}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_url_may_be_given_with_or_without_the_path(url: str, address: str) -
 )
 def test_a_url_that_cannot_be_used_is_refused_with_the_mend_and_without_the_url(url: str, mend: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        Track("mine", url, "k")
+        TrackDestination("mine", url, "k")
     assert str(caught.value) == f"destination `mine`: url {mend}"
 
 
@@ -85,13 +85,15 @@ def test_a_url_that_cannot_be_used_is_refused_with_the_mend_and_without_the_url(
 
 def test_options_are_read_as_settings_hold_them() -> None:
     options = {"url": " https://example.com ", "api_key": "k", "rate": "60", "test": "true", "batch": "7", "lanes": "2"}
-    assert make("track", "mine", options) == Track("mine", "https://example.com", "k", 60, test=True, batch=7, lanes=2)
+    assert make_destination("track", "mine", options) == TrackDestination(
+        "mine", "https://example.com", "k", 60, test=True, batch=7, concurrency=2
+    )
 
 
 def test_options_left_out_are_those_of_the_contract() -> None:
-    one = make("track", "mine", {"url": "https://example.com", "api_key": "k"})
-    assert (one.rate, one.batch, one.lanes) == (1000, 100, 1)
-    assert one == Track("mine", "https://example.com", "k", test=False)
+    one = make_destination("track", "mine", {"url": "https://example.com", "api_key": "k"})
+    assert (one.rate, one.batch, one.concurrency) == (1000, 100, 1)
+    assert one == TrackDestination("mine", "https://example.com", "k", test=False)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_options_left_out_are_those_of_the_contract() -> None:
 )
 def test_an_option_that_cannot_be_used_is_refused_with_its_name(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        make("track", "mine", {"url": "https://example.com", "api_key": "k"} | wrong)
+        make_destination("track", "mine", {"url": "https://example.com", "api_key": "k"} | wrong)
     assert str(caught.value) == message
 
 
@@ -122,7 +124,7 @@ def test_an_option_that_cannot_be_used_is_refused_with_its_name(wrong: dict[str,
 
 
 def test_one_event_goes_as_a_batch_of_one_with_the_key_as_bearer() -> None:
-    [outgoing] = ONE.requests(deliveries(b'{"event_type":"lead"}'))
+    [outgoing] = ONE.make_requests(deliveries(b'{"event_type":"lead"}'))
     assert outgoing.body == b'{"events":[{"event_type":"lead"}]}'
     assert outgoing.headers["authorization"] == "Bearer a-made-up-key"
     assert outgoing.headers["content-type"] == "application/json"
@@ -130,43 +132,43 @@ def test_one_event_goes_as_a_batch_of_one_with_the_key_as_bearer() -> None:
 
 def test_an_events_text_goes_out_byte_for_byte() -> None:
     texts = [b'{"properties":{"value":19.90}}', '{"user_data":{"city":"Łódź"}}'.encode()]
-    [outgoing] = ONE.requests(deliveries(*texts))
+    [outgoing] = ONE.make_requests(deliveries(*texts))
     assert outgoing.body == b'{"events":[' + texts[0] + b"," + texts[1] + b"]}"
 
 
 def test_a_hundred_events_share_a_request_and_the_next_one_starts_another() -> None:
-    made = ONE.requests(deliveries(*[b"{}"] * 201))
+    made = ONE.make_requests(deliveries(*[b"{}"] * 201))
     assert [len(outgoing.deliveries) for outgoing in made] == [100, 100, 1]
 
 
 def test_a_smaller_batch_can_be_set() -> None:
-    one = Track("mine", "https://example.com", "k", batch=3)
-    assert [len(outgoing.deliveries) for outgoing in one.requests(deliveries(*[b"{}"] * 7))] == [3, 3, 1]
+    one = TrackDestination("mine", "https://example.com", "k", batch=3)
+    assert [len(outgoing.deliveries) for outgoing in one.make_requests(deliveries(*[b"{}"] * 7))] == [3, 3, 1]
 
 
 def test_a_request_of_exactly_one_mebibyte_is_whole_and_a_byte_more_is_two() -> None:
     rest = MOST_BYTES - len(b'{"events":[') - len(b",") - len(b"]}")
     half = rest // 2
-    [whole] = ONE.requests(deliveries(sized(half), sized(rest - half)))
+    [whole] = ONE.make_requests(deliveries(sized(half), sized(rest - half)))
     assert len(whole.body) == 1_048_576
-    two = ONE.requests(deliveries(sized(half), sized(rest - half + 1)))
+    two = ONE.make_requests(deliveries(sized(half), sized(rest - half + 1)))
     assert [len(outgoing.deliveries) for outgoing in two] == [1, 1]
 
 
 @given(st.lists(st.integers(min_value=2, max_value=1_200_000), min_size=1, max_size=12))
 def test_no_request_exceeds_the_limit_unless_its_one_event_does(sizes: list[int]) -> None:
-    for outgoing in ONE.requests(deliveries(*map(sized, sizes))):
+    for outgoing in ONE.make_requests(deliveries(*map(sized, sizes))):
         assert len(outgoing.body) <= 1_048_576 or len(outgoing.deliveries) == 1
         assert len(json.loads(outgoing.body)["events"]) == len(outgoing.deliveries)
 
 
 def test_an_event_beyond_the_limit_goes_alone_between_its_neighbours() -> None:
-    made = ONE.requests(deliveries(b"{}", sized(1_048_577), b"{}", b"{}"))
+    made = ONE.make_requests(deliveries(b"{}", sized(1_048_577), b"{}", b"{}"))
     assert [[delivery.number for delivery in outgoing.deliveries] for outgoing in made] == [[1], [2], [3, 4]]
 
 
 def test_nothing_to_send_makes_no_request() -> None:
-    assert ONE.requests([]) == ()
+    assert ONE.make_requests([]) == ()
 
 
 # --------------------------------------------------------------------------------------------------------- its answers
@@ -193,12 +195,12 @@ def test_success_is_a_json_object_that_does_not_say_false(status: int, text: str
 @pytest.mark.parametrize(("status", "phrase"), [(200, "ok"), (204, "no content")])
 def test_success_without_a_json_object_pauses(status: int, phrase: str, text: str) -> None:
     told = f"{status} {phrase} without a JSON object: no answer of the track API; check url"
-    assert read(status, text) == Pause(told)
+    assert read(status, text) == DestinationDown(told)
 
 
 def test_success_false_is_a_refusal_with_the_answers_words() -> None:
     told = "200 ok with success false: value must be a number"
-    assert read(200, '{"success": false, "error": "value must be a number"}') == Refused(told)
+    assert read(200, '{"success": false, "error": "value must be a number"}') == Rejected(told)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_success_false_is_a_refusal_with_the_answers_words() -> None:
 )
 def test_a_refusal_repeats_the_answers_words(status: int, phrase: str) -> None:
     outcome = read(status, '{"success": false, "error": "no currency"}')
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Rejected)
     assert outcome.reason.startswith(f"{status} ")
     assert outcome.reason.endswith(": no currency")
 
@@ -226,46 +228,46 @@ def test_a_refusal_repeats_the_answers_words(status: int, phrase: str) -> None:
     ],
 )
 def test_a_refusals_words_are_short_and_printable(text: str, words: str) -> None:
-    assert read(400, text) == Refused(words)
+    assert read(400, text) == Rejected(words)
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_not_accepted_pauses(status: int) -> None:
     outcome = read(status, '{"success": false, "error": "Invalid API key"}')
-    assert isinstance(outcome, Pause)
+    assert isinstance(outcome, DestinationDown)
     assert outcome.reason.endswith(": the key is not accepted; check api_key")
 
 
 @pytest.mark.parametrize("status", [402, 404, 405, 406, 409, 410, 418, 431, 451, 499])
 def test_any_other_4xx_pauses(status: int) -> None:
-    assert isinstance(read(status), Pause)
+    assert isinstance(read(status), DestinationDown)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 def test_a_redirect_pauses(status: int) -> None:
     outcome = read(status, location="https://example.com/elsewhere")
-    assert isinstance(outcome, Pause)
+    assert isinstance(outcome, DestinationDown)
     assert outcome.reason.endswith("a redirect, which is never followed; set the final url")
 
 
 @pytest.mark.parametrize("status", [101, 600, 999])
 def test_a_status_that_means_nothing_here_pauses(status: int) -> None:
-    assert isinstance(read(status, "{}"), Pause)
+    assert isinstance(read(status, "{}"), DestinationDown)
 
 
 @pytest.mark.parametrize(("status", "breaks"), [(408, False), (425, False), (429, False), (500, True), (503, True)])
 def test_a_busy_or_broken_upstream_is_for_later(status: int, breaks: bool) -> None:  # noqa: FBT001
     outcome = read(status, "<html>")
-    assert isinstance(outcome, Later)
+    assert isinstance(outcome, Retryable)
     assert (outcome.retry_after, outcome.breaks) == (None, breaks)
 
 
 @pytest.mark.parametrize("status", [599, 520])
 def test_a_server_error_without_a_name_is_for_later_too(status: int) -> None:
-    assert read(status) == Later(str(status), breaks=True)
+    assert read(status) == Retryable(str(status), breaks=True)
 
 
 def test_what_the_upstream_asks_to_wait_is_told() -> None:
-    assert read(429, retry_after="7") == Later("429 too many requests", timedelta(seconds=7))
-    told = Later("503 service unavailable", timedelta(minutes=1), breaks=True)
+    assert read(429, retry_after="7") == Retryable("429 too many requests", timedelta(seconds=7))
+    told = Retryable("503 service unavailable", timedelta(minutes=1), breaks=True)
     assert read(503, retry_after="Sun, 01 Mar 2026 12:01:00 GMT") == told

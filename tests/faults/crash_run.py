@@ -206,7 +206,7 @@ def settled(folder: Path) -> bool:
                 """,
                 {"old": time.time_ns() // 1_000_000 - OLD},
             ).fetchone()
-            return bool(left[0] == 0) and not log_reader.is_behind(db, log_reader.ends(str(folder / INBOX)))
+            return bool(left[0] == 0) and not log_reader.is_unapplied(db, log_reader.file_sizes(str(folder / INBOX)))
         except sqlite3.OperationalError:  # a lock, while the log is moved into the file
             return False
 
@@ -269,18 +269,18 @@ def the_ledger_agrees(db: sqlite3.Connection, sent: Iterable[str], known: Mappin
     for (entries,) in db.execute("SELECT entries FROM recent ORDER BY number"):
         known |= {key: number for key, number, _ in struct.iter_unpack(">16sqq", entries)}
     for name in sent:
-        known.pop(dedupe_keys.same_bytes(hashlib.sha256(order(name)[1])), None)
+        known.pop(dedupe_keys.content_key(hashlib.sha256(order(name)[1])), None)
     assert known == expected
 
 
 def id_keys(door: str, name: str, given: str | None) -> list[bytes]:
     """By which the ledger knows an event's id; one of a former version is known by its door alone."""
     if given is None:
-        return [dedupe_keys.event(door, name)]
+        return [dedupe_keys.event_key(door, name)]
     assert given == "", "nobody gives an id that names another event"
     return [
-        dedupe_keys.event(dedupe_keys.shared("track") if door.startswith("key:") else door, name),
-        dedupe_keys.upstream_id(name),
+        dedupe_keys.event_key(dedupe_keys.scope_name("track") if door.startswith("key:") else door, name),
+        dedupe_keys.upstream_id_key(name),
     ]
 
 

@@ -15,34 +15,36 @@ from functools import partial
 
 from bridge import app, cli
 from bridge.pipeline import translate
-from bridge.pipeline.deliver import Forwarder
-from bridge.pipeline.retention import Purger
-from bridge.pipeline.retry_policy import Policy
+from bridge.pipeline.deliver import DeliveryLoops
+from bridge.pipeline.retention import PurgeLoop
+from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.ingest import log_writer
 from bridge.store.sqlite.tables import ledger
 
 SECOND = timedelta(seconds=1)
-IMPATIENT = Policy(timeout=SECOND, lease=1.5 * SECOND, backoff=0.1 * SECOND, most_backoff=SECOND, most_probe=SECOND)
+IMPATIENT = RetryPolicy(
+    timeout=SECOND, lease=1.5 * SECOND, backoff=0.1 * SECOND, most_backoff=SECOND, most_probe=SECOND
+)
 
 
 def main() -> int:
     """Serve."""
-    vars(app)["Forwarder"] = partial(Forwarder, policy=IMPATIENT)
-    vars(app)["Purger"] = partial(Purger, rest=0.01, every=0.2)
+    vars(app)["Forwarder"] = partial(DeliveryLoops, policy=IMPATIENT)
+    vars(app)["Purger"] = partial(PurgeLoop, rest=0.01, every=0.2)
     translate.LEASE = SECOND
-    ledger.ENOUGH, ledger.MOST, ledger.LOT = 20, 60, 8
+    ledger.FLUSH_FROM, ledger.MOST, ledger.SEGMENT_ENTRIES = 20, 60, 8
     log_writer.LARGE = int(os.environ.get("FIRE_LOG_FILE") or log_writer.LARGE)
     pragma = os.environ.get("FIRE_SYNCHRONOUS")
     if pragma:
-        connect = open_file.connect
+        connect = open_file.connect_to
 
         def careless(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connection:
             db = connect(path, reading=reading, busy=busy)
             db.execute(f"PRAGMA synchronous = {pragma}")
             return db
 
-        open_file.connect = careless
+        open_file.connect_to = careless
     return cli.main(sys.argv[1:])
 
 

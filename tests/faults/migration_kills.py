@@ -32,7 +32,7 @@ from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.ingest import codec
 from bridge.store.sqlite.migrations import recovery
 
-PREPARE = f"from bridge.store.sqlite.db import open_file; open_file.prepare({STORE!r})"
+PREPARE = f"from bridge.store.sqlite.db import open_file; open_file.prepare_file({STORE!r})"
 PAST = 100 * 24 * 3600 * 1000
 """So much older, in milliseconds, are aged rows: longer than events are kept."""
 
@@ -97,15 +97,15 @@ def _put(db: sqlite3.Connection, folder: Path, table: str, packed: bytes) -> Non
 
 
 def _flat(webhooks: list[Webhook]) -> bytes:
-    return zstandard.ZstdCompressor().compress(codec.parcel(webhooks))
+    return zstandard.ZstdCompressor().compress(codec.pack_request(webhooks))
 
 
 def _framed(webhooks: list[Webhook]) -> bytes:
-    return _behind_head(codec.packed([codec.parcel(webhooks)]), covers=b"")
+    return _behind_head(codec.pack_requests([codec.pack_request(webhooks)]), covers=b"")
 
 
 def _framed_with_content(webhooks: list[Webhook]) -> bytes:
-    content = codec.packed([codec.parcel(webhooks)])
+    content = codec.pack_requests([codec.pack_request(webhooks)])
     return _behind_head(content, covers=content)
 
 
@@ -161,11 +161,11 @@ def _event(db: sqlite3.Connection, name: str) -> None:
             id, door, event_type, test, text, occurred_at, created_at, order_id, notes, hashed, claims, differs
         ) VALUES (?, 'key:env-1', 'purchase', 0, ?, ?, ?, ?, '', '', ?, 0)
         """,
-        (f"e-{name}", text, now, now, name, dedupe_keys.conversion("track", "purchase", name, test=False)),
+        (f"e-{name}", text, now, now, name, dedupe_keys.conversion_key("track", "purchase", name, test=False)),
     ).lastrowid
     for key in (
-        dedupe_keys.event("key:env-1", f"e-{name}"),
-        dedupe_keys.conversion("track", "purchase", name, test=False),
+        dedupe_keys.event_key("key:env-1", f"e-{name}"),
+        dedupe_keys.conversion_key("track", "purchase", name, test=False),
     ):
         db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (key, number, now))
     db.execute(
@@ -185,14 +185,14 @@ def killed_while_migrating(power: Disk, *, every: int) -> Iterator[int]:
         shutil.copy(power.folder / STORE, path)
     if (power.folder / INBOX).exists():
         shutil.copytree(power.folder / INBOX, power.folder / "before.db-inbox")
-    open_file.prepare(str(expected))
+    open_file.prepare_file(str(expected))
     for number in range(1, 100_000, every):
         power.begins(before)
         if not _killed(power, number):
             return
         yield number
         for _ in ("the file as the killed one left it", "and as the platter has it"):
-            open_file.prepare(str(power.folder / STORE))
+            open_file.prepare_file(str(power.folder / STORE))
             assert _content(power.folder / STORE) == _content(expected)
             power.power_is_back()
 

@@ -13,8 +13,8 @@ from peers import trackbridge, until, upstream
 from store_made import apply_log, claim_rows, complete
 
 from bridge.core import dedupe_keys
-from bridge.core.model import Attempt, DeliveryState, Event, Route, Routed, Settled, Webhook
-from bridge.store.protocol import Claimed, Filter, Outcome, Pacing, Standing
+from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Event, Route, Routed, Webhook
+from bridge.store.protocol import ClaimedDeliveries, DestinationState, Outcome, Pacing, RowFilter
 from bridge.store.sqlite.store import SqliteStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,26 +30,26 @@ def event(number: int) -> Routed:
 
 
 def webhook(name: str) -> Webhook:
-    return Webhook("shop", name, "t", NOON, b"{}", (dedupe_keys.signed_webhook("shop", name),))
+    return Webhook("shop", name, "t", NOON, b"{}", (dedupe_keys.signed_webhook_key("shop", name),))
 
 
 def attempt(at: datetime) -> Attempt:
     return Attempt("track", at, SECOND, 500, "later", "")
 
 
-async def again(store: SqliteStore, found: Claimed, *, at: datetime, now: datetime) -> None:
-    settled = [Settled(one.number, DeliveryState.PENDING, "500", next_attempt_at=at) for one in found.deliveries]
-    await store.record(found.token, attempt(now), settled, found.standing, now=now)
+async def again(store: SqliteStore, found: ClaimedDeliveries, *, at: datetime, now: datetime) -> None:
+    settled = [DeliveryUpdate(one.number, DeliveryState.PENDING, "500", next_attempt_at=at) for one in found.deliveries]
+    await store.record_attempt(found.token, attempt(now), settled, found.standing, now=now)
 
 
-async def claim(store: SqliteStore, now: datetime, pacing: Pacing = FREELY) -> Claimed | None:
+async def claim(store: SqliteStore, now: datetime, pacing: Pacing = FREELY) -> ClaimedDeliveries | None:
     return await store.claim_deliveries("track", now=now, pacing=pacing)
 
 
 def test_a_clock_set_back_an_hour_makes_no_delivery_wait_more_than_a_minute_beyond_its_backoff(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
-        await store.accept([event(1)], now=NOON)
+        await store.accept_events([event(1)], now=NOON)
         found = await claim(store, NOON)
         assert found
         await again(store, found, at=NOON + 30 * SECOND, now=NOON)
@@ -66,7 +66,7 @@ def test_a_clock_set_back_brings_back_leases_probes_and_webhooks_in_their_time(t
         store = SqliteStore(str(tmp_path / "x.db"))
         await store.keep([webhook("a")])
         await apply_log(store, limit=1)
-        await store.accept([event(1)], now=NOON)
+        await store.accept_events([event(1)], now=NOON)
         assert await claim_rows(store, now=NOON, limit=9, lease=LEASE)
         found = await claim(store, NOON)
         assert found
@@ -75,9 +75,9 @@ def test_a_clock_set_back_brings_back_leases_probes_and_webhooks_in_their_time(t
         assert not await claim_rows(store, now=back + 19 * SECOND, limit=9, lease=LEASE)
         assert await claim_rows(store, now=back + LEASE, limit=9, lease=LEASE)
         later = back + LEASE
-        paused = Standing("track", paused="401", paused_at=later, probe_at=later + 5 * SECOND)
-        settled = [Settled(one.number, DeliveryState.PENDING, next_attempt_at=later) for one in found.deliveries]
-        await store.record(found.token, attempt(later), settled, paused, now=later)
+        paused = DestinationState("track", paused="401", paused_at=later, probe_at=later + 5 * SECOND)
+        settled = [DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=later) for one in found.deliveries]
+        await store.record_attempt(found.token, attempt(later), settled, paused, now=later)
         assert await claim(store, later - HOUR) is None
         probe = await claim(store, later - HOUR + 15 * SECOND)  # the newest time is known to ten seconds
         assert probe
@@ -90,11 +90,11 @@ def test_a_clock_set_back_brings_back_leases_probes_and_webhooks_in_their_time(t
 def test_what_is_given_back_after_the_clock_was_set_back_is_due_at_once(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
-        await store.accept([event(1), event(2)], now=NOON)
+        await store.accept_events([event(1), event(2)], now=NOON)
         found = await claim(store, NOON)
         assert found
         back = NOON - HOUR
-        await store.record(found.token, attempt(back), [], found.standing, now=back)
+        await store.record_attempt(found.token, attempt(back), [], found.standing, now=back)
         assert await claim(store, back)
         await store.close()
 
@@ -104,18 +104,18 @@ def test_what_is_given_back_after_the_clock_was_set_back_is_due_at_once(tmp_path
 def test_a_clock_that_jumps_ahead_an_hour_resends_what_was_under_way_once(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
-        await store.accept([event(1)], now=NOON)
+        await store.accept_events([event(1)], now=NOON)
         first = await claim(store, NOON)
         assert first
         ahead = NOON + HOUR
         second = await claim(store, ahead)
         assert second
         assert await claim(store, ahead + 19 * SECOND) is None
-        taken = [Settled(one.number, DeliveryState.DELIVERED) for one in first.deliveries]
-        await store.record(first.token, attempt(ahead), taken, first.standing, now=ahead)
-        await store.record(second.token, attempt(ahead), taken, second.standing, now=ahead)
+        taken = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in first.deliveries]
+        await store.record_attempt(first.token, attempt(ahead), taken, first.standing, now=ahead)
+        await store.record_attempt(second.token, attempt(ahead), taken, second.standing, now=ahead)
         assert await claim(store, ahead + HOUR) is None
-        [row] = await store.deliveries(Filter())
+        [row] = await store.deliveries(RowFilter())
         assert row.state == "delivered"
         await store.close()
 
@@ -128,9 +128,9 @@ def test_a_clock_that_jumps_ahead_an_hour_resends_what_was_under_way_once(tmp_pa
 def test_while_a_backlog_drains_the_newest_may_overtake_and_without_one_nothing_does(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
-        await store.accept([event(number) for number in range(3)], now=NOON)
+        await store.accept_events([event(number) for number in range(3)], now=NOON)
         now = NOON + 6 * MINUTE
-        await store.accept([event(9)], now=now)
+        await store.accept_events([event(9)], now=now)
         narrow = Pacing(2, 9, timedelta(), LEASE, newest_beyond=5 * MINUTE)
         first = await claim(store, now, narrow)
         second = await claim(store, now, narrow)
@@ -138,7 +138,7 @@ def test_while_a_backlog_drains_the_newest_may_overtake_and_without_one_nothing_
         assert second
         assert [one.event_id for one in first.deliveries] == ["evt_2", "evt_9"]
         assert [one.event_id for one in second.deliveries] == ["evt_0", "evt_1"]
-        await store.accept([event(number) for number in range(20, 23)], now=now)
+        await store.accept_events([event(number) for number in range(20, 23)], now=now)
         young = await claim(store, now + MINUTE, narrow)
         assert young
         assert [one.event_id for one in young.deliveries][:1] != ["evt_21"]
@@ -155,13 +155,13 @@ def test_a_thousand_redeliveries_at_once_are_one_webhook_and_one_event(tmp_path:
         stores = [SqliteStore(str(tmp_path / "x.db")) for _ in range(2)]
         await asyncio.gather(*(stores[n % 2].keep([webhook("a")]) for n in range(1000)))
         sorted_in = await asyncio.gather(*(apply_log(stores[n % 2], limit=300) for n in range(8)))
-        assert [one.again for part in sorted_in for one in part].count(False) == 1
+        assert [one.is_known for part in sorted_in for one in part].count(False) == 1
         found = [one for store in stores for one in await claim_rows(store, now=NOON, limit=100, lease=LEASE)]
         assert len(found) == 1
         outcome = Outcome(found[0], (event(1),))
         await asyncio.gather(*(complete(stores[n % 2], [outcome], now=NOON) for n in range(20)))
-        assert len(await stores[0].events(Filter())) == 1
-        assert len(await stores[0].deliveries(Filter())) == 1
+        assert len(await stores[0].events(RowFilter())) == 1
+        assert len(await stores[0].deliveries(RowFilter())) == 1
         for store in stores:
             await store.close()
 

@@ -10,36 +10,36 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from bridge.http.body import SMALL
-from bridge.http.body_budget import Budget, Claim, NoRoom
+from bridge.http.body_budget import BodyBudget, BudgetClaim, BudgetExceeded
 
 TOTAL = 16 * SMALL
 PEERS = ("a", "b", None)
 sizes = st.integers(0, SMALL)
 
 
-def budget_for(total: int = TOTAL) -> Budget:
-    return Budget(total, peer=lambda scope: scope["peer"])
+def budget_for(total: int = TOTAL) -> BodyBudget:
+    return BodyBudget(total, peer=lambda scope: scope["peer"])
 
 
 class Bodies(RuleBasedStateMachine):
     """Bodies that arrive, are kept and go, in any order, and an account of our own beside the budget's."""
 
-    arriving: Bundle[Claim] = Bundle("arriving")
-    whole: Bundle[Claim] = Bundle("whole")
+    arriving: Bundle[BudgetClaim] = Bundle("arriving")
+    whole: Bundle[BudgetClaim] = Bundle("whole")
 
     @initialize()
     def begin(self) -> None:
         self.budget = budget_for()
-        self.held: dict[Claim, int] = {}
-        self.large: set[Claim] = set()
-        self.peer: dict[Claim, str] = {}
-        self.dropped: list[Claim] = []
-        self.order: list[Claim] = []
+        self.held: dict[BudgetClaim, int] = {}
+        self.large: set[BudgetClaim] = set()
+        self.peer: dict[BudgetClaim, str] = {}
+        self.dropped: list[BudgetClaim] = []
+        self.order: list[BudgetClaim] = []
 
     @rule(target=arriving, peer=st.sampled_from(PEERS), size=st.none() | st.integers(1, 3 * SMALL))
-    def arrives(self, peer: str | None, size: int | None) -> Claim:
-        claim = self.budget.claim({"peer": peer})
-        claim.arrive(size, drop=lambda: self.drop(claim))
+    def arrives(self, peer: str | None, size: int | None) -> BudgetClaim:
+        claim = self.budget.claim_for({"peer": peer})
+        claim.start_receiving(size, drop=lambda: self.drop(claim))
         self.held[claim] = 0
         if size is None or size > SMALL:
             self.large.add(claim)
@@ -49,23 +49,23 @@ class Bodies(RuleBasedStateMachine):
             self.order.append(claim)
         return claim
 
-    def drop(self, claim: Claim) -> None:
+    def drop(self, claim: BudgetClaim) -> None:
         assert claim is next(one for one in self.order if one is not self.adding), "not the oldest"
         self.order.remove(claim)
         self.held[claim] = 0
         self.dropped.append(claim)
 
-    def add(self, claim: Claim, size: int) -> bool:
+    def add(self, claim: BudgetClaim, size: int) -> bool:
         self.adding = claim
         try:
-            claim.add(size)
-        except NoRoom:
+            claim.add_bytes(size)
+        except BudgetExceeded:
             return False
         self.held[claim] += size
         return True
 
     @rule(claim=arriving, size=sizes)
-    def more_arrives(self, claim: Claim, size: int) -> None:
+    def more_arrives(self, claim: BudgetClaim, size: int) -> None:
         taken = self.add(claim, size)
         if claim in self.dropped:
             assert not taken
@@ -73,8 +73,8 @@ class Bodies(RuleBasedStateMachine):
             assert taken, "no room for a small body, though nothing else is held"
 
     @rule(target=whole, size=st.integers(0, 3 * SMALL))
-    def is_there_at_once(self, size: int) -> Claim:
-        claim = self.budget.claim({"peer": "a"})
+    def is_there_at_once(self, size: int) -> BudgetClaim:
+        claim = self.budget.claim_for({"peer": "a"})
         self.held[claim] = 0
         if size > SMALL:
             self.large.add(claim)
@@ -82,15 +82,15 @@ class Bodies(RuleBasedStateMachine):
         return claim
 
     @rule(target=whole, claim=consumes(arriving))
-    def is_whole(self, claim: Claim) -> Claim:
-        claim.complete()
+    def is_whole(self, claim: BudgetClaim) -> BudgetClaim:
+        claim.mark_complete()
         self.peer.pop(claim, None)
         if claim in self.order:
             self.order.remove(claim)
         return claim
 
     @rule(claim=consumes(arriving) | consumes(whole))
-    def goes(self, claim: Claim) -> None:
+    def goes(self, claim: BudgetClaim) -> None:
         with claim:
             pass
         self.peer.pop(claim, None)
@@ -117,7 +117,7 @@ class Bodies(RuleBasedStateMachine):
         if not hasattr(self, "budget"):
             return
         for claim in self.held:
-            claim.release()
+            claim.release_bytes()
         assert (self.budget.held, self.budget.held_large) == (0, 0)
         assert not self.budget.held_by
         assert not self.budget.small_arriving
@@ -126,15 +126,15 @@ class Bodies(RuleBasedStateMachine):
 TestBodies: Any = Bodies.TestCase
 
 
-def filled(budget: Budget, peer: str | None, *, part: int = SMALL) -> int:
+def filled(budget: BodyBudget, peer: str | None, *, part: int = SMALL) -> int:
     """How many bytes of large bodies a peer gets in before there is no room."""
     size = 0
     while True:
-        claim = budget.claim({"peer": peer})
-        claim.arrive(None, drop=lambda: None)
+        claim = budget.claim_for({"peer": peer})
+        claim.start_receiving(None, drop=lambda: None)
         try:
-            claim.add(part)
-        except NoRoom:
+            claim.add_bytes(part)
+        except BudgetExceeded:
             return size
         size += part
 
@@ -150,9 +150,9 @@ def test_small_bodies_find_room_when_large_ones_have_taken_all_they_may() -> Non
     budget = budget_for()
     filled(budget, None)
     for _ in range(4):
-        budget.claim({"peer": "a"}).add(SMALL)
-    with pytest.raises(NoRoom) as caught:
-        budget.claim({"peer": "a"}).add(1)
+        budget.claim_for({"peer": "a"}).add_bytes(SMALL)
+    with pytest.raises(BudgetExceeded) as caught:
+        budget.claim_for({"peer": "a"}).add_bytes(1)
     assert caught.value.headers == {"Retry-After": "5"}
     assert "BRIDGE_BODY_BUDGET" in caught.value.why
 
@@ -160,20 +160,20 @@ def test_small_bodies_find_room_when_large_ones_have_taken_all_they_may() -> Non
 def test_a_length_that_is_only_declared_takes_no_room_and_is_refused_where_it_finds_none() -> None:
     budget = budget_for()
     for _ in range(100):
-        budget.claim({"peer": "a"}).expect(TOTAL // 4)
+        budget.claim_for({"peer": "a"}).expect_size(TOTAL // 4)
     assert budget.held == 0
     filled(budget, "a")
-    with pytest.raises(NoRoom, match="too many bodies"):
-        budget.claim({"peer": "a"}).expect(SMALL + 1)
-    budget.claim({"peer": "a"}).expect(SMALL)
-    budget.claim({"peer": "b"}).expect(SMALL + 1)
+    with pytest.raises(BudgetExceeded, match="too many bodies"):
+        budget.claim_for({"peer": "a"}).expect_size(SMALL + 1)
+    budget.claim_for({"peer": "a"}).expect_size(SMALL)
+    budget.claim_for({"peer": "b"}).expect_size(SMALL + 1)
 
 
 def test_a_share_that_is_used_up_names_the_setting_for_proxies() -> None:
     budget = budget_for()
     filled(budget, "a")
-    with pytest.raises(NoRoom) as caught:
-        budget.claim({"peer": "a"}).expect(SMALL + 1)
+    with pytest.raises(BudgetExceeded) as caught:
+        budget.claim_for({"peer": "a"}).expect_size(SMALL + 1)
     assert "BRIDGE_TRUSTED_PROXIES" in caught.value.why
 
 
@@ -183,25 +183,25 @@ def test_slow_small_bodies_make_room_the_oldest_first() -> None:
     def note(number: int) -> Callable[[], None]:
         return lambda: dropped.append(number)
 
-    claims = [budget.claim({"peer": "a"}) for _ in range(20)]
+    claims = [budget.claim_for({"peer": "a"}) for _ in range(20)]
     for number, claim in enumerate(claims):
-        claim.arrive(SMALL, drop=note(number))
-        claim.add(SMALL)
+        claim.start_receiving(SMALL, drop=note(number))
+        claim.add_bytes(SMALL)
     assert dropped == [0, 1, 2, 3]
-    with pytest.raises(NoRoom):
-        claims[0].add(1)
+    with pytest.raises(BudgetExceeded):
+        claims[0].add_bytes(1)
 
 
 def test_a_body_that_is_whole_is_never_dropped() -> None:
     budget = budget_for(2 * SMALL)
-    first, second = budget.claim(), budget.claim()
-    first.arrive(SMALL, drop=lambda: pytest.fail("dropped"))
-    first.add(SMALL)
-    first.complete()
-    second.arrive(SMALL, drop=lambda: None)
-    second.add(SMALL)
-    with pytest.raises(NoRoom):
-        budget.claim().add(SMALL + 1)
-    third = budget.claim()
-    third.add(SMALL)  # the second makes room
+    first, second = budget.claim_for(), budget.claim_for()
+    first.start_receiving(SMALL, drop=lambda: pytest.fail("dropped"))
+    first.add_bytes(SMALL)
+    first.mark_complete()
+    second.start_receiving(SMALL, drop=lambda: None)
+    second.add_bytes(SMALL)
+    with pytest.raises(BudgetExceeded):
+        budget.claim_for().add_bytes(SMALL + 1)
+    third = budget.claim_for()
+    third.add_bytes(SMALL)  # the second makes room
     assert budget.held == 2 * SMALL

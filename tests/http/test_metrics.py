@@ -15,19 +15,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from signed_requests import API_KEY, settings_for
 
 from bridge.core.heartbeat import Heartbeat
-from bridge.http.metrics import LONGEST_LABEL, MOST_EVENT_TYPES, OTHER, Metrics, Stored
-from bridge.runtime.roles import Showing, loops
-from bridge.runtime.shared_state import Board
-from bridge.store.protocol import Overdue, Tally
+from bridge.http.metrics import LONGEST_LABEL, MOST_EVENT_TYPES, OTHER, Metrics, StoreState
+from bridge.runtime.roles import StatePublisher, loop_success_times
+from bridge.runtime.shared_state import SharedState
+from bridge.store.protocol import OverdueWork, StateCounts
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOSTILE = 'a"b\\c\nd\re\x1b[2J\u202e{}=,#'
 
 
 def page(events: dict[tuple[str, str], int]) -> str:
-    tally = Tally({}, events, {}, None, {})
-    stored = Stored(tally, (), Overdue(0, None, {}, {}), loops={}, stalled=set(), ready=True, now=NOW)
-    return Metrics().page(stored).decode()
+    tally = StateCounts({}, events, {}, None, {})
+    stored = StoreState(tally, (), OverdueWork(0, None, {}, {}), loops={}, stalled=set(), ready=True, now=NOW)
+    return Metrics().render_page(stored).decode()
 
 
 def events_on(text: str) -> dict[tuple[str, str], float]:
@@ -98,14 +98,14 @@ def test_strangers_add_no_line_to_the_page_and_callers_a_bounded_label(tmp_path:
 
 
 def test_a_process_with_too_many_counters_still_shows_that_it_lives() -> None:
-    board = Board(["worker-translate", "worker-deliver"])
-    board.mark("worker-translate", up=True)
-    board.mark("worker-deliver", up=True)
+    board = SharedState(["worker-translate", "worker-deliver"])
+    board.mark_up("worker-translate", up=True)
+    board.mark_up("worker-deliver", up=True)
     metrics = Metrics()
     for number in range(20_000):
-        metrics.translated(f"source-{number}-{'x' * 64}", "translated")
+        metrics.count_translated(f"source-{number}-{'x' * 64}", "translated")
     heartbeat = Heartbeat()
-    heartbeat.succeeded()
-    showing = Showing(board, "worker-translate", metrics, lambda: {"translate": [heartbeat]})
-    showing.show()
-    assert loops(board) == {"translate": heartbeat.succeeded_at}
+    heartbeat.record_success()
+    showing = StatePublisher(board, "worker-translate", metrics, lambda: {"translate": [heartbeat]})
+    showing.publish()
+    assert loop_success_times(board) == {"translate": heartbeat.succeeded_at}

@@ -17,8 +17,8 @@ from peers import METRICS_KEY, Serving, serving, trackbridge, typed
 
 from bridge.core.errors import SettingsError
 from bridge.http.metrics_key import keep_beside, key_file, read_setting
-from bridge.runtime.http_server import bind
-from bridge.settings import load
+from bridge.runtime.http_server import bind_socket
+from bridge.settings import load_settings
 
 API_KEY = "an-api-key-of-a-shop"
 FILE = "trackbridge.db-metrics-key"
@@ -81,7 +81,7 @@ def test_without_a_setting_the_key_is_made_once_for_the_owner_alone(tmp_path: Pa
         os.umask(before)
     path = tmp_path / FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert first.matches(f"Bearer {path.read_text().strip()}")
+    assert first.matches_header(f"Bearer {path.read_text().strip()}")
     assert keep_beside(tmp_path / "trackbridge.db") == first
     assert [one.name for one in tmp_path.iterdir()] == [FILE]
 
@@ -111,12 +111,12 @@ def test_a_folder_of_that_name_is_refused_with_the_remedy(tmp_path: Path) -> Non
 def test_a_key_set_as_itself_or_as_its_digest_is_matched(shown: str) -> None:
     digest = hashlib.sha256(METRICS_KEY.encode()).hexdigest()
     for text in (METRICS_KEY, f"sha256:{digest}", f"sha256:{digest.upper()}"):
-        assert read_setting(text).matches(shown.format(METRICS_KEY))
+        assert read_setting(text).matches_header(shown.format(METRICS_KEY))
 
 
 @pytest.mark.parametrize("shown", [None, "", "Bearer", "Basic {0}", "{0}", "Bearer {0}x", "Bearer é{0}"])
 def test_anything_else_is_not_matched(shown: str | None) -> None:
-    assert not read_setting(METRICS_KEY).matches(shown and shown.format(METRICS_KEY))
+    assert not read_setting(METRICS_KEY).matches_header(shown and shown.format(METRICS_KEY))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_anything_else_is_not_matched(shown: str | None) -> None:
 )
 def test_a_key_that_cannot_hold_is_refused_without_its_value(value: str) -> None:
     with pytest.raises(SettingsError, match="BRIDGE_METRICS_KEY") as caught:
-        load({"BRIDGE_METRICS_KEY": value}, providers=())
+        load_settings({"BRIDGE_METRICS_KEY": value}, providers=())
     assert value not in str(caught.value)
 
 
@@ -133,14 +133,14 @@ def test_an_api_key_is_refused_as_the_metrics_key(*, as_digest: bool) -> None:
     digest = f"sha256:{hashlib.sha256(API_KEY.encode()).hexdigest()}"
     environment = {"BRIDGE_API_KEYS": digest if as_digest else API_KEY, "BRIDGE_METRICS_KEY": API_KEY}
     with pytest.raises(SettingsError, match="BRIDGE_METRICS_KEY is the API key `env-1`, too"):
-        load(environment, providers=())
+        load_settings(environment, providers=())
 
 
 # ------------------------------------------------------------------------------------------------ the admin listener
 
 
 def free_port() -> int:
-    with bind("127.0.0.1", 0) as listening:
+    with bind_socket("127.0.0.1", 0) as listening:
         return int(listening.getsockname()[1])
 
 
@@ -200,7 +200,7 @@ def test_both_web_processes_answer_on_the_admin_listener_until_the_end(tmp_path:
 
 
 def test_an_admin_address_that_is_taken_is_told_with_its_setting(tmp_path: Path) -> None:
-    with bind("127.0.0.1", 0) as taken:
+    with bind_socket("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         done = trackbridge(tmp_path, {"BRIDGE_ADMIN": f"127.0.0.1:{port}"}, "serve", "--port", "0")
     assert done.returncode == 1
@@ -210,12 +210,12 @@ def test_an_admin_address_that_is_taken_is_told_with_its_setting(tmp_path: Path)
 @pytest.mark.parametrize("value", ["9090", ":9090", "localhost", "localhost:0", "localhost:65536", "localhost:http"])
 def test_an_admin_address_without_host_or_port_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="BRIDGE_ADMIN must be an address to listen on"):
-        load({"BRIDGE_ADMIN": value}, providers=())
+        load_settings({"BRIDGE_ADMIN": value}, providers=())
 
 
 @pytest.mark.parametrize(("value", "read"), [("[::1]:9090", ("::1", 9090)), ("::1:9090", ("::1", 9090))])
 def test_an_admin_address_may_be_ipv6(value: str, read: tuple[str, int]) -> None:
-    assert load({"BRIDGE_ADMIN": value}, providers=()).admin == read
+    assert load_settings({"BRIDGE_ADMIN": value}, providers=()).admin == read
 
 
 # ------------------------------------------------------------------------------------------- what Prometheus is given

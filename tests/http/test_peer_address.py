@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.http.peer_address import Proxies
+from bridge.http.peer_address import TrustedProxies
 
-PROXIES = Proxies([ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::/8")])
+PROXIES = TrustedProxies([ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::/8")])
 
 
 def scope(client: str | None, *forwarded: str) -> dict[str, Any]:
@@ -47,15 +47,15 @@ def scope(client: str | None, *forwarded: str) -> dict[str, Any]:
 def test_the_peer_is_the_last_address_that_is_no_trusted_proxy(
     client: str | None, forwarded: list[str], peer: str | None
 ) -> None:
-    assert PROXIES.peer(scope(client, *forwarded)) == peer
+    assert PROXIES.peer_of(scope(client, *forwarded)) == peer
 
 
 def test_without_trusted_proxies_nothing_that_a_request_says_makes_it_another_peer() -> None:
-    assert Proxies().peer(scope("127.0.0.1", "198.51.100.1")) == "127.0.0.1"
+    assert TrustedProxies().peer_of(scope("127.0.0.1", "198.51.100.1")) == "127.0.0.1"
 
 
 @given(st.lists(st.text(st.characters(codec="latin-1")), max_size=4))
 def test_a_stranger_behind_a_trusted_proxy_cannot_choose_who_he_is(said: list[str]) -> None:
     forwarded = ",".join([*said, "198.51.100.7"]).encode("latin-1")
     asked = scope("10.0.0.1") | {"headers": [(b"x-forwarded-for", forwarded)]}
-    assert PROXIES.peer(asked) == "198.51.100.7"
+    assert PROXIES.peer_of(asked) == "198.51.100.7"

@@ -20,11 +20,11 @@ from bridge.app import RESTS
 from bridge.core import dedupe_keys
 from bridge.core.model import Event, Route, Routed, Webhook
 from bridge.http import readiness
-from bridge.http.health import Health
+from bridge.http.health import HealthRoutes
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import read_setting
 from bridge.http.readiness import STALLED, ReadinessCheck
-from bridge.store.protocol import OVERDUE, Bounds
+from bridge.store.protocol import OVERDUE, AdmissionLimits
 from bridge.store.sqlite.store import SqliteStore
 
 Asked = Callable[[str], Awaitable[httpx.Response]]
@@ -49,7 +49,7 @@ def asked(
         patience=patience,
     )
     key = read_setting(METRICS_KEY)
-    health = Health(store, ("track",), Metrics(), lambda: datetime.now(UTC), check, tuple, key=key)
+    health = HealthRoutes(store, ("track",), Metrics(), lambda: datetime.now(UTC), check, tuple, key=key)
     http = httpx.ASGITransport(Starlette(routes=[*health.routes()]))
 
     async def get(path: str) -> httpx.Response:
@@ -61,7 +61,7 @@ def asked(
 
 @asynccontextmanager
 async def opened(folder: Path, **bounds: Any) -> Any:
-    store = SqliteStore(str(folder / "x.db"), bounds=Bounds(**bounds))
+    store = SqliteStore(str(folder / "x.db"), bounds=AdmissionLimits(**bounds))
     try:
         yield store
     finally:
@@ -71,10 +71,10 @@ async def opened(folder: Path, **bounds: Any) -> Any:
 async def overdue(store: SqliteStore) -> None:
     """A webhook and a delivery that should have been claimed a while ago."""
     due_at = datetime.now(UTC) - OVERDUE - timedelta(seconds=1)
-    await store.keep([Webhook("shop", "1", "t", due_at, b"{}", (dedupe_keys.signed_webhook("shop", "1"),))])
+    await store.keep([Webhook("shop", "1", "t", due_at, b"{}", (dedupe_keys.signed_webhook_key("shop", "1"),))])
     await apply_log(store, limit=9)
     made = Event("evt_1", "key:web", "purchase", test=False, text=b"{}", occurred_at=due_at)
-    await store.accept([Routed(made, (Route("track"),))], now=due_at)
+    await store.accept_events([Routed(made, (Route("track"),))], now=due_at)
 
 
 def test_where_all_goes_well_it_is_ready_without_details(tmp_path: Path) -> None:

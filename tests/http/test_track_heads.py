@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 from track_server import Line, head, serving
 
-from bridge.runtime.http_protocol import Clock
+from bridge.runtime.http_protocol import DeadlineTimer
 from bridge.runtime.request_head import HEAD_BYTES
 
 LEAD = b'{"event_type":"lead"}'
@@ -189,10 +189,10 @@ class Hand:
 def test_a_clock_counts_from_when_it_was_last_set_and_has_one_timer() -> None:
     hand = Hand()
     over: list[float] = []
-    clock = Clock(cast("asyncio.AbstractEventLoop", hand), 10, lambda: over.append(hand.now))
+    clock = DeadlineTimer(cast("asyncio.AbstractEventLoop", hand), 10, lambda: over.append(hand.now))
     for now in (0, 4, 8):
         hand.turn_to(now)
-        clock.set()
+        clock.restart()
         assert len(hand.timers) == 1
     hand.turn_to(17)
     assert not over
@@ -203,14 +203,14 @@ def test_a_clock_counts_from_when_it_was_last_set_and_has_one_timer() -> None:
 def test_a_clock_that_is_stopped_is_not_over_until_it_is_set_again() -> None:
     hand = Hand()
     over: list[float] = []
-    clock = Clock(cast("asyncio.AbstractEventLoop", hand), 10, lambda: over.append(hand.now))
-    clock.set()
+    clock = DeadlineTimer(cast("asyncio.AbstractEventLoop", hand), 10, lambda: over.append(hand.now))
+    clock.restart()
     clock.since = None
     hand.turn_to(50)
     assert not over
-    clock.set()
+    clock.restart()
     hand.turn_to(59)
-    clock.end()
+    clock.cancel()
     hand.turn_to(100)
     assert not over
     assert not hand.timers

@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from track_server import KEY, NOW, Key, Seen
 
 from bridge.contract import REQUEST_BYTES
-from bridge.http.body_budget import Budget
-from bridge.http.track import EXCEPTION_HANDLERS, Callers, routes
+from bridge.http.body_budget import BodyBudget
+from bridge.http.track import EXCEPTION_HANDLERS, ApiKeys, track_routes
 from bridge.store.protocol import Store
 
 CHUNK = 64 * 1024
@@ -51,15 +51,15 @@ class Sender:
         self.sent.append(message)
 
 
-def asked(sender: Sender, *headers: tuple[bytes, bytes], budget: Budget | None = None) -> None:
-    track = routes(
+def asked(sender: Sender, *headers: tuple[bytes, bytes], budget: BodyBudget | None = None) -> None:
+    track = track_routes(
         store=cast("Store", None),
-        callers=Callers([Key("a", KEY)]),
+        api_keys=ApiKeys([Key("a", KEY)]),
         route=lambda _event, _caller: (),
         clock=lambda: NOW,
-        luck=lambda: "000000000000",
-        woke=lambda: None,
-        watching=Seen(),
+        nonce=lambda: "000000000000",
+        notify=lambda: None,
+        metrics=Seen(),
         budget=budget,
     )
     http = Starlette(routes=track, exception_handlers=EXCEPTION_HANDLERS)
@@ -88,7 +88,7 @@ def test_of_a_body_that_is_too_large_nothing_is_held_once_it_is_refused(declared
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_body_for_which_the_budget_has_no_room_gets_503_and_nothing_of_it_is_held(declared: bool) -> None:  # noqa: FBT001
-    sender, budget = Sender(chunks=16), Budget(16 * CHUNK)
+    sender, budget = Sender(chunks=16), BodyBudget(16 * CHUNK)
     length = str(16 * CHUNK).encode()
     asked(sender, (b"content-length", length) if declared else (b"transfer-encoding", b"chunked"), budget=budget)
     assert sender.sent[0]["status"] == 503
@@ -98,7 +98,7 @@ def test_a_body_for_which_the_budget_has_no_room_gets_503_and_nothing_of_it_is_h
 
 
 def test_a_caller_with_a_key_has_no_share_of_its_own() -> None:
-    sender, budget = Sender(chunks=8), Budget(16 * CHUNK, peer=lambda _scope: "somebody")
+    sender, budget = Sender(chunks=8), BodyBudget(16 * CHUNK, peer=lambda _scope: "somebody")
     asked(sender, (b"transfer-encoding", b"chunked"), budget=budget)
     assert sender.sent[0]["status"] == 400  # read whole, and no event
     assert budget.held == 0

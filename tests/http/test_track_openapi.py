@@ -14,7 +14,7 @@ from track_server import serving
 from bridge import contract
 from bridge.http import openapi
 
-DOCUMENT = openapi.document()
+DOCUMENT = openapi.openapi_document()
 
 
 def walk(node: Any) -> Iterator[Any]:

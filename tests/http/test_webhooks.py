@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.app import Bridge, configure
+from bridge.app import SingleProcessApp, load_configuration
 from bridge.core.model import Webhook
 from bridge.store.sqlite.store import SqliteStore
 
@@ -29,7 +29,7 @@ class Broken(SqliteStore):
 
 def asked(store: SqliteStore, method: str, path: str) -> httpx.Response:
     async def ask() -> httpx.Response:
-        http = Bridge(*configure({"SHOPIFY_WEBHOOK_SECRET": SECRET}, None, tell=False), store).http
+        http = SingleProcessApp(*load_configuration({"SHOPIFY_WEBHOOK_SECRET": SECRET}, None, tell=False), store).http
         transport = httpx.ASGITransport(http, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
             answer = await client.request(method, path, content=BODY, headers=SIGNED)

@@ -21,9 +21,9 @@ from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Webhook
 from bridge.http import body
 from bridge.http.body import SMALL
-from bridge.http.body_budget import Budget
-from bridge.http.peer_address import Proxies
-from bridge.http.webhooks import Receiver
+from bridge.http.body_budget import BodyBudget
+from bridge.http.peer_address import TrustedProxies
+from bridge.http.webhooks import WebhookReceiver
 from bridge.store.sqlite.store import SqliteStore
 
 SECRET = "a-secret-of-some-length"
@@ -31,7 +31,7 @@ LIMIT = 16 * SMALL
 TOTAL = 4 * LIMIT
 CHUNK = SMALL // 2
 NOW = datetime(2026, 4, 14, tzinfo=UTC)
-SHOPIFY = load_mappings(None)["shopify"].bind("shopify", secrets=(SECRET,), vars={})
+SHOPIFY = load_mappings(None)["shopify"].bind_source("shopify", secrets=(SECRET,), vars={})
 """The shipped mapping's source."""
 
 
@@ -115,7 +115,7 @@ class Seen:
 
     outcomes: list[str] = field(default_factory=list)
 
-    def received(self, source: str, outcome: str, *, seconds: float) -> None:
+    def count_webhook_request(self, source: str, outcome: str, *, seconds: float) -> None:
         self.outcomes.append(outcome)
 
 
@@ -124,9 +124,9 @@ class Place:
     """The endpoint on its own, its store and its budget."""
 
     store: Disk
-    budget: Budget
+    budget: BodyBudget
     seen: Seen
-    receiver: Receiver
+    receiver: WebhookReceiver
 
     async def ask(self, asked: Sender) -> Sender:
         scope = {
@@ -144,13 +144,13 @@ class Place:
 
 
 def placed(*, trusted: Sequence[str] = ()) -> Place:
-    budget = Budget(TOTAL, peer=Proxies([ip_network(one) for one in trusted]).peer)
+    budget = BodyBudget(TOTAL, peer=TrustedProxies([ip_network(one) for one in trusted]).peer_of)
     store, seen = Disk(), Seen()
     return Place(
         store,
         budget,
         seen,
-        Receiver(
+        WebhookReceiver(
             sources=lambda: {"shopify": SHOPIFY},
             store=store,
             limit=LIMIT,
@@ -341,12 +341,12 @@ def test_a_request_that_is_cancelled_in_the_middle_holds_nothing() -> None:
 
 
 def test_a_body_that_takes_too_long_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = body.read
+    read = body.read_body
 
     async def impatient(*given: Any, **more: Any) -> bytes:
         return await read(*given, **more, seconds=0.01)
 
-    monkeypatch.setattr(body, "read", impatient)
+    monkeypatch.setattr(body, "read_body", impatient)
 
     async def story(place: Place) -> None:
         for size in (SMALL, LIMIT):

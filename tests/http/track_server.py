@@ -19,10 +19,10 @@ from starlette.applications import Starlette
 
 from bridge.core.model import Route
 from bridge.http import openapi
-from bridge.http.track import EXCEPTION_HANDLERS, Callers, routes
-from bridge.runtime.http_protocol import PatientProtocol
+from bridge.http.track import EXCEPTION_HANDLERS, ApiKeys, track_routes
+from bridge.runtime.http_protocol import StrictHttpProtocol
 from bridge.store.engines import open_store
-from bridge.store.protocol import Filter, Pacing, Store
+from bridge.store.protocol import Pacing, RowFilter, Store
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 KEY = "a-made-up-api-key"
@@ -45,7 +45,7 @@ class Seen:
     keys: list[str | None] = field(default_factory=list)
     woken: int = 0
 
-    def tracked(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
+    def count_track_request(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
         assert seconds >= 0
         self.keys.append(key)
         self.tracked_.append((endpoint, status, events))
@@ -87,13 +87,13 @@ class Api:
         return [json.loads(one.text) for one in claimed.deliveries] if claimed else []
 
     def rows(self) -> list[Any]:
-        return asyncio.run_coroutine_threadsafe(self.store.events(Filter()), self.loop).result(20)[::-1]
+        return asyncio.run_coroutine_threadsafe(self.store.events(RowFilter()), self.loop).result(20)[::-1]
 
     def shown(self, public_id: str) -> list[Any]:
-        return list(asyncio.run_coroutine_threadsafe(self.store.show(public_id), self.loop).result(20))
+        return list(asyncio.run_coroutine_threadsafe(self.store.show_detail(public_id), self.loop).result(20))
 
     def deliveries(self) -> list[Any]:
-        return asyncio.run_coroutine_threadsafe(self.store.deliveries(Filter()), self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(self.store.deliveries(RowFilter()), self.loop).result(20)
 
 
 @contextmanager
@@ -112,18 +112,18 @@ def serving(  # noqa: PLR0913  what a server is made of, all by name
     letters = iter(range(36**12))
     http = Starlette(
         routes=[
-            *routes(
+            *track_routes(
                 store=kept,
-                callers=Callers(keys or (Key("a", KEY),)),
+                api_keys=ApiKeys(keys or (Key("a", KEY),)),
                 route=lambda event, caller: tuple(Route(name) for name in caller.to or ("track",)),
                 clock=lambda: NOW,
-                luck=lambda: f"{next(letters):012d}",
-                woke=seen.woke,
-                watching=seen,
+                nonce=lambda: f"{next(letters):012d}",
+                notify=seen.woke,
+                metrics=seen,
                 ticks=lambda: ticks[0],
                 patience=patience,
             ),
-            *openapi.routes(),
+            *openapi.openapi_routes(),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
     )
@@ -133,7 +133,7 @@ def serving(  # noqa: PLR0913  what a server is made of, all by name
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         protocol = type(
-            "Protocol", (PatientProtocol,), {"head_seconds": head_seconds, "answer_seconds": answer_seconds}
+            "Protocol", (StrictHttpProtocol,), {"head_seconds": head_seconds, "answer_seconds": answer_seconds}
         )
         config = uvicorn.Config(
             http, http=protocol, ws="none", log_config=None, access_log=False, timeout_keep_alive=idle_seconds

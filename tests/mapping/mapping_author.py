@@ -45,7 +45,7 @@ def place(text: str, spot: str, *, after: str = "") -> str:
 
 def source(text: str, *, vars: Mapping[str, str] | None = None) -> MappedSource:  # noqa: A002  the word of the language
     """A source of a mapping's text."""
-    return mapping.parse(text, name="shop.yaml").bind("shop", secrets=["s3cret"], vars=vars or {})
+    return mapping.parse_mapping(text, name="shop.yaml").bind_source("shop", secrets=["s3cret"], vars=vars or {})
 
 
 def webhook(  # noqa: PLR0913  what a request brings, by name
@@ -58,14 +58,14 @@ def webhook(  # noqa: PLR0913  what a request brings, by name
     webhook_id: str = "wh-1",
 ) -> Webhook:
     """A kept webhook; a body that is no bytes is written as JSON."""
-    content = body if isinstance(body, bytes) else json_text.write(body)
+    content = body if isinstance(body, bytes) else json_text.write_json(body)
     return Webhook(
         source="shop",
         id=webhook_id,
         topic=topic,
         received_at=NOW,
         body=content,
-        identity=(dedupe_keys.signed_webhook("shop", webhook_id),),
+        identity=(dedupe_keys.signed_webhook_key("shop", webhook_id),),
         headers=headers or {},
         query=query or {},
         item=item,
@@ -85,7 +85,7 @@ def made(translation: Translation) -> tuple[Event, ...]:
 
 def document(event: Event) -> Json:
     """What an event sends, without its id and the time that it was given for want of one."""
-    found = json_text.parse(event.text)
+    found = json_text.parse_json(event.text)
     assert found.pop("event_id") == event.id
     if found["timestamp"] == "2026-01-02T03:04:05.678Z":
         del found["timestamp"]
@@ -108,4 +108,4 @@ def ignored(text: str, body: Json, **more: str | None) -> str:
 
 def problems(text: str | bytes) -> list[str]:
     """Every problem of a mapping that is no mere advice, one line each."""
-    return [str(problem) for problem in mapping.reading(text, name="shop.yaml").problems.all]
+    return [str(problem) for problem in mapping.read_mapping(text, name="shop.yaml").problems.all_problems]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bridge import mapping, signature
 from bridge.core.model import Webhook
-from bridge.mapping import Reading
-from bridge.mapping.engine.recall import Nothing
+from bridge.mapping import MappingReading
+from bridge.mapping.engine.recall import NoEarlierEvents
 from bridge.mapping.files import example_files
 from bridge.mapping.problems import Problems
 from bridge.mapping.tools import examples
@@ -22,25 +22,25 @@ EXAMPLES = [
 
 
 @functools.cache
-def reading(provider: str) -> Reading:
+def reading(provider: str) -> MappingReading:
     path = MAPPINGS / f"{provider}.yaml"
-    return mapping.reading(path.read_bytes(), name=path.name)
+    return mapping.read_mapping(path.read_bytes(), name=path.name)
 
 
-def earlier_events(case: Path) -> Nothing:
+def earlier_events(case: Path) -> NoEarlierEvents:
     """The events that an example's mapping may recall."""
-    example = examples.read((MAPPINGS / "examples" / case).read_bytes(), name=case.name, problems=Problems())
+    example = examples.read_example((MAPPINGS / "examples" / case).read_bytes(), name=case.name, problems=Problems())
     assert example
-    return examples.recallable(example.earlier, scope=case.parts[0])
+    return examples.recallable_events(example.earlier, scope=case.parts[0])
 
 
-def example_webhooks(case: Path) -> tuple[Reading, tuple[Webhook, ...], dict[str, str]]:
+def example_webhooks(case: Path) -> tuple[MappingReading, tuple[Webhook, ...], dict[str, str]]:
     """The mapping, webhooks and vars of an example."""
     found = reading(case.parts[0])
     assert found.mapping
-    example = examples.read((MAPPINGS / "examples" / case).read_bytes(), name=case.name, problems=Problems())
+    example = examples.read_example((MAPPINGS / "examples" / case).read_bytes(), name=case.name, problems=Problems())
     assert example
-    given = signature.webhooks(
-        found.mapping.recipe, example.request, source=found.mapping.provider, now=examples.RECEIVED_AT
+    given = signature.identify_webhooks(
+        found.mapping.recipe, example.make_request, source=found.mapping.provider, now=examples.RECEIVED_AT
     )
     return found, given, dict(example.vars)

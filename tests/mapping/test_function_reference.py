@@ -12,10 +12,10 @@ from peers import listed, serving, trackbridge, until
 
 from bridge import mapping, signature
 from bridge.core import json_text
-from bridge.mapping.expressions.runtime import equal
+from bridge.mapping.expressions.runtime import are_equal
 from bridge.mapping.functions import reference
 from bridge.mapping.tools import examples
-from bridge.mapping.tools.examples import Example
+from bridge.mapping.tools.examples import MappingExample
 
 PAGE = (Path(__file__).parents[2] / "mappings" / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -45,31 +45,33 @@ def table(first: str) -> list[list[str]]:
 
 
 def outcome(text: str, body: Any) -> Any:
-    return examples.outcome(mapping.parse(text, name="lampo.yaml"), Example("x", body, None))
+    return examples.example_outcome(mapping.parse_mapping(text, name="lampo.yaml"), MappingExample("x", body, None))
 
 
 def test_the_functions_are_the_functions() -> None:
-    assert PAGE.endswith(f"{reference.functions()}\n"), "write reference.functions() to the end of mappings/README.md"
+    assert PAGE.endswith(f"{reference.function_tables()}\n"), (
+        "write reference.functions() to the end of mappings/README.md"
+    )
 
 
 @pytest.mark.parametrize("row", table("for"), ids=lambda row: row[0])
 def test_a_recipe_of_the_cookbook_gives_what_it_says(row: list[str]) -> None:
     _, body, expression, gives = (row[0], *(code(cell) for cell in row[1:]))
     rules = [{"event": {"event_type": "any", "properties": {"x": expression}}}]
-    text = json_text.write(
+    text = json_text.write_json(
         {"mapping": 1, "provider": "lampo", "webhook": {"signature": {"kind": "basic"}},
          "minor_units": {"default": 2}, "events": rules}
     ).decode()  # fmt: skip
-    made = outcome(text, json_text.parse(body))[0]["properties"]["x"]
-    assert json_text.write(made).decode() == gives
+    made = outcome(text, json_text.parse_json(body))[0]["properties"]["x"]
+    assert json_text.write_json(made).decode() == gives
 
 
 @pytest.mark.parametrize(("rules", "body", "event"), RECIPES)
 def test_a_rule_of_the_cookbook_makes_what_it_says(rules: str, body: str, event: str) -> None:
-    made = outcome(SIGNED + rules, json_text.parse(body))
+    made = outcome(SIGNED + rules, json_text.parse_json(body))
     for each in made:
         each.pop("timestamp", None)
-    assert equal(made, json_text.parse(event))
+    assert are_equal(made, json_text.parse_json(event))
 
 
 def test_every_block_is_run_by_a_test() -> None:
@@ -98,12 +100,12 @@ def test_what_is_written_for_a_signature_is_a_recipe(row: list[str]) -> None:
     rest = {key: value for key, value in section.items() if key not in given}
     if section and stamped and "timestamp" not in given:
         rest["timestamp"] = {"from": "header:X-Timestamp", "format": "unix"}
-    written = "\n".join(f"    {key}: {json_text.write(value).decode()}" for key, value in rest.items())
+    written = "\n".join(f"    {key}: {json_text.write_json(value).decode()}" for key, value in rest.items())
     document = (
         f"mapping: 1\nprovider: lampo\nwebhook:\n  id: json:/id\n  signature:\n{text}\n{written}\n"
         "events: [{event: {event_type: lead}}]\n"
     )
-    assert isinstance(mapping.parse(document, name="lampo.yaml").recipe, signature.Recipe)
+    assert isinstance(mapping.parse_mapping(document, name="lampo.yaml").recipe, signature.Recipe)
 
 
 def test_the_steps_work_as_they_are_typed(tmp_path: Path) -> None:
@@ -118,8 +120,8 @@ def test_the_steps_work_as_they_are_typed(tmp_path: Path) -> None:
     check, attempt, add, again = (trackbridge(tmp_path, {}, *words) for words in commands[:4])
     assert (check.returncode, check.stdout) == (0, "1 mapping, no problems\n")
     assert attempt.returncode == 0, attempt.stderr
-    made = json_text.parse(attempt.stdout)
-    assert made["properties"]["value"] == json_text.parse("84.90")
+    made = json_text.parse_json(attempt.stdout)
+    assert made["properties"]["value"] == json_text.parse_json("84.90")
     assert made["user_data"]["phone"] == "+14155552671"
     assert made["context"]["gclid"] == "Cj0KCQ"
     assert (add.returncode, add.stdout) == (0, "mappings/examples/lampo/order.paid.usual.yaml\n"), add.stderr

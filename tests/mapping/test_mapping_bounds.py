@@ -11,13 +11,13 @@ from mapping_author import events, one_event, place, problems, set_aside, source
 from bridge import mapping
 from bridge.core.json_text import Json
 from bridge.core.model import SetAside
-from bridge.mapping.codegen.expressions import standalone
+from bridge.mapping.codegen.expressions import compile_standalone
 from bridge.mapping.expressions import size_limit
-from bridge.mapping.expressions.parser import ExpressionError, parse
+from bridge.mapping.expressions.parser import ExpressionError, parse_expression
 
 
 def copies(expression: str) -> int:
-    return size_limit.growth(parse(expression), lambda name: {"twice": 2}.get(name, 1))
+    return size_limit.growth_bound(parse_expression(expression), lambda name: {"twice": 2}.get(name, 1))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def nested(depth: int) -> Json:
 def test_expressions_nest_as_deep_as_anybody_writes(depth: int, step: str) -> None:
     chain = " | ".join([step] * depth) if "|" in step else ".".join([step] * depth)
     document = nested(depth)
-    assert standalone(chain)(document) == jmespath.search(chain, document)
+    assert compile_standalone(chain)(document) == jmespath.search(chain, document)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_for_each_nests_as_deep_as_yaml_may() -> None:
 )
 def test_an_expression_that_is_too_deep_is_refused(expression: str, text: str) -> None:
     with pytest.raises(ExpressionError) as refusal:
-        standalone(expression)
+        compile_standalone(expression)
     assert refusal.value.text == text
 
 
 def test_a_path_may_be_as_long_as_it_likes() -> None:
-    assert standalone("a." * 9000 + "a")({}) is None
+    assert compile_standalone("a." * 9000 + "a")({}) is None
 
 
 def test_an_expression_is_at_most_twenty_thousand_characters() -> None:
@@ -184,7 +184,7 @@ def test_a_file_that_was_hit_by_chance_is_a_mapping_or_has_problems(edits: list[
     text = WHOLE
     for start, length, piece in edits:
         text = text[:start] + piece + text[start + length :]
-    made, found = mapping.check(text, name="shop.yaml")
+    made, found = mapping.check_mapping(text, name="shop.yaml")
     assert (made is None) == any(problem.severity == "error" for problem in found)
     lines = text.split("\n")
     for problem in found:

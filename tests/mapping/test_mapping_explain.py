@@ -16,24 +16,31 @@ from shipped_examples import EXAMPLES, earlier_events, example_webhooks
 from bridge import mapping
 from bridge.core import json_text
 from bridge.core.json_text import Json
-from bridge.core.model import Ignored, Place, SetAside, Translated
-from bridge.mapping.tools.examples import Earlier, recallable
-from bridge.mapping.tools.explain import Builder, Explanation, Field, Told, explain, world_of
-from bridge.mapping.tools.tracer import Alternative, Read
+from bridge.core.model import Ignored, SetAside, SourceLocation, Translated
+from bridge.mapping.tools.examples import EarlierEvent, recallable_events
+from bridge.mapping.tools.explain import (
+    ExplainedField,
+    Explanation,
+    RuleExplanation,
+    TraceBuilder,
+    explain_webhook,
+    world_of,
+)
+from bridge.mapping.tools.tracer import ReadPath, TracedAlternative
 
 
 def explained(text: str, body: Json, **more: Any) -> Explanation:
-    found = mapping.reading(text, name="shop.yaml")
-    assert found.mapping, found.problems.all
-    return explain(found, webhook(body, **more), vars={})
+    found = mapping.read_mapping(text, name="shop.yaml")
+    assert found.mapping, found.problems.all_problems
+    return explain_webhook(found, webhook(body, **more), vars={})
 
 
-def told(text: str, body: Json, **more: Any) -> Told:
+def told(text: str, body: Json, **more: Any) -> RuleExplanation:
     [rule] = explained(text, body, **more).rules
     return rule
 
 
-def field(text: str, body: Json, name: str, **more: Any) -> Field:
+def field(text: str, body: Json, name: str, **more: Any) -> ExplainedField:
     return next(one for one in told(text, body, **more).fields if one.name == name)
 
 
@@ -44,13 +51,13 @@ def field(text: str, body: Json, name: str, **more: Any) -> Field:
 def test_every_shipped_example_is_explained_by_the_values_that_were_made(case: Any) -> None:
     found, given, vars_ = example_webhooks(case)
     for one in given:
-        explanation = explain(found, one, vars=vars_, earlier=earlier_events(case))
+        explanation = explain_webhook(found, one, vars=vars_, earlier=earlier_events(case))
         events = explanation.outcome.events if isinstance(explanation.outcome, Translated) else ()
         assert [rule.event for rule in explanation.rules if rule.event] == list(events)
         for rule in explanation.rules:
             if rule.event is None:
                 continue
-            document = json_text.parse(rule.event.text)
+            document = json_text.parse_json(rule.event.text)
             assert built([one for one in rule.fields if one.absent is None]) == document
             for each in rule.fields:
                 assert each.absent is None or each.value is None
@@ -61,18 +68,18 @@ def test_every_shipped_example_is_explained_by_the_values_that_were_made(case: A
 def test_every_shipped_rule_builds_the_same_slowly(case: Any) -> None:
     found, given, vars_ = example_webhooks(case)
     assert found.mapping
-    source = found.mapping.bind("shop", secrets=(), vars=vars_)
+    source = found.mapping.bind_source("shop", secrets=(), vars=vars_)
     for one in given:
         if not isinstance(source.translate(one), Translated):
             continue
-        frame, _ = source.frame(one)
+        frame, _ = source.make_frame(one)
         for rule, code in zip(found.parts.rules, found.mapping.program.rules, strict=True):
             if code.topics is not None and one.topic in code.topics and (made := code.run(frame)) is not None:
                 world = world_of(found, frame)
-                assert Builder(world).build(rule.event, (), world) == made[0]
+                assert TraceBuilder(world).build_node(rule.event, (), world) == made[0]
 
 
-def built(fields: list[Field]) -> Json:
+def built(fields: list[ExplainedField]) -> Json:
     """The document that fields make."""
     root: Json = {}
     for one in fields:
@@ -98,12 +105,12 @@ def test_a_field_tells_its_line_what_was_read_and_which_alternative_was_taken() 
     one = field(text, {"a": "", "b": {"c": 7}}, "properties.name")
     assert (one.value, one.absent, one.place and one.place.line) == (7, None, 11)
     assert one.working
-    assert one.working.reads == (Read("body.a", ""), Read("body.b.c", 7))
+    assert one.working.reads == (ReadPath("body.a", ""), ReadPath("body.b.c", 7))
     assert one.working.chains == (
         (
-            Alternative("body.a", ""),
-            Alternative("body.b.c", 7, taken=True),
-            Alternative("'none'", looked_at=False),
+            TracedAlternative("body.a", ""),
+            TracedAlternative("body.b.c", 7, taken=True),
+            TracedAlternative("'none'", looked_at=False),
         ),
     )
 
@@ -142,10 +149,10 @@ def test_a_name_of_let_tells_how_it_came_about() -> None:
     text = one_event("properties: {city: =home.city}\n") + "let:\n  home: =body.billing || body.shipping\n"
     one = field(text, {"shipping": {"city": "Rome"}}, "properties.city")
     assert one.working
-    assert one.working.reads == (Read("home.city", "Rome"),)
+    assert one.working.reads == (ReadPath("home.city", "Rome"),)
     [home] = one.working.names
     assert (home.name, home.place.line) == ("home", 13)
-    assert home.working.reads == (Read("body.billing", None), Read("body.shipping", {"city": "Rome"}))
+    assert home.working.reads == (ReadPath("body.billing", None), ReadPath("body.shipping", {"city": "Rome"}))
 
 
 def test_fields_in_a_loop_are_told_by_the_element_they_were_read_from() -> None:
@@ -156,7 +163,7 @@ def test_fields_in_a_loop_are_told_by_the_element_they_were_read_from() -> None:
     [one] = [one for one in rule.fields if one.name.startswith("properties.items")]
     assert (one.name, one.value) == ("properties.items[0].sku", "b")
     assert one.working
-    assert one.working.reads == (Read("body.lines[1].sku", "b"),)
+    assert one.working.reads == (ReadPath("body.lines[1].sku", "b"),)
 
 
 def test_what_no_line_gives_is_told_too() -> None:
@@ -179,7 +186,7 @@ def test_a_rule_whose_when_does_not_hold_says_what_it_read() -> None:
     [rule] = explanation.rules
     assert (rule.held, rule.fields, rule.event) == (False, (), None)
     assert rule.when
-    assert rule.when.reads == (Read("body.ok", value=False),)
+    assert rule.when.reads == (ReadPath("body.ok", value=False),)
 
 
 def test_a_webhook_that_is_set_aside_shows_the_field_that_fails_and_the_rest() -> None:
@@ -210,10 +217,10 @@ PURCHASE: Json = {
 }
 
 
-def refund(body: Json, *, earlier: Sequence[Json] = (PURCHASE,)) -> Told:
-    found = mapping.reading(REFUND, name="shop.yaml")
-    known = recallable([Earlier(event) for event in earlier], scope="shop")
-    [rule] = explain(found, webhook({"id": "r", "order": "A", "value": 4} | body), vars={}, earlier=known).rules
+def refund(body: Json, *, earlier: Sequence[Json] = (PURCHASE,)) -> RuleExplanation:
+    found = mapping.read_mapping(REFUND, name="shop.yaml")
+    known = recallable_events([EarlierEvent(event) for event in earlier], scope="shop")
+    [rule] = explain_webhook(found, webhook({"id": "r", "order": "A", "value": 4} | body), vars={}, earlier=known).rules
     return rule
 
 
@@ -232,7 +239,7 @@ def test_a_recalled_field_is_told_from_one_that_the_body_gave() -> None:
     }
     assert rule.recall
     assert (rule.recall.event_type, rule.recall.key, rule.recall.found["user_id"]) == ("purchase", "A", "77")
-    assert rule.recall.place == Place("shop.yaml", REFUND[: REFUND.index("recall:")].count("\n") + 1, 44)
+    assert rule.recall.place == SourceLocation("shop.yaml", REFUND[: REFUND.index("recall:")].count("\n") + 1, 44)
 
 
 def test_a_recall_that_finds_nothing_says_what_it_looked_for() -> None:

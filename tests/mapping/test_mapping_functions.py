@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from bridge.core import json_text
 from bridge.core.json_text import Json
-from bridge.mapping.codegen.expressions import standalone
+from bridge.mapping.codegen.expressions import compile_standalone
 from bridge.mapping.expressions.parser import ExpressionError
-from bridge.mapping.expressions.runtime import Unworkable
+from bridge.mapping.expressions.runtime import CannotEvaluate
 from bridge.mapping.functions.builtin import FUNCTIONS, OURS
 from bridge.mapping.functions.jmespath_builtins import STANDARD
 from bridge.mapping.functions.money import MinorUnits
-from bridge.mapping.functions.registry import Function
+from bridge.mapping.functions.registry import MappingFunction
 
 UNITS = MinorUnits({"jpy": 0, "kwd": 3}, default=2)
 ALL = list(FUNCTIONS.values())
@@ -32,7 +32,7 @@ VALUES: dict[str, list[Json]] = {
 
 
 def worked_out(expression: str, document: Json = "a document") -> Json:
-    return standalone(expression, units=UNITS)(document)
+    return compile_standalone(expression, units=UNITS)(document)
 
 
 @pytest.mark.parametrize(
@@ -42,15 +42,15 @@ def worked_out(expression: str, document: Json = "a document") -> Json:
 )
 def test_every_example_comes_out_as_it_says(expression: str, result: str) -> None:
     if result.startswith("!"):
-        with pytest.raises(Unworkable) as failure:
+        with pytest.raises(CannotEvaluate) as failure:
             worked_out(expression)
         assert failure.value.text == result[1:]
     else:
-        assert json_text.write(worked_out(expression)) == json_text.write(json_text.parse(result))
+        assert json_text.write_json(worked_out(expression)) == json_text.write_json(json_text.parse_json(result))
 
 
 @pytest.mark.parametrize("function", ALL, ids=lambda function: function.name)
-def test_every_function_has_an_example_and_a_line_of_help(function: Function) -> None:
+def test_every_function_has_an_example_and_a_line_of_help(function: MappingFunction) -> None:
     assert function.examples
     assert function.help.endswith(".")
     assert "\n" not in function.help
@@ -65,7 +65,7 @@ def test_jmespaths_own_functions_are_all_there() -> None:
 
 
 @pytest.mark.parametrize("function", OURS.values(), ids=lambda function: function.name)
-def test_ours_answer_null_for_null(function: Function) -> None:
+def test_ours_answer_null_for_null(function: MappingFunction) -> None:
     for place, parameter in enumerate(function.parameters):
         if parameter.nullable or parameter.default is not None:
             continue
@@ -76,7 +76,7 @@ def test_ours_answer_null_for_null(function: Function) -> None:
 
 
 @pytest.mark.parametrize("function", ALL, ids=lambda function: function.name)
-def test_any_argument_is_worked_out_or_refused_by_its_type(function: Function) -> None:
+def test_any_argument_is_worked_out_or_refused_by_its_type(function: MappingFunction) -> None:
     kinds = [list(VALUES) if not parameter.is_expression else ["&"] for parameter in function.parameters]
     for place, parameter in enumerate(function.parameters):
         for kind in kinds[place]:
@@ -94,7 +94,7 @@ def test_any_argument_is_worked_out_or_refused_by_its_type(function: Function) -
 def kind_of_outcome(expression: str, document: Json) -> str:
     try:
         worked_out(expression, document)
-    except Unworkable as failure:
+    except CannotEvaluate as failure:
         return failure.kind
     return "worked out"
 
@@ -126,13 +126,13 @@ def kind_of_outcome(expression: str, document: Json) -> str:
 )
 def test_what_cannot_work_out_is_refused_at_load(expression: str, text: str, kind: str) -> None:
     with pytest.raises(ExpressionError) as refusal:
-        standalone(expression)
+        compile_standalone(expression)
     assert (refusal.value.text, refusal.value.kind) == (text, kind)
 
 
 def test_from_minor_needs_the_mappings_table() -> None:
     with pytest.raises(ExpressionError) as refusal:
-        standalone("from_minor(a, b)")
+        compile_standalone("from_minor(a, b)")
     assert refusal.value.text == "from_minor() needs the table `minor_units:` in the mapping"
 
 
@@ -152,14 +152,14 @@ def test_from_minor_needs_the_mappings_table() -> None:
 )
 def test_minor_units_keep_every_digit(amount: str, currency: str, result: str) -> None:
     found = worked_out(
-        "from_minor(amount, currency)", json_text.parse(f'{{"amount": {amount}, "currency": "{currency}"}}')
+        "from_minor(amount, currency)", json_text.parse_json(f'{{"amount": {amount}, "currency": "{currency}"}}')
     )
-    assert json_text.write(found).decode() == result
+    assert json_text.write_json(found).decode() == result
 
 
 def test_a_currency_without_decimals_in_the_table_is_no_guess() -> None:
-    with pytest.raises(Unworkable, match="`minor_units` names no decimals for this currency and no `default`"):
-        standalone("from_minor(`5`, 'usd')", units=MinorUnits({"jpy": 0}))(None)
+    with pytest.raises(CannotEvaluate, match="`minor_units` names no decimals for this currency and no `default`"):
+        compile_standalone("from_minor(`5`, 'usd')", units=MinorUnits({"jpy": 0}))(None)
 
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**20), max_value=10**20)

@@ -9,9 +9,9 @@ import pytest
 
 from bridge.core import json_text
 from bridge.core.json_text import Json
-from bridge.mapping.codegen.expressions import standalone
+from bridge.mapping.codegen.expressions import compile_standalone
 from bridge.mapping.expressions.parser import ExpressionError
-from bridge.mapping.expressions.runtime import Unworkable, equal
+from bridge.mapping.expressions.runtime import CannotEvaluate, are_equal
 
 SUITE = Path(__file__).parents[3] / "shared" / "data" / "jmespath-compliance"
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not SUITE.is_dir(), reason="the compliance suite
 
 def cases() -> Iterator[tuple[str, Json, dict[str, Json]]]:
     for path in sorted(SUITE.glob("*.json")):
-        for number, group in enumerate(json_text.parse(path.read_bytes())):
+        for number, group in enumerate(json_text.parse_json(path.read_bytes())):
             for case in group["cases"]:
                 yield f"{path.stem}-{number}-{case['expression'][:40]}", group["given"], case
 
@@ -33,15 +33,15 @@ def test_the_compiler_passes_the_compliance_suite(given: Json, case: dict[str, J
     if "error" in case:
         assert kind_of_failure(case["expression"], given) == case["error"]
     else:
-        result = standalone(case["expression"])(given)
+        result = compile_standalone(case["expression"])(given)
         if "result" in case:
-            assert equal(result, case["result"]), result
+            assert are_equal(result, case["result"]), result
 
 
 def kind_of_failure(expression: str, given: Json) -> str:
     try:
-        result = standalone(expression)(given)
-    except (ExpressionError, Unworkable) as error:
+        result = compile_standalone(expression)(given)
+    except (ExpressionError, CannotEvaluate) as error:
         return error.kind
     pytest.fail(f"came to {result}")
 

@@ -15,7 +15,7 @@ _TOLD = re.compile(r"# (\d+:\d+: (?:error|warning): .*)")
 
 
 def all_problems(text: str) -> list[str]:
-    return [str(problem) for problem in mapping.check(text, name="shop.yaml")[1]]
+    return [str(problem) for problem in mapping.check_mapping(text, name="shop.yaml")[1]]
 
 
 def event(*lines: str, event_type: str = "purchase", rule: str = "    dedupe: =body.id\n", head: str = HEAD) -> str:
@@ -28,7 +28,7 @@ def event(*lines: str, event_type: str = "purchase", rule: str = "    dedupe: =b
 
 def told(*lines: str, **more: str) -> list[str]:
     """The problems of such a mapping, from the line of the event's first field on, which counts as 1."""
-    found = mapping.check(event(*lines, **more), name="shop.yaml")[1]
+    found = mapping.check_mapping(event(*lines, **more), name="shop.yaml")[1]
     first = event(**more).count("\n")
     return [
         f"{problem.place.line - first}:{problem.place.column}: {problem.severity}: {problem.text}" for problem in found
@@ -44,7 +44,7 @@ def test_a_wrong_mapping_yields_exactly_the_problems_that_it_ends_with(path: Pat
     text = path.read_text()
     wanted = [f"{path.name}:{told}" for told in _TOLD.findall(text)]
     assert wanted
-    assert [str(problem) for problem in mapping.check(text, name=path.name)[1]] == wanted
+    assert [str(problem) for problem in mapping.check_mapping(text, name=path.name)[1]] == wanted
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ def test_a_conversion_that_nothing_names_is_told(event_type: str) -> None:
 
 
 def test_advice_keeps_nothing_from_working_and_an_error_does() -> None:
-    found, problems = mapping.check(event("user_data: {zip: =body.x}"), name="shop.yaml")
+    found, problems = mapping.check_mapping(event("user_data: {zip: =body.x}"), name="shop.yaml")
     assert found is not None
     assert [problem.severity for problem in problems] == ["warning"]
-    assert mapping.check(event("properties: {value: soon}"), name="shop.yaml")[0] is None
+    assert mapping.check_mapping(event("properties: {value: soon}"), name="shop.yaml")[0] is None
 
 
 def test_advice_stands_in_the_order_of_the_file_among_all_other_problems() -> None:

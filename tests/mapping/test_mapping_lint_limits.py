@@ -16,7 +16,7 @@ FIELD = HEAD_LINES + 6
 
 
 def refusals(text: str) -> list[str]:
-    return [str(each) for each in mapping.check(text, name="m.yaml")[1] if each.severity == "error"]
+    return [str(each) for each in mapping.check_mapping(text, name="m.yaml")[1] if each.severity == "error"]
 
 
 def field(written: str) -> str:
@@ -66,7 +66,7 @@ def large() -> Json:
 
 
 def test_of_five_megabytes_a_field_is_taken_and_the_whole_is_refused() -> None:
-    assert len(json_text.write(large())) > 4_900_000
+    assert len(json_text.write_json(large())) > 4_900_000
     taken = source(field("x: =body.list[0].c")).translate(webhook(large()))
     assert not isinstance(taken, SetAside)
     assert set_aside(field("x: =body"), large()) == (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mapping_author import HEAD_LINES, document, made, one_event, problems, set_aside, source, webhook
 
 from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import Scalar, Table, read
+from bridge.mapping.yaml.document import MappingNode, Scalar, read_document
 
 BODY = {"a": "x", "total": "1,50"}
 
@@ -142,14 +142,14 @@ def test_every_character_of_a_scalar_is_found_in_the_file(text: str, style: str,
     for _ in range(depth):
         nested = {"key": nested}
     written = yaml.dump(nested, default_style=style or None, width=width, allow_unicode=True)
-    node = read(written, name="m.yaml", problems=Problems())
-    while isinstance(node, Table):
-        node = node.get("key")
+    node = read_document(written, name="m.yaml", problems=Problems())
+    while isinstance(node, MappingNode):
+        node = node.get_value("key")
     assert isinstance(node, Scalar)
     assume(node.text == value)  # PyYAML's writer gets some white space wrong
     lines = written.split("\n")
     for offset, character in enumerate(node.expression):
-        place = node.at(offset)
+        place = node.location_at(offset)
         there = lines[place.line - 1][place.column - 1 :]
         if character in " \t\n":
             continue

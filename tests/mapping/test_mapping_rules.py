@@ -37,13 +37,13 @@ def test_a_text_with_one_equals_sign_is_an_expression_and_every_other_scalar_is_
     g: "=body.x"
     h: '==body.x'
     """
-    assert json_text.write(made_of(fields, {"x": "y"})) == json_text.write(
+    assert json_text.write_json(made_of(fields, {"x": "y"})) == json_text.write_json(
         {
             "a": "y",
             "b": "=body.x",
             "c": "body.x",
             "d": 5,
-            "e": json_text.parse("1.50"),
+            "e": json_text.parse_json("1.50"),
             "f": True,
             "g": "y",
             "h": "=body.x",
@@ -122,7 +122,7 @@ def test_nothing_means_nothing(nothing: Json) -> None:
     assert made_of("x: =body.x\ny: {z: =body.x}\nl: ['=body.x']", {"x": nothing}) == {}
 
 
-@pytest.mark.parametrize("something", [0, False, "0", " ", [0], {"a": False}, json_text.parse("0.00")])
+@pytest.mark.parametrize("something", [0, False, "0", " ", [0], {"a": False}, json_text.parse_json("0.00")])
 def test_zero_and_false_are_something(something: Json) -> None:
     found = made_of("x: =body.x\ny: {z: =body.x}\nl: ['=body.x']", {"x": something})
     assert found == {"x": something, "y": {"z": something}, "l": [something]}
@@ -300,7 +300,7 @@ def test_a_rule_that_reads_no_body_takes_any() -> None:
     assert made_of("x: =headers.a", b"\xff\xff") == {}
 
 
-@pytest.mark.parametrize("body", [None, 5, "text", [1], True, json_text.parse("1.5")])
+@pytest.mark.parametrize("body", [None, 5, "text", [1], True, json_text.parse_json("1.5")])
 def test_a_body_that_is_no_object_has_no_fields(body: Json) -> None:
     assert made_of("x: =body.x\ny: =body[0]", body) in ({}, {"y": 1})
 
@@ -370,7 +370,7 @@ def test_a_whole_number_becomes_text_where_the_contract_wants_text() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [True, json_text.parse("1.5"), ["x"], {"a": 1}])
+@pytest.mark.parametrize("value", [True, json_text.parse_json("1.5"), ["x"], {"a": 1}])
 def test_any_other_type_is_a_problem_of_the_field(value: Json) -> None:
     text = one_event("user_id: =body.id")
     assert set_aside(text, {"id": value}).startswith(f"{place(text, '=body.id')}: user_id must be a string")
@@ -389,8 +389,8 @@ def keyed(key: str) -> str:
 def test_a_dedupe_key_is_text_and_claims_the_conversion(key: Json, text: str) -> None:
     (event,) = made(source(keyed("=body.key")).translate(webhook({"key": key, "id": "o1"})))
     assert event.claims == (
-        dedupe_keys.conversion("shop", "purchase", "o1", test=False),
-        dedupe_keys.conversion("shop", "purchase", text, test=False),
+        dedupe_keys.conversion_key("shop", "purchase", "o1", test=False),
+        dedupe_keys.conversion_key("shop", "purchase", text, test=False),
     )
 
 
@@ -402,7 +402,7 @@ def test_a_dedupe_key_is_text_and_claims_the_conversion(key: Json, text: str) ->
         ([], "the dedupe key came out as nothing"),
         (["a"], "the dedupe key came out as a list"),
         (True, "the dedupe key must be text or a whole number, it came out as a boolean"),
-        (json_text.parse("1.5"), "the dedupe key must be text or a whole number, it came out as a number"),
+        (json_text.parse_json("1.5"), "the dedupe key must be text or a whole number, it came out as a number"),
     ],
 )
 def test_a_dedupe_key_that_is_none_sets_the_webhook_aside(key: Json, why: str) -> None:
@@ -421,7 +421,7 @@ def test_the_event_id_is_derived_from_the_webhook_and_stays_through_a_replay() -
     assert one.id == contract.derived_id(
         received_at=webhook({}).received_at,
         source="shop",
-        webhook_id=dedupe_keys.signed_webhook("shop", "wh-1").hex(),
+        webhook_id=dedupe_keys.signed_webhook_key("shop", "wh-1").hex(),
         event_type="purchase",
         key="k",
     )
@@ -599,7 +599,7 @@ HOSTILE = written(
 
 @given(body=JSON)
 def test_no_body_makes_translate_raise_or_say_a_value(body: Json) -> None:
-    outcome = source(HOSTILE).translate(webhook(json_text.write(body)))
+    outcome = source(HOSTILE).translate(webhook(json_text.write_json(body)))
     if isinstance(outcome, SetAside):
         assert outcome.reason.startswith("shop.yaml:")
     else:

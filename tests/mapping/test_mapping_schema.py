@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from bridge import contract
 from bridge.cli import main
-from bridge.mapping import check, definition
+from bridge.mapping import check_mapping, definition
 from bridge.mapping.codegen import template
 from bridge.mapping.engine import recall
 from bridge.mapping.functions.builtin import FUNCTIONS
@@ -19,13 +19,14 @@ from bridge.mapping.language import ROOTS
 from bridge.mapping.problems import Problems
 from bridge.mapping.schema import mapping
 from bridge.mapping.tools import examples
-from bridge.mapping.yaml.document import Node, Scalar, Series, read
-from bridge.signature import read_recipe, read_scheme
+from bridge.mapping.yaml.document import Node, Scalar, SequenceNode, read_document
+from bridge.signature import read_scheme
+from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
 
 CHECKOUT = Path(__file__).parents[2]
 SHIPPED = sorted((CHECKOUT / "mappings").glob("*.yaml"))
 EXAMPLES = sorted((CHECKOUT / "mappings" / "examples").glob("*/*.yaml"))
-MAPPING = mapping.mapping()
+MAPPING = mapping.mapping_schema()
 DEFS = MAPPING["$defs"]
 
 EVERYTHING = """
@@ -94,7 +95,7 @@ def raw(node: Node) -> Any:
     match node:
         case Scalar():
             return float(node.value) if type(node.value).__name__ == "Decimal" else node.value
-        case Series():
+        case SequenceNode():
             return [raw(item) for item in node.items]
         case _:
             return {key: raw(entry.value) for key, entry in node.entries.items()}
@@ -102,8 +103,8 @@ def raw(node: Node) -> Any:
 
 def plain(text: str | bytes) -> Any:
     problems = Problems()
-    root = read(text, name="any.yaml", problems=problems)
-    assert root is not None, problems.all
+    root = read_document(text, name="any.yaml", problems=problems)
+    assert root is not None, problems.all_problems
     return raw(root)
 
 
@@ -111,7 +112,7 @@ def wrong(schema: Any, document: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]
 
 
-@pytest.mark.parametrize("made", [MAPPING, mapping.example(), contract.SCHEMA])
+@pytest.mark.parametrize("made", [MAPPING, mapping.example_schema(), contract.SCHEMA])
 def test_each_schema_is_one(made: Any) -> None:
     Draft202012Validator.check_schema(made)
 
@@ -123,7 +124,7 @@ def test_a_shipped_mapping_fits(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_shipped_example_fits(path: Path) -> None:
-    assert wrong(mapping.example(), plain(path.read_bytes())) == []
+    assert wrong(mapping.example_schema(), plain(path.read_bytes())) == []
 
 
 def keys(made: Any) -> set[str]:
@@ -133,7 +134,7 @@ def keys(made: Any) -> set[str]:
 LEVELS = [
     (MAPPING, definition.KEYS),
     (MAPPING["properties"]["webhook"], (*definition.WEBHOOK_RECIPE, *definition.WEBHOOK_EXPRESSIONS)),
-    (MAPPING["properties"]["webhook"], (*read_recipe.KEYS, *definition.WEBHOOK_EXPRESSIONS)),
+    (MAPPING["properties"]["webhook"], (*RECIPE_KEYS, *definition.WEBHOOK_EXPRESSIONS)),
     (DEFS["var"], ("default", "allowed", "help")),
     (MAPPING["properties"]["minor_units"], ("default", "exponents")),
     (MAPPING["properties"]["set_aside"]["items"], ("topic", "when", "reason")),
@@ -141,9 +142,9 @@ LEVELS = [
     (DEFS["recall"], recall.KEYS),
     (DEFS["for_each"], template._EACH),  # noqa: SLF001  the loader's own table
     (DEFS["signature"], {key for known in read_scheme.KEYS.values() for key in known}),
-    (mapping.example()["$defs"]["given"], examples.GIVEN),
-    (mapping.example()["$defs"]["earlier"], ("dedupe", "event")),
-    (mapping.example()["properties"]["expect"]["then"], examples.REASONS),
+    (mapping.example_schema()["$defs"]["given"], examples.GIVEN),
+    (mapping.example_schema()["$defs"]["earlier"], ("dedupe", "event")),
+    (mapping.example_schema()["properties"]["expect"]["then"], examples.REASONS),
 ]
 
 
@@ -164,7 +165,7 @@ def test_the_event_has_the_contracts_fields() -> None:
 
 
 def test_a_mapping_with_every_key_passes_both() -> None:
-    found, problems = check(EVERYTHING, name="acme.yaml")
+    found, problems = check_mapping(EVERYTHING, name="acme.yaml")
     assert [str(problem) for problem in problems if problem.severity == "error"] == []
     assert found is not None
     assert wrong(MAPPING, plain(EVERYTHING)) == []
@@ -195,7 +196,7 @@ def test_an_unknown_key_fails_both(path: tuple[Any, ...]) -> None:
     for step in path:
         level = level[step]
     level["unknown_key"] = "x"
-    _, problems = check(json.dumps(document), name="acme.yaml")
+    _, problems = check_mapping(json.dumps(document), name="acme.yaml")
     assert any("unknown key" in problem.text for problem in problems if problem.severity == "error")
     assert wrong(MAPPING, document)
 
@@ -226,7 +227,7 @@ def test_an_unknown_key_fails_both(path: tuple[Any, ...]) -> None:
 def test_a_slip_fails_both(old: str, new: str) -> None:
     assert old in EVERYTHING
     text = EVERYTHING.replace(old, new)
-    _, problems = check(text, name="acme.yaml")
+    _, problems = check_mapping(text, name="acme.yaml")
     assert any(problem.severity == "error" for problem in problems)
     assert wrong(MAPPING, plain(text))
 
@@ -252,7 +253,7 @@ def test_every_key_says_what_it_means() -> None:
 
     bare = [
         at
-        for made in (MAPPING, *DEFS.values(), mapping.example(), *mapping.example()["$defs"].values())
+        for made in (MAPPING, *DEFS.values(), mapping.example_schema(), *mapping.example_schema()["$defs"].values())
         for at in look(made, "")
     ]
     assert bare == []
@@ -276,5 +277,5 @@ def test_every_pattern_says_in_words_what_it_asks_for() -> None:
 @pytest.mark.parametrize("what", ["mapping", "example", "event"])
 def test_the_command_prints_the_schema(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", what]) == 0
-    made = {"mapping": MAPPING, "example": mapping.example(), "event": contract.SCHEMA}
+    made = {"mapping": MAPPING, "example": mapping.example_schema(), "event": contract.SCHEMA}
     assert json.loads(capsys.readouterr().out) == made[what]

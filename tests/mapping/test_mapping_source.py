@@ -14,7 +14,7 @@ from mapping_author import HEAD, NOW, document, made, one_event, source, webhook
 from bridge import mapping
 from bridge.core.errors import NotGenuine, SettingsError
 from bridge.core.model import Request
-from bridge.core.source import Reply, Source
+from bridge.core.source import ChallengeReply, Source
 from bridge.mapping import MappedSource
 
 TEXT = one_event("x: =body.x") + (
@@ -25,7 +25,7 @@ TEXT = one_event("x: =body.x") + (
 
 def bound(text: str = TEXT, *, secrets: tuple[str, ...] = ("s3cret",), **more: str) -> MappedSource:
     vars_ = {"country": more.pop("country")} if "country" in more else {}
-    return mapping.parse(text, name="shop.yaml").bind("shop-eu", secrets=secrets, vars=vars_, **more)  # type: ignore[arg-type]
+    return mapping.parse_mapping(text, name="shop.yaml").bind_source("shop-eu", secrets=secrets, vars=vars_, **more)  # type: ignore[arg-type]
 
 
 def signed(body: bytes, secret: str = "s3cret", **headers: str) -> Request:
@@ -35,7 +35,7 @@ def signed(body: bytes, secret: str = "s3cret", **headers: str) -> Request:
 
 
 def test_a_mapping_tells_what_it_is() -> None:
-    found = mapping.parse(TEXT, name="shop.yaml")
+    found = mapping.parse_mapping(TEXT, name="shop.yaml")
     assert (found.name, found.provider, found.title, found.topics) == ("shop.yaml", "shop", "shop", ("made",))
     assert found.ignores == {"other": "it is other"}
     assert {name: (var.default, var.allowed, var.help) for name, var in found.vars.items()} == {
@@ -49,9 +49,9 @@ def test_a_source_keeps_every_promise() -> None:
     assert (one.name, one.scope, one.to, one.has_secret, one.takes_get) == ("shop-eu", "shops", None, True, False)
     assert bound().scope == "shop-eu"
     assert not bound(secrets=()).has_secret
-    (kept,) = one.receive(signed(b'{"x": 5}'), now=NOW)
+    (kept,) = one.read_webhooks(signed(b'{"x": 5}'), now=NOW)
     (event,) = made(one.translate(kept))
-    assert event.door == "source:shop-eu"
+    assert event.origin == "source:shop-eu"
     assert document(event) == {"event_type": "thing", "x": 5}
 
 
@@ -62,33 +62,33 @@ def test_headers_that_say_the_account_and_the_test_flag_are_part_of_what_a_webho
   account: =body.shop || whose
   test: =headers."x-test" == 'true'
 """) + "let: {whose: '=lower(headers.\"x-shop\")'}\n"  # fmt: skip
-    assert mapping.parse(text, name="shop.yaml").recipe.saying == ("x-shop", "x-test")
-    [known] = bound(text).receive(signed(b"{}", **{"x-shop": "A", "x-sent-at": "now"}), now=NOW)
-    assert known.said == "x-shop: A"
+    assert mapping.parse_mapping(text, name="shop.yaml").recipe.saying == ("x-shop", "x-test")
+    [known] = bound(text).read_webhooks(signed(b"{}", **{"x-shop": "A", "x-sent-at": "now"}), now=NOW)
+    assert known.unsigned_facts == "x-shop: A"
 
 
 def test_what_a_source_signs_it_receives() -> None:
     one = bound()
-    made_up = one.sign(b'{"x": 5}', topic="made", now=NOW, luck="abcdef")
+    made_up = one.sign_body(b'{"x": 5}', topic="made", now=NOW, nonce="abcdef")
     headers = tuple((name.lower(), value) for name, value in made_up.headers.items())
-    (kept,) = one.receive(Request("POST", headers, made_up.body), now=NOW)
+    (kept,) = one.read_webhooks(Request("POST", headers, made_up.body), now=NOW)
     assert kept.topic == "made"
-    other = one.sign(b'{"x": 5}', topic="made", now=NOW, luck="abcdef", secret="another")
+    other = one.sign_body(b'{"x": 5}', topic="made", now=NOW, nonce="abcdef", secret="another")
     with pytest.raises(NotGenuine):
-        one.receive(Request("POST", tuple((k.lower(), v) for k, v in other.headers.items()), other.body), now=NOW)
+        one.read_webhooks(Request("POST", tuple((k.lower(), v) for k, v in other.headers.items()), other.body), now=NOW)
 
 
 def test_a_request_that_is_not_genuine_is_refused() -> None:
     with pytest.raises(NotGenuine):
-        bound().receive(signed(b"{}", secret="wrong"), now=NOW)
+        bound().read_webhooks(signed(b"{}", secret="wrong"), now=NOW)
     with pytest.raises(NotGenuine):
-        bound(secrets=()).receive(signed(b"{}"), now=NOW)
+        bound(secrets=()).read_webhooks(signed(b"{}"), now=NOW)
 
 
 def test_each_of_several_secrets_is_tried() -> None:
     one = bound(secrets=("old", "s3cret"))
-    assert len(one.receive(signed(b"{}"), now=NOW)) == 1
-    assert len(one.receive(signed(b"{}", secret="old"), now=NOW)) == 1
+    assert len(one.read_webhooks(signed(b"{}"), now=NOW)) == 1
+    assert len(one.read_webhooks(signed(b"{}", secret="old"), now=NOW)) == 1
 
 
 @pytest.mark.parametrize("secret", ["", "  ", "s3cret\n"])
@@ -127,19 +127,19 @@ def test_a_signature_over_the_address_needs_the_public_url() -> None:
         bound(text)
     assert not bound(text, secrets=()).has_secret
     one = bound(text, public_url="https://shop.example/hooks")
-    made_up = one.sign(b"{}", topic="made", now=NOW, luck="abcdef")
+    made_up = one.sign_body(b"{}", topic="made", now=NOW, nonce="abcdef")
     headers = tuple((name.lower(), value) for name, value in made_up.headers.items())
-    assert len(one.receive(Request("POST", headers, b"{}"), now=NOW)) == 1
+    assert len(one.read_webhooks(Request("POST", headers, b"{}"), now=NOW)) == 1
     with pytest.raises(NotGenuine):
-        one.receive(Request("POST", headers, b"{}", query=(("a", "b"),), query_string="a=b"), now=NOW)
+        one.read_webhooks(Request("POST", headers, b"{}", query=(("a", "b"),), query_string="a=b"), now=NOW)
 
 
 def test_a_challenge_is_answered() -> None:
     section = "  challenge:\n    - when: {json:/type: url_verification}\n      respond: {content_type: text/plain, body: '{json:/challenge}'}\n"
     one = bound(TEXT.replace(HEAD, HEAD + section))
     asked = signed(b'{"type": "url_verification", "challenge": "abc"}')
-    assert one.challenge(asked, now=NOW) == Reply("text/plain", b"abc")
-    assert one.challenge(signed(b"{}"), now=NOW) is None
+    assert one.answer_challenge(asked, now=NOW) == ChallengeReply("text/plain", b"abc")
+    assert one.answer_challenge(signed(b"{}"), now=NOW) is None
 
 
 def test_a_source_shows_no_secret() -> None:

@@ -12,7 +12,7 @@ from bridge.core import dedupe_keys, json_text
 from bridge.core.errors import NotAnEvent
 from bridge.core.json_text import Json
 from bridge.core.model import Event, EventProblem
-from bridge.mapping.engine.recall import Recalling
+from bridge.mapping.engine.recall import RecallContext
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False, places=2)
 TEXT = st.text(max_size=6) | st.sampled_from(["\x00", "null", "NaN", "\\", "19.90", "eur", "A@example.com"])
@@ -83,12 +83,16 @@ TEXTS = (
               map: {name: =one.email, price: =one.value, none: null, all: =one}
     """,
 )
-RULES = [(source(written(text)), mapping.parse(written(text), name="shop.yaml").program.rules[0]) for text in TEXTS]
+RULES = [
+    (source(written(text)), mapping.parse_mapping(written(text), name="shop.yaml").program.rules[0]) for text in TEXTS
+]
 
 
 def come_to(raw: Json, *, mapped: bool) -> Event | tuple[EventProblem, ...]:
     try:
-        return contract.event(raw, door="source:shop", scope="shop", received_at=NOW, default_id="evt_1", mapped=mapped)
+        return contract.validate_event(
+            raw, origin="source:shop", scope="shop", received_at=NOW, default_id="evt_1", mapped=mapped
+        )
     except NotAnEvent as refused:
         return refused.problems
 
@@ -101,16 +105,18 @@ def test_what_a_mapping_builds_holds_no_null_and_is_the_same_event_looked_at_clo
     body: Json, which: int, earlier: Json
 ) -> None:
     bound, rule = RULES[which]
-    hook = webhook(json_text.write(body))
-    frame, _ = bound.frame(hook)
+    hook = webhook(json_text.write_json(body))
+    frame, _ = bound.make_frame(hook)
     lender = come_to(earlier, mapped=False)
-    key = dedupe_keys.conversion("shop", "purchase", hook.id, test=False)
-    frame.recalling = Recalling("shop", test=False, earlier={key: lender.text if isinstance(lender, Event) else None})
+    key = dedupe_keys.conversion_key("shop", "purchase", hook.id, test=False)
+    frame.recalling = RecallContext(
+        "shop", test=False, earlier={key: lender.text if isinstance(lender, Event) else None}
+    )
     try:
         built = rule.run(frame)
     except Exception:  # noqa: BLE001  what cannot be worked out builds nothing
         return
     assert built is not None
     raw, _ = built
-    assert json_text.write(without_nulls(raw)) == json_text.write(raw)
+    assert json_text.write_json(without_nulls(raw)) == json_text.write_json(raw)
     assert come_to(raw, mapped=True) == come_to(raw, mapped=False)

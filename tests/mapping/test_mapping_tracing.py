@@ -8,25 +8,25 @@ from test_mapping_jmespath_oracle import DOCUMENTS, EXPRESSIONS
 
 from bridge.core import json_text
 from bridge.core.json_text import Json
-from bridge.mapping.codegen.expressions import standalone
-from bridge.mapping.expressions.parser import ExpressionError, parse
-from bridge.mapping.expressions.printer import spelt
-from bridge.mapping.expressions.runtime import Unworkable
+from bridge.mapping.codegen.expressions import compile_standalone
+from bridge.mapping.expressions.parser import ExpressionError, parse_expression
+from bridge.mapping.expressions.printer import print_expression
+from bridge.mapping.expressions.runtime import CannotEvaluate
 from bridge.mapping.functions.builtin import FUNCTIONS
-from bridge.mapping.tools.tracer import Named, Seen, Tracer, World
+from bridge.mapping.tools.tracer import TraceContext, TracedName, TracedValue, Tracer
 
 
-class Nowhere(World):
+class Nowhere(TraceContext):
     """No names at all."""
 
     @property
     def units(self) -> None:
         return None
 
-    def local(self, name: str) -> Seen | None:
+    def local(self, name: str) -> TracedValue | None:
         return None
 
-    def named(self, name: str) -> Named | None:
+    def named(self, name: str) -> TracedName | None:
         return None
 
     def root(self, name: str) -> Json:
@@ -35,21 +35,21 @@ class Nowhere(World):
 
 def compiled(expression: str, document: Json) -> tuple[str, Json]:
     try:
-        return "works out", standalone(expression)(document)
-    except Unworkable as error:
+        return "works out", compile_standalone(expression)(document)
+    except CannotEvaluate as error:
         return "fails", error.text
 
 
 def walked(expression: str, document: Json) -> tuple[str, Json]:
     try:
-        return "works out", Tracer(Nowhere()).take(parse(expression), Seen(document, "@"))
-    except Unworkable as error:
+        return "works out", Tracer(Nowhere()).take_value(parse_expression(expression), TracedValue(document, "@"))
+    except CannotEvaluate as error:
         return "fails", error.text
 
 
 def compiles(expression: str) -> bool:
     try:
-        standalone(expression)
+        compile_standalone(expression)
     except ExpressionError:
         return False
     return True
@@ -59,7 +59,7 @@ def compiles(expression: str) -> bool:
 @given(EXPRESSIONS, DOCUMENTS)
 def test_the_walk_comes_to_the_compiled_value_or_fails_where_it_fails(expression: str, document: Json) -> None:
     assume(compiles(expression))
-    read = json_text.parse(json_text.write(document))
+    read = json_text.parse_json(json_text.write_json(document))
     assert repr(walked(expression, read)) == repr(compiled(expression, read))
 
 
@@ -67,8 +67,8 @@ def test_the_walk_comes_to_the_compiled_value_or_fails_where_it_fails(expression
 @given(EXPRESSIONS, DOCUMENTS)
 def test_what_is_spelt_means_the_same(expression: str, document: Json) -> None:
     assume(compiles(expression))
-    again = spelt(parse(expression))
-    read = json_text.parse(json_text.write(document))
+    again = print_expression(parse_expression(expression))
+    read = json_text.parse_json(json_text.write_json(document))
     assert repr(compiled(again, read)) == repr(compiled(expression, read)), again
 
 
@@ -76,14 +76,14 @@ def test_what_is_spelt_means_the_same(expression: str, document: Json) -> None:
 @given(EXPRESSIONS, DOCUMENTS)
 def test_every_path_that_was_read_reads_the_same_when_it_is_asked_for(expression: str, document: Json) -> None:
     assume(compiles(expression))
-    read = json_text.parse(json_text.write(document))
+    read = json_text.parse_json(json_text.write_json(document))
     tracer = Tracer(Nowhere())
     try:
-        tracer.take(parse(expression), Seen(read, "@"))
-    except Unworkable:
+        tracer.take_value(parse_expression(expression), TracedValue(read, "@"))
+    except CannotEvaluate:
         return
     for path, value in tracer.reads.items():
-        assert repr(standalone(path)(read)) == repr(value), path
+        assert repr(compile_standalone(path)(read)) == repr(value), path
 
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "from_minor"])
@@ -107,4 +107,4 @@ def test_every_example_of_a_function_walks_to_its_result(name: str) -> None:
     ],
 )
 def test_parts_are_spelt_as_people_write_them(expression: str, text: str) -> None:
-    assert spelt(parse(expression)) == text
+    assert print_expression(parse_expression(expression)) == text

@@ -242,7 +242,7 @@ def test_load_raises_with_all_errors_and_the_files_name(tmp_path: Path) -> None:
         written("events:\n  - topic: made\n    event: {event_type: thing, properties: {x: =a, y: =lowr(body.x)}}\n")
     )
     with pytest.raises(MappingError) as refusal:
-        mapping.load(path)
+        mapping.load_mapping(path)
     assert [str(problem) for problem in refusal.value.problems] == [
         "acme.yaml:9:49: error: unknown name 'a'; did you mean `body.a`?",
         "acme.yaml:9:56: error: unknown function 'lowr'; did you mean 'lower'?",
@@ -251,7 +251,7 @@ def test_load_raises_with_all_errors_and_the_files_name(tmp_path: Path) -> None:
 
 def test_warnings_are_told_and_keep_nothing_from_working() -> None:
     text = one_event("properties: {x: \"=contains(body.tags, 'vip')\"}")
-    made, found = mapping.check(text, name="shop.yaml")
+    made, found = mapping.check_mapping(text, name="shop.yaml")
     assert made is not None
     assert [problem.severity for problem in found] == ["warning"]
-    assert mapping.parse(text, name="shop.yaml").provider == "shop"
+    assert mapping.parse_mapping(text, name="shop.yaml").provider == "shop"

@@ -8,21 +8,21 @@ import pytest
 
 from bridge.core.json_text import Json
 from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import Scalar, Table, plain, read
+from bridge.mapping.yaml.document import MappingNode, Scalar, plain_value, read_document
 
 
 def value_of(text: str) -> Json:
     problems = Problems()
-    root = read(text, name="m.yaml", problems=problems)
-    assert problems.all == ()
+    root = read_document(text, name="m.yaml", problems=problems)
+    assert problems.all_problems == ()
     assert root is not None
-    return plain(root)
+    return plain_value(root)
 
 
 def told(text: str | bytes) -> list[str]:
     problems = Problems()
-    read(text, name="m.yaml", problems=problems)
-    return [str(problem) for problem in problems.all]
+    read_document(text, name="m.yaml", problems=problems)
+    return [str(problem) for problem in problems.all_problems]
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_a_mebibyte_of_brackets_is_refused_at_the_sixty_fifth() -> None:
 
 def test_a_byte_order_mark_is_passed_over() -> None:
     problems = Problems()
-    root = read("\ufeffa: =b\n".encode(), name="m.yaml", problems=problems)
-    assert isinstance(root, Table)
-    node = root.get("a")
+    root = read_document("\ufeffa: =b\n".encode(), name="m.yaml", problems=problems)
+    assert isinstance(root, MappingNode)
+    node = root.get_value("a")
     assert isinstance(node, Scalar)
     assert str(node.place) == "m.yaml:1:4"
 
@@ -192,9 +192,9 @@ def test_an_expression_that_yaml_refuses_is_to_be_put_in_quotes(text: str, probl
 
 
 def test_a_text_with_two_equals_signs_is_a_text_with_one() -> None:
-    root = read("a: ==x\nb: '=y'\nc: '==z'\n", name="m.yaml", problems=Problems())
-    assert isinstance(root, Table)
-    a, b, c = (root.get(key) for key in "abc")
+    root = read_document("a: ==x\nb: '=y'\nc: '==z'\n", name="m.yaml", problems=Problems())
+    assert isinstance(root, MappingNode)
+    a, b, c = (root.get_value(key) for key in "abc")
     assert isinstance(a, Scalar)
     assert isinstance(b, Scalar)
     assert isinstance(c, Scalar)

@@ -30,7 +30,7 @@ class Example:
 
     provider: str
     name: str
-    given: given.Example
+    given: given.MappingExample
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.name}"
@@ -54,7 +54,7 @@ class Example:
     @property
     def topic(self) -> str:
         """The topic that the body or a header names."""
-        [topic] = given.topics(load(self.provider), self.given)
+        [topic] = given.example_topics(load(self.provider), self.given)
         assert topic is not None
         return topic
 
@@ -67,38 +67,38 @@ def examples(provider: str) -> list[Example]:
 def written(path: Path) -> Json:
     """What a YAML file holds, read as mappings are read."""
     problems = Problems()
-    node = document.read(path.read_bytes(), name=path.name, problems=problems)
-    assert node is not None, problems.all
-    assert not problems.all
-    return document.plain(node)
+    node = document.read_document(path.read_bytes(), name=path.name, problems=problems)
+    assert node is not None, problems.all_problems
+    assert not problems.all_problems
+    return document.plain_value(node)
 
 
 def _example(path: Path) -> Example:
     problems = Problems()
-    made = given.read(path.read_bytes(), name=path.name, problems=problems)
-    assert made is not None, problems.all
-    assert not problems.all
+    made = given.read_example(path.read_bytes(), name=path.name, problems=problems)
+    assert made is not None, problems.all_problems
+    assert not problems.all_problems
     return Example(path.parent.name, path.stem, made)
 
 
 def load(provider: str) -> mapping.Mapping:
     """A shipped mapping, loaded once."""
     if provider not in _LOADED:
-        _LOADED[provider] = mapping.load(MAPPINGS / f"{provider}.yaml")
+        _LOADED[provider] = mapping.load_mapping(MAPPINGS / f"{provider}.yaml")
     return _LOADED[provider]
 
 
 def translation(provider: str, headers: Mapping[str, str], body: bytes, settings: Mapping[str, str]) -> Translation:
     """What a body comes to, signed as its provider would sign it, with `settings` as the source's vars."""
-    source = load(provider).bind("shop", secrets=[_SECRET], vars=settings)
+    source = load(provider).bind_source("shop", secrets=[_SECRET], vars=settings)
     own = {name.lower(): value for name, value in headers.items()}
     topic = own.pop("x-shopify-topic", None)
-    signed = source.sign(body, topic=topic, now=NOW, luck="abcdef")
+    signed = source.sign_body(body, topic=topic, now=NOW, nonce="abcdef")
     sent = {name.lower(): value for name, value in signed.headers.items()} | own
-    [webhook] = source.receive(Request("POST", tuple(sent.items()), signed.body), now=NOW)
+    [webhook] = source.read_webhooks(Request("POST", tuple(sent.items()), signed.body), now=NOW)
     return source.translate(webhook)
 
 
 def outcome(translation: Translation) -> Json:
     """A translation as examples write it: events without the ids that were made for them, reasons without places."""
-    return given.spelt([translation])
+    return given.format_outcome([translation])

@@ -7,7 +7,7 @@ from shipped import MAPPINGS, PROVIDERS, Example, examples, load, outcome, trans
 
 from bridge.core import json_text
 from bridge.core.model import Translated
-from bridge.mapping import check
+from bridge.mapping import check_mapping
 from bridge.mapping.tools import examples as given
 
 EXAMPLES = [example for provider in PROVIDERS for example in examples(provider)]
@@ -15,15 +15,15 @@ EXAMPLES = [example for provider in PROVIDERS for example in examples(provider)]
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_an_example_comes_to_what_it_expects(example: Example) -> None:
-    made = given.translations(load(example.provider), example.given)
+    made = given.translate_example(load(example.provider), example.given)
 
-    assert given.spelt(made) == example.expect
+    assert given.format_outcome(made) == example.expect
     assert not any(event.notes for each in made if isinstance(each, Translated) for event in each.events)
 
 
 @pytest.mark.parametrize("example", [each for each in EXAMPLES if not each.given.earlier], ids=str)
 def test_an_example_comes_to_the_same_when_it_arrives_signed(example: Example) -> None:
-    told = translation(example.provider, example.headers, json_text.write(example.body), example.settings)
+    told = translation(example.provider, example.headers, json_text.write_json(example.body), example.settings)
 
     assert outcome(told) == example.expect
 
@@ -37,7 +37,7 @@ def test_an_example_is_named_after_its_topic(example: Example) -> None:
 def test_check_has_nothing_to_say_of_a_shipped_mapping(provider: str) -> None:
     path = MAPPINGS / f"{provider}.yaml"
 
-    mapping, problems = check(path.read_bytes(), name=path.name)
+    mapping, problems = check_mapping(path.read_bytes(), name=path.name)
 
     assert mapping is not None
     assert problems == ()

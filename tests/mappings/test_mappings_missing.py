@@ -74,7 +74,7 @@ def changed(document: Json, path: Path, value: object) -> Json:
 
 
 def came_to(example: Example, body: Json) -> Json:
-    return outcome(translation(example.provider, example.headers, json_text.write(body), example.settings))
+    return outcome(translation(example.provider, example.headers, json_text.write_json(body), example.settings))
 
 
 @pytest.mark.parametrize("example", PURCHASES, ids=str)

@@ -17,7 +17,7 @@ from bridge.core.json_text import Json
 
 PAYLOADS = Path(__file__).parents[3] / "shared" / "payloads"
 INDEX = PAYLOADS / "index.json"
-LISTED = json_text.parse(INDEX.read_bytes()) if INDEX.exists() else []
+LISTED = json_text.parse_json(INDEX.read_bytes()) if INDEX.exists() else []
 BODIES = [entry for entry in LISTED if entry["provider"] in {"stripe", "shopify"}]
 OTHERWISE = {
     "stripe": {

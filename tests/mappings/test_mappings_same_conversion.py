@@ -19,7 +19,9 @@ EXAMPLES = {str(example): example for provider in ("stripe", "shopify") for exam
 def claims(name: str, **changes: Json) -> set[bytes]:
     """What the one event of an example claims, with other values for fields of the body's object."""
     example = EXAMPLES[name]
-    came = translation(example.provider, example.headers, json_text.write(_with(example, changes)), example.settings)
+    came = translation(
+        example.provider, example.headers, json_text.write_json(_with(example, changes)), example.settings
+    )
     assert isinstance(came, Translated), came
     [event] = came.events
     assert event.claims

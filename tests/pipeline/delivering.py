@@ -13,10 +13,10 @@ from typing import Any
 
 from bridge.core.model import Event, Outgoing, Response, Route, Routed
 from bridge.destinations.protocol import Destination
-from bridge.destinations.track import Track
-from bridge.pipeline.deliver import Forwarder, Send
-from bridge.pipeline.retry_policy import Policy
-from bridge.store.protocol import DeliveryDetail, DeliveryRow, Filter, Store
+from bridge.destinations.track import TrackDestination
+from bridge.pipeline.deliver import DeliveryLoops, Send
+from bridge.pipeline.retry_policy import RetryPolicy
+from bridge.store.protocol import DeliveryDetail, DeliveryRow, RowFilter, Store
 from bridge.store.sqlite.store import SqliteStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,8 +33,8 @@ def answer(status: int, error: str = "", **headers: str) -> Response:
     return Response(status, named, json.dumps({"success": False, "error": error}))
 
 
-def track(**more: Any) -> Track:
-    return Track("mine", "https://example.com", KEY, **({"rate": 0} | more))
+def track(**more: Any) -> TrackDestination:
+    return TrackDestination("mine", "https://example.com", KEY, **({"rate": 0} | more))
 
 
 class Time:
@@ -109,7 +109,7 @@ class Seen:
 
     attempts: list[tuple[str, str]] = field(default_factory=list)
 
-    def attempted(self, destination: str, outcome: str, *, seconds: float) -> None:
+    def count_attempt(self, destination: str, outcome: str, *, seconds: float) -> None:
         self.attempts.append((destination, outcome))
 
 
@@ -118,7 +118,7 @@ def events(numbers: Sequence[int], *, size: int = 0, destination: str = "mine") 
         Routed(
             Event(
                 id=f"evt_{number}",
-                door="key:one",
+                origin="key:one",
                 event_type="purchase",
                 test=False,
                 text=json.dumps({"order": number} | ({"fill": "x" * size} if size else {})).encode(),
@@ -148,9 +148,9 @@ def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a
     seen: Seen | None = None,
     luck: float = 0.5,
     idle: timedelta = timedelta(hours=1),
-    policy: Policy | None = None,
-) -> Forwarder:
-    return Forwarder(
+    policy: RetryPolicy | None = None,
+) -> DeliveryLoops:
+    return DeliveryLoops(
         store=store,
         destinations=[destination or track()],
         clock=time.clock,
@@ -159,12 +159,12 @@ def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a
         send=send,
         sleep=time.sleep,
         luck=lambda: luck,
-        policy=policy or Policy(),
+        policy=policy or RetryPolicy(),
         idle=idle,
     )
 
 
-async def lived(forwarding: Forwarder, time: Time) -> None:
+async def lived(forwarding: DeliveryLoops, time: Time) -> None:
     """Run until the simulated time is over."""
     running = asyncio.create_task(forwarding.run())
     await time.over.wait()
@@ -180,10 +180,10 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 async def rows(store: Store, state: str | None = None) -> list[DeliveryRow]:
     """Deliveries, oldest first."""
-    return (await store.deliveries(Filter(state=state)))[::-1]
+    return (await store.deliveries(RowFilter(state=state)))[::-1]
 
 
 async def detail(store: Store, public_id: str) -> DeliveryDetail:
-    [found] = await store.show(public_id)
+    [found] = await store.show_detail(public_id)
     assert isinstance(found, DeliveryDetail)
     return found

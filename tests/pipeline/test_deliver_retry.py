@@ -12,16 +12,25 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, DeliveryState, Later, Outcome, Pause, Refused, Settled
-from bridge.pipeline.retry_policy import Decision, Policy, decide
-from bridge.store.protocol import Standing
+from bridge.core.model import (
+    Delivered,
+    Delivery,
+    DeliveryState,
+    DeliveryUpdate,
+    DestinationDown,
+    Outcome,
+    Rejected,
+    Retryable,
+)
+from bridge.pipeline.retry_policy import RetryDecision, RetryPolicy, decide_retry
+from bridge.store.protocol import DestinationState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-FRESH = Standing("mine")
-PAUSED = Standing("mine", paused="401", paused_at=NOW - timedelta(seconds=5), probe_at=NOW)
-POLICY = Policy()
-BUSY = Later("429 too many requests")
-BROKEN = Later("503 service unavailable", breaks=True)
+FRESH = DestinationState("mine")
+PAUSED = DestinationState("mine", paused="401", paused_at=NOW - timedelta(seconds=5), probe_at=NOW)
+POLICY = RetryPolicy()
+BUSY = Retryable("429 too many requests")
+BROKEN = Retryable("503 service unavailable", breaks=True)
 PENDING, DELIVERED, DEAD = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.DEAD
 
 
@@ -41,22 +50,22 @@ def sent(
 def decided(  # noqa: PLR0913  the arguments of decide, most with a default
     outcome: Outcome,
     deliveries: Sequence[Delivery],
-    standing: Standing = FRESH,
+    standing: DestinationState = FRESH,
     *,
     status: int | None = None,
     luck: float = 0.5,
     now: datetime = NOW,
-) -> Decision:
-    return decide(outcome, deliveries, standing, status=status, now=now, luck=luck, policy=POLICY)
+) -> RetryDecision:
+    return decide_retry(outcome, deliveries, standing, status=status, now=now, jitter=luck, policy=POLICY)
 
 
 # -------------------------------------------------------------------------------------------------------- delivered
 
 
 def test_what_was_taken_is_delivered_and_the_destination_is_well() -> None:
-    standing = replace(FRESH, failures=4, refused=19)
+    standing = replace(FRESH, failures=4, rejected=19)
     assert decided(Delivered(), sent(2), standing) == (
-        [Settled(1, DELIVERED), Settled(2, DELIVERED)],
+        [DeliveryUpdate(1, DELIVERED), DeliveryUpdate(2, DELIVERED)],
         FRESH,
         True,
     )
@@ -104,7 +113,7 @@ def test_a_due_instant_is_never_rounded_down() -> None:
 
 def test_a_wait_keeps_the_halving_that_was_under_way() -> None:
     assert {one.together for one in decided(BUSY, sent(5, together=13)).settled} == {13}
-    assert {one.together for one in decided(Pause("401"), sent(5, together=13)).settled} == {13}
+    assert {one.together for one in decided(DestinationDown("401"), sent(5, together=13)).settled} == {13}
 
 
 def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt() -> None:
@@ -114,10 +123,10 @@ def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt()
         structs.replace(young, tried_for=timedelta(hours=71, minutes=59)),
     )
     [ended, goes_on] = decided(BROKEN, [old, young], status=503).settled
-    assert ended == Settled(1, DEAD, "given up after 72 h of trying: 503 service unavailable")
+    assert ended == DeliveryUpdate(1, DEAD, "given up after 72 h of trying: 503 service unavailable")
     assert goes_on.state is PENDING
     assert decided(Delivered(), [old]).settled[0].state is DELIVERED
-    assert decided(Pause("401"), [old]).settled[0].state is PENDING
+    assert decided(DestinationDown("401"), [old]).settled[0].state is PENDING
     assert decided(BROKEN, [old], PAUSED, status=503).settled[0].state is PENDING
 
 
@@ -126,81 +135,81 @@ def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt()
 
 @pytest.mark.parametrize(("count", "half"), [(100, 50), (25, 13), (3, 2), (2, 1)])
 def test_a_refused_batch_is_halved_and_due_now(count: int, half: int) -> None:
-    decision = decided(Refused("400: no"), sent(count, together=count))
+    decision = decided(Rejected("400: no"), sent(count, together=count))
     assert {(one.state, one.next_attempt_at, one.together) for one in decision.settled} == {(PENDING, NOW, half)}
     assert decision.standing == FRESH
 
 
 def test_an_event_refused_alone_is_dead_with_the_upstreams_words() -> None:
-    decision = decided(Refused("400 bad request: no currency"), sent())
-    assert decision.settled == [Settled(1, DEAD, "400 bad request: no currency")]
-    assert decision.standing == replace(FRESH, refused=1)
+    decision = decided(Rejected("400 bad request: no currency"), sent())
+    assert decision.settled == [DeliveryUpdate(1, DEAD, "400 bad request: no currency")]
+    assert decision.standing == replace(FRESH, rejected=1)
     assert decision.counted
 
 
 def test_the_twentieth_event_refused_alone_in_a_row_pauses_the_destination() -> None:
-    nineteenth = decided(Refused("400: no"), sent(), replace(FRESH, refused=18)).standing
-    assert (nineteenth.paused, nineteenth.refused) == (None, 19)
-    twentieth = decided(Refused("400: no"), sent(), nineteenth)
+    nineteenth = decided(Rejected("400: no"), sent(), replace(FRESH, rejected=18)).standing
+    assert (nineteenth.paused, nineteenth.rejected) == (None, 19)
+    twentieth = decided(Rejected("400: no"), sent(), nineteenth)
     assert twentieth.settled[0].state is DEAD
     assert twentieth.standing.paused == "20 events in a row were refused alone; see its dead letters"
 
 
 def test_while_twenty_were_refused_and_none_passed_a_refused_probe_makes_no_dead_letter() -> None:
-    standing = replace(PAUSED, refused=20, paused="20 events")
-    decision = decided(Refused("400: no"), sent(), standing)
+    standing = replace(PAUSED, rejected=20, paused="20 events")
+    decision = decided(Rejected("400: no"), sent(), standing)
     assert decision.settled[0].state is PENDING
     assert decision.standing.paused == "20 events"
     assert not decision.counted
-    other_reason = decided(Pause("404"), sent(), standing).standing
-    assert decided(Refused("400: no"), sent(), other_reason).settled[0].state is PENDING
-    assert decided(Delivered(), sent(), other_reason).standing.refused == 0
+    other_reason = decided(DestinationDown("404"), sent(), standing).standing
+    assert decided(Rejected("400: no"), sent(), other_reason).settled[0].state is PENDING
+    assert decided(Delivered(), sent(), other_reason).standing.rejected == 0
 
 
 def test_a_batch_refused_while_twenty_were_is_halved_and_the_pause_stays() -> None:
-    standing = replace(PAUSED, refused=20)
-    decision = decided(Refused("400: no"), sent(4), standing)
+    standing = replace(PAUSED, rejected=20)
+    decision = decided(Rejected("400: no"), sent(4), standing)
     assert decision.standing == standing
     assert {one.together for one in decision.settled} == {2}
 
 
 def test_a_refused_probe_shows_that_the_destination_judges_events_again() -> None:
-    decision = decided(Refused("400: no"), sent(), PAUSED)
+    decision = decided(Rejected("400: no"), sent(), PAUSED)
     assert decision.settled[0].state is DEAD
-    assert decision.standing == Standing("mine", refused=1, paused_for=seconds(5))
+    assert decision.standing == DestinationState("mine", rejected=1, paused_for=seconds(5))
 
 
 # ---------------------------------------------------------------------------------------------------- pause and probe
 
 
 def test_a_pause_counts_no_attempt_and_everything_is_due_when_it_ends() -> None:
-    decision = decided(Pause("401 unauthorized"), sent(3, attempts=2))
+    decision = decided(DestinationDown("401 unauthorized"), sent(3, attempts=2))
     assert not decision.counted
     assert {(one.state, one.next_attempt_at) for one in decision.settled} == {(PENDING, NOW)}
-    assert decision.standing == Standing(
+    assert decision.standing == DestinationState(
         "mine", paused="401 unauthorized", paused_at=NOW, probe_at=NOW + seconds(5), probes=0
     )
 
 
 def test_probes_wait_five_seconds_then_twice_as_long_each_time_up_to_five_minutes() -> None:
     now, waits = NOW, []
-    standing = decided(Pause("401"), sent()).standing
+    standing = decided(DestinationDown("401"), sent()).standing
     for _ in range(9):
         assert standing.probe_at is not None
         waits.append((standing.probe_at - now).total_seconds())
         now = standing.probe_at
-        standing = decided(Pause("401"), sent(), standing, now=now).standing
+        standing = decided(DestinationDown("401"), sent(), standing, now=now).standing
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
 def test_a_probe_that_passes_ends_the_pause_and_its_length_is_kept() -> None:
-    standing = replace(PAUSED, probes=3, refused=2, paused_for=seconds(100))
+    standing = replace(PAUSED, probes=3, rejected=2, paused_for=seconds(100))
     decision = decided(Delivered(), sent(), standing, now=NOW + seconds(60))
-    assert decision.standing == Standing("mine", paused_for=seconds(165))
-    assert decision.settled == [Settled(1, DELIVERED)]
+    assert decision.standing == DestinationState("mine", paused_for=seconds(165))
+    assert decision.settled == [DeliveryUpdate(1, DELIVERED)]
 
 
-@pytest.mark.parametrize("outcome", [Pause("403"), BROKEN, BUSY])
+@pytest.mark.parametrize("outcome", [DestinationDown("403"), BROKEN, BUSY])
 def test_a_failed_probe_counts_no_attempt_and_leaves_the_next_probe_to_another_delivery(outcome: Outcome) -> None:
     decision = decided(outcome, sent(attempts=3), PAUSED, status=503)
     assert not decision.counted
@@ -211,7 +220,7 @@ def test_a_failed_probe_counts_no_attempt_and_leaves_the_next_probe_to_another_d
 
 
 def test_a_pause_says_what_its_last_probe_found() -> None:
-    assert decided(Pause("403"), sent(), PAUSED).standing.paused == "403"
+    assert decided(DestinationDown("403"), sent(), PAUSED).standing.paused == "403"
     assert decided(BROKEN, sent(), PAUSED).standing.paused == "circuit open: 503 service unavailable"
     assert decided(BUSY, sent(), PAUSED).standing.paused == "401"
 
@@ -242,7 +251,7 @@ def test_the_fifth_request_in_a_row_that_broke_opens_the_circuit_and_counts() ->
     assert {one.next_attempt_at for one in decision.settled} == {NOW + seconds(8)}
 
 
-@pytest.mark.parametrize("outcome", [Delivered(), Refused("400"), BUSY])
+@pytest.mark.parametrize("outcome", [Delivered(), Rejected("400"), BUSY])
 def test_an_answer_of_any_other_kind_ends_the_row(outcome: Outcome) -> None:
     assert decided(outcome, sent(), replace(FRESH, failures=4)).standing.failures == 0
 
@@ -275,7 +284,7 @@ def test_a_batch_is_not_halved_before_its_fifth_5xx_nor_for_a_timeout_nor_where_
     nothing_passed = replace(FRESH, failures=4)
     for decision in (
         decided(BROKEN, sent(9, attempts=3), status=500),
-        decided(Later("timeout", breaks=True), sent(9, attempts=9), status=None),
+        decided(Retryable("timeout", breaks=True), sent(9, attempts=9), status=None),
         decided(BUSY, sent(9, attempts=9), status=429),
         decided(BROKEN, sent(9, attempts=4), nothing_passed, status=500),
         decided(BROKEN, sent(1, attempts=9), status=500),
@@ -287,10 +296,10 @@ def test_a_batch_is_not_halved_before_its_fifth_5xx_nor_for_a_timeout_nor_where_
 
 outcomes = st.one_of(
     st.just(Delivered()),
-    st.just(Refused("400")),
-    st.just(Pause("401")),
+    st.just(Rejected("400")),
+    st.just(DestinationDown("401")),
     st.builds(
-        Later,
+        Retryable,
         st.just("503"),
         st.one_of(st.none(), st.timedeltas(timedelta(days=-1), timedelta(days=400))),
         st.booleans(),
@@ -338,4 +347,4 @@ def test_whatever_happens_nothing_is_lost_and_every_wait_is_bounded(
 
 def test_a_lease_no_longer_than_the_timeout_cannot_be_set() -> None:
     with pytest.raises(SettingsError, match="the lease of a claim must be longer than the request timeout"):
-        Policy(timeout=seconds(20))
+        RetryPolicy(timeout=seconds(20))

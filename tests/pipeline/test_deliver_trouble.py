@@ -26,10 +26,10 @@ from delivering import (
 )
 
 from bridge.core.errors import StoreUnavailable
-from bridge.core.model import Attempt, Delivery, Outcome, Outgoing, Response, Settled
-from bridge.destinations.track import Track
-from bridge.pipeline.retry_policy import Policy
-from bridge.store.protocol import Claimed, Pacing, Standing
+from bridge.core.model import Attempt, Delivery, DeliveryUpdate, Outcome, Outgoing, Response
+from bridge.destinations.track import TrackDestination
+from bridge.pipeline.retry_policy import RetryPolicy
+from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing
 from bridge.store.sqlite.store import SqliteStore
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
@@ -42,7 +42,7 @@ class Troubled(SqliteStore):
     broken: int = 0
     forgetful: int = 0
 
-    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
         if self.away:
             self.away -= 1
             raise StoreUnavailable("the disk is full; make room")
@@ -51,19 +51,19 @@ class Troubled(SqliteStore):
             raise KeyError("somebody@example.com")
         return await super().claim_deliveries(destination, now=now, pacing=pacing)
 
-    async def record(
+    async def record_attempt(
         self,
         token: int,
         attempt: Attempt,
-        settled: Sequence[Settled],
-        standing: Standing,
+        settled: Sequence[DeliveryUpdate],
+        standing: DestinationState,
         *,
         now: datetime,
     ) -> None:
         if self.forgetful:
             self.forgetful -= 1
             raise StoreUnavailable("the disk is full; make room")
-        await super().record(token, attempt, settled, standing, now=now)
+        await super().record_attempt(token, attempt, settled, standing, now=now)
 
 
 def test_a_store_that_is_away_is_waited_for_and_logged_once_a_minute(
@@ -74,7 +74,7 @@ def test_a_store_that_is_away_is_waited_for_and_logged_once_a_minute(
         upstream = Upstream(time)
         store = Troubled(str(tmp_path / "x.db"))
         store.away = 150
-        await store.accept(events([1]), now=time.now)
+        await store.accept_events(events([1]), now=time.now)
         await lived(forwarder(store, time, upstream.send, idle=SECOND), time)
         assert upstream.taken() == [1]
         await store.close()
@@ -90,7 +90,7 @@ def test_an_outcome_is_recorded_however_long_the_store_is_away_and_nothing_is_se
         upstream = Upstream(time)
         store = Troubled(str(tmp_path / "x.db"))
         store.forgetful = 600
-        await store.accept(events([1]), now=time.now)
+        await store.accept_events(events([1]), now=time.now)
         forwarding = forwarder(store, time, upstream.send, idle=SECOND)
         await lived(forwarding, time)
         assert upstream.taken() == [1]
@@ -108,7 +108,7 @@ def test_a_fault_of_ours_is_logged_by_type_and_place_and_the_lane_goes_on(
         upstream = Upstream(time)
         store = Troubled(str(tmp_path / "x.db"))
         store.broken = 10
-        await store.accept(events([1]), now=time.now)
+        await store.accept_events(events([1]), now=time.now)
         await lived(forwarder(store, time, upstream.send, idle=SECOND), time)
         assert upstream.taken() == [1]
         await store.close()
@@ -125,7 +125,7 @@ def test_a_lane_whose_every_round_fails_gives_no_heartbeat_until_one_succeeds(tm
         time = Time(lasts=HOUR)
         store = Troubled(str(tmp_path / "x.db"))
         setattr(store, trouble, 1_000_000)
-        await store.accept(events([1]), now=time.now)
+        await store.accept_events(events([1]), now=time.now)
         failing = forwarder(store, time, Upstream(time).send, idle=SECOND)
         running = asyncio.create_task(failing.run())
         await time.over.wait()
@@ -145,7 +145,7 @@ def test_a_lane_whose_every_round_fails_gives_no_heartbeat_until_one_succeeds(tm
 
 
 def test_a_round_that_waits_for_its_rate_is_no_heartbeat_after_one_that_failed(tmp_path: Path) -> None:
-    class Odd(Track):
+    class Odd(TrackDestination):
         """A real one that cannot make a request."""
 
         def requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
@@ -154,9 +154,9 @@ def test_a_round_that_waits_for_its_rate_is_no_heartbeat_after_one_that_failed(t
     async def test() -> None:
         time = Time(lasts=HOUR)
         async with opened(tmp_path) as store:
-            await store.accept(events([1]), now=time.now)
+            await store.accept_events(events([1]), now=time.now)
             odd = Odd("mine", "https://example.com", KEY, rate=1)
-            policy = Policy(timeout=SECOND, lease=2 * SECOND)
+            policy = RetryPolicy(timeout=SECOND, lease=2 * SECOND)
             failing = forwarder(store, time, Upstream(time).send, destination=odd, idle=SECOND, policy=policy)
             running = asyncio.create_task(failing.run())
             await time.over.wait()
@@ -169,13 +169,13 @@ def test_a_round_that_waits_for_its_rate_is_no_heartbeat_after_one_that_failed(t
 
 
 def test_a_sender_or_a_destination_that_raises_costs_an_attempt_and_not_the_event(tmp_path: Path) -> None:
-    class Odd(Track):
+    class Odd(TrackDestination):
         """A real one that stumbles over one answer."""
 
-        def read(self, response: Response, *, sent: int, now: datetime) -> Outcome:
+        def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:
             if response.status == 201:
                 raise ZeroDivisionError
-            return super().read(response, sent=sent, now=now)
+            return super().read_response(response, sent=sent, now=now)
 
     async def test() -> None:
         time = Time(lasts=HOUR)
@@ -188,7 +188,7 @@ def test_a_sender_or_a_destination_that_raises_costs_an_attempt_and_not_the_even
             return said
 
         async with opened(tmp_path) as store:
-            await store.accept(events([1]), now=time.now)
+            await store.accept_events(events([1]), now=time.now)
             odd = Odd("mine", "https://example.com", KEY, rate=0)
             await lived(forwarder(store, time, send, destination=odd), time)
             [row] = await rows(store)
@@ -210,10 +210,10 @@ def test_each_attempt_is_one_line_without_the_upstreams_words_or_the_key(
         refusal = answer(400, f"{KEY} may not send for ada@example.com")
         upstream = Upstream(time, scripted(refusal, refusal, TAKEN, answer(401, "ada@example.com")))
         async with opened(tmp_path) as store:
-            await store.accept(events([1, 2]), now=time.now)
+            await store.accept_events(events([1, 2]), now=time.now)
             await lived(forwarder(store, time, upstream.send), time)
             for number, destination in ((3, "mine"), (4, "another"), (5, "mine")):
-                await store.accept(events([number], destination=destination), now=time.now)
+                await store.accept_events(events([number], destination=destination), now=time.now)
             time.go_on(until=time.now + HOUR)
             await lived(forwarder(store, time, upstream.send), time)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from bridge.pipeline.fair_yield import SLICE, Turns
+from bridge.pipeline.fair_yield import SLICE, FairYield
 
 
 def worked(seconds: float) -> None:
@@ -19,11 +19,11 @@ def said(work: float) -> list[str]:
 
     async def story() -> list[str]:
         said: list[str] = []
-        turns = Turns()
-        turns.begin()
+        turns = FairYield()
+        turns.begin_pass()
         asyncio.get_running_loop().call_soon(said.append, "another")
         worked(work)
-        await turns.taken()
+        await turns.yield_if_due()
         return [*said, "the work"]
 
     return asyncio.run(story())

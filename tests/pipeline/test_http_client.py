@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from delivering import Seen, Time, detail, events, opened, rows, run
 
-from bridge.core.model import Delivery, Later, Outgoing, Pause, Refused, Response
-from bridge.destinations.track import Track
-from bridge.pipeline.deliver import Forwarder
-from bridge.pipeline.http_client import posting
+from bridge.core.model import Delivery, DestinationDown, Outgoing, Rejected, Response, Retryable
+from bridge.destinations.track import TrackDestination
+from bridge.pipeline.deliver import DeliveryLoops
+from bridge.pipeline.http_client import open_client
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"success": true}'
 PATIENT, HASTY = timedelta(seconds=30), timedelta(milliseconds=300)
@@ -83,12 +83,12 @@ async def peer(answering: Answering, *, tls: ssl.SSLContext | None = None) -> As
 
 
 def outgoing(url: str, text: bytes = b'{"order":1}') -> Outgoing:
-    [one] = Track("mine", url, "a-made-up-key").requests([Delivery(1, "mine", "evt_1", text, 0)])
+    [one] = TrackDestination("mine", url, "a-made-up-key").make_requests([Delivery(1, "mine", "evt_1", text, 0)])
     return one
 
 
 async def posted(answering: Answering, *, within: timedelta = PATIENT) -> Response:
-    async with peer(answering) as upstream, posting(within) as send:
+    async with peer(answering) as upstream, open_client(within) as send:
         return await send(outgoing(upstream.url))
 
 
@@ -107,7 +107,9 @@ async def keeps_alive(wire: Wire) -> None:
 
 
 def meaning(response: Response) -> object:
-    return Track("mine", "https://example.com", "k").read(response, sent=1, now=datetime(2026, 3, 1, tzinfo=UTC))
+    return TrackDestination("mine", "https://example.com", "k").read_response(
+        response, sent=1, now=datetime(2026, 3, 1, tzinfo=UTC)
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- what is sent
@@ -115,7 +117,7 @@ def meaning(response: Response) -> object:
 
 def test_the_request_is_the_destinations_byte_for_byte_and_names_us() -> None:
     async def test() -> None:
-        async with peer(keeps_alive) as upstream, posting(PATIENT) as send:
+        async with peer(keeps_alive) as upstream, open_client(PATIENT) as send:
             response = await send(outgoing(upstream.url, '{"city":"Łódź"}'.encode()))
             assert (response.status, response.text) == (200, '{"success": true}')
             [(first, headers, body)] = upstream.got
@@ -138,7 +140,7 @@ def test_requests_share_a_connection_and_no_cookie_goes_back() -> None:
             await wire.say(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: who=you; Path=/\r\n\r\n", 1))
 
     async def test() -> None:
-        async with peer(answering) as upstream, posting(PATIENT) as send:
+        async with peer(answering) as upstream, open_client(PATIENT) as send:
             for _ in range(3):
                 assert (await send(outgoing(upstream.url))).status == 200
             assert upstream.connections == 1
@@ -156,7 +158,7 @@ def test_neither_proxies_nor_credentials_are_taken_from_the_environment(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
     async def test() -> None:
-        async with peer(keeps_alive) as upstream, posting(PATIENT) as send:
+        async with peer(keeps_alive) as upstream, open_client(PATIENT) as send:
             assert (await send(outgoing(upstream.url))).status == 200
             assert upstream.got[0][1]["authorization"] == "Bearer a-made-up-key"
 
@@ -166,7 +168,7 @@ def test_neither_proxies_nor_credentials_are_taken_from_the_environment(
 def test_a_whole_mebibyte_goes_through() -> None:
     async def test() -> None:
         text = b'"' + b"a" * 1_048_561 + b'"'
-        async with peer(keeps_alive) as upstream, posting(PATIENT) as send:
+        async with peer(keeps_alive) as upstream, open_client(PATIENT) as send:
             assert (await send(outgoing(upstream.url, text))).status == 200
             assert len(upstream.got[0][2]) == 1_048_576
 
@@ -183,7 +185,7 @@ def test_a_redirect_is_never_followed(status: int) -> None:
             moved = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n"
             response = await posted(says(moved.encode()))
             assert response.status == status
-            assert isinstance(meaning(response), Pause)
+            assert isinstance(meaning(response), DestinationDown)
             assert elsewhere.connections == 0
 
     run(test)
@@ -195,7 +197,7 @@ def test_a_redirect_to_what_is_no_address_is_told_as_a_redirect(where: str) -> N
         moved = f"HTTP/1.1 302 Moved\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n"
         response = await posted(says(moved.encode()))
         assert response.status == 302
-        assert isinstance(meaning(response), Pause)
+        assert isinstance(meaning(response), DestinationDown)
 
     run(test)
 
@@ -203,7 +205,7 @@ def test_a_redirect_to_what_is_no_address_is_told_as_a_redirect(where: str) -> N
 def test_headers_come_in_lower_case() -> None:
     async def test() -> None:
         response = await posted(says(b"HTTP/1.1 429 Slow\r\nRETRY-AFTER: 7\r\nContent-Length: 0\r\n\r\n"))
-        assert meaning(response) == Later("429 too many requests", timedelta(seconds=7))
+        assert meaning(response) == Retryable("429 too many requests", timedelta(seconds=7))
 
     run(test)
 
@@ -218,7 +220,7 @@ def test_of_an_endless_answer_64_kib_are_read() -> None:
     async def test() -> None:
         response = await posted(endless)
         assert (response.status, len(response.text)) == (400, 65_536)
-        assert isinstance(meaning(response), Refused)
+        assert isinstance(meaning(response), Rejected)
 
     run(test)
 
@@ -238,7 +240,7 @@ def test_a_refused_connection_says_so_and_nothing_was_sent() -> None:
     async def test() -> None:
         async with peer(keeps_alive) as gone:
             pass
-        async with posting(PATIENT) as send:
+        async with open_client(PATIENT) as send:
             assert await send(outgoing(gone.url)) == Response(None, failure="no connection: refused", sent=False)
 
     run(test)
@@ -266,7 +268,7 @@ def test_an_answer_that_only_drips_times_out_as_a_whole() -> None:
     async def test() -> None:
         response = await posted(dripping, within=HASTY)
         assert response == Response(None, failure="timeout, after 200 and before its answer's end", sent=True)
-        assert isinstance(meaning(response), Later)
+        assert isinstance(meaning(response), Retryable)
 
     run(test)
 
@@ -283,7 +285,7 @@ def test_a_success_that_is_cut_in_the_middle_is_no_answer_and_may_have_been_take
         response = await posted(says(cut))
         told = "connection lost, after 200 and before its answer's end"
         assert response == Response(None, failure=told, sent=True)
-        assert meaning(response) == Later(told, breaks=True)
+        assert meaning(response) == Retryable(told, breaks=True)
 
     run(test)
 
@@ -291,7 +293,7 @@ def test_a_success_that_is_cut_in_the_middle_is_no_answer_and_may_have_been_take
 def test_a_refusal_that_is_cut_in_the_middle_is_still_a_refusal() -> None:
     async def test() -> None:
         response = await posted(says(b'HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\n{"error": "no val'))
-        assert meaning(response) == Refused('400 bad request: {"error": "no val')
+        assert meaning(response) == Rejected('400 bad request: {"error": "no val')
 
     run(test)
 
@@ -313,7 +315,7 @@ def test_an_upstream_that_refuses_before_it_has_read_everything_is_heard() -> No
 
     async def test() -> None:
         text = b'"' + b"a" * 8_000_000 + b'"'
-        async with peer(hasty) as upstream, posting(PATIENT) as send:
+        async with peer(hasty) as upstream, open_client(PATIENT) as send:
             assert (await send(outgoing(upstream.url, text))).status == 413
 
     run(test)
@@ -324,7 +326,7 @@ def test_a_connection_that_is_not_ready_in_time_is_none_and_nothing_was_sent() -
         await asyncio.Event().wait()
 
     async def test() -> None:
-        async with peer(silent) as upstream, posting(HASTY) as send:
+        async with peer(silent) as upstream, open_client(HASTY) as send:
             response = await send(outgoing(upstream.url.replace("http:", "https:")))
             assert response == Response(None, failure="no connection: timeout", sent=False)
 
@@ -337,7 +339,7 @@ def test_a_host_that_does_not_speak_tls_is_told_so() -> None:
         await wire.say(OK)
 
     async def test() -> None:
-        async with peer(plain) as upstream, posting(PATIENT) as send:
+        async with peer(plain) as upstream, open_client(PATIENT) as send:
             response = await send(outgoing(upstream.url.replace("http:", "https:")))
             assert response.status is None
             assert response.failure is not None
@@ -370,7 +372,7 @@ def self_signed(folder: Path) -> ssl.SSLContext:
 
 def test_a_certificate_that_nobody_signed_is_not_trusted_and_nothing_is_sent(tmp_path: Path) -> None:
     async def test() -> None:
-        async with peer(says(OK), tls=self_signed(tmp_path)) as upstream, posting(PATIENT) as send:
+        async with peer(says(OK), tls=self_signed(tmp_path)) as upstream, open_client(PATIENT) as send:
             response = await send(outgoing(upstream.url))
             assert response.failure == "no connection: its certificate is not trusted (self-signed certificate)"
             assert not response.sent
@@ -397,10 +399,10 @@ def test_over_a_real_socket_it_stumbles_twice_and_is_delivered(tmp_path: Path) -
     async def test() -> None:
         time = Time(lasts=timedelta(hours=1))
         async with opened(tmp_path) as store, peer(answering) as upstream:
-            await store.accept(events([1, 2]), now=time.now)
-            forwarding = Forwarder(
+            await store.accept_events(events([1, 2]), now=time.now)
+            forwarding = DeliveryLoops(
                 store=store,
-                destinations=[Track("mine", upstream.url, "a-made-up-key", rate=0)],
+                destinations=[TrackDestination("mine", upstream.url, "a-made-up-key", rate=0)],
                 clock=time.clock,
                 watching=Seen(),
                 sleep=time.sleep,

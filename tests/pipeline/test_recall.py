@@ -17,10 +17,10 @@ from store_made import apply_log, claim_rows, complete
 from bridge import mapping
 from bridge.core import dedupe_keys, json_text
 from bridge.core.json_text import Json
-from bridge.core.model import Route, Wanting, Webhook
-from bridge.pipeline.translate import Translator
+from bridge.core.model import EventNeeded, Route, Webhook
+from bridge.pipeline.translate import TranslateLoop
 from bridge.store.engines import open_store
-from bridge.store.protocol import Filter, Outcome, Store
+from bridge.store.protocol import Outcome, RowFilter, Store
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MAPPING = """\
@@ -58,7 +58,7 @@ AGAIN: Json = {"id": "r2", "order": "A"}
 class Counted:
     """Nobody counts."""
 
-    def translated(self, source: str, outcome: str) -> None:
+    def count_translated(self, source: str, outcome: str) -> None:
         """Nothing."""
 
 
@@ -68,8 +68,8 @@ class Shop:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.now = NOW
-        source = mapping.parse(MAPPING, name="shop.yaml").bind("shop", secrets=["s"], vars={})
-        self.translator = Translator(
+        source = mapping.parse_mapping(MAPPING, name="shop.yaml").bind_source("shop", secrets=["s"], vars={})
+        self.translator = TranslateLoop(
             store=store,
             sources=lambda: {"shop": cast("Any", source)},
             route=lambda _event, _to: (Route("up"),),
@@ -80,26 +80,26 @@ class Shop:
 
     async def take(self, topic: str, body: Json) -> None:
         """Keep a webhook, and translate all that is due."""
-        content = json_text.write(body)
-        identity = (dedupe_keys.unsigned_content("shop", topic, content),)
+        content = json_text.write_json(body)
+        identity = (dedupe_keys.unsigned_webhook_key("shop", topic, content),)
         kept = Webhook("shop", identity[0].hex(), topic, self.now, content, identity)
         await self.store.keep([kept])
         await self.settle()
 
     async def settle(self) -> None:
         """Translate all that is due."""
-        while await self.translator.once():
+        while await self.translator.translate_batch():
             pass
 
     async def told(self) -> list[Json]:
         """The events, without what names and dates them, in the order of their text."""
         documents = []
-        for row in await self.store.events(Filter()):
-            for one in await self.store.show(row.id):
-                found = json_text.parse(cast("Any", one).text)
+        for row in await self.store.events(RowFilter()):
+            for one in await self.store.show_detail(row.id):
+                found = json_text.parse_json(cast("Any", one).text)
                 del found["event_id"], found["timestamp"]
                 documents.append(found)
-        return sorted(documents, key=json_text.write)
+        return sorted(documents, key=json_text.write_json)
 
 
 def story(tell: Any) -> Any:
@@ -145,7 +145,7 @@ def test_a_refund_takes_leaf_by_leaf_and_never_writes_over_its_own() -> None:
 def test_a_refund_waits_visibly_and_then_goes_without() -> None:
     async def tell(shop: Shop) -> None:
         await shop.take("refunded", REFUNDED | {"currency": "USD"})
-        [row] = await shop.store.webhooks(Filter())
+        [row] = await shop.store.webhooks(RowFilter())
         assert (row.state, row.reason) == ("received", "waits for purchase until 2026-03-01T01:00:00+00:00")
         shop.now = NOW + timedelta(minutes=59)
         await shop.settle()
@@ -178,15 +178,19 @@ def test_a_purchase_that_was_kept_before_the_refund_was_put_off_makes_it_due_at_
 
 async def _wanted(shop: Shop) -> list[Outcome]:
     """A refund that another process claimed and is about to put off."""
-    source = mapping.parse(MAPPING, name="shop.yaml").bind("shop", secrets=["s"], vars={})
-    content = json_text.write(REFUNDED)
+    source = mapping.parse_mapping(MAPPING, name="shop.yaml").bind_source("shop", secrets=["s"], vars={})
+    content = json_text.write_json(REFUNDED)
     await shop.store.keep(
-        [Webhook("shop", "r", "refunded", NOW, content, (dedupe_keys.unsigned_content("shop", "refunded", content),))]
+        [
+            Webhook(
+                "shop", "r", "refunded", NOW, content, (dedupe_keys.unsigned_webhook_key("shop", "refunded", content),)
+            )
+        ]
     )
     await apply_log(shop.store, limit=1)
     claimed = await claim_rows(shop.store, now=NOW, limit=1, lease=timedelta(minutes=1))
-    wanting = [source.translate_among(one, {}) for one in claimed]
-    return [Outcome(one, wants) for one, wants in zip(claimed, wanting, strict=True) if isinstance(wants, Wanting)]
+    wanting = [source.translate_with_earlier(one, {}) for one in claimed]
+    return [Outcome(one, wants) for one, wants in zip(claimed, wanting, strict=True) if isinstance(wants, EventNeeded)]
 
 
 def test_a_recall_of_one_and_the_same_order_compiles_without_a_warning() -> None:
@@ -194,4 +198,4 @@ def test_a_recall_of_one_and_the_same_order_compiles_without_a_warning() -> None
         warnings.simplefilter("error")
         constant = MAPPING.replace("      dedupe: =body.order\n      take", "      dedupe: ='A'\n      take")
         assert constant != MAPPING
-        assert mapping.parse(constant, name="shop.yaml").provider == "shop"
+        assert mapping.parse_mapping(constant, name="shop.yaml").provider == "shop"

@@ -15,9 +15,9 @@ import pytest
 from peers import listed, serving, typed, until, upstream
 
 from bridge.core.errors import SettingsError, StoreUnavailable
-from bridge.pipeline.retention import AGAIN, EVERY, STEP, Purger
-from bridge.settings import keeping, load
-from bridge.store.protocol import KEEPING, Keeping, Store, Swept
+from bridge.pipeline.retention import AGAIN, EVERY, STEP, PurgeLoop
+from bridge.settings import load_settings, retention_policy
+from bridge.store.protocol import DEFAULT_RETENTION, PurgeStep, RetentionPolicy, Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 API_KEY = "a-made-up-api-key"
@@ -26,13 +26,13 @@ API_KEY = "a-made-up-api-key"
 class Sweeping:
     """A store that says what it was asked for and answers by a script."""
 
-    def __init__(self, *script: Swept | Exception) -> None:
+    def __init__(self, *script: PurgeStep | Exception) -> None:
         self.script = list(script)
         self.asked: list[str | None] = []
         self.done = asyncio.Event()
 
-    async def purge(self, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
-        assert (keeping, now, limit) == (KEEPING, NOW, STEP)
+    async def purge(self, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int) -> PurgeStep:
+        assert (keeping, now, limit) == (DEFAULT_RETENTION, NOW, STEP)
         self.asked.append(place)
         said = self.script.pop(0)
         if not self.script:
@@ -42,14 +42,14 @@ class Sweeping:
         return said
 
 
-def purger(store: Sweeping, *, every: float = 3600.0, rest: float = 0.0) -> Purger:
-    return Purger(store=cast("Store", store), keeping=KEEPING, clock=lambda: NOW, rest=rest, every=every)
+def purger(store: Sweeping, *, every: float = 3600.0, rest: float = 0.0) -> PurgeLoop:
+    return PurgeLoop(store=cast("Store", store), keeping=DEFAULT_RETENTION, clock=lambda: NOW, rest=rest, every=every)
 
 
 def test_a_sweep_goes_on_from_place_to_place_to_the_end() -> None:
     async def story() -> None:
-        store = Sweeping(Swept(2, "a"), Swept(0, "b"), Swept(1, None))
-        assert await purger(store).once() == 3
+        store = Sweeping(PurgeStep(2, "a"), PurgeStep(0, "b"), PurgeStep(1, None))
+        assert await purger(store).purge_once() == 3
         assert store.asked == [None, "a", "b"]
 
     asyncio.run(story())
@@ -58,7 +58,7 @@ def test_a_sweep_goes_on_from_place_to_place_to_the_end() -> None:
 @pytest.mark.parametrize("trouble", [StoreUnavailable("the disk is full"), RuntimeError("a fault")])
 def test_trouble_ends_a_sweep_and_not_the_loop(trouble: Exception) -> None:
     async def story() -> None:
-        store = Sweeping(Swept(1, "a"), trouble, Swept(1, None))
+        store = Sweeping(PurgeStep(1, "a"), trouble, PurgeStep(1, None))
         loop = purger(store, every=0.0)
         running = asyncio.create_task(loop.run())
         await store.done.wait()
@@ -80,8 +80,8 @@ def test_a_sweep_that_fails_is_no_heartbeat_and_the_next_one_follows_sooner(trou
         assert loop.heartbeat.succeeded_at is None
         loop.stop()
         await running
-        again = Sweeping(Swept(1, None))
-        assert await purger(again).once() == 1
+        again = Sweeping(PurgeStep(1, None))
+        assert await purger(again).purge_once() == 1
         assert AGAIN < EVERY
 
     asyncio.run(story())
@@ -89,7 +89,7 @@ def test_a_sweep_that_fails_is_no_heartbeat_and_the_next_one_follows_sooner(trou
 
 def test_a_stop_ends_the_rest_between_two_steps() -> None:
     async def story() -> None:
-        store = Sweeping(Swept(1, "a"))
+        store = Sweeping(PurgeStep(1, "a"))
         loop = purger(store, rest=3600.0)
         running = asyncio.create_task(loop.run())
         await store.done.wait()
@@ -105,13 +105,17 @@ def test_a_stop_ends_the_rest_between_two_steps() -> None:
 
 def test_what_nobody_sets_is_kept_30_90_and_400_days() -> None:
     days = timedelta(days=1)
-    assert load({}, providers=()).keeping == KEEPING == Keeping(bodies=30 * days, events=90 * days, ledger=400 * days)
+    assert (
+        load_settings({}, providers=()).keeping
+        == DEFAULT_RETENTION
+        == RetentionPolicy(bodies=30 * days, events=90 * days, ledger=400 * days)
+    )
 
 
 def test_days_are_set_by_the_environment() -> None:
     days = timedelta(days=1)
     environment = {"BRIDGE_KEEP_BODIES": "0", "BRIDGE_KEEP_EVENTS": "7", "BRIDGE_KEEP_LEDGER": "31"}
-    assert keeping(environment) == Keeping(bodies=0 * days, events=7 * days, ledger=31 * days)
+    assert retention_policy(environment) == RetentionPolicy(bodies=0 * days, events=7 * days, ledger=31 * days)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_days_are_set_by_the_environment() -> None:
 )
 def test_days_that_cannot_be_are_refused(environment: dict[str, str], text: str) -> None:
     with pytest.raises(SettingsError, match=text):
-        keeping(environment)
+        retention_policy(environment)
 
 
 # -------------------------------------------------------------------------------------------------------- serve

@@ -29,10 +29,10 @@ from delivering import (
 from msgspec.structs import replace
 
 from bridge.core.model import Outgoing, Response
-from bridge.destinations.track import Track
-from bridge.pipeline.deliver import Forwarder
-from bridge.pipeline.retry_policy import Policy
-from bridge.store.protocol import Claimed, Filter, Pacing
+from bridge.destinations.track import TrackDestination
+from bridge.pipeline.deliver import DeliveryLoops
+from bridge.pipeline.retry_policy import RetryPolicy
+from bridge.store.protocol import ClaimedDeliveries, Pacing, RowFilter
 from bridge.store.sqlite.store import SqliteStore
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
@@ -55,13 +55,13 @@ def test_an_idle_lane_is_woken_by_new_events_and_does_not_wait_its_idle_time(tmp
             return TAKEN
 
         async with opened(tmp_path) as store:
-            forwarding = Forwarder(
+            forwarding = DeliveryLoops(
                 store=store, destinations=[track()], clock=clock, watching=Seen(), send=send, idle=HOUR
             )
             running = asyncio.create_task(forwarding.run())
             for number in range(5):
-                await store.accept(events([number]), now=clock())
-                forwarding.wake()
+                await store.accept_events(events([number]), now=clock())
+                forwarding.notify()
                 await until(partial(_holds, taken, number))
             await forwarding.stop(timedelta(seconds=10))
             await running
@@ -82,7 +82,7 @@ def test_what_another_process_accepts_is_seen_without_being_woken(tmp_path: Path
             forwarding = forwarder(store, time, upstream.send, idle=idle)
             time.end = NOON + timedelta(seconds=10)
             await lived(forwarding, time)
-            await other.accept(events([7]), now=time.now)
+            await other.accept_events(events([7]), now=time.now)
             time.go_on(until=NOON + timedelta(seconds=20))
             await lived(forwarder(store, time, upstream.send, idle=idle), time)
             assert upstream.taken() == [7]
@@ -94,7 +94,9 @@ def test_an_idle_lane_looks_about_once_in_its_idle_time(tmp_path: Path) -> None:
     class Counting(SqliteStore):
         claims = 0
 
-        async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+        async def claim_deliveries(
+            self, destination: str, *, now: datetime, pacing: Pacing
+        ) -> ClaimedDeliveries | None:
             self.claims += 1
             return await super().claim_deliveries(destination, now=now, pacing=pacing)
 
@@ -121,8 +123,8 @@ def test_a_stop_waits_for_the_request_under_way_and_records_it(tmp_path: Path) -
             return TAKEN
 
         async with opened(tmp_path) as store:
-            await store.accept(events(range(150)), now=clock())
-            forwarding = Forwarder(store=store, destinations=[track()], clock=clock, watching=Seen(), send=send)
+            await store.accept_events(events(range(150)), now=clock())
+            forwarding = DeliveryLoops(store=store, destinations=[track()], clock=clock, watching=Seen(), send=send)
             running = asyncio.create_task(forwarding.run())
             await asked.wait()
             stopping = asyncio.create_task(forwarding.stop(timedelta(seconds=30)))
@@ -147,7 +149,7 @@ def test_a_stop_gives_up_what_outlasts_its_grace_and_the_lease_brings_it_back(tm
 
         time = Time()
         async with opened(tmp_path) as store:
-            await store.accept(events([1]), now=time.now)
+            await store.accept_events(events([1]), now=time.now)
             forwarding = forwarder(store, time, send)
             running = asyncio.create_task(forwarding.run())
             await asked.wait()
@@ -155,7 +157,7 @@ def test_a_stop_gives_up_what_outlasts_its_grace_and_the_lease_brings_it_back(tm
             await running
             upstream = Upstream(time)
             await lived(forwarder(store, time, upstream.send), time)
-            assert [(one.at, one.orders) for one in upstream.posted] == [(NOON + Policy().lease, [1])]
+            assert [(one.at, one.orders) for one in upstream.posted] == [(NOON + RetryPolicy().lease, [1])]
             assert [row.attempts for row in await rows(store, "delivered")] == [1]
 
     run(test)
@@ -164,7 +166,7 @@ def test_a_stop_gives_up_what_outlasts_its_grace_and_the_lease_brings_it_back(tm
 def test_a_stop_before_the_start_is_a_stop(tmp_path: Path) -> None:
     async def test() -> None:
         async with opened(tmp_path) as store:
-            forwarding = Forwarder(store=store, destinations=[track()], clock=clock, watching=Seen())
+            forwarding = DeliveryLoops(store=store, destinations=[track()], clock=clock, watching=Seen())
             await forwarding.stop(SECOND)
             await asyncio.wait_for(forwarding.run(), 10)
 
@@ -175,7 +177,7 @@ def test_without_destinations_there_is_nothing_to_do_and_nothing_hangs(tmp_path:
     async def test() -> None:
         time = Time()
         async with opened(tmp_path) as store:
-            forwarding = Forwarder(store=store, destinations=[], clock=time.clock, watching=Seen())
+            forwarding = DeliveryLoops(store=store, destinations=[], clock=time.clock, watching=Seen())
             await asyncio.wait_for(forwarding.run(), 10)
             time.now += HOUR
             assert forwarding.heartbeats() == {}
@@ -194,7 +196,7 @@ def test_a_lane_that_waits_for_an_answer_has_ended_no_round(tmp_path: Path) -> N
 
         time = Time()
         async with opened(tmp_path) as store:
-            await store.accept(events([1]), now=time.now)
+            await store.accept_events(events([1]), now=time.now)
             forwarding = forwarder(store, time, send)
             running = asyncio.create_task(forwarding.run())
             await asked.wait()
@@ -221,8 +223,8 @@ def test_lanes_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> 
             return TAKEN
 
         async with opened(tmp_path) as store:
-            await store.accept(events(range(30)), now=clock())
-            forwarding = Forwarder(
+            await store.accept_events(events(range(30)), now=clock())
+            forwarding = DeliveryLoops(
                 store=store, destinations=[track(batch=5, lanes=3)], clock=clock, watching=Seen(), send=send
             )
             running = asyncio.create_task(forwarding.run())
@@ -251,14 +253,14 @@ def test_a_pause_found_by_one_lane_is_not_undone_by_anothers_older_view(tmp_path
             return answer(429)
 
         async with opened(tmp_path) as store:
-            await store.accept(events(range(2)), now=clock())
-            forwarding = Forwarder(
+            await store.accept_events(events(range(2)), now=clock())
+            forwarding = DeliveryLoops(
                 store=store, destinations=[track(batch=1, lanes=2)], clock=clock, watching=Seen(), send=send
             )
             running = asyncio.create_task(forwarding.run())
 
             async def paused() -> bool:
-                return (await store.standing("mine")).paused is not None
+                return (await store.destination_state("mine")).paused is not None
 
             await until(paused)
             refused.set()
@@ -267,7 +269,9 @@ def test_a_pause_found_by_one_lane_is_not_undone_by_anothers_older_view(tmp_path
                 return all(row.last_status for row in await rows(store))
 
             await until(both)
-            assert (await store.standing("mine")).paused == "401 unauthorized: the key is not accepted; check api_key"
+            assert (
+                await store.destination_state("mine")
+            ).paused == "401 unauthorized: the key is not accepted; check api_key"
             await forwarding.stop(timedelta(milliseconds=1))
             await running
 
@@ -279,7 +283,9 @@ def test_two_processes_share_one_store_and_one_rate_and_send_nothing_twice(tmp_p
     taken: list[int] = []
 
     class Noting(SqliteStore):
-        async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+        async def claim_deliveries(
+            self, destination: str, *, now: datetime, pacing: Pacing
+        ) -> ClaimedDeliveries | None:
             claimed = await super().claim_deliveries(destination, now=now, pacing=pacing)
             if claimed:
                 claimed_at.append(now)
@@ -295,10 +301,11 @@ def test_two_processes_share_one_store_and_one_rate_and_send_nothing_twice(tmp_p
 
     async def test() -> None:
         stores = [Noting(str(tmp_path / "x.db")) for _ in range(2)]
-        await stores[0].accept(events(range(40)), now=clock())
+        await stores[0].accept_events(events(range(40)), now=clock())
         paced = track(rate=6000, batch=2)
         both = [
-            Forwarder(store=store, destinations=[paced], clock=clock, watching=Seen(), send=send) for store in stores
+            DeliveryLoops(store=store, destinations=[paced], clock=clock, watching=Seen(), send=send)
+            for store in stores
         ]
         running = [asyncio.create_task(one.run()) for one in both]
         await until(all_taken)
@@ -329,11 +336,11 @@ def test_each_destination_goes_at_its_own_pace(tmp_path: Path) -> None:
             return TAKEN
 
         async with opened(tmp_path) as store:
-            await store.accept(events([1], destination="slow"), now=clock())
-            await store.accept(events([2], destination="quick"), now=clock())
-            slow = Track("slow", "https://slow.example.com", KEY)
-            quick = Track("quick", "https://quick.example.com", KEY)
-            forwarding = Forwarder(store=store, destinations=[slow, quick], clock=clock, watching=Seen(), send=send)
+            await store.accept_events(events([1], destination="slow"), now=clock())
+            await store.accept_events(events([2], destination="quick"), now=clock())
+            slow = TrackDestination("slow", "https://slow.example.com", KEY)
+            quick = TrackDestination("quick", "https://quick.example.com", KEY)
+            forwarding = DeliveryLoops(store=store, destinations=[slow, quick], clock=clock, watching=Seen(), send=send)
             running = asyncio.create_task(forwarding.run())
             await taken.wait()
             stuck.set()
@@ -352,12 +359,12 @@ def test_a_retry_by_hand_brings_a_dead_letter_back_to_life_and_probes_a_paused_d
         time = Time(lasts=timedelta(minutes=1))
         upstream = Upstream(time, scripted(answer(400, "no"), answer(401), TAKEN, TAKEN))
         async with opened(tmp_path) as store:
-            await store.accept(events([1, 2]), now=time.now)
+            await store.accept_events(events([1, 2]), now=time.now)
             one_by_one = track(batch=1)
             time.end = NOON + timedelta(seconds=3)
             await lived(forwarder(store, time, upstream.send, destination=one_by_one), time)
             assert [row.state for row in await rows(store)] == ["dead", "pending"]
-            assert await store.retry(Filter(state="dead"), now=time.now) == 1
+            assert await store.retry(RowFilter(state="dead"), now=time.now) == 1
             time.go_on(until=NOON + timedelta(seconds=4))
             await lived(forwarder(store, time, upstream.send, destination=one_by_one), time)
             assert sorted(upstream.taken()) == [1, 2]
@@ -375,10 +382,10 @@ def test_an_event_revised_while_its_request_is_under_way_is_sent_again_as_it_is_
                 if len(sent) == 1:
                     [changed] = events([1])
                     changed = replace(changed, event=replace(changed.event, text=b'{"order": 100}'))
-                    assert await store.revise(1, [changed], now=time.now) == 1
+                    assert await store.rewrite_events(1, [changed], now=time.now) == 1
                 return TAKEN
 
-            await store.accept(events([1, 2]), now=NOON)
+            await store.accept_events(events([1, 2]), now=NOON)
             await lived(forwarder(store, time, send), time)
             assert sent == [[1, 2], [100]]
             assert [row.state for row in await rows(store)] == ["delivered", "delivered"]

@@ -15,21 +15,21 @@ from bridge.core import dedupe_keys
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Event, Ignored, Route, Translated, Translation, Webhook
 from bridge.core.source import Source
-from bridge.pipeline.translate import Translator
+from bridge.pipeline.translate import TranslateLoop
 from bridge.store.engines import open_store
-from bridge.store.protocol import Batch, Filter, Store
+from bridge.store.protocol import Batch, RowFilter, Store
 from bridge.store.sqlite.store import SqliteStore
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def webhook(name: str, source: str = "shop") -> Webhook:
-    identity = (dedupe_keys.signed_webhook(source, name),)
+    identity = (dedupe_keys.signed_webhook_key(source, name),)
     return Webhook(source=source, id=name, topic=name, received_at=NOW, body=b"{}", identity=identity)
 
 
 def event(name: str, *, text: Any = b'{"event_type":"lead"}') -> Event:
-    return Event(id=f"evt_{name}", door="source:shop", event_type="lead", test=False, text=text, occurred_at=NOW)
+    return Event(id=f"evt_{name}", origin="source:shop", event_type="lead", test=False, text=text, occurred_at=NOW)
 
 
 def translated(
@@ -42,21 +42,21 @@ def translated(
             "Source", SimpleNamespace(name="shop", to=None, translate_among=lambda one, _earlier: become(one))
         )
         told: list[tuple[str, str]] = []
-        translator = Translator(
+        translator = TranslateLoop(
             store=store,
             sources=lambda: {"shop": source},
             route=lambda _event, _to: (Route("up"),),
             clock=lambda: NOW,
             woke=lambda: None,
-            watching=cast("Any", SimpleNamespace(translated=lambda *words: told.append(words))),
+            watching=cast("Any", SimpleNamespace(count_translated=lambda *words: told.append(words))),
         )
         await store.keep(webhooks)
-        while await translator.once():
+        while await translator.translate_batch():
             pass
         assert len(told) == len(webhooks)
 
     async def listed(store: Store) -> list[tuple[str, str, str | None]]:
-        return [(row.topic or "", row.state.value, row.reason) for row in reversed(await store.webhooks(Filter()))]
+        return [(row.topic or "", row.state.value, row.reason) for row in reversed(await store.webhooks(RowFilter()))]
 
     async def both() -> list[tuple[str, str, str | None]]:
         store = open_store(f"sqlite:////{tmp_path / 'a.db'}".replace("/////", "////"))
@@ -103,17 +103,17 @@ def test_the_loop_wakes_for_what_is_kept_and_stops_when_told(tmp_path: Path) -> 
         store = open_store(f"sqlite:////{str(tmp_path / 'a.db').lstrip('/')}")
         source = cast("Source", SimpleNamespace(name="shop", to=None, translate=lambda _one: Ignored("seen")))
         seen = asyncio.Event()
-        translator = Translator(
+        translator = TranslateLoop(
             store=store,
             sources=lambda: {"shop": source},
             route=lambda _event, _to: (),
             clock=lambda: datetime.now(UTC),
             woke=lambda: None,
-            watching=cast("Any", SimpleNamespace(translated=lambda *_words: seen.set())),
+            watching=cast("Any", SimpleNamespace(count_translated=lambda *_words: seen.set())),
         )
         running: Awaitable[None] = asyncio.ensure_future(translator.run())
         await store.keep([webhook("one")])
-        translator.wake()
+        translator.notify()
         async with asyncio.timeout(10):
             await seen.wait()
             translator.stop()
@@ -139,7 +139,7 @@ def test_a_round_that_fails_is_no_heartbeat_and_an_idle_one_that_looked_is(tmp_p
                 return await super().claim_batch(now=now, limit=limit, lease=lease)
 
         store = Troubled(str(tmp_path / "a.db"))
-        translator = Translator(
+        translator = TranslateLoop(
             store=store,
             sources=dict,
             route=lambda _event, _to: (),
@@ -152,7 +152,7 @@ def test_a_round_that_fails_is_no_heartbeat_and_an_idle_one_that_looked_is(tmp_p
         for _ in range(5):
             await looked.get()
             beats.append(translator.heartbeat.succeeded_at)
-            translator.wake()
+            translator.notify()
         translator.stop()
         await running
         await store.close()

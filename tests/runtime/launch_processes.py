@@ -20,18 +20,18 @@ from bridge import cli
 from bridge.cli import serve
 from bridge.core.errors import StoreUnavailable
 from bridge.http import readiness
-from bridge.pipeline.translate import Translator
+from bridge.pipeline.translate import TranslateLoop
 from bridge.runtime import roles, supervisor
 
 
 def main() -> int:
     """Serve."""
     readiness.STALLED = timedelta(seconds=float(os.environ.get("FAMILY_STALLED", "30")))
-    supervisor.FAREWELL = float(os.environ.get("FAMILY_FAREWELL", "45"))
+    supervisor.STOP_TIMEOUT = float(os.environ.get("FAMILY_FAREWELL", "45"))
     vars(serve)["SILENCE"] = float(os.environ.get("FAMILY_SILENCE", "30"))
     roles.LOOP_SILENCE = float(os.environ.get("FAMILY_LOOP_SILENCE", "600"))
     signal.signal(signal.SIGUSR1, lambda *_: time.sleep(1_000_000))
-    signal.signal(signal.SIGUSR2, lambda *_: setattr(Translator, "once", _never))
+    signal.signal(signal.SIGUSR2, lambda *_: setattr(TranslateLoop, "translate_batch", _never))
     why = os.environ.get("FAMILY_BROKEN")
     if why:
 
@@ -42,7 +42,7 @@ def main() -> int:
     return cli.main(sys.argv[1:])
 
 
-async def _never(_translator: Translator) -> int:
+async def _never(_translator: TranslateLoop) -> int:
     await asyncio.Event().wait()
     return 0
 

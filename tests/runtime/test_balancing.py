@@ -11,7 +11,7 @@ import pytest
 from observed_processes import needs_proc, ready, workers
 from peers import serving, until
 
-from bridge.runtime.balancing import AHEAD, PAUSE, Shares
+from bridge.runtime.balancing import AHEAD, PAUSE, ConnectionBalance
 
 CROWD = 40
 
@@ -25,15 +25,15 @@ def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_who_is_ahead_rests_after_each_that_it_takes(rests: list[float]) -> None:
-    one = Shares(["one", "two"]).of("one")
+    one = ConnectionBalance(["one", "two"]).counter_of("one")
     for count in range(AHEAD + 2):
         one(count)
     assert rests == [PAUSE, PAUSE]
 
 
 def test_nobody_rests_who_is_ahead_by_less_or_has_lost_a_connection(rests: list[float]) -> None:
-    both = Shares(["one", "two"])
-    one, two = both.of("one"), both.of("two")
+    both = ConnectionBalance(["one", "two"])
+    one, two = both.counter_of("one"), both.counter_of("two")
     two(5)
     rests.clear()
     for count in [*range(5 + AHEAD), *range(5 + AHEAD, 0, -1)]:
@@ -42,17 +42,17 @@ def test_nobody_rests_who_is_ahead_by_less_or_has_lost_a_connection(rests: list[
 
 
 def test_one_alone_never_rests(rests: list[float]) -> None:
-    one = Shares(["one"]).of("one")
+    one = ConnectionBalance(["one"]).counter_of("one")
     one(1000)
     assert rests == []
 
 
 def test_one_that_is_started_again_has_none(rests: list[float]) -> None:
-    both = Shares(["one", "two"])
-    both.of("two")(9)
-    both.of("two")
+    both = ConnectionBalance(["one", "two"])
+    both.counter_of("two")(9)
+    both.counter_of("two")
     rests.clear()
-    both.of("one")(AHEAD)
+    both.counter_of("one")(AHEAD)
     assert rests == [PAUSE]
 
 

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from wire_server import Wire, signed, wired
 
 from bridge.core import log
-from bridge.runtime.http_protocol import PIPELINED, SLICE, PatientProtocol
+from bridge.runtime.http_protocol import PIPELINED, SLICE, StrictHttpProtocol
 from bridge.runtime.request_head import HEAD_BYTES, without_offer
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: bridge.example\r\n"
@@ -155,7 +155,7 @@ def test_genuine_webhooks_before_bytes_that_are_no_http_are_all_answered(wire: W
 def test_what_is_refused_is_told_once_a_minute(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PatientProtocol, "_seldom", log.Seldom())
+    monkeypatch.setattr(StrictHttpProtocol, "_seldom", log.RateLimitedLog())
     with wired(tmp_path) as wire, caplog.at_level("WARNING"):
         for _ in range(50):
             with wire.connect() as line:

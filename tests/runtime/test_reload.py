@@ -168,7 +168,7 @@ def test_what_was_asked_while_loading_is_loaded_once_more() -> None:
             loads.append(len(loads))
             if len(loads) == 1:
                 for _ in range(5):
-                    loop.call_soon_threadsafe(reloader.ask)
+                    loop.call_soon_threadsafe(reloader.request_reload)
             return len(loads)
 
         def take(loaded: int) -> None:
@@ -179,7 +179,7 @@ def test_what_was_asked_while_loading_is_loaded_once_more() -> None:
         loop, twice = asyncio.get_running_loop(), asyncio.Event()
         reloader: Reloader[int] = Reloader(load, take)
         running = asyncio.create_task(reloader.run())
-        reloader.ask()
+        reloader.request_reload()
         await twice.wait()
         running.cancel()
 
@@ -194,7 +194,7 @@ def test_whatever_fails_while_loading_nothing_is_taken(error: Exception) -> None
     def load() -> None:
         raise error
 
-    assert asyncio.run(Reloader(load, taken.append).once()) is False
+    assert asyncio.run(Reloader(load, taken.append).reload_once()) is False
     assert taken == []
 
 

@@ -15,10 +15,10 @@ from observed_processes import KEY, LAUNCH, is_alive, mill, needs_proc, ready, t
 from peers import KEY as UPSTREAM_KEY
 from peers import Serving, Upstream, serving, until, upstream
 
-from bridge.runtime.watchdog import CHECKS, STARTING, UNKNOWN, Waits, Watchdog, waits
+from bridge.runtime.watchdog import CHECKS, STARTING, UNKNOWN, ProcessWaits, Watchdog, read_waits
 
 SILENCE = 4
-NOT_WAITING = Waits(0.0, for_disk=False)
+NOT_WAITING = ProcessWaits(0.0, for_disk=False)
 
 
 @contextmanager
@@ -93,14 +93,14 @@ class Scene:
     def __init__(self) -> None:
         self.now = 100.0
         self.beat = 0
-        self.waits: Waits | None = NOT_WAITING
+        self.waits: ProcessWaits | None = NOT_WAITING
         self.pid = 7
         self.dog = Watchdog(
             lambda _name: self.beat, silence=30.0, ticks=lambda: self.now, waits=lambda _pid: self.waits
         )
 
     def hangs(self) -> bool:
-        return self.dog.hangs("one", self.pid)
+        return self.dog.is_hung("one", self.pid)
 
     def started(self) -> Scene:
         assert not self.hangs()
@@ -114,7 +114,9 @@ class Scene:
         for _ in range(round(seconds / self.dog.every)):
             self.now += self.dog.every
             if self.waits is not None:
-                self.waits = Waits(self.waits.for_processor + waiting / seconds * self.dog.every, self.waits.for_disk)
+                self.waits = ProcessWaits(
+                    self.waits.for_processor + waiting / seconds * self.dog.every, self.waits.for_disk
+                )
             found = self.hangs()
         return found
 
@@ -135,7 +137,7 @@ def test_one_that_starves_does_not_hang_however_long() -> None:
 
 def test_one_that_waits_for_the_disk_does_not_hang_however_long() -> None:
     scene = Scene().started()
-    scene.waits = Waits(0.0, for_disk=True)
+    scene.waits = ProcessWaits(0.0, for_disk=True)
     assert not scene.passes(3600)
     scene.waits = NOT_WAITING
     assert scene.passes(40)
@@ -176,14 +178,14 @@ def test_what_linux_says_of_a_stopped_process_and_of_one_that_starves() -> None:
             assert one.stdout
             one.stdout.readline()
         starving, stopped = spinning[0].pid, spinning[1].pid
-        first = waits(starving)
+        first = read_waits(starving)
         assert first
-        until(lambda: waits(starving).for_processor > first.for_processor + 0.2, what="waiting")  # type: ignore[union-attr]
+        until(lambda: read_waits(starving).for_processor > first.for_processor + 0.2, what="waiting")  # type: ignore[union-attr]
         os.kill(stopped, signal.SIGSTOP)
         until(lambda: Path(f"/proc/{stopped}/stat").read_text().rpartition(")")[2].split()[0] == "T", what="its stop")
-        before = waits(stopped)
-        assert waits(stopped) == before
-        assert waits(2**22 + 1) is None, "there is no such process"
+        before = read_waits(stopped)
+        assert read_waits(stopped) == before
+        assert read_waits(2**22 + 1) is None, "there is no such process"
     finally:
         for one in spinning:
             one.kill()

@@ -19,8 +19,8 @@ from typing import Any, Self
 import uvicorn
 from store_made import applied
 
-from bridge.app import Bridge, load_mappings
-from bridge.runtime.http_protocol import PatientProtocol
+from bridge.app import SingleProcessApp, load_mappings
+from bridge.runtime.http_protocol import StrictHttpProtocol
 from bridge.settings import Settings, SourceSettings
 from bridge.store.engines import open_store
 from bridge.store.protocol import Store
@@ -136,7 +136,7 @@ class Wire:
 
 
 @contextmanager
-def wired(folder: Path, protocol: type[asyncio.Protocol] = PatientProtocol) -> Iterator[Wire]:
+def wired(folder: Path, protocol: type[asyncio.Protocol] = StrictHttpProtocol) -> Iterator[Wire]:
     """A bridge for Shopify over that protocol of HTTP, until the end of the block."""
     settings = Settings(
         store=f"sqlite:///{folder / 'trackbridge.db'}", sources=(SourceSettings("shopify", "shopify", (SECRET,)),)
@@ -150,7 +150,7 @@ def wired(folder: Path, protocol: type[asyncio.Protocol] = PatientProtocol) -> I
     servers: list[uvicorn.Server] = []
 
     async def serve() -> None:
-        http = Bridge(settings, load_mappings(None), store).http
+        http = SingleProcessApp(settings, load_mappings(None), store).http
         server = uvicorn.Server(
             uvicorn.Config(http, http=protocol, ws="none", log_config=None, access_log=False, lifespan="on")
         )

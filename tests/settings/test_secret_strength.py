@@ -10,7 +10,7 @@ import pytest
 from peers import serving, trackbridge, typed
 
 from bridge import mapping
-from bridge.app import Outfit, configure
+from bridge.app import AppConfig, load_configuration
 from bridge.core.errors import SettingsError
 from bridge.settings import KeySettings, Settings, SourceSettings, secret_strength
 
@@ -23,9 +23,9 @@ HMAC = "{kind: hmac, algorithm: sha256, encoding: hex, from: 'header:X-Sig', sig
 def told(signature: str, *secrets: str) -> int:
     """How many of these secrets are too short for such a signature."""
     text = f"mapping: 1\nprovider: shop\nwebhook:\n  signature: {signature}{TAIL}"
-    made = mapping.parse(text, name="shop.yaml")
+    made = mapping.parse_mapping(text, name="shop.yaml")
     configured = Settings(sources=(SourceSettings("shop", "shop", secrets),))
-    return len(secret_strength.problems(configured, {"shop": made}))
+    return len(secret_strength.strength_problems(configured, {"shop": made}))
 
 
 def encoded(size: int) -> str:
@@ -55,7 +55,7 @@ def test_a_public_key_is_no_secret() -> None:
 
 def test_an_api_key_is_measured_unless_it_is_set_as_its_sha256() -> None:
     keys = (KeySettings("a", LONG, 0), KeySettings("b", SHORT, 0), KeySettings("c", "sha256:" + "0" * 64, 0))
-    [problem] = secret_strength.problems(Settings(keys=keys), {})
+    [problem] = secret_strength.strength_problems(Settings(keys=keys), {})
     assert "the API key `b` is shorter than 16 characters" in problem.text
     assert SHORT not in problem.text
 
@@ -123,10 +123,10 @@ def test_status_says_so_where_the_settings_cannot_be_read(tmp_path: Path, weak: 
 
 
 def test_a_reload_refuses_a_new_short_secret_and_takes_one_that_is_in_use(tmp_path: Path) -> None:
-    configured, mappings = configure({"STRIPE_WEBHOOK_SECRET": SHORT}, None, tell=False)
-    outfit = Outfit(configured, mappings)
-    outfit.take(*configure({"STRIPE_WEBHOOK_SECRET": f"{LONG},{SHORT}"}, None, tell=False))
+    configured, mappings = load_configuration({"STRIPE_WEBHOOK_SECRET": SHORT}, None, tell=False)
+    outfit = AppConfig(configured, mappings)
+    outfit.replace(*load_configuration({"STRIPE_WEBHOOK_SECRET": f"{LONG},{SHORT}"}, None, tell=False))
     before = outfit.sources
     with pytest.raises(SettingsError, match=r"STRIPE_WEBHOOK_SECRET:1:18: source `stripe`: secret 2 of 2"):
-        outfit.take(*configure({"STRIPE_WEBHOOK_SECRET": f"{LONG},another-short"}, None, tell=False))
+        outfit.replace(*load_configuration({"STRIPE_WEBHOOK_SECRET": f"{LONG},another-short"}, None, tell=False))
     assert outfit.sources is before

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from bridge.core.errors import SettingsError
-from bridge.settings import TABLE, DestinationSettings, Settings, load, store_url
-from bridge.store.protocol import BOUNDS
+from bridge.settings import TABLE, DestinationSettings, Settings, load_settings, store_url
+from bridge.store.protocol import DEFAULT_LIMITS
 
 PROVIDERS = ("shopify", "stripe")
 BOUNDED = ("BRIDGE_MIN_FREE", "BRIDGE_QUEUE_LIMIT", "BRIDGE_QUEUE_PATIENCE")
 
 
 def loaded(environment: dict[str, str], config: Path | None = None) -> Settings:
-    return load(environment, providers=PROVIDERS, config=config)
+    return load_settings(environment, providers=PROVIDERS, config=config)
 
 
 def filed(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> Settings:
@@ -115,10 +115,10 @@ def test_the_budget_of_bodies_and_the_trusted_proxies_are_set_and_have_the_table
 
 
 def test_the_bounds_of_what_waits_for_the_disk_are_set_and_have_the_tables_defaults() -> None:
-    assert loaded({}).bounds == BOUNDS
-    assert loaded({row.name: row.default for row in TABLE if row.name in BOUNDED}).bounds == BOUNDS
+    assert loaded({}).bounds == DEFAULT_LIMITS
+    assert loaded({row.name: row.default for row in TABLE if row.name in BOUNDED}).bounds == DEFAULT_LIMITS
     set_ = loaded({"BRIDGE_QUEUE_LIMIT": "7", "BRIDGE_QUEUE_PATIENCE": "2"}).bounds
-    assert (set_.waiting, set_.patience) == (7, timedelta(seconds=2))
+    assert (set_.waiting, set_.max_wait) == (7, timedelta(seconds=2))
 
 
 def test_a_secret_for_no_known_provider_is_told_with_the_nearest_name() -> None:

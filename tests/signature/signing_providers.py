@@ -14,7 +14,7 @@ import yaml
 from bridge import signature
 from bridge.core.errors import NotGenuine
 from bridge.core.model import Request
-from bridge.signature import Keys, Recipe, Signed
+from bridge.signature import Recipe, SignedRequest, SigningKeys
 
 NOW = datetime(2026, 4, 14, 3, 50, 12, tzinfo=UTC)
 SENT = int(NOW.timestamp())
@@ -120,12 +120,12 @@ SECRETS = {
 
 @cache
 def recipe(provider: str) -> Recipe:
-    return signature.recipe(SECTIONS[provider])
+    return signature.read_recipe(SECTIONS[provider])
 
 
 @cache
-def keys(provider: str, *secrets: str) -> Keys:
-    return signature.keys(recipe(provider), secrets or (SECRETS.get(provider, SECRET),))
+def keys(provider: str, *secrets: str) -> SigningKeys:
+    return signature.read_keys(recipe(provider), secrets or (SECRETS.get(provider, SECRET),))
 
 
 def request(  # noqa: PLR0913  a request has as many parts
@@ -143,17 +143,17 @@ def request(  # noqa: PLR0913  a request has as many parts
     return Request(method, (*pairs, *more), content, query=query, url=url)
 
 
-def arrived(signed: Signed, *, url: str | None = None) -> Request:
+def arrived(signed: SignedRequest, *, url: str | None = None) -> Request:
     """A signed request as the receiver would see it."""
     query = tuple((name, value) for name, _, value in (pair.partition("=") for pair in signed.query.split("&") if pair))
     full = f"{url}?{signed.query}" if url and signed.query else url
     return request(signed.body, dict(signed.headers), query=query, url=full)
 
 
-def verdict(provider: str, given: Request, made: Keys | None = None, *, late: float = 0) -> str:
+def verdict(provider: str, given: Request, made: SigningKeys | None = None, *, late: float = 0) -> str:
     """`genuine`, or the reason why not."""
     try:
-        signature.verify(recipe(provider), given, made or keys(provider), now=NOW + timedelta(seconds=late))
+        signature.verify_request(recipe(provider), given, made or keys(provider), now=NOW + timedelta(seconds=late))
     except NotGenuine as error:
         return error.reason
     return "genuine"

@@ -12,17 +12,17 @@ from signing_providers import NOW, SECRET, SECTIONS, SENT, keys, recipe, request
 from bridge import signature
 from bridge.core.errors import NotGenuine
 from bridge.core.model import Request
-from bridge.signature import Keys, Recipe
+from bridge.signature import Recipe, SigningKeys
 
 SLACK = b'{"type":"url_verification","challenge":"3eZbrw1a","token":"x"}'
 
 
-def answered(made: Recipe, asked: Request, ring: Keys) -> tuple[str, bytes] | None:
-    return signature.challenge(made, asked, ring, now=NOW)
+def answered(made: Recipe, asked: Request, ring: SigningKeys) -> tuple[str, bytes] | None:
+    return signature.answer_challenge(made, asked, ring, now=NOW)
 
 
 def with_rule(rule: dict[str, Any], provider: str = "shopify") -> Recipe:
-    return signature.recipe({**SECTIONS[provider], "challenge": [rule]})
+    return signature.read_recipe({**SECTIONS[provider], "challenge": [rule]})
 
 
 def test_slack_gets_its_challenge_back() -> None:
@@ -72,7 +72,7 @@ def test_the_first_secret_answers() -> None:
 
 
 def test_without_a_secret_nothing_keyed_is_answered() -> None:
-    assert answered(recipe("zoom"), zoom("abc", SECRET), Keys()) is None
+    assert answered(recipe("zoom"), zoom("abc", SECRET), SigningKeys()) is None
 
 
 @pytest.mark.parametrize("text", ['"', "\\", '","admin":true,"x":"', "\n", "é", "\u2028", "\ud800", "</script>"])
@@ -123,7 +123,7 @@ def test_the_first_rule_that_fits_answers() -> None:
         {"when": {"method": "GET", "query:a": "1"}, "respond": {"body": "first"}},
         {"when": {"method": "GET"}, "respond": {"body": "second"}},
     ]
-    made = signature.recipe({**SECTIONS["shopify"], "challenge": rules})
+    made = signature.read_recipe({**SECTIONS["shopify"], "challenge": rules})
     assert answered(made, request(b"", method="GET", query=(("a", "1"),)), keys("shopify")) == ("text/plain", b"first")
     assert answered(made, request(b"", method="GET", query=(("a", "2"),)), keys("shopify")) == ("text/plain", b"second")
 

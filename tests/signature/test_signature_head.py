@@ -26,7 +26,7 @@ SYMMETRIC = sorted(SECTIONS.keys() - {"discord", "sendgrid", "unsigned"})
 
 def reason(provider: str, head: Request, section: dict[str, Any] | None = None) -> str | None:
     """Why a head alone is refused, None where the body is needed to tell."""
-    made = signature.recipe(section) if section else recipe(provider)
+    made = signature.read_recipe(section) if section else recipe(provider)
     try:
         signature.head_verifier(made, keys(provider))(head)
     except NotGenuine as error:
@@ -37,7 +37,7 @@ def reason(provider: str, head: Request, section: dict[str, Any] | None = None) 
 def signed_head(provider: str) -> Request:
     body = BODIES.get(provider, b'{"id":"evt_1"}')
     topic = "a/topic" if provider in TOPIC_IN_HEAD else None
-    made = signature.sign(recipe(provider), body, keys(provider), topic=topic, now=NOW, luck="abc123", url=URL)
+    made = signature.sign_request(recipe(provider), body, keys(provider), topic=topic, now=NOW, nonce="abc123", url=URL)
     return replace(arrived(made, url=URL), body=b"")
 
 
@@ -49,15 +49,15 @@ def test_the_head_of_a_genuine_request_is_never_refused(provider: str) -> None:
 @pytest.mark.parametrize("provider", sorted(SECTIONS.keys() - IN_BODY))
 def test_a_head_without_its_signature_is_refused_whatever_the_kind(provider: str) -> None:
     bare = request(b"", {"content-type": "application/json", "content-length": "5242880"})
-    made = signature.recipe(SECTIONS[provider])
-    ring = signature.Keys((b"0" * 32,))
+    made = signature.read_recipe(SECTIONS[provider])
+    ring = signature.SigningKeys((b"0" * 32,))
     with pytest.raises(NotGenuine, match="missing"):
         signature.head_verifier(made, ring)(bare)
 
 
 @pytest.mark.parametrize("provider", sorted(IN_BODY))
 def test_a_signature_that_stands_in_the_body_or_nowhere_lets_the_body_be_read(provider: str) -> None:
-    ring = signature.Keys(())
+    ring = signature.SigningKeys(())
     signature.head_verifier(recipe(provider), ring)(request(b""))
 
 

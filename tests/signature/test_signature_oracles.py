@@ -32,7 +32,7 @@ def now() -> datetime:
 
 def ours(provider: str, asked: Request) -> bool:
     try:
-        signature.verify(recipe(provider), asked, keys(provider), now=now())
+        signature.verify_request(recipe(provider), asked, keys(provider), now=now())
     except NotGenuine:
         return False
     return True

@@ -20,7 +20,7 @@ HMAC: dict[str, Any] = {
 
 
 def found(section: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-    return [(problem.at, problem.text) for problem in signature.problems(section)]
+    return [(problem.at, problem.text) for problem in signature.recipe_problems(section)]
 
 
 def in_signature(**keys: Any) -> list[tuple[tuple[str | int, ...], str]]:
@@ -338,7 +338,7 @@ def test_all_problems_are_told_and_the_first_is_raised() -> None:
         "id": ["bogus"],
         "tpoic": "x",
     }
-    assert [problem.at for problem in signature.problems(section)] == [
+    assert [problem.at for problem in signature.recipe_problems(section)] == [
         ("tpoic",),
         ("id", 0),
         ("signature", "from"),
@@ -347,7 +347,7 @@ def test_all_problems_are_told_and_the_first_is_raised() -> None:
         ("signature", "encoding"),
     ]
     with pytest.raises(RecipeError) as refused:
-        signature.recipe(section)
+        signature.read_recipe(section)
     assert refused.value.at == ("tpoic",)
 
 
@@ -359,18 +359,20 @@ def test_a_recipe_tells_what_it_needs() -> None:
 def test_the_id_placeholder_is_the_place_of_the_id() -> None:
     section = SECTIONS["standard"]
     spelt = {**section, "signature": {**section["signature"], "signed": "{header:webhook-id}.{timestamp}.{body}"}}
-    assert signature.recipe(spelt) == recipe("standard")
+    assert signature.read_recipe(spelt) == recipe("standard")
 
 
 @pytest.mark.parametrize("junk", [None, 1, True, "x", [], {}, [None], {"a": {}}, 1.5])
 @pytest.mark.parametrize("key", ["signature", "id", "topic", "items", "challenge"])
 def test_junk_of_any_type_is_a_problem_and_no_crash(key: str, junk: Any) -> None:
     for section in ({"signature": HMAC, key: junk}, {"signature": HMAC, "challenge": [{key: junk, "when": junk}]}):
-        assert all(isinstance(problem, RecipeError) for problem in signature.problems(section))
+        assert all(isinstance(problem, RecipeError) for problem in signature.recipe_problems(section))
 
 
 @pytest.mark.parametrize("junk", [None, 1, True, "x", [], {}, [None], {"a": {}}, 1.5, {"from": 1}])
 @pytest.mark.parametrize("key", [*HMAC, "split", "pair", "key", "prefix", "prefix_optional", "secret", "timestamp"])
 @pytest.mark.parametrize("kind", ["hmac", "digest", "token", "basic", "ed25519", "ecdsa_p256", "none"])
 def test_junk_within_the_signature_is_a_problem_and_no_crash(kind: str, key: str, junk: Any) -> None:
-    assert all(isinstance(p, RecipeError) for p in signature.problems({"signature": {**HMAC, "kind": kind, key: junk}}))
+    assert all(
+        isinstance(p, RecipeError) for p in signature.recipe_problems({"signature": {**HMAC, "kind": kind, key: junk}})
+    )

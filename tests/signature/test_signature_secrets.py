@@ -11,7 +11,7 @@ from signing_providers import SECRETS, recipe
 
 from bridge import signature
 from bridge.core.errors import SettingsError
-from bridge.signature import Keys
+from bridge.signature import SigningKeys
 
 P384 = ec.generate_private_key(ec.SECP384R1()).public_key()
 RSA = rsa.generate_private_key(65537, 2048).public_key()
@@ -66,19 +66,19 @@ NO_PAIR = "secret 1 of 1 must be written user:password"
 )
 def test_a_secret_that_is_none_is_refused(provider: str, secret: str, text: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        signature.keys(recipe(provider), [secret])
+        signature.read_keys(recipe(provider), [secret])
     assert str(refused.value) == text
 
 
 def test_the_secret_at_fault_is_named_by_its_position_alone() -> None:
     with pytest.raises(SettingsError) as refused:
-        signature.keys(recipe("standard"), [SECRETS["standard"], "whsec_not-base64!!"])
+        signature.read_keys(recipe("standard"), [SECRETS["standard"], "whsec_not-base64!!"])
     assert str(refused.value).startswith("secret 2 of 2 ")
     assert "not-base64" not in str(refused.value)
 
 
 def test_keys_do_not_show_themselves() -> None:
-    made = signature.keys(recipe("stripe"), ["very-secret", "more-secret"])
+    made = signature.read_keys(recipe("stripe"), ["very-secret", "more-secret"])
     assert repr(made) == str(made) == "Keys(2)"
 
 
@@ -96,9 +96,9 @@ def test_keys_do_not_show_themselves() -> None:
     ],
 )
 def test_a_secret_is_decoded_as_the_recipe_says(provider: str, secret: str, key: bytes) -> None:
-    assert signature.keys(recipe(provider), [secret]) == Keys((key,))
+    assert signature.read_keys(recipe(provider), [secret]) == SigningKeys((key,))
 
 
 def test_no_secrets_make_no_keys() -> None:
-    assert signature.keys(recipe("stripe"), []) == Keys()
-    assert signature.keys(recipe("unsigned"), []) == Keys()
+    assert signature.read_keys(recipe("stripe"), []) == SigningKeys()
+    assert signature.read_keys(recipe("unsigned"), []) == SigningKeys()

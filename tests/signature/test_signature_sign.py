@@ -12,7 +12,7 @@ from signing_providers import NOW, SECRET, SECRETS, SECTIONS, SENT, arrived, key
 
 from bridge import signature
 from bridge.core.errors import SettingsError
-from bridge.signature import Keys, Signed
+from bridge.signature import SignedRequest, SigningKeys
 
 URL = "https://bridge.example/webhooks/shop"
 BODY = b'{"id":"evt_1","type":"charge.succeeded"}'
@@ -20,10 +20,10 @@ BODY = b'{"id":"evt_1","type":"charge.succeeded"}'
 
 def sign(
     provider: str, body: bytes = BODY, *, topic: str | None = None, url: str | None = URL, but: Any = None
-) -> Signed:
-    made = signature.recipe({**SECTIONS[provider], **(but or {})})
-    ring = signature.keys(made, [SECRETS.get(provider, SECRET)] if signature.needs_secret(made) else [])
-    return signature.sign(made, body, ring, topic=topic, now=NOW, luck="abc123", url=url)
+) -> SignedRequest:
+    made = signature.read_recipe({**SECTIONS[provider], **(but or {})})
+    ring = signature.read_keys(made, [SECRETS.get(provider, SECRET)] if signature.needs_secret(made) else [])
+    return signature.sign_request(made, body, ring, topic=topic, now=NOW, nonce="abc123", url=url)
 
 
 def refused(provider: str, body: bytes = BODY, **more: Any) -> str:
@@ -81,8 +81,8 @@ def test_items_are_signed_each_within_the_body() -> None:
 def test_a_signature_within_an_unsplit_body_is_written_there() -> None:
     block = {**SECTIONS["shopify"]["signature"], "from": "json:/meta/signature", "signed": "{json:/id}"}
     signed = sign("shopify", b'{"id":7}', topic="t", but={"signature": block})
-    made = signature.recipe({"signature": block})
-    signature.verify(made, arrived(signed), signature.keys(made, [SECRET]), now=NOW)
+    made = signature.read_recipe({"signature": block})
+    signature.verify_request(made, arrived(signed), signature.read_keys(made, [SECRET]), now=NOW)
 
 
 def test_the_body_says_what_it_is() -> None:
@@ -91,7 +91,7 @@ def test_the_body_says_what_it_is() -> None:
 
 
 def test_a_source_that_verifies_nothing_is_sent_to_as_it_is() -> None:
-    assert sign("unsigned") == Signed({"Content-Type": "application/json"}, BODY)
+    assert sign("unsigned") == SignedRequest({"Content-Type": "application/json"}, BODY)
 
 
 def test_a_topic_that_comes_in_a_header_must_be_said_and_be_sayable() -> None:
@@ -126,13 +126,13 @@ def test_a_topic_that_the_body_holds_need_not_be_said_for_the_header() -> None:
 @pytest.mark.parametrize(("provider", "kind"), [("discord", "ed25519"), ("sendgrid", "ecdsa_p256")])
 def test_what_takes_a_private_key_only_the_provider_can_sign(provider: str, kind: str) -> None:
     with pytest.raises(SettingsError) as error:
-        signature.sign(recipe(provider), BODY, Keys(), topic=None, now=NOW, luck="a", url=None)
+        signature.sign_request(recipe(provider), BODY, SigningKeys(), topic=None, now=NOW, nonce="a", url=None)
     assert str(error.value) == f"only the provider can sign: kind {kind} takes its private key"
 
 
 def test_without_a_secret_or_an_address_nothing_is_signed() -> None:
     with pytest.raises(SettingsError, match="no secret is set"):
-        signature.sign(recipe("stripe"), BODY, Keys(), topic=None, now=NOW, luck="a", url=None)
+        signature.sign_request(recipe("stripe"), BODY, SigningKeys(), topic=None, now=NOW, nonce="a", url=None)
     assert refused("square", url=None) == "the signature covers the address; set the source's public URL"
 
 
@@ -157,13 +157,13 @@ def test_a_signature_in_a_forms_field_is_the_providers_alone() -> None:
 def test_a_time_within_the_body_must_be_of_now() -> None:
     stamp = {"from": "json:/sent", "format": "unix"}
     block = {**SECTIONS["shopify"]["signature"], "signed": "{timestamp}{body}", "timestamp": stamp}
-    made = signature.recipe({"signature": block})
-    ring = signature.keys(made, [SECRET])
-    fresh = signature.sign(made, b'{"sent":%d}' % SENT, ring, topic=None, now=NOW, luck="a", url=None)
-    signature.verify(made, arrived(fresh), ring, now=NOW)
+    made = signature.read_recipe({"signature": block})
+    ring = signature.read_keys(made, [SECRET])
+    fresh = signature.sign_request(made, b'{"sent":%d}' % SENT, ring, topic=None, now=NOW, nonce="a", url=None)
+    signature.verify_request(made, arrived(fresh), ring, now=NOW)
     for body in (b'{"sent":1}', b"{}"):
         with pytest.raises(SettingsError, match=r"this body cannot be made to prove genuine: (stale|missing)"):
-            signature.sign(made, body, ring, topic=None, now=NOW, luck="a", url=None)
+            signature.sign_request(made, body, ring, topic=None, now=NOW, nonce="a", url=None)
 
 
 def test_a_time_is_written_in_the_providers_form() -> None:

@@ -20,7 +20,7 @@ from signing_providers import NOW, SECRET, SECTIONS, SENT, keys, recipe, request
 from bridge import signature
 from bridge.core.errors import NotGenuine
 from bridge.core.model import Request
-from bridge.signature import Keys
+from bridge.signature import SigningKeys
 from bridge.signature.locators import MAX_FIELDS
 
 BODY = b'{"id":"evt_1","type":"charge.succeeded"}'
@@ -104,9 +104,12 @@ def test_any_signature_may_match_any_secret() -> None:
 
 def test_without_a_key_nothing_proves_genuine() -> None:
     for provider in SECTIONS.keys() - {"unsigned", "adyen"}:
-        assert verdict(provider, request("{}"), Keys()) in {"missing", "mismatch"}
-    assert verdict("stripe", stripe(f"t={SENT},v1={stripe_v1(BODY)}"), Keys()) == "mismatch"
-    assert verdict("stripe", stripe(f"t={SENT},v1={hmac.new(b'', BODY, 'sha256').hexdigest()}"), Keys()) == "mismatch"
+        assert verdict(provider, request("{}"), SigningKeys()) in {"missing", "mismatch"}
+    assert verdict("stripe", stripe(f"t={SENT},v1={stripe_v1(BODY)}"), SigningKeys()) == "mismatch"
+    assert (
+        verdict("stripe", stripe(f"t={SENT},v1={hmac.new(b'', BODY, 'sha256').hexdigest()}"), SigningKeys())
+        == "mismatch"
+    )
 
 
 def test_the_tenth_candidate_is_looked_at_and_the_eleventh_is_not() -> None:
@@ -272,14 +275,14 @@ def test_a_token_with_letters_beyond_ascii_is_compared_as_bytes() -> None:
 
 def test_a_tokens_prefix_is_taken_off() -> None:
     section = {"signature": {"kind": "token", "from": "header:Authorization", "prefix": "Bearer "}}
-    made = signature.recipe(section)
+    made = signature.read_recipe(section)
     for value, holds in [(f"Bearer {SECRET}", True), (SECRET, False), (f"bearer {SECRET}", False), ("Bearer ", False)]:
         asked = request(BODY, {"Authorization": value})
         if holds:
-            signature.verify(made, asked, signature.keys(made, [SECRET]), now=NOW)
+            signature.verify_request(made, asked, signature.read_keys(made, [SECRET]), now=NOW)
         else:
             with pytest.raises(NotGenuine):
-                signature.verify(made, asked, signature.keys(made, [SECRET]), now=NOW)
+                signature.verify_request(made, asked, signature.read_keys(made, [SECRET]), now=NOW)
 
 
 def basic(text: str) -> str:
@@ -308,7 +311,7 @@ def test_a_password_is_compared_whole_with_its_colons(value: str, reason: str) -
 
 
 def test_an_unsigned_source_takes_everything() -> None:
-    assert verdict("unsigned", request(b"\xff"), Keys()) == "genuine"
+    assert verdict("unsigned", request(b"\xff"), SigningKeys()) == "genuine"
 
 
 # --------------------------------------------------------------------------------------------------- public keys
@@ -413,5 +416,5 @@ def test_no_request_makes_any_recipe_raise_anything_but_not_genuine(
     asked = Request("POST", tuple(headers), body, url="https://bridge.example/é\ud800")
     for provider in SECTIONS.keys() - {"unsigned"}:
         with pytest.raises(NotGenuine) as refused:
-            signature.verify(recipe(provider), asked, Keys((b"key",)), now=NOW + timedelta(days=1))
+            signature.verify_request(recipe(provider), asked, SigningKeys((b"key",)), now=NOW + timedelta(days=1))
         assert refused.value.reason in {"missing", "malformed", "mismatch", "stale"}

@@ -28,7 +28,7 @@ events: [{event: {event_type: lead}}]
 def found(signed: str, **more: object) -> list[signature.Weakness]:
     block = BLOCK | {"signed": signed} | ({} if "{secret}" in signed else {"kind": "hmac"})
     section = {"signature": block | more, "id": "json:/id"}
-    return signature.weaknesses(section)
+    return signature.find_weaknesses(section)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_check_refuses_what_can_be_extended_and_a_bridge_that_runs_goes_on(
     accepted = EXTENSIBLE.replace('{body}"', '{body}", i_accept_length_extension: true')
     (tmp_path / "lampo.yaml").write_text(accepted)
     assert main(["check", str(tmp_path / "lampo.yaml")]) == 0
-    assert mapping.parse(accepted, name="lampo.yaml").weak == ()
+    assert mapping.parse_mapping(accepted, name="lampo.yaml").weak == ()
 
 
 def test_neighbours_between_which_bytes_can_be_moved_are_told() -> None:
@@ -85,7 +85,7 @@ def test_neighbours_between_which_bytes_can_be_moved_are_told() -> None:
 
 def test_a_time_of_sending_beside_the_body_is_nothing_to_tell() -> None:
     for provider in ("stripe", "shopify", "standard", "sendgrid"):
-        assert signature.weaknesses(SECTIONS[provider]) == [], provider
+        assert signature.find_weaknesses(SECTIONS[provider]) == [], provider
 
 
 def test_a_forms_id_that_its_signature_seems_to_cover_can_be_changed_and_is_told() -> None:
@@ -93,10 +93,10 @@ def test_a_forms_id_that_its_signature_seems_to_cover_can_be_changed_and_is_told
     url = "https://bridge.example/webhooks/twilio"
     genuine = request("Body=hi&MessageSid=SM1", {"Content-Type": FORM}, url=url)
     forged = request("Body=hiMessageSidSM1", {"Content-Type": FORM}, url=url)
-    signed = signature.sign(made, genuine.body, known, topic=None, now=NOW, luck="x", url=url)
+    signed = signature.sign_request(made, genuine.body, known, topic=None, now=NOW, nonce="x", url=url)
     headers = tuple((name.lower(), value) for name, value in signed.headers.items())
     for asked in (genuine, forged):
-        signature.verify(made, request(asked.body, dict(headers), url=url), known, now=NOW)
-    ids = [signature.webhooks(made, asked, source="s", now=NOW)[0].id for asked in (genuine, forged)]
+        signature.verify_request(made, request(asked.body, dict(headers), url=url), known, now=NOW)
+    ids = [signature.identify_webhooks(made, asked, source="s", now=NOW)[0].id for asked in (genuine, forged)]
     assert ids == ["SM1", hashlib.sha256(forged.body).hexdigest()]
-    assert [one.at for one in signature.weaknesses(SECTIONS["twilio"])] == [("signature", "signed"), ("id", 0)]
+    assert [one.at for one in signature.find_weaknesses(SECTIONS["twilio"])] == [("signature", "signed"), ("id", 0)]

@@ -23,7 +23,7 @@ BODY = b'{"id":"evt_1","type":"charge.succeeded"}'
 
 
 def named(provider: str, asked: Request) -> tuple[Webhook, ...]:
-    return signature.webhooks(recipe(provider), asked, source="shop", now=NOW)
+    return signature.identify_webhooks(recipe(provider), asked, source="shop", now=NOW)
 
 
 def one(provider: str, asked: Request) -> Webhook:
@@ -41,37 +41,37 @@ def sha(content: bytes) -> str:
 def test_an_id_in_a_signed_body_is_an_identity_by_itself() -> None:
     webhook = one("stripe", request(BODY))
     assert (webhook.id, webhook.topic) == ("evt_1", "charge.succeeded")
-    assert webhook.identity == (dedupe_keys.signed_webhook("shop", "evt_1"),)
+    assert webhook.identity == (dedupe_keys.signed_webhook_key("shop", "evt_1"),)
     retried = one("stripe", request(BODY.replace(b"}", b',"pending_webhooks":1}')))
     assert retried.identity == webhook.identity
 
 
 def test_an_id_in_a_header_that_is_signed_is_an_identity_by_itself() -> None:
     webhook = one("standard", request(BODY, {"webhook-id": "msg_1"}))
-    assert webhook.identity == (dedupe_keys.signed_webhook("shop", "msg_1"),)
+    assert webhook.identity == (dedupe_keys.signed_webhook_key("shop", "msg_1"),)
 
 
 def test_an_id_in_the_query_of_a_signed_address_is_an_identity_by_itself() -> None:
     webhook = one("square", request(b"{}", query=(("event", "e1"),), url="https://bridge.example/?event=e1"))
-    assert webhook.identity == (dedupe_keys.signed_webhook("shop", "e1"),)
+    assert webhook.identity == (dedupe_keys.signed_webhook_key("shop", "e1"),)
 
 
 def test_an_id_in_a_signed_form_is_an_identity_by_itself() -> None:
-    assert one("twilio", request("MessageSid=SM1")).identity == (dedupe_keys.signed_webhook("shop", "SM1"),)
+    assert one("twilio", request("MessageSid=SM1")).identity == (dedupe_keys.signed_webhook_key("shop", "SM1"),)
 
 
 def test_an_id_that_came_with_a_token_or_a_password_is_an_identity_by_itself() -> None:
     tokened = one("gitlab", request(BODY, {"Idempotency-Key": "k1", "X-Gitlab-Event": "push"}))
-    assert tokened.identity == (dedupe_keys.signed_webhook("shop", "k1"),)
-    assert one("gumroad", request("sale_id=s1")).identity == (dedupe_keys.signed_webhook("shop", "s1"),)
-    assert one("chargebee", request(BODY)).identity == (dedupe_keys.signed_webhook("shop", "evt_1"),)
+    assert tokened.identity == (dedupe_keys.signed_webhook_key("shop", "k1"),)
+    assert one("gumroad", request("sale_id=s1")).identity == (dedupe_keys.signed_webhook_key("shop", "s1"),)
+    assert one("chargebee", request(BODY)).identity == (dedupe_keys.signed_webhook_key("shop", "evt_1"),)
 
 
 def test_an_id_in_a_header_that_is_not_signed_counts_only_with_the_bytes() -> None:
     headers = {"X-Shopify-Webhook-Id": "w1", "X-Shopify-Topic": "orders/paid"}
     webhook = one("shopify", request(BODY, headers))
     assert (webhook.id, webhook.topic) == ("w1", "orders/paid")
-    assert webhook.identity == (dedupe_keys.unsigned_content("shop", "orders/paid", BODY),)
+    assert webhook.identity == (dedupe_keys.unsigned_webhook_key("shop", "orders/paid", BODY),)
 
 
 def test_an_id_in_a_header_that_is_not_signed_makes_no_other_webhook_of_the_same_topic_and_bytes() -> None:
@@ -91,9 +91,9 @@ def test_an_unsigned_topic_makes_another_webhook_of_the_same_id_and_bytes() -> N
 
 
 def test_an_unsigned_topic_makes_another_webhook_of_a_signed_id() -> None:
-    made = signature.recipe({**SECTIONS["shopify"], "id": "json:/id"})
+    made = signature.read_recipe({**SECTIONS["shopify"], "id": "json:/id"})
     first, again, other = (
-        signature.webhooks(made, request(body, {"X-Shopify-Topic": topic}), source="shop", now=NOW)[0]
+        signature.identify_webhooks(made, request(body, {"X-Shopify-Topic": topic}), source="shop", now=NOW)[0]
         for body, topic in ((BODY, "orders/paid"), (BODY + b" ", "orders/paid"), (BODY, "orders/updated"))
     )
     assert first.identity == again.identity != other.identity
@@ -104,7 +104,7 @@ def test_unsigned_headers_that_say_the_account_and_the_test_flag_make_another_we
     shop = {"X-Shopify-Topic": "orders/paid", "X-Shopify-Shop-Domain": "a.test"}
     several = [shop, shop | {"X-Shopify-Test": "true"}, shop | {"X-Shopify-Shop-Domain": "b.test"}, {}]
     found = [
-        signature.webhooks(made, request(BODY, headers), source="shop", now=NOW)[0].identity
+        signature.identify_webhooks(made, request(BODY, headers), source="shop", now=NOW)[0].identity
         for headers in (*several, shop | {"X-Request-Id": "7"})
     ]
     assert len(set(found[:4])) == 4
@@ -113,41 +113,41 @@ def test_unsigned_headers_that_say_the_account_and_the_test_flag_make_another_we
 
 def test_an_id_in_a_body_that_nobody_signed_counts_only_with_the_bytes() -> None:
     webhook = one("unsigned", request(BODY))
-    assert webhook.identity == (dedupe_keys.unsigned_content("shop", "charge.succeeded", BODY),)
+    assert webhook.identity == (dedupe_keys.unsigned_webhook_key("shop", "charge.succeeded", BODY),)
 
 
 def test_a_webhook_without_an_id_is_its_topic_and_bytes() -> None:
     webhook = one("shopify", request(BODY, {"X-Shopify-Topic": "orders/paid"}))
     assert webhook.id == sha(BODY)
-    assert webhook.identity == (dedupe_keys.unsigned_content("shop", "orders/paid", BODY),)
+    assert webhook.identity == (dedupe_keys.unsigned_webhook_key("shop", "orders/paid", BODY),)
 
 
 def test_only_a_pointer_that_an_items_own_signature_covers_is_an_identity_by_itself() -> None:
     item = {"NotificationRequestItem": {"pspReference": "7", "eventCode": "AUTHORISATION"}}
     webhook = one("adyen", request(json.dumps({"notificationItems": [item]})))
-    assert webhook.identity == (dedupe_keys.signed_webhook("shop", "7", said="AUTHORISATION\n"),)
+    assert webhook.identity == (dedupe_keys.signed_webhook_key("shop", "7", said="AUTHORISATION\n"),)
     section = {**SECTIONS["adyen"], "id": ["json:/NotificationRequestItem/eventCode"]}
-    (other,) = signature.webhooks(
-        signature.recipe(section), request(json.dumps({"notificationItems": [item]})), source="shop", now=NOW
+    (other,) = signature.identify_webhooks(
+        signature.read_recipe(section), request(json.dumps({"notificationItems": [item]})), source="shop", now=NOW
     )
-    content = json_text.write(item)
-    assert other.identity == (dedupe_keys.unsigned_content("shop", "AUTHORISATION", content),)
+    content = json_text.write_json(item)
+    assert other.identity == (dedupe_keys.unsigned_webhook_key("shop", "AUTHORISATION", content),)
 
 
 def test_a_field_of_the_whole_body_that_is_signed_says_nothing_of_the_items() -> None:
     block = {**SECTIONS["shopify"]["signature"], "signed": "{json:/id}"}
     for items, body in ((None, '{"id":"a"}'), ("/data", '{"id":"a","data":[{"id":"b"}]}')):
-        made = signature.recipe({"signature": block, "id": "json:/id", **({"items": items} if items else {})})
-        (webhook,) = signature.webhooks(made, request(body), source="shop", now=NOW)
+        made = signature.read_recipe({"signature": block, "id": "json:/id", **({"items": items} if items else {})})
+        (webhook,) = signature.identify_webhooks(made, request(body), source="shop", now=NOW)
         if items is None:
-            assert webhook.identity == (dedupe_keys.signed_webhook("shop", "a"),)
+            assert webhook.identity == (dedupe_keys.signed_webhook_key("shop", "a"),)
         else:
-            assert webhook.identity == (dedupe_keys.unsigned_content("shop", None, b'{"id":"b"}'),)
+            assert webhook.identity == (dedupe_keys.unsigned_webhook_key("shop", None, b'{"id":"b"}'),)
 
 
 def test_the_first_place_that_holds_a_text_gives_the_name() -> None:
     section = {**SECTIONS["stripe"], "id": ["json:/event_id", "json:/id"], "topic": ["json:/kind", "header:X-Kind"]}
-    made = signature.recipe(section)
+    made = signature.read_recipe(section)
     for body, named_by in [
         ({"event_id": "a", "id": "b"}, "a"),
         ({"event_id": "", "id": "b"}, "b"),
@@ -165,7 +165,7 @@ def test_the_first_place_that_holds_a_text_gives_the_name() -> None:
         ({"event_id": "a b é", "id": "b"}, "a b é"),
     ]:
         asked = request(json.dumps(body), {"X-Kind": "order"})
-        (webhook,) = signature.webhooks(made, asked, source="shop", now=NOW)
+        (webhook,) = signature.identify_webhooks(made, asked, source="shop", now=NOW)
         assert webhook.id == (named_by or sha(asked.body))
         assert webhook.topic == "order"
 
@@ -188,8 +188,8 @@ def test_the_first_place_that_holds_a_text_gives_the_name() -> None:
 )
 def test_a_pointer_is_followed_as_its_standard_says(pointer: str, text: str | None) -> None:
     body = {"a/b": "slash", "c~d": "tilde", "list": ["first", "second"], "deep": {"er": {"": "empty key"}}, "word": "w"}
-    made = signature.recipe({**SECTIONS["stripe"], "topic": [f"json:{pointer}"]})
-    (webhook,) = signature.webhooks(made, request(json.dumps(body)), source="shop", now=NOW)
+    made = signature.read_recipe({**SECTIONS["stripe"], "topic": [f"json:{pointer}"]})
+    (webhook,) = signature.identify_webhooks(made, request(json.dumps(body)), source="shop", now=NOW)
     assert webhook.topic == text
 
 
@@ -212,7 +212,7 @@ def test_a_body_that_makes_no_sense_is_known_by_its_bytes(body: bytes) -> None:
     for provider in ("stripe", "klaviyo", "sendgrid", "slack"):
         webhook = one(provider, request(body))
         assert (webhook.id, webhook.topic, webhook.item) == (sha(body), None, None)
-        assert webhook.identity == (dedupe_keys.unsigned_content("shop", None, body),)
+        assert webhook.identity == (dedupe_keys.unsigned_webhook_key("shop", None, body),)
         assert webhook.body == body
 
 
@@ -249,7 +249,7 @@ def test_each_item_of_a_batch_is_a_webhook_of_its_own() -> None:
     assert (first.id, first.topic, first.item) == ("a", "opened", "/data/0")
     assert (second.id, second.topic, second.item) == ("b", "clicked", "/data/1")
     assert first.body == second.body == asked.body
-    assert first.identity == (dedupe_keys.signed_webhook("shop", "a"),)
+    assert first.identity == (dedupe_keys.signed_webhook_key("shop", "a"),)
 
 
 def test_a_whole_body_can_be_the_batch() -> None:
@@ -261,8 +261,8 @@ def test_a_whole_body_can_be_the_batch() -> None:
 
 
 def test_the_pointer_of_an_item_is_escaped() -> None:
-    made = signature.recipe({**SECTIONS["klaviyo"], "items": "/a~1b/c~0d"})
-    (webhook,) = signature.webhooks(made, request('{"a/b":{"c~d":[{}]}}'), source="shop", now=NOW)
+    made = signature.read_recipe({**SECTIONS["klaviyo"], "items": "/a~1b/c~0d"})
+    (webhook,) = signature.identify_webhooks(made, request('{"a/b":{"c~d":[{}]}}'), source="shop", now=NOW)
     assert webhook.item == "/a~1b/c~0d/0"
 
 
@@ -273,24 +273,24 @@ def test_items_without_an_id_are_known_by_their_own_bytes() -> None:
     (again,) = named("klaviyo", request('{"data": [ {"topic":"t", "n":19.90} ]}'))
     content = b'{"topic":"t","n":19.90}'
     assert first.id == sha(content)
-    assert first.identity == (dedupe_keys.unsigned_content("shop", "t", content),) == again.identity
+    assert first.identity == (dedupe_keys.unsigned_webhook_key("shop", "t", content),) == again.identity
     assert second.identity != first.identity
     assert same != other
 
 
 def test_an_id_that_all_items_share_is_told_apart_by_the_position() -> None:
     section = {**SECTIONS["standard"], "items": "/"}
-    made = signature.recipe(section)
-    first, second = signature.webhooks(made, request("[1,1]", {"webhook-id": "msg_1"}), source="shop", now=NOW)
+    made = signature.read_recipe(section)
+    first, second = signature.identify_webhooks(made, request("[1,1]", {"webhook-id": "msg_1"}), source="shop", now=NOW)
     assert (first.id, second.id) == ("msg_1#/0", "msg_1#/1")
     assert first.identity != second.identity
 
 
 def test_an_unsigned_id_of_a_batch_counts_with_the_bytes_of_each_item() -> None:
-    made = signature.recipe({**SECTIONS["shopify"], "items": "/"})
+    made = signature.read_recipe({**SECTIONS["shopify"], "items": "/"})
     asked = request('[{"a":1},{"a":2}]', {"X-Shopify-Webhook-Id": "w1", "X-Shopify-Topic": "t"})
-    first, second = signature.webhooks(made, asked, source="shop", now=NOW)
-    assert first.identity == (dedupe_keys.unsigned_content("shop", "t", b'{"a":1}'),)
+    first, second = signature.identify_webhooks(made, asked, source="shop", now=NOW)
+    assert first.identity == (dedupe_keys.unsigned_webhook_key("shop", "t", b'{"a":1}'),)
     assert not set(first.identity) & set(second.identity)
 
 
@@ -318,9 +318,9 @@ def test_a_batch_of_too_many_items_stays_whole_so_that_it_is_not_lost() -> None:
 
 @pytest.mark.parametrize("topic", ["order", " order ", "\t order\n", "\u00a0order\u3000"])
 def test_blanks_around_a_topic_are_no_part_of_it(topic: str) -> None:
-    made = signature.recipe({**SECTIONS["stripe"], "topic": ["json:/kind", "header:X-Kind"]})
+    made = signature.read_recipe({**SECTIONS["stripe"], "topic": ["json:/kind", "header:X-Kind"]})
     for asked in (request(json.dumps({"kind": topic})), request(BODY, {"X-Kind": topic})):
-        (webhook,) = signature.webhooks(made, asked, source="shop", now=NOW)
+        (webhook,) = signature.identify_webhooks(made, asked, source="shop", now=NOW)
         assert webhook.topic == "order"
 
 
@@ -388,11 +388,11 @@ def test_a_signature_that_covers_the_query_is_judged_with_the_credential_that_is
         },
         "id": "json:/id",
     }  # fmt: skip
-    made = signature.recipe(section)
+    made = signature.read_recipe(section)
     url = "https://bridge.example/webhooks/shop?api_key=key-of-a-caller&a=1"
     proof = hmac.digest(SECRET.encode(), url.encode() + BODY, "sha256").hex()
     asked = request(BODY, {"X-Sign": proof}, query=(("api_key", "key-of-a-caller"), ("a", "1")), url=url)
-    (webhook,) = signature.receiver(made, signature.keys(made, (SECRET,)), source="shop")(asked, NOW)
+    (webhook,) = signature.make_receiver(made, signature.read_keys(made, (SECRET,)), source="shop")(asked, NOW)
     assert webhook.query == {"a": "1"}
 
 
@@ -405,12 +405,12 @@ def test_a_webhook_carries_source_and_time_and_no_number_yet() -> None:
 
 
 def test_receive_names_a_request_that_proves_genuine() -> None:
-    signed = signature.sign(recipe("stripe"), BODY, keys("stripe"), topic=None, now=NOW, luck="abc", url=None)
+    signed = signature.sign_request(recipe("stripe"), BODY, keys("stripe"), topic=None, now=NOW, nonce="abc", url=None)
     asked = arrived(signed)
-    received = signature.receiver(recipe("stripe"), keys("stripe"), source="shop")(asked, NOW)
+    received = signature.make_receiver(recipe("stripe"), keys("stripe"), source="shop")(asked, NOW)
     assert received == named("stripe", asked)
 
 
 def test_receive_refuses_what_does_not() -> None:
     with pytest.raises(NotGenuine, match="missing"):
-        signature.receiver(recipe("stripe"), keys("stripe"), source="shop")(request(BODY), NOW)
+        signature.make_receiver(recipe("stripe"), keys("stripe"), source="shop")(request(BODY), NOW)

@@ -11,7 +11,7 @@ import pytest
 from store_made import Opener, Story, Tell
 
 from bridge.store.protocol import Store
-from bridge.store.sqlite.db.clock_skew import Clocks
+from bridge.store.sqlite.db.clock_skew import ClockReadings
 from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
 
 
@@ -19,7 +19,9 @@ def sqlite(folder: Path) -> Opener:
     def opened(
         *, ledger_window: timedelta = LEDGER_WINDOW, ticks: Callable[[], float] = float, trial: timedelta = timedelta()
     ) -> Store:
-        return SqliteStore(str(folder / "store.db"), ledger_window=ledger_window, clocks=Clocks(ticks, trial=trial))
+        return SqliteStore(
+            str(folder / "store.db"), ledger_window=ledger_window, clocks=ClockReadings(ticks, trial=trial)
+        )
 
     return opened
 

@@ -86,7 +86,7 @@ def webhook(name: str, *, topic: str = "orders/paid", body: bytes | None = None,
         received_at=NOW,
         body=content,
         identity=(
-            (dedupe_keys.signed_webhook("shopify", name),)
+            (dedupe_keys.signed_webhook_key("shopify", name),)
             if item
             else recovery.keys_of("shopify", topic, name, content)
         ),
@@ -102,12 +102,12 @@ def event(name: str, *, destination: str = "track", skip: str | None = None, ord
     return Routed(
         Event(
             id=name,
-            door="key:web",
+            origin="key:web",
             event_type="purchase",
             test=False,
             text=b'{"event_id":"%s","event_type":"purchase"}' % name.encode(),
             occurred_at=NOW,
-            claims=(dedupe_keys.conversion("track", "purchase", order_id, test=False),),
+            claims=(dedupe_keys.conversion_key("track", "purchase", order_id, test=False),),
             order_id=order_id,
             value="19.90",
             currency="EUR",

@@ -11,16 +11,16 @@ from bridge.core.model import (
     Accepted,
     Attempt,
     DeliveryState,
+    DeliveryUpdate,
     Event,
     Ignored,
     Kept,
     Route,
     Routed,
     SetAside,
-    Settled,
     Webhook,
 )
-from bridge.store.protocol import Batch, Claimed, DeliveryRow, EventDetail, Filter, Outcome, Pacing, Store
+from bridge.store.protocol import Batch, ClaimedDeliveries, DeliveryRow, EventDetail, Outcome, Pacing, RowFilter, Store
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -48,7 +48,7 @@ def after(seconds: float) -> datetime:
 
 
 def key(text: str) -> bytes:
-    return dedupe_keys.signed_webhook("test", text)
+    return dedupe_keys.signed_webhook_key("test", text)
 
 
 def webhook(name: str, *keys: bytes, at: datetime = NOW, source: str = "shopify", body: bytes = b"{}") -> Webhook:
@@ -75,7 +75,7 @@ def event(  # noqa: PLR0913  any of them may be the point
 ) -> Event:
     return Event(
         id=name,
-        door=door,
+        origin=door,
         event_type=event_type,
         test=test,
         text=b'{"event_id":"%s"}' % name.encode(),
@@ -94,7 +94,7 @@ def routed(name: str, *claims: bytes, routes: tuple[Route, ...] = TRACK, door: s
 
 
 def order(number: str, *, scope: str = "track", test: bool = False) -> bytes:
-    return dedupe_keys.conversion(scope, "purchase", number, test=test)
+    return dedupe_keys.conversion_key(scope, "purchase", number, test=test)
 
 
 def attempt(*, at: datetime = NOW, status: int | None = 200, counted: bool = True, answer: str = "ok") -> Attempt:
@@ -109,8 +109,8 @@ def attempt(*, at: datetime = NOW, status: int | None = 200, counted: bool = Tru
     )
 
 
-def all_of(claimed: Claimed, state: DeliveryState, **how: object) -> list[Settled]:
-    return [Settled(one.number, state, **how) for one in claimed.deliveries]  # type: ignore[arg-type]
+def all_of(claimed: ClaimedDeliveries, state: DeliveryState, **how: object) -> list[DeliveryUpdate]:
+    return [DeliveryUpdate(one.number, state, **how) for one in claimed.deliveries]  # type: ignore[arg-type]
 
 
 async def keep(store: Store, *webhooks: Webhook) -> tuple[Kept, ...]:
@@ -121,7 +121,7 @@ async def keep(store: Store, *webhooks: Webhook) -> tuple[Kept, ...]:
 
 async def apply_log(store: Store, *, limit: int = 10_000, now: datetime = NOW) -> tuple[Kept, ...]:
     """Give webhooks that were just kept rows of their own, as a worker does with a batch that fails."""
-    while (await store.tally()).unsorted:
+    while (await store.state_counts()).unapplied:
         batch = await store.claim_batch(now=now, limit=limit, lease=timedelta())
         if not batch.webhooks:
             break
@@ -155,14 +155,14 @@ async def complete(
 
 def again(number: int) -> Kept:
     """What is said of a webhook that was there before under that number."""
-    return Kept(number, again=True, source="shopify", topic="orders/paid")
+    return Kept(number, is_known=True, source="shopify", topic="orders/paid")
 
 
 async def accepted(store: Store, *names: str, now: datetime = NOW, routes: tuple[Route, ...] = TRACK) -> None:
-    await store.accept([routed(name, routes=routes) for name in names], now=now)
+    await store.accept_events([routed(name, routes=routes) for name in names], now=now)
 
 
-async def claimed(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) -> Claimed:
+async def claimed(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) -> ClaimedDeliveries:
     found = await store.claim_deliveries("track", now=now, pacing=pacing)
     assert found is not None
     return found
@@ -178,13 +178,13 @@ async def sent(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) ->
     if found is None:
         return []
     settled = all_of(found, DeliveryState.DELIVERED)
-    await store.record(found.token, attempt(at=now), settled, found.standing, now=now)
+    await store.record_attempt(found.token, attempt(at=now), settled, found.standing, now=now)
     return ids(found)
 
 
 async def delivery(store: Store, event_id: str) -> DeliveryRow:
     """The one delivery of an event."""
-    (found,) = await store.show(event_id)
+    (found,) = await store.show_detail(event_id)
     assert isinstance(found, EventDetail)
     (row,) = found.deliveries
     return row
@@ -216,15 +216,15 @@ async def dead(store: Store, *names: str, now: datetime = NOW) -> None:
     await accepted(store, *names, now=now)
     found = await claimed(store, now=now)
     settled = all_of(found, DeliveryState.DEAD, reason="400 bad value")
-    await store.record(found.token, attempt(at=now, status=400), settled, found.standing, now=now)
+    await store.record_attempt(found.token, attempt(at=now, status=400), settled, found.standing, now=now)
 
 
 async def states(store: Store) -> dict[str, str]:
     """Each delivery's state by its event."""
-    return {row.event: str(row.state) for row in await store.deliveries(Filter())}
+    return {row.event: str(row.state) for row in await store.deliveries(RowFilter())}
 
 
-def ids(claimed: Claimed) -> list[str]:
+def ids(claimed: ClaimedDeliveries) -> list[str]:
     return [one.event_id for one in claimed.deliveries]
 
 

@@ -18,16 +18,16 @@ from bridge.core.model import (
     Accepted,
     Attempt,
     DeliveryState,
+    DeliveryUpdate,
     Event,
+    EventNeeded,
     Ignored,
     Route,
     Routed,
     SetAside,
-    Settled,
-    Wanting,
     Webhook,
 )
-from bridge.store.protocol import Idempotency, Keeping, Pacing, Standing
+from bridge.store.protocol import DestinationState, Idempotency, Pacing, RetentionPolicy
 
 WINDOW = timedelta(days=400)
 REQUESTS = timedelta(hours=48)
@@ -102,7 +102,7 @@ class Model:
     answers: dict[bytes, tuple[bytes, tuple[Accepted, ...], datetime]] = field(default_factory=dict)
     deliveries: dict[int, KeptDelivery] = field(default_factory=dict)
     under_way: dict[int, Claim] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    standings: dict[str, DestinationState] = field(default_factory=dict)
     claimed_at: dict[str, datetime] = field(default_factory=dict)
     last_due: dict[str, datetime] = field(default_factory=dict)
     newest: datetime | None = None
@@ -223,16 +223,16 @@ class Model:
         return [(due, number) for due, number in received if due <= (self.aged(now) if number in waits else now)]
 
     def place(
-        self, results: Sequence[tuple[Routed, ...] | Ignored | SetAside | Wanting], *, limit: int, now: datetime
+        self, results: Sequence[tuple[Routed, ...] | Ignored | SetAside | EventNeeded], *, limit: int, now: datetime
     ) -> list[tuple[int, bool, tuple[Accepted, ...]]]:
         """Sorted in, and those that are new come to their results at once; who wants an event comes last."""
         placed: list[tuple[int, bool, tuple[Accepted, ...]]] = []
-        wanting: list[tuple[int, Wanting]] = []
+        wanting: list[tuple[int, EventNeeded]] = []
         for (number, again), result in zip(self.sort_in(limit), results, strict=True):
             accepted: tuple[Accepted, ...] = ()
             if again:
                 pass
-            elif isinstance(result, Wanting):
+            elif isinstance(result, EventNeeded):
                 self.webhooks[number].due = now
                 wanting.append((number, result))
             elif isinstance(result, tuple):
@@ -266,9 +266,9 @@ class Model:
 
     def _text(self, number: int) -> bytes:
         event = self.events[number].event
-        return event.text if self.called[number] == event.id else contract.renamed(event, self.called[number]).text
+        return event.text if self.called[number] == event.id else contract.rename_event(event, self.called[number]).text
 
-    def postpone(self, number: int, wanting: Wanting, *, now: datetime) -> None:
+    def postpone(self, number: int, wanting: EventNeeded, *, now: datetime) -> None:
         one = self.webhooks[number]
         if one.state != "received":
             return
@@ -371,7 +371,7 @@ class Model:
 
     def _revised(self, webhook: int, routed: Routed, *, now: datetime) -> int:
         event = routed.event
-        same = [n for n, one in self.events.items() if (one.event.door, one.event.id) == (event.door, event.id)]
+        same = [n for n, one in self.events.items() if (one.event.origin, one.event.id) == (event.origin, event.id)]
         names = {route.destination for route in routed.routes if route.skip is None}
         if not same:
             before = self.last["delivery"]
@@ -394,8 +394,8 @@ class Model:
 
     # deliveries
 
-    def standing(self, destination: str) -> Standing:
-        return self.standings.get(destination, Standing(destination))
+    def standing(self, destination: str) -> DestinationState:
+        return self.standings.get(destination, DestinationState(destination))
 
     def claim(self, token: int, destination: str, *, now: datetime, pacing: Pacing) -> list[tuple[int, timedelta]]:
         """What is claimed, each with the time it was tried for; `token` is the name the claim would have."""
@@ -438,13 +438,15 @@ class Model:
             self.deliveries[number].due = until
             self.deliveries[number].token = token
 
-    def _tried_for(self, number: int, standing: Standing, *, now: datetime) -> timedelta:
+    def _tried_for(self, number: int, standing: DestinationState, *, now: datetime) -> timedelta:
         one = self.deliveries[number]
         if one.first is None:
             return timedelta()
         return max(timedelta(), now - one.first - (_paused_in_all(standing, now) - one.paused_at_first))
 
-    def record(self, token: int, made: Attempt, settled: Sequence[Settled], after: Standing, *, now: datetime) -> None:
+    def record(
+        self, token: int, made: Attempt, settled: Sequence[DeliveryUpdate], after: DestinationState, *, now: datetime
+    ) -> None:
         paused = _paused_in_all(self.standing(made.destination), made.started_at)
         for one in settled:
             if one.number in self.deliveries:
@@ -457,13 +459,13 @@ class Model:
                 mine.due, mine.token = min(due, now), None
         self.standings[after.destination] = after
 
-    def _as_of_now(self, token: int, one: Settled) -> Settled:
+    def _as_of_now(self, token: int, one: DeliveryUpdate) -> DeliveryUpdate:
         """With an older text than its event has, nothing is settled but a wait."""
         if self.deliveries[one.number].stale < token or one.state is DeliveryState.PENDING:
             return one
-        return Settled(one.number, DeliveryState.PENDING)
+        return DeliveryUpdate(one.number, DeliveryState.PENDING)
 
-    def _recorded(self, token: int, made: Attempt, one: Settled, *, paused: timedelta, now: datetime) -> None:
+    def _recorded(self, token: int, made: Attempt, one: DeliveryUpdate, *, paused: timedelta, now: datetime) -> None:
         mine = self.deliveries[one.number]
         if mine.token == token and mine.state == "pending":
             if mine.first is None:
@@ -490,7 +492,7 @@ class Model:
 
     # what was kept long enough
 
-    def purge(self, keeping: Keeping, *, now: datetime) -> int:
+    def purge(self, keeping: RetentionPolicy, *, now: datetime) -> int:
         """A whole sweep, in the order of the tables; how many rows of webhooks, events and bodies went."""
         if self.aged(now) < now:
             return 0
@@ -529,7 +531,7 @@ class Model:
 
 def within(event: Event) -> str:
     """What its id is unique in."""
-    return event.id_scope or event.door
+    return event.id_scope or event.origin
 
 
 def accepted(event: Event, called: str, original: str | None) -> Accepted:
@@ -537,7 +539,7 @@ def accepted(event: Event, called: str, original: str | None) -> Accepted:
     return Accepted(called, original, event.id if called != event.id else None)
 
 
-def _paused_in_all(standing: Standing, at: datetime) -> timedelta:
+def _paused_in_all(standing: DestinationState, at: datetime) -> timedelta:
     if standing.paused is None or standing.paused_at is None:
         return standing.paused_for
     return standing.paused_for + max(timedelta(), at - standing.paused_at)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from bridge.store.sqlite.db.callbacks import Then
-from bridge.store.sqlite.ingest.group_commit import Arrivals
+from bridge.store.sqlite.db.callbacks import AnswerCallback
+from bridge.store.sqlite.ingest.group_commit import GroupCommit
 
 
 class Writer:
@@ -15,10 +15,10 @@ class Writer:
     def __init__(self, *, at_once: bool = False) -> None:
         self.groups: list[list[str]] = []
         self._at_once = at_once
-        self._thens: list[Then[str]] = []
-        self.arrivals: Arrivals[str, str] = Arrivals(self.ask, limit=100, patience=60.0)
+        self._thens: list[AnswerCallback[str]] = []
+        self.arrivals: GroupCommit[str, str] = GroupCommit(self.ask, limit=100, patience=60.0)
 
-    def ask(self, group: Sequence[str], _since: float, then: Then[str]) -> None:
+    def ask(self, group: Sequence[str], _since: float, then: AnswerCallback[str]) -> None:
         self.groups.append(list(group))
         if self._at_once:
             asyncio.get_running_loop().call_soon(then, list(group))
@@ -37,4 +37,4 @@ class Writer:
 
 
 def brought(writer: Writer, *names: str) -> list[asyncio.Future[str]]:
-    return [writer.arrivals.bring(name) for name in names]
+    return [writer.arrivals.submit(name) for name in names]

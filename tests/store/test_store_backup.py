@@ -48,7 +48,10 @@ def names(folder: Path) -> list[str]:
     async def asked() -> list[str]:
         store = SqliteStore(str(folder / STORE))
         try:
-            return [one.id for one in await (await applied(store)).kept(["shopify"], since=None, after=0, limit=100)]
+            return [
+                one.id
+                for one in await (await applied(store)).iter_webhooks(["shopify"], since=None, after=0, limit=100)
+            ]
         finally:
             await store.close()
 
@@ -181,13 +184,13 @@ def test_a_log_file_that_goes_before_the_snapshot_begins_is_not_applied_a_second
 ) -> None:
     filled_store(tmp_path)
     [first] = [one.name for one in (tmp_path / INBOX).iterdir()]
-    snapshot = create._snapshot  # noqa: SLF001  the step that the test stands in front of
+    snapshot = create._open_snapshot  # noqa: SLF001  the step that the test stands in front of
 
     def later(path: str) -> object:
         applied_meanwhile(tmp_path, "d", "e")
         return snapshot(path)
 
-    monkeypatch.setattr(create, "_snapshot", later)
+    monkeypatch.setattr(create, "_open_snapshot", later)
     back_up_store(f"sqlite:///{tmp_path / STORE}", tmp_path / "backup", now=NOW)
     with closing(sqlite3.connect(tmp_path / "backup" / STORE)) as db:
         assert first not in [name for (name,) in db.execute("SELECT name FROM inbox_files")], "its row has gone, too"
@@ -197,7 +200,7 @@ def test_a_log_file_that_goes_before_the_snapshot_begins_is_not_applied_a_second
 
 def test_a_store_of_an_earlier_schema_is_backed_up_as_it_is_and_restored(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    open_file.prepare(str(tmp_path / STORE), steps=STEPS[:2])
+    open_file.prepare_file(str(tmp_path / STORE), steps=STEPS[:2])
     assert typed(tmp_path, {}, "backup", "backup").returncode == 0
     with closing(sqlite3.connect(tmp_path / STORE)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (2,)

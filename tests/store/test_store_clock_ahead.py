@@ -38,10 +38,10 @@ from store_made import (
     webhook,
 )
 
-from bridge.core.model import Accepted, DeliveryState, Ignored, Routed, Wanting
-from bridge.store.protocol import Filter, Idempotency, Keeping, Outcome, Store, WebhookDetail
+from bridge.core.model import Accepted, DeliveryState, EventNeeded, Ignored, Routed
+from bridge.store.protocol import Idempotency, Outcome, RetentionPolicy, RowFilter, Store, WebhookDetail
 from bridge.store.sqlite.db import open_file
-from bridge.store.sqlite.db.clock_skew import Clocks
+from bridge.store.sqlite.db.clock_skew import ClockReadings
 from bridge.store.sqlite.schema import STEPS
 from bridge.store.sqlite.store import SqliteStore
 from bridge.store.sqlite.tables import ledger
@@ -50,7 +50,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 JUMP = 400 * DAY
 BEFORE_CLOCK = 8
 """The version of the schema before a clock could be doubted."""
-KEEPING = Keeping(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
+KEEPING = RetentionPolicy(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
 
 
 @dataclass
@@ -91,7 +91,7 @@ class World:
                 return taken
 
     async def says(self) -> tuple[datetime, datetime] | None:
-        ahead = (await self.store.glance(now=self.now)).clock_ahead
+        ahead = (await self.store.status_summary(now=self.now)).clock_ahead
         return (ahead.newest_at, ahead.believed_from) if ahead else None
 
 
@@ -121,8 +121,8 @@ async def names(store: Store) -> set[str]:
     """What the providers call the webhooks that are there."""
     shown = [
         found
-        for row in await (await applied(store)).webhooks(Filter())
-        for found in await (await applied(store)).show(row.id)
+        for row in await (await applied(store)).webhooks(RowFilter())
+        for found in await (await applied(store)).show_detail(row.id)
     ]
     return {found.webhook.id for found in shown if isinstance(found, WebhookDetail)}
 
@@ -133,37 +133,37 @@ async def names(store: Store) -> set[str]:
 def test_a_clock_that_jumps_ahead_for_ten_minutes_and_back_takes_nothing_away(tell: Tell) -> None:
     async def story(world: World) -> None:
         await ignored(world.store, "old")
-        await world.store.accept([routed("e-1", order("1"))], now=world.now)
+        await world.store.accept_events([routed("e-1", order("1"))], now=world.now)
         await sent(world.store, now=world.now)
-        await world.store.accept([routed("e-2")], now=world.now)
+        await world.store.accept_events([routed("e-2")], now=world.now)
         before = world.now
         world.now += JUMP
         await world.goes_on(10 * MINUTE)
         assert await world.swept() == 0
         assert await world.says() == (before, world.now + 50 * MINUTE)
-        assert await world.store.accept([routed("e-3", order("1"))], now=world.now) == (Accepted("e-3", "e-1"),)
+        assert await world.store.accept_events([routed("e-3", order("1"))], now=world.now) == (Accepted("e-3", "e-1"),)
         assert await sent(world.store, now=world.now) == ["e-2"]
         world.now -= JUMP
         await world.goes_on(MINUTE)
         assert await world.says() is None
         assert await world.swept() == 0
-        assert len(await (await applied(world.store)).webhooks(Filter())) == 1
-        assert len(await world.store.events(Filter())) == 3
-        assert await world.store.accept([routed("e-4", order("1"))], now=world.now) == (Accepted("e-4", "e-1"),)
+        assert len(await (await applied(world.store)).webhooks(RowFilter())) == 1
+        assert len(await world.store.events(RowFilter())) == 3
+        assert await world.store.accept_events([routed("e-4", order("1"))], now=world.now) == (Accepted("e-4", "e-1"),)
 
     tell(story)
 
 
 def test_a_delivery_is_not_given_up_by_a_clock_that_jumped_nor_after_it(tell: Tell) -> None:
     async def story(world: World) -> None:
-        await world.store.accept([routed("e-1")], now=world.now)
+        await world.store.accept_events([routed("e-1")], now=world.now)
         for jump in (timedelta(), JUMP, -JUMP):
             world.now += jump
             await world.looks()
             found = await claimed(world.store, now=world.now)
             assert found.deliveries[0].tried_for < HOUR
             later = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=world.now + 30 * SECOND)
-            await world.store.record(
+            await world.store.record_attempt(
                 found.token, attempt(at=world.now, status=503), later, found.standing, now=world.now
             )
             await world.goes_on(MINUTE)
@@ -181,7 +181,7 @@ def test_what_comes_in_while_the_clock_is_ahead_is_translated_and_delivered_then
         assert await sent(world.store, now=world.now) == ["e-1"]
         await keep(world.store, webhook("placed", at=world.now))
         await world.store.keep([webhook("fresh", at=world.now)])
-        await world.store.accept([routed("e-2")], now=world.now)
+        await world.store.accept_events([routed("e-2")], now=world.now)
         world.now -= JUMP
         await world.goes_on(MINUTE)
         assert await sent(world.store, now=world.now) == ["e-2"]
@@ -194,12 +194,14 @@ def test_what_comes_in_while_the_clock_is_ahead_is_translated_and_delivered_then
 
 def test_what_waits_for_its_time_waits_no_less_because_a_clock_jumped_and_was_set_right(tell: Tell) -> None:
     async def story(world: World) -> None:
-        await world.store.accept([routed("e-1")], now=world.now)
+        await world.store.accept_events([routed("e-1")], now=world.now)
         world.now += JUMP
         await world.looks()
         found = await claimed(world.store, now=world.now)
         later = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=world.now + 30 * MINUTE)
-        await world.store.record(found.token, attempt(at=world.now, status=503), later, found.standing, now=world.now)
+        await world.store.record_attempt(
+            found.token, attempt(at=world.now, status=503), later, found.standing, now=world.now
+        )
         world.now += 10 * MINUTE - JUMP
         world.ran += 10 * MINUTE
         await world.looks()
@@ -231,15 +233,15 @@ def test_rows_from_the_future_do_not_keep_what_follows_them(tell: Tell) -> None:
             await keep(world.store, webhook(f"ahead-{number}", at=world.now))
         found = await claim_rows(world.store, now=world.now, limit=99, lease=LEASE)
         await complete(world.store, [Outcome(one, Ignored("no")) for one in found], now=world.now)
-        await world.store.accept([routed(f"e-{number}", routes=()) for number in range(12)], now=world.now)
+        await world.store.accept_events([routed(f"e-{number}", routes=()) for number in range(12)], now=world.now)
         world.now -= JUMP
         await world.looks()
         await ignored(world.store, "after")
-        await world.store.accept([routed("e-after", routes=())], now=world.now)
+        await world.store.accept_events([routed("e-after", routes=())], now=world.now)
         await world.goes_on(100 * DAY, step=DAY)
         await world.swept()
         assert "after" not in await names(world.store)
-        assert "e-after" not in {row.id for row in await world.store.events(Filter())}
+        assert "e-after" not in {row.id for row in await world.store.events(RowFilter())}
 
     tell(story)
 
@@ -258,7 +260,7 @@ def test_after_a_hundred_days_off_the_purge_resumes_when_it_has_run_for_an_hour(
         await world.goes_on(2 * MINUTE)
         assert await world.says() is None
         assert await world.swept() == 2  # the webhook and its body
-        assert await (await applied(world.store)).webhooks(Filter()) == []
+        assert await (await applied(world.store)).webhooks(RowFilter()) == []
 
     tell(story)
 
@@ -317,11 +319,11 @@ def test_two_processes_confirm_an_hour_once_and_not_each_half_of_it(opener: Open
             for store in stores:
                 await store.claim_deliveries("nowhere", now=now, pacing=FREELY)
             now, ran = now + MINUTE, ran + MINUTE
-        assert (await stores[0].glance(now=now)).clock_ahead is not None
+        assert (await stores[0].status_summary(now=now)).clock_ahead is not None
         for _ in range(2):
             await stores[0].claim_deliveries("nowhere", now=now, pacing=FREELY)
             now, ran = now + MINUTE, ran + MINUTE
-        assert (await stores[0].glance(now=now)).clock_ahead is None
+        assert (await stores[0].status_summary(now=now)).clock_ahead is None
         for store in stores:
             await store.close()
 
@@ -354,14 +356,14 @@ def test_monotonic_time_that_did_not_pass_confirms_nothing(tell: Tell) -> None:
 
 def test_a_store_of_an_earlier_version_has_a_believed_time_when_it_is_opened(tmp_path: Path) -> None:
     path = str(tmp_path / "x.db")
-    open_file.prepare(path, steps=STEPS[:BEFORE_CLOCK])
+    open_file.prepare_file(path, steps=STEPS[:BEFORE_CLOCK])
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("INSERT INTO probes VALUES (1, ?)", (int(NOW.timestamp() * 1000),))
 
     async def story() -> None:
         store = SqliteStore(path)
         await store.claim_deliveries("nowhere", now=NOW + JUMP, pacing=FREELY)
-        ahead = (await store.glance(now=NOW + JUMP)).clock_ahead
+        ahead = (await store.status_summary(now=NOW + JUMP)).clock_ahead
         assert ahead
         assert ahead.newest_at == NOW
         await store.close()
@@ -401,7 +403,7 @@ async def waiting(world: World, name: str) -> None:
     """A webhook waits for the event of order 7, an hour from its receipt."""
     await keep(world.store, webhook(name, at=world.now))
     found = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
-    wanting = Wanting(order("7"), "purchase", world.now + HOUR)
+    wanting = EventNeeded(order("7"), "purchase", world.now + HOUR)
     await complete(world.store, [Outcome(one, wanting) for one in found], now=world.now)
 
 
@@ -433,7 +435,7 @@ def test_the_event_ends_the_wait_while_the_clock_is_ahead(tell: Tell) -> None:
         await waiting(world, "refund")
         world.now += JUMP
         await world.looks()
-        await world.store.accept([routed("e-1", order("7"))], now=world.now)
+        await world.store.accept_events([routed("e-1", order("7"))], now=world.now)
         assert await due(world) == [("refund", False)]
 
     tell(story)
@@ -451,7 +453,7 @@ def test_what_began_to_wait_while_the_clock_was_ahead_waits_its_hour_and_no_year
         world.now += 10 * SECOND
         found = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
         assert [one.id for one in found] == ["unplaced"]
-        await complete(world.store, [Outcome(found[0], Wanting(order("7"), "purchase", until))], now=world.now)
+        await complete(world.store, [Outcome(found[0], EventNeeded(order("7"), "purchase", until))], now=world.now)
         await world.goes_on(58 * MINUTE)
         assert await due(world) == []
         await world.goes_on(3 * MINUTE)
@@ -513,16 +515,16 @@ class Truth:
         await ignored(self.world.store, name, at=self.world.now)
         request = Idempotency(key(f"r-{name}"), b"h" * 32)
         made = Routed(event(f"e-{name}", order(name)), ())
-        await self.world.store.accept([made], now=self.world.now, idempotency=request)
+        await self.world.store.accept_events([made], now=self.world.now, idempotency=request)
         self.came[name] = self.true
 
     async def holds(self) -> None:
         """Nothing went before its time: no row, no claim in the ledger, no answer to an Idempotency-Key."""
         await self.world.swept()
-        events = {row.id.removeprefix("e-") for row in await self.world.store.events(Filter())}
+        events = {row.id.removeprefix("e-") for row in await self.world.store.events(RowFilter())}
         with closing(sqlite3.connect(self.path)) as db:
             keys = {order(name): name for name in self.came}
-            claims = {keys[key] for key in ledger.found(db, list(keys))}
+            claims = {keys[key] for key in ledger.find_keys(db, list(keys))}
             answers = {
                 json.loads(answer)[0][0].removeprefix("e-")
                 for (answer,) in db.execute("SELECT answer FROM idempotency")
@@ -544,7 +546,7 @@ def test_whatever_a_clock_does_for_a_while_nothing_goes_before_its_true_age(
     path = str(tmp_path_factory.mktemp("clock") / "x.db")
 
     def opened(*, ticks: Callable[[], float] = float, trial: timedelta = HOUR, **_: timedelta) -> Store:
-        return SqliteStore(path, clocks=Clocks(ticks, trial=trial))
+        return SqliteStore(path, clocks=ClockReadings(ticks, trial=trial))
 
     async def story() -> None:
         world = World(opened, opened())

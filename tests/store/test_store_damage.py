@@ -12,14 +12,14 @@ import pytest
 from store_made import applied, keep, webhook
 
 from bridge.core.errors import StoreUnavailable, StoreUnusable
-from bridge.store.protocol import Filter
+from bridge.store.protocol import RowFilter
 from bridge.store.sqlite.store import SqliteStore
 
 
 async def listed(path: Path) -> list[str]:
     store = SqliteStore(str(path))
     try:
-        return [row.id for row in await (await applied(store)).webhooks(Filter())]
+        return [row.id for row in await (await applied(store)).webhooks(RowFilter())]
     finally:
         await store.close()
 

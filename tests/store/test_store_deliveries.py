@@ -26,11 +26,11 @@ from store_made import (
     states,
 )
 
-from bridge.core.model import DeliveryState, Route, Settled
-from bridge.store.protocol import DeliveryDetail, Filter, Standing, Store
+from bridge.core.model import DeliveryState, DeliveryUpdate, Route
+from bridge.store.protocol import DeliveryDetail, DestinationState, RowFilter, Store
 
 PENDING, DELIVERED, DEAD = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.DEAD
-PAUSED = Standing("track", paused="401", paused_at=NOW, probe_at=after(5))
+PAUSED = DestinationState("track", paused="401", paused_at=NOW, probe_at=after(5))
 
 
 async def later(store: Store, *, at: float, due: float, together: int | None = None, counted: bool = True) -> list[str]:
@@ -38,13 +38,13 @@ async def later(store: Store, *, at: float, due: float, together: int | None = N
     found = await claimed(store, now=after(at))
     settled = all_of(found, PENDING, reason="503", next_attempt_at=after(due), together=together)
     made = attempt(at=after(at), status=503, counted=counted)
-    await store.record(found.token, made, settled, found.standing, now=after(at))
+    await store.record_attempt(found.token, made, settled, found.standing, now=after(at))
     return ids(found)
 
 
-async def stand(store: Store, standing: Standing, *, now: float = 0) -> None:
+async def stand(store: Store, standing: DestinationState, *, now: float = 0) -> None:
     """Make a destination stand so, by recording an attempt that carried nothing."""
-    await store.record(0, attempt(status=401, counted=False), [], standing, now=after(now))
+    await store.record_attempt(0, attempt(status=401, counted=False), [], standing, now=after(now))
 
 
 # ------------------------------------------------------------------------------------------------------- claiming
@@ -128,7 +128,7 @@ def test_as_many_claims_are_under_way_as_there_are_lanes(tell: Tell) -> None:
         first = await claimed(store, pacing=pacing)
         await claimed(store, now=after(1), pacing=pacing)
         assert await nothing_to_claim(store, now=after(1), pacing=pacing)
-        await store.record(first.token, attempt(), all_of(first, DELIVERED), first.standing, now=after(1))
+        await store.record_attempt(first.token, attempt(), all_of(first, DELIVERED), first.standing, now=after(1))
         await claimed(store, now=after(1), pacing=pacing)
         assert await nothing_to_claim(store, now=after(2), pacing=pacing)
 
@@ -187,11 +187,11 @@ def test_a_delivered_one_says_when_and_how(tell: Tell) -> None:
         await accepted(store, "evt_1")
         found = await claimed(store, now=after(1))
         made = attempt(at=after(1), answer='{"success":true}')
-        await store.record(found.token, made, all_of(found, DELIVERED), found.standing, now=after(2))
+        await store.record_attempt(found.token, made, all_of(found, DELIVERED), found.standing, now=after(2))
         row = await delivery(store, "evt_1")
         assert (row.state, row.attempts, row.next_attempt_at) == (DELIVERED, 1, None)
         assert (row.last_status, row.last_answer) == (200, '{"success":true}')
-        (shown,) = await (await applied(store)).show(row.id)
+        (shown,) = await (await applied(store)).show_detail(row.id)
         assert isinstance(shown, DeliveryDetail)
         assert (shown.created_at, shown.delivered_at, shown.attempts) == (NOW, after(2), (made,))
         assert await nothing_to_claim(store, now=after(999))
@@ -227,7 +227,7 @@ def test_only_attempts_that_count_are_counted_and_all_are_shown(tell: Tell) -> N
         await later(store, at=1, due=2, counted=False)
         await later(store, at=2, due=3)
         row = await delivery(store, "evt_1")
-        (shown,) = await (await applied(store)).show(row.id)
+        (shown,) = await (await applied(store)).show_detail(row.id)
         assert isinstance(shown, DeliveryDetail)
         assert row.attempts == 1
         assert [(one.started_at, one.counted) for one in shown.attempts] == [(after(1), False), (after(2), True)]
@@ -240,7 +240,7 @@ def test_an_answer_is_kept_up_to_two_kibibytes_and_never_cut_within_a_letter(tel
         await accepted(store, "evt_1")
         found = await claimed(store)
         made = attempt(answer="x" + "ü" * 3000 + "\ud800")
-        await store.record(found.token, made, all_of(found, DELIVERED), found.standing, now=NOW)
+        await store.record_attempt(found.token, made, all_of(found, DELIVERED), found.standing, now=NOW)
         assert (await delivery(store, "evt_1")).last_answer == "x" + "ü" * 1023
 
     tell(story)
@@ -251,8 +251,8 @@ def test_what_was_claimed_and_not_sent_keeps_its_place_in_the_order(tell: Tell) 
         for n in range(4):
             await accepted(store, f"evt_{n}", now=after(n))
         found = await claimed(store, now=after(5), pacing=replace(FREELY, limit=3))
-        first = Settled(found.deliveries[0].number, DELIVERED)
-        await store.record(found.token, attempt(), [first], found.standing, now=after(6))
+        first = DeliveryUpdate(found.deliveries[0].number, DELIVERED)
+        await store.record_attempt(found.token, attempt(), [first], found.standing, now=after(6))
         row = await delivery(store, "evt_1")
         assert (row.attempts, row.last_status) == (0, None)
         assert await sent(store, now=after(6)) == ["evt_1", "evt_2", "evt_3"]
@@ -266,7 +266,7 @@ def test_a_request_that_nobody_recorded_is_told_as_one_that_may_have_been_made(t
         await claimed(store)  # and the process is killed
         over = LEASE.total_seconds()
         assert await sent(store, now=after(over)) == ["evt_1", "evt_2"]
-        [found] = await (await applied(store)).show("dlv_1")
+        [found] = await (await applied(store)).show_detail("dlv_1")
         assert isinstance(found, DeliveryDetail)
         lost, made = found.attempts
         assert (lost.outcome, lost.ambiguous, lost.counted, lost.status) == ("lost", True, False, None)
@@ -282,7 +282,7 @@ def test_a_claim_that_was_recorded_in_time_leaves_no_lost_attempt(tell: Tell) ->
         await accepted(store, "evt_1")
         await later(store, at=0, due=30)
         assert await sent(store, now=after(30)) == ["evt_1"]
-        [found] = await (await applied(store)).show("dlv_1")
+        [found] = await (await applied(store)).show_detail("dlv_1")
         assert isinstance(found, DeliveryDetail)
         assert [one.outcome for one in found.attempts] == ["later", "delivered"]
 
@@ -294,12 +294,12 @@ def test_a_delivery_whose_lease_was_lost_is_not_put_back(tell: Tell) -> None:
         await accepted(store, "evt_1", "evt_2")
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
-        await store.record(quick.token, attempt(), all_of(quick, DELIVERED), quick.standing, now=NOW + LEASE)
+        await store.record_attempt(quick.token, attempt(), all_of(quick, DELIVERED), quick.standing, now=NOW + LEASE)
         settled = [
-            Settled(slow.deliveries[0].number, DEAD, reason="400"),
-            Settled(slow.deliveries[1].number, PENDING, next_attempt_at=NOW),
+            DeliveryUpdate(slow.deliveries[0].number, DEAD, reason="400"),
+            DeliveryUpdate(slow.deliveries[1].number, PENDING, next_attempt_at=NOW),
         ]
-        await store.record(slow.token, attempt(status=400), settled, slow.standing, now=NOW + LEASE)
+        await store.record_attempt(slow.token, attempt(status=400), settled, slow.standing, now=NOW + LEASE)
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
     tell(story)
@@ -310,10 +310,10 @@ def test_one_that_somebody_else_has_claimed_by_now_stays_theirs(tell: Tell) -> N
         await accepted(store, "evt_1", "evt_2")
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
-        later_on = [Settled(slow.deliveries[0].number, PENDING, next_attempt_at=NOW)]
-        await store.record(slow.token, attempt(status=503), later_on, slow.standing, now=NOW + LEASE)
+        later_on = [DeliveryUpdate(slow.deliveries[0].number, PENDING, next_attempt_at=NOW)]
+        await store.record_attempt(slow.token, attempt(status=503), later_on, slow.standing, now=NOW + LEASE)
         assert await nothing_to_claim(store, now=NOW + LEASE + SECOND, pacing=replace(FREELY, lanes=9))
-        await store.record(quick.token, attempt(), all_of(quick, DELIVERED), quick.standing, now=NOW + LEASE)
+        await store.record_attempt(quick.token, attempt(), all_of(quick, DELIVERED), quick.standing, now=NOW + LEASE)
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
     tell(story)
@@ -324,12 +324,12 @@ def test_a_delivery_whose_lease_was_lost_is_delivered_all_the_same_when_it_was(t
         await accepted(store, "evt_1", "evt_2")
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
-        await store.record(slow.token, attempt(), all_of(slow, DELIVERED), slow.standing, now=NOW + LEASE)
+        await store.record_attempt(slow.token, attempt(), all_of(slow, DELIVERED), slow.standing, now=NOW + LEASE)
         settled = [
-            Settled(quick.deliveries[0].number, PENDING, next_attempt_at=NOW),
-            Settled(quick.deliveries[1].number, DEAD, reason="400"),
+            DeliveryUpdate(quick.deliveries[0].number, PENDING, next_attempt_at=NOW),
+            DeliveryUpdate(quick.deliveries[1].number, DEAD, reason="400"),
         ]
-        await store.record(quick.token, attempt(status=400), settled, quick.standing, now=NOW + LEASE)
+        await store.record_attempt(quick.token, attempt(status=400), settled, quick.standing, now=NOW + LEASE)
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
     tell(story)
@@ -341,8 +341,8 @@ def test_a_dead_letter_that_was_taken_all_the_same_is_delivered(tell: Tell) -> N
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
         gave_up = all_of(quick, DEAD, reason="503 for 72 hours")
-        await store.record(quick.token, attempt(status=503), gave_up, quick.standing, now=NOW + LEASE)
-        await store.record(slow.token, attempt(), all_of(slow, DELIVERED), slow.standing, now=NOW + LEASE)
+        await store.record_attempt(quick.token, attempt(status=503), gave_up, quick.standing, now=NOW + LEASE)
+        await store.record_attempt(slow.token, attempt(), all_of(slow, DELIVERED), slow.standing, now=NOW + LEASE)
         row = await delivery(store, "evt_1")
         assert (row.state, row.reason, row.attempts, row.last_status) == (DELIVERED, None, 2, 200)
 
@@ -354,7 +354,7 @@ def test_a_lease_that_is_over_but_that_nobody_took_is_still_ones_own(tell: Tell)
         await accepted(store, "evt_1")
         found = await claimed(store)
         settled = all_of(found, PENDING, next_attempt_at=after(99), reason="503")
-        await store.record(found.token, attempt(status=503), settled, found.standing, now=NOW + 2 * LEASE)
+        await store.record_attempt(found.token, attempt(status=503), settled, found.standing, now=NOW + 2 * LEASE)
         assert (await delivery(store, "evt_1")).next_attempt_at == after(99)
 
     tell(story)
@@ -364,12 +364,12 @@ def test_an_attempt_is_recorded_with_all_of_its_consequences_or_not_at_all(tell:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1")
         found = await claimed(store)
-        broken = Standing("track", failures=None)  # type: ignore[arg-type]  # the last thing that is written
+        broken = DestinationState("track", failures=None)  # type: ignore[arg-type]  # the last thing that is written
         with pytest.raises(Exception, match="failures"):
-            await store.record(found.token, attempt(), all_of(found, DELIVERED), broken, now=NOW)
+            await store.record_attempt(found.token, attempt(), all_of(found, DELIVERED), broken, now=NOW)
         assert await states(store) == {"evt_1": "pending"}
-        await store.record(found.token, attempt(), all_of(found, DELIVERED), found.standing, now=NOW)
-        (shown,) = await (await applied(store)).show("dlv_1")
+        await store.record_attempt(found.token, attempt(), all_of(found, DELIVERED), found.standing, now=NOW)
+        (shown,) = await (await applied(store)).show_detail("dlv_1")
         assert isinstance(shown, DeliveryDetail)
         assert len(shown.attempts) == 1
 
@@ -395,10 +395,10 @@ def test_of_a_mixed_lot_those_like_the_oldest_go_first(tell: Tell) -> None:
         await accepted(store, *(f"evt_{n}" for n in range(5)))
         found = await claimed(store)
         mixed = [
-            Settled(one.number, PENDING, next_attempt_at=NOW, together=together)
+            DeliveryUpdate(one.number, PENDING, next_attempt_at=NOW, together=together)
             for one, together in zip(found.deliveries, (3, None, 3, 2, 3), strict=True)
         ]
-        await store.record(found.token, attempt(status=400), mixed, found.standing, now=NOW)
+        await store.record_attempt(found.token, attempt(status=400), mixed, found.standing, now=NOW)
         assert [await sent(store) for _ in range(4)] == [["evt_0", "evt_2", "evt_4"], ["evt_1"], ["evt_3"], []]
 
     tell(story)
@@ -429,10 +429,10 @@ def test_the_time_of_trying_begins_with_the_first_attempt(tell: Tell) -> None:
 
 def test_the_time_of_pauses_that_are_over_does_not_count(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await stand(store, Standing("track", paused_for=timedelta(seconds=1000)))
+        await stand(store, DestinationState("track", paused_for=timedelta(seconds=1000)))
         await accepted(store, "evt_1")
         await later(store, at=0, due=10)
-        await stand(store, Standing("track", paused_for=timedelta(seconds=1030)))
+        await stand(store, DestinationState("track", paused_for=timedelta(seconds=1030)))
         assert (await claimed(store, now=after(100))).deliveries[0].tried_for == timedelta(seconds=70)
 
     tell(story)
@@ -442,7 +442,7 @@ def test_a_pause_between_two_attempts_does_not_count_after_the_second_either(tel
     async def story(store: Store) -> None:
         await accepted(store, "evt_1")
         await later(store, at=0, due=10)
-        await stand(store, Standing("track", paused_for=timedelta(seconds=30)))
+        await stand(store, DestinationState("track", paused_for=timedelta(seconds=30)))
         await later(store, at=50, due=60)
         assert (await claimed(store, now=after(100))).deliveries[0].tried_for == timedelta(seconds=70)
 
@@ -465,8 +465,10 @@ def test_a_first_attempt_within_a_pause_leaves_the_rest_of_it_out(tell: Tell) ->
         await stand(store, PAUSED)
         found = await claimed(store, now=after(40))
         settled = all_of(found, PENDING, next_attempt_at=after(60))
-        await store.record(found.token, attempt(at=after(40)), settled, replace(PAUSED, probe_at=after(60)), now=NOW)
-        await stand(store, Standing("track", paused_for=timedelta(seconds=60)), now=60)
+        await store.record_attempt(
+            found.token, attempt(at=after(40)), settled, replace(PAUSED, probe_at=after(60)), now=NOW
+        )
+        await stand(store, DestinationState("track", paused_for=timedelta(seconds=60)), now=60)
         assert (await claimed(store, now=after(75))).deliveries[0].tried_for == timedelta(seconds=15)
 
     tell(story)
@@ -479,8 +481,8 @@ def test_a_pause_that_began_after_the_first_attempt_is_left_out_whole(tell: Tell
         paused = replace(PAUSED, paused_at=after(10), probe_at=after(30))
         await stand(store, paused, now=10)
         settled = all_of(found, PENDING, next_attempt_at=after(30))
-        await store.record(found.token, attempt(at=after(5), status=503), settled, paused, now=after(12))
-        await stand(store, Standing("track", paused_for=timedelta(seconds=20)), now=30)
+        await store.record_attempt(found.token, attempt(at=after(5), status=503), settled, paused, now=after(12))
+        await stand(store, DestinationState("track", paused_for=timedelta(seconds=20)), now=30)
         assert (await claimed(store, now=after(40))).deliveries[0].tried_for == timedelta(seconds=15)
 
     tell(story)
@@ -491,18 +493,18 @@ def test_a_pause_that_began_after_the_first_attempt_is_left_out_whole(tell: Tell
 
 def test_a_destination_never_used_stands_fresh(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        assert await store.standing("new") == Standing("new")
+        assert await store.destination_state("new") == DestinationState("new")
 
     tell(story)
 
 
 def test_a_standing_comes_back_as_it_was_recorded(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        standing = replace(PAUSED, probes=3, failures=4, refused=5, paused_for=timedelta(minutes=7))
+        standing = replace(PAUSED, probes=3, failures=4, rejected=5, paused_for=timedelta(minutes=7))
         await stand(store, standing)
-        assert await store.standing("track") == standing
-        await stand(store, Standing("track"))
-        assert await store.standing("track") == Standing("track")
+        assert await store.destination_state("track") == standing
+        await stand(store, DestinationState("track"))
+        assert await store.destination_state("track") == DestinationState("track")
 
     tell(story)
 
@@ -545,7 +547,9 @@ def test_a_pause_that_is_over_gives_all_again(tell: Tell) -> None:
         await accepted(store, "evt_1", "evt_2")
         await stand(store, PAUSED)
         found = await claimed(store, now=after(5))
-        await store.record(found.token, attempt(), all_of(found, DELIVERED), Standing("track"), now=after(6))
+        await store.record_attempt(
+            found.token, attempt(), all_of(found, DELIVERED), DestinationState("track"), now=after(6)
+        )
         assert await sent(store, now=after(6)) == ["evt_2"]
 
     tell(story)
@@ -568,7 +572,7 @@ def test_deliveries_of_two_destinations_have_states_of_their_own(tell: Tell) -> 
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", routes=(Route("track"), Route("ads")))
         await sent(store)
-        rows = await store.deliveries(Filter())
+        rows = await store.deliveries(RowFilter())
         assert {row.destination: row.state for row in rows} == {"track": DELIVERED, "ads": PENDING}
 
     tell(story)

@@ -18,19 +18,19 @@ from store_made import NOW, TRACK, Opener, Tell, after, applied, claim_rows, com
 from bridge import contract
 from bridge.core import dedupe_keys
 from bridge.core.model import Accepted, Routed
-from bridge.store.protocol import EventDetail, Filter, Idempotency, Keeping, Outcome, Store
+from bridge.store.protocol import EventDetail, Idempotency, Outcome, RetentionPolicy, RowFilter, Store
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.schema import STEPS
 from bridge.store.sqlite.store import SqliteStore
 
 DAY = timedelta(days=1)
-KEEPING = Keeping(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
+KEEPING = RetentionPolicy(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
 BEFORE_IDS = 7
 """The version of the schema before event ids were unique upstream."""
 
 
 def given_by(scope: str, name: str, *claims: bytes, door: str = "key:web") -> Routed:
-    return Routed(replace(event(name, *claims, door=door), id_scope=dedupe_keys.shared(scope)), TRACK)
+    return Routed(replace(event(name, *claims, door=door), id_scope=dedupe_keys.scope_name(scope)), TRACK)
 
 
 def made_by(source: str, name: str, *claims: bytes) -> Routed:
@@ -38,17 +38,17 @@ def made_by(source: str, name: str, *claims: bytes) -> Routed:
 
 
 async def one(store: Store, routed: Routed, seconds: float = 0) -> Accepted:
-    (accepted,) = await store.accept([routed], now=after(seconds))
+    (accepted,) = await store.accept_events([routed], now=after(seconds))
     return accepted
 
 
 async def texts(store: Store) -> list[str]:
     """The event ids that stand in what is sent, oldest first."""
-    rows = (await store.events(Filter()))[::-1]
+    rows = (await store.events(RowFilter()))[::-1]
     return [
         json.loads(found.text)["event_id"]
         for row in rows
-        for found in await (await applied(store)).show(row.id)
+        for found in await (await applied(store)).show_detail(row.id)
         if isinstance(found, EventDetail) and found.row.id == row.id
     ]
 
@@ -70,7 +70,7 @@ def test_keys_of_one_scope_share_event_ids(tell: Tell) -> None:
     async def story(store: Store) -> None:
         assert await one(store, given_by("track", "e-1")) == Accepted("e-1")
         assert await one(store, given_by("track", "e-1", door="key:app"), 1) == Accepted("e-1")
-        assert len(await store.events(Filter())) == 1
+        assert len(await store.events(RowFilter())) == 1
 
     tell(story)
 
@@ -94,7 +94,7 @@ def test_an_id_that_was_made_for_an_event_is_known_as_its_id(tell: Tell) -> None
         await one(store, given_by("track", "e-1"))
         other = await one(store, given_by("shop", "e-1"))
         assert await one(store, given_by("shop", other.event_id)) == Accepted(other.event_id)
-        assert len(await store.events(Filter())) == 2
+        assert len(await store.events(RowFilter())) == 2
 
     tell(story)
 
@@ -112,7 +112,7 @@ def test_an_id_that_was_made_cannot_be_taken_by_another_scope(tell: Tell) -> Non
 
 def test_who_takes_the_id_that_would_be_made_makes_nobody_lose_an_event(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        foreseen = next(contract.other_ids(dedupe_keys.shared("shop"), "e-1"))
+        foreseen = next(contract.other_ids(dedupe_keys.scope_name("shop"), "e-1"))
         for name in ("e-1", foreseen):
             await one(store, given_by("track", name))
         other = await one(store, given_by("shop", "e-1"))
@@ -129,12 +129,12 @@ def test_a_batch_of_two_scopes_ids_says_it_of_each(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await one(store, given_by("track", "e-2"))
         batch = [given_by("shop", f"e-{number}") for number in (1, 2, 2, 3)]
-        first, second, again, third = await store.accept(batch, now=NOW)
+        first, second, again, third = await store.accept_events(batch, now=NOW)
         assert (first, third) == (Accepted("e-1"), Accepted("e-3"))
         assert second == again
         assert second.given_event_id == "e-2"
-        assert await store.accept(batch, now=after(1)) == (first, second, again, third)
-        assert len(await store.events(Filter())) == 4
+        assert await store.accept_events(batch, now=after(1)) == (first, second, again, third)
+        assert len(await store.events(RowFilter())) == 4
 
     tell(story)
 
@@ -145,11 +145,11 @@ def test_the_made_id_is_the_same_after_the_event_was_purged(tell: Tell) -> None:
         other = await one(store, given_by("shop", "e-1"))
         await sent(store, now=after(1))
         await purged(store, 91)
-        assert await store.events(Filter()) == []
+        assert await store.events(RowFilter()) == []
         assert await one(store, given_by("shop", "e-1"), 92 * 86400) == other
         assert await one(store, given_by("track", "e-1"), 92 * 86400) == Accepted("e-1")
         assert (await one(store, given_by("pos", "e-1"), 92 * 86400)).given_event_id == "e-1"
-        assert len(await store.events(Filter())) == 1
+        assert len(await store.events(RowFilter())) == 1
 
     tell(story)
 
@@ -179,9 +179,9 @@ def test_an_idempotency_key_answers_the_made_id_again(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await one(store, given_by("track", "e-1"))
         request = Idempotency(key("request"), b"h" * 32)
-        first = await store.accept([given_by("shop", "e-1")], now=NOW, idempotency=request)
+        first = await store.accept_events([given_by("shop", "e-1")], now=NOW, idempotency=request)
         assert first[0].given_event_id == "e-1"
-        assert await store.accept([given_by("shop", "e-1")], now=NOW, idempotency=request) == first
+        assert await store.accept_events([given_by("shop", "e-1")], now=NOW, idempotency=request) == first
 
     tell(story)
 
@@ -190,9 +190,9 @@ def test_an_event_is_shown_by_the_id_that_it_was_given_and_by_the_one_that_was_m
     async def story(store: Store) -> None:
         await one(store, given_by("track", "e-1"))
         other = await one(store, given_by("shop", "e-1"))
-        both = [found for found in await (await applied(store)).show("e-1") if isinstance(found, EventDetail)]
+        both = [found for found in await (await applied(store)).show_detail("e-1") if isinstance(found, EventDetail)]
         assert [(found.row.id, found.given_id) for found in both] == [("e-1", None), (other.event_id, "e-1")]
-        assert len(await (await applied(store)).show(other.event_id)) == 1
+        assert len(await (await applied(store)).show_detail(other.event_id)) == 1
 
     tell(story)
 
@@ -209,7 +209,7 @@ def test_two_scopes_with_one_id_at_the_same_instant_end_with_two_ids(opener: Ope
             )
             assert answers[0] == answers[3]
             assert len({answer.event_id for answer in answers}) == 3
-        assert len(await stores[0].events(Filter())) == 60
+        assert len(await stores[0].events(RowFilter())) == 60
         for store in stores:
             await store.close()
 
@@ -225,7 +225,7 @@ def test_a_webhooks_event_whose_id_a_caller_used_first_is_made_under_another(tel
         await settled(store, "a", made_by("shopify", "evt_1", order("7")))
         names = await texts(store)
         assert len(set(names)) == 2
-        assert len(await store.deliveries(Filter())) == 2
+        assert len(await store.deliveries(RowFilter())) == 2
 
     tell(story)
 
@@ -235,7 +235,7 @@ def test_a_replay_of_it_gives_the_same_id_again_and_makes_nothing_new(tell: Tell
         await one(store, given_by("track", "evt_1"))
         number = await settled(store, "a", made_by("shopify", "evt_1", order("7")))
         names = await texts(store)
-        await store.replay(Filter(ids=(f"wh_{number}",)), now=after(5))
+        await store.replay(RowFilter(ids=(f"wh_{number}",)), now=after(5))
         (mine,) = await claim_rows(store, now=after(6), limit=9, lease=timedelta(seconds=9))
         ((known,),) = await complete(store, [Outcome(mine, (made_by("shopify", "evt_1", order("7")),))], now=after(6))
         assert known == Accepted(names[1], None, "evt_1")
@@ -252,7 +252,7 @@ def test_what_is_written_over_keeps_the_id_that_it_got(tell: Tell) -> None:
         await sent(store, now=after(1))
         new = made_by("shopify", "evt_1", order("7"))
         new = replace(new, event=replace(new.event, text=b'{"event_id":"evt_1","n":2}'))
-        assert await store.revise(number, [new], now=after(2)) == 1
+        assert await store.rewrite_events(number, [new], now=after(2)) == 1
         assert await texts(store) == names
         assert await sent(store, now=after(3)) == [names[1]]
 
@@ -285,7 +285,7 @@ def test_the_same_events_get_the_same_ids_in_another_store(tmp_path: Path) -> No
 
 def test_a_store_that_knew_each_keys_ids_apart_still_knows_them_and_gives_none_away(tmp_path: Path) -> None:
     path = str(tmp_path / "old.db")
-    open_file.prepare(path, steps=STEPS[:BEFORE_IDS])
+    open_file.prepare_file(path, steps=STEPS[:BEFORE_IDS])
     at = int(NOW.timestamp() * 1000)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         for number, (door, name) in enumerate([("key:web", "e-1"), ("key:app", "e-1"), ("source:shopify", "e-2")], 1):
@@ -296,8 +296,8 @@ def test_a_store_that_knew_each_keys_ids_apart_still_knows_them_and_gives_none_a
                 """,
                 (number, name, door, at, at),
             )
-            db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (dedupe_keys.event(door, name), number, at))
-        body = (dedupe_keys.idempotency("key:web", "/v1/track", "once"), b"h" * 32, '[["e-1", null]]', at)
+            db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (dedupe_keys.event_key(door, name), number, at))
+        body = (dedupe_keys.idempotency_key("key:web", "/v1/track", "once"), b"h" * 32, '[["e-1", null]]', at)
         db.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", body)
 
     async def story() -> None:
@@ -305,14 +305,14 @@ def test_a_store_that_knew_each_keys_ids_apart_still_knows_them_and_gives_none_a
         assert await one(store, given_by("track", "e-1", door="key:web")) == Accepted("e-1")
         assert await one(store, given_by("track", "e-1", door="key:app")) == Accepted("e-1")
         await settled(store, "a", made_by("shopify", "e-2"))
-        assert len(await store.events(Filter())) == 3
+        assert len(await store.events(RowFilter())) == 3
         for routed in (given_by("track", "e-1", door="key:new"), given_by("track", "e-2"), made_by("stripe", "e-2")):
             assert (await one(store, routed)).given_event_id == routed.event.id
         once = Idempotency(
-            dedupe_keys.idempotency(dedupe_keys.shared("track"), "/v1/track", "once"), b"h" * 32,
-            dedupe_keys.idempotency("key:web", "/v1/track", "once"),
+            dedupe_keys.idempotency_key(dedupe_keys.scope_name("track"), "/v1/track", "once"), b"h" * 32,
+            dedupe_keys.idempotency_key("key:web", "/v1/track", "once"),
         )  # fmt: skip
-        assert await store.accept([given_by("track", "e-9")], now=NOW, idempotency=once) == (Accepted("e-1"),)
+        assert await store.accept_events([given_by("track", "e-9")], now=NOW, idempotency=once) == (Accepted("e-1"),)
         await store.close()
 
     asyncio.run(story())
@@ -341,7 +341,7 @@ def test_whatever_is_given_in_whatever_order_one_upstream_id_is_one_event(
                 else given_by(who.removeprefix("scope:"), name)
                 for who, name in request
             ]
-            for asked, answer in zip(request, await store.accept(routed, now=NOW), strict=True):
+            for asked, answer in zip(request, await store.accept_events(routed, now=NOW), strict=True):
                 assert answers.setdefault(asked, answer) == answer
                 assert answer.given_event_id in {None, asked[1]}
         assert len({answer.event_id for answer in answers.values()}) == len(answers)

@@ -26,24 +26,24 @@ from store_made import (
 
 from bridge.core.errors import IdempotencyConflict
 from bridge.core.model import Accepted, Route, Routed
-from bridge.store.protocol import EventDetail, Filter, Idempotency, Store
+from bridge.store.protocol import EventDetail, Idempotency, RowFilter, Store
 
 FIRST = Idempotency(key("request"), b"h" * 32)
 OTHER = Idempotency(key("request"), b"o" * 32)
 
 
 async def shown(store: Store, event_id: str) -> EventDetail:
-    (found,) = await (await applied(store)).show(event_id)
+    (found,) = await (await applied(store)).show_detail(event_id)
     assert isinstance(found, EventDetail)
     return found
 
 
 def test_an_accepted_event_stands_as_it_came(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        assert await store.accept([routed("evt_1")], now=NOW) == (Accepted("evt_1"),)
+        assert await store.accept_events([routed("evt_1")], now=NOW) == (Accepted("evt_1"),)
         found = await shown(store, "evt_1")
         made = event("evt_1")
-        assert (found.door, found.text, found.notes, found.hashed) == (made.door, made.text, made.notes, made.hashed)
+        assert (found.door, found.text, found.notes, found.hashed) == (made.origin, made.text, made.notes, made.hashed)
         assert (found.row.webhook, found.row.event_type, found.row.test) == (None, "purchase", False)
         assert found.row.created_at == NOW
 
@@ -54,40 +54,42 @@ def test_a_request_is_accepted_all_or_none(tell: Tell) -> None:
     async def story(store: Store) -> None:
         broken = Routed(replace(event("evt_2"), event_type=None), TRACK)
         with pytest.raises(AttributeError):
-            await store.accept([routed("evt_1", order("7")), broken], now=NOW, idempotency=FIRST)
-        assert await store.events(Filter()) == []
-        assert await store.deliveries(Filter()) == []
-        assert await store.accept([routed("evt_3", order("7"))], now=NOW, idempotency=OTHER) == (Accepted("evt_3"),)
+            await store.accept_events([routed("evt_1", order("7")), broken], now=NOW, idempotency=FIRST)
+        assert await store.events(RowFilter()) == []
+        assert await store.deliveries(RowFilter()) == []
+        assert await store.accept_events([routed("evt_3", order("7"))], now=NOW, idempotency=OTHER) == (
+            Accepted("evt_3"),
+        )
 
     tell(story)
 
 
 def test_the_same_event_id_of_one_door_is_one_event(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1", order("7"))], now=NOW)
-        assert await store.accept([routed("evt_1", order("8"))], now=after(1)) == (Accepted("evt_1"),)
-        answers = await store.accept([routed("evt_2"), routed("evt_2")], now=NOW)
+        await store.accept_events([routed("evt_1", order("7"))], now=NOW)
+        assert await store.accept_events([routed("evt_1", order("8"))], now=after(1)) == (Accepted("evt_1"),)
+        answers = await store.accept_events([routed("evt_2"), routed("evt_2")], now=NOW)
         assert answers == (Accepted("evt_2"), Accepted("evt_2"))
-        assert len(await store.events(Filter())) == 2
-        assert len(await store.deliveries(Filter())) == 2
+        assert len(await store.events(RowFilter())) == 2
+        assert len(await store.deliveries(RowFilter())) == 2
 
     tell(story)
 
 
 def test_an_event_that_was_not_made_again_took_no_claim(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1")], now=NOW)
-        await store.accept([routed("evt_1", order("8"))], now=NOW)
-        assert await store.accept([routed("evt_2", order("8"))], now=NOW) == (Accepted("evt_2"),)
+        await store.accept_events([routed("evt_1")], now=NOW)
+        await store.accept_events([routed("evt_1", order("8"))], now=NOW)
+        assert await store.accept_events([routed("evt_2", order("8"))], now=NOW) == (Accepted("evt_2"),)
 
     tell(story)
 
 
 def test_two_doors_may_give_the_same_event_id_and_both_events_are_shown_by_it(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1", door="key:web")], now=NOW)
-        await store.accept([routed("evt_1", door="key:app")], now=NOW)
-        found = await (await applied(store)).show("evt_1")
+        await store.accept_events([routed("evt_1", door="key:web")], now=NOW)
+        await store.accept_events([routed("evt_1", door="key:app")], now=NOW)
+        found = await (await applied(store)).show_detail("evt_1")
         assert [one.door for one in found if isinstance(one, EventDetail)] == ["key:web", "key:app"]
 
     tell(story)
@@ -97,10 +99,10 @@ def test_two_doors_may_give_the_same_event_id_and_both_events_are_shown_by_it(te
 def test_an_event_with_either_claim_taken_is_a_duplicate_and_goes_nowhere(tell: Tell, shared: int) -> None:
     async def story(store: Store) -> None:
         claims = [order("1"), order("2")]
-        await store.accept([routed("evt_1", *claims)], now=NOW)
+        await store.accept_events([routed("evt_1", *claims)], now=NOW)
         other = [order("3"), order("4")]
         other[shared] = claims[1 - shared]
-        assert await store.accept([routed("evt_2", *other)], now=NOW) == (Accepted("evt_2", "evt_1"),)
+        assert await store.accept_events([routed("evt_2", *other)], now=NOW) == (Accepted("evt_2", "evt_1"),)
         found = await shown(store, "evt_2")
         assert found.row.duplicate_of == "evt_1"
         assert found.deliveries == ()
@@ -110,43 +112,43 @@ def test_an_event_with_either_claim_taken_is_a_duplicate_and_goes_nowhere(tell: 
 
 def test_a_duplicate_takes_its_free_claims_for_the_original(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1", order("1"))], now=NOW)
-        await store.accept([routed("evt_2", order("1"), order("2"))], now=NOW)
-        await store.accept([routed("evt_3", order("2"), order("3"))], now=NOW)
-        assert await store.accept([routed("evt_4", order("3"))], now=NOW) == (Accepted("evt_4", "evt_1"),)
+        await store.accept_events([routed("evt_1", order("1"))], now=NOW)
+        await store.accept_events([routed("evt_2", order("1"), order("2"))], now=NOW)
+        await store.accept_events([routed("evt_3", order("2"), order("3"))], now=NOW)
+        assert await store.accept_events([routed("evt_4", order("3"))], now=NOW) == (Accepted("evt_4", "evt_1"),)
 
     tell(story)
 
 
 def test_an_event_whose_claims_belong_to_two_originals_is_a_duplicate_of_the_older(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1", order("1")), routed("evt_2", order("2"))], now=NOW)
-        answers = await store.accept([routed("evt_3", order("2"), order("1"))], now=NOW)
+        await store.accept_events([routed("evt_1", order("1")), routed("evt_2", order("2"))], now=NOW)
+        answers = await store.accept_events([routed("evt_3", order("2"), order("1"))], now=NOW)
         assert answers == (Accepted("evt_3", "evt_1"),)
-        assert await store.accept([routed("evt_4", order("2"))], now=NOW) == (Accepted("evt_4", "evt_2"),)
+        assert await store.accept_events([routed("evt_4", order("2"))], now=NOW) == (Accepted("evt_4", "evt_2"),)
 
     tell(story)
 
 
 def test_an_event_whose_two_claims_are_the_same_is_no_duplicate_of_itself(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        assert await store.accept([routed("evt_1", order("1"), order("1"))], now=NOW) == (Accepted("evt_1"),)
-        assert await store.accept([routed("evt_1", order("1"))], now=NOW) == (Accepted("evt_1"),)
+        assert await store.accept_events([routed("evt_1", order("1"), order("1"))], now=NOW) == (Accepted("evt_1"),)
+        assert await store.accept_events([routed("evt_1", order("1"))], now=NOW) == (Accepted("evt_1"),)
 
     tell(story)
 
 
 def test_a_duplicate_sent_again_answers_the_same(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1", order("1")), routed("evt_2", order("1"))], now=NOW)
-        assert await store.accept([routed("evt_2", order("9"))], now=NOW) == (Accepted("evt_2", "evt_1"),)
+        await store.accept_events([routed("evt_1", order("1")), routed("evt_2", order("1"))], now=NOW)
+        assert await store.accept_events([routed("evt_2", order("9"))], now=NOW) == (Accepted("evt_2", "evt_1"),)
 
     tell(story)
 
 
 def test_test_and_live_never_meet_nor_do_scopes(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        answers = await store.accept(
+        answers = await store.accept_events(
             [
                 routed("evt_1", order("1")),
                 routed("evt_2", order("1", test=True)),
@@ -162,7 +164,7 @@ def test_test_and_live_never_meet_nor_do_scopes(tell: Tell) -> None:
 def test_a_claim_is_the_same_by_either_door(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await settled(store, "a", routed("evt_1", order("1"), door="source:shopify"))
-        assert await store.accept([routed("evt_2", order("1"))], now=NOW) == (Accepted("evt_2", "evt_1"),)
+        assert await store.accept_events([routed("evt_2", order("1"))], now=NOW) == (Accepted("evt_2", "evt_1"),)
 
     tell(story)
 
@@ -170,12 +172,12 @@ def test_a_claim_is_the_same_by_either_door(tell: Tell) -> None:
 def test_the_same_conversion_at_the_same_time_has_one_original(tell: Tell) -> None:
     async def story(store: Store) -> None:
         answers = await asyncio.gather(
-            *(store.accept([routed(f"evt_{n}", order("1"))], now=NOW) for n in range(50)),
+            *(store.accept_events([routed(f"evt_{n}", order("1"))], now=NOW) for n in range(50)),
         )
         originals = [one.event_id for (one,) in answers if one.duplicate_of is None]
         assert len(originals) == 1
         assert {one.duplicate_of for (one,) in answers} == {None, originals[0]}
-        assert len(await store.deliveries(Filter())) == 1
+        assert len(await store.deliveries(RowFilter())) == 1
 
     tell(story)
 
@@ -186,13 +188,13 @@ def test_a_claim_older_than_the_window_blocks_nothing_and_is_taken_anew(opener: 
     async def story() -> None:
         store = opener(ledger_window=window)
         try:
-            await store.accept([routed("evt_1", order("1"))], now=NOW)
+            await store.accept_events([routed("evt_1", order("1"))], now=NOW)
             late = NOW + window
-            before = await store.accept([routed("evt_2", order("1"))], now=late - SECOND)
+            before = await store.accept_events([routed("evt_2", order("1"))], now=late - SECOND)
             assert before == (Accepted("evt_2", "evt_1"),)
-            assert await store.accept([routed("evt_3", order("1"))], now=late) == (Accepted("evt_3"),)
-            assert await store.accept([routed("evt_4", order("1"))], now=late) == (Accepted("evt_4", "evt_3"),)
-            assert await store.accept([routed("evt_1")], now=late) == (Accepted("evt_1"),)
+            assert await store.accept_events([routed("evt_3", order("1"))], now=late) == (Accepted("evt_3"),)
+            assert await store.accept_events([routed("evt_4", order("1"))], now=late) == (Accepted("evt_4", "evt_3"),)
+            assert await store.accept_events([routed("evt_1")], now=late) == (Accepted("evt_1"),)
         finally:
             await store.close()
 
@@ -201,21 +203,21 @@ def test_a_claim_older_than_the_window_blocks_nothing_and_is_taken_anew(opener: 
 
 def test_a_known_idempotency_key_with_the_same_body_answers_the_same_and_keeps_nothing(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_0", order("1"))], now=NOW)
-        first = await store.accept([routed("evt_1"), routed("evt_2", order("1"))], now=NOW, idempotency=FIRST)
-        again = await store.accept([routed("evt_3"), routed("evt_4")], now=after(1), idempotency=FIRST)
+        await store.accept_events([routed("evt_0", order("1"))], now=NOW)
+        first = await store.accept_events([routed("evt_1"), routed("evt_2", order("1"))], now=NOW, idempotency=FIRST)
+        again = await store.accept_events([routed("evt_3"), routed("evt_4")], now=after(1), idempotency=FIRST)
         assert first == again == (Accepted("evt_1"), Accepted("evt_2", "evt_0"))
-        assert len(await store.events(Filter())) == 3
+        assert len(await store.events(RowFilter())) == 3
 
     tell(story)
 
 
 def test_a_known_idempotency_key_with_another_body_is_a_conflict_and_keeps_nothing(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1")], now=NOW, idempotency=FIRST)
+        await store.accept_events([routed("evt_1")], now=NOW, idempotency=FIRST)
         with pytest.raises(IdempotencyConflict):
-            await store.accept([routed("evt_2")], now=NOW, idempotency=OTHER)
-        assert [row.id for row in await store.events(Filter())] == ["evt_1"]
+            await store.accept_events([routed("evt_2")], now=NOW, idempotency=OTHER)
+        assert [row.id for row in await store.events(RowFilter())] == ["evt_1"]
 
     tell(story)
 
@@ -223,17 +225,17 @@ def test_a_known_idempotency_key_with_another_body_is_a_conflict_and_keeps_nothi
 def test_an_idempotency_key_used_by_many_at_once_makes_its_events_once(tell: Tell) -> None:
     async def story(store: Store) -> None:
         answers = await asyncio.gather(
-            *(store.accept([routed(f"evt_{n}")], now=NOW, idempotency=FIRST) for n in range(20))
+            *(store.accept_events([routed(f"evt_{n}")], now=NOW, idempotency=FIRST) for n in range(20))
         )
         assert len(set(answers)) == 1
-        assert len(await store.events(Filter())) == 1
+        assert len(await store.events(RowFilter())) == 1
 
     tell(story)
 
 
 def test_a_skipped_delivery_is_kept_with_its_reason_and_never_claimed(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1", routes=(Route("track", skip="test event"),))], now=NOW)
+        await store.accept_events([routed("evt_1", routes=(Route("track", skip="test event"),))], now=NOW)
         (row,) = (await shown(store, "evt_1")).deliveries
         assert (row.state, row.reason, row.next_attempt_at) == ("skipped", "test event", None)
         assert await sent(store, now=after(9)) == []

@@ -24,12 +24,12 @@ from store_made import LEASE, NOW, SECOND, Tell, accepted, after, applied, apply
 
 from bridge.core import dedupe_keys
 from bridge.core.errors import StoreUnavailable
-from bridge.store.protocol import Bounds, Filter, Store, WebhookDetail
+from bridge.store.protocol import AdmissionLimits, RowFilter, Store, WebhookDetail
 from bridge.store.sqlite.db import compress
-from bridge.store.sqlite.db.open_file import connect
+from bridge.store.sqlite.db.open_file import connect_to
 from bridge.store.sqlite.ingest import codec, log_reader, log_writer
-from bridge.store.sqlite.ingest.apply import split
-from bridge.store.sqlite.ingest.frame import HEAD, Frame, framed, frames, resumed
+from bridge.store.sqlite.ingest.apply import split_log
+from bridge.store.sqlite.ingest.frame import HEAD, LogFrame, frame_bytes, next_frame_after, read_frames
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
 from bridge.store.sqlite.ingest.log_writer import EVERY, HANDY, MANY, folder_of
 from bridge.store.sqlite.store import SqliteStore
@@ -39,8 +39,8 @@ def files(folder: Path) -> list[Path]:
     return sorted((folder / "x.db-inbox").iterdir())
 
 
-def written(folder: Path) -> list[Frame]:
-    return [frame for file in files(folder) for frame in frames(file.read_bytes())]
+def written(folder: Path) -> list[LogFrame]:
+    return [frame for file in files(folder) for frame in read_frames(file.read_bytes())]
 
 
 async def is_let_go(file: Path) -> None:
@@ -54,19 +54,19 @@ def test_a_question_changes_nothing_and_leaves_what_was_just_kept_for_the_worker
         await store.keep([webhook("a"), webhook("b")])
         match question:
             case "webhooks":
-                assert await store.webhooks(Filter()) == []
+                assert await store.webhooks(RowFilter()) == []
             case "kept":
-                assert await store.kept(["shopify"], since=None, after=0, limit=9) == ()
+                assert await store.iter_webhooks(["shopify"], since=None, after=0, limit=9) == ()
             case "next_due":
                 assert await store.next_due(None) is None
             case "replay":
-                assert await store.replay(Filter(), now=NOW) == 0
+                assert await store.replay(RowFilter(), now=NOW) == 0
             case "tally":
-                assert (await store.tally()).unsorted == 2
+                assert (await store.state_counts()).unapplied == 2
             case "glance":
-                await store.glance(now=NOW)
+                await store.status_summary(now=NOW)
             case _:
-                await store.overdue(now=NOW)
+                await store.overdue_work(now=NOW)
         batch = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
         assert [(one.id, one.number) for one in batch.webhooks] == [("a", 0), ("b", 0)]
 
@@ -79,14 +79,14 @@ def test_whoever_counts_sorts_nothing_in_and_counts_what_has_no_place_by_itself(
         await store.keep([webhook("a"), webhook("b")])
         await store.keep([webhook("b")])
         for _ in range(2):
-            tally = await store.tally()
-            assert (tally.unsorted, tally.webhooks) == (3, {})
+            tally = await store.state_counts()
+            assert (tally.unapplied, tally.webhooks) == (3, {})
             assert tally.oldest_received
             assert began <= tally.oldest_received <= datetime.now(UTC)
-            assert (await store.glance(now=NOW)).lasts == {}
+            assert (await store.status_summary(now=NOW)).lasts == {}
         await apply_log(store, limit=9)
-        tally = await store.tally()
-        assert (tally.unsorted, tally.webhooks, tally.oldest_received) == (0, {("shopify", "received"): 2}, NOW)
+        tally = await store.state_counts()
+        assert (tally.unapplied, tally.webhooks, tally.oldest_received) == (0, {("shopify", "received"): 2}, NOW)
 
     tell(story)
 
@@ -102,10 +102,10 @@ def test_more_files_than_a_process_may_open_are_sorted_in_and_counted(
         store = SqliteStore(str(tmp_path / "x.db"))
         for number in range(few):
             await store.keep([webhook(str(number))])
-        assert (await store.tally()).unsorted == len(files(tmp_path)) == few
+        assert (await store.state_counts()).unapplied == len(files(tmp_path)) == few
         resource.setrlimit(resource.RLIMIT_NOFILE, (few, usual[1]))
         try:
-            rows = await (await applied(store)).webhooks(Filter())
+            rows = await (await applied(store)).webhooks(RowFilter())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, usual)
         assert len(rows) == few
@@ -120,37 +120,41 @@ def test_what_is_known_by_its_bytes_is_so_although_they_are_hashed_only_when_it_
         for other in (first, replace(first, id="w2"), replace(first, body=b"other")):
             await store.keep([other])
         kept = await apply_log(store, limit=9)
-        assert [(one.number, one.again) for one in kept] == [(1, False), (1, True), (2, False)]
+        assert [(one.number, one.is_known) for one in kept] == [(1, False), (1, True), (2, False)]
         found = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
-        assert found[0].identity == (dedupe_keys.unsigned_content("shopify", "orders/paid", b"the same"),)
+        assert found[0].identity == (dedupe_keys.unsigned_webhook_key("shopify", "orders/paid", b"the same"),)
 
     tell(story)
 
 
 def test_a_record_that_was_written_before_headers_counted_is_read() -> None:
     letter = ["shop", "w1", "orders/paid", 1_700_000_000_000, b"", {}, {}, None]
-    [found] = codec.unpacked(codec.packed([msgspec.msgpack.encode([[b"{}", [letter]]])]))
-    assert (found.id, found.said, found.identity) == (
-        "w1", "", (dedupe_keys.unsigned_content("shop", "orders/paid", b"{}"),)
+    [found] = codec.unpack_webhooks(codec.pack_requests([msgspec.msgpack.encode([[b"{}", [letter]]])]))
+    assert (found.id, found.unsigned_facts, found.identity) == (
+        "w1", "", (dedupe_keys.unsigned_webhook_key("shop", "orders/paid", b"{}"),)
     )  # fmt: skip
 
 
 def test_the_same_bytes_under_another_topic_or_source_are_kept_and_known_for_those_of_the_first(tell: Tell) -> None:
     async def story(store: Store) -> None:
         first = replace(webhook("w1", body=b"the same"), identity=())
-        others = (replace(first, topic="orders/updated"), replace(first, said="test"), replace(first, source="eu"))
+        others = (
+            replace(first, topic="orders/updated"),
+            replace(first, unsigned_facts="test"),
+            replace(first, source="eu"),
+        )
         for other in (first, first, *others):
             await store.keep([other])
         kept = await apply_log(store, limit=9)
-        assert [(one.number, one.again, one.same_bytes_as) for one in kept] == [
+        assert [(one.number, one.is_known, one.same_bytes_as) for one in kept] == [
             (1, False, None), (1, True, None), (2, False, 1), (3, False, 1), (4, False, 1)
         ]  # fmt: skip
-        assert (await store.glance(now=NOW)).same_bytes == {("eu", "shopify"): 1}
-        [shown] = await (await applied(store)).show("wh_4")
+        assert (await store.status_summary(now=NOW)).same_bytes == {("eu", "shopify"): 1}
+        [shown] = await (await applied(store)).show_detail("wh_4")
         assert isinstance(shown, WebhookDetail)
         assert shown.same_bytes_as is not None
         assert (shown.same_bytes_as.id, shown.same_bytes_as.source) == ("wh_1", "shopify")
-        [shown] = await (await applied(store)).show("wh_1")
+        [shown] = await (await applied(store)).show_detail("wh_1")
         assert isinstance(shown, WebhookDetail)
         assert shown.same_bytes_as is None
 
@@ -228,7 +232,7 @@ def test_a_question_does_not_wait_for_what_comes_in_while_it_is_asked(tell: Tell
 
         rushing = asyncio.create_task(rush())
         for _ in range(5):
-            await store.tally()
+            await store.state_counts()
         done.set()
         await rushing
 
@@ -237,7 +241,7 @@ def test_a_question_does_not_wait_for_what_comes_in_while_it_is_asked(tell: Tell
 
 @given(st.lists(st.one_of(st.binary(max_size=600), st.binary(max_size=20).map(lambda one: one * 100)), max_size=6))
 def test_a_body_at_rest_comes_back_byte_for_byte(bodies: list[bytes]) -> None:
-    assert [compress.restored(*kept) for kept in compress.at_rest(bodies)] == bodies
+    assert [compress.decompress_body(*kept) for kept in compress.compress_bodies(bodies)] == bodies
 
 
 # ------------------------------------------------------------------------------------------------------------- frames
@@ -247,8 +251,8 @@ contents = st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 
 
 @given(contents, st.integers(0, 10**6))
 def test_whatever_is_framed_comes_back_in_its_order(given: list[tuple[int, int, bytes]], starts: int) -> None:
-    file = b"".join(framed(*one) for one in given)
-    found = list(frames(file, starts=starts))
+    file = b"".join(frame_bytes(*one) for one in given)
+    found = list(read_frames(file, starts=starts))
     assert [(one.at, one.count, one.content) for one in found] == given
     assert not found or found[-1].ends == starts + len(file)
 
@@ -257,22 +261,22 @@ def test_whatever_is_framed_comes_back_in_its_order(given: list[tuple[int, int, 
 def test_of_a_file_that_was_cut_off_everything_whole_comes_back(
     given: list[tuple[int, int, bytes]], data: st.DataObject
 ) -> None:
-    file = b"".join(framed(*one) for one in given)
+    file = b"".join(frame_bytes(*one) for one in given)
     cut = data.draw(st.integers(0, len(file)))
-    found = [(one.at, one.count, one.content) for one in frames(file[:cut])]
+    found = [(one.at, one.count, one.content) for one in read_frames(file[:cut])]
     assert found == given[: len(found)]
     assert sum(HEAD + len(content) for _, _, content in given[: len(found) + 1]) > cut or len(found) == len(given)
 
 
 @given(contents.filter(len), st.data())
 def test_behind_damage_the_next_whole_frame_is_found(given: list[tuple[int, int, bytes]], data: st.DataObject) -> None:
-    first, *others = [framed(*one) for one in given]
+    first, *others = [frame_bytes(*one) for one in given]
     at, other = data.draw(st.integers(0, HEAD - 1)), data.draw(st.integers(1, 255))
     damaged = first[:at] + bytes([first[at] ^ other]) + first[at + 1 :]
     file = damaged + b"".join(others)
-    assert list(frames(file)) == []
-    there = resumed(file)
-    assert [(one.at, one.count, one.content) for one in frames(file[there:])] == given[1:]
+    assert list(read_frames(file)) == []
+    there = next_frame_after(file)
+    assert [(one.at, one.count, one.content) for one in read_frames(file[there:])] == given[1:]
 
 
 # ------------------------------------------------------------------------------------------------- bounds and trouble
@@ -287,7 +291,7 @@ def locked_out(path: Path) -> sqlite3.Connection:
 
 def test_while_the_disk_stands_still_no_more_wait_than_may_and_the_rest_are_refused_at_once(tmp_path: Path) -> None:
     async def story() -> None:
-        store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(waiting=5, patience=timedelta(minutes=1)))
+        store = SqliteStore(str(tmp_path / "x.db"), bounds=AdmissionLimits(waiting=5, max_wait=timedelta(minutes=1)))
         with closing(locked_out(tmp_path / "x.db")) as other:
             first = asyncio.ensure_future(accepted(store, "first"))
             await asyncio.sleep(0.05)  # it is with the disk now
@@ -298,7 +302,7 @@ def test_while_the_disk_stands_still_no_more_wait_than_may_and_the_rest_are_refu
         await first
         answers = await asyncio.gather(*crowd, return_exceptions=True)
         assert [isinstance(one, StoreUnavailable) for one in answers] == [False] * 5 + [True] * 15
-        assert len(await store.events(Filter())) == 6
+        assert len(await store.events(RowFilter())) == 6
         await store.close()
 
     asyncio.run(story())
@@ -306,7 +310,7 @@ def test_while_the_disk_stands_still_no_more_wait_than_may_and_the_rest_are_refu
 
 def test_who_has_waited_too_long_is_refused_and_nothing_of_theirs_is_kept(tmp_path: Path) -> None:
     async def story() -> None:
-        store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(patience=timedelta(milliseconds=200)))
+        store = SqliteStore(str(tmp_path / "x.db"), bounds=AdmissionLimits(max_wait=timedelta(milliseconds=200)))
         with closing(locked_out(tmp_path / "x.db")) as other:
             first = asyncio.ensure_future(accepted(store, "first"))
             await asyncio.sleep(0.05)
@@ -316,7 +320,7 @@ def test_who_has_waited_too_long_is_refused_and_nothing_of_theirs_is_kept(tmp_pa
             with pytest.raises(StoreUnavailable):
                 await accepted(store, "third")
             other.execute("ROLLBACK")
-        assert await store.events(Filter()) == []
+        assert await store.events(RowFilter()) == []
         await store.close()
 
     asyncio.run(story())
@@ -351,9 +355,9 @@ def test_what_the_disk_damaged_in_the_inbox_holds_up_nobody_and_is_told_by_statu
         (found,) = (await store.claim_batch(now=NOW, limit=9, lease=LEASE)).webhooks
         assert found.id == "c"
         await applied(store)
-        assert [row.id for row in await store.webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await store.webhooks(RowFilter())] == ["wh_1"]
         held = 2 if at > HEAD else 1  # as far as anybody can tell
-        assert (await store.glance(now=NOW)).unreadable == held
+        assert (await store.status_summary(now=NOW)).unreadable == held
         await store.close()
         with closing(sqlite3.connect(tmp_path / "x.db")) as db:
             [(count, kept)] = db.execute("SELECT count, packed FROM unreadable").fetchall()
@@ -387,12 +391,12 @@ def test_what_a_crash_cut_off_was_never_answered_and_is_left_out(tmp_path: Path,
         await crashed.close()
         [file] = files(tmp_path)
         whole = file.read_bytes()
-        first, second = frames(whole)
+        first, second = read_frames(whole)
         cut = first.ends + int(there * (second.ends - first.ends))
         file.write_bytes(whole[:cut] + bytes(len(whole) - cut) * zeros)
         store = SqliteStore(str(tmp_path / "x.db"))
-        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
-        assert (await store.glance(now=NOW)).unreadable == 0
+        assert [row.id for row in await (await applied(store)).webhooks(RowFilter())] == ["wh_1"]
+        assert (await store.status_summary(now=NOW)).unreadable == 0
         await store.claim_batch(now=NOW, limit=9, lease=LEASE)
         assert files(tmp_path) == []
         await store.close()
@@ -438,7 +442,7 @@ def test_a_file_that_is_written_to_again_and_again_goes_all_the_same(
         await apply_log(store, limit=9)
         await store.claim_batch(now=NOW, limit=9, lease=LEASE)
         assert first not in files(tmp_path)
-        assert len(await (await applied(store)).webhooks(Filter())) == 2
+        assert len(await (await applied(store)).webhooks(RowFilter())) == 2
         await store.close()
 
     asyncio.run(story())
@@ -449,14 +453,14 @@ def test_a_file_stays_until_the_place_of_its_webhooks_is_on_disk(tmp_path: Path)
         store = SqliteStore(str(tmp_path / "x.db"))
         await store.keep([webhook("a")])
         await store.close()
-        with closing(connect(str(tmp_path / "x.db"), reading=False, busy=SECOND)) as db:
+        with closing(connect_to(str(tmp_path / "x.db"), reading=False, busy=SECOND)) as db:
             db.execute("BEGIN IMMEDIATE")
             for _ in range(2):  # two who ask share a transaction
                 folder = folder_of(str(tmp_path / "x.db"))
-                split(db, folder, log_reader.found(db, folder, limit=9))
+                split_log(db, folder, log_reader.read_unapplied(db, folder, limit=9))
             db.execute("ROLLBACK")  # the disk was full, say
         store = SqliteStore(str(tmp_path / "x.db"))
-        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(RowFilter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -480,7 +484,7 @@ def test_a_file_that_was_taken_away_before_it_was_locked_is_not_written_to(
         monkeypatch.setattr(os, "open", quick)
         await store.keep([webhook("a")])
         assert taken
-        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(RowFilter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -497,7 +501,7 @@ def test_a_file_that_lost_what_is_sorted_in_goes(tmp_path: Path) -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         assert numbers(await claim_rows(store, now=NOW, limit=9, lease=LEASE)) == [1]
         assert files(tmp_path) == []
-        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(RowFilter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -524,7 +528,7 @@ def test_a_webhook_is_kept_while_another_process_writes_to_the_store(tmp_path: P
         with closing(locked_out(tmp_path / "x.db")) as other:
             await asyncio.wait_for(store.keep([webhook("a")]), 4)
             other.execute("ROLLBACK")
-        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(RowFilter())] == ["wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -540,7 +544,7 @@ def test_nothing_is_kept_for_a_store_that_was_moved_away(tmp_path: Path) -> None
             await store.keep([webhook("b")])
         (tmp_path / "y.db").rename(tmp_path / "x.db")
         await store.keep([webhook("b")])
-        assert len(await (await applied(store)).webhooks(Filter())) == 2
+        assert len(await (await applied(store)).webhooks(RowFilter())) == 2
         await store.close()
 
     asyncio.run(story())
@@ -554,7 +558,7 @@ def test_an_inbox_that_cannot_be_made_is_told_with_the_mend_and_used_once_it_can
             await store.keep([webhook("a")])
         (tmp_path / "x.db-inbox").unlink()
         await store.keep([webhook("a")])
-        assert len(await (await applied(store)).webhooks(Filter())) == 1
+        assert len(await (await applied(store)).webhooks(RowFilter())) == 1
         await store.close()
 
     asyncio.run(story())

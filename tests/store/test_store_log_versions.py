@@ -16,10 +16,10 @@ from old_stores import log_files
 from store_made import LEASE, NOW, applied, keep, webhook
 
 from bridge.core.errors import StoreUnusable
-from bridge.store.protocol import Filter
+from bridge.store.protocol import RowFilter
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.ingest import codec, log_reader
-from bridge.store.sqlite.ingest.frame import HEAD, VERSION, framed, frames, is_newer, resumed
+from bridge.store.sqlite.ingest.frame import HEAD, VERSION, frame_bytes, is_newer, next_frame_after, read_frames
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
 from bridge.store.sqlite.store import SqliteStore
 
@@ -28,12 +28,12 @@ NEWER = VERSION + 1
 
 def frame(*names: str) -> bytes:
     """A frame with these webhooks, each of a request of its own."""
-    return framed(7, len(names), codec.packed([codec.parcel([webhook(one)]) for one in names]))
+    return frame_bytes(7, len(names), codec.pack_requests([codec.pack_request([webhook(one)]) for one in names]))
 
 
 def newer_frame(content: bytes = b"whatever a later version packs") -> bytes:
     """A frame as a later version would write it: the same head with another number."""
-    head = framed(7, 3, content)[: HEAD - 4]
+    head = frame_bytes(7, 3, content)[: HEAD - 4]
     head = head[:3] + bytes([NEWER]) + head[4:]
     return head + zlib.crc32(head).to_bytes(4, "big") + content
 
@@ -41,7 +41,7 @@ def newer_frame(content: bytes = b"whatever a later version packs") -> bytes:
 def made(folder: Path, *files: bytes) -> Path:
     """A store with these files in its ingest log."""
     path = folder / "x.db"
-    open_file.prepare(str(path))
+    open_file.prepare_file(str(path))
     (folder / "x.db-inbox").mkdir()
     for number, content in enumerate(files):
         (folder / "x.db-inbox" / f"{number:020d}-00000000").write_bytes(content)
@@ -99,8 +99,8 @@ def test_a_newer_version_that_writes_beside_this_one_is_left_alone_and_holds_up_
             "before",
             "last",
         }
-        assert len(await (await applied(store)).webhooks(Filter())) == 3
-        assert (await store.glance(now=NOW)).unreadable == 0
+        assert len(await (await applied(store)).webhooks(RowFilter())) == 3
+        assert (await store.status_summary(now=NOW)).unreadable == 0
         await store.close()
         left = sorted(folder.glob("0000*"))
         assert len(left) == AT_ONCE + 5
@@ -159,7 +159,7 @@ WHOLE = [("a", "b"), ("c",), ("d", "e", "f")]
 
 def old_frame(content: bytes, *, covers_content: bool) -> bytes:
     """A frame as it was before frames had a version."""
-    head = framed(7, 1, content)[4 : HEAD - 4]
+    head = frame_bytes(7, 1, content)[4 : HEAD - 4]
     checksum = zlib.crc32(content, zlib.crc32(head)) if covers_content else zlib.crc32(head)
     return b"\xf4tb\n" + head + checksum.to_bytes(4, "big") + content
 
@@ -185,11 +185,11 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Reading:
             for table in ("inbox_files (name PRIMARY KEY, sorted)", "unreadable (count, packed)"):
                 db.execute(f"CREATE TABLE {table}")
             for _ in range(len(content) + 2):
-                one = log_reader.found(db, str(folder), limit=2)
+                one = log_reader.read_unapplied(db, str(folder), limit=2)
                 if not one.stretches:
                     return found, [row[0] for row in db.execute("SELECT packed FROM unreadable")]
                 found += [webhook.id for webhook in one.webhooks]
-                log_reader.passed(db, str(folder), one)
+                log_reader.advance_offsets(db, str(folder), one)
         raise AssertionError("it does not come to an end")
 
     return whole
@@ -256,15 +256,15 @@ def test_whatever_a_file_holds_the_reader_ends_and_accounts_for_every_byte(
     assert set(found) <= set("abcdxy")
     whole = [part for part in parts if part in {*kinds("a"), *kinds("b", "c"), frame("d")}]
     if len(whole) == len(parts):
-        assert found == [one.id for part in parts for one in codec.unpacked(part[HEAD:])]
+        assert found == [one.id for part in parts for one in codec.unpack_webhooks(part[HEAD:])]
     for one in damaged:
         assert one in b"".join(parts)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_looked_through_for_frames(content: bytes) -> None:
-    assert list(frames(content)) == []
-    assert resumed(content) in range(1, max(len(content), 1) + 1) or content == b""
+    assert list(read_frames(content)) == []
+    assert next_frame_after(content) in range(1, max(len(content), 1) + 1) or content == b""
     assert not is_newer(content)
 
 
@@ -279,7 +279,7 @@ def test_many_marks_in_damaged_bytes_cost_no_more_than_their_number() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zlib, "crc32", counting)
-        assert resumed(heads + bytes(5000)) == len(heads) + 5000
+        assert next_frame_after(heads + bytes(5000)) == len(heads) + 5000
     assert sum(looked) < 40 * 20_000
 
 

@@ -39,9 +39,9 @@ from store_made import (
 
 from bridge.core.errors import NotFound
 from bridge.core.model import DeliveryState, Route, Routed
-from bridge.store.protocol import Filter, Standing, Store
+from bridge.store.protocol import DestinationState, RowFilter, Store
 
-DEAD = Filter(state="dead")
+DEAD = RowFilter(state="dead")
 
 
 def test_a_dead_letter_is_due_now_and_tried_anew(tell: Tell) -> None:
@@ -61,7 +61,7 @@ def test_dead_letters_are_sent_again_in_their_order_and_share_requests(tell: Tel
         await accepted(store, "evt_1", "evt_2", "evt_3")
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400", together=1)
-        await store.record(found.token, attempt(status=400), refused, found.standing, now=NOW)
+        await store.record_attempt(found.token, attempt(status=400), refused, found.standing, now=NOW)
         await store.retry(DEAD, now=after(1))
         assert await sent(store, now=after(1)) == ["evt_1", "evt_2", "evt_3"]
 
@@ -73,8 +73,8 @@ def test_a_waiting_delivery_is_due_now(tell: Tell) -> None:
         await accepted(store, "evt_1")
         found = await claimed(store)
         waits = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=after(3600))
-        await store.record(found.token, attempt(status=503), waits, found.standing, now=NOW)
-        assert await store.retry(Filter(ids=("dlv_1",)), now=after(1)) == 1
+        await store.record_attempt(found.token, attempt(status=503), waits, found.standing, now=NOW)
+        assert await store.retry(RowFilter(ids=("dlv_1",)), now=after(1)) == 1
         (one,) = (await claimed(store, now=after(1))).deliveries
         assert (one.attempts, one.tried_for) == (1, timedelta(seconds=1))
 
@@ -85,7 +85,7 @@ def test_one_that_is_due_already_keeps_its_place(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", now=NOW)
         await accepted(store, "evt_2", now=after(1))
-        assert await store.retry(Filter(ids=("dlv_1",)), now=after(2)) == 1
+        assert await store.retry(RowFilter(ids=("dlv_1",)), now=after(2)) == 1
         assert await sent(store, now=after(2)) == ["evt_1", "evt_2"]
 
     tell(story)
@@ -96,8 +96,8 @@ def test_delivered_and_skipped_ones_are_left_alone(tell: Tell) -> None:
         await accepted(store, "evt_1")
         await sent(store)
         await accepted(store, "evt_2", routes=(Route("track", skip="test event"),))
-        assert await store.retry(Filter(ids=("dlv_1", "dlv_2")), now=after(1)) == 0
-        assert await store.retry(Filter(), now=after(1)) == 0
+        assert await store.retry(RowFilter(ids=("dlv_1", "dlv_2")), now=after(1)) == 0
+        assert await store.retry(RowFilter(), now=after(1)) == 0
         assert await states(store) == {"evt_1": "delivered", "evt_2": "skipped"}
 
     tell(story)
@@ -107,9 +107,9 @@ def test_a_delivery_under_way_is_left_to_its_claim(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1")
         await claimed(store)
-        assert await store.retry(Filter(), now=after(1)) == 0
+        assert await store.retry(RowFilter(), now=after(1)) == 0
         assert await nothing_to_claim(store, now=after(1), pacing=replace(FREELY, lanes=9))
-        assert await store.retry(Filter(), now=NOW + LEASE) == 1
+        assert await store.retry(RowFilter(), now=NOW + LEASE) == 1
 
     tell(story)
 
@@ -117,12 +117,14 @@ def test_a_delivery_under_way_is_left_to_its_claim(tell: Tell) -> None:
 def test_a_retry_makes_the_probe_of_a_paused_destination_due(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await dead(store, "evt_1")
-        paused = Standing("track", paused="401", paused_at=NOW, probe_at=after(300))
-        await store.record(0, attempt(status=401), [], paused, now=NOW)
-        await store.record(0, replace(attempt(), destination="ads"), [], replace(paused, destination="ads"), now=NOW)
+        paused = DestinationState("track", paused="401", paused_at=NOW, probe_at=after(300))
+        await store.record_attempt(0, attempt(status=401), [], paused, now=NOW)
+        await store.record_attempt(
+            0, replace(attempt(), destination="ads"), [], replace(paused, destination="ads"), now=NOW
+        )
         await store.retry(DEAD, now=after(10))
-        assert (await store.standing("track")).probe_at == after(10)
-        assert (await store.standing("ads")).probe_at == after(300)
+        assert (await store.destination_state("track")).probe_at == after(10)
+        assert (await store.destination_state("ads")).probe_at == after(300)
         assert ids(await claimed(store, now=after(10))) == ["evt_1"]
 
     tell(story)
@@ -131,9 +133,9 @@ def test_a_retry_makes_the_probe_of_a_paused_destination_due(tell: Tell) -> None
 def test_a_retry_pauses_nothing(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await dead(store, "evt_1")
-        before = await store.standing("track")
+        before = await store.destination_state("track")
         await store.retry(DEAD, now=after(10))
-        assert await store.standing("track") == before
+        assert await store.destination_state("track") == before
 
     tell(story)
 
@@ -141,22 +143,22 @@ def test_a_retry_pauses_nothing(tell: Tell) -> None:
 @pytest.mark.parametrize(
     ("which", "retried"),
     [
-        (Filter(), {"evt_1", "evt_2", "evt_3"}),
-        (Filter(state="pending"), set()),
-        (Filter(ids=("dlv_1", "dlv_1")), {"evt_1"}),
-        (Filter(ids=()), set()),
-        (Filter(destination="track"), {"evt_1", "evt_2", "evt_3"}),
-        (Filter(destination="ads"), set()),
-        (Filter(reason="bad value"), {"evt_1", "evt_2", "evt_3"}),
-        (Filter(reason="500"), set()),
-        (Filter(reason="\ud800"), set()),
-        (Filter(since=after(1)), {"evt_2", "evt_3"}),
-        (Filter(limit=1), {"evt_3"}),
-        (Filter(source="shopify"), set()),
-        (Filter(ids=("dlv_1", "dlv_3"), since=after(1)), {"evt_3"}),
+        (RowFilter(), {"evt_1", "evt_2", "evt_3"}),
+        (RowFilter(state="pending"), set()),
+        (RowFilter(ids=("dlv_1", "dlv_1")), {"evt_1"}),
+        (RowFilter(ids=()), set()),
+        (RowFilter(destination="track"), {"evt_1", "evt_2", "evt_3"}),
+        (RowFilter(destination="ads"), set()),
+        (RowFilter(reason="bad value"), {"evt_1", "evt_2", "evt_3"}),
+        (RowFilter(reason="500"), set()),
+        (RowFilter(reason="\ud800"), set()),
+        (RowFilter(since=after(1)), {"evt_2", "evt_3"}),
+        (RowFilter(limit=1), {"evt_3"}),
+        (RowFilter(source="shopify"), set()),
+        (RowFilter(ids=("dlv_1", "dlv_3"), since=after(1)), {"evt_3"}),
     ],
 )
-def test_a_retry_means_what_its_filter_says(tell: Tell, which: Filter, retried: set[str]) -> None:
+def test_a_retry_means_what_its_filter_says(tell: Tell, which: RowFilter, retried: set[str]) -> None:
     async def story(store: Store) -> None:
         for n in range(3):
             await dead(store, f"evt_{n + 1}", now=after(n))
@@ -171,7 +173,7 @@ def test_a_retry_of_an_unknown_id_names_it_and_changes_nothing(tell: Tell, unkno
     async def story(store: Store) -> None:
         await dead(store, "evt_1")
         with pytest.raises(NotFound, match=repr(unknown)):
-            await store.retry(Filter(ids=("dlv_1", unknown)), now=after(1))
+            await store.retry(RowFilter(ids=("dlv_1", unknown)), now=after(1))
         assert await states(store) == {"evt_1": "dead"}
 
     tell(story)
@@ -181,8 +183,8 @@ def test_webhooks_that_were_set_aside_are_received_again(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await set_aside(store, "a", "b")
         await ignored(store, "c")
-        assert await store.replay(Filter(state="set_aside"), now=after(1)) == 2
-        rows = await (await applied(store)).webhooks(Filter())
+        assert await store.replay(RowFilter(state="set_aside"), now=after(1)) == 2
+        rows = await (await applied(store)).webhooks(RowFilter())
         assert [(row.state, row.reason) for row in rows[1:]] == [("received", None)] * 2
         assert rows[0].state == "ignored"
         assert await claim_rows(store, now=after(0.5), limit=9, lease=LEASE) == ()
@@ -195,7 +197,7 @@ def test_a_replayed_webhook_comes_after_those_that_were_there_before(tell: Tell)
     async def story(store: Store) -> None:
         await set_aside(store, "a")
         await keep(store, webhook("b", at=after(1)), webhook("c", at=after(3)))
-        await store.replay(Filter(ids=("wh_1",)), now=after(2))
+        await store.replay(RowFilter(ids=("wh_1",)), now=after(2))
         assert numbers(await claim_rows(store, now=after(4), limit=9, lease=LEASE)) == [2, 1, 3]
 
     tell(story)
@@ -205,7 +207,7 @@ def test_a_webhook_that_is_still_received_is_not_replayed(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
         await claim_rows(store, now=NOW, limit=9, lease=LEASE)
-        assert await store.replay(Filter(ids=("wh_1",)), now=after(1)) == 0
+        assert await store.replay(RowFilter(ids=("wh_1",)), now=after(1)) == 0
         assert await claim_rows(store, now=after(1), limit=9, lease=LEASE) == ()
 
     tell(story)
@@ -216,8 +218,8 @@ def test_a_replay_of_an_unknown_id_names_it_and_changes_nothing(tell: Tell, unkn
     async def story(store: Store) -> None:
         await set_aside(store, "a")
         with pytest.raises(NotFound, match=repr(unknown)):
-            await store.replay(Filter(ids=("wh_1", unknown)), now=after(1))
-        assert (await (await applied(store)).webhooks(Filter()))[0].state == "set_aside"
+            await store.replay(RowFilter(ids=("wh_1", unknown)), now=after(1))
+        assert (await (await applied(store)).webhooks(RowFilter()))[0].state == "set_aside"
 
     tell(story)
 
@@ -225,21 +227,21 @@ def test_a_replay_of_an_unknown_id_names_it_and_changes_nothing(tell: Tell, unkn
 @pytest.mark.parametrize(
     ("which", "replayed"),
     [
-        (Filter(source="shopify"), {"wh_1", "wh_2"}),
-        (Filter(source="stripe"), set()),
-        (Filter(reason="x.yaml:1:1"), {"wh_1", "wh_2"}),
-        (Filter(reason="a"), {"wh_1", "wh_2"}),
-        (Filter(reason=": b"), {"wh_2"}),
-        (Filter(since=NOW), {"wh_1", "wh_2"}),
-        (Filter(since=after(1)), set()),
-        (Filter(limit=1), {"wh_2"}),
+        (RowFilter(source="shopify"), {"wh_1", "wh_2"}),
+        (RowFilter(source="stripe"), set()),
+        (RowFilter(reason="x.yaml:1:1"), {"wh_1", "wh_2"}),
+        (RowFilter(reason="a"), {"wh_1", "wh_2"}),
+        (RowFilter(reason=": b"), {"wh_2"}),
+        (RowFilter(since=NOW), {"wh_1", "wh_2"}),
+        (RowFilter(since=after(1)), set()),
+        (RowFilter(limit=1), {"wh_2"}),
     ],
 )
-def test_a_replay_means_what_its_filter_says(tell: Tell, which: Filter, replayed: set[str]) -> None:
+def test_a_replay_means_what_its_filter_says(tell: Tell, which: RowFilter, replayed: set[str]) -> None:
     async def story(store: Store) -> None:
         await set_aside(store, "a", "b")
         assert await store.replay(which, now=after(9)) == len(replayed)
-        assert {row.id for row in await (await applied(store)).webhooks(Filter(state="received"))} == replayed
+        assert {row.id for row in await (await applied(store)).webhooks(RowFilter(state="received"))} == replayed
 
     tell(story)
 
@@ -247,12 +249,14 @@ def test_a_replay_means_what_its_filter_says(tell: Tell, which: Filter, replayed
 def test_events_without_a_delivery_to_a_destination_are_found_oldest_first(tell: Tell) -> None:
     async def story(store: Store) -> None:
         made = event("evt_1", order("1"))
-        await store.accept([Routed(made, TRACK), routed("evt_2", order("1")), routed("evt_3", routes=())], now=NOW)
+        await store.accept_events(
+            [Routed(made, TRACK), routed("evt_2", order("1")), routed("evt_3", routes=())], now=NOW
+        )
         await accepted(store, "evt_4", routes=(Route("ads", skip="test event"),))
-        found = await store.ungiven("ads", after=0, limit=9)
+        found = await store.events_without_delivery("ads", after=0, limit=9)
         assert found == (structs.replace(made, number=1), structs.replace(event("evt_3"), number=3))
-        assert await store.ungiven("ads", after=1, limit=9) == found[1:]
-        assert await store.ungiven("ads", after=0, limit=1) == found[:1]
+        assert await store.events_without_delivery("ads", after=1, limit=9) == found[1:]
+        assert await store.events_without_delivery("ads", after=0, limit=1) == found[:1]
 
     tell(story)
 
@@ -260,10 +264,10 @@ def test_events_without_a_delivery_to_a_destination_are_found_oldest_first(tell:
 def test_given_events_are_delivered_or_skipped_and_not_given_twice(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", "evt_2", routes=())
-        assert await store.give("track", [(1, None), (2, "test event")], now=after(1)) == 2
-        assert await store.give("track", [(1, None), (2, None)], now=after(2)) == 0
+        assert await store.create_deliveries("track", [(1, None), (2, "test event")], now=after(1)) == 2
+        assert await store.create_deliveries("track", [(1, None), (2, None)], now=after(2)) == 0
         assert await states(store) == {"evt_1": "pending", "evt_2": "skipped"}
-        assert await store.ungiven("track", after=0, limit=9) == ()
+        assert await store.events_without_delivery("track", after=0, limit=9) == ()
         assert await nothing_to_claim(store, now=NOW)
         assert await sent(store, now=after(1)) == ["evt_1"]
 
@@ -272,8 +276,8 @@ def test_given_events_are_delivered_or_skipped_and_not_given_twice(tell: Tell) -
 
 def test_a_duplicate_or_an_unknown_event_is_not_given(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_1", order("1"), routes=()), routed("evt_2", order("1"))], now=NOW)
-        assert await store.give("track", [(2, None), (99, None)], now=NOW) == 0
+        await store.accept_events([routed("evt_1", order("1"), routes=()), routed("evt_2", order("1"))], now=NOW)
+        assert await store.create_deliveries("track", [(2, None), (99, None)], now=NOW) == 0
         assert await states(store) == {}
 
     tell(story)
@@ -285,8 +289,8 @@ def test_a_retry_of_one_source_leaves_the_others(tell: Tell) -> None:
         await accepted(store, "evt_2")
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400")
-        await store.record(found.token, attempt(status=400), refused, found.standing, now=NOW)
-        assert await store.retry(Filter(source="shopify"), now=NOW) == 1
+        await store.record_attempt(found.token, attempt(status=400), refused, found.standing, now=NOW)
+        assert await store.retry(RowFilter(source="shopify"), now=NOW) == 1
         assert await states(store) == {"evt_1": "pending", "evt_2": "dead"}
 
     tell(story)

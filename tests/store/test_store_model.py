@@ -31,8 +31,18 @@ from store_made import LEASE, NOW, SECOND, attempt, complete, event, key, order,
 from store_model import TRIAL, WINDOW, Model
 
 from bridge.core.errors import BodyGone, IdempotencyConflict
-from bridge.core.model import DeliveryState, Ignored, Route, Routed, SetAside, Settled, Wanting
-from bridge.store.protocol import Batch, Claimed, Filter, Idempotency, Keeping, Outcome, Pacing, Standing, Store
+from bridge.core.model import DeliveryState, DeliveryUpdate, EventNeeded, Ignored, Route, Routed, SetAside
+from bridge.store.protocol import (
+    Batch,
+    ClaimedDeliveries,
+    DestinationState,
+    Idempotency,
+    Outcome,
+    Pacing,
+    RetentionPolicy,
+    RowFilter,
+    Store,
+)
 from bridge.store.sqlite.ingest import log_writer
 from bridge.store.sqlite.tables import ledger
 
@@ -40,9 +50,9 @@ T = TypeVar("T")
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where the files lie: what is asked here is what the verbs do, not what a flush keeps."""
 KEEPINGS = (
-    Keeping(bodies=5 * SECOND, events=10 * SECOND, ledger=WINDOW),
-    Keeping(bodies=timedelta(), events=timedelta(), ledger=40 * SECOND),
-    Keeping(bodies=timedelta(), events=timedelta(days=2), ledger=WINDOW),
+    RetentionPolicy(bodies=5 * SECOND, events=10 * SECOND, ledger=WINDOW),
+    RetentionPolicy(bodies=timedelta(), events=timedelta(), ledger=40 * SECOND),
+    RetentionPolicy(bodies=timedelta(), events=timedelta(days=2), ledger=WINDOW),
 )
 
 WHO = (("key:web", "scope:track"), ("key:app", "scope:track"), ("key:pos", "scope:pos"), ("source:shopify", ""))
@@ -76,7 +86,7 @@ pacings = st.builds(
 )
 
 
-def result(kind: int, made: list[Routed]) -> tuple[Routed, ...] | Ignored | SetAside | Wanting:
+def result(kind: int, made: list[Routed]) -> tuple[Routed, ...] | Ignored | SetAside | EventNeeded:
     match kind:
         case 1:
             return Ignored("no")
@@ -95,9 +105,9 @@ def files_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def a_little_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the ledger learned is entered after a few keys, a few at a time, so that most verbs find it half entered."""
-    monkeypatch.setattr(ledger, "ENOUGH", 4)
+    monkeypatch.setattr(ledger, "FLUSH_FROM", 4)
     monkeypatch.setattr(ledger, "MOST", 20)
-    monkeypatch.setattr(ledger, "LOT", 3)
+    monkeypatch.setattr(ledger, "SEGMENT_ENTRIES", 3)
 
 
 class Machine(RuleBasedStateMachine):
@@ -114,7 +124,7 @@ class Machine(RuleBasedStateMachine):
         self.stores = {who: self.opened() for who in range(2)}
         self.now = NOW
         self.names = 0
-        self.claimed: list[Claimed] = []
+        self.claimed: list[ClaimedDeliveries] = []
         self.tokens = 0
 
     def teardown(self) -> None:
@@ -183,7 +193,7 @@ class Machine(RuleBasedStateMachine):
             self.model.release([one.number for one in batch.webhooks], now=self.now)
         else:
             self.model.claimed_log[self.model.who] = False
-            assert [(one.number, one.again) for one in kept] == self.model.sort_in(limit)
+            assert [(one.number, one.is_known) for one in kept] == self.model.sort_in(limit)
 
     @rule(
         limit=st.integers(1, 3),
@@ -194,7 +204,7 @@ class Machine(RuleBasedStateMachine):
     )
     def translate(self, *, limit: int, made: list[list[Routed]], what: list[int], wanted: int, late: bool) -> None:
         batch, is_of_rows = self.claim_batch(limit)
-        wanting = Wanting(order(str(wanted)), "purchase", self.now + 30 * SECOND)
+        wanting = EventNeeded(order(str(wanted)), "purchase", self.now + 30 * SECOND)
         results = [wanting if kind == 4 else result(kind, some) for some, kind in zip(made, what, strict=True)]
         outcomes = [Outcome(one, result) for one, result in zip(batch.webhooks, results, strict=False)]
         if is_of_rows:
@@ -203,14 +213,14 @@ class Machine(RuleBasedStateMachine):
         if late:  # another process has split it
             kept = self.done(self.store.split_batch(batch, now=self.now))
             self.model.claimed_log[self.model.who] = False
-            assert [(one.number, one.again) for one in kept] == self.model.sort_in(limit)
+            assert [(one.number, one.is_known) for one in kept] == self.model.sort_in(limit)
         completed = self.done(self.store.complete_batch(batch, outcomes, now=self.now))
         if late and outcomes:
             assert completed is None
             return
         assert completed is not None
         expected = self.model.place([outcome.result for outcome in outcomes], limit=limit, now=self.now)
-        assert [(one.kept.number, one.kept.again, one.accepted) for one in completed] == expected
+        assert [(one.kept.number, one.kept.is_known, one.accepted) for one in completed] == expected
 
     @precondition(lambda self: self.model.webhooks)
     @rule(which=st.integers(0, 99), made=events)
@@ -227,7 +237,7 @@ class Machine(RuleBasedStateMachine):
                     expected.append(self.model.settle(one.webhook.number, "ignored", (), now=self.now))
                 case SetAside():
                     expected.append(self.model.settle(one.webhook.number, "set_aside", (), now=self.now))
-                case Wanting():
+                case EventNeeded():
                     self.model.postpone(one.webhook.number, one.result, now=self.now)
                     expected.append(())
                 case made:
@@ -239,7 +249,7 @@ class Machine(RuleBasedStateMachine):
     def replay(self, which: int) -> None:
         number = one_of(self.model.webhooks, which)
         expected = self.model.replay(number, now=self.now)
-        asked = self.store.replay(Filter(ids=(f"wh_{number}",)), now=self.now)
+        asked = self.store.replay(RowFilter(ids=(f"wh_{number}",)), now=self.now)
         if expected is None:
             with pytest.raises(BodyGone):
                 self.done(asked)
@@ -250,7 +260,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), wanted=st.integers(0, 9), wait=st.sampled_from([0, 30, 3600]))
     def postpone(self, which: int, wanted: int, wait: int) -> None:
         number = one_of(self.model.webhooks, which)
-        wanting = Wanting(order(str(wanted)), "purchase", self.now + wait * SECOND)
+        wanting = EventNeeded(order(str(wanted)), "purchase", self.now + wait * SECOND)
         self.settle([Outcome(structs.replace(webhook("late"), number=number), wanting)])
 
     @precondition(lambda self: self.model.webhooks)
@@ -258,11 +268,11 @@ class Machine(RuleBasedStateMachine):
     def revise(self, which: int, made: list[Routed], text: int) -> None:
         number = one_of(self.model.webhooks, which)
         new = [structs.replace(one, event=structs.replace(one.event, text=b'{"n":%d}' % text)) for one in made]
-        said = self.done(self.store.revise(number, new, now=self.now))
+        said = self.done(self.store.rewrite_events(number, new, now=self.now))
         assert said == self.model.revise(number, new, now=self.now)
 
     @rule(keeping=st.sampled_from(KEEPINGS))
-    def purge(self, keeping: Keeping) -> None:
+    def purge(self, keeping: RetentionPolicy) -> None:
         place, taken = None, Counter[str]()
         while True:
             table = (place or "events").partition(":")[0]
@@ -283,7 +293,7 @@ class Machine(RuleBasedStateMachine):
     )
     def accept(self, made: list[Routed], idempotency: Idempotency | None) -> None:
         expected = self.model.accept(made, now=self.now, idempotency=idempotency)
-        asked = self.store.accept(made, now=self.now, idempotency=idempotency)
+        asked = self.store.accept_events(made, now=self.now, idempotency=idempotency)
         if expected is None:
             with pytest.raises(IdempotencyConflict):
                 self.done(asked)
@@ -345,7 +355,7 @@ class Machine(RuleBasedStateMachine):
         claimed = self.claimed.pop(which % len(self.claimed))
         destination = claimed.standing.destination
         settled = [
-            Settled(
+            DeliveryUpdate(
                 one.number,
                 state,
                 reason="why",
@@ -358,46 +368,46 @@ class Machine(RuleBasedStateMachine):
         made = replace(attempt(at=self.now, counted=counted), destination=destination)
         after = {
             "same": claimed.standing,
-            "fresh": Standing(destination, paused_for=claimed.standing.paused_for + 7 * SECOND),
-            "paused": Standing(destination, "401", self.now, self.now + 5 * SECOND, 1),
-            "broken": Standing(destination, failures=3, refused=2),
+            "fresh": DestinationState(destination, paused_for=claimed.standing.paused_for + 7 * SECOND),
+            "paused": DestinationState(destination, "401", self.now, self.now + 5 * SECOND, 1),
+            "broken": DestinationState(destination, failures=3, rejected=2),
         }[standing]
-        self.done(self.store.record(claimed.token, made, settled, after, now=self.now))
+        self.done(self.store.record_attempt(claimed.token, made, settled, after, now=self.now))
         self.model.record(claimed.token, made, settled, after, now=self.now)
 
     @precondition(lambda self: self.model.deliveries)
     @rule(which=st.integers(0, 99))
     def retry(self, which: int) -> None:
         number = one_of(self.model.deliveries, which)
-        said = self.done(self.store.retry(Filter(ids=(f"dlv_{number}",)), now=self.now))
+        said = self.done(self.store.retry(RowFilter(ids=(f"dlv_{number}",)), now=self.now))
         assert said == self.model.retry(number, now=self.now)
 
     @precondition(lambda self: self.model.events)
     @rule(which=st.integers(0, 99), destination=destinations, skip=st.sampled_from([None, "not a test event"]))
     def give(self, which: int, destination: str, skip: str | None) -> None:
         number = one_of(self.model.events, which)
-        said = self.done(self.store.give(destination, [(number, skip)], now=self.now))
+        said = self.done(self.store.create_deliveries(destination, [(number, skip)], now=self.now))
         assert said == self.model.give(destination, number, skip, now=self.now)
 
     @rule()
     def look(self) -> None:
-        tally = self.done(self.store.tally())
+        tally = self.done(self.store.state_counts())
         assert (tally.webhooks, tally.events, tally.deliveries) == self.model.counts()
-        assert tally.unsorted == sum(map(len, self.model.inbox))
-        webhooks = self.done(self.store.webhooks(Filter()))
+        assert tally.unapplied == sum(map(len, self.model.inbox))
+        webhooks = self.done(self.store.webhooks(RowFilter()))
         assert [(row.id, row.state) for row in reversed(webhooks)] == [
             (f"wh_{number}", one.state) for number, one in self.model.webhooks.items()
         ]
         keys = [order(str(n)) for n in range(10)]
-        assert self.done(self.store.recall(keys)) == self.model.recall(keys)
-        rows = self.done(self.store.deliveries(Filter()))
+        assert self.done(self.store.recall_events(keys)) == self.model.recall(keys)
+        rows = self.done(self.store.deliveries(RowFilter()))
         assert [(row.state, row.attempts, row.next_attempt_at) for row in reversed(rows)] == [
             (one.state, one.attempts, one.due if one.state == "pending" else None)
             for one in self.model.deliveries.values()
         ]
         for name in ("track", "ads"):
-            assert self.done(self.store.standing(name)) == self.model.standing(name)
-            found = self.done(self.store.ungiven(name, after=0, limit=99))
+            assert self.done(self.store.destination_state(name)) == self.model.standing(name)
+            found = self.done(self.store.events_without_delivery(name, after=0, limit=99))
             assert [one.number for one in found] == self.model.ungiven(name)
 
 

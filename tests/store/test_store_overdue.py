@@ -10,21 +10,21 @@ from pathlib import Path
 
 from store_made import FREELY, LEASE, NOW, Tell, accepted, after, attempt, claim_rows, claimed, complete, keep, webhook
 
-from bridge.core.model import Wanting
-from bridge.store.protocol import OVERDUE, Outcome, Overdue, Standing, Store
-from bridge.store.sqlite.ingest.frame import framed
+from bridge.core.model import EventNeeded
+from bridge.store.protocol import OVERDUE, DestinationState, Outcome, OverdueWork, Store
+from bridge.store.sqlite.ingest.frame import frame_bytes
 from bridge.store.sqlite.store import SqliteStore
 
 LATE = OVERDUE + timedelta(seconds=1)
-NOTHING = Overdue(0, None, {}, {})
+NOTHING = OverdueWork(0, None, {}, {})
 
 
 def test_nothing_is_overdue_before_five_minutes_are_over(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        assert await store.overdue(now=NOW) == NOTHING
+        assert await store.overdue_work(now=NOW) == NOTHING
         await keep(store, webhook("a"))
         await accepted(store, "evt_1")
-        assert await store.overdue(now=NOW + OVERDUE - timedelta(milliseconds=1)) == NOTHING
+        assert await store.overdue_work(now=NOW + OVERDUE - timedelta(milliseconds=1)) == NOTHING
 
     tell(story)
 
@@ -33,7 +33,7 @@ def test_a_webhook_and_a_delivery_that_nobody_claims_are_overdue_since_they_were
     async def story(store: Store) -> None:
         await keep(store, webhook("a"), webhook("b", at=after(1)))
         await accepted(store, "evt_1", "evt_2")
-        assert await store.overdue(now=NOW + LATE) == Overdue(2, NOW, {"track": 2}, {"track": NOW})
+        assert await store.overdue_work(now=NOW + LATE) == OverdueWork(2, NOW, {"track": 2}, {"track": NOW})
 
     tell(story)
 
@@ -44,12 +44,12 @@ def test_a_webhook_in_the_ingest_log_is_overdue_and_stays_where_it_is(tell: Tell
         await store.keep([webhook("a"), webhook("b")])
         await store.keep([webhook("c")])
         now = datetime.now(UTC)
-        assert await store.overdue(now=now + OVERDUE - timedelta(minutes=1)) == NOTHING
-        found = await store.overdue(now=now + LATE)
+        assert await store.overdue_work(now=now + OVERDUE - timedelta(minutes=1)) == NOTHING
+        found = await store.overdue_work(now=now + LATE)
         assert found.webhooks == 3
         assert found.oldest_webhook
         assert began <= found.oldest_webhook <= now
-        assert (await store.tally()).unsorted == 3
+        assert (await store.state_counts()).unapplied == 3
 
     tell(story)
 
@@ -61,9 +61,9 @@ def test_what_is_claimed_is_overdue_only_once_its_lease_is_over_for_as_long(tell
         claimed_at = NOW + LATE
         assert await claim_rows(store, now=claimed_at, limit=9, lease=LEASE)
         assert await store.claim_deliveries("track", now=claimed_at, pacing=FREELY)
-        assert await store.overdue(now=claimed_at) == NOTHING
-        assert await store.overdue(now=claimed_at + OVERDUE) == NOTHING
-        late = await store.overdue(now=claimed_at + LEASE + LATE)
+        assert await store.overdue_work(now=claimed_at) == NOTHING
+        assert await store.overdue_work(now=claimed_at + OVERDUE) == NOTHING
+        late = await store.overdue_work(now=claimed_at + LEASE + LATE)
         assert (late.webhooks, late.deliveries) == (1, {"track": 1})
 
     tell(story)
@@ -74,10 +74,10 @@ def test_what_waits_for_a_named_event_is_not_overdue_until_its_wait_is_over_for_
         await keep(store, webhook("refund"))
         [refund] = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         until = NOW + timedelta(hours=1)
-        await complete(store, [Outcome(refund, Wanting(b"k" * 16, "purchase", until))], now=NOW)
-        assert await store.overdue(now=until) == NOTHING
-        assert await store.overdue(now=until + OVERDUE - timedelta(seconds=1)) == NOTHING
-        assert (await store.overdue(now=until + LATE)).webhooks == 1
+        await complete(store, [Outcome(refund, EventNeeded(b"k" * 16, "purchase", until))], now=NOW)
+        assert await store.overdue_work(now=until) == NOTHING
+        assert await store.overdue_work(now=until + OVERDUE - timedelta(seconds=1)) == NOTHING
+        assert (await store.overdue_work(now=until + LATE)).webhooks == 1
 
     tell(story)
 
@@ -86,9 +86,9 @@ def test_deliveries_of_a_paused_destination_are_not_overdue(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", "evt_2")
         found = await claimed(store, pacing=replace(FREELY, limit=1))
-        paused = Standing("track", paused="401: the key is wrong", paused_at=NOW, probe_at=after(60))
-        await store.record(found.token, attempt(at=NOW, status=401), (), paused, now=NOW)
-        assert await store.overdue(now=NOW + LATE) == NOTHING
+        paused = DestinationState("track", paused="401: the key is wrong", paused_at=NOW, probe_at=after(60))
+        await store.record_attempt(found.token, attempt(at=NOW, status=401), (), paused, now=NOW)
+        assert await store.overdue_work(now=NOW + LATE) == NOTHING
 
     tell(story)
 
@@ -98,10 +98,10 @@ def test_a_file_of_the_ingest_log_that_cannot_be_read_becomes_overdue(tmp_path: 
         store = SqliteStore(str(tmp_path / "x.db"))
         await store.keep(())
         at = time.time_ns()
-        (tmp_path / "x.db-inbox" / f"{at:020d}-0123abcd").write_bytes(b"?" + framed(at, 1, b"x"))
+        (tmp_path / "x.db-inbox" / f"{at:020d}-0123abcd").write_bytes(b"?" + frame_bytes(at, 1, b"x"))
         now = datetime.now(UTC)
-        assert (await store.overdue(now=now)).webhooks == 0
-        assert (await store.overdue(now=now + LATE)).webhooks == 1
+        assert (await store.overdue_work(now=now)).webhooks == 0
+        assert (await store.overdue_work(now=now + LATE)).webhooks == 1
         await store.close()
 
     asyncio.run(story())

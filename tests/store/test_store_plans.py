@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from store_made import NOW, accepted, applied, webhook
 
-from bridge.store.protocol import Filter
+from bridge.store.protocol import RowFilter
 from bridge.store.sqlite.admin import overdue, queries, summary
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.store import SqliteStore
 
 FOUND_BY_INDEX = {
-    "webhooks": (Filter(state="received", limit=50), Filter(state="set_aside", limit=50)),
-    "events": (Filter(source="quiet", limit=50), Filter(state="duplicate", limit=50)),
-    "deliveries": (Filter(state="pending", limit=50), Filter(state="dead", limit=50)),
+    "webhooks": (RowFilter(state="received", limit=50), RowFilter(state="set_aside", limit=50)),
+    "events": (RowFilter(source="quiet", limit=50), RowFilter(state="duplicate", limit=50)),
+    "deliveries": (RowFilter(state="pending", limit=50), RowFilter(state="dead", limit=50)),
 }
 
 
-def plans(db: sqlite3.Connection, what: str, which: Filter) -> list[str]:
+def plans(db: sqlite3.Connection, what: str, which: RowFilter) -> list[str]:
     """The plan of every question that a list asks."""
     asked: list[str] = []
     db.set_trace_callback(asked.append)
@@ -32,9 +32,9 @@ def plans(db: sqlite3.Connection, what: str, which: Filter) -> list[str]:
 
 
 @pytest.mark.parametrize(("what", "which"), [(what, one) for what, each in FOUND_BY_INDEX.items() for one in each])
-def test_a_list_of_what_few_rows_are_walks_through_no_table(tmp_path: Path, what: str, which: Filter) -> None:
+def test_a_list_of_what_few_rows_are_walks_through_no_table(tmp_path: Path, what: str, which: RowFilter) -> None:
     path = str(tmp_path / "x.db")
-    open_file.prepare(path)
+    open_file.prepare_file(path)
     with closing(sqlite3.connect(path)) as db:
         for step in plans(db, what, which):
             assert not step.startswith("SCAN") or "INDEX" in step, step
@@ -43,15 +43,15 @@ def test_a_list_of_what_few_rows_are_walks_through_no_table(tmp_path: Path, what
 def test_a_status_walks_through_no_table_of_webhooks_events_or_deliveries(tmp_path: Path) -> None:
 
     path = str(tmp_path / "x.db")
-    open_file.prepare(path)
+    open_file.prepare_file(path)
     with closing(sqlite3.connect(path)) as db:
         db.execute("INSERT INTO lasts VALUES ('shop', 0)")
         asked: list[str] = []
         db.set_trace_callback(asked.append)
-        queries.tally(db)
-        summary.glance(db, now=NOW)
+        queries.count_states(db)
+        summary.read_summary(db, now=NOW)
         db.execute("INSERT INTO counts VALUES ('deliveries', 'track', 'pending', 1)")
-        overdue.overdue(db, str(tmp_path / "none"), before=NOW)
+        overdue.find_overdue(db, str(tmp_path / "none"), before=NOW)
         db.set_trace_callback(None)
         steps = [row[3] for sql in asked for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
     walks = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step and "(subquery" not in step]
@@ -64,11 +64,11 @@ def test_a_list_is_newest_first_however_it_was_found(tmp_path: Path) -> None:
 
         await store.keep([webhook(name) for name in "abc"])
         await accepted(store, "evt_1", "evt_2", "evt_3")
-        assert [row.id for row in await (await applied(store)).webhooks(Filter(state="received", limit=2))] == [
+        assert [row.id for row in await (await applied(store)).webhooks(RowFilter(state="received", limit=2))] == [
             "wh_3",
             "wh_2",
         ]
-        assert [row.id for row in await store.deliveries(Filter(state="pending", limit=2))] == ["dlv_3", "dlv_2"]
+        assert [row.id for row in await store.deliveries(RowFilter(state="pending", limit=2))] == ["dlv_3", "dlv_2"]
         await store.close()
 
     asyncio.run(story())

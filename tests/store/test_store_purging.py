@@ -37,28 +37,28 @@ from store_made import (
 )
 
 from bridge.core.errors import BodyGone
-from bridge.core.model import Accepted, Attempt, DeliveryState, Routed, Settled, Wanting
+from bridge.core.model import Accepted, Attempt, DeliveryState, DeliveryUpdate, EventNeeded, Routed
 from bridge.store.protocol import (
     DeliveryDetail,
     EventDetail,
-    Filter,
     Idempotency,
-    Keeping,
     Outcome,
+    RetentionPolicy,
+    RowFilter,
     Store,
     WebhookDetail,
 )
 from bridge.store.sqlite.admin.retention import FREE_PAGES, STEP_BYTES
-from bridge.store.sqlite.db.clock_skew import Clocks
+from bridge.store.sqlite.db.clock_skew import ClockReadings
 from bridge.store.sqlite.store import SqliteStore
 
 DAY = timedelta(days=1)
-KEEPING = Keeping(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
+KEEPING = RetentionPolicy(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
 LIMIT = 3
 """Rows a step looks at: so few that every sweep here goes over several."""
 
 
-async def swept(store: Store, now: datetime, *, limit: int = LIMIT, keeping: Keeping = KEEPING) -> int:
+async def swept(store: Store, now: datetime, *, limit: int = LIMIT, keeping: RetentionPolicy = KEEPING) -> int:
     """A whole sweep: how many rows went."""
     taken, place = 0, None
     while True:
@@ -69,15 +69,15 @@ async def swept(store: Store, now: datetime, *, limit: int = LIMIT, keeping: Kee
 
 
 async def shown(store: Store, name: str) -> WebhookDetail:
-    (found,) = await (await applied(store)).show(name)
+    (found,) = await (await applied(store)).show_detail(name)
     assert isinstance(found, WebhookDetail)
     return found
 
 
 async def listed(store: Store) -> tuple[list[str], list[str]]:
     """The webhooks and the events that are still there, oldest first."""
-    webhooks = [row.id for row in await (await applied(store)).webhooks(Filter())][::-1]
-    return webhooks, [row.id for row in await store.events(Filter())][::-1]
+    webhooks = [row.id for row in await (await applied(store)).webhooks(RowFilter())][::-1]
+    return webhooks, [row.id for row in await store.events(RowFilter())][::-1]
 
 
 # ------------------------------------------------------------------------------------------------------- bodies
@@ -110,8 +110,8 @@ def test_a_webhook_without_its_body_is_not_replayed_and_says_so(tell: Tell) -> N
         await ignored(store, "a")
         await swept(store, NOW + 31 * DAY)
         with pytest.raises(BodyGone, match="the body of wh_1 is gone and cannot be replayed; BRIDGE_KEEP_BODIES"):
-            await store.replay(Filter(ids=("wh_1",)), now=NOW)
-        assert await store.replay(Filter(state="ignored"), now=NOW) == 0
+            await store.replay(RowFilter(ids=("wh_1",)), now=NOW)
+        assert await store.replay(RowFilter(state="ignored"), now=NOW) == 0
         assert (await shown(store, "wh_1")).row.state == "ignored"
 
     tell(story)
@@ -120,7 +120,10 @@ def test_a_webhook_without_its_body_is_not_replayed_and_says_so(tell: Tell) -> N
 def test_the_body_of_a_received_webhook_never_goes(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a", body=b"precious"))
-        assert await swept(store, NOW + 4000 * DAY, keeping=Keeping(bodies=DAY, events=DAY, ledger=4001 * DAY)) == 0
+        assert (
+            await swept(store, NOW + 4000 * DAY, keeping=RetentionPolicy(bodies=DAY, events=DAY, ledger=4001 * DAY))
+            == 0
+        )
         found = await claim_rows(store, now=NOW + 4000 * DAY, limit=9, lease=LEASE)
         assert [one.body for one in found] == [b"precious"]
 
@@ -130,8 +133,11 @@ def test_the_body_of_a_received_webhook_never_goes(tell: Tell) -> None:
 def test_a_replayed_webhook_is_received_and_keeps_its_body(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, "a")
-        assert await store.replay(Filter(ids=("wh_1",)), now=NOW + 29 * DAY) == 1
-        assert await swept(store, NOW + 4000 * DAY, keeping=Keeping(bodies=DAY, events=DAY, ledger=4001 * DAY)) == 0
+        assert await store.replay(RowFilter(ids=("wh_1",)), now=NOW + 29 * DAY) == 1
+        assert (
+            await swept(store, NOW + 4000 * DAY, keeping=RetentionPolicy(bodies=DAY, events=DAY, ledger=4001 * DAY))
+            == 0
+        )
 
     tell(story)
 
@@ -141,7 +147,7 @@ def test_a_webhook_set_aside_keeps_its_body_as_long_as_events_are_kept(tell: Tel
         await set_aside(store, "a", "b")
         assert await swept(store, NOW + 90 * DAY - timedelta(milliseconds=1)) == 0
         assert (await shown(store, "wh_1")).webhook.body == b"{}"
-        assert await store.replay(Filter(ids=("wh_2",)), now=NOW) == 1
+        assert await store.replay(RowFilter(ids=("wh_2",)), now=NOW) == 1
         await swept(store, NOW + 90 * DAY)
         assert await listed(store) == (["wh_2"], [])
 
@@ -188,8 +194,8 @@ def test_what_is_done_with_goes_after_its_days_and_the_counts_with_it(tell: Tell
         assert await listed(store) == (["wh_1", "wh_2"], ["e"])
         await swept(store, NOW + 90 * DAY)
         assert await listed(store) == ([], [])
-        assert await store.deliveries(Filter()) == []
-        tally = await store.tally()
+        assert await store.deliveries(RowFilter()) == []
+        tally = await store.state_counts()
         assert (tally.webhooks, tally.events, tally.deliveries) == ({}, {}, {})
 
     tell(story)
@@ -199,7 +205,7 @@ def test_an_event_with_a_pending_delivery_never_goes_nor_does_its_webhook(tell: 
     async def story(store: Store) -> None:
         await settled(store, "a", routed("e"))
         late = NOW + 4000 * DAY
-        await swept(store, late, keeping=Keeping(bodies=5000 * DAY, events=DAY, ledger=5000 * DAY))
+        await swept(store, late, keeping=RetentionPolicy(bodies=5000 * DAY, events=DAY, ledger=5000 * DAY))
         assert await listed(store) == (["wh_1"], ["e"])
         assert await sent(store, now=late) == ["e"]
 
@@ -210,11 +216,11 @@ def test_a_dead_letter_lives_as_long_as_events(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await dead(store, "e")
         assert await swept(store, NOW + 89 * DAY) == 0
-        (found,) = await (await applied(store)).show("dlv_1")
+        (found,) = await (await applied(store)).show_detail("dlv_1")
         assert isinstance(found, DeliveryDetail)
         assert [one.status for one in found.attempts] == [400]
         await swept(store, NOW + 90 * DAY)
-        assert await store.deliveries(Filter()) == []
+        assert await store.deliveries(RowFilter()) == []
 
     tell(story)
 
@@ -234,12 +240,12 @@ def test_of_a_delivery_that_is_tried_for_longer_than_events_are_kept_the_later_a
 
 async def _tried(store: Store, *, at: datetime) -> None:
     found = await claimed(store, now=at)
-    again = [Settled(one.number, DeliveryState.PENDING, next_attempt_at=at) for one in found.deliveries]
-    await store.record(found.token, attempt(at=at, status=500), again, found.standing, now=at)
+    again = [DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=at) for one in found.deliveries]
+    await store.record_attempt(found.token, attempt(at=at, status=500), again, found.standing, now=at)
 
 
 async def _attempts(store: Store) -> Sequence[Attempt]:
-    (found,) = await (await applied(store)).show("dlv_1")
+    (found,) = await (await applied(store)).show_detail("dlv_1")
     assert isinstance(found, DeliveryDetail)
     return found.attempts
 
@@ -249,12 +255,12 @@ async def _attempts(store: Store) -> Sequence[Attempt]:
 
 def test_a_conversion_is_known_after_its_event_was_purged(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("e", order("1"))], now=NOW)
+        await store.accept_events([routed("e", order("1"))], now=NOW)
         await sent(store)
         await swept(store, NOW + 100 * DAY)
         later = NOW + 100 * DAY
-        assert await store.accept([routed("f", order("1"))], now=later) == (Accepted("f", "gone:1"),)
-        assert await store.accept([routed("e", order("1"))], now=later) == (Accepted("e"),)
+        assert await store.accept_events([routed("f", order("1"))], now=later) == (Accepted("f", "gone:1"),)
+        assert await store.accept_events([routed("e", order("1"))], now=later) == (Accepted("e"),)
         assert await listed(store) == ([], ["f"])
         assert await sent(store, now=later) == []
 
@@ -263,16 +269,16 @@ def test_a_conversion_is_known_after_its_event_was_purged(tell: Tell) -> None:
 
 def test_what_waits_for_a_conversion_whose_event_was_purged_is_due_when_its_like_is_kept(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("e", order("1"))], now=NOW)
+        await store.accept_events([routed("e", order("1"))], now=NOW)
         await sent(store)
         later = NOW + 100 * DAY
         await swept(store, later)
         (kept,) = await keep(store, webhook("refund", at=later))
         await claim_rows(store, now=later, limit=10, lease=LEASE)
-        wanting = Wanting(order("1"), "purchase", later + DAY)
+        wanting = EventNeeded(order("1"), "purchase", later + DAY)
         await complete(store, [Outcome(replace(webhook("refund"), number=kept.number), wanting)], now=later)
         assert await claim_rows(store, now=later + 2 * LEASE, limit=10, lease=LEASE) == ()
-        await store.accept([routed("f", order("1"))], now=later + 2 * LEASE)
+        await store.accept_events([routed("f", order("1"))], now=later + 2 * LEASE)
         (found,) = await claim_rows(store, now=later + 2 * LEASE, limit=10, lease=LEASE)
         assert found.id == "refund"
 
@@ -284,7 +290,7 @@ def test_a_webhook_is_known_after_it_was_purged(tell: Tell) -> None:
         await ignored(store, "a")
         await swept(store, NOW + 100 * DAY)
         (kept,) = await keep(store, webhook("a", at=NOW + 100 * DAY))
-        assert (kept.number, kept.again) == (1, True)
+        assert (kept.number, kept.is_known) == (1, True)
         assert await listed(store) == ([], [])
 
     tell(story)
@@ -292,11 +298,11 @@ def test_a_webhook_is_known_after_it_was_purged(tell: Tell) -> None:
 
 def test_a_duplicate_outlives_its_original_and_still_names_it(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("e", order("1"))], now=NOW)
-        await store.accept([routed("f", order("1"))], now=NOW + 50 * DAY)
+        await store.accept_events([routed("e", order("1"))], now=NOW)
+        await store.accept_events([routed("f", order("1"))], now=NOW + 50 * DAY)
         await sent(store)
         await swept(store, NOW + 91 * DAY)
-        [row] = await store.events(Filter())
+        [row] = await store.events(RowFilter())
         assert (row.id, row.duplicate_of) == ("f", "gone:1")
 
     tell(story)
@@ -306,9 +312,9 @@ def test_the_ledger_forgets_after_its_days(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, *(f"w-{number}" for number in range(50)))
         await swept(store, NOW + 400 * DAY - timedelta(milliseconds=1))
-        assert (await keep(store, webhook("w-7", at=NOW)))[0].again
+        assert (await keep(store, webhook("w-7", at=NOW)))[0].is_known
         assert await swept(store, NOW + 400 * DAY) == 50
-        assert not (await keep(store, webhook("w-7", at=NOW + 400 * DAY)))[0].again
+        assert not (await keep(store, webhook("w-7", at=NOW + 400 * DAY)))[0].is_known
 
     tell(story)
 
@@ -316,11 +322,11 @@ def test_the_ledger_forgets_after_its_days(tell: Tell) -> None:
 def test_an_idempotency_key_is_known_for_a_day_and_gone_after_two(tell: Tell) -> None:
     async def story(store: Store) -> None:
         known = Idempotency(key=b"k" * 16, body_hash=b"h" * 32)
-        await store.accept([routed("e")], now=NOW, idempotency=known)
+        await store.accept_events([routed("e")], now=NOW, idempotency=known)
         await swept(store, NOW + DAY)
-        assert await store.accept([routed("f")], now=NOW + DAY, idempotency=known) == (Accepted("e"),)
+        assert await store.accept_events([routed("f")], now=NOW + DAY, idempotency=known) == (Accepted("e"),)
         assert await swept(store, NOW + 2 * DAY) == 1
-        assert await store.accept([routed("f")], now=NOW + 2 * DAY, idempotency=known) == (Accepted("f"),)
+        assert await store.accept_events([routed("f")], now=NOW + 2 * DAY, idempotency=known) == (Accepted("f"),)
 
     tell(story)
 
@@ -332,7 +338,7 @@ def test_a_step_looks_at_no_more_than_it_may_and_a_sweep_comes_to_everything(tel
     async def story(store: Store) -> None:
         await accepted(store, *(f"e-{number:02}" for number in range(40)))
         late = NOW + 4000 * DAY
-        keeping = Keeping(bodies=DAY, events=DAY, ledger=5000 * DAY)
+        keeping = RetentionPolicy(bodies=DAY, events=DAY, ledger=5000 * DAY)
         assert await swept(store, late, keeping=keeping, limit=7) == 0  # all of them are pending
         await sent(store)
         steps, place = [], None
@@ -364,7 +370,7 @@ def test_a_purge_that_waits_holds_up_no_writer(tell: Tell) -> None:
         sweeping = asyncio.create_task(swept(store, NOW + 500 * DAY, limit=2))
         turns = 0
         while not sweeping.done():
-            await store.accept([Routed(event(f"e-{turns}"), ())], now=NOW + 500 * DAY)
+            await store.accept_events([Routed(event(f"e-{turns}"), ())], now=NOW + 500 * DAY)
             turns += 1
         assert await sweeping == 90 + 1 + 90  # webhooks, the body that they share, the ledger's keys
         assert turns > 30  # each step let writers in
@@ -376,7 +382,7 @@ def test_a_file_that_is_mostly_free_shrinks(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
 
     async def story() -> None:
-        store = SqliteStore(str(path), clocks=Clocks(trial=timedelta()))
+        store = SqliteStore(str(path), clocks=ClockReadings(trial=timedelta()))
         for number in range(30):
             await keep(store, webhook(f"w-{number}", body=random.randbytes(100_000)))
         found = await claim_rows(store, now=NOW, limit=99, lease=LEASE)
@@ -395,10 +401,10 @@ def test_a_file_that_is_mostly_free_shrinks(tmp_path: Path) -> None:
 def test_the_window_of_the_ledger_is_the_operators(opener: Opener) -> None:
     async def story() -> None:
         store = opener(ledger_window=40 * DAY)
-        await store.accept([routed("e", order("1"))], now=NOW)
-        assert await store.accept([routed("f", order("1"))], now=NOW + 39 * DAY) == (Accepted("f", "e"),)
-        assert await store.accept([routed("g", order("1"))], now=NOW + 40 * DAY) == (Accepted("g"),)
-        found = await (await applied(store)).show("f")
+        await store.accept_events([routed("e", order("1"))], now=NOW)
+        assert await store.accept_events([routed("f", order("1"))], now=NOW + 39 * DAY) == (Accepted("f", "e"),)
+        assert await store.accept_events([routed("g", order("1"))], now=NOW + 40 * DAY) == (Accepted("g"),)
+        found = await (await applied(store)).show_detail("f")
         assert isinstance(found[0], EventDetail)
         await store.close()
 

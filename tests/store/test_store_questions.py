@@ -32,14 +32,14 @@ from bridge.store.protocol import (
     DeliveryDetail,
     EventDetail,
     EventRow,
-    Filter,
+    RowFilter,
+    StateCounts,
     Store,
-    Tally,
     WebhookDetail,
     WebhookRow,
 )
 
-NOTHING = Tally(webhooks={}, events={}, deliveries={}, oldest_received=None, oldest_pending={})
+NOTHING = StateCounts(webhooks={}, events={}, deliveries={}, oldest_received=None, oldest_pending={})
 
 
 async def furnished(store: Store) -> None:
@@ -58,24 +58,24 @@ async def furnished(store: Store) -> None:
 @pytest.mark.parametrize(
     ("which", "expected"),
     [
-        (Filter(), ["wh_3", "wh_2", "wh_1"]),
-        (Filter(limit=2), ["wh_3", "wh_2"]),
-        (Filter(limit=0), []),
-        (Filter(ids=("wh_1", "wh_3", "wh_9", "dlv_2", "nonsense")), ["wh_3", "wh_1"]),
-        (Filter(ids=()), []),
-        (Filter(state="received"), ["wh_3"]),
-        (Filter(state="set_aside"), ["wh_2"]),
-        (Filter(state="ignored"), []),
-        (Filter(source="shopify"), ["wh_2", "wh_1"]),
-        (Filter(destination="track"), ["wh_1"]),
-        (Filter(destination="ads"), []),
-        (Filter(reason="x.yaml"), ["wh_2"]),
-        (Filter(since=after(5)), ["wh_3"]),
-        (Filter(since=after(5.0001)), []),
-        (Filter(source="shopify", state="translated"), ["wh_1"]),
+        (RowFilter(), ["wh_3", "wh_2", "wh_1"]),
+        (RowFilter(limit=2), ["wh_3", "wh_2"]),
+        (RowFilter(limit=0), []),
+        (RowFilter(ids=("wh_1", "wh_3", "wh_9", "dlv_2", "nonsense")), ["wh_3", "wh_1"]),
+        (RowFilter(ids=()), []),
+        (RowFilter(state="received"), ["wh_3"]),
+        (RowFilter(state="set_aside"), ["wh_2"]),
+        (RowFilter(state="ignored"), []),
+        (RowFilter(source="shopify"), ["wh_2", "wh_1"]),
+        (RowFilter(destination="track"), ["wh_1"]),
+        (RowFilter(destination="ads"), []),
+        (RowFilter(reason="x.yaml"), ["wh_2"]),
+        (RowFilter(since=after(5)), ["wh_3"]),
+        (RowFilter(since=after(5.0001)), []),
+        (RowFilter(source="shopify", state="translated"), ["wh_1"]),
     ],
 )
-def test_webhooks_are_listed_newest_first_as_the_filter_says(tell: Tell, which: Filter, expected: list[str]) -> None:
+def test_webhooks_are_listed_newest_first_as_the_filter_says(tell: Tell, which: RowFilter, expected: list[str]) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
         assert [row.id for row in await (await applied(store)).webhooks(which)] == expected
@@ -86,18 +86,18 @@ def test_webhooks_are_listed_newest_first_as_the_filter_says(tell: Tell, which: 
 @pytest.mark.parametrize(
     ("which", "expected"),
     [
-        (Filter(), ["evt_3", "evt_2", "evt_1"]),
-        (Filter(limit=1), ["evt_3"]),
-        (Filter(ids=("evt_1", "evt_9")), ["evt_1"]),
-        (Filter(state="fresh"), ["evt_3", "evt_1"]),
-        (Filter(state="duplicate"), ["evt_2"]),
-        (Filter(source="shopify"), ["evt_2", "evt_1"]),
-        (Filter(destination="ads"), ["evt_3"]),
-        (Filter(reason="not a test"), ["evt_3"]),
-        (Filter(since=after(6)), ["evt_3"]),
+        (RowFilter(), ["evt_3", "evt_2", "evt_1"]),
+        (RowFilter(limit=1), ["evt_3"]),
+        (RowFilter(ids=("evt_1", "evt_9")), ["evt_1"]),
+        (RowFilter(state="fresh"), ["evt_3", "evt_1"]),
+        (RowFilter(state="duplicate"), ["evt_2"]),
+        (RowFilter(source="shopify"), ["evt_2", "evt_1"]),
+        (RowFilter(destination="ads"), ["evt_3"]),
+        (RowFilter(reason="not a test"), ["evt_3"]),
+        (RowFilter(since=after(6)), ["evt_3"]),
     ],
 )
-def test_events_are_listed_newest_first_as_the_filter_says(tell: Tell, which: Filter, expected: list[str]) -> None:
+def test_events_are_listed_newest_first_as_the_filter_says(tell: Tell, which: RowFilter, expected: list[str]) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
         assert [row.id for row in await store.events(which)] == expected
@@ -108,19 +108,21 @@ def test_events_are_listed_newest_first_as_the_filter_says(tell: Tell, which: Fi
 @pytest.mark.parametrize(
     ("which", "expected"),
     [
-        (Filter(), ["dlv_3", "dlv_2", "dlv_1"]),
-        (Filter(limit=2), ["dlv_3", "dlv_2"]),
-        (Filter(ids=("dlv_2", "evt_1")), ["dlv_2"]),
-        (Filter(state="pending"), ["dlv_2", "dlv_1"]),
-        (Filter(state="skipped"), ["dlv_3"]),
-        (Filter(state="dead"), []),
-        (Filter(source="shopify"), ["dlv_1"]),
-        (Filter(destination="track"), ["dlv_3", "dlv_1"]),
-        (Filter(reason="test event"), ["dlv_3"]),
-        (Filter(since=after(1)), ["dlv_3", "dlv_2"]),
+        (RowFilter(), ["dlv_3", "dlv_2", "dlv_1"]),
+        (RowFilter(limit=2), ["dlv_3", "dlv_2"]),
+        (RowFilter(ids=("dlv_2", "evt_1")), ["dlv_2"]),
+        (RowFilter(state="pending"), ["dlv_2", "dlv_1"]),
+        (RowFilter(state="skipped"), ["dlv_3"]),
+        (RowFilter(state="dead"), []),
+        (RowFilter(source="shopify"), ["dlv_1"]),
+        (RowFilter(destination="track"), ["dlv_3", "dlv_1"]),
+        (RowFilter(reason="test event"), ["dlv_3"]),
+        (RowFilter(since=after(1)), ["dlv_3", "dlv_2"]),
     ],
 )
-def test_deliveries_are_listed_newest_first_as_the_filter_says(tell: Tell, which: Filter, expected: list[str]) -> None:
+def test_deliveries_are_listed_newest_first_as_the_filter_says(
+    tell: Tell, which: RowFilter, expected: list[str]
+) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
         assert [row.id for row in await store.deliveries(which)] == expected
@@ -131,11 +133,11 @@ def test_deliveries_are_listed_newest_first_as_the_filter_says(tell: Tell, which
 def test_a_state_that_such_rows_do_not_have_is_named_with_those_they_have(tell: Tell) -> None:
     async def story(store: Store) -> None:
         with pytest.raises(SettingsError, match="no webhook can be 'dead'; its states are received, translated"):
-            await (await applied(store)).webhooks(Filter(state="dead"))
+            await (await applied(store)).webhooks(RowFilter(state="dead"))
         with pytest.raises(SettingsError, match="fresh, duplicate"):
-            await store.events(Filter(state="pending"))
+            await store.events(RowFilter(state="pending"))
         with pytest.raises(SettingsError, match="pending, delivered, skipped, dead"):
-            await store.retry(Filter(state="set_aside"), now=NOW)
+            await store.retry(RowFilter(state="set_aside"), now=NOW)
 
     tell(story)
 
@@ -143,7 +145,7 @@ def test_a_state_that_such_rows_do_not_have_is_named_with_those_they_have(tell: 
 def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        (found,) = await (await applied(store)).show("wh_1")
+        (found,) = await (await applied(store)).show_detail("wh_1")
         assert isinstance(found, WebhookDetail)
         assert found.row == WebhookRow("wh_1", "shopify", "orders/paid", WebhookState.TRANSLATED, None, NOW)
         assert (found.webhook.id, found.webhook.body, found.webhook.number) == ("a", b"{}", 1)
@@ -158,7 +160,7 @@ def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
 def test_an_event_is_shown_with_its_deliveries(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        (found,) = await (await applied(store)).show("evt_3")
+        (found,) = await (await applied(store)).show_detail("evt_3")
         assert isinstance(found, EventDetail)
         assert found.row == EventRow(
             "evt_3", "key:web", None, "purchase", test=False, duplicate_of=None, created_at=after(6)
@@ -173,8 +175,8 @@ def test_an_event_is_shown_with_its_deliveries(tell: Tell) -> None:
 
 def test_a_test_event_is_shown_as_one(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([Routed(event("evt_1", test=True), ())], now=NOW)
-        assert [row.test for row in await store.events(Filter())] == [True]
+        await store.accept_events([Routed(event("evt_1", test=True), ())], now=NOW)
+        assert [row.test for row in await store.events(RowFilter())] == [True]
 
     tell(story)
 
@@ -183,8 +185,8 @@ def test_an_event_that_is_called_like_a_webhook_is_shown_beside_it(tell: Tell) -
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
         await accepted(store, "wh_1", "dlv_1")
-        assert [type(one) for one in await (await applied(store)).show("wh_1")] == [WebhookDetail, EventDetail]
-        assert [type(one) for one in await (await applied(store)).show("dlv_1")] == [DeliveryDetail, EventDetail]
+        assert [type(one) for one in await (await applied(store)).show_detail("wh_1")] == [WebhookDetail, EventDetail]
+        assert [type(one) for one in await (await applied(store)).show_detail("dlv_1")] == [DeliveryDetail, EventDetail]
 
     tell(story)
 
@@ -194,14 +196,14 @@ def test_what_nothing_is_called_is_not_found(tell: Tell, unknown: str) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
         with pytest.raises(NotFound, match="nothing has the id"):
-            await (await applied(store)).show(unknown)
+            await (await applied(store)).show_detail(unknown)
 
     tell(story)
 
 
 def test_an_empty_store_counts_nothing(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        assert await store.tally() == NOTHING
+        assert await store.state_counts() == NOTHING
 
     tell(story)
 
@@ -209,17 +211,17 @@ def test_an_empty_store_counts_nothing(tell: Tell) -> None:
 def test_the_counts_follow_every_change_of_state(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        assert await store.tally() == Tally(
+        assert await store.state_counts() == StateCounts(
             webhooks={("shopify", "translated"): 1, ("shopify", "set_aside"): 1, ("stripe", "received"): 1},
             events={("purchase", "fresh"): 2, ("purchase", "duplicate"): 1},
             deliveries={("track", "pending"): 1, ("ads", "pending"): 1, ("track", "skipped"): 1},
             oldest_received=after(5),
             oldest_pending={"track": NOW, "ads": after(6)},
         )
-        await store.replay(Filter(ids=("wh_2",)), now=after(7))
+        await store.replay(RowFilter(ids=("wh_2",)), now=after(7))
         await sent(store, now=after(7))
         await dead(store, "evt_4", now=after(8))
-        tally = await store.tally()
+        tally = await store.state_counts()
         assert tally.webhooks == {
             ("shopify", "translated"): 1,
             ("shopify", "received"): 1,
@@ -240,7 +242,7 @@ def test_what_is_claimed_still_waits(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
         await claim_rows(store, now=after(1), limit=1, lease=LEASE)
-        assert (await store.tally()).oldest_received == NOW
+        assert (await store.state_counts()).oldest_received == NOW
 
     tell(story)
 
@@ -248,7 +250,7 @@ def test_what_is_claimed_still_waits(tell: Tell) -> None:
 def test_ignored_webhooks_are_counted_as_such(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, "a", "b")
-        assert (await store.tally()).webhooks == {("shopify", "ignored"): 2}
+        assert (await store.state_counts()).webhooks == {("shopify", "ignored"): 2}
 
     tell(story)
 
@@ -272,7 +274,7 @@ def test_kept_webhooks_are_paged_through_in_full_whatever_their_state(
 ) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        found = await (await applied(store)).kept(sources, **({"since": None, "after": 0, "limit": 10} | more))
+        found = await (await applied(store)).iter_webhooks(sources, **({"since": None, "after": 0, "limit": 10} | more))
         assert [one.id for one in found] == expected
 
     tell(story)
@@ -282,9 +284,9 @@ def test_a_kept_webhook_comes_back_as_it_was_and_asking_changes_nothing(tell: Te
     async def story(store: Store) -> None:
         given = webhook("a", body=b'{"id": 7}')
         await keep(store, given)
-        [found] = await (await applied(store)).kept(["shopify"], since=None, after=0, limit=1)
+        [found] = await (await applied(store)).iter_webhooks(["shopify"], since=None, after=0, limit=1)
         assert found == replace(given, number=1)
-        [row] = await (await applied(store)).webhooks(Filter())
+        [row] = await (await applied(store)).webhooks(RowFilter())
         assert row.state == WebhookState.RECEIVED
         [claimed] = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         assert claimed == found

@@ -20,9 +20,9 @@ from store_made import LEASE, NOW, SECOND, again, apply_log, claim_rows, keep, k
 
 from bridge.core.dedupe_keys import KEY_SIZE
 from bridge.core.model import Accepted
-from bridge.store.protocol import KEEPING
+from bridge.store.protocol import DEFAULT_RETENTION
 from bridge.store.sqlite.db import open_file
-from bridge.store.sqlite.db.clock_skew import Clocks
+from bridge.store.sqlite.db.clock_skew import ClockReadings
 from bridge.store.sqlite.store import SqliteStore
 from bridge.store.sqlite.tables import ledger
 
@@ -67,14 +67,14 @@ def pages_written(path: Path, count: int) -> int:
 def test_a_place_costs_no_more_pages_however_much_the_ledger_holds(tmp_path: Path) -> None:
     few, many = tmp_path / "few.db", tmp_path / "many.db"
     for path, size in ((few, 100), (many, 100_000)):
-        open_file.prepare(str(path))
+        open_file.prepare_file(str(path))
         grown(path, size)
     assert pages_written(many, 100) <= pages_written(few, 100) + 5
 
 
 def test_enough_of_it_is_entered_when_nothing_is_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "ENOUGH", 20)
-    monkeypatch.setattr(ledger, "LOT", 10)
+    monkeypatch.setattr(ledger, "FLUSH_FROM", 20)
+    monkeypatch.setattr(ledger, "SEGMENT_ENTRIES", 10)
     path = tmp_path / "x.db"
 
     async def story() -> None:
@@ -96,7 +96,7 @@ def test_enough_of_it_is_entered_when_nothing_is_fresh(tmp_path: Path, monkeypat
 
 
 def test_what_is_fresh_or_due_goes_before_entering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "ENOUGH", 1)
+    monkeypatch.setattr(ledger, "FLUSH_FROM", 1)
     path = tmp_path / "x.db"
 
     async def story() -> None:
@@ -115,19 +115,19 @@ def test_what_is_fresh_or_due_goes_before_entering(tmp_path: Path, monkeypatch: 
 
 def test_more_than_may_wait_is_entered_by_whoever_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "MOST", 30)
-    monkeypatch.setattr(ledger, "LOT", 10)
+    monkeypatch.setattr(ledger, "SEGMENT_ENTRIES", 10)
     path = tmp_path / "x.db"
 
     async def story() -> None:
         store = SqliteStore(str(path))
         for number in range(100):
-            await store.accept([routed(f"e-{number}", order(f"{number}"))], now=NOW)
+            await store.accept_events([routed(f"e-{number}", order(f"{number}"))], now=NOW)
             assert entries_of(path, "recent") <= 30
         assert entries_of(path, "recent") + entries_of(path, "ledger") == 300
         await keep(store, *(webhook(f"w-{number}") for number in range(200)))
         assert entries_of(path, "recent") <= 30, "though one adds many times as many"
         for number in range(100):
-            said = await store.accept([routed(f"f-{number}", order(f"{number}"))], now=NOW)
+            said = await store.accept_events([routed(f"f-{number}", order(f"{number}"))], now=NOW)
             assert said == (Accepted(f"f-{number}", f"e-{number}"),)
         await store.close()
 
@@ -139,11 +139,13 @@ def test_a_sweep_enters_all_of_it_and_forgets_what_is_old(tmp_path: Path) -> Non
 
     async def swept(store: SqliteStore, days: int) -> None:
         place = None
-        while place := (await store.purge(KEEPING, now=NOW + timedelta(days=days), place=place, limit=200)).place:
+        while place := (
+            await store.purge(DEFAULT_RETENTION, now=NOW + timedelta(days=days), place=place, limit=200)
+        ).place:
             pass
 
     async def story() -> None:
-        store = SqliteStore(str(path), clocks=Clocks(trial=timedelta()))
+        store = SqliteStore(str(path), clocks=ClockReadings(trial=timedelta()))
         await keep(store, *(webhook(str(n)) for n in range(9)))
         await swept(store, 1)
         assert (entries_of(path, "recent"), entries_of(path, "ledger")) == (0, 9)
@@ -173,8 +175,8 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
         path = str(self.folder / "x.db")
-        open_file.prepare(path)
-        self.connections = [open_file.connect(path, reading=False, busy=SECOND) for _ in range(2)]
+        open_file.prepare_file(path)
+        self.connections = [open_file.connect_to(path, reading=False, busy=SECOND) for _ in range(2)]
         self.known: dict[bytes, tuple[int, int]] = {}
 
     def teardown(self) -> None:
@@ -203,7 +205,7 @@ class Machine(RuleBasedStateMachine):
             db.execute("COMMIT")
 
     def look(self, db: sqlite3.Connection) -> None:
-        assert ledger.found(db, [key(str(n)) for n in range(13)]) == self.known
+        assert ledger.find_keys(db, [key(str(n)) for n in range(13)]) == self.known
 
     def learned(self, entries: Entries) -> None:
         self.known |= {name: (number, at) for name, number, at in entries}
@@ -212,38 +214,38 @@ class Machine(RuleBasedStateMachine):
     def add(self, which: int, end: str, given: list[Entries]) -> None:
         with self.transaction(which, end) as db:
             for entries in given:
-                ledger.add(db, entries)
+                ledger.add_entries(db, entries)
                 self.learned(entries)
 
     @rule(which=st.integers(0, 1), end=ends, steps=st.integers(1, 4), looks=st.booleans())
     def enter(self, which: int, end: str, steps: int, *, looks: bool) -> None:
         with self.transaction(which, end) as db:
             for _ in range(steps):
-                ledger.enter(db)
+                ledger.flush_step(db)
                 if looks:
                     self.look(db)
 
     @rule(which=st.integers(0, 1), end=ends)
     def sort(self, which: int, end: str) -> None:
         with self.transaction(which, end) as db:
-            ledger.sort(db)
+            ledger.sort_buffer(db)
 
     @rule(which=st.integers(0, 1), end=ends, given=several)
     def undo_one_job_and_go_on_with_another(self, which: int, end: str, given: Entries) -> None:
         with self.transaction(which, end) as db:
             db.execute("SAVEPOINT other")
-            ledger.add(db, [(key("lost"), 1, 1)])
-            ledger.found(db, [])
+            ledger.add_entries(db, [(key("lost"), 1, 1)])
+            ledger.find_keys(db, [])
             db.execute("ROLLBACK TO other")
-            ledger.add(db, given)
+            ledger.add_entries(db, given)
             self.learned(given)
 
     @rule(which=st.integers(0, 1), gone=st.integers(0, 12))
     def forget_as_a_purge_does(self, which: int, gone: int) -> None:
         with self.transaction(which, "kept") as db:
-            more = ledger.sort(db)
+            more = ledger.sort_buffer(db)
             while more:
-                more = ledger.enter(db)
+                more = ledger.flush_step(db)
             assert db.execute("SELECT count(*) FROM recent").fetchone() == (0,)
             db.execute("DELETE FROM ledger WHERE key = ?", (key(str(gone)),))
             self.known.pop(key(str(gone)), None)
@@ -262,5 +264,5 @@ def test_each_key_is_known_by_what_was_learned_last_whatever_is_moved_or_rolled_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ledger, "MOST", 12)
-    monkeypatch.setattr(ledger, "LOT", 3)
+    monkeypatch.setattr(ledger, "SEGMENT_ENTRIES", 3)
     run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))

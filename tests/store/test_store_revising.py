@@ -28,7 +28,7 @@ from store_made import (
 )
 
 from bridge.core.model import DeliveryState, Route, Routed
-from bridge.store.protocol import Claimed, Filter, Store
+from bridge.store.protocol import ClaimedDeliveries, RowFilter, Store
 
 DOOR = "source:shopify"
 WIDE = replace(FREELY, lanes=9)
@@ -49,16 +49,16 @@ async def revised(store: Store, webhook: int, *names: str, at: float = 1) -> int
         )
         for name in names
     ]
-    return await store.revise(webhook, new, now=after(at))
+    return await store.rewrite_events(webhook, new, now=after(at))
 
 
-async def ended(store: Store, found: Claimed, state: DeliveryState, *, at: float, wait: float = 0) -> None:
+async def ended(store: Store, found: ClaimedDeliveries, state: DeliveryState, *, at: float, wait: float = 0) -> None:
     how = {"next_attempt_at": after(at + wait)} if state is DeliveryState.PENDING else {"reason": "400 no"}
     ends = all_of(found, state, **(how if state is not DeliveryState.DELIVERED else {}))
-    await store.record(found.token, attempt(at=after(at)), ends, found.standing, now=after(at))
+    await store.record_attempt(found.token, attempt(at=after(at)), ends, found.standing, now=after(at))
 
 
-def texts(found: Claimed) -> Sequence[bytes]:
+def texts(found: ClaimedDeliveries) -> Sequence[bytes]:
     return [one.text for one in found.deliveries]
 
 
@@ -98,7 +98,7 @@ def test_one_that_was_claimed_and_not_sent_goes_out_new_and_once(tell: Tell) -> 
         number = await made(store, "evt_1")
         old = await claimed(store)
         await revised(store, number, "evt_1")
-        await store.record(old.token, attempt(at=after(3)), [], old.standing, now=after(3))
+        await store.record_attempt(old.token, attempt(at=after(3)), [], old.standing, now=after(3))
         again = await claimed(store, now=after(3))
         assert texts(again) == [NEW]
         await ended(store, again, DeliveryState.DELIVERED, at=4)
@@ -165,11 +165,11 @@ def test_another_processes_claim_is_seen(opener: Opener) -> None:
 
 def test_an_event_that_is_new_and_a_duplicate_is_kept_and_not_counted_as_due(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept([routed("evt_9", order("7"))], now=NOW)
+        await store.accept_events([routed("evt_9", order("7"))], now=NOW)
         number = await made(store, "evt_1")
         new = [Routed(event("evt_1", door=DOOR), ()), Routed(event("evt_2", order("7"), door=DOOR), (Route("track"),))]
-        assert await store.revise(number, new, now=after(1)) == 0
-        [newest, *_] = await store.events(Filter())
+        assert await store.rewrite_events(number, new, now=after(1)) == 0
+        [newest, *_] = await store.events(RowFilter())
         assert (newest.id, newest.duplicate_of) == ("evt_2", "evt_9")
 
     tell(story)

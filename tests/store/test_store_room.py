@@ -27,11 +27,11 @@ from store_made import (
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import DeliveryState
-from bridge.store.protocol import Bounds, Filter, Outcome
-from bridge.store.sqlite.db.disk_space import EVERY, Room
+from bridge.store.protocol import AdmissionLimits, Outcome, RowFilter
+from bridge.store.sqlite.db.disk_space import EVERY, DiskSpace
 from bridge.store.sqlite.store import SqliteStore
 
-LOW = Bounds(min_free=8 * MEBIBYTE)
+LOW = AdmissionLimits(min_free=8 * MEBIBYTE)
 
 
 async def well_again(store: SqliteStore) -> None:
@@ -53,7 +53,11 @@ def test_with_little_room_nothing_new_is_taken_and_what_is_kept_is_worked_off(tm
         await accepted(store, "evt_1")
         await asyncio.sleep(EVERY)  # for so long a look at the disk holds
         with filled(disk, leaving=4 * MEBIBYTE):
-            for asked in (store.keep([webhook("b")]), store.accept([routed("evt_2")], now=NOW), store.probe(now=NOW)):
+            for asked in (
+                store.keep([webhook("b")]),
+                store.accept_events([routed("evt_2")], now=NOW),
+                store.probe(now=NOW),
+            ):
                 with pytest.raises(StoreUnavailable, match=r"4 MiB free, less than the 8 MiB of BRIDGE_MIN_FREE") as no:
                     await asked
                 assert no.value.retry_after
@@ -61,11 +65,13 @@ def test_with_little_room_nothing_new_is_taken_and_what_is_kept_is_worked_off(tm
             [found] = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
             await complete(store, [Outcome(found, (routed("evt_3"),))], now=NOW)
             due = await claimed(store)
-            await store.record(due.token, attempt(), all_of(due, DeliveryState.DELIVERED), due.standing, now=NOW)
+            await store.record_attempt(
+                due.token, attempt(), all_of(due, DeliveryState.DELIVERED), due.standing, now=NOW
+            )
             assert await states(store) == {"evt_1": "delivered", "evt_3": "delivered"}
         await well_again(store)
-        assert not (await keep(store, webhook("b")))[0].again
-        assert len(await (await applied(store)).webhooks(Filter())) == 2
+        assert not (await keep(store, webhook("b")))[0].is_known
+        assert len(await (await applied(store)).webhooks(RowFilter())) == 2
         await store.close()
 
     with small_disk(tmp_path / "disk", size=32 * MEBIBYTE) as disk:
@@ -74,11 +80,11 @@ def test_with_little_room_nothing_new_is_taken_and_what_is_kept_is_worked_off(tm
 
 def test_however_much_waits_nothing_is_refused_while_there_is_room(tmp_path: Path) -> None:
     async def story() -> None:
-        store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(waiting=1, patience=timedelta(seconds=60)))
+        store = SqliteStore(str(tmp_path / "x.db"), bounds=AdmissionLimits(waiting=1, max_wait=timedelta(seconds=60)))
         for first in range(0, 3000, 100):
-            await store.accept([routed(f"evt_{number}") for number in range(first, first + 100)], now=NOW)
+            await store.accept_events([routed(f"evt_{number}") for number in range(first, first + 100)], now=NOW)
             await store.keep([webhook(f"{first}")])
-        assert (await store.tally()).deliveries == {("track", "pending"): 3000}
+        assert (await store.state_counts()).deliveries == {("track", "pending"): 3000}
         await store.close()
 
     asyncio.run(story())
@@ -88,20 +94,20 @@ def test_the_disk_is_looked_at_once_a_second_at_most(tmp_path: Path) -> None:
     clock = [0.0]
     with small_disk(tmp_path / "disk", size=4 * MEBIBYTE) as disk:
         (disk / "x.db").touch()
-        room = Room(str(disk / "x.db"), least=2 * MEBIBYTE, ticks=lambda: clock[0])
-        assert room.lacking() is None
+        room = DiskSpace(str(disk / "x.db"), least=2 * MEBIBYTE, ticks=lambda: clock[0])
+        assert room.lack_of_space() is None
         with filled(disk):
             clock[0] = 0.9
-            assert room.lacking() is None
+            assert room.lack_of_space() is None
             clock[0] = 1.0
-            assert room.lacking()
-        assert room.lacking()
+            assert room.lack_of_space()
+        assert room.lack_of_space()
         clock[0] = 2.0
-        assert room.lacking() is None
+        assert room.lack_of_space() is None
 
 
 def test_without_a_least_free_space_the_disk_is_not_looked_at(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size=MEBIBYTE) as disk, filled(disk):
-        assert Room(str(disk), least=0).lacking() is None
-        assert Room(str(disk), least=1).lacking()
-        assert Room(str(disk / "gone"), least=1).lacking() is None
+        assert DiskSpace(str(disk), least=0).lack_of_space() is None
+        assert DiskSpace(str(disk), least=1).lack_of_space()
+        assert DiskSpace(str(disk / "gone"), least=1).lack_of_space() is None

@@ -38,7 +38,7 @@ from store_made import (
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Accepted, DeliveryState, Kept, Routed
-from bridge.store.protocol import Filter, Idempotency, Outcome, Standing, Store
+from bridge.store.protocol import DestinationState, Idempotency, Outcome, RowFilter, Store
 
 
 def told(opener: Opener, count: int) -> list[Store]:
@@ -50,9 +50,9 @@ def test_what_one_has_kept_the_other_knows(opener: Opener) -> None:
         one, other = told(opener, 2)
         (kept,) = await keep(one, webhook("a"))
         assert await keep(other, webhook("a")) == (again(kept.number),)
-        await one.accept([routed("evt_1", order("7"))], now=NOW)
-        assert await other.accept([routed("evt_2", order("7"))], now=NOW) == (Accepted("evt_2", "evt_1"),)
-        assert (await one.tally()).events == {("purchase", "fresh"): 1, ("purchase", "duplicate"): 1}
+        await one.accept_events([routed("evt_1", order("7"))], now=NOW)
+        assert await other.accept_events([routed("evt_2", order("7"))], now=NOW) == (Accepted("evt_2", "evt_1"),)
+        assert (await one.state_counts()).events == {("purchase", "fresh"): 1, ("purchase", "duplicate"): 1}
         await one.close()
         await other.close()
 
@@ -64,12 +64,12 @@ def test_two_that_keep_the_same_webhooks_at_once_keep_each_one_once(opener: Open
         stores = told(opener, 2)
         await asyncio.gather(*(store.keep([webhook(str(n))]) for n in range(100) for store in stores))
         kept: list[Kept] = []
-        while (await stores[0].tally()).unsorted:
+        while (await stores[0].state_counts()).unapplied:
             for part in await asyncio.gather(*(apply_log(stores[n % 2], limit=30) for n in range(8))):
                 kept += part
         assert len(kept) == 200
-        assert {one.number for one in kept if one.again} == {one.number for one in kept if not one.again}
-        assert (await stores[0].tally()).webhooks == {("shopify", "received"): 100}
+        assert {one.number for one in kept if one.is_known} == {one.number for one in kept if not one.is_known}
+        assert (await stores[0].state_counts()).webhooks == {("shopify", "received"): 100}
         for store in stores:
             await store.close()
 
@@ -97,10 +97,10 @@ def test_pacing_and_pauses_hold_over_all_of_them(opener: Opener) -> None:
         pacing = replace(FREELY, limit=1)
         found = await claimed(one, pacing=pacing)
         assert await nothing_to_claim(other, pacing=pacing)
-        paused = Standing("track", paused="401", paused_at=NOW, probe_at=after(5))
+        paused = DestinationState("track", paused="401", paused_at=NOW, probe_at=after(5))
         back = all_of(found, DeliveryState.PENDING, next_attempt_at=after(5))
-        await one.record(found.token, attempt(status=401, counted=False), back, paused, now=NOW)
-        assert await other.standing("track") == paused
+        await one.record_attempt(found.token, attempt(status=401, counted=False), back, paused, now=NOW)
+        assert await other.destination_state("track") == paused
         assert await nothing_to_claim(other, now=after(4), pacing=pacing)
         probes = await asyncio.gather(
             *(store.claim_deliveries("track", now=after(5), pacing=FREELY) for store in (one, other))
@@ -118,7 +118,7 @@ def test_a_claim_of_one_may_be_recorded_by_the_other(opener: Opener) -> None:
         await accepted(one, "evt_1", "evt_2")
         found = await claimed(one)
         first = all_of(found, DeliveryState.DELIVERED)[:1]
-        await other.record(found.token, attempt(), first, found.standing, now=NOW)
+        await other.record_attempt(found.token, attempt(), first, found.standing, now=NOW)
         assert ids(await claimed(one)) == ["evt_2"]
         await one.close()
         await other.close()
@@ -154,7 +154,7 @@ def test_a_loop_that_ended_before_its_answer_disturbs_nobody(opener: Opener) -> 
 
     asyncio.run(leaves())
     *_, kept = asyncio.run(keep(store, webhook("last")))
-    assert not kept.again
+    assert not kept.is_known
     asyncio.run(store.close())
 
 
@@ -167,7 +167,7 @@ def test_what_waits_when_the_store_is_closed_is_kept_first(opener: Opener) -> No
         await store.close()
         await asyncio.gather(*waiting)
         reopened = opener()
-        assert len(await (await applied(reopened)).webhooks(Filter())) == 200
+        assert len(await (await applied(reopened)).webhooks(RowFilter())) == 200
         await reopened.close()
 
     asyncio.run(story())
@@ -181,7 +181,7 @@ def test_a_closed_store_says_so_and_closes_once(opener: Opener) -> None:
         with pytest.raises(StoreUnavailable, match="closing"):
             await keep(store, webhook("a"))
         with pytest.raises(StoreUnavailable, match="closed"):
-            await store.tally()
+            await store.state_counts()
 
     asyncio.run(story())
 
@@ -192,23 +192,23 @@ def test_a_store_that_was_closed_opens_with_all_it_had(opener: Opener) -> None:
         await keep(store, webhook("a"))
         (mine,) = await claim_rows(store, now=NOW, limit=1, lease=LEASE)
         await complete(store, [Outcome(mine, (Routed(event("evt_1", order("7")), TRACK),))], now=NOW)
-        first = await store.accept(
+        first = await store.accept_events(
             [routed("evt_2", order("7"))], now=NOW, idempotency=Idempotency(order("x"), b"h" * 32)
         )
         before = (
-            await store.tally(),
-            await (await applied(store)).show("wh_1"),
-            await (await applied(store)).show("evt_1"),
+            await store.state_counts(),
+            await (await applied(store)).show_detail("wh_1"),
+            await (await applied(store)).show_detail("evt_1"),
         )
         await store.close()
         store = opener()
         assert (
-            await store.tally(),
-            await (await applied(store)).show("wh_1"),
-            await (await applied(store)).show("evt_1"),
+            await store.state_counts(),
+            await (await applied(store)).show_detail("wh_1"),
+            await (await applied(store)).show_detail("evt_1"),
         ) == before
-        assert (await keep(store, webhook("a")))[0].again
-        repeated = await store.accept([routed("evt_3")], now=NOW, idempotency=Idempotency(order("x"), b"h" * 32))
+        assert (await keep(store, webhook("a")))[0].is_known
+        repeated = await store.accept_events([routed("evt_3")], now=NOW, idempotency=Idempotency(order("x"), b"h" * 32))
         assert repeated == first == (Accepted("evt_2", "evt_1"),)
         await store.close()
 
@@ -239,7 +239,7 @@ async def main():
         for n in numbers:
             await store.keep([webhook(f"{sys.argv[2]}-{n}", body=b"x" * 5000)])
             await apply_log(store, limit=7)
-            await store.accept([routed(f"evt_{sys.argv[2]}-{n}")], now=NOW)
+            await store.accept_events([routed(f"evt_{sys.argv[2]}-{n}")], now=NOW)
             sys.stdout.write(f"{n}\\n")
             sys.stdout.flush()
     await asyncio.gather(*(keeps() for _ in range(20)))
@@ -257,13 +257,13 @@ def test_what_was_acknowledged_before_a_kill_is_all_there(tmp_path: Path, acknow
         from bridge.store.engines import open_store  # noqa: PLC0415  the engine that can be killed
 
         store = open_store(url)
-        rows = await (await applied(store)).webhooks(Filter())
-        events = {row.id for row in await store.events(Filter())}
+        rows = await (await applied(store)).webhooks(RowFilter())
+        events = {row.id for row in await store.events(RowFilter())}
         assert {f"evt_{name}" for name in seen} <= events
         found = await claim_rows(store, now=NOW, limit=len(rows) + 1, lease=LEASE)
         assert set(seen) <= {one.id for one in found}
         assert [len(one.body) for one in found] == [5000] * len(rows)
-        tally = await store.tally()
+        tally = await store.state_counts()
         assert tally.webhooks == {("shopify", "received"): len(rows)}
         assert tally.deliveries == {("track", "pending"): len(events)}
         await store.close()

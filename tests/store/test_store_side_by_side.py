@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_made import LEASE, NOW, routed, webhook
 
-from bridge.store.protocol import Batch, Filter, Outcome
+from bridge.store.protocol import Batch, Outcome, RowFilter
 from bridge.store.sqlite.ingest import log_reader, log_writer
 from bridge.store.sqlite.store import SqliteStore
 
@@ -48,7 +48,7 @@ def test_a_damaged_file_holds_up_none_of_the_others_and_is_put_by(tmp_path: Path
             seen += names(fresh)
             await store.complete_batch(fresh, outcomes(fresh), now=NOW)
         assert seen == ["b", "c"]
-        assert (await one.glance(now=NOW)).unreadable == 1
+        assert (await one.status_summary(now=NOW)).unreadable == 1
         for store in (one, other):
             await store.close()
 
@@ -92,7 +92,7 @@ def test_however_two_take_turns_each_webhook_has_its_place_once(data: st.DataObj
         await stores[1].close()
         while (fresh := await stores[0].claim_batch(now=NOW, limit=9, lease=LEASE)).webhooks:
             await stores[0].complete_batch(fresh, outcomes(fresh), now=NOW)
-        assert sorted(row.id for row in await stores[0].events(Filter())) == sorted(f"evt_{n}" for n in range(count))
+        assert sorted(row.id for row in await stores[0].events(RowFilter())) == sorted(f"evt_{n}" for n in range(count))
         await stores[0].close()
 
     with tempfile.TemporaryDirectory() as folder:

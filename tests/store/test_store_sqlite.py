@@ -22,9 +22,9 @@ from store_made import NOW, SECOND, accepted, applied, claim_rows, event, keep, 
 from bridge.core.errors import SettingsError, StoreUnavailable, StoreUnusable
 from bridge.core.model import Routed
 from bridge.store.engines import open_store, sqlite_file
-from bridge.store.protocol import Bounds, Filter, Store, Tally
+from bridge.store.protocol import AdmissionLimits, RowFilter, StateCounts, Store
 from bridge.store.sqlite.db import errors, open_file
-from bridge.store.sqlite.db.writer import Writer
+from bridge.store.sqlite.db.writer import WriterThread
 from bridge.store.sqlite.ingest.log_writer import EVERY
 from bridge.store.sqlite.schema import STEPS
 from bridge.store.sqlite.store import SqliteStore
@@ -97,7 +97,7 @@ def test_only_its_user_may_read_the_store(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await keep(store, webhook("a"))
-        await store.tally()
+        await store.state_counts()
         assert modes() == {"x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600, "x.db-inbox": 0o700}
         assert [stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "x.db-inbox").iterdir()] == [0o600]
         await store.close()
@@ -112,7 +112,7 @@ def test_only_its_user_may_read_the_store(tmp_path: Path) -> None:
 
 def test_every_commit_is_flushed_to_a_write_ahead_log(tmp_path: Path) -> None:
     opened_and_closed(tmp_path / "x.db")
-    with closing(open_file.connect(str(tmp_path / "x.db"), reading=False, busy=SECOND)) as db:
+    with closing(open_file.connect_to(str(tmp_path / "x.db"), reading=False, busy=SECOND)) as db:
         full = 2
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA synchronous").fetchone() == (full,)
@@ -122,7 +122,7 @@ def test_every_commit_is_flushed_to_a_write_ahead_log(tmp_path: Path) -> None:
 def test_a_reading_connection_cannot_write(tmp_path: Path) -> None:
     opened_and_closed(tmp_path / "x.db")
     with (
-        closing(open_file.connect(str(tmp_path / "x.db"), reading=True, busy=SECOND)) as db,
+        closing(open_file.connect_to(str(tmp_path / "x.db"), reading=True, busy=SECOND)) as db,
         pytest.raises(sqlite3.OperationalError),
     ):
         db.execute("DELETE FROM ledger")
@@ -219,7 +219,7 @@ def test_a_damaged_store_is_unusable_and_says_what_to_do(tmp_path: Path) -> None
     async def story() -> None:
         store = SqliteStore(str(path))
         said = r"x\.db is damaged or no database; put a backup in its place"
-        for asks in (store.webhooks(Filter()), store.accept([routed("new")], now=NOW)):
+        for asks in (store.webhooks(RowFilter()), store.accept_events([routed("new")], now=NOW)):
             with pytest.raises(StoreUnusable, match=said):
                 await asks
         await store.close()
@@ -248,7 +248,7 @@ def test_a_store_whose_log_was_being_moved_into_it_when_all_stopped_opens_with_a
             raw.seek(28)
             raw.write((10_000).to_bytes(4, "big"))
         store = SqliteStore(str(tmp_path / "y.db"))
-        assert len(await (await applied(store)).webhooks(Filter())) == 200
+        assert len(await (await applied(store)).webhooks(RowFilter())) == 200
         await store.close()
 
     asyncio.run(story())
@@ -286,9 +286,9 @@ def test_a_step_that_fails_leaves_the_version_before_it(tmp_path: Path) -> None:
     asyncio.run(furnished(path, 3))
     broken = ("ALTER TABLE webhooks ADD COLUMN extra TEXT", "this is no SQL")
     with pytest.raises(StoreUnavailable):
-        open_file.prepare(str(path), steps=(*STEPS, broken))
+        open_file.prepare_file(str(path), steps=(*STEPS, broken))
     opened_and_closed(path)
-    open_file.prepare(str(path), steps=(*STEPS, broken[:1]))
+    open_file.prepare_file(str(path), steps=(*STEPS, broken[:1]))
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*), count(extra) FROM webhooks").fetchone() == (3, 0)
         assert db.execute("PRAGMA user_version").fetchone() == (len(STEPS) + 1,)
@@ -299,15 +299,15 @@ def test_a_step_that_fails_leaves_the_version_before_it(tmp_path: Path) -> None:
 
 def test_a_lock_that_another_process_holds_is_said_and_passes(tmp_path: Path) -> None:
     async def story() -> None:
-        store = SqliteStore(str(tmp_path / "x.db"), bounds=Bounds(patience=timedelta(milliseconds=50)))
+        store = SqliteStore(str(tmp_path / "x.db"), bounds=AdmissionLimits(max_wait=timedelta(milliseconds=50)))
         with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreUnavailable, match=r"x\.db is locked by another process") as said:
                 await keep(store, webhook("a"))
             assert said.value.retry_after is not None
-            assert await store.webhooks(Filter()) == []
+            assert await store.webhooks(RowFilter()) == []
             other.execute("ROLLBACK")
-        assert not (await keep(store, webhook("a")))[0].again
+        assert not (await keep(store, webhook("a")))[0].is_known
         await store.close()
 
     asyncio.run(story())
@@ -320,12 +320,12 @@ def test_a_store_that_was_moved_away_takes_nothing_until_it_is_back(tmp_path: Pa
         await keep(store, webhook("a"))
         path.rename(aside)
         await asyncio.sleep(EVERY)  # for so long a look holds
-        for asks in (keep(store, webhook("b")), store.tally()):
+        for asks in (keep(store, webhook("b")), store.state_counts()):
             with pytest.raises(StoreUnavailable, match=r"x\.db is not there any more .* put the file back"):
                 await asks
         aside.rename(path)
         (kept,) = await keep(store, webhook("b"))
-        assert (kept.again, len(await (await applied(store)).webhooks(Filter()))) == (False, 2)
+        assert (kept.is_known, len(await (await applied(store)).webhooks(RowFilter()))) == (False, 2)
         await store.close()
 
     asyncio.run(story())
@@ -335,15 +335,15 @@ def test_a_backup_put_in_its_place_is_used_from_then_on(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await keep(store, webhook("a"))
-        await store.tally()
+        await store.state_counts()
         await SqliteStore(str(tmp_path / "backup.db")).close()
         for name in ("x.db-wal", "x.db-shm"):
             (tmp_path / name).unlink()
         (tmp_path / "backup.db").rename(tmp_path / "x.db")
-        assert [one.again for one in await keep(store, webhook("b"))] == [False, False], (
+        assert [one.is_known for one in await keep(store, webhook("b"))] == [False, False], (
             "the inbox still held the first"
         )
-        assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_2", "wh_1"]
+        assert [row.id for row in await (await applied(store)).webhooks(RowFilter())] == ["wh_2", "wh_1"]
         await store.close()
 
     asyncio.run(story())
@@ -354,7 +354,7 @@ import asyncio, random, resource, sys
 from msgspec.structs import replace
 from bridge.core.model import Routed
 from bridge.core.errors import StoreUnavailable
-from bridge.store.protocol import Filter
+from bridge.store.protocol import RowFilter
 from bridge.store.engines import open_store, sqlite_file
 from store_made import NOW, applied, event, webhook
 
@@ -363,7 +363,7 @@ async def bring(store, verb, name):
         await store.keep([webhook(name, body=random.randbytes(5000))])
     else:
         big = replace(event(name), text=random.randbytes(5000))
-        await store.accept([Routed(big, ())], now=NOW)
+        await store.accept_events([Routed(big, ())], now=NOW)
 
 async def main():
     store = open_store(sys.argv[1])
@@ -380,7 +380,7 @@ async def main():
         print(type(error).__name__, error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, most))
     await bring(store, verb, "last")
-    found = await (await applied(store)).webhooks(Filter()) if verb == "keep" else await store.events(Filter())
+    found = await (await applied(store)).webhooks(RowFilter()) if verb == "keep" else await store.events(RowFilter())
     print(len(found) - kept)
     await store.close()
 
@@ -422,7 +422,7 @@ def test_trouble_is_told_with_the_file_and_the_mend(code: int, kind: type[StoreU
     error = sqlite3.OperationalError("whatever SQLite says")
     error.sqlite_errorcode = code
     error.sqlite_errorname = "SQLITE_NAME"
-    told = errors.told(error, "/srv/x.db")
+    told = errors.store_error(error, "/srv/x.db")
     assert type(told) is kind
     assert str(told).startswith(f"the store /srv/x.db {words}")
 
@@ -434,7 +434,7 @@ def test_a_full_queue_refuses_callers_and_never_the_loops(tmp_path: Path) -> Non
     opened_and_closed(tmp_path / "x.db")
 
     async def story() -> None:
-        writer = Writer(str(tmp_path / "x.db"), limit=3, patience=timedelta(minutes=1))
+        writer = WriterThread(str(tmp_path / "x.db"), limit=3, patience=timedelta(minutes=1))
         held, release = threading.Event(), threading.Event()
         ran: list[str] = []
 
@@ -442,10 +442,12 @@ def test_a_full_queue_refuses_callers_and_never_the_loops(tmp_path: Path) -> Non
             held.set()
             release.wait()
 
-        first = asyncio.ensure_future(writer.write(holds))
+        first = asyncio.ensure_future(writer.run_write(holds))
         await asyncio.to_thread(held.wait)
-        loops = [asyncio.ensure_future(writer.write(lambda _db: ran.append("loop"))) for _ in range(5)]
-        callers = [asyncio.ensure_future(writer.write(lambda _db: ran.append("caller"), urgent=True)) for _ in range(5)]
+        loops = [asyncio.ensure_future(writer.run_write(lambda _db: ran.append("loop"))) for _ in range(5)]
+        callers = [
+            asyncio.ensure_future(writer.run_write(lambda _db: ran.append("caller"), urgent=True)) for _ in range(5)
+        ]
         done, waiting = await asyncio.wait(callers, return_when=asyncio.FIRST_COMPLETED)
         assert (len(done), len(waiting)) == (2, 3)
         for one in done:
@@ -455,7 +457,7 @@ def test_a_full_queue_refuses_callers_and_never_the_loops(tmp_path: Path) -> Non
         release.set()
         await asyncio.gather(first, *loops, *waiting)
         assert ran == ["caller"] * 3 + ["loop"] * 5
-        await asyncio.to_thread(writer.close)
+        await asyncio.to_thread(writer.close_thread)
 
     asyncio.run(story())
 
@@ -464,7 +466,7 @@ def test_callers_are_refused_when_the_disk_stands_still_and_the_loops_are_not(tm
     opened_and_closed(tmp_path / "x.db")
 
     async def story() -> None:
-        writer = Writer(str(tmp_path / "x.db"), limit=100, patience=timedelta())
+        writer = WriterThread(str(tmp_path / "x.db"), limit=100, patience=timedelta())
         held, release = threading.Event(), threading.Event()
         ran: list[str] = []
 
@@ -472,19 +474,19 @@ def test_callers_are_refused_when_the_disk_stands_still_and_the_loops_are_not(tm
             held.set()
             release.wait()
 
-        first = asyncio.ensure_future(writer.write(holds))
+        first = asyncio.ensure_future(writer.run_write(holds))
         await asyncio.to_thread(held.wait)
-        loop = asyncio.ensure_future(writer.write(lambda _db: ran.append("loop")))
-        caller = asyncio.ensure_future(writer.write(lambda _db: ran.append("caller"), urgent=True))
+        loop = asyncio.ensure_future(writer.run_write(lambda _db: ran.append("loop")))
+        caller = asyncio.ensure_future(writer.run_write(lambda _db: ran.append("caller"), urgent=True))
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable, match="too slowly"):
-            await writer.write(lambda _db: ran.append("next"), urgent=True)
+            await writer.run_write(lambda _db: ran.append("next"), urgent=True)
         release.set()
         with pytest.raises(StoreUnavailable, match="too slowly"):
             await caller
         await asyncio.gather(first, loop)
         assert ran == ["loop"]
-        await asyncio.to_thread(writer.close)
+        await asyncio.to_thread(writer.close_thread)
 
     asyncio.run(story())
 
@@ -493,7 +495,7 @@ def test_what_waits_at_a_moment_shares_one_commit(tmp_path: Path) -> None:
     opened_and_closed(tmp_path / "x.db")
 
     async def story() -> None:
-        writer = Writer(str(tmp_path / "x.db"), limit=1000, patience=timedelta(minutes=1))
+        writer = WriterThread(str(tmp_path / "x.db"), limit=1000, patience=timedelta(minutes=1))
         held, release = threading.Event(), threading.Event()
 
         def holds(_db: sqlite3.Connection) -> None:
@@ -507,14 +509,14 @@ def test_what_waits_at_a_moment_shares_one_commit(tmp_path: Path) -> None:
                 count: int = other.execute("SELECT count(*) FROM bodies").fetchone()[0]
             return count
 
-        first = asyncio.ensure_future(writer.write(holds))
+        first = asyncio.ensure_future(writer.run_write(holds))
         await asyncio.to_thread(held.wait)
-        others = [asyncio.ensure_future(writer.write(seen, urgent=True)) for _ in range(50)]
+        others = [asyncio.ensure_future(writer.run_write(seen, urgent=True)) for _ in range(50)]
         await asyncio.sleep(0)
         release.set()
         await first
         assert await asyncio.gather(*others) == [0] * 50
-        await asyncio.to_thread(writer.close)
+        await asyncio.to_thread(writer.close_thread)
 
     asyncio.run(story())
 
@@ -523,7 +525,7 @@ def test_a_commit_that_fails_fails_all_of_its_group_and_the_next_goes_through(tm
     opened_and_closed(tmp_path / "x.db")
 
     async def story() -> None:
-        writer = Writer(str(tmp_path / "x.db"), limit=1000, patience=timedelta(minutes=1))
+        writer = WriterThread(str(tmp_path / "x.db"), limit=1000, patience=timedelta(minutes=1))
         held, release = threading.Event(), threading.Event()
 
         def holds(_db: sqlite3.Connection) -> None:
@@ -541,19 +543,21 @@ def test_a_commit_that_fails_fails_all_of_its_group_and_the_next_goes_through(tm
             found: int = db.execute("SELECT count(*) FROM bodies").fetchone()[0]
             return found
 
-        first = asyncio.ensure_future(writer.write(holds))
+        first = asyncio.ensure_future(writer.run_write(holds))
         await asyncio.to_thread(held.wait)
-        group = [asyncio.ensure_future(writer.write(run, urgent=True)) for run in (writes, breaks_the_commit, writes)]
+        group = [
+            asyncio.ensure_future(writer.run_write(run, urgent=True)) for run in (writes, breaks_the_commit, writes)
+        ]
         await asyncio.sleep(0)
         release.set()
         await first
         answers = await asyncio.gather(*group, return_exceptions=True)
         assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
         assert len({id(answer) for answer in answers}) == 3
-        assert await writer.write(count) == 0
-        await writer.write(writes)
-        assert await writer.write(count) == 1
-        await asyncio.to_thread(writer.close)
+        assert await writer.run_write(count) == 0
+        await writer.run_write(writes)
+        assert await writer.run_write(count) == 1
+        await asyncio.to_thread(writer.close_thread)
 
     asyncio.run(story())
 
@@ -579,7 +583,7 @@ def test_a_duplicate_that_tells_another_amount_is_flagged(
         store = SqliteStore(str(tmp_path / "x.db"))
         for name, (value, currency) in (("evt_1", first), ("evt_2", second)):
             told = event(name, order("1"), value=value, currency=currency)
-            await store.accept([Routed(told, ())], now=NOW)
+            await store.accept_events([Routed(told, ())], now=NOW)
         await store.close()
 
     asyncio.run(story())
@@ -592,18 +596,18 @@ def test_bodies_events_and_webhooks_can_go_while_the_ledger_still_knows_them(tmp
 
     async def kept(store: Store) -> None:
         await keep(store, webhook("a"), webhook("b", body=b"other"))
-        await store.accept([original], now=NOW)
+        await store.accept_events([original], now=NOW)
         await accepted(store, "evt_2")
 
     async def gone(store: Store) -> None:
-        assert [one.again for one in await keep(store, webhook("a"), webhook("b"))] == [True, True]
-        (again, duplicate) = await store.accept([original, Routed(event("evt_3", order("1")), ())], now=NOW)
+        assert [one.is_known for one in await keep(store, webhook("a"), webhook("b"))] == [True, True]
+        (again, duplicate) = await store.accept_events([original, Routed(event("evt_3", order("1")), ())], now=NOW)
         assert (again.event_id, again.duplicate_of) == ("evt_1", None)
         assert duplicate.duplicate_of is not None
-        assert [row.duplicate_of for row in await store.events(Filter())] == [duplicate.duplicate_of]
+        assert [row.duplicate_of for row in await store.events(RowFilter())] == [duplicate.duplicate_of]
         (found,) = await claim_rows(store, now=NOW, limit=9, lease=SECOND)
         assert found == replace(webhook("b", body=b""), number=2)
-        assert await store.tally() == Tally(
+        assert await store.state_counts() == StateCounts(
             webhooks={("shopify", "received"): 1},
             events={("purchase", "duplicate"): 1},
             deliveries={},
@@ -617,7 +621,7 @@ def test_bodies_events_and_webhooks_can_go_while_the_ledger_still_knows_them(tmp
         await store.close()
 
     asyncio.run(told(kept))
-    with closing(open_file.connect(str(tmp_path / "x.db"), reading=False, busy=SECOND)) as db:
+    with closing(open_file.connect_to(str(tmp_path / "x.db"), reading=False, busy=SECOND)) as db:
         db.execute("DELETE FROM bodies")
         db.execute("DELETE FROM events")
         db.execute("DELETE FROM webhooks WHERE number = 1")

@@ -79,14 +79,14 @@ def test_no_backup_is_made_of_a_damaged_store(tmp_path: Path) -> None:
 
 def test_the_check_at_the_start_ends_when_its_time_is_over(tmp_path: Path) -> None:
     path = tmp_path / STORE
-    open_file.prepare(str(path))
+    open_file.prepare_file(str(path))
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(
             "INSERT INTO bodies (bytes) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 200000) "
             "SELECT zeroblob(500) FROM c"
         )
-    assert quick_check.check(str(path)) is True
-    assert quick_check.check(str(path), within=timedelta(milliseconds=1)) is False
+    assert quick_check.check_file(str(path)) is True
+    assert quick_check.check_file(str(path), within=timedelta(milliseconds=1)) is False
 
 
 # ---------------------------------------------------------------------------------------------------- who may read it
@@ -106,7 +106,7 @@ def test_a_store_that_others_may_read_is_told_with_the_command_that_ends_it(tmp_
     assert any(note.startswith("other users of this machine may read") for note in json.loads(done.stdout)["notes"])
     subprocess.run(mend.split(), check=True)
     assert check_store(url) == ()
-    assert file_modes.exposed(str(tmp_path / STORE)) is None
+    assert file_modes.exposed_files(str(tmp_path / STORE)) is None
 
 
 def test_a_store_of_another_user_is_refused_with_both_ways_out(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_store_of_another_user_is_refused_with_both_ways_out(tmp_path: Path) -
     with pytest.raises(
         StoreUnavailable, match=f"belongs to user {me}, and this is user {me + 1}; run trackbridge as user {me}"
     ):
-        file_modes.see_that_it_is_ours(str(tmp_path / STORE), user=me + 1)
+        file_modes.require_own_files(str(tmp_path / STORE), user=me + 1)
 
 
 def test_a_store_that_may_not_be_written_is_refused_before_anything_is_served(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_store_that_may_not_be_written_is_refused_before_anything_is_served(tm
             "-c",
             (
                 "import os, sys; from bridge.store.sqlite import file_modes; sys.argv[1] == '1' and os.seteuid(65534); "
-                "file_modes.see_that_it_is_ours('trackbridge.db')"
+                "file_modes.require_own_files('trackbridge.db')"
             ),
             str(int(as_nobody)),
         ],
@@ -153,6 +153,6 @@ def test_new_files_are_the_users_alone_whatever_the_umask_is(tmp_path: Path, uma
         typed(tmp_path, {}, "backup", "backup")
     finally:
         os.umask(before)
-    assert file_modes.exposed(str(tmp_path / STORE)) is None
+    assert file_modes.exposed_files(str(tmp_path / STORE)) is None
     assert stat.S_IMODE((tmp_path / INBOX).stat().st_mode) == 0o700
     assert {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "backup").rglob("*")} == {0o600, 0o700}

@@ -17,7 +17,7 @@ from old_stores import NAMES, put_back, tables, version_of
 
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.store.sqlite.db import open_file
-from bridge.store.sqlite.schema import FOLDER, STEPS, statements
+from bridge.store.sqlite.schema import FOLDER, STEPS, split_statements
 
 DIGESTS = {
     "01_tables.sql": "fb3b6cbe6e35f9d59a44d14703493e22c0051a4423802bcd84324ded98017439",
@@ -69,7 +69,7 @@ def test_every_version_has_the_tables_it_always_had(tmp_path: Path) -> None:
     found = []
     for version in range(1, len(STEPS) + 1):
         path = tmp_path / f"{version}.db"
-        open_file.prepare(str(path), steps=STEPS[:version])
+        open_file.prepare_file(str(path), steps=STEPS[:version])
         found.append(sha256(repr(sorted(tables(path).items())).encode()))
     assert tuple(found) == TABLES, FROZEN
 
@@ -78,7 +78,7 @@ def test_the_tables_of_a_version_are_those_that_a_commit_of_that_time_made(tmp_p
     for name in NAMES:
         old = put_back(name, tmp_path / f"{name}.db")
         anew = tmp_path / f"anew-{name}.db"
-        open_file.prepare(str(anew), steps=STEPS[: version_of(name)])
+        open_file.prepare_file(str(anew), steps=STEPS[: version_of(name)])
         assert tables(anew).items() <= tables(old).items(), name
         assert tables(old).keys() - tables(anew).keys() <= {("index", "webhooks_body"), ("table", "unreadable")}, name
 
@@ -93,8 +93,8 @@ def test_a_script_is_parted_into_its_statements_triggers_too() -> None:
     END;
     """
     with pytest.raises(ValueError, match="ends within a statement: DROP"):
-        list(statements("DROP TABLE"))
-    made = [one.strip() for one in statements(script)]
+        list(split_statements("DROP TABLE"))
+    made = [one.strip() for one in split_statements(script)]
     assert len(made) == 2
     assert made[0].startswith("-- why")
     assert made[1].endswith("END;")
@@ -111,7 +111,7 @@ def picture(path: Path) -> list[str]:
 def refused(path: Path, words: str) -> None:
     before = picture(path)
     with pytest.raises(StoreUnusable, match=rf"^the store {re.escape(str(path))} {words}.*it was left as it is"):
-        open_file.prepare(str(path))
+        open_file.prepare_file(str(path))
     assert picture(path) == before
 
 
@@ -126,7 +126,7 @@ def test_a_store_that_lacks_a_table_an_index_or_a_trigger_of_its_version_is_refu
     tmp_path: Path, version: int
 ) -> None:
     whole, path = tmp_path / "whole.db", tmp_path / "x.db"
-    open_file.prepare(str(whole), steps=STEPS[:version])
+    open_file.prepare_file(str(whole), steps=STEPS[:version])
     for kind, one in sorted(tables(whole)):
         shutil.copy(whole, path)
         changed(path, f"PRAGMA foreign_keys = OFF; DROP {kind} {one}")
@@ -159,14 +159,14 @@ def test_a_store_with_other_tables_than_its_version_made_is_refused_with_what_di
     tmp_path: Path, statement: str, words: str
 ) -> None:
     path = tmp_path / "x.db"
-    open_file.prepare(str(path))
+    open_file.prepare_file(str(path))
     refused(changed(path, statement), rf"bears schema -?\d+, but {words}")
 
 
 @pytest.mark.parametrize("version", range(9))  # one of version 9 may have the index that step 10 makes
 def test_a_store_that_bears_another_version_than_its_tables_is_refused(tmp_path: Path, version: int) -> None:
     path = tmp_path / "x.db"
-    open_file.prepare(str(path))
+    open_file.prepare_file(str(path))
     refused(changed(path, f"PRAGMA user_version = {version}"), rf"(bears|cannot be brought from) schema {version}\b")
 
 
@@ -182,13 +182,13 @@ def test_a_step_that_does_not_come_to_its_tables_is_undone_and_told(tmp_path: Pa
 def test_tables_of_other_tools_and_indexes_of_the_operator_are_left_alone(tmp_path: Path) -> None:
     path = put_back("v2_3b25d48", tmp_path / "x.db")
     changed(path, "CREATE TABLE _litestream_seq (id, seq); CREATE INDEX mine ON events (order_id); ANALYZE")
-    open_file.prepare(str(path))
+    open_file.prepare_file(str(path))
     assert {("table", "_litestream_seq"), ("index", "mine")} <= set(tables(path))
 
 
 # ------------------------------------------------------------------------------------------------- several at once
 
-OPENS = "import sys; from bridge.store.sqlite.db import open_file; sys.stdin.readline(); open_file.prepare(sys.argv[1])"
+OPENS = "import sys; from bridge.store.sqlite.db import open_file; sys.stdin.readline(); open_file.prepare_file(sys.argv[1])"
 
 
 def opening(path: Path, count: int) -> Iterator[subprocess.Popen[str]]:
@@ -202,7 +202,7 @@ def opening(path: Path, count: int) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.parametrize("name", ["v1_4fc58f6", "v5_83d53ff_3b4a02d", "v7_4fc58f6_3b4a02d_f1671d0_ad7f427"])
 def test_several_processes_that_open_an_old_store_at_once_migrate_it_once(tmp_path: Path, name: str) -> None:
     path, alone = put_back(name, tmp_path / "x.db"), put_back(name, tmp_path / "alone.db")
-    open_file.prepare(str(alone))
+    open_file.prepare_file(str(alone))
     processes = list(opening(path, 4))
     for one in processes:
         assert one.stdin is not None
@@ -215,7 +215,7 @@ def test_several_processes_that_open_an_old_store_at_once_migrate_it_once(tmp_pa
 
 def test_a_newer_store_is_refused_before_its_tables_are_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    open_file.prepare(str(path))
+    open_file.prepare_file(str(path))
     changed(path, f"PRAGMA user_version = {len(STEPS) + 1}; ALTER TABLE events ADD COLUMN newer")
     with pytest.raises(StoreUnavailable, match=r"written by a newer trackbridge .* install that version again"):
-        open_file.prepare(str(path))
+        open_file.prepare_file(str(path))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from store_made import LEASE, NOW, applied, apply_log, claim_rows, webhook
 
-from bridge.store.protocol import KEEPING, Filter
+from bridge.store.protocol import DEFAULT_RETENTION, RowFilter
 from bridge.store.sqlite.store import SqliteStore
 
 OURS = "01700000000000000000-0123abcd"
@@ -70,15 +70,15 @@ def test_what_is_no_file_of_ours_is_neither_read_nor_deleted_and_stops_nobody(
         await store.keep([webhook("before")])
         make(tmp_path / "x.db-inbox" / name)
         try:
-            assert (await store.tally()).unsorted == 1
+            assert (await store.state_counts()).unapplied == 1
             fresh = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
             assert [one.id for one in fresh.webhooks] == ["before"]
             assert len(await apply_log(store, limit=9)) == 1
             await store.keep([webhook("after")])
-            assert [row.id for row in await (await applied(store)).webhooks(Filter())] == ["wh_2", "wh_1"]
-            assert (await store.tally()).unsorted == 0
+            assert [row.id for row in await (await applied(store)).webhooks(RowFilter())] == ["wh_2", "wh_1"]
+            assert (await store.state_counts()).unapplied == 0
             assert len(await claim_rows(store, now=NOW, limit=9, lease=LEASE)) == 2
-            await store.purge(KEEPING, now=NOW, place=None, limit=9)
+            await store.purge(DEFAULT_RETENTION, now=NOW, place=None, limit=9)
         finally:
             await store.close()
         assert [one.name for one in (tmp_path / "x.db-inbox").iterdir()] == [name]

@@ -17,7 +17,7 @@ from store_made import FREELY, LEASE, applied, apply_log, claim_rows, complete, 
 from bridge.core import dedupe_keys
 from bridge.core.errors import IdempotencyConflict
 from bridge.core.model import SetAside, Webhook
-from bridge.store.protocol import Filter, Idempotency, Outcome, Store, WebhookDetail
+from bridge.store.protocol import Idempotency, Outcome, RowFilter, Store, WebhookDetail
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.schema import STEPS
 from bridge.store.sqlite.store import SqliteStore
@@ -80,7 +80,7 @@ def test_every_webhook_of_an_old_store_that_became_nothing_yet_is_claimed_once_a
             assert (one.body, one.topic, one.item) == (came.body, came.topic, came.item)
             assert came.identity[-1] in one.identity  # by topic and bytes, or by a signed id
             assert (one.headers, one.query, one.received_at) == (came.headers, came.query, came.received_at)
-        assert (await store.glance(now=LATER)).unreadable == 0
+        assert (await store.status_summary(now=LATER)).unreadable == 0
 
     told(old, story)
 
@@ -89,8 +89,8 @@ def test_every_webhook_of_an_old_store_is_known_when_it_comes_again(old: Path, n
     async def story(store: Store) -> None:
         known = [*DONE, *undone(name).values()]
         await keep(store)
-        assert [one.again for one in await keep(store, *known)] == [True] * len(known)
-        assert not (await keep(store, webhook("w-new")))[0].again
+        assert [one.is_known for one in await keep(store, *known)] == [True] * len(known)
+        assert not (await keep(store, webhook("w-new")))[0].is_known
 
     told(old, story)
 
@@ -99,10 +99,10 @@ def test_every_delivery_of_an_old_store_that_was_pending_is_sent_once_and_no_oth
     async def story(store: Store) -> None:
         assert sorted(await sent(store, now=LATER)) == ["e-due", "e-later", "e-new"]
         assert await sent(store, now=LATER) == []
-        states = {row.event: str(row.state) for row in await store.deliveries(Filter())}
+        states = {row.event: str(row.state) for row in await store.deliveries(RowFilter())}
         assert sorted(states.values()) == ["dead", *["delivered"] * 5, "pending", "skipped"]
         assert (await delivery(store, "e-dead")).reason == "400 the upstream's words"
-        assert await store.retry(Filter(state="dead"), now=LATER) == 1
+        assert await store.retry(RowFilter(state="dead"), now=LATER) == 1
         assert await sent(store, now=LATER) == ["e-dead"]
 
     told(old, story)
@@ -110,7 +110,7 @@ def test_every_delivery_of_an_old_store_that_was_pending_is_sent_once_and_no_oth
 
 def test_a_pause_of_an_old_store_goes_on_until_its_probe(old: Path) -> None:
     async def story(store: Store) -> None:
-        standing = await store.standing("ads")
+        standing = await store.destination_state("ads")
         assert (standing.paused, standing.probes, standing.failures) == ("401 no such key", 1, 2)
         assert standing.paused_for == timedelta(minutes=1)
         probe = await store.claim_deliveries("ads", now=LATER, pacing=FREELY)
@@ -121,42 +121,42 @@ def test_a_pause_of_an_old_store_goes_on_until_its_probe(old: Path) -> None:
 
 
 def test_every_event_of_an_old_store_is_known_when_it_is_told_again(old: Path) -> None:
-    key = dedupe_keys.idempotency("key:web", "/v1/track", "order-e-new")
+    key = dedupe_keys.idempotency_key("key:web", "/v1/track", "order-e-new")
 
     async def story(store: Store) -> None:
         names = ("e-done", "e-dead", "e-later", "e-new", "e-due", "e-skipped", "e-paused")
-        again = await store.accept([event(one) for one in names], now=LATER)
+        again = await store.accept_events([event(one) for one in names], now=LATER)
         assert [(one.event_id, one.duplicate_of) for one in again] == [(one, None) for one in names]
-        (double,) = await store.accept([event("e-another", order="order-e-due")], now=LATER)
+        (double,) = await store.accept_events([event("e-another", order="order-e-due")], now=LATER)
         assert double.duplicate_of == "e-due"
         same = Idempotency(key, hashlib.sha256(b"e-new").digest())
-        (answer,) = await store.accept([event("e-whatever")], now=LATER, idempotency=same)
+        (answer,) = await store.accept_events([event("e-whatever")], now=LATER, idempotency=same)
         assert answer.event_id == "e-new"
         other = Idempotency(key, hashlib.sha256(b"other").digest())
         with pytest.raises(IdempotencyConflict):
-            await store.accept([event("e-whatever")], now=LATER, idempotency=other)
-        conversion = dedupe_keys.conversion("track", "purchase", "order-e-new", test=False)
-        assert b"e-new" in (await store.recall([conversion]))[conversion]
+            await store.accept_events([event("e-whatever")], now=LATER, idempotency=other)
+        conversion = dedupe_keys.conversion_key("track", "purchase", "order-e-new", test=False)
+        assert b"e-new" in (await store.recall_events([conversion]))[conversion]
 
     told(old, story)
 
 
 def test_everything_of_an_old_store_can_be_listed_shown_counted_and_replayed(old: Path, name: str) -> None:
     async def story(store: Store) -> None:
-        rows = await (await applied(store)).webhooks(Filter(limit=500))
+        rows = await (await applied(store)).webhooks(RowFilter(limit=500))
         assert len(rows) == len(undone(name)) + 3
-        events, deliveries = await store.events(Filter()), await store.deliveries(Filter())
+        events, deliveries = await store.events(RowFilter()), await store.deliveries(RowFilter())
         names = [*(one.id for one in rows), *(one.id for one in events), *(one.id for one in deliveries)]
         for one in names:
-            assert await (await applied(store)).show(one)
+            assert await (await applied(store)).show_detail(one)
         (aside,) = [one for one in rows if str(one.state) == "set_aside"]
-        (shown,) = await (await applied(store)).show(aside.id)
+        (shown,) = await (await applied(store)).show_detail(aside.id)
         assert isinstance(shown, WebhookDetail)
         assert shown.webhook.body == webhook("w-aside").body
-        tally = await store.tally()
-        assert (tally.unsorted, sum(tally.webhooks.values())) == (0, len(rows))
-        assert (await store.glance(now=LATER)).lasts["shopify"] == webhook("w").received_at
-        assert await store.replay(Filter(ids=(aside.id,)), now=LATER) == 1
+        tally = await store.state_counts()
+        assert (tally.unapplied, sum(tally.webhooks.values())) == (0, len(rows))
+        assert (await store.status_summary(now=LATER)).lasts["shopify"] == webhook("w").received_at
+        assert await store.replay(RowFilter(ids=(aside.id,)), now=LATER) == 1
 
     told(old, story)
 
@@ -168,7 +168,7 @@ def test_what_waits_in_an_old_store_is_woken_by_the_event_it_waits_for(tmp_path:
         due = await claim_rows(store, now=soon, limit=100, lease=timedelta(days=1))
         assert "w-waiting" not in {one.id for one in due}
         await complete(store, [Outcome(one, SetAside("x")) for one in due], now=soon)
-        await store.accept([event("e-it", order="order-that-has-not-come")], now=soon)
+        await store.accept_events([event("e-it", order="order-that-has-not-come")], now=soon)
         assert [one.id for one in await claim_rows(store, now=soon, limit=9, lease=LEASE)] == ["w-waiting"]
 
     told(put_back("v2_3b25d48", tmp_path / "x.db"), story)
@@ -178,8 +178,8 @@ def test_what_waits_in_an_old_store_is_woken_by_the_event_it_waits_for(tmp_path:
 
 
 def test_an_old_store_comes_to_have_the_very_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
-    open_file.prepare(str(old))
-    open_file.prepare(str(tmp_path / "new.db"))
+    open_file.prepare_file(str(old))
+    open_file.prepare_file(str(tmp_path / "new.db"))
     found, expected = tables(old), tables(tmp_path / "new.db")
     assert found == expected
     for _, table in expected:
@@ -189,7 +189,7 @@ def test_an_old_store_comes_to_have_the_very_tables_of_a_new_one(old: Path, tmp_
 
 
 def test_an_old_store_that_holds_nothing_opens(name: str, tmp_path: Path) -> None:
-    open_file.prepare(str(put_back_empty(name, tmp_path / "x.db")))
+    open_file.prepare_file(str(put_back_empty(name, tmp_path / "x.db")))
 
 
 def test_every_version_before_this_one_has_a_store_here() -> None:
@@ -201,7 +201,7 @@ def test_every_version_before_this_one_has_a_store_here() -> None:
 def test_each_step_can_be_the_last_for_now(old: Path, name: str) -> None:
     steps = STEPS
     for version in range(version_of(name), len(steps) + 1):
-        open_file.prepare(str(old), steps=steps[:version])
+        open_file.prepare_file(str(old), steps=steps[:version])
         with closing(sqlite3.connect(old)) as db:
             assert db.execute("PRAGMA user_version").fetchone() == (version,)
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -30,7 +30,7 @@ from store_made import (
 )
 
 from bridge.core.model import Accepted, Ignored, Route, Routed, SetAside, WebhookState
-from bridge.store.protocol import EventDetail, Filter, Outcome, Store, WebhookDetail
+from bridge.store.protocol import EventDetail, Outcome, RowFilter, Store, WebhookDetail
 
 
 def test_a_kept_webhook_comes_back_as_it_was(tell: Tell) -> None:
@@ -59,7 +59,7 @@ def test_a_webhook_of_which_any_key_is_known_is_the_same_again(tell: Tell) -> No
         (first,) = await keep(store, webhook("a", key("1"), key("2")))
         assert await keep(store, webhook("b", key("1"), key("3"))) == (again(first.number),)
         assert await keep(store, webhook("b", key("4"), key("2"))) == (again(first.number),)
-        assert len(await (await applied(store)).webhooks(Filter())) == 1
+        assert len(await (await applied(store)).webhooks(RowFilter())) == 1
 
     tell(story)
 
@@ -69,7 +69,7 @@ def test_a_known_webhook_is_only_named_and_leaves_its_other_keys_free(tell: Tell
         await keep(store, webhook("a", key("1")))
         await keep(store, webhook("b", key("1"), key("2")))
         (kept,) = await keep(store, webhook("c", key("2")))
-        assert not kept.again
+        assert not kept.is_known
 
     tell(story)
 
@@ -78,7 +78,7 @@ def test_a_webhook_that_stands_twice_in_one_request_is_kept_once(tell: Tell) -> 
     async def story(store: Store) -> None:
         first, second, third = await keep(store, webhook("a"), webhook("a"), webhook("b"))
         assert second == again(first.number)
-        assert not third.again
+        assert not third.is_known
 
     tell(story)
 
@@ -87,7 +87,7 @@ def test_the_same_webhook_at_the_same_time_is_kept_once(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await asyncio.gather(*(store.keep([webhook("a")]) for _ in range(50)))
         kept = await apply_log(store, limit=50)
-        assert [one.again for one in kept] == [False] + 49 * [True]
+        assert [one.is_known for one in kept] == [False] + 49 * [True]
         assert {one.number for one in kept} == {1}
 
     tell(story)
@@ -98,9 +98,9 @@ def test_the_webhooks_of_one_request_are_kept_all_or_none(tell: Tell) -> None:
         broken = replace(webhook("b"), source=None)  # found out after its body was written
         with pytest.raises(AttributeError):
             await keep(store, webhook("a"), broken)
-        assert await (await applied(store)).webhooks(Filter()) == []
+        assert await (await applied(store)).webhooks(RowFilter()) == []
         (kept,) = await keep(store, webhook("a"))
-        assert not kept.again
+        assert not kept.is_known
 
     tell(story)
 
@@ -112,7 +112,7 @@ def test_one_that_cannot_be_kept_spoils_none_of_those_that_are_kept_with_it(tell
             *(store.keep([broken if n % 3 == 0 else webhook(str(n))]) for n in range(60)), return_exceptions=True
         )
         assert [isinstance(answer, Exception) for answer in answers] == [n % 3 == 0 for n in range(60)]
-        assert len(await (await applied(store)).webhooks(Filter())) == 40
+        assert len(await (await applied(store)).webhooks(RowFilter())) == 40
 
     tell(story)
 
@@ -145,9 +145,9 @@ def test_a_webhook_becomes_its_events_and_their_deliveries_together(tell: Tell) 
         await settled(
             store, "a", routed("evt_1", routes=(Route("track"), Route("ads", skip="test event"))), routed("evt_2")
         )
-        (row,) = await (await applied(store)).webhooks(Filter())
+        (row,) = await (await applied(store)).webhooks(RowFilter())
         assert (row.state, row.reason) == (WebhookState.TRANSLATED, None)
-        (found,) = await (await applied(store)).show("evt_1")
+        (found,) = await (await applied(store)).show_detail("evt_1")
         assert isinstance(found, EventDetail)
         assert found.row.webhook == row.id
         assert [(one.destination, one.state, one.reason) for one in found.deliveries] == [
@@ -163,7 +163,7 @@ def test_ignored_and_set_aside_webhooks_keep_the_reason(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, "a")
         await set_aside(store, "b")
-        assert [(row.state, row.reason) for row in await (await applied(store)).webhooks(Filter())] == [
+        assert [(row.state, row.reason) for row in await (await applied(store)).webhooks(RowFilter())] == [
             (WebhookState.SET_ASIDE, "x.yaml:1:1: b"),
             (WebhookState.IGNORED, "no rule for this topic"),
         ]
@@ -198,8 +198,8 @@ def test_a_webhook_that_somebody_else_settled_is_left_as_it_is(tell: Tell) -> No
         answers = await complete(store, [Outcome(slow, (routed("evt_1"), routed("evt_2")))], now=NOW)
         assert answers == ((Accepted("evt_1"), Accepted("evt_2")),)
         assert await complete(store, [Outcome(slow, SetAside("late"))], now=NOW) == ((),)
-        assert [row.id for row in await store.events(Filter())] == ["evt_1"]
-        assert (await (await applied(store)).webhooks(Filter()))[0].state is WebhookState.TRANSLATED
+        assert [row.id for row in await store.events(RowFilter())] == ["evt_1"]
+        assert (await (await applied(store)).webhooks(RowFilter()))[0].state is WebhookState.TRANSLATED
 
     tell(story)
 
@@ -211,9 +211,9 @@ def test_outcomes_are_settled_all_or_none(tell: Tell) -> None:
         broken = Routed(replace(event("evt_2"), event_type=None), ())
         with pytest.raises(AttributeError):
             await complete(store, [Outcome(a, (routed("evt_1", order("7")),)), Outcome(b, (broken,))], now=NOW)
-        assert {row.state for row in await (await applied(store)).webhooks(Filter())} == {WebhookState.RECEIVED}
-        assert await store.events(Filter()) == []
-        assert await store.accept([routed("evt_1", order("7"))], now=NOW) == (Accepted("evt_1"),)
+        assert {row.state for row in await (await applied(store)).webhooks(RowFilter())} == {WebhookState.RECEIVED}
+        assert await store.events(RowFilter()) == []
+        assert await store.accept_events([routed("evt_1", order("7"))], now=NOW) == (Accepted("evt_1"),)
 
     tell(story)
 
@@ -221,13 +221,13 @@ def test_outcomes_are_settled_all_or_none(tell: Tell) -> None:
 def test_a_replayed_webhook_goes_through_again_and_makes_no_event_twice(tell: Tell) -> None:
     async def story(store: Store) -> None:
         number = await settled(store, "a", routed("evt_1", order("7")))
-        assert await store.replay(Filter(ids=(f"wh_{number}",)), now=after(1)) == 1
+        assert await store.replay(RowFilter(ids=(f"wh_{number}",)), now=after(1)) == 1
         (again,) = await claim_rows(store, now=after(1), limit=9, lease=LEASE)
         answers = await complete(store, [Outcome(again, (routed("evt_1", order("7")), routed("evt_2")))], now=after(1))
         assert answers == ((Accepted("evt_1"), Accepted("evt_2")),)
-        (found,) = await (await applied(store)).show(f"wh_{number}")
+        (found,) = await (await applied(store)).show_detail(f"wh_{number}")
         assert isinstance(found, WebhookDetail)
         assert [row.id for row in found.events] == ["evt_1", "evt_2"]
-        assert len(await store.deliveries(Filter())) == 2
+        assert len(await store.deliveries(RowFilter())) == 2
 
     tell(story)

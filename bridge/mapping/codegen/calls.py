@@ -8,74 +8,78 @@ from __future__ import annotations
 
 import difflib
 
-from bridge.mapping.codegen.emitter import Current, Writer
+from bridge.mapping.codegen.emitter import Current, ExpressionWriter
 from bridge.mapping.expressions import runtime
-from bridge.mapping.expressions.parser import Node
+from bridge.mapping.expressions.parser import ExpressionNode
 from bridge.mapping.expressions.runtime import ANY
 from bridge.mapping.functions.builtin import FUNCTIONS
-from bridge.mapping.functions.registry import Function, Parameter
+from bridge.mapping.functions.registry import FunctionParameter, MappingFunction
 
 _NULL = frozenset({"null"})
 
 
-class Calls(Writer):
+class CallWriter(ExpressionWriter):
     """The part of the coder that writes calls."""
 
-    def _function_expression(self, node: Node, current: Current) -> str:
+    def _function_expression(self, node: ExpressionNode, current: Current) -> str:
         function = FUNCTIONS.get(node.value)
         if function is None:
             near = difflib.get_close_matches(node.value, FUNCTIONS, 1)
             mend = f"; did you mean '{near[0]}'?" if near else ""
-            return self.refuse(f"unknown function '{node.value}'{mend}", at=node.at, kind="unknown-function")
-        if not _fits(function, len(node.children)):
-            return self.refuse(_arity(function, len(node.children)), at=node.at, kind="invalid-arity")
+            return self.refuse_part(f"unknown function '{node.value}'{mend}", at=node.at, kind="unknown-function")
+        if not _argument_count_fits(function, len(node.children)):
+            return self.refuse_part(_arity_text(function, len(node.children)), at=node.at, kind="invalid-arity")
         if function.name == "choose":
             return self._choose(node, current)
         if function.name == "from_minor" and self.units is None:
-            return self.refuse("from_minor() needs the table `minor_units:` in the mapping", at=node.at)
+            return self.refuse_part("from_minor() needs the table `minor_units:` in the mapping", at=node.at)
         refused = len(self.problems)
         atoms = [self._argument(function, place, child, current) for place, child in enumerate(node.children)]
         return self._call(function, atoms, node) if len(self.problems) == refused else "None"
 
-    def _expref(self, node: Node, _current: Current) -> str:
-        return self.refuse("`&…` stands only where a function takes an expression", at=node.at, kind="invalid-type")
+    def _expref(self, node: ExpressionNode, _current: Current) -> str:
+        return self.refuse_part(
+            "`&…` stands only where a function takes an expression", at=node.at, kind="invalid-type"
+        )
 
-    def _choose(self, node: Node, current: Current) -> str:
+    def _choose(self, node: ExpressionNode, current: Current) -> str:
         condition, *branches = node.children
-        out = self.code.fresh()
-        test = self.holds(self.value(condition, current))
+        out = self.code.fresh_name()
+        test = self.true_test(self.write_value(condition, current))
         types: frozenset[str] = frozenset()
         for header, branch in zip((f"if {test}:", "else:"), branches, strict=True):
-            with self.code.block(header, node.at):
-                atom = self.value(branch, current)
-                self.code.emit(f"{out} = {atom}", node.at)
+            with self.code.open_block(header, node.at):
+                atom = self.write_value(branch, current)
+                self.code.emit_line(f"{out} = {atom}", node.at)
             types |= self.types_of(atom)
-        return self.typed(out, types)
+        return self.with_types(out, types)
 
-    def _argument(self, function: Function, place: int, node: Node, current: Current) -> str:
-        parameter = function.parameter(place)
+    def _argument(self, function: MappingFunction, place: int, node: ExpressionNode, current: Current) -> str:
+        parameter = function.parameter_at(place)
         if parameter.is_expression:
             if node.kind != "expref":
                 text = f"{function.name}() takes `&…` as argument {place + 1}"
-                return self.refuse(text, at=node.at, kind="invalid-type")
-            return self.function(node.children[0])
+                return self.refuse_part(text, at=node.at, kind="invalid-type")
+            return self.write_function(node.children[0])
         refused = len(self.problems)
-        atom = self.value(node, current)
+        atom = self.write_value(node, current)
         if len(self.problems) > refused:
             return atom
         types = self.types_of(atom)
         allowed = parameter.types | _NULL if function.own else parameter.types
         if not types & allowed or not (types == _NULL or (types - _NULL) & parameter.types):
             kind = " or ".join(runtime.SPOKEN[kind] for kind in sorted(types))
-            text = f"{function.name}() takes {parameter.wanted} as argument {place + 1}, not {kind}"
-            return self.refuse(text, at=node.at, kind="invalid-type")
+            text = f"{function.name}() takes {parameter.wanted_types} as argument {place + 1}, not {kind}"
+            return self.refuse_part(text, at=node.at, kind="invalid-type")
         if "null" in types - allowed:
-            text = f"{function.name}() fails on null: write {runtime.mend(parameter.types)} where it may be missing"
-            self.warn(text, at=node.at)
+            text = (
+                f"{function.name}() fails on null: write {runtime.null_guard(parameter.types)} where it may be missing"
+            )
+            self.warn_at(text, at=node.at)
         return atom
 
-    def _call(self, function: Function, atoms: list[str], node: Node) -> str:
-        parameters = [function.parameter(place) for place in range(len(atoms))]
+    def _call(self, function: MappingFunction, atoms: list[str], node: ExpressionNode) -> str:
+        parameters = [function.parameter_at(place) for place in range(len(atoms))]
         guarded = [
             atom
             for atom, parameter in zip(atoms, parameters, strict=True)
@@ -83,29 +87,33 @@ class Calls(Writer):
         ]
         if not guarded:
             return self._checked_call(function, parameters, atoms, node)
-        out = self.code.assign("None", node.at)
-        with self.code.block("if " + " and ".join(f"{atom} is not None" for atom in dict.fromkeys(guarded)) + ":"):
+        out = self.code.assign_value("None", node.at)
+        with self.code.open_block("if " + " and ".join(f"{atom} is not None" for atom in dict.fromkeys(guarded)) + ":"):
             result = self._checked_call(function, parameters, atoms, node)
-            self.code.emit(f"{out} = {result}")
-        return self.typed(out, function.returns | _NULL)
+            self.code.emit_line(f"{out} = {result}")
+        return self.with_types(out, function.returns | _NULL)
 
-    def _checked_call(self, function: Function, parameters: list[Parameter], atoms: list[str], node: Node) -> str:
+    def _checked_call(
+        self, function: MappingFunction, parameters: list[FunctionParameter], atoms: list[str], node: ExpressionNode
+    ) -> str:
         for place, (parameter, atom) in enumerate(zip(parameters, atoms, strict=True), 1):
             if not parameter.is_expression:
                 self._check(function, place, parameter, atom, node)
-        extra = [self.code.constant(self.units)] if function.name == "from_minor" else []
+        extra = [self.code.add_constant(self.units)] if function.name == "from_minor" else []
         text = f"_f_{function.name}({', '.join(atoms + extra)})"
-        return self.typed(self.code.assign(text, node.at), function.returns)
+        return self.with_types(self.code.assign_value(text, node.at), function.returns)
 
-    def _check(self, function: Function, place: int, parameter: Parameter, atom: str, node: Node) -> None:
+    def _check(
+        self, function: MappingFunction, place: int, parameter: FunctionParameter, atom: str, node: ExpressionNode
+    ) -> None:
         types = self.types_of(atom)
         passed = parameter.types | _NULL if function.own else parameter.types
         if not types <= passed:
             skip = f"{atom} is not None and " if parameter.nullable else ""
-            text = f"_wrong({function.name!r}, {place}, {atom}, {parameter.wanted!r})"
-            self.code.emit(f"if {skip}{self._is_none_of(atom, parameter.types)}: {text}", node.at)
+            text = f"_wrong({function.name!r}, {place}, {atom}, {parameter.wanted_types!r})"
+            self.code.emit_line(f"if {skip}{self._is_none_of(atom, parameter.types)}: {text}", node.at)
         if parameter.items:
-            self.code.emit(f"_items({function.name!r}, {place}, {atom}, {parameter.items!r})", node.at)
+            self.code.emit_line(f"_items({function.name!r}, {place}, {atom}, {parameter.items!r})", node.at)
 
     def _is_none_of(self, atom: str, types: frozenset[str]) -> str:
         if types == ANY:
@@ -116,15 +124,15 @@ class Calls(Writer):
         return f"{atom}.__class__ not in {self._classes(types)}"
 
     def _classes(self, types: frozenset[str]) -> str:
-        return self.code.constant(runtime.classes_of(types), "C")
+        return self.code.add_constant(runtime.classes_of(types), "C")
 
 
-def _fits(function: Function, count: int) -> bool:
-    return function.fewest <= count and (function.most is None or count <= function.most)
+def _argument_count_fits(function: MappingFunction, count: int) -> bool:
+    return function.least_arguments <= count and (function.most_arguments is None or count <= function.most_arguments)
 
 
-def _arity(function: Function, count: int) -> str:
-    fewest, most = function.fewest, function.most
+def _arity_text(function: MappingFunction, count: int) -> str:
+    fewest, most = function.least_arguments, function.most_arguments
     wanted = f"at least {fewest}" if most is None else str(fewest) if most == fewest else f"{fewest} to {most}"
     words = "argument" if wanted.endswith("1") else "arguments"
     return f"{function.name}() takes {wanted} {words}, got {count}: {function.signature}"

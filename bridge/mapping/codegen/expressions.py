@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bridge.core.json_text import Json
-from bridge.mapping.codegen.calls import Calls
-from bridge.mapping.codegen.emitter import Current, Element, Names, Outermost
-from bridge.mapping.engine.module import Code
+from bridge.mapping.codegen.calls import CallWriter
+from bridge.mapping.codegen.emitter import Current, ElementCurrent, NameResolver, OutermostCurrent
+from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.expressions import runtime
-from bridge.mapping.expressions.parser import Node, parse
+from bridge.mapping.expressions.parser import ExpressionNode, parse_expression
 from bridge.mapping.functions.builtin import FUNCTIONS
 from bridge.mapping.functions.money import MinorUnits
 
 GLOBALS: dict[str, object] = {
     "_EMPTY": {},
     "_NUMBERS": runtime.NUMBERS,
-    "_equal": runtime.equal,
-    "_less": runtime.less,
+    "_equal": runtime.are_equal,
+    "_less": runtime.is_less,
     "_at_most": runtime.at_most,
     "_wrong": runtime.wrong_argument,
     "_items": runtime.check_items,
@@ -34,175 +34,187 @@ _ORDER = {"lt": ("_less", False), "gt": ("_less", True), "lte": ("_at_most", Fal
 _CONSTANTS = ("'", '"', "(", "None", "True", "False")
 
 
-class Coder(Calls):
+class ExpressionCoder(CallWriter):
     """Writes any expression into a module."""
 
-    def outermost(self, node: Node, names: Names) -> str:
+    def write_outermost(self, node: ExpressionNode, names: NameResolver) -> str:
         """The atom of an expression whose names are given from outside."""
-        return self.value(node, Outermost(names))
+        return self.write_value(node, OutermostCurrent(names))
 
     # --------------------------------------------------------------------------------------------------- paths
 
-    def _field(self, node: Node, current: Current) -> str:
+    def _field(self, node: ExpressionNode, current: Current) -> str:
         match current:
-            case Element(atom):
-                return self.get(atom, node.value, node.at)
-            case Outermost(names):
-                return names.resolve(self, [node])[0]
+            case ElementCurrent(atom):
+                return self.write_field(atom, node.value, node.at)
+            case OutermostCurrent(names):
+                return names.resolve_path(self, [node])[0]
 
-    def _subexpression(self, node: Node, current: Current) -> str:
+    def _subexpression(self, node: ExpressionNode, current: Current) -> str:
         children = list(node.children)
-        if isinstance(current, Outermost) and children[0].kind == "field":
+        if isinstance(current, OutermostCurrent) and children[0].kind == "field":
             fields = [child for child in children if child.kind == "field"]
-            atom, taken = current.names.resolve(self, fields if len(fields) == len(children) else _leading(children))
+            atom, taken = current.names.resolve_path(
+                self, fields if len(fields) == len(children) else _leading_fields(children)
+            )
             children = children[taken:]
         else:
-            atom = self.value(children.pop(0), current)
+            atom = self.write_value(children.pop(0), current)
         for child in children:
-            atom = self.value(child, Element(atom))
+            atom = self.write_value(child, ElementCurrent(atom))
         return atom
 
     _index_expression = _subexpression
     _pipe = _subexpression
 
-    def _index(self, node: Node, current: Current) -> str:
+    def _index(self, node: ExpressionNode, current: Current) -> str:
         base = self._current(node, current)
         place: int = node.value
         if "array" not in self.types_of(base):
             return "None"
         enough = f"len({base}) > {place}" if place >= 0 else f"len({base}) >= {-place}"
-        return self.code.assign(f"{base}[{place}] if {base}.__class__ is list and {enough} else None", node.at)
+        return self.code.assign_value(f"{base}[{place}] if {base}.__class__ is list and {enough} else None", node.at)
 
-    def _slice(self, node: Node, current: Current) -> str:
+    def _slice(self, node: ExpressionNode, current: Current) -> str:
         base = self._current(node, current)
         start, stop, step = ("" if part is None else str(part) for part in node.value)
         if step == "0":
-            return self.refuse("a slice's step cannot be 0", at=node.at, kind="invalid-value")
+            return self.refuse_part("a slice's step cannot be 0", at=node.at, kind="invalid-value")
         if "array" not in self.types_of(base):
             return "None"
         text = f"{base}[{start}:{stop}:{step}] if {base}.__class__ is list else None"
-        return self.typed(self.code.assign(text, node.at), frozenset({"array", "null"}))
+        return self.with_types(self.code.assign_value(text, node.at), frozenset({"array", "null"}))
 
-    def _current(self, node: Node, current: Current) -> str:
+    def _current(self, node: ExpressionNode, current: Current) -> str:
         match current:
-            case Element(atom):
+            case ElementCurrent(atom):
                 return atom
-            case Outermost():
-                return self.refuse("the outermost object has names only: begin with one, such as `body`", at=node.at)
+            case OutermostCurrent():
+                return self.refuse_part(
+                    "the outermost object has names only: begin with one, such as `body`", at=node.at
+                )
 
     _identity = _current
 
     # ---------------------------------------------------------------------------------------------- projections
 
-    def _projection(self, node: Node, current: Current) -> str:
+    def _projection(self, node: ExpressionNode, current: Current) -> str:
         base, each = node.children
-        atom = self.value(base, current)
-        return self._collect(f"{atom}.__class__ is list", atom, each, None, node)
+        atom = self.write_value(base, current)
+        return self._write_loop(f"{atom}.__class__ is list", atom, each, None, node)
 
-    def _value_projection(self, node: Node, current: Current) -> str:
+    def _value_projection(self, node: ExpressionNode, current: Current) -> str:
         base, each = node.children
-        atom = self.value(base, current)
-        return self._collect(f"{atom}.__class__ is dict", f"{atom}.values()", each, None, node)
+        atom = self.write_value(base, current)
+        return self._write_loop(f"{atom}.__class__ is dict", f"{atom}.values()", each, None, node)
 
-    def _filter_projection(self, node: Node, current: Current) -> str:
+    def _filter_projection(self, node: ExpressionNode, current: Current) -> str:
         base, each, condition = node.children
-        atom = self.value(base, current)
-        return self._collect(f"{atom}.__class__ is list", atom, each, condition, node)
+        atom = self.write_value(base, current)
+        return self._write_loop(f"{atom}.__class__ is list", atom, each, condition, node)
 
-    def _collect(self, test: str, values: str, each: Node, condition: Node | None, node: Node) -> str:
+    def _write_loop(
+        self, test: str, values: str, each: ExpressionNode, condition: ExpressionNode | None, node: ExpressionNode
+    ) -> str:
         if values.startswith("None"):
             return "None"
-        out, element = self.code.fresh(), self.code.fresh("e")
-        self.code.emit(f"{out} = None")
-        with self.code.block(f"if {test}:"):
-            self.code.emit(f"{out} = []")
-            with self.code.block(f"for {element} in {values}:"):
+        out, element = self.code.fresh_name(), self.code.fresh_name("e")
+        self.code.emit_line(f"{out} = None")
+        with self.code.open_block(f"if {test}:"):
+            self.code.emit_line(f"{out} = []")
+            with self.code.open_block(f"for {element} in {values}:"):
                 if condition is not None:
-                    self.code.emit(f"if {self.fails(self.value(condition, Element(element)))}: continue", node.at)
-                atom = self.value(each, Element(element))
-                self.code.emit(f"if {atom} is not None: {out}.append({atom})")
-        return self.typed(out, frozenset({"array", "null"}))
+                    self.code.emit_line(
+                        f"if {self.false_test(self.write_value(condition, ElementCurrent(element)))}: continue", node.at
+                    )
+                atom = self.write_value(each, ElementCurrent(element))
+                self.code.emit_line(f"if {atom} is not None: {out}.append({atom})")
+        return self.with_types(out, frozenset({"array", "null"}))
 
-    def _flatten(self, node: Node, current: Current) -> str:
-        base = self.value(node.children[0], current)
-        out, element = self.code.fresh(), self.code.fresh("e")
-        self.code.emit(f"{out} = None")
-        with self.code.block(f"if {base}.__class__ is list:"):
-            self.code.emit(f"{out} = []")
-            with self.code.block(f"for {element} in {base}:"):
-                self.code.emit(f"if {element}.__class__ is list: {out} += {element}")
-                self.code.emit(f"else: {out}.append({element})")
-        return self.typed(out, frozenset({"array", "null"}))
+    def _flatten(self, node: ExpressionNode, current: Current) -> str:
+        base = self.write_value(node.children[0], current)
+        out, element = self.code.fresh_name(), self.code.fresh_name("e")
+        self.code.emit_line(f"{out} = None")
+        with self.code.open_block(f"if {base}.__class__ is list:"):
+            self.code.emit_line(f"{out} = []")
+            with self.code.open_block(f"for {element} in {base}:"):
+                self.code.emit_line(f"if {element}.__class__ is list: {out} += {element}")
+                self.code.emit_line(f"else: {out}.append({element})")
+        return self.with_types(out, frozenset({"array", "null"}))
 
     # ------------------------------------------------------------------------------------------- making of values
 
-    def _literal(self, node: Node, _current: Current) -> str:
-        return self.literal(node.value)
+    def _literal(self, node: ExpressionNode, _current: Current) -> str:
+        return self.write_literal(node.value)
 
-    def _multi_select_list(self, node: Node, current: Current) -> str:
-        return self._select(node.children, current, "array", lambda atoms: f"[{', '.join(atoms)}]")
+    def _multi_select_list(self, node: ExpressionNode, current: Current) -> str:
+        return self._write_select(node.children, current, "array", lambda atoms: f"[{', '.join(atoms)}]")
 
-    def _multi_select_dict(self, node: Node, current: Current) -> str:
+    def _multi_select_dict(self, node: ExpressionNode, current: Current) -> str:
         keys = [repr(child.value) for child in node.children]
         parts = [child.children[0] for child in node.children]
 
         def text(atoms: list[str]) -> str:
             return "{" + ", ".join(f"{key}: {atom}" for key, atom in zip(keys, atoms, strict=True)) + "}"
 
-        return self._select(parts, current, "object", text)
+        return self._write_select(parts, current, "object", text)
 
-    def _select(self, parts: Sequence[Node], current: Current, kind: str, text: Callable[[list[str]], str]) -> str:
-        base = current.atom if isinstance(current, Element) else None
+    def _write_select(
+        self, parts: Sequence[ExpressionNode], current: Current, kind: str, text: Callable[[list[str]], str]
+    ) -> str:
+        base = current.atom if isinstance(current, ElementCurrent) else None
         if base is None or "null" not in self.types_of(base):
-            atoms = [self.value(part, current) for part in parts]
-            return self.typed(self.code.assign(text(atoms)), frozenset({kind}))
+            atoms = [self.write_value(part, current) for part in parts]
+            return self.with_types(self.code.assign_value(text(atoms)), frozenset({kind}))
         if base == "None":
             return "None"
-        out = self.code.assign("None")
-        with self.code.block(f"if {base} is not None:"):
-            atoms = [self.value(part, current) for part in parts]
-            self.code.emit(f"{out} = {text(atoms)}")
-        return self.typed(out, frozenset({kind, "null"}))
+        out = self.code.assign_value("None")
+        with self.code.open_block(f"if {base} is not None:"):
+            atoms = [self.write_value(part, current) for part in parts]
+            self.code.emit_line(f"{out} = {text(atoms)}")
+        return self.with_types(out, frozenset({kind, "null"}))
 
     # --------------------------------------------------------------------------------------------------- choices
 
-    def _or_expression(self, node: Node, current: Current) -> str:
-        parts = _chain(node)
-        out = self.code.assign(first := self.value(parts[0], current))
+    def _or_expression(self, node: ExpressionNode, current: Current) -> str:
+        parts = _flatten_chain(node)
+        out = self.code.assign_value(first := self.write_value(parts[0], current))
         types = self.types_of(first)
         for part in parts[1:]:
-            with self.code.block(f"if {self.fails(self.typed(out, types))}:"):
-                atom = self.value(part, current)
-                self.code.emit(f"{out} = {atom}")
+            with self.code.open_block(f"if {self.false_test(self.with_types(out, types))}:"):
+                atom = self.write_value(part, current)
+                self.code.emit_line(f"{out} = {atom}")
             types = (types - {"null"}) | self.types_of(atom)
-        return self.typed(out, types)
+        return self.with_types(out, types)
 
-    def _and_expression(self, node: Node, current: Current) -> str:
-        parts = _chain(node)
-        out = self.code.assign(first := self.value(parts[0], current))
+    def _and_expression(self, node: ExpressionNode, current: Current) -> str:
+        parts = _flatten_chain(node)
+        out = self.code.assign_value(first := self.write_value(parts[0], current))
         types = self.types_of(first)
         for part in parts[1:]:
-            with self.code.block(f"if {self.holds(self.typed(out, types))}:"):
-                atom = self.value(part, current)
-                self.code.emit(f"{out} = {atom}")
+            with self.code.open_block(f"if {self.true_test(self.with_types(out, types))}:"):
+                atom = self.write_value(part, current)
+                self.code.emit_line(f"{out} = {atom}")
             types |= self.types_of(atom)
-        return self.typed(out, types)
+        return self.with_types(out, types)
 
-    def _not_expression(self, node: Node, current: Current) -> str:
-        atom = self.value(node.children[0], current)
-        return self.typed(self.code.assign(self.fails(atom), node.at), _BOOLEAN)
+    def _not_expression(self, node: ExpressionNode, current: Current) -> str:
+        atom = self.write_value(node.children[0], current)
+        return self.with_types(self.code.assign_value(self.false_test(atom), node.at), _BOOLEAN)
 
-    def _comparator(self, node: Node, current: Current) -> str:
-        left, right = (self.value(child, current) for child in node.children)
+    def _comparator(self, node: ExpressionNode, current: Current) -> str:
+        left, right = (self.write_value(child, current) for child in node.children)
         if node.value in _ORDER:
             function, swapped = _ORDER[node.value]
             one, other = (right, left) if swapped else (left, right)
-            atom = self.code.assign(f"{function}({one}, {other})", node.at)
-            return self.typed(atom, frozenset({"boolean", "null"}))
-        text = self._equality(left, right)
-        return self.typed(self.code.assign(f"not ({text})" if node.value == "ne" else text, node.at), _BOOLEAN)
+            atom = self.code.assign_value(f"{function}({one}, {other})", node.at)
+            return self.with_types(atom, frozenset({"boolean", "null"}))
+        text = self._write_equality(left, right)
+        return self.with_types(
+            self.code.assign_value(f"not ({text})" if node.value == "ne" else text, node.at), _BOOLEAN
+        )
 
-    def _equality(self, left: str, right: str) -> str:
+    def _write_equality(self, left: str, right: str) -> str:
         if right.startswith(_CONSTANTS):
             left, right = right, left
         if right.startswith(_CONSTANTS) or not left.startswith(_CONSTANTS):
@@ -214,7 +226,7 @@ class Coder(Calls):
         return f"{right} == {left}"
 
 
-def _leading(children: Sequence[Node]) -> list[Node]:
+def _leading_fields(children: Sequence[ExpressionNode]) -> list[ExpressionNode]:
     """The fields that a path begins with."""
     for place, child in enumerate(children):
         if child.kind != "field":
@@ -222,9 +234,9 @@ def _leading(children: Sequence[Node]) -> list[Node]:
     return list(children)
 
 
-def _chain(node: Node) -> list[Node]:
+def _flatten_chain(node: ExpressionNode) -> list[ExpressionNode]:
     """`a || b || c` as its parts: the parser nests them to the left."""
-    parts: list[Node] = []
+    parts: list[ExpressionNode] = []
     kind = node.kind
     while node.kind == kind:
         node, last = node.children
@@ -232,14 +244,14 @@ def _chain(node: Node) -> list[Node]:
     return [node, *reversed(parts)]
 
 
-def standalone(text: str, *, units: MinorUnits | None = None) -> Callable[[Json], Json]:
+def compile_standalone(text: str, *, units: MinorUnits | None = None) -> Callable[[Json], Json]:
     """A function of one document, which is the current node: JMESPath as its specification has it.
 
     Raises ExpressionError; the function raises Unworkable.
     """
-    code = Code("<expression>")
-    coder = Coder(code, units)
-    name = coder.function(parse(text))
+    code = ModuleCode("<expression>")
+    coder = ExpressionCoder(code, units)
+    name = coder.write_function(parse_expression(text))
     if coder.problems:
         raise coder.problems[0]
-    return code.finish(GLOBALS).function(name)
+    return code.compile_module(GLOBALS).get_function(name)

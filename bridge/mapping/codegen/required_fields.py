@@ -8,69 +8,71 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.mapping.definition import REQUIRED, REQUIRING, Requirement, Rule
-from bridge.mapping.engine.module import Code
+from bridge.mapping.definition import REQUIRED, REQUIRING, FieldRequirement, Rule
+from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import Node, Scalar, Table
+from bridge.mapping.yaml.document import MappingNode, Node, Scalar
 
 _SPOTLESS = -1
 """The offset of a scalar itself, before its expression."""
 
 
-class Requirements:
+class RuleRequirements:
     """The requirements of one rule."""
 
     def __init__(self, rule: Rule, problems: Problems) -> None:
         self._rule = rule
         self._problems = problems
-        self._type = rule.event.get("event_type")
+        self._type = rule.event.get_value("event_type")
 
-    def look(self) -> None:
+    def check_statically(self) -> None:
         """Tell what can be seen without an event."""
         if "for_each" in self._rule.event.entries:
-            self._problems.error(self._rule.event.place, "an event is one object; for_each makes a list")
+            self._problems.add_error(self._rule.event.place, "an event is one object; for_each makes a list")
         elif self._type is None:
-            self._problems.error(self._rule.event.place, "an event needs `event_type`")
+            self._problems.add_error(self._rule.event.place, "an event needs `event_type`")
         elif isinstance(self._type, Scalar) and not self._type.is_expression:
             if not isinstance(self._type.literal, str) or not self._type.literal:
-                self._problems.error(self._type.place, "event_type must be text")
+                self._problems.add_error(self._type.place, "event_type must be text")
         elif not isinstance(self._type, Scalar):
-            self._problems.error(self._type.place, "event_type must be text")
-        for requirement in self._asked():
+            self._problems.add_error(self._type.place, "event_type must be text")
+        for requirement in self._always_required():
             if self._never_given(requirement.path):
                 name = ".".join(requirement.path)
                 place = requirement.place or self._rule.event.place
-                self._problems.error(place, f"`{name}` is required and nothing gives it: write it, or `require: []`")
+                self._problems.add_error(
+                    place, f"`{name}` is required and nothing gives it: write it, or `require: []`"
+                )
 
-    def write(self, code: Code, event: str) -> None:
+    def write_checks(self, code: ModuleCode, event: str) -> None:
         """The lines that refuse an event without what it must have."""
-        for requirement in self._asked():
-            self._check(code, event, requirement)
+        for requirement in self._always_required():
+            self._write_check(code, event, requirement)
         if self._rule.require is None and isinstance(self._type, Scalar) and self._type.is_expression:
-            with code.block(f"if {event}.get('event_type') in {code.constant(REQUIRING)}:"):
+            with code.open_block(f"if {event}.get('event_type') in {code.add_constant(REQUIRING)}:"):
                 for path in REQUIRED:
-                    self._check(code, event, Requirement(path))
+                    self._write_check(code, event, FieldRequirement(path))
 
-    def _asked(self) -> Iterator[Requirement]:
+    def _always_required(self) -> Iterator[FieldRequirement]:
         """What is required whatever the webhook holds."""
         if self._rule.require is not None:
             yield from self._rule.require
         elif isinstance(self._type, Scalar) and self._type.value in REQUIRING:
-            yield from (Requirement(path) for path in REQUIRED)
+            yield from (FieldRequirement(path) for path in REQUIRED)
 
-    def _check(self, code: Code, event: str, requirement: Requirement) -> None:
-        scalar = self._given(requirement.path)
+    def _write_check(self, code: ModuleCode, event: str, requirement: FieldRequirement) -> None:
+        scalar = self._given_by_mapping(requirement.path)
         with code.standing_for(scalar if isinstance(scalar, Scalar) else self._rule.event_key):
             name = ".".join(requirement.path)
-            code.emit(f"if not _has({event}, {requirement.path!r}): _lacking({name!r})", _SPOTLESS)
+            code.emit_line(f"if not _has({event}, {requirement.path!r}): _lacking({name!r})", _SPOTLESS)
 
-    def _given(self, path: tuple[str, ...]) -> Node | None:
+    def _given_by_mapping(self, path: tuple[str, ...]) -> Node | None:
         """What the mapping writes for a field, or for the nearest field around it; None where it writes nothing."""
         node: Node = self._rule.event
         for step in path:
-            if not isinstance(node, Table) or "for_each" in node.entries:
+            if not isinstance(node, MappingNode) or "for_each" in node.entries:
                 return node
-            below = node.get(step)
+            below = node.get_value(step)
             if below is None:
                 return None
             node = below
@@ -79,5 +81,5 @@ class Requirements:
     def _never_given(self, path: tuple[str, ...]) -> bool:
         if self._rule.recall is not None and any(path[: len(taken)] == taken for taken in self._rule.recall.take):
             return False
-        node = self._given(path)
+        node = self._given_by_mapping(path)
         return node is None or (isinstance(node, Scalar) and not node.is_expression and node.literal in (None, ""))

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.mapping.codegen.compiler import Learnt
-from bridge.mapping.definition import Layout
-from bridge.mapping.expressions.parser import Node as Tree
-from bridge.mapping.yaml.document import Node, Scalar, Series, Table
+from bridge.mapping.codegen.compiler import CompileInfo
+from bridge.mapping.definition import MappingDefinition
+from bridge.mapping.expressions.parser import ExpressionNode as Tree
+from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
 
 _FACTS = ("account", "test")
 """What routes a webhook. Its `occurred_at` routes nothing, and a provider may write it anew at every attempt."""
 
 
-def headers_said(parts: Layout, learnt: Learnt) -> tuple[str, ...]:
+def headers_read(parts: MappingDefinition, learnt: CompileInfo) -> tuple[str, ...]:
     """The names of the headers, in order, that `webhook.account` and `webhook.test` read, also by names of `let`."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting: list[Node] = [parts.expressions[name] for name in _FACTS if name in parts.expressions]
     while waiting:
-        for scalar in _scalars(waiting.pop()):
+        for scalar in _iter_scalars(waiting.pop()):
             tree = learnt.trees.get(scalar)
-            for name in _read(tree) if tree is not None else ():
+            for name in _read_names(tree) if tree is not None else ():
                 if name.startswith(_HEADER):
                     found.add(name.removeprefix(_HEADER))
                 elif name in parts.lets and name not in seen:
@@ -37,23 +37,23 @@ def headers_said(parts: Layout, learnt: Learnt) -> tuple[str, ...]:
 _HEADER = "headers."
 
 
-def _read(tree: Tree) -> Iterator[str]:
+def _read_names(tree: Tree) -> Iterator[str]:
     """Every name in an expression, and `headers.NAME` for each header."""
     if tree.kind == "field":
         yield str(tree.value)
     if tree.kind == "subexpression" and tree.children[0].kind == "field" and tree.children[0].value == "headers":
         yield f"{_HEADER}{tree.children[1].value}"
     for child in tree.children:
-        yield from _read(child)
+        yield from _read_names(child)
 
 
-def _scalars(node: Node) -> Iterator[Scalar]:
+def _iter_scalars(node: Node) -> Iterator[Scalar]:
     match node:
         case Scalar():
             yield node
-        case Series():
+        case SequenceNode():
             for item in node.items:
-                yield from _scalars(item)
-        case Table():
+                yield from _iter_scalars(item)
+        case MappingNode():
             for entry in node.entries.values():
-                yield from _scalars(entry.value)
+                yield from _iter_scalars(entry.value)

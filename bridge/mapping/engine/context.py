@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from bridge.core.json_text import Json
-from bridge.mapping.engine.recall import Recalling
-from bridge.mapping.expressions.runtime import BOXES, MOST_NODES, Pruner, Unworkable, begin_building, spoken
+from bridge.mapping.engine.recall import RecallContext
+from bridge.mapping.expressions.runtime import BOXES, MOST_NODES, CannotEvaluate, Pruner, begin_building, type_name
 
 _FEW = 1_000
 """Rounds of for_each that cannot make an event too large to be written: each is bounded by itself."""
@@ -23,7 +23,7 @@ Texts = Mapping[str, "Texts | None"]
 """Text fields level by level: None for one, what is below for an object or a list around them."""
 
 
-class Frame:
+class MappingFrame:
     """The roots of one webhook. `tell` turns a failure into the text of a note."""
 
     __slots__ = (
@@ -52,7 +52,7 @@ class Frame:
         webhook: dict[str, Json],
         source: dict[str, Json],
         names: int,
-        teller: Teller,
+        teller: FailureNotes,
     ) -> None:
         self.body = body
         self.request = request
@@ -63,7 +63,7 @@ class Frame:
         self.vars: Mapping[str, str] = source["vars"]
         self.lets: list[Json] = [UNSET] * names
         self.notes: list[str] = []
-        self.recalling: Recalling | None = None
+        self.recalling: RecallContext | None = None
         self.pruner = Pruner()
         self.rounds = 0
         self.teller = teller
@@ -71,7 +71,7 @@ class Frame:
 
     def put(self, target: Json, key: str | None, value: Json) -> None:
         """Put a value that is no text into an object, or to the end of a list, without what is nothing in it."""
-        kept = self.pruner.prune(value) if value.__class__ in BOXES else value
+        kept = self.pruner.prune_value(value) if value.__class__ in BOXES else value
         if kept is None:
             return
         if key is None:
@@ -88,23 +88,23 @@ class Frame:
         items = as_list(value)
         self.rounds += len(items)
         if self.rounds > MOST_NODES:
-            raise Unworkable(f"for_each goes through more than {MOST_NODES:,} elements")
+            raise CannotEvaluate(f"for_each goes through more than {MOST_NODES:,} elements")
         return items
 
     def weigh(self, event: Json) -> None:
         """Refuse an event whose texts, repeated by many rounds of for_each, are more than may be built."""
         if self.rounds > _FEW:
-            Pruner().prune(event)
+            Pruner().prune_value(event)
 
     def leave_out(self, field: str, error: Exception) -> None:
         """Note that a field is left out, and why."""
-        self.notes.append(self.teller.note(field, error))
+        self.notes.append(self.teller.note_text(field, error))
 
 
-class Teller(Protocol):
+class FailureNotes(Protocol):
     """Says where and why a value cannot be worked out."""
 
-    def note(self, field: str, error: Exception) -> str:
+    def note_text(self, field: str, error: Exception) -> str:
         """The text of a note about a field that was left out."""
         ...
 
@@ -131,8 +131,8 @@ def as_key(value: Json) -> str:
     if value.__class__ is int:
         return str(value)
     if value is None or value == "" or value.__class__ in BOXES:
-        raise Unworkable(f"the dedupe key came out as {'nothing' if not value else spoken(value)}")
-    raise Unworkable(f"the dedupe key must be text or a whole number, it came out as {spoken(value)}")
+        raise CannotEvaluate(f"the dedupe key came out as {'nothing' if not value else type_name(value)}")
+    raise CannotEvaluate(f"the dedupe key must be text or a whole number, it came out as {type_name(value)}")
 
 
 def as_flag(value: Json) -> bool:
@@ -141,8 +141,8 @@ def as_flag(value: Json) -> bool:
         return bool(value)
     if value is None or value == "":
         return False
-    raise Unworkable(
-        f"`test` must come out as true or false, it came out as {spoken(value)}; compare it: `… == 'true'`"
+    raise CannotEvaluate(
+        f"`test` must come out as true or false, it came out as {type_name(value)}; compare it: `… == 'true'`"
     )
 
 
@@ -151,11 +151,11 @@ def as_list(value: Json) -> list[Json]:
     if value is None or value == "":
         return []
     if value.__class__ is not list:
-        raise Unworkable(f"`in` must come out as a list, it came out as {spoken(value)}")
+        raise CannotEvaluate(f"`in` must come out as a list, it came out as {type_name(value)}")
     return list(value)
 
 
-def has(event: Json, path: Sequence[str]) -> bool:
+def has_field(event: Json, path: Sequence[str]) -> bool:
     """Whether an event has a field. What is nothing was left out before."""
     for step in path:
         if event.__class__ is not dict or step not in event:
@@ -164,9 +164,9 @@ def has(event: Json, path: Sequence[str]) -> bool:
     return True
 
 
-def lacking(field: str) -> NoReturn:
+def refuse_missing(field: str) -> NoReturn:
     """Refuse an event without a field that it must have."""
-    raise Unworkable(f"`{field}` came out as nothing and is required; give it a value, or write `require: []`")
+    raise CannotEvaluate(f"`{field}` came out as nothing and is required; give it a value, or write `require: []`")
 
 
 HELPERS: dict[str, object] = {
@@ -174,7 +174,7 @@ HELPERS: dict[str, object] = {
     "_as_key": as_key,
     "_as_flag": as_flag,
     "_as_list": as_list,
-    "_has": has,
-    "_lacking": lacking,
+    "_has": has_field,
+    "_lacking": refuse_missing,
 }
 """What the generated code of rules may name."""

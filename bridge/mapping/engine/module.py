@@ -25,7 +25,7 @@ _NOTHING: list[tuple[str, Spot]] = [("  return None", None)]
 
 
 @dataclass(slots=True)
-class Body:
+class FunctionBody:
     """One Python function: its lines, and which values are at hand in the block being written."""
 
     name: str
@@ -35,34 +35,34 @@ class Body:
     known: list[dict[object, str]] = field(default_factory=lambda: [{}])
 
 
-class Code:
+class ModuleCode:
     """A Python module being written. `owner` is the scalar that lines are written for."""
 
     def __init__(self, file_name: str) -> None:
         self.file_name = file_name
         self.owner: Scalar | None = None
         self.constants: dict[str, object] = {}
-        self._finished: list[Body] = []
-        self._bodies: list[Body] = []
+        self._finished: list[FunctionBody] = []
+        self._bodies: list[FunctionBody] = []
         self._names = 0
         self._constant_names: dict[int, str] = {}
 
     # ------------------------------------------------------------------------------------------------- writing
 
-    def fresh(self, prefix: str = "t") -> str:
+    def fresh_name(self, prefix: str = "t") -> str:
         """A name that nothing else has."""
         self._names += 1
         return f"{prefix}{self._names}"
 
-    def emit(self, text: str, at: int = 0) -> None:
+    def emit_line(self, text: str, at: int = 0) -> None:
         """One line, standing for the owner's character at `at`."""
         body = self._bodies[-1]
         body.lines.append(("  " * body.indent + text, (self.owner, at) if self.owner else None))
 
-    def assign(self, text: str, at: int = 0) -> str:
+    def assign_value(self, text: str, at: int = 0) -> str:
         """One line that gives a fresh name to a value."""
-        name = self.fresh()
-        self.emit(f"{name} = {text}", at)
+        name = self.fresh_name()
+        self.emit_line(f"{name} = {text}", at)
         return name
 
     @contextmanager
@@ -73,9 +73,9 @@ class Code:
         self.owner = before
 
     @contextmanager
-    def block(self, header: str, at: int = 0) -> Iterator[None]:
+    def open_block(self, header: str, at: int = 0) -> Iterator[None]:
         """An indented block; what becomes known in it is forgotten after it."""
-        self.emit(header, at)
+        self.emit_line(header, at)
         body = self._bodies[-1]
         body.indent += 1
         body.known.append({})
@@ -84,44 +84,44 @@ class Code:
         body.indent -= 1
 
     @contextmanager
-    def function(self, parameters: str, *, name: str | None = None) -> Iterator[str]:
+    def open_function(self, parameters: str, *, name: str | None = None) -> Iterator[str]:
         """A function of its own, outside of the one being written."""
-        body = Body(name or self.fresh("f"), parameters)
+        body = FunctionBody(name or self.fresh_name("f"), parameters)
         self._bodies.append(body)
         yield body.name
         self._bodies.pop()
         self._finished.append(body)
 
-    def constant(self, value: object, prefix: str = "K") -> str:
+    def add_constant(self, value: object, prefix: str = "K") -> str:
         """A name for an object of the compiler's."""
         name = self._constant_names.get(id(value))
         if name is None:
-            name = self._constant_names[id(value)] = self.fresh(prefix)
+            name = self._constant_names[id(value)] = self.fresh_name(prefix)
             self.constants[name] = value
         return name
 
     # ------------------------------------------------------------------------------------------- what is at hand
 
-    def known(self, key: object) -> str | None:
+    def known_name(self, key: object) -> str | None:
         """The name of a value that is at hand here."""
         for layer in reversed(self._bodies[-1].known):
             if key in layer:
                 return layer[key]
         return None
 
-    def note(self, key: object, name: str) -> str:
+    def note_known(self, key: object, name: str) -> str:
         """From here to the end of the block, `key` is at hand as `name`."""
         self._bodies[-1].known[-1][key] = name
         return name
 
     @property
-    def deep(self) -> bool:
+    def is_deep(self) -> bool:
         """Whether what comes next should be a function of its own."""
         return self._bodies[-1].indent > DEEPEST
 
     # ------------------------------------------------------------------------------------------------- finishing
 
-    def finish(self, names: Mapping[str, object]) -> Compiled:
+    def compile_module(self, names: Mapping[str, object]) -> CompiledModule:
         """Compile what was written, with `names` at hand.
 
         Function by function: the compiler's own trees of a whole mapping are many MB, which a process would not give back.
@@ -136,11 +136,11 @@ class Code:
             exec(code, namespace)  # noqa: S102  the source is written above, from a parsed tree; no text of a mapping is code
             lines += written
             spots += [None, *(spot for _, spot in body.lines or _NOTHING)]
-        return Compiled("\n".join(lines) + "\n", self.file_name, namespace, tuple(spots))
+        return CompiledModule("\n".join(lines) + "\n", self.file_name, namespace, tuple(spots))
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledModule:
     """A finished module: its source, its functions by name, and the place that each line stands for."""
 
     source: str
@@ -148,12 +148,12 @@ class Compiled:
     namespace: Mapping[str, Any]
     spots: tuple[Spot, ...]
 
-    def function(self, name: str) -> Callable[..., Any]:
+    def get_function(self, name: str) -> Callable[..., Any]:
         """One of its functions."""
         found: Callable[..., Any] = self.namespace[name]
         return found
 
-    def spot(self, traceback: TracebackType | None) -> Spot:
+    def find_place(self, traceback: TracebackType | None) -> Spot:
         """The place of the innermost line of this module that a failure came through."""
         found: Spot = None
         while traceback is not None:

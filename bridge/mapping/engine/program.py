@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.core.json_text import Json
-from bridge.core.model import Place
-from bridge.mapping.engine.context import Frame
-from bridge.mapping.engine.module import Compiled
+from bridge.core.model import SourceLocation
+from bridge.mapping.engine.context import MappingFrame
+from bridge.mapping.engine.module import CompiledModule
 from bridge.mapping.language import Path
 
 
@@ -23,10 +23,10 @@ class RuleCode:
     """
 
     topics: tuple[str, ...] | None
-    run: Callable[[Frame], tuple[dict[str, Json], str | None] | None]
+    run: Callable[[MappingFrame], tuple[dict[str, Json], str | None] | None]
     needs_body: bool
     when_line: int | None
-    places: dict[Path, Place]
+    places: dict[Path, SourceLocation]
     recalls: bool = False
 
 
@@ -35,7 +35,7 @@ class RefusalCode:
     """An entry of `set_aside` that runs: whether it holds."""
 
     topics: tuple[str, ...] | None
-    run: Callable[[Frame], bool]
+    run: Callable[[MappingFrame], bool]
     needs_body: bool
     reason: str
 
@@ -44,9 +44,9 @@ class RefusalCode:
 class Program:
     """A compiled mapping. `names` is how many values a frame keeps; `is_test` whether a webhook is a test."""
 
-    compiled: Compiled
+    compiled: CompiledModule
     names: int
     rules: tuple[RuleCode, ...]
     refusals: tuple[RefusalCode, ...]
-    is_test: Callable[[Frame], bool] | None
+    is_test: Callable[[MappingFrame], bool] | None
     test_needs_body: bool

@@ -15,7 +15,7 @@ from bridge.core import dedupe_keys, json_text
 from bridge.core.json_text import Json
 from bridge.mapping.problems import Problems
 from bridge.mapping.yaml.document import Node, Scalar
-from bridge.mapping.yaml.reader import Sheet
+from bridge.mapping.yaml.reader import ObjectReader
 
 KEYS = ("event_type", "dedupe", "take", "wait")
 LENDS = ("user_data", "context", "session_id", "user_id", "properties")
@@ -36,7 +36,7 @@ class Recall:
     wait: timedelta = WAIT
 
 
-class Wants(Exception):
+class EventWanted(Exception):
     """A rule asks for an event that nobody has looked for yet."""
 
     def __init__(self, key: bytes, recall: Recall) -> None:
@@ -45,7 +45,7 @@ class Wants(Exception):
         self.recall = recall
 
 
-class Nothing(dict[bytes, bytes | None]):
+class NoEarlierEvents(dict[bytes, bytes | None]):
     """Earlier events, of which there are no others: what is not in it is not anywhere."""
 
     def __missing__(self, key: bytes) -> None:
@@ -53,87 +53,87 @@ class Nothing(dict[bytes, bytes | None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Recalling:
+class RecallContext:
     """What a rule may find: events by their claims, in one scope, tests among tests."""
 
     scope: str
     test: bool
     earlier: Mapping[bytes, bytes | None]
 
-    def find(self, recall: Recall, name: str, *, test: bool) -> Json:
+    def find_event(self, recall: Recall, name: str, *, test: bool) -> Json:
         """The earlier event, None where there is none. Raises Wants where nobody has looked."""
-        key = dedupe_keys.conversion(self.scope, recall.event_type, name, test=test)
+        key = dedupe_keys.conversion_key(self.scope, recall.event_type, name, test=test)
         try:
             text = self.earlier[key]
         except KeyError:
-            raise Wants(key, recall) from None
-        return None if text is None else json_text.parse(text)
+            raise EventWanted(key, recall) from None
+        return None if text is None else json_text.parse_json(text)
 
 
 class HasRecalling(Protocol):
     """What may find earlier events, if anything."""
 
-    recalling: Recalling | None
+    recalling: RecallContext | None
 
 
-def take(frame: HasRecalling, event: dict[str, Json], recall: Recall, name: str) -> None:
+def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recall, name: str) -> None:
     """Fill what `event` lacks from the earlier event called `name`, if there is one."""
     recalling = frame.recalling
     if recalling is None:
         return
-    found = recalling.find(recall, name, test=recalling.test or event.get("test") is True)
+    found = recalling.find_event(recall, name, test=recalling.test or event.get("test") is True)
     if found is not None:
         for path in recall.take:
-            _lend(found, event, path)
+            _lend_path(found, event, path)
 
 
-def read(node: Node, problems: Problems) -> Recall | None:
+def read_recall(node: Node, problems: Problems) -> Recall | None:
     """The `recall` of a rule; None, with problems, where it is none."""
     before = len(problems.errors)
-    sheet = Sheet.of(node, KEYS, problems, what="recall")
-    event_type, dedupe = sheet.text("event_type", needed=True), sheet.expression("dedupe", needed=True)
-    fields = sheet.scalars("take", needed=True)
+    sheet = ObjectReader.read_object(node, KEYS, problems, what="recall")
+    event_type, dedupe = sheet.read_text("event_type", needed=True), sheet.read_expression("dedupe", needed=True)
+    fields = sheet.read_scalars("take", needed=True)
     for field in fields:
         if field.text.split(".")[0] not in LENDS:
-            problems.error(field.place, f"recall cannot take `{field.text}`; it takes from {', '.join(LENDS)}")
-    wait = _wait(sheet.scalar("wait"), problems)
+            problems.add_error(field.place, f"recall cannot take `{field.text}`; it takes from {', '.join(LENDS)}")
+    wait = _read_wait(sheet.read_scalar("wait"), problems)
     if event_type is None or dedupe is None or len(problems.errors) > before:
         return None
     return Recall(event_type, dedupe, tuple(tuple(field.text.split(".")) for field in fields), wait)
 
 
-def _wait(scalar: Scalar | None, problems: Problems) -> timedelta:
+def _read_wait(scalar: Scalar | None, problems: Problems) -> timedelta:
     if scalar is None:
         return WAIT
     found = _LENGTH.fullmatch(scalar.text)
     length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
     if length is None or length > LONGEST_WAIT:
-        problems.error(scalar.place, "wait must be a length of time such as 30m, 1h or 2d, of at most 7d")
+        problems.add_error(scalar.place, "wait must be a length of time such as 30m, 1h or 2d, of at most 7d")
         return WAIT
     return length
 
 
-def _lend(lender: Json, taker: dict[str, Json], path: Sequence[str]) -> None:
+def _lend_path(lender: Json, taker: dict[str, Json], path: Sequence[str]) -> None:
     step, *rest = path
     if lender.__class__ is not dict or step not in lender:
         return
     if not rest:
-        _fill(taker, step, lender[step])
+        _fill_missing(taker, step, lender[step])
         return
     below = taker.get(step)
     if below is None:
         made: dict[str, Json] = {}
-        _lend(lender[step], made, rest)
+        _lend_path(lender[step], made, rest)
         if made:
             taker[step] = made
     elif below.__class__ is dict:
-        _lend(lender[step], below, rest)
+        _lend_path(lender[step], below, rest)
 
 
-def _fill(taker: dict[str, Json], name: str, value: Json) -> None:
+def _fill_missing(taker: dict[str, Json], name: str, value: Json) -> None:
     own = taker.get(name)
     if own is None:
         taker[name] = value
     elif own.__class__ is dict and value.__class__ is dict:
         for key, item in value.items():
-            _fill(own, key, item)
+            _fill_missing(own, key, item)

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from bridge import signature
 from bridge.core.errors import NotGenuine
-from bridge.core.model import Request, Translation, Wanting, Webhook
-from bridge.core.source import Reply, Signed
-from bridge.mapping.engine.context import Frame
-from bridge.mapping.engine.translator import Translator
-from bridge.signature import Keys, Recipe
+from bridge.core.model import EventNeeded, Request, Translation, Webhook
+from bridge.core.source import ChallengeReply, SignedBody
+from bridge.mapping.engine.context import MappingFrame
+from bridge.mapping.engine.translator import WebhookTranslator
+from bridge.signature import Recipe, SigningKeys
 
 
 class MappedSource:
@@ -27,8 +27,8 @@ class MappedSource:
         name: str,
         *,
         recipe: Recipe,
-        keys: Keys,
-        translator: Translator,
+        keys: SigningKeys,
+        translator: WebhookTranslator,
         scope: str,
         to: tuple[str, ...] | None,
         public_url: str | None,
@@ -37,7 +37,7 @@ class MappedSource:
         self._recipe = recipe
         self._keys = keys
         self._verify_head = signature.head_verifier(recipe, keys)
-        self._receive = signature.receiver(recipe, keys, source=name)
+        self._receive = signature.make_receiver(recipe, keys, source=name)
         self._translator = translator
         self._scope = scope
         self._to = to
@@ -80,36 +80,40 @@ class MappedSource:
         """Nothing, where the body may make the request genuine or a challenge. Raises NotGenuine."""
         self._verify_head(head)
 
-    def challenge(self, request: Request, *, now: datetime) -> Reply | None:
+    def answer_challenge(self, request: Request, *, now: datetime) -> ChallengeReply | None:
         """The reply that a provider's challenge asks for, or None where the request is no challenge."""
-        found = signature.challenge(self._recipe, self._addressed(request), self._keys, now=now)
-        return Reply(*found) if found else None
+        found = signature.answer_challenge(self._recipe, self._with_public_url(request), self._keys, now=now)
+        return ChallengeReply(*found) if found else None
 
-    def receive(self, request: Request, *, now: datetime) -> tuple[Webhook, ...]:
+    def read_webhooks(self, request: Request, *, now: datetime) -> tuple[Webhook, ...]:
         """The webhooks of a genuine request. Raises NotGenuine."""
         if not self.has_secret:
             raise NotGenuine("no secret")
-        return self._receive(self._addressed(request), now)
+        return self._receive(self._with_public_url(request), now)
 
     def translate(self, webhook: Webhook) -> Translation:
         """What a kept webhook comes to. Never raises for anything a provider could send."""
         return self._translator.translate(webhook)
 
-    def translate_among(self, webhook: Webhook, earlier: Table[bytes, bytes | None]) -> Translation | Wanting:
+    def translate_with_earlier(
+        self, webhook: Webhook, earlier: Table[bytes, bytes | None]
+    ) -> Translation | EventNeeded:
         """What a kept webhook comes to among earlier events; Wanting where it asks for one more."""
         return self._translator.translate_among(webhook, earlier)
 
-    def frame(self, webhook: Webhook) -> tuple[Frame, str | None]:
+    def make_frame(self, webhook: Webhook) -> tuple[MappingFrame, str | None]:
         """What a webhook's expressions read, and why its body cannot be read, if it cannot: for `explain`."""
-        return self._translator.frame(webhook)
+        return self._translator.make_frame(webhook)
 
-    def sign(self, body: bytes, *, topic: str | None, now: datetime, luck: str, secret: str | None = None) -> Signed:
+    def sign_body(
+        self, body: bytes, *, topic: str | None, now: datetime, nonce: str, secret: str | None = None
+    ) -> SignedBody:
         """`body` as the provider would send it, signed with the first secret or with `secret`."""
-        keys = self._keys if secret is None else signature.keys(self._recipe, (secret,))
-        made = signature.sign(self._recipe, body, keys, topic=topic, now=now, luck=luck, url=self._public_url)
-        return Signed(headers=made.headers, body=made.body, query=made.query)
+        keys = self._keys if secret is None else signature.read_keys(self._recipe, (secret,))
+        made = signature.sign_request(self._recipe, body, keys, topic=topic, now=now, nonce=nonce, url=self._public_url)
+        return SignedBody(headers=made.headers, body=made.body, query=made.query)
 
-    def _addressed(self, request: Request) -> Request:
+    def _with_public_url(self, request: Request) -> Request:
         """The request with the address that the operator gave the provider, where the signature covers it."""
         if self._public_url is None or request.url is not None:
             return request

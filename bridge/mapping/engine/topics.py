@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def matches(pattern: str, topic: str) -> bool:
+def matches_topic(pattern: str, topic: str) -> bool:
     """Whether `topic` fits `pattern`. Takes time in proportion to both, whatever they hold."""
     if "*" not in pattern:
         return pattern == topic

@@ -16,14 +16,14 @@ from bridge import contract
 from bridge.core import dedupe_keys, json_text
 from bridge.core.errors import NotAnEvent
 from bridge.core.json_text import Json
-from bridge.core.model import Event, EventProblem, Ignored, SetAside, Translated, Translation, Wanting, Webhook
-from bridge.mapping.engine.context import Frame, Teller
+from bridge.core.model import Event, EventNeeded, EventProblem, Ignored, SetAside, Translated, Translation, Webhook
+from bridge.mapping.engine.context import FailureNotes, MappingFrame
 from bridge.mapping.engine.program import Program, RuleCode
-from bridge.mapping.engine.recall import Nothing, Recalling, Wants
-from bridge.mapping.engine.topics import matches
-from bridge.mapping.expressions.runtime import Unworkable
+from bridge.mapping.engine.recall import EventWanted, NoEarlierEvents, RecallContext
+from bridge.mapping.engine.topics import matches_topic
+from bridge.mapping.expressions.runtime import CannotEvaluate
 from bridge.mapping.language import SOFT
-from bridge.signature.locators import NOTHING, at, pointer
+from bridge.signature.locators import NOTHING, parse_pointer, value_at
 
 _MOST_TOPICS = 1_000
 """Topics whose rules are remembered; a provider has fewer."""
@@ -32,7 +32,7 @@ _ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 _LONGEST_SHOWN = 120
 
 
-class Translator(Teller):
+class WebhookTranslator(FailureNotes):
     """Translates the webhooks of one source. `looked_at` says where a topic is looked for."""
 
     def __init__(  # noqa: PLR0913  what a mapping and its operator say, by name
@@ -59,35 +59,35 @@ class Translator(Teller):
 
     def translate(self, webhook: Webhook) -> Translation:
         """What a kept webhook comes to where no event came before it. Never raises."""
-        made = self.translate_among(webhook, Nothing())
-        return SetAside("an earlier event is missing") if isinstance(made, Wanting) else made
+        made = self.translate_among(webhook, NoEarlierEvents())
+        return SetAside("an earlier event is missing") if isinstance(made, EventNeeded) else made
 
-    def translate_among(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation | Wanting:
+    def translate_among(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation | EventNeeded:
         """What a kept webhook comes to among earlier events. Never raises."""
         try:
-            return self._translated(webhook, earlier)
-        except Wants as wants:
-            return Wanting(wants.key, wants.recall.event_type, webhook.received_at + wants.recall.wait)
+            return self._translate_checked(webhook, earlier)
+        except EventWanted as wants:
+            return EventNeeded(wants.key, wants.recall.event_type, webhook.received_at + wants.recall.wait)
         except Exception as error:  # noqa: BLE001  nothing that a provider sends may stop the loop
-            return SetAside(self._told(error))
+            return SetAside(self._failure_text(error))
 
-    def note(self, field: str, error: Exception) -> str:
+    def note_text(self, field: str, error: Exception) -> str:
         """The text of a note about a field that was left out."""
-        return f"{self._told(error)}; {field} is left out"
+        return f"{self._failure_text(error)}; {field} is left out"
 
     # ------------------------------------------------------------------------------------------------ the way
 
-    def _translated(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation:
+    def _translate_checked(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation:
         topic = webhook.topic
         if topic is None and self._looked_at:
-            _, unreadable = self.frame(webhook)
+            _, unreadable = self.make_frame(webhook)
             also = f"; {unreadable}" if unreadable else ""
             return SetAside(f"no topic found: looked at {', '.join(self._looked_at)}{also}")
         if webhook.item == "":
             return Ignored("the batch holds no items")
         rules = self._rules_of(topic)
-        frame, unreadable = self.frame(webhook)
-        refused = self._refused(topic, frame, readable=unreadable is None)
+        frame, unreadable = self.make_frame(webhook)
+        refused = self._refusal_reason(topic, frame, readable=unreadable is None)
         if refused is not None:
             return SetAside(refused)
         if not rules:
@@ -96,11 +96,11 @@ class Translator(Teller):
             return SetAside(unreadable)
         if any(rule.recalls for rule in rules):
             test = self._program.is_test is not None and self._program.is_test(frame)
-            frame.recalling = Recalling(self._scope, test, earlier)
-        events = self._events(rules, frame, webhook)
+            frame.recalling = RecallContext(self._scope, test, earlier)
+        events = self._make_events(rules, frame, webhook)
         return Translated(events) if events else Ignored(self._none_held(rules))
 
-    def _events(self, rules: Sequence[RuleCode], frame: Frame, webhook: Webhook) -> tuple[Event, ...]:
+    def _make_events(self, rules: Sequence[RuleCode], frame: MappingFrame, webhook: Webhook) -> tuple[Event, ...]:
         events: list[Event] = []
         keys: set[tuple[str, str]] = set()
         counts: dict[str, int] = {}
@@ -110,7 +110,7 @@ class Translator(Teller):
             if built is None:
                 continue
             raw, dedupe = built
-            _weigh(frame, raw, rule)
+            _check_size(frame, raw, rule)
             event_type = str(raw.get("event_type", ""))
             ordinal = counts.get(event_type, 0)
             counts[event_type] = ordinal + 1
@@ -120,17 +120,17 @@ class Translator(Teller):
             keys.add((event_type, key))
             if self._program.is_test is not None and self._program.is_test(frame):
                 raw["test"] = True
-            named = self._named(raw, webhook, dedupe=dedupe, key=key)
-            events.append(self._event(raw, rule, frame, named))
+            named = self._name_event(raw, webhook, dedupe=dedupe, key=key)
+            events.append(self._make_event(raw, rule, frame, named))
         return tuple(events)
 
-    def _event(self, raw: dict[str, Json], rule: RuleCode, frame: Frame, named: _Named) -> Event:
+    def _make_event(self, raw: dict[str, Json], rule: RuleCode, frame: MappingFrame, named: _EventNames) -> Event:
         """The event that the contract makes of `raw`; personal fields that it refuses are left out with a note."""
         while True:
             try:
-                return contract.event(
+                return contract.validate_event(
                     raw,
-                    door=self._door,
+                    origin=self._door,
                     scope=self._scope,
                     received_at=named.received_at,
                     default_id=named.default_id,
@@ -140,19 +140,19 @@ class Translator(Teller):
                 )
             except NotAnEvent as error:
                 if any(problem.path[:1] not in SOFT for problem in error.problems):
-                    raise _Refused("; ".join(_placed(rule, each) for each in error.problems)) from None
+                    raise _EventRefused("; ".join(_locate_problem(rule, each) for each in error.problems)) from None
                 for problem in error.problems:
                     field = _leave_out(raw, problem.path)
-                    frame.notes.append(f"{_placed(rule, problem)}; {field} is left out")
+                    frame.notes.append(f"{_locate_problem(rule, problem)}; {field} is left out")
 
-    def _named(self, raw: dict[str, Json], webhook: Webhook, *, dedupe: str | None, key: str) -> _Named:
-        return _Named(
+    def _name_event(self, raw: dict[str, Json], webhook: Webhook, *, dedupe: str | None, key: str) -> _EventNames:
+        return _EventNames(
             received_at=webhook.received_at,
             dedupe=dedupe,
             default_id=contract.derived_id(
                 received_at=webhook.received_at,
                 source=self._name,
-                webhook_id=dedupe_keys.identity(webhook)[0].hex(),
+                webhook_id=dedupe_keys.webhook_keys(webhook)[0].hex(),
                 event_type=str(raw.get("event_type", "")),
                 key=key,
             ),
@@ -163,19 +163,21 @@ class Translator(Teller):
     def _rules_of(self, topic: str | None) -> tuple[RuleCode, ...]:
         found = self._rules.get(topic)
         if found is None:
-            found = tuple(rule for rule in self._program.rules if _takes(rule.topics, topic))
+            found = tuple(rule for rule in self._program.rules if _takes_topic(rule.topics, topic))
             if len(self._rules) < _MOST_TOPICS and len(topic or "") <= _LONGEST_TOPIC:
                 self._rules[topic] = found
         return found
 
-    def _refused(self, topic: str | None, frame: Frame, *, readable: bool) -> str | None:
+    def _refusal_reason(self, topic: str | None, frame: MappingFrame, *, readable: bool) -> str | None:
         for refusal in self._program.refusals:
-            if _takes(refusal.topics, topic) and (readable or not refusal.needs_body) and refusal.run(frame):
+            if _takes_topic(refusal.topics, topic) and (readable or not refusal.needs_body) and refusal.run(frame):
                 return refusal.reason
         return None
 
     def _why_ignored(self, topic: str | None) -> str:
-        reasons = (reason for pattern, reason in self._ignores.items() if topic is not None and matches(pattern, topic))
+        reasons = (
+            reason for pattern, reason in self._ignores.items() if topic is not None and matches_topic(pattern, topic)
+        )
         return self._ignores.get(topic or "") or next(reasons, "no rule for this topic")
 
     def _none_held(self, rules: Sequence[RuleCode]) -> str:
@@ -184,14 +186,14 @@ class Translator(Teller):
 
     # ------------------------------------------------------------------------------------------------- the frame
 
-    def frame(self, webhook: Webhook) -> tuple[Frame, str | None]:
+    def make_frame(self, webhook: Webhook) -> tuple[MappingFrame, str | None]:
         """The webhook's roots, and why its body cannot be read, if it cannot."""
-        request, unreadable = _document(webhook)
+        request, unreadable = _parse_body(webhook)
         body = request
         if webhook.item is not None and unreadable is None:
-            body = at(request, pointer(webhook.item))
+            body = value_at(request, parse_pointer(webhook.item))
             body = None if body is NOTHING else body
-        frame = Frame(
+        frame = MappingFrame(
             body=body,
             request=request,
             headers=dict(webhook.headers),
@@ -199,7 +201,7 @@ class Translator(Teller):
             webhook={
                 "id": webhook.id,
                 "topic": webhook.topic,
-                "received_at": contract.written(webhook.received_at),
+                "received_at": contract.format_instant(webhook.received_at),
             },
             source=self._source,
             names=self._program.names,
@@ -209,19 +211,19 @@ class Translator(Teller):
 
     # ------------------------------------------------------------------------------------------- what went wrong
 
-    def _told(self, error: Exception) -> str:
+    def _failure_text(self, error: Exception) -> str:
         """Place, reason and expression of a failure; no value."""
-        if isinstance(error, _Refused):
+        if isinstance(error, _EventRefused):
             return str(error)
-        spot = self._program.compiled.spot(error.__traceback__)
+        spot = self._program.compiled.find_place(error.__traceback__)
         if spot is None:
-            return _reason(error)
+            return _reason_text(error)
         scalar, offset = spot
-        written = f", in {_shown(scalar.text)}" if scalar.is_expression else ""
-        return f"{scalar.at(offset)}: {_reason(error)}{written}"
+        written = f", in {_shown_text(scalar.text)}" if scalar.is_expression else ""
+        return f"{scalar.location_at(offset)}: {_reason_text(error)}{written}"
 
 
-class _Named(msgspec.Struct, frozen=True):
+class _EventNames(msgspec.Struct, frozen=True):
     """What names and dates an event beside its own fields."""
 
     received_at: datetime
@@ -229,21 +231,21 @@ class _Named(msgspec.Struct, frozen=True):
     dedupe: str | None
 
 
-class _Refused(Exception):
+class _EventRefused(Exception):
     """An event that the contract refuses."""
 
 
-def _document(webhook: Webhook) -> tuple[Json, str | None]:
+def _parse_body(webhook: Webhook) -> tuple[Json, str | None]:
     kind = webhook.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/x-www-form-urlencoded":
-            return dict(reversed(parse_qsl(json_text.decode(webhook.body), keep_blank_values=True))), None
-        return json_text.parse(webhook.body, strict=False), None
+            return dict(reversed(parse_qsl(json_text.decode_utf8(webhook.body), keep_blank_values=True))), None
+        return json_text.parse_json(webhook.body, strict=False), None
     except ValueError as error:
-        return None, f"the body cannot be read: {error}{_compression(webhook)}"
+        return None, f"the body cannot be read: {error}{_compression_hint(webhook)}"
 
 
-def _compression(webhook: Webhook) -> str:
+def _compression_hint(webhook: Webhook) -> str:
     """What a header says of a body that cannot be read, and the remedy."""
     encoding = webhook.headers.get("content-encoding", "identity").strip().lower()
     if encoding in {"", "identity"}:
@@ -252,19 +254,19 @@ def _compression(webhook: Webhook) -> str:
     return f"; its Content-Encoding is {named}: turn compression off at the provider or at the proxy in front"
 
 
-def _weigh(frame: Frame, raw: dict[str, Json], rule: RuleCode) -> None:
+def _check_size(frame: MappingFrame, raw: dict[str, Json], rule: RuleCode) -> None:
     """Refuse, at the event's place, what no single line of it builds: many rounds of for_each do."""
     try:
         frame.weigh(raw)
-    except Unworkable as error:
-        raise _Refused(f"{rule.places[()]}: {error.text}") from None
+    except CannotEvaluate as error:
+        raise _EventRefused(f"{rule.places[()]}: {error.text}") from None
 
 
-def _takes(topics: tuple[str, ...] | None, topic: str | None) -> bool:
-    return topics is None or (topic is not None and any(matches(pattern, topic) for pattern in topics))
+def _takes_topic(topics: tuple[str, ...] | None, topic: str | None) -> bool:
+    return topics is None or (topic is not None and any(matches_topic(pattern, topic) for pattern in topics))
 
 
-def _placed(rule: RuleCode, problem: EventProblem) -> str:
+def _locate_problem(rule: RuleCode, problem: EventProblem) -> str:
     """A problem of an event at the line that gives the field, or the nearest one around it."""
     path = tuple(step for step in problem.path if isinstance(step, str))
     while path and path not in rule.places:
@@ -282,9 +284,9 @@ def _leave_out(raw: dict[str, Json], path: Sequence[str | int]) -> str:
     return section
 
 
-def _reason(error: Exception) -> str:
+def _reason_text(error: Exception) -> str:
     match error:
-        case Unworkable():
+        case CannotEvaluate():
             return error.text
         case RecursionError():
             return "nested too deep"
@@ -292,6 +294,6 @@ def _reason(error: Exception) -> str:
             return f"cannot be worked out ({type(error).__name__})"
 
 
-def _shown(text: str) -> str:
+def _shown_text(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= _LONGEST_SHOWN else f"{flat[: _LONGEST_SHOWN - 1]}…"

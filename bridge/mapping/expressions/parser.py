@@ -32,7 +32,7 @@ Tree = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ExpressionNode:
     """One part of an expression. `at` is the offset of its first character; `kind` and `value` are jmespath's words.
 
     `quoted` marks a field whose name stood in double quotes, `loose` a literal in backticks that is no JSON.
@@ -41,7 +41,7 @@ class Node:
     kind: str
     at: int
     value: Json = None
-    children: tuple[Node, ...] = ()
+    children: tuple[ExpressionNode, ...] = ()
     quoted: bool = False
     loose: bool = False
 
@@ -52,7 +52,7 @@ PATHS = frozenset(
 """Kinds whose first child is read at the level of the whole, and whose others are read of what the first came to."""
 
 
-def parts(node: Node) -> Iterator[tuple[Node, bool]]:
+def child_parts(node: ExpressionNode) -> Iterator[tuple[ExpressionNode, bool]]:
     """The children of a node, and whether each is read at the node's own level: its names are the same ones."""
     for place, child in enumerate(node.children):
         yield child, node.kind != "expref" and (place == 0 or node.kind not in PATHS)
@@ -68,25 +68,25 @@ class ExpressionError(ValueError):
         self.kind = kind
 
 
-def parse(expression: str) -> Node:
+def parse_expression(expression: str) -> ExpressionNode:
     """The tree of an expression. Raises ExpressionError at the character that is wrong."""
     if len(expression) > LONGEST:
         raise ExpressionError(f"an expression of over {LONGEST:,} characters", at=0)
     try:
-        return _node(_Parser().tree(expression), 0)
+        return _make_node(_LocatedParser().parse_tree(expression), 0)
     except EmptyExpressionError:
         raise ExpressionError("an empty expression: write one after the `=`", at=0) from None
     except LexerError as error:
-        raise ExpressionError(_lexical(error), at=error.lexer_position) from None
+        raise ExpressionError(_lexer_error(error), at=error.lexer_position) from None
     except IncompleteExpressionError as error:
         raise ExpressionError("the expression ends too early", at=min(error.lex_position, len(expression))) from None
     except ParseError as error:
-        raise ExpressionError(_syntactic(error), at=error.lex_position) from None
+        raise ExpressionError(_parser_error(error), at=error.lex_position) from None
     except RecursionError:
         raise ExpressionError("nested too deep", at=0) from None
 
 
-class _Lexer(Lexer):
+class _LocatedLexer(Lexer):
     """The package's lexer, with literals read as the project reads JSON."""
 
     def tokenize(self, expression: str) -> Iterator[Any]:
@@ -106,16 +106,16 @@ class _Lexer(Lexer):
         try:
             json.loads(text)
         except ValueError:
-            return token | {"value": _loose(text, start), "loose": True}
+            return token | {"value": _loose_literal(text, start), "loose": True}
         except RecursionError:
             raise ExpressionError("nested too deep", at=start) from None
         try:
-            return token | {"value": json_text.parse(text.strip(" \t\r\n"))}
+            return token | {"value": json_text.parse_json(text.strip(" \t\r\n"))}
         except ValueError as error:
             raise ExpressionError(f"the literal in backticks {error}", at=start) from None
 
 
-def _loose(text: str, start: int) -> str:
+def _loose_literal(text: str, start: int) -> str:
     """A literal in backticks that is no JSON is text: JMESPath's older grammar, still in its compliance suite."""
     try:
         return str(json.loads(f'"{text.lstrip()}"'))
@@ -123,15 +123,15 @@ def _loose(text: str, start: int) -> str:
         raise ExpressionError("a literal in backticks must be JSON; text is written '…'", at=start) from None
 
 
-class _Parser(Parser):
+class _LocatedParser(Parser):
     """The package's parser, noting in every tree node where it begins."""
 
     _tokens: list[Token]
     _index: int
     _within: int
 
-    def tree(self, expression: str) -> Tree:
-        self._tokens = list(_Lexer().tokenize(expression))
+    def parse_tree(self, expression: str) -> Tree:
+        self._tokens = list(_LocatedLexer().tokenize(expression))
         self._index = 0
         self._within = 0
         tree = self._expression()
@@ -215,24 +215,24 @@ class _Parser(Parser):
         raise ParseError(token["start"], str(token["value"]), token["type"])
 
 
-def _node(tree: Tree, at: int, level: int = 0) -> Node:
+def _make_node(tree: Tree, at: int, level: int = 0) -> ExpressionNode:
     here = tree.get("at", at)
     if level > DEEPEST:
         raise ExpressionError(f"nested over {DEEPEST} deep", at=here)
     children = tree.get("children") or []
     if tree["type"] == "slice":
-        return Node("slice", here, value=tuple(children))
-    return Node(
+        return ExpressionNode("slice", here, value=tuple(children))
+    return ExpressionNode(
         kind=tree["type"],
         at=here,
         value=tree.get("value"),
-        children=tuple(_node(child, here, level + 1) for child in children),
+        children=tuple(_make_node(child, here, level + 1) for child in children),
         quoted=tree.get("quoted", False),
         loose=tree.get("loose", False),
     )
 
 
-def _lexical(error: LexerError) -> str:
+def _lexer_error(error: LexerError) -> str:
     match error.message.split():
         case ["Unclosed", *_]:
             return f"what opens with {error.lexer_value[:1]} is never closed"
@@ -244,7 +244,7 @@ def _lexical(error: LexerError) -> str:
             return f"this text in quotes cannot be read: {error.message}"
 
 
-def _syntactic(error: ParseError) -> str:
+def _parser_error(error: ParseError) -> str:
     if error.token_type == "EOF":  # noqa: S105  a kind of token of the grammar
         return "the expression ends too early"
     return f"{error.token_value!r} cannot stand here"

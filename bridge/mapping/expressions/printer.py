@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from bridge.core import json_text
-from bridge.mapping.expressions.parser import Node
+from bridge.mapping.expressions.parser import ExpressionNode
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMPARATORS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -20,41 +20,45 @@ _LOOSE = frozenset({*_JOINED, "comparator"})
 """Kinds that stand in parentheses inside of another part."""
 
 
-def spelt(node: Node) -> str:  # noqa: C901, PLR0911  one case for each kind of node
+def print_expression(node: ExpressionNode) -> str:  # noqa: C901, PLR0911  one case for each kind of node
     """The text of an expression."""
     match node.kind:
         case "field":
-            return name(node.value)
+            return print_name(node.value)
         case "current" | "identity":
             return "@"
         case "literal":
-            return _literal(node)
+            return _print_literal(node)
         case "function_expression":
-            return f"{node.value}({', '.join(map(spelt, node.children))})"
+            return f"{node.value}({', '.join(map(print_expression, node.children))})"
         case "expref":
-            return f"&{spelt(node.children[0])}"
+            return f"&{print_expression(node.children[0])}"
         case "not_expression":
             [what] = node.children
-            return f"!{spelt(what)}" if what.kind in _ATOMS else f"!({spelt(what)})"
+            return f"!{print_expression(what)}" if what.kind in _ATOMS else f"!({print_expression(what)})"
         case "comparator":
-            one, other = map(_tight, node.children)
+            one, other = map(_parenthesise, node.children)
             return f"{one} {_COMPARATORS[node.value]} {other}"
         case "or_expression" | "and_expression" | "pipe":
-            return _joined(node)
+            return _join_operands(node)
         case "multi_select_list":
-            return f"[{', '.join(map(spelt, node.children))}]"
+            return f"[{', '.join(map(print_expression, node.children))}]"
         case "multi_select_dict":
-            return "{" + ", ".join(f"{name(pair.value)}: {spelt(pair.children[0])}" for pair in node.children) + "}"
+            return (
+                "{"
+                + ", ".join(f"{print_name(pair.value)}: {print_expression(pair.children[0])}" for pair in node.children)
+                + "}"
+            )
         case _:
-            return _path(node)
+            return _print_path(node)
 
 
-def name(text: str) -> str:
+def print_name(text: str) -> str:
     """A field's name, in double quotes where it needs them."""
-    return text if _PLAIN.fullmatch(text) else json_text.write(text).decode()
+    return text if _PLAIN.fullmatch(text) else json_text.write_json(text).decode()
 
 
-def step(node: Node) -> str:
+def print_step(node: ExpressionNode) -> str:
     """What follows a value: `.sku`, `[0]`, nothing for the value itself."""
     match node.kind:
         case "identity" | "current":
@@ -65,54 +69,54 @@ def step(node: Node) -> str:
             first, last, by = ("" if part is None else str(part) for part in node.value)
             return f"[{first}:{last}:{by}]" if by else f"[{first}:{last}]"
         case _:
-            text = spelt(node)
+            text = print_expression(node)
             return text if text.startswith("[") and node.kind != "multi_select_list" else f".{text}"
 
 
-def _path(node: Node) -> str:
+def _print_path(node: ExpressionNode) -> str:
     match node.kind:
         case "index" | "slice":
-            return step(node)
+            return print_step(node)
         case "projection":
             base, each = node.children
-            return f"{_base(base)}{'' if _spreads(base) else '[*]'}{step(each)}"
+            return f"{_print_base(base)}{'' if _is_projection(base) else '[*]'}{print_step(each)}"
         case "value_projection":
             base, each = node.children
-            return f"{_base(base)}.*{step(each)}".removeprefix(".")
+            return f"{_print_base(base)}.*{print_step(each)}".removeprefix(".")
         case "filter_projection":
             base, each, condition = node.children
-            return f"{_base(base)}[?{spelt(condition)}]{step(each)}"
+            return f"{_print_base(base)}[?{print_expression(condition)}]{print_step(each)}"
         case "flatten":
-            return f"{_base(node.children[0])}[]"
+            return f"{_print_base(node.children[0])}[]"
         case _:  # subexpression, index_expression
             first, *rest = node.children
-            return (_base(first) + "".join(map(step, rest))).removeprefix(".")
+            return (_print_base(first) + "".join(map(print_step, rest))).removeprefix(".")
 
 
-def _base(node: Node) -> str:
+def _print_base(node: ExpressionNode) -> str:
     if node.kind == "identity":
         return ""
-    return f"({spelt(node)})" if node.kind in _PROJECTIONS else _tight(node)
+    return f"({print_expression(node)})" if node.kind in _PROJECTIONS else _parenthesise(node)
 
 
-def _spreads(base: Node) -> bool:
+def _is_projection(base: ExpressionNode) -> bool:
     """Whether what is projected says so by itself: `[]` and slices."""
     return base.kind == "flatten" or (base.kind == "index_expression" and base.children[-1].kind == "slice")
 
 
-def _joined(node: Node) -> str:
+def _join_operands(node: ExpressionNode) -> str:
     one, other = node.children
-    left = spelt(one) if one.kind == node.kind else _tight(one)
-    return f"{left} {_JOINED[node.kind]} {_tight(other)}"
+    left = print_expression(one) if one.kind == node.kind else _parenthesise(one)
+    return f"{left} {_JOINED[node.kind]} {_parenthesise(other)}"
 
 
-def _tight(node: Node) -> str:
-    return f"({spelt(node)})" if node.kind in _LOOSE else spelt(node)
+def _parenthesise(node: ExpressionNode) -> str:
+    return f"({print_expression(node)})" if node.kind in _LOOSE else print_expression(node)
 
 
-def _literal(node: Node) -> str:
+def _print_literal(node: ExpressionNode) -> str:
     if isinstance(node.value, str):
         escaped = node.value.replace("\\", "\\\\").replace("'", "\\'")
         return f"'{escaped}'"
-    written = json_text.write(node.value).decode().replace("`", "\\`")
+    written = json_text.write_json(node.value).decode().replace("`", "\\`")
     return f"`{written}`"

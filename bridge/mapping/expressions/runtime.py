@@ -42,7 +42,7 @@ _TOO_LARGE = 10**_MOST_DIGITS
 _WORDS = {NoneType: "null", bool: "a boolean", str: "text", list: "a list", dict: "an object"}
 
 
-class Unworkable(Exception):
+class CannotEvaluate(Exception):
     """A value cannot be worked out. The text says why and holds no value; `kind` is the compliance suite's word."""
 
     def __init__(self, text: str, *, kind: str = "invalid-value") -> None:
@@ -56,64 +56,64 @@ def type_of(value: Json) -> str:
     for word, classes in CLASSES.items():
         if value.__class__ in classes:
             return word
-    raise Unworkable("an expression reference is no value", kind="invalid-type")
+    raise CannotEvaluate("an expression reference is no value", kind="invalid-type")
 
 
-def spoken(value: Json) -> str:
+def type_name(value: Json) -> str:
     """A value's type as a message names it; never the value."""
     return _WORDS.get(value.__class__, "a number")
 
 
-def truth(value: Json) -> bool:
+def is_true(value: Json) -> bool:
     """JMESPath's truth: everything but null, "", [], {} and false."""
     return bool(value) or value.__class__ in NUMBERS
 
 
-def equal(one: Json, other: Json) -> bool:
+def are_equal(one: Json, other: Json) -> bool:
     """JMESPath's equality: by value and type, all the way down, numbers by their worth."""
     if one.__class__ is bool or other.__class__ is bool:
         return one is other
     if one.__class__ is list:
-        return other.__class__ is list and len(one) == len(other) and all(map(equal, one, other))
+        return other.__class__ is list and len(one) == len(other) and all(map(are_equal, one, other))
     if one.__class__ is dict:
         if other.__class__ is not dict or one.keys() != other.keys():
             return False
-        return all(equal(value, other[key]) for key, value in one.items())
+        return all(are_equal(value, other[key]) for key, value in one.items())
     return bool(one == other)
 
 
-def ordered(one: Json, other: Json) -> bool:
+def are_ordered(one: Json, other: Json) -> bool:
     """Whether two values have an order: two numbers, or two texts."""
     return (one.__class__ in NUMBERS and other.__class__ in NUMBERS) or (one.__class__ is str is other.__class__)
 
 
-def less(one: Json, other: Json) -> bool | None:
+def is_less(one: Json, other: Json) -> bool | None:
     """`one < other`, null where they have no order."""
-    return one < other if ordered(one, other) else None
+    return one < other if are_ordered(one, other) else None
 
 
 def at_most(one: Json, other: Json) -> bool | None:
     """`one <= other`, null where they have no order."""
-    return one <= other if ordered(one, other) else None
+    return one <= other if are_ordered(one, other) else None
 
 
-def bounded(text: str) -> str:
+def bound_text(text: str) -> str:
     """`text`, refused where it, or all texts built for this webhook, are longer than a mapping may build."""
     if len(text) > MOST_TEXT:
-        raise Unworkable("builds a text of over 1 MiB")
+        raise CannotEvaluate("builds a text of over 1 MiB")
     _built.text += len(text)
     if _built.text > MOST_TEXTS:
-        raise Unworkable("builds texts of over 16 MiB together")
+        raise CannotEvaluate("builds texts of over 16 MiB together")
     return text
 
 
-class _Built(threading.local):
+class _BuiltText(threading.local):
     """How many characters of text were built in this thread since `begin_building`."""
 
     text = 0
 
 
-_built = _Built()
+_built = _BuiltText()
 
 
 def begin_building() -> None:
@@ -121,14 +121,14 @@ def begin_building() -> None:
     _built.text = 0
 
 
-def digits(number: int | Decimal) -> int | Decimal:
+def bound_digits(number: int | Decimal) -> int | Decimal:
     """`number`, refused where writing it out would take over 400 digits."""
     if isinstance(number, int):
         fits = -_TOO_LARGE < number < _TOO_LARGE
     else:
         fits = abs(number.adjusted()) <= _MOST_DIGITS and len(number.as_tuple().digits) <= _MOST_DIGITS
     if not fits:
-        raise Unworkable(f"comes to a number of over {_MOST_DIGITS} digits")
+        raise CannotEvaluate(f"comes to a number of over {_MOST_DIGITS} digits")
     return number
 
 
@@ -141,20 +141,20 @@ class Pruner:
         self.left = MOST_NODES
         self.left_text = MOST_TEXTS
 
-    def prune(self, value: Json) -> Json:
+    def prune_value(self, value: Json) -> Json:
         """A copy without null, "", [] and {} at any depth; None where nothing is left."""
         self.left -= 1
         if self.left < 0:
-            raise Unworkable(f"builds more than {MOST_NODES:,} values")
+            raise CannotEvaluate(f"builds more than {MOST_NODES:,} values")
         if value.__class__ is dict:
-            pairs = [(key, self.prune(item)) for key, item in value.items()]
+            pairs = [(key, self.prune_value(item)) for key, item in value.items()]
             return {key: item for key, item in pairs if item is not None} or None
         if value.__class__ is list:
-            return [item for item in map(self.prune, value) if item is not None] or None
+            return [item for item in map(self.prune_value, value) if item is not None] or None
         if value.__class__ is str:
             self.left_text -= len(value)
             if self.left_text < 0:
-                raise Unworkable("builds texts of over 16 MiB together")
+                raise CannotEvaluate("builds texts of over 16 MiB together")
         return None if value == "" else value
 
 
@@ -164,14 +164,16 @@ def classes_of(types: frozenset[str]) -> frozenset[type]:
     return frozenset(each for word in types for each in CLASSES[word])
 
 
-def mend(types: frozenset[str]) -> str:
+def null_guard(types: frozenset[str]) -> str:
     """How to keep null away from a function that takes `types`."""
     return next(text for kind, text in _FALLBACKS.items() if kind in types)
 
 
 def wrong_argument(function: str, position: int, value: Json, wanted: str) -> NoReturn:
     """Refuse an argument's type."""
-    raise Unworkable(f"{function}() takes {wanted} as argument {position}, got {spoken(value)}", kind="invalid-type")
+    raise CannotEvaluate(
+        f"{function}() takes {wanted} as argument {position}, got {type_name(value)}", kind="invalid-type"
+    )
 
 
 def check_items(function: str, position: int, value: list[Json], kinds: tuple[str, ...]) -> None:
@@ -181,7 +183,7 @@ def check_items(function: str, position: int, value: list[Json], kinds: tuple[st
         if all(item.__class__ in classes for item in value):
             return
     wanted = " or all ".join(PLURALS[kind] for kind in kinds)
-    raise Unworkable(f"{function}() takes a list of all {wanted} as argument {position}", kind="invalid-type")
+    raise CannotEvaluate(f"{function}() takes a list of all {wanted} as argument {position}", kind="invalid-type")
 
 
 _FALLBACKS = {"string": "`… || ''`", "array": "``… || `[]` ``", "object": "``… || `{}` ``", "number": "``… || `0` ``"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from bridge.mapping.expressions.parser import Node, parts
+from bridge.mapping.expressions.parser import ExpressionNode, child_parts
 
 MOST = 1_000
 """What an expression may come to, in copies of what the webhook holds."""
@@ -19,13 +19,13 @@ _ONE_OF = frozenset({"or_expression", "and_expression"})
 _SMALL = frozenset({"literal", "comparator", "not_expression"})
 
 
-def growth(node: Node, of_name: Callable[[str], int]) -> int:
+def growth_bound(node: ExpressionNode, of_name: Callable[[str], int]) -> int:
     """At most how many copies of what it reads `node` holds; `of_name` tells it for names at the outermost level."""
     if node.kind == "field":
         return of_name(node.value)
     if node.kind in _SMALL or not node.children:
         return 1
-    each = [growth(child, of_name if same_level else _once) for child, same_level in parts(node)]
+    each = [growth_bound(child, of_name if same_level else _read_once) for child, same_level in child_parts(node)]
     if node.kind in _SUMS:
         return min(MOST + 1, sum(each))
     if node.kind in _ONE_OF:
@@ -33,5 +33,5 @@ def growth(node: Node, of_name: Callable[[str], int]) -> int:
     return min(MOST + 1, math.prod(each))
 
 
-def _once(_name: str) -> int:
+def _read_once(_name: str) -> int:
     return 1

@@ -11,16 +11,16 @@ import hashlib
 
 from bridge.core import json_text
 from bridge.core.json_text import Json
-from bridge.mapping.expressions.runtime import MOST_TEXT, Unworkable, bounded, truth
+from bridge.mapping.expressions.runtime import MOST_TEXT, CannotEvaluate, bound_text, is_true
 from bridge.mapping.functions import money, timestamps
 from bridge.mapping.functions import phone as phones
 from bridge.mapping.functions import url as urls
 from bridge.mapping.functions.jmespath_builtins import STANDARD
 from bridge.mapping.functions.money import MinorUnits, Number
-from bridge.mapping.functions.registry import Registry
+from bridge.mapping.functions.registry import FunctionRegistry
 
-OURS = Registry()
-_function = OURS.function
+OURS = FunctionRegistry()
+_function = OURS.register
 
 # ------------------------------------------------------------------------------------------------------ amounts
 
@@ -29,7 +29,7 @@ _function(
     "decimal(value: string|number) -> number",
     "A text like `19.90` as a number, digit for digit; a number as it is.",
     (("decimal('19.90')", "19.90"), ("decimal(`5`)", "5"), ("decimal('1,50')", "!the text is no number like 19.90")),
-)(money.decimal)
+)(money.parse_decimal)
 
 
 @_function(
@@ -51,7 +51,7 @@ def _from_minor(amount: str | Number, currency: str, units: MinorUnits) -> Numbe
     (("negate(`19.90`)", "-19.90"), ("negate('-5')", "5")),
 )
 def _negate(value: str | Number) -> Number:
-    return money.negate(value)
+    return money.negate_number(value)
 
 
 @_function(
@@ -60,7 +60,7 @@ def _negate(value: str | Number) -> Number:
     (("add('0.10', `0.20`)", "0.30"), ("add(`1`, `null`)", "null")),
 )
 def _add(one: str | Number, other: str | Number) -> Number:
-    return money.add(one, other)
+    return money.add_numbers(one, other)
 
 
 @_function(
@@ -69,7 +69,7 @@ def _add(one: str | Number, other: str | Number) -> Number:
     (("subtract('20.00', '0.10')", "19.90"),),
 )
 def _subtract(one: str | Number, other: str | Number) -> Number:
-    return money.subtract(one, other)
+    return money.subtract_numbers(one, other)
 
 
 @_function(
@@ -78,7 +78,7 @@ def _subtract(one: str | Number, other: str | Number) -> Number:
     (("multiply('19.90', `3`)", "59.70"),),
 )
 def _multiply(one: str | Number, other: str | Number) -> Number:
-    return money.multiply(one, other)
+    return money.multiply_numbers(one, other)
 
 
 @_function(
@@ -87,7 +87,7 @@ def _multiply(one: str | Number, other: str | Number) -> Number:
     (("total(['19.90', '0.10'])", "20.00"), ("total(`[1, 0.5, null]`)", "1.5"), ("total(`[]`)", "0")),
 )
 def _total(values: list[Json]) -> Number:
-    return money.total(value for value in values if value is not None)
+    return money.total_numbers(value for value in values if value is not None)
 
 
 # -------------------------------------------------------------------------------------------------------- texts
@@ -100,7 +100,7 @@ def _lower(text: str) -> str:
 
 @_function("upper(text: string) -> string", "The text in upper case.", (("upper('usd')", '"USD"'),))
 def _upper(text: str) -> str:
-    return bounded(text.upper())
+    return bound_text(text.upper())
 
 
 @_function("trim(text: string) -> string", "The text without white space around it.", (("trim('  a b ')", '"a b"'),))
@@ -115,7 +115,7 @@ def _trim(text: str) -> str:
 )
 def _split(text: str, separator: str) -> list[str]:
     if not separator:
-        raise Unworkable("split() needs a separator")
+        raise CannotEvaluate("split() needs a separator")
     return text.split(separator)
 
 
@@ -126,10 +126,10 @@ def _split(text: str, separator: str) -> list[str]:
 )
 def _replace(text: str, old: str, new: str) -> str:
     if not old:
-        raise Unworkable("replace() needs a text to replace")
+        raise CannotEvaluate("replace() needs a text to replace")
     if len(text) + text.count(old) * len(new) > 2 * MOST_TEXT:
-        raise Unworkable("builds a text of over 1 MiB")
-    return bounded(text.replace(old, new))
+        raise CannotEvaluate("builds a text of over 1 MiB")
+    return bound_text(text.replace(old, new))
 
 
 @_function(
@@ -144,11 +144,11 @@ def _replace(text: str, old: str, new: str) -> str:
 def _format(template: str, *values: str | Number | bool) -> str:
     first, *parts = template.split("{}")
     if len(parts) != len(values):
-        raise Unworkable(f"format() has {len(parts)} places `{{}}` for {len(values)} values")
+        raise CannotEvaluate(f"format() has {len(parts)} places `{{}}` for {len(values)} values")
     texts = [first]
     for value, part in zip(values, parts, strict=True):
-        texts += (value if isinstance(value, str) else json_text.write(value).decode()), part
-    return bounded("".join(texts))
+        texts += (value if isinstance(value, str) else json_text.write_json(value).decode()), part
+    return bound_text("".join(texts))
 
 
 @_function(
@@ -158,9 +158,9 @@ def _format(template: str, *values: str | Number | bool) -> str:
 )
 def _parse_json(text: str) -> Json:
     try:
-        return json_text.parse(text, strict=False)
+        return json_text.parse_json(text, strict=False)
     except ValueError:
-        raise Unworkable("the text is not JSON") from None
+        raise CannotEvaluate("the text is not JSON") from None
 
 
 @_function(
@@ -172,7 +172,7 @@ def _sha256(text: str) -> str:
     try:
         return hashlib.sha256(text.encode()).hexdigest()
     except UnicodeEncodeError:
-        raise Unworkable("the text holds half a character") from None
+        raise CannotEvaluate("the text holds half a character") from None
 
 
 @_function(
@@ -203,7 +203,7 @@ def _last_name(full: str) -> str | None:
     ),
 )
 def _e164(phone: str | Number, country: str | None) -> str | None:
-    return phones.e164(phone if isinstance(phone, str) else str(phone), country)
+    return phones.format_e164(phone if isinstance(phone, str) else str(phone), country)
 
 
 @_function(
@@ -217,7 +217,7 @@ def _e164(phone: str | Number, country: str | None) -> str | None:
     ),
 )
 def _iso8601(instant: str | Number) -> str:
-    return timestamps.iso8601(instant)
+    return timestamps.format_iso8601(instant)
 
 
 @_function(
@@ -248,7 +248,7 @@ def _pairs(items: list[Json], name: str = "name", value: str = "value") -> dict[
     found: dict[str, Json] = {}
     for item in items:
         key = item.get(name) if isinstance(item, dict) else None
-        if isinstance(key, str) and not truth(found.get(key)):
+        if isinstance(key, str) and not is_true(found.get(key)):
             found[key] = item.get(value)
     return found
 
@@ -259,7 +259,7 @@ def _pairs(items: list[Json], name: str = "name", value: str = "value") -> dict[
     (("choose(`1` > `2`, 'a', 'b')", '"b"'), ("choose('x', 'a', decimal('y'))", '"a"')),
 )
 def _choose(condition: Json, yes: Json, no: Json) -> Json:
-    return yes if truth(condition) else no
+    return yes if is_true(condition) else no
 
 
 @_function(

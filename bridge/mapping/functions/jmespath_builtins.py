@@ -14,12 +14,20 @@ from functools import partial
 
 from bridge.core import json_text
 from bridge.core.json_text import Json
-from bridge.mapping.expressions.runtime import MOST_TEXT, Pruner, Unworkable, bounded, equal, spoken, type_of
+from bridge.mapping.expressions.runtime import (
+    MOST_TEXT,
+    CannotEvaluate,
+    Pruner,
+    are_equal,
+    bound_text,
+    type_name,
+    type_of,
+)
 from bridge.mapping.functions import money
-from bridge.mapping.functions.registry import Registry
+from bridge.mapping.functions.registry import FunctionRegistry
 
-STANDARD = Registry()
-_function = partial(STANDARD.function, own=False)
+STANDARD = FunctionRegistry()
+_function = partial(STANDARD.register, own=False)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 Key = Callable[[Json], Json]
 
@@ -35,7 +43,7 @@ def _abs(value: int | Decimal) -> int | Decimal:
     (("avg(`[1, 2, 3]`)", "2"), ("avg(`[]`)", "null")),
 )
 def _avg(values: list[int | Decimal]) -> int | Decimal | None:
-    return money.quotient(money.total(values), len(values)) if values else None
+    return money.divide_numbers(money.total_numbers(values), len(values)) if values else None
 
 
 @_function("ceil(value: number) -> number", "The next whole number upwards.", (("ceil(`1.2`)", "2"),))
@@ -51,7 +59,7 @@ def _ceil(value: int | Decimal) -> int:
 def _contains(subject: str | list[Json], search: Json) -> bool:
     if isinstance(subject, str):
         return isinstance(search, str) and search in subject
-    return any(equal(item, search) for item in subject)
+    return any(are_equal(item, search) for item in subject)
 
 
 @_function(
@@ -75,8 +83,8 @@ def _floor(value: int | Decimal) -> int:
 )
 def _join(glue: str, texts: list[str]) -> str:
     if len(glue) * len(texts) + sum(map(len, texts)) > MOST_TEXT:
-        raise Unworkable("builds a text of over 1 MiB")
-    return bounded(glue.join(texts))
+        raise CannotEvaluate("builds a text of over 1 MiB")
+    return bound_text(glue.join(texts))
 
 
 @_function("keys(value: object) -> array", "An object's keys.", (('keys(`{"a": 1}`)', '["a"]'),))
@@ -117,7 +125,7 @@ def _max(values: list[Json]) -> Json:
     (("max_by([{n: `1`}, {n: `2`}], &n)", '{"n": 2}'),),
 )
 def _max_by(values: list[Json], by: Key) -> Json:
-    keys = _sortable("max_by", values, by)
+    keys = _sort_keys("max_by", values, by)
     return values[max(range(len(values)), key=keys.__getitem__)] if values else None
 
 
@@ -148,7 +156,7 @@ def _min(values: list[Json]) -> Json:
     (("min_by([{n: `1`}, {n: `2`}], &n)", '{"n": 1}'),),
 )
 def _min_by(values: list[Json], by: Key) -> Json:
-    keys = _sortable("min_by", values, by)
+    keys = _sort_keys("min_by", values, by)
     return values[min(range(len(values)), key=keys.__getitem__)] if values else None
 
 
@@ -177,7 +185,7 @@ def _sort(values: list[Json]) -> list[Json]:
     (("sort_by([{n: `2`}, {n: `1`}], &n)[].n", "[1, 2]"),),
 )
 def _sort_by(values: list[Json], by: Key) -> list[Json]:
-    keys = _sortable("sort_by", values, by)
+    keys = _sort_keys("sort_by", values, by)
     return [values[place] for place in sorted(range(len(values)), key=keys.__getitem__)]
 
 
@@ -194,7 +202,7 @@ def _starts_with(subject: str, prefix: str) -> bool:
     "sum(values: array[number]) -> number", "The sum of a list's numbers, exact.", (("sum(`[0.1, 0.2]`)", "0.3"),)
 )
 def _sum(values: list[int | Decimal]) -> int | Decimal:
-    return money.total(values)
+    return money.total_numbers(values)
 
 
 @_function("to_array(value: any) -> array", "A list as it is, else a list of the value.", (("to_array('a')", '["a"]'),))
@@ -212,7 +220,7 @@ def _to_number(value: Json) -> int | Decimal | None:
         found = _NUMBER.fullmatch(value)
         if found is None:
             return None
-        return money.read(value)
+        return money.parse_json_number(value)
     return None if isinstance(value, bool | list | dict) else value
 
 
@@ -224,11 +232,11 @@ def _to_number(value: Json) -> int | Decimal | None:
 def _to_string(value: Json) -> str:
     if isinstance(value, str):
         return value
-    Pruner().prune(value)  # counts: what a list of lists of one list would come to
+    Pruner().prune_value(value)  # counts: what a list of lists of one list would come to
     try:
-        return bounded(json_text.write(value).decode())
+        return bound_text(json_text.write_json(value).decode())
     except ValueError as error:
-        raise Unworkable(str(error)) from None
+        raise CannotEvaluate(str(error)) from None
 
 
 @_function("type(value: any) -> string", "The JMESPath type of a value.", (("type(`1`)", '"number"'),))
@@ -241,13 +249,13 @@ def _values(value: dict[str, Json]) -> list[Json]:
     return list(value.values())
 
 
-def _sortable(function: str, values: Sequence[Json], by: Key) -> list[Json]:
+def _sort_keys(function: str, values: Sequence[Json], by: Key) -> list[Json]:
     """What `by` makes of each value, held to one type that has an order."""
     keys = [by(value) for value in values]
     kinds = {type_of(key) for key in keys}
     if not kinds <= {"number"} and not kinds <= {"string"}:
         odd = next(key for key in keys if type_of(key) not in ("number", "string") or type_of(key) != type_of(keys[0]))
-        raise Unworkable(
-            f"{function}() sorts by numbers or by texts, an item came to {spoken(odd)}", kind="invalid-type"
+        raise CannotEvaluate(
+            f"{function}() sorts by numbers or by texts, an item came to {type_name(odd)}", kind="invalid-type"
         )
     return keys

@@ -10,7 +10,7 @@ _LONGEST = 250
 
 
 @lru_cache(maxsize=1_000)
-def e164(phone: str, country: str | None) -> str | None:
+def format_e164(phone: str, country: str | None) -> str | None:
     """The number as `+` and digits, or None for what is no valid number.
 
     `country` is ISO 3166-1 alpha-2 in any case. Without it only a number that begins with `+` is read: a bare one
@@ -33,7 +33,7 @@ def e164(phone: str, country: str | None) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def invented(phone: str, regions: Sequence[str], luck: Random) -> str | None:
+def invent_number(phone: str, regions: Sequence[str], nonce: Random) -> str | None:
     """Another number of the same country and kind, written the same way where it has as many digits.
 
     None for what is no valid number, neither by itself nor in any of the `regions`.
@@ -41,7 +41,7 @@ def invented(phone: str, regions: Sequence[str], luck: Random) -> str | None:
     import phonenumbers  # noqa: PLC0415  as above
 
     for region in (None, *regions):
-        found = e164(phone, region)
+        found = format_e164(phone, region)
         if found is None:
             continue
         number = phonenumbers.parse(found, None)
@@ -50,20 +50,22 @@ def invented(phone: str, regions: Sequence[str], luck: Random) -> str | None:
         model = model or phonenumbers.example_number(home)
         if model is None:
             continue
-        return _like(phone, _varied(phonenumbers.format_number(model, phonenumbers.PhoneNumberFormat.E164), luck))
+        return _format_like(
+            phone, _vary_digits(phonenumbers.format_number(model, phonenumbers.PhoneNumberFormat.E164), nonce)
+        )
     return None
 
 
-def _varied(number: str, luck: Random) -> str:
+def _vary_digits(number: str, nonce: Random) -> str:
     """The number with other last digits, still valid."""
     for _ in range(50):
-        made = f"{number[:-3]}{luck.randrange(1000):03}"
-        if e164(made, None) is not None:
+        made = f"{number[:-3]}{nonce.randrange(1000):03}"
+        if format_e164(made, None) is not None:
             return made
     return number
 
 
-def _like(phone: str, number: str) -> str:
+def _format_like(phone: str, number: str) -> str:
     """An E.164 number, written as `phone` is where it has as many digits that way."""
     import phonenumbers  # noqa: PLC0415  as above
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from bridge.mapping.functions.builtin import OURS
 from bridge.mapping.functions.jmespath_builtins import STANDARD
-from bridge.mapping.functions.registry import Function
+from bridge.mapping.functions.registry import MappingFunction
 
 
-def functions() -> str:
+def function_tables() -> str:
     """The table of our functions, and the names of JMESPath's own."""
-    rows = "\n".join(_row(function) for function in OURS.values())
+    rows = "\n".join(_function_row(function) for function in OURS.values())
     names = ", ".join(f"`{name}`" for name in STANDARD)
     return (
         "| function | what it gives | for example |\n|---|---|---|\n"
@@ -21,16 +21,16 @@ def functions() -> str:
     )
 
 
-def _row(function: Function) -> str:
-    examples = "<br>".join(f"{_code(call)} → {_result(result)}" for call, result in function.examples)
-    return f"| {_code(function.signature)} | {function.help} | {examples} |"
+def _function_row(function: MappingFunction) -> str:
+    examples = "<br>".join(f"{_code_text(call)} → {_result_text(result)}" for call, result in function.examples)
+    return f"| {_code_text(function.signature)} | {function.help} | {examples} |"
 
 
-def _result(result: str) -> str:
-    return f"*{result[1:]}*" if result.startswith("!") else _code(result)
+def _result_text(result: str) -> str:
+    return f"*{result[1:]}*" if result.startswith("!") else _code_text(result)
 
 
-def _code(text: str) -> str:
+def _code_text(text: str) -> str:
     """Text as code in a table's cell, also where it holds backticks or bars."""
     fence = "``" if "`" in text else "`"
     room = " " if text.startswith("`") or text.endswith("`") else ""

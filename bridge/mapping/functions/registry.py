@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r"(\.\.\.)?(\w+)(\?)?: ([^=]+?)(?: = '(.*)')?")
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class FunctionParameter:
     """One argument of a function: which types it takes, `items` those of a list's items.
 
     `nullable` passes null on to one of our functions, which else answers null for it.
@@ -37,13 +37,13 @@ class Parameter:
         return EXPREF in self.types
 
     @property
-    def wanted(self) -> str:
+    def wanted_types(self) -> str:
         """What it takes, as a message names it."""
         return " or ".join(words for kind, words in SPOKEN.items() if kind in self.types)
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class MappingFunction:
     """A function of the language. `own` ones answer null for null; `examples` are expression and result as JSON.
 
     A result that begins with `!` is the message of a failure.
@@ -54,29 +54,29 @@ class Function:
     help: str
     examples: tuple[tuple[str, str], ...]
     call: Call
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[FunctionParameter, ...]
     returns: frozenset[str]
     own: bool
 
     @property
-    def fewest(self) -> int:
+    def least_arguments(self) -> int:
         """How many arguments it needs."""
         return sum(parameter.default is None for parameter in self.parameters)
 
     @property
-    def most(self) -> int | None:
+    def most_arguments(self) -> int | None:
         """How many arguments it takes; None for any number."""
         return None if self.parameters and self.parameters[-1].variadic else len(self.parameters)
 
-    def parameter(self, position: int) -> Parameter:
+    def parameter_at(self, position: int) -> FunctionParameter:
         """The parameter of the argument at `position`, from 0."""
         return self.parameters[min(position, len(self.parameters) - 1)]
 
 
-class Registry(dict[str, Function]):
+class FunctionRegistry(dict[str, MappingFunction]):
     """Functions by name."""
 
-    def function(
+    def register(
         self, signature: str, text: str, examples: tuple[tuple[str, str], ...], *, own: bool = True
     ) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
         """Declare the decorated function: `name(parameter: type|type, …) -> type|type`."""
@@ -84,21 +84,23 @@ class Registry(dict[str, Function]):
         def declare(call: Callable[..., Json]) -> Callable[..., Json]:
             name, _, rest = signature.partition("(")
             inside, _, returns = rest.rpartition(") -> ")
-            parameters = tuple(_parameter(part) for part in inside.split(", ") if part)
-            self[name] = Function(name, signature, text, examples, call, parameters, _types(returns), own)
+            parameters = tuple(_parse_parameter(part) for part in inside.split(", ") if part)
+            self[name] = MappingFunction(name, signature, text, examples, call, parameters, _parse_types(returns), own)
             return call
 
         return declare
 
 
-def _parameter(text: str) -> Parameter:
+def _parse_parameter(text: str) -> FunctionParameter:
     found = _PARAMETER.fullmatch(text)
     if found is None:
         raise ValueError(f"no parameter: {text}")
     variadic, name, nullable, types, default = found.groups()
     items = tuple(re.findall(r"array\[(\w+)\]", types))
-    return Parameter(name, _types(re.sub(r"\[\w+\]", "", types)), items, bool(nullable), default, bool(variadic))
+    return FunctionParameter(
+        name, _parse_types(re.sub(r"\[\w+\]", "", types)), items, bool(nullable), default, bool(variadic)
+    )
 
 
-def _types(text: str) -> frozenset[str]:
+def _parse_types(text: str) -> frozenset[str]:
     return ANY if text == "any" else frozenset(text.split("|"))

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from bridge.mapping.expressions.runtime import Unworkable
+from bridge.mapping.expressions.runtime import CannotEvaluate
 
 _TEXT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -17,13 +17,13 @@ _SECONDS_END = 10**11
 """A number below is seconds (until the year 5138), one above is milliseconds (since 1973)."""
 
 
-def iso8601(instant: str | int | Decimal) -> str:
+def format_iso8601(instant: str | int | Decimal) -> str:
     """The instant as `2024-01-01T00:00:00Z`, with milli- or microseconds where it has any."""
     try:
         at = _from_text(instant) if isinstance(instant, str) else _from_number(instant)
     except (ValueError, OverflowError):
         kind = "text is no ISO 8601 time" if isinstance(instant, str) else "number is no Unix time"
-        raise Unworkable(f"the {kind}") from None
+        raise CannotEvaluate(f"the {kind}") from None
     spec = "milliseconds" if at.microsecond % 1000 == 0 else "microseconds"
     return at.isoformat(timespec=spec if at.microsecond else "seconds").replace("+00:00", "Z")
 

@@ -19,7 +19,7 @@ def parse_url(url: str) -> dict[str, Json] | None:
         return None
     try:
         parts = urlsplit(url.strip())
-        query = _query(parts.query)
+        query = _query_values(parts.query)
         host, port = (parts.hostname, parts.port) if parts.netloc else (None, None)
     except ValueError:
         return None
@@ -33,7 +33,7 @@ def parse_url(url: str) -> dict[str, Json] | None:
     }
 
 
-def _query(text: str) -> dict[str, str]:
+def _query_values(text: str) -> dict[str, str]:
     """The first value of each name. Raises ValueError where there are too many."""
     if "%" in text or "+" in text or text.count("&") >= _MOST_NAMES:
         return dict(reversed(parse_qsl(text, max_num_fields=_MOST_NAMES)))

@@ -39,15 +39,15 @@ _PERSONAL = frozenset({
 })  # fmt: skip
 
 
-def snake(name: str) -> str:
+def to_snake_case(name: str) -> str:
     """A name as the contract spells names: `postalCode` and `Postal-Code` are `postal_code`."""
     return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
-def meant(name: str, known: Iterable[str]) -> str | None:
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` probably stands for."""
     names = list(known)
-    plain = snake(name)
+    plain = to_snake_case(name)
     for also in (plain, _ALSO.get(plain)):
         if also in names:
             return also
@@ -55,14 +55,14 @@ def meant(name: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def below(section: Path) -> list[str]:
+def names_below(section: Path) -> list[str]:
     """The names that the contract knows directly below a path."""
     return [path[-1] for path in FIELDS if path[:-1] == section]
 
 
-def elsewhere(name: str, section: Path) -> Path | None:
+def path_elsewhere(name: str, section: Path) -> Path | None:
     """The known path that has this name in another section."""
-    plain = snake(name)
+    plain = to_snake_case(name)
     names = {plain, _ALSO.get(plain, plain)}
     found = (path for path in FIELDS if path[-1] in names and path[:-1] != section)
     return next(found, None)
@@ -70,9 +70,9 @@ def elsewhere(name: str, section: Path) -> Path | None:
 
 def is_personal(name: str) -> bool:
     """Whether a field of this name is about a person."""
-    return snake(name) in _PERSONAL
+    return to_snake_case(name) in _PERSONAL
 
 
-def spelt(path: Path) -> str:
+def format_path(path: Path) -> str:
     """A path as people write it."""
     return ".".join(path)

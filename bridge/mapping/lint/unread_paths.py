@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.core.json_text import Json
-from bridge.mapping.codegen.compiler import Learnt
-from bridge.mapping.definition import Layout, Rule
-from bridge.mapping.engine.topics import matches
-from bridge.mapping.expressions.parser import Node as Tree
-from bridge.mapping.problems import Problems, nearest
-from bridge.mapping.yaml.document import Node, Scalar, Series, Table
+from bridge.mapping.codegen.compiler import CompileInfo
+from bridge.mapping.definition import MappingDefinition, Rule
+from bridge.mapping.engine.topics import matches_topic
+from bridge.mapping.expressions.parser import ExpressionNode as Tree
+from bridge.mapping.problems import Problems, suggest_nearest
+from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
 
 _SAME = frozenset({"not_null", "merge", "to_array", "reverse", "sort", "sort_by", "max_by", "min_by", "choose"})
 """Functions whose result is made of what their arguments hold."""
@@ -25,7 +25,7 @@ Values = list[Json]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ExampleWebhook:
     """One webhook of an example: its topic, its body, and the whole request's."""
 
     topic: str | None
@@ -34,7 +34,7 @@ class Sample:
 
 
 @dataclass(slots=True)
-class _Sighting:
+class _FieldSighting:
     """What was seen where one field of an expression looks: the names there, and whether its own was among them."""
 
     found: bool = False
@@ -42,39 +42,45 @@ class _Sighting:
     topics: set[str] = field(default_factory=set)
 
 
-def unread(parts: Layout, learnt: Learnt, samples: Sequence[Sample], problems: Problems) -> None:
+def lint_unread_paths(
+    parts: MappingDefinition, learnt: CompileInfo, samples: Sequence[ExampleWebhook], problems: Problems
+) -> None:
     """Tell each field below `body` that no sample of its topics has."""
-    seen: dict[tuple[Scalar, Tree], _Sighting] = {}
+    seen: dict[tuple[Scalar, Tree], _FieldSighting] = {}
     for sample in samples:
-        walk = _Walk(parts, learnt, sample, seen)
+        walk = _SampleWalk(parts, learnt, sample, seen)
         for rule in parts.rules:
-            if _takes(rule, sample.topic):
-                walk.rule(rule)
+            if _takes_topic(rule, sample.topic):
+                walk.walk_rule(rule)
     for (scalar, tree), sighting in seen.items():
         if not sighting.found and sighting.names:
-            problems.warning(scalar.at(tree.at), _told(str(tree.value), sighting))
+            problems.add_warning(scalar.location_at(tree.at), _describe_unread(str(tree.value), sighting))
 
 
-def _told(name: str, sighting: _Sighting) -> str:
-    mend = nearest(name, sorted(sighting.names))
-    return f"`{name}` occurs in no example of {_listed(sorted(sighting.topics))}{mend}"
+def _describe_unread(name: str, sighting: _FieldSighting) -> str:
+    mend = suggest_nearest(name, sorted(sighting.names))
+    return f"`{name}` occurs in no example of {_list_topics(sorted(sighting.topics))}{mend}"
 
 
-def _listed(topics: Sequence[str]) -> str:
+def _list_topics(topics: Sequence[str]) -> str:
     if len(topics) > _MOST_TOPICS:
         return f"{topics[0]} and {len(topics) - 1} other topics"
     return " and ".join(topics) or "this mapping"
 
 
-def _takes(rule: Rule, topic: str | None) -> bool:
-    return rule.topics is None or (topic is not None and any(matches(pattern, topic) for pattern in rule.topics))
+def _takes_topic(rule: Rule, topic: str | None) -> bool:
+    return rule.topics is None or (topic is not None and any(matches_topic(pattern, topic) for pattern in rule.topics))
 
 
-class _Walk:
+class _SampleWalk:
     """One sample, walked by the rules that take its topic."""
 
     def __init__(
-        self, parts: Layout, learnt: Learnt, sample: Sample, seen: dict[tuple[Scalar, Tree], _Sighting]
+        self,
+        parts: MappingDefinition,
+        learnt: CompileInfo,
+        sample: ExampleWebhook,
+        seen: dict[tuple[Scalar, Tree], _FieldSighting],
     ) -> None:
         self._parts = parts
         self._learnt = learnt
@@ -83,59 +89,59 @@ class _Walk:
         self._lets: dict[str, Values] = {}
         self._roots: Mapping[str, Values] = {"body": [sample.body], "request": [sample.request]}
 
-    def rule(self, rule: Rule) -> None:
+    def walk_rule(self, rule: Rule) -> None:
         """Walk every expression of a rule."""
         for scalar in (rule.when, rule.dedupe, rule.recall.dedupe if rule.recall else None):
             if scalar is not None:
-                self._scalar(scalar, {})
-        self._node(rule.event, {})
+                self._walk_scalar(scalar, {})
+        self._walk_node(rule.event, {})
 
-    def _node(self, node: Node, names: Mapping[str, Values]) -> Values:
+    def _walk_node(self, node: Node, names: Mapping[str, Values]) -> Values:
         match node:
             case Scalar():
-                return self._scalar(node, names)
-            case Series():
-                return [[value] for item in node.items for value in self._node(item, names)]
-            case Table() if "for_each" in node.entries:
-                return self._each(node, names)
-            case Table():
-                made = {key: self._node(entry.value, names) for key, entry in node.entries.items()}
+                return self._walk_scalar(node, names)
+            case SequenceNode():
+                return [[value] for item in node.items for value in self._walk_node(item, names)]
+            case MappingNode() if "for_each" in node.entries:
+                return self._walk_for_each(node, names)
+            case MappingNode():
+                made = {key: self._walk_node(entry.value, names) for key, entry in node.entries.items()}
                 return [{key: values[0] for key, values in made.items() if values}]
 
-    def _each(self, node: Table, names: Mapping[str, Values]) -> Values:
-        name, source = node.get("for_each"), node.get("in")
+    def _walk_for_each(self, node: MappingNode, names: Mapping[str, Values]) -> Values:
+        name, source = node.get_value("for_each"), node.get_value("in")
         if not isinstance(name, Scalar) or not isinstance(source, Scalar):
             return []
-        inside = {**names, name.text: _elements(self._scalar(source, names))}
-        parts = (node.get("when"), node.get("map"))
-        found = [self._node(part, inside) for part in parts if part is not None]
+        inside = {**names, name.text: _list_elements(self._walk_scalar(source, names))}
+        parts = (node.get_value("when"), node.get_value("map"))
+        found = [self._walk_node(part, inside) for part in parts if part is not None]
         return [found[-1]] if found else []
 
-    def _scalar(self, scalar: Scalar, names: Mapping[str, Values]) -> Values:
+    def _walk_scalar(self, scalar: Scalar, names: Mapping[str, Values]) -> Values:
         if not scalar.is_expression:
             return [scalar.literal]
         tree = self._learnt.trees.get(scalar)
-        return self._outermost(scalar, tree, names) if tree is not None else []
+        return self._walk_outermost(scalar, tree, names) if tree is not None else []
 
     # ------------------------------------------------------------------------------------------------ expressions
 
-    def _outermost(self, scalar: Scalar, tree: Tree, names: Mapping[str, Values]) -> Values:
-        return _Reading(self, scalar, names).values(tree, None)
+    def _walk_outermost(self, scalar: Scalar, tree: Tree, names: Mapping[str, Values]) -> Values:
+        return _ExpressionValues(self, scalar, names).values(tree, None)
 
-    def root(self, name: str, names: Mapping[str, Values]) -> Values:
+    def root_values(self, name: str, names: Mapping[str, Values]) -> Values:
         """What a name at the outermost level may stand for; nothing where that is not known."""
         if name in names:
             return names[name]
         if name in self._parts.lets:
             if name not in self._lets:
                 self._lets[name] = []
-                self._lets[name] = self._node(self._parts.lets[name][1], {})
+                self._lets[name] = self._walk_node(self._parts.lets[name][1], {})
             return self._lets[name]
         return self._roots.get(name, [])
 
-    def look(self, scalar: Scalar, tree: Tree, value: dict[str, Json]) -> Values:
+    def look_up_field(self, scalar: Scalar, tree: Tree, value: dict[str, Json]) -> Values:
         """A field of an object, noted as seen or not."""
-        sighting = self._seen.setdefault((scalar, tree), _Sighting())
+        sighting = self._seen.setdefault((scalar, tree), _FieldSighting())
         sighting.names.update(value)
         sighting.topics |= {self._sample.topic} if self._sample.topic else set()
         if tree.value not in value:
@@ -145,10 +151,10 @@ class _Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _ExpressionValues:
     """One expression over one sample. The current values are None at the outermost level."""
 
-    walk: _Walk
+    walk: _SampleWalk
     scalar: Scalar
     names: Mapping[str, Values]
 
@@ -170,8 +176,10 @@ class _Reading:
 
     def _field(self, tree: Tree, current: Values | None) -> Values:
         if current is None:
-            return self.walk.root(tree.value, self.names)
-        return [found for value in _objects(current) for found in self.walk.look(self.scalar, tree, value)]
+            return self.walk.root_values(tree.value, self.names)
+        return [
+            found for value in _only_objects(current) for found in self.walk.look_up_field(self.scalar, tree, value)
+        ]
 
     def _plain(self, tree: Tree, current: Values | None) -> Values:
         """What is a value by itself, or an element of the current ones; conditions are looked at for their paths."""
@@ -181,7 +189,7 @@ class _Reading:
             case "identity" | "current":
                 return current or []
             case "index" | "slice":
-                found = _elements(current or [])
+                found = _list_elements(current or [])
                 return found if tree.kind == "index" else [found]
             case "or_expression":
                 return self._all(tree.children, current)
@@ -195,7 +203,7 @@ class _Reading:
     def _made(self, tree: Tree, current: Values | None) -> Json:
         if tree.kind == "multi_select_list":
             return self._all(tree.children, current)
-        return {child.value: _joined(self.values(child.children[0], current)) for child in tree.children}
+        return {child.value: _merge_values(self.values(child.children[0], current)) for child in tree.children}
 
     def _all(self, parts: Iterable[Tree], current: Values | None) -> Values:
         return [value for part in parts for value in self.values(part, current)]
@@ -208,15 +216,15 @@ class _Reading:
     def _projected(self, tree: Tree, current: Values | None) -> Values:
         base = self.values(tree.children[0], current)
         if tree.kind == "flatten":
-            return [[inner for item in _elements(base) for inner in (item if isinstance(item, list) else [item])]]
-        inside = list(_fields(base)) if tree.kind == "value_projection" else _elements(base)
+            return [[inner for item in _list_elements(base) for inner in (item if isinstance(item, list) else [item])]]
+        inside = list(_field_values(base)) if tree.kind == "value_projection" else _list_elements(base)
         for condition in tree.children[2:]:
             self.values(condition, inside)
         return [self.values(tree.children[1], inside)]
 
     def _call(self, tree: Tree, current: Values | None) -> Values:
         arguments = self._all((child for child in tree.children if child.kind != "expref"), current)
-        elements = _elements(arguments)
+        elements = _list_elements(arguments)
         mapped = [self.values(child.children[0], elements) for child in tree.children if child.kind == "expref"]
         if tree.value == "map":
             return mapped[:1]
@@ -225,21 +233,21 @@ class _Reading:
         return arguments if tree.value in _SAME else []
 
 
-def _objects(values: Values) -> Iterator[dict[str, Json]]:
+def _only_objects(values: Values) -> Iterator[dict[str, Json]]:
     return (value for value in values if isinstance(value, dict))
 
 
-def _elements(values: Values) -> Values:
+def _list_elements(values: Values) -> Values:
     return [element for value in values if isinstance(value, list) for element in value]
 
 
-def _fields(values: Values) -> Iterator[Json]:
-    return (found for value in _objects(values) for found in value.values())
+def _field_values(values: Values) -> Iterator[Json]:
+    return (found for value in _only_objects(values) for found in value.values())
 
 
-def _joined(values: Values) -> Json:
+def _merge_values(values: Values) -> Json:
     """One value that stands for several: an object with the fields of all, or the first of them."""
-    objects = list(_objects(values))
+    objects = list(_only_objects(values))
     if len(objects) < 2:  # noqa: PLR2004  nothing to join
         return values[0] if values else None
     return {key: value for each in reversed(objects) for key, value in each.items()}

@@ -14,7 +14,7 @@ EXPRESSION = "^=(?!=)\\s*\\S"
 """What an expression looks like."""
 
 
-def matching(pattern: str, told: str) -> Schema:
+def pattern_of(pattern: str, told: str) -> Schema:
     """A pattern, and what an editor says of a text that does not match: the pattern itself helps nobody."""
     return {"pattern": pattern, "patternErrorMessage": told}
 
@@ -42,43 +42,43 @@ def text_of(text: str, **more: Json) -> Schema:
     return {"description": text, "type": "string", "minLength": 1, **more}
 
 
-def plain(text: str) -> Schema:
+def plain_text(text: str) -> Schema:
     """A text that may be written without quotes, whatever YAML takes it for."""
-    like = matching("^(?!=)[\\s\\S]", "no expression may stand here; write a text")
+    like = pattern_of("^(?!=)[\\s\\S]", "no expression may stand here; write a text")
     return {"description": text, "type": ["string", "number", "boolean", "null"], **like}
 
 
-def plains(text: str) -> Schema:
+def plain_texts(text: str) -> Schema:
     """One such text, or a list of them."""
-    one = plain("")
+    one = plain_text("")
     del one["description"]
     return {"description": text, **one, "type": [*one["type"], "array"], "items": one}
 
 
-def places(text: str) -> Schema:
+def place_list(text: str) -> Schema:
     """One place in a request, or a list of them."""
     pattern = "^(body_sha256|signature|(header|query|form):.+|json:(/[\\s\\S]*)?)$"
     told = "write a place: header:NAME, query:NAME, form:NAME or json:/pointer"
-    place = {"type": "string", **matching(pattern, told)}
+    place = {"type": "string", **pattern_of(pattern, told)}
     return {"description": text, **place, "type": ["string", "array", "null"], "items": place}
 
 
-def expression(text: str) -> Schema:
+def optional_expression(text: str) -> Schema:
     """An expression, or nothing."""
-    return {"description": text, "type": ["string", "null"], **expressed()}
+    return {"description": text, "type": ["string", "null"], **required_expression()}
 
 
-def expressed(*, instead: str = "") -> Schema:
+def required_expression(*, instead: str = "") -> Schema:
     """What a text must be that has to be an expression; `instead` names what else could stand there."""
     told = "an expression begins with `=`, such as `=body.id`"
-    return matching(EXPRESSION, f"write {instead}, or an expression: it begins with `=`" if instead else told)
+    return pattern_of(EXPRESSION, f"write {instead}, or an expression: it begins with `=`" if instead else told)
 
 
-def choice(text: str, words: Iterable[str]) -> Schema:
+def one_of_words(text: str, words: Iterable[str]) -> Schema:
     """One of some words."""
     return {"description": text, "enum": list(words)}
 
 
-def entries(text: str, names: Json, values: Json) -> Schema:
+def object_of(text: str, names: Json, values: Json) -> Schema:
     """An object whose keys the writer chooses."""
     return {"description": text, "type": ["object", "null"], "propertyNames": names, "additionalProperties": values}

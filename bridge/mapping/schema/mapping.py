@@ -14,18 +14,18 @@ from bridge.mapping.functions.jmespath_builtins import STANDARD
 from bridge.mapping.language import ROOTS, SOURCE, WEBHOOK
 from bridge.mapping.schema.builders import (
     Schema,
-    entries,
-    expressed,
-    expression,
-    matching,
+    object_of,
+    optional_expression,
     or_nothing,
-    places,
-    plain,
-    plains,
+    pattern_of,
+    place_list,
+    plain_text,
+    plain_texts,
+    required_expression,
     table_of,
     text_of,
 )
-from bridge.mapping.schema.signature import CHALLENGE, signature
+from bridge.mapping.schema.signature import CHALLENGE, signature_schema
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -37,7 +37,7 @@ _FUNCTIONS = (
 _EACH = "A list, made of another: `in` gives the elements, `map` what each becomes."
 
 
-def mapping() -> Schema:
+def mapping_schema() -> Schema:
     """The schema of a mapping file."""
     return {
         "$schema": DRAFT,
@@ -45,7 +45,7 @@ def mapping() -> Schema:
         "description": "How webhooks of one provider prove genuine, and which track events they become.",
         **table_of(_MAPPING, needs=("mapping", "provider", "webhook", "events")),
         "$defs": {
-            "expression": expression(f"An expression: JMESPath after a `=`. {_ROOTS} {_FUNCTIONS}"),
+            "expression": optional_expression(f"An expression: JMESPath after a `=`. {_ROOTS} {_FUNCTIONS}"),
             "value": {
                 "description": f"A value as it stands, or an expression after a `=`. {_ROOTS} {_FUNCTIONS}",
                 **_VALUE,
@@ -54,13 +54,13 @@ def mapping() -> Schema:
             "rule": table_of(_RULE, needs=("event",), text="Makes one event of each webhook that it takes."),
             "recall": or_nothing(table_of(_RECALL, needs=("event_type", "dedupe", "take"), text=_RECALLS)),
             "var": table_of(_VAR, needs=("default",), text="One thing that an operator may set."),
-            "signature": signature(),
+            "signature": signature_schema(),
             "challenge": table_of(CHALLENGE, needs=("when", "respond")),
         },
     }
 
 
-def example() -> Schema:
+def example_schema() -> Schema:
     """The schema of an example file."""
     event = {key: value for key, value in EVENT.items() if key != "$schema"}
     reasons = {
@@ -104,7 +104,9 @@ _VALUE: Schema = {
     "if": {"type": "object", "required": ["for_each"]},
     "then": {"$ref": "#/$defs/for_each"},
     "else": {
-        "propertyNames": matching("^(?!=(?!=))", "a key is no expression; a text that begins with `=` is written `==`"),
+        "propertyNames": pattern_of(
+            "^(?!=(?!=))", "a key is no expression; a text that begins with `=` is written `==`"
+        ),
         "items": {"$ref": "#/$defs/value"},
         "additionalProperties": {"$ref": "#/$defs/value"},
     },
@@ -130,7 +132,7 @@ _ITEM: Schema = {
 }
 
 
-def _field(schema: Schema) -> Schema:
+def _field_schema(schema: Schema) -> Schema:
     """A field of the contract as a mapping may write it: the value itself, or an expression for it."""
     types = schema["type"]
     kind = types if isinstance(types, str) else next(word for word in types if word != "null")
@@ -139,11 +141,11 @@ def _field(schema: Schema) -> Schema:
         case "string":
             return {**text, "type": ["string", "integer", "null"]}
         case "object":
-            fields = {name: _field(field) for name, field in schema.get("properties", {}).items()}
+            fields = {name: _field_schema(field) for name, field in schema.get("properties", {}).items()}
             return {
                 **text,
                 "type": ["object", "string", "null"],
-                **expressed(instead="an object"),
+                **required_expression(instead="an object"),
                 "properties": fields,
                 "propertyNames": _VALUE["else"]["propertyNames"],
                 "additionalProperties": {"$ref": "#/$defs/value"},
@@ -152,17 +154,17 @@ def _field(schema: Schema) -> Schema:
             return {
                 **text,
                 "type": ["object", "array", "string", "null"],
-                **expressed(instead="a list or a for_each"),
+                **required_expression(instead="a list or a for_each"),
                 "if": {"type": "object"},
                 "then": {"$ref": "#/$defs/for_each", "properties": {"map": _ITEM}},
                 "else": {"items": {"$ref": "#/$defs/value"}},
             }
         case _:
-            return {**text, "type": ["string", kind, "null"], **expressed(instead=_LITERALS[kind])}
+            return {**text, "type": ["string", kind, "null"], **required_expression(instead=_LITERALS[kind])}
 
 
-def _event() -> Schema:
-    made = _field({**EVENT, "description": "The event: the track contract's fields, and any other."})
+def _event_schema() -> Schema:
+    made = _field_schema({**EVENT, "description": "The event: the track contract's fields, and any other."})
     types = EVENT["properties"]["event_type"]
     return {
         **made,
@@ -179,15 +181,15 @@ def _event() -> Schema:
     }
 
 
-_NAME = matching("^[A-Za-z_][A-Za-z0-9_]*$", "a name has letters, digits and `_`, and begins with no digit")
+_NAME = pattern_of("^[A-Za-z_][A-Za-z0-9_]*$", "a name has letters, digits and `_`, and begins with no digit")
 _FOR_EACH: Schema = {
     "for_each": {
         "description": "What an element is called in `when` and `map`.",
         "type": "string",
         **_NAME,
     },
-    "in": expression("The list."),
-    "when": expression("Which elements count: those for which it holds."),
+    "in": optional_expression("The list."),
+    "when": optional_expression("Which elements count: those for which it holds."),
     "map": {
         "description": "What an element becomes: a value, or an object.",
         "type": list(_ANY),
@@ -195,12 +197,12 @@ _FOR_EACH: Schema = {
     },
 }
 
-_LENT = matching(f"^({'|'.join(LENDS)})(\\..+)?$", f"recall takes from {', '.join(LENDS)}")
+_LENT = pattern_of(f"^({'|'.join(LENDS)})(\\..+)?$", f"recall takes from {', '.join(LENDS)}")
 _RECALLS = "An earlier event that this one takes from where the webhook itself says nothing."
 _REQUIRED = ", ".join(".".join(path) for path in REQUIRED)
 _RECALL: Schema = {
     "event_type": text_of("The type of the earlier event, such as purchase."),
-    "dedupe": expression("The dedupe key that the earlier event was kept under."),
+    "dedupe": optional_expression("The dedupe key that the earlier event was kept under."),
     "take": {
         "description": "What to take from it where this event has nothing, such as user_data or properties.currency.",
         "type": ["array", "string"],
@@ -210,19 +212,21 @@ _RECALL: Schema = {
     "wait": {
         "description": "How long to wait for it while it is not there: 1h where nothing is said; 30m, 2d, at most 7d.",
         "type": ["string", "null"],
-        **matching("^[0-9]{1,6}[smhd]$", "a length of time such as 30m, 1h or 2d"),
+        **pattern_of("^[0-9]{1,6}[smhd]$", "a length of time such as 30m, 1h or 2d"),
     },
 }
 _RULE: Schema = {
-    "topic": plains("The topics that it takes: texts, or globs such as orders/*."),
-    "when": expression(f"It fires only where this holds. {_ROOTS} {_FUNCTIONS}"),
-    "dedupe": expression("What names the conversion: another event of this type with the same one is a duplicate."),
-    "require": plains(
+    "topic": plain_texts("The topics that it takes: texts, or globs such as orders/*."),
+    "when": optional_expression(f"It fires only where this holds. {_ROOTS} {_FUNCTIONS}"),
+    "dedupe": optional_expression(
+        "What names the conversion: another event of this type with the same one is a duplicate."
+    ),
+    "require": plain_texts(
         f"Fields that the event must have, else the webhook is set aside. For {', '.join(sorted(REQUIRING))} it is "
         f"[{_REQUIRED}] unless it is written; [] turns it off."
     ),
     "recall": {"description": _RECALLS, "$ref": "#/$defs/recall"},
-    "event": _event(),
+    "event": _event_schema(),
 }
 
 
@@ -230,8 +234,10 @@ _RULE: Schema = {
 
 _WEBHOOK: Schema = {
     "signature": {"description": "How a request proves genuine.", "$ref": "#/$defs/signature"},
-    "id": places("Where the webhook's id stands: the first of these places that has a text. body_sha256 comes last."),
-    "topic": places(
+    "id": place_list(
+        "Where the webhook's id stands: the first of these places that has a text. body_sha256 comes last."
+    ),
+    "topic": place_list(
         "Where its topic stands: header:NAME, query:NAME, form:NAME or json:/pointer; the first with a text."
     ),
     "items": or_nothing(text_of("Where the list of a batch stands, as a JSON pointer; / for the whole body.")),
@@ -240,30 +246,30 @@ _WEBHOOK: Schema = {
         "type": ["array", "null"],
         "items": {"$ref": "#/$defs/challenge"},
     },
-    "occurred_at": expression("When it happened, by the provider's word."),
-    "account": expression("Which account or shop it is about."),
-    "test": expression("Whether it is a test: its events then go to test destinations only."),
+    "occurred_at": optional_expression("When it happened, by the provider's word."),
+    "account": optional_expression("Which account or shop it is about."),
+    "test": optional_expression("Whether it is a test: its events then go to test destinations only."),
 }
 
 _VAR: Schema = {
     "default": {"description": "Its value where the operator sets none.", "type": ["string", "number", "boolean"]},
-    "allowed": plains("The values that it may have; left out, any text."),
-    "help": plain("One line for the operator."),
+    "allowed": plain_texts("The values that it may have; left out, any text."),
+    "help": plain_text("One line for the operator."),
 }
 
 _UNITS: Schema = {
     "default": {"description": "Decimals of every other currency, such as 2.", "type": ["integer", "null"]},
-    "exponents": entries(
+    "exponents": object_of(
         "Currencies by their number of decimals: {0: [jpy], 3: [kwd]}.",
-        matching("^[0-9]$", "a number of decimals, from 0 to 9"),
-        plains("Currencies."),
+        pattern_of("^[0-9]$", "a number of decimals, from 0 to 9"),
+        plain_texts("Currencies."),
     ),
 }
 
 _SET_ASIDE: Schema = {
-    "topic": plains("Topics that it looks at; left out, all."),
-    "when": expression(f"Where this holds, the webhook is set aside. {_ROOTS}"),
-    "reason": plain("Why."),
+    "topic": plain_texts("Topics that it looks at; left out, all."),
+    "when": optional_expression(f"Where this holds, the webhook is set aside. {_ROOTS}"),
+    "reason": plain_text("Why."),
 }
 
 _MAPPING: Schema = {
@@ -271,11 +277,11 @@ _MAPPING: Schema = {
     "provider": {
         "description": "The provider's name, as it stands in addresses (/webhooks/NAME) and settings.",
         "type": ["string", "integer"],
-        **matching("^[a-z0-9][a-z0-9_-]*$", "a provider's name has lower-case letters, digits, `-` and `_`"),
+        **pattern_of("^[a-z0-9][a-z0-9_-]*$", "a provider's name has lower-case letters, digits, `-` and `_`"),
     },
-    "title": plain("The provider's name as people write it."),
+    "title": plain_text("The provider's name as people write it."),
     "webhook": table_of(_WEBHOOK, needs=("signature",), text="How a request proves genuine, and what it is called."),
-    "vars": entries("What an operator may set for a source.", {}, {"$ref": "#/$defs/var"}),
+    "vars": object_of("What an operator may set for a source.", {}, {"$ref": "#/$defs/var"}),
     "minor_units": or_nothing(
         table_of(_UNITS, text="How many decimals the provider's smallest units are, by currency.")
     ),
@@ -284,7 +290,7 @@ _MAPPING: Schema = {
         "type": ["array", "null"],
         "items": table_of(_SET_ASIDE, needs=("when", "reason")),
     },
-    "let": entries(
+    "let": object_of(
         f"Names for the rules, each worked out when first used. {_ROOTS} {_FUNCTIONS}",
         {**_NAME, "not": {"enum": list(ROOTS)}},
         {"$ref": "#/$defs/value"},
@@ -294,7 +300,7 @@ _MAPPING: Schema = {
         "type": "array",
         "items": {"$ref": "#/$defs/rule"},
     },
-    "ignore": entries("Topics, or globs, that make no event, each with the reason.", {}, text_of("The reason.")),
+    "ignore": object_of("Topics, or globs, that make no event, each with the reason.", {}, text_of("The reason.")),
 }
 
 _GIVES = "The webhook. It needs no signature here."
@@ -317,6 +323,6 @@ _GIVEN: Schema = {
     },
 }
 _EARLIER: Schema = {
-    "dedupe": plain("The dedupe key that it was kept under."),
+    "dedupe": plain_text("The dedupe key that it was kept under."),
     "event": {"description": "The event.", "$ref": "#/$defs/event"},
 }

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from typing import get_args
 
-from bridge.mapping.schema.builders import Schema, choice, or_nothing, plains, table_of, text_of
+from bridge.mapping.schema.builders import Schema, one_of_words, or_nothing, plain_texts, table_of, text_of
 from bridge.signature.read_recipe import CONTENT_TYPES
 from bridge.signature.read_scheme import KEYS, TOLERANCE
-from bridge.signature.recipe import Algorithm, Clock, Encoding, KeyEncoding, Kind
+from bridge.signature.recipe import Algorithm, Clock, Encoding, KeyEncoding, SchemeKind
 
 _SIGNATURE: Schema = {
-    "kind": choice(
+    "kind": one_of_words(
         "How a request proves genuine. none takes every request, and needs `i_accept_unsigned: true`.",
         [str(kind) for kind in KEYS],
     ),
-    "algorithm": choice("The hash, such as sha256.", get_args(Algorithm)),
-    "encoding": choice("How the signature is written.", get_args(Encoding)),
+    "algorithm": one_of_words("The hash, such as sha256.", get_args(Algorithm)),
+    "encoding": one_of_words("How the signature is written.", get_args(Encoding)),
     "from": text_of("Where the signature stands: header:NAME, query:NAME, form:NAME or json:/pointer."),
     "split": text_of("What stands between several signatures, or several `name=value`, such as a comma."),
     "pair": text_of("What stands between a name and its value, such as =. It needs `key`."),
-    "key": plains("The names whose values are signatures, such as [v1]."),
+    "key": plain_texts("The names whose values are signatures, such as [v1]."),
     "prefix": text_of("What stands before the signature or token, such as sha256= or Bearer and a space."),
     "prefix_optional": {"description": "Whether the prefix may be missing.", "type": "boolean"},
     "signed": text_of(
@@ -33,7 +33,7 @@ _SIGNATURE: Schema = {
     "secret": or_nothing(
         table_of(
             {
-                "encoding": choice("How the secret is written. Default: utf8.", get_args(KeyEncoding)),
+                "encoding": one_of_words("How the secret is written. Default: utf8.", get_args(KeyEncoding)),
                 "strip_prefix": text_of("What a secret begins with that is no part of the key, such as whsec_."),
             },
             text="How the provider writes its secrets.",
@@ -43,7 +43,7 @@ _SIGNATURE: Schema = {
         table_of(
             {
                 "from": text_of("Where the time of sending stands: a place, or signature:NAME of `pair`."),
-                "format": choice("How it is written.", get_args(Clock)),
+                "format": one_of_words("How it is written.", get_args(Clock)),
                 "tolerance": {
                     "description": f"Seconds that it may differ from the time of receipt. Default: {TOLERANCE}.",
                     "type": "integer",
@@ -67,7 +67,7 @@ _NEEDED = ("algorithm", "encoding", "from", "signed", "i_accept_unsigned")
 """What a kind that takes it cannot do without, save for ECDSA's algorithm, of which there is but one."""
 
 
-def signature() -> Schema:
+def signature_schema() -> Schema:
     """All keys, of which each kind has some."""
     made = table_of(_SIGNATURE, needs=("kind",), text="How a request proves genuine.")
     made["allOf"] = [
@@ -75,7 +75,9 @@ def signature() -> Schema:
             "if": {"properties": {"kind": {"const": str(kind)}}, "required": ["kind"]},
             "then": {
                 "propertyNames": {"enum": list(keys)},
-                "required": [key for key in keys if key in _NEEDED and (key, kind) != ("algorithm", Kind.ECDSA_P256)],
+                "required": [
+                    key for key in keys if key in _NEEDED and (key, kind) != ("algorithm", SchemeKind.ECDSA_P256)
+                ],
             },
         }
         for kind, keys in KEYS.items()
@@ -93,7 +95,7 @@ CHALLENGE: Schema = {
     },
     "respond": table_of(
         {
-            "content_type": choice("Default: text/plain.", CONTENT_TYPES),
+            "content_type": one_of_words("Default: text/plain.", CONTENT_TYPES),
             "body": {
                 "description": "The answer; {json:/pointer}, {query:NAME}, … and {hmac:PLACE} are replaced.",
                 "type": "string",

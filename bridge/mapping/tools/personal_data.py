@@ -15,7 +15,7 @@ from enum import StrEnum
 from bridge.core.json_text import Json
 
 
-class Kind(StrEnum):
+class PersonalKind(StrEnum):
     """What a personal value is."""
 
     EMAIL = "e-mail addresses"
@@ -43,15 +43,15 @@ _SECRET = re.compile(r"eyJ[\w-]+\.[\w-]+\.|(sk|rk|pk|whsec|shpat|shpss|xox[a-z])
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d")
 
-_KEYS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
+_KEYS: tuple[tuple[PersonalKind, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
-        (Kind.EMAIL, r"e_?mail(_address)?|mail|.*_e?mail"),
-        (Kind.PHONE, r"(.*_)?(phone|mobile|msisdn|telephone|tel|fax|whats_?app)(_number|_no)?"),
-        (Kind.AGENT, r"(.*_)?(user_?agent|ua|browser)"),
-        (Kind.IP, r"(.*_)?ip(_address|_v[46])?"),
+        (PersonalKind.EMAIL, r"e_?mail(_address)?|mail|.*_e?mail"),
+        (PersonalKind.PHONE, r"(.*_)?(phone|mobile|msisdn|telephone|tel|fax|whats_?app)(_number|_no)?"),
+        (PersonalKind.AGENT, r"(.*_)?(user_?agent|ua|browser)"),
+        (PersonalKind.IP, r"(.*_)?ip(_address|_v[46])?"),
         (
-            Kind.NAME,
+            PersonalKind.NAME,
             (
                 r"(.*_)?((first|last|middle|full|given|family|sur|maiden|nick|display|user|account_?holder|card_?holder|"
                 r"customer|buyer|payer|recipient|contact|shipping|billing)_?name|forename|surname|firstname|lastname|"
@@ -59,29 +59,29 @@ _KEYS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             ),
         ),
         (
-            Kind.ADDRESS,
+            PersonalKind.ADDRESS,
             (
                 r"(.*_)?(address_?(line)?_?[1-4]?|line_?[1-4]|street(_?(address|name|number|[12]))?|house_?number|"
                 r"city|town|locality|zip(_?code)?|post(al)?_?code|company|admin_area_2|district|suburb)"
             ),
         ),
-        (Kind.SPOT, r"(.*_)?(latitude|longitude|lat|lng|lon)"),
+        (PersonalKind.SPOT, r"(.*_)?(latitude|longitude|lat|lng|lon)"),
         (
-            Kind.SECRET,
+            PersonalKind.SECRET,
             (
                 r"(.*_)?(token|secret|password|passwd|api_?key|access_?key|private_?key|authorization|signature|hmac|"
                 r"cookie|otp|csrf|client_secret|credential|jwt)"
             ),
         ),
         (
-            Kind.PERSON,
+            PersonalKind.PERSON,
             (
                 r"(.*_)?(customer|user|buyer|payer|person|subscriber|member|contact|client|profile|patient|guest)"
                 r"_?(uu|gu)?id|client_reference_id|customer_?(number|no|key)|customer|login|handle|screen_name"
             ),
         ),
         (
-            Kind.VISIT,
+            PersonalKind.VISIT,
             (
                 r"_?(gclid|gbraid|wbraid|dclid|fbclid|fbc|fbp|msclkid|ttclid|ttp|twclid|li_fat_id|ga_client_id|_?ga|gcl_au|"
                 r"epik|sclid|scid|irclickid|click_?id|yclid|(.*_)?session(_id|_hash)?|visitor(_id)?|device_id|idfa|gaid|"
@@ -89,15 +89,15 @@ _KEYS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             ),
         ),
         (
-            Kind.PAPER,
+            PersonalKind.PAPER,
             (
                 r"(.*_)?(last_?4|last_four|iban|bic|swift|ssn|tax_?id|vat_?(id|number)|account_number|routing_number|"
                 r"card_number|pan|passport(_number)?|national_id|fiscal_code|cpf|cnpj|license_number)"
             ),
         ),
-        (Kind.BIRTH, r"(.*_)?(birth_?(day|date)|date_of_birth|dob|born(_on)?)"),
+        (PersonalKind.BIRTH, r"(.*_)?(birth_?(day|date)|date_of_birth|dob|born(_on)?)"),
         (
-            Kind.WORDS,
+            PersonalKind.WORDS,
             r"(.*_)?(note|notes|message|comment|comments|remarks|instructions|gift_message|memo|feedback|biography|bio)",
         ),
     )
@@ -119,55 +119,55 @@ _FIXED = re.compile(
 
 def kind_of(
     path: tuple[str, ...], value: str | int | Decimal, around: Mapping[str, Json], *, opaque: bool = False
-) -> Kind | None:
+) -> PersonalKind | None:
     """What a value is about a person, or None. `around` is the object it stands in, `opaque` that of an address."""
     if not path:
         return None
-    key = _snake(path[-1])
-    looks = _looks(value) if isinstance(value, str) else None
+    key = _to_snake_case(path[-1])
+    looks = _kind_by_looks(value) if isinstance(value, str) else None
     if looks is not None:
         return looks
     named = next((kind for kind, pattern in _KEYS if pattern.fullmatch(key)), None)
     if named is not None:
-        return named if _fits(named, value) else None
+        return named if _fits_kind(named, value) else None
     if opaque and key in {"key", "sig", "s", "auth", "code", "hash"}:
-        return Kind.SECRET
+        return PersonalKind.SECRET
     return _of_a_person(path, key, value, around)
 
 
-def stays(path: tuple[str, ...]) -> bool:
+def is_impersonal(path: tuple[str, ...]) -> bool:
     """Whether a key says what a value must not be taken for a person's, whatever else it equals."""
-    return bool(path) and _FIXED.fullmatch(_snake(path[-1])) is not None
+    return bool(path) and _FIXED.fullmatch(_to_snake_case(path[-1])) is not None
 
 
-def regions(document: Json | Mapping[str, str]) -> tuple[str, ...]:
+def regions_in(document: Json | Mapping[str, str]) -> tuple[str, ...]:
     """The countries that a document names, by their two letters."""
     found: list[str] = []
     if isinstance(document, Mapping):
         for key, value in document.items():
-            if "country" in _snake(key) and isinstance(value, str) and _COUNTRY.fullmatch(value):
+            if "country" in _to_snake_case(key) and isinstance(value, str) and _COUNTRY.fullmatch(value):
                 found.append(value.upper())
-            found.extend(regions(value))
+            found.extend(regions_in(value))
     elif isinstance(document, list):
-        found.extend(region for item in document for region in regions(item))
+        found.extend(region for item in document for region in regions_in(item))
     return tuple(dict.fromkeys(found))
 
 
-def _snake(key: str) -> str:
+def _to_snake_case(key: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).replace("-", "_").replace(" ", "_").lower()
 
 
-def _looks(text: str) -> Kind | None:
+def _kind_by_looks(text: str) -> PersonalKind | None:
     """What a text is by its looks alone."""
     if EMAIL.fullmatch(text.strip()):
-        return Kind.EMAIL
+        return PersonalKind.EMAIL
     if _PHONE.fullmatch(text):
-        return Kind.PHONE
+        return PersonalKind.PHONE
     if _AGENT.match(text):
-        return Kind.AGENT
+        return PersonalKind.AGENT
     if _SECRET.match(text):
-        return Kind.SECRET
-    return Kind.IP if _is_ip(text) else None
+        return PersonalKind.SECRET
+    return PersonalKind.IP if _is_ip(text) else None
 
 
 def _is_ip(text: str) -> bool:
@@ -178,16 +178,16 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def _fits(kind: Kind, value: str | int | Decimal) -> bool:
+def _fits_kind(kind: PersonalKind, value: str | int | Decimal) -> bool:
     """Whether a value can be what its key says."""
     match kind:
-        case Kind.EMAIL | Kind.IP:  # it does not look like one
+        case PersonalKind.EMAIL | PersonalKind.IP:  # it does not look like one
             return False
-        case Kind.AGENT | Kind.NAME | Kind.WORDS:
+        case PersonalKind.AGENT | PersonalKind.NAME | PersonalKind.WORDS:
             return isinstance(value, str)
-        case Kind.PHONE:
+        case PersonalKind.PHONE:
             return sum(each.isdigit() for each in str(value)) >= 5  # noqa: PLR2004  fewer are an extension
-        case Kind.SECRET | Kind.VISIT | Kind.PERSON:
+        case PersonalKind.SECRET | PersonalKind.VISIT | PersonalKind.PERSON:
             return len(str(value)) > 1 and not (isinstance(value, str) and value.startswith(("http://", "https://")))
         case _:
             return True
@@ -195,12 +195,12 @@ def _fits(kind: Kind, value: str | int | Decimal) -> bool:
 
 def _of_a_person(
     path: tuple[str, ...], key: str, value: str | int | Decimal, around: Mapping[str, Json]
-) -> Kind | None:
+) -> PersonalKind | None:
     """A bare `name` or `id` is a person's where the object around it is about one."""
     if key not in {"name", "id", "uuid", "title"} or isinstance(value, Decimal):
         return None
-    holder = _snake(path[-2]) if len(path) > 1 else ""
+    holder = _to_snake_case(path[-2]) if len(path) > 1 else ""
     about = bool(_PERSONS.fullmatch(holder)) or (key == "name" and any(each in around for each in _ABOUT_A_PERSON))
     if key == "name" and isinstance(value, str) and about and not any(char.isdigit() for char in value):
-        return Kind.NAME
-    return Kind.PERSON if key in {"id", "uuid"} and _IDENTIFIED.fullmatch(holder) else None
+        return PersonalKind.NAME
+    return PersonalKind.PERSON if key in {"id", "uuid"} and _IDENTIFIED.fullmatch(holder) else None

@@ -16,10 +16,10 @@ from functools import cached_property
 import yaml
 
 from bridge.core.json_text import Json
-from bridge.core.model import Place
+from bridge.core.model import SourceLocation
 from bridge.mapping.problems import Problems
 from bridge.mapping.yaml import scalars
-from bridge.mapping.yaml.positions import offsets
+from bridge.mapping.yaml.positions import value_offsets
 
 MOST_BYTES = 1 << 20
 DEEPEST = 64
@@ -35,7 +35,7 @@ _TROUBLE = re.compile(r": |\s#|[\[\]{}\"'],|:$")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class File:
+class SourceText:
     """The text of a mapping file and the name it was given under."""
 
     def __init__(self, name: str, text: str) -> None:
@@ -43,28 +43,28 @@ class File:
         self.text = text
 
     @cached_property
-    def _starts(self) -> list[int]:
+    def _line_starts(self) -> list[int]:
         return [0, *(found.end() for found in re.finditer(r"\r\n|\n|\r", self.text))]
 
-    def place(self, index: int) -> Place:
+    def location_of(self, index: int) -> SourceLocation:
         """Line and column of the character at `index`."""
-        line = bisect.bisect_right(self._starts, index)
-        return Place(self.name, line, index - self._starts[line - 1] + 1)
+        line = bisect.bisect_right(self._line_starts, index)
+        return SourceLocation(self.name, line, index - self._line_starts[line - 1] + 1)
 
     def rest_of_line(self, index: int) -> str:
         """What follows on the line from `index` on."""
         return re.split(r"[\r\n]", self.text[index : index + MOST_BYTES], maxsplit=1)[0]
 
-    def line(self, number: int) -> str:
+    def line_text(self, number: int) -> str:
         """A line by its number, from 1."""
-        return self.rest_of_line(self._starts[number - 1]) if 1 <= number <= len(self._starts) else ""
+        return self.rest_of_line(self._line_starts[number - 1]) if 1 <= number <= len(self._line_starts) else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
     """One scalar. `value` is what it means, `text` what it says; `start` and `end` are where it stands in the file."""
 
-    file: File
+    file: SourceText
     value: Json
     text: str
     start: int
@@ -73,9 +73,9 @@ class Scalar:
     in_flow: bool = False
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SourceLocation:
         """Where it begins."""
-        return self.file.place(self.start)
+        return self.file.location_of(self.start)
 
     @property
     def is_expression(self) -> bool:
@@ -92,13 +92,13 @@ class Scalar:
         """The value of a scalar that is no expression: `==x` is the text `=x`."""
         return self.value[1:] if isinstance(self.value, str) and self.value.startswith("==") else self.value
 
-    def at(self, offset: int) -> Place:
+    def location_at(self, offset: int) -> SourceLocation:
         """The place of the expression's character at `offset`, or of its end; below 0 that of the scalar."""
         if offset < 0:
             return self.place
         raw = self.file.text[self.start : self.end]
-        found = offsets(raw, self.text, self.style)
-        return self.file.place(self.start + found[min(offset + 1, len(found) - 1)])
+        found = value_offsets(raw, self.text, self.style)
+        return self.file.location_of(self.start + found[min(offset + 1, len(found) - 1)])
 
     @property
     def is_cut(self) -> bool:
@@ -109,75 +109,77 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Series:
+class SequenceNode:
     """A YAML sequence."""
 
-    place: Place
+    place: SourceLocation
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class MappingNode:
     """A YAML mapping: keys are text, as written, each once."""
 
-    place: Place
-    entries: dict[str, Entry]
+    place: SourceLocation
+    entries: dict[str, MappingEntry]
 
-    def get(self, key: str) -> Node | None:
+    def get_value(self, key: str) -> Node | None:
         """The value under a key."""
         entry = self.entries.get(key)
         return entry.value if entry else None
 
 
-Node = Scalar | Series | Table
+Node = Scalar | SequenceNode | MappingNode
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MappingEntry:
     """A key with its value."""
 
     key: Scalar
     value: Node
 
 
-def plain(node: Node) -> Json:
+def plain_value(node: Node) -> Json:
     """A node as plain Python, expressions as their text."""
     match node:
         case Scalar():
             return node.literal
-        case Series():
-            return [plain(item) for item in node.items]
-        case Table():
-            return {key: plain(entry.value) for key, entry in node.entries.items()}
+        case SequenceNode():
+            return [plain_value(item) for item in node.items]
+        case MappingNode():
+            return {key: plain_value(entry.value) for key, entry in node.entries.items()}
 
 
-def read(text: str | bytes, *, name: str, problems: Problems) -> Node | None:
+def read_document(text: str | bytes, *, name: str, problems: Problems) -> Node | None:
     """The tree of a file; None, with a problem, where it cannot be read at all."""
-    top = Place(name, 1, 1)
+    top = SourceLocation(name, 1, 1)
     if len(text) > MOST_BYTES:
-        problems.error(top, "the file is over 1 MiB")
+        problems.add_error(top, "the file is over 1 MiB")
         return None
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
-        problems.error(top, f"not UTF-8: the byte at offset {error.start} fits no character")
+        problems.add_error(top, f"not UTF-8: the byte at offset {error.start} fits no character")
         return None
-    file = File(name, decoded.removeprefix("\ufeff"))
+    file = SourceText(name, decoded.removeprefix("\ufeff"))
     odd = _UNREADABLE.search(file.text)
     if odd:
-        problems.error(file.place(odd.start()), f"the character U+{ord(odd[0]):04X} must be escaped in double quotes")
+        problems.add_error(
+            file.location_of(odd.start()), f"the character U+{ord(odd[0]):04X} must be escaped in double quotes"
+        )
         return None
     composer = _Composer(file, problems)
     try:
-        return composer.compose(yaml.parse(file.text, Loader=_LOADER))
-    except _Refused as refusal:
-        problems.error(refusal.place, refusal.text)
+        return composer.compose_tree(yaml.parse(file.text, Loader=_LOADER))
+    except _DocumentRefused as refusal:
+        problems.add_error(refusal.place, refusal.text)
     except yaml.MarkedYAMLError as error:
-        problems.error(*_unreadable(file, error))
+        problems.add_error(*_unreadable_problem(file, error))
     return None
 
 
-def _unreadable(file: File, error: yaml.MarkedYAMLError) -> tuple[Place, str]:
+def _unreadable_problem(file: SourceText, error: yaml.MarkedYAMLError) -> tuple[SourceLocation, str]:
     mark = error.problem_mark or error.context_mark
     deep = _beyond_the_deepest(file, mark.index if mark else 0)
     if deep is not None:
@@ -187,12 +189,14 @@ def _unreadable(file: File, error: yaml.MarkedYAMLError) -> tuple[Place, str]:
     begun = error.context_mark.line + 1 if error.context_mark and "flow" in (error.context or "") else line
     if begun != line:
         what += f"; what opens in line {begun} is not closed"
-    elif "tab" not in what and (_BARE_EXPRESSION.search(file.line(line)) or _tripped(file.line(line - 1))):
+    elif "tab" not in what and (
+        _BARE_EXPRESSION.search(file.line_text(line)) or _has_unquoted_expression(file.line_text(line - 1))
+    ):
         what += f"; {IN_QUOTES}"
-    return Place(file.name, line, column), what
+    return SourceLocation(file.name, line, column), what
 
 
-def _beyond_the_deepest(file: File, end: int) -> Place | None:
+def _beyond_the_deepest(file: SourceText, end: int) -> SourceLocation | None:
     """Where what stands before `end` is nested too deep; None where it is not.
 
     The scanner reads ahead, and has a deepest level of its own: it may give up before the parser tells of any.
@@ -202,25 +206,25 @@ def _beyond_the_deepest(file: File, end: int) -> Place | None:
         for event in yaml.parse(file.text[:end], Loader=_LOADER):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
-                return file.place(event.start_mark.index if event.start_mark else 0)
+                return file.location_of(event.start_mark.index if event.start_mark else 0)
     return None
 
 
-def _tripped(line: str) -> bool:
+def _has_unquoted_expression(line: str) -> bool:
     """Whether a line holds an expression without quotes that may be what YAML trips over in the next."""
     found = _BARE_EXPRESSION.search(line)
     return found is not None and _TROUBLE.search(line, found.end()) is not None
 
 
-class _Refused(Exception):
-    def __init__(self, place: Place, text: str) -> None:
+class _DocumentRefused(Exception):
+    def __init__(self, place: SourceLocation, text: str) -> None:
         super().__init__(text)
         self.place = place
         self.text = text
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenCollection:
     """A collection whose end has not come yet."""
 
     start: int
@@ -234,126 +238,132 @@ class _Open:
 class _Composer:
     """Builds the tree from events; refuses what is beyond the limits as soon as it shows."""
 
-    def __init__(self, file: File, problems: Problems) -> None:
+    def __init__(self, file: SourceText, problems: Problems) -> None:
         self._file = file
         self._problems = problems
-        self._open: list[_Open] = []
+        self._open: list[_OpenCollection] = []
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._aliases = 0
         self._size = 0
         self._root: Node | None = None
 
-    def compose(self, events: Iterator[yaml.Event]) -> Node | None:
+    def compose_tree(self, events: Iterator[yaml.Event]) -> Node | None:
         documents = 0
         for event in events:
             start = event.start_mark.index if event.start_mark else 0
             match event:
                 case yaml.DocumentStartEvent():
                     documents += 1
-                    self._directives(event, start, documents)
+                    self._check_directives(event, start, documents)
                 case yaml.AliasEvent():
-                    node, size = self._alias(event, start)
-                    self._count(size, start)
-                    self._add(node, size)
+                    node, size = self._compose_alias(event, start)
+                    self._count_nodes(size, start)
+                    self._add_node(node, size)
                 case yaml.ScalarEvent():
-                    self._scalar(event, start)
+                    self._compose_scalar(event, start)
                 case yaml.CollectionStartEvent():
-                    self._begin(event, start)
+                    self._begin_collection(event, start)
                 case yaml.CollectionEndEvent():
-                    self._end()
+                    self._end_collection()
                 case _:
                     pass
         if self._root is None:
-            raise _Refused(self._file.place(0), "the file is empty")
+            raise _DocumentRefused(self._file.location_of(0), "the file is empty")
         return self._root
 
-    def _directives(self, event: yaml.DocumentStartEvent, start: int, documents: int) -> None:
+    def _check_directives(self, event: yaml.DocumentStartEvent, start: int, documents: int) -> None:
         if documents > 1:
-            raise _Refused(self._file.place(start), "a second document; a mapping is one")
+            raise _DocumentRefused(self._file.location_of(start), "a second document; a mapping is one")
         if event.version and tuple(event.version) != (1, 2):
-            raise _Refused(self._file.place(start), "a mapping is read as YAML 1.2; leave `%YAML` out")
+            raise _DocumentRefused(self._file.location_of(start), "a mapping is read as YAML 1.2; leave `%YAML` out")
 
-    def _alias(self, event: yaml.AliasEvent, start: int) -> tuple[Node, int]:
-        place = self._file.place(start)
+    def _compose_alias(self, event: yaml.AliasEvent, start: int) -> tuple[Node, int]:
+        place = self._file.location_of(start)
         self._aliases += 1
         if self._aliases > MOST_ALIASES:
-            raise _Refused(place, f"over {MOST_ALIASES} aliases")
+            raise _DocumentRefused(place, f"over {MOST_ALIASES} aliases")
         if any(each.anchor == event.anchor for each in self._open):
-            raise _Refused(place, f"the alias *{event.anchor} stands inside what it repeats")
+            raise _DocumentRefused(place, f"the alias *{event.anchor} stands inside what it repeats")
         if event.anchor not in self._anchors:
-            raise _Refused(place, f"the alias *{event.anchor} repeats nothing: no &{event.anchor} stands before it")
+            raise _DocumentRefused(
+                place, f"the alias *{event.anchor} repeats nothing: no &{event.anchor} stands before it"
+            )
         return self._anchors[event.anchor]
 
-    def _scalar(self, event: yaml.ScalarEvent, start: int) -> None:
+    def _compose_scalar(self, event: yaml.ScalarEvent, start: int) -> None:
         end = event.end_mark.index if event.end_mark else start
         style = event.style or ""
         style = "" if style == ":" else style
-        start = self._content(start, event)
-        place = self._file.place(start)
-        self._untagged(event.tag, place)
+        start = self._content_start(start, event)
+        place = self._file.location_of(start)
+        self._refuse_tag(event.tag, place)
         value: Json = event.value
         is_key = bool(self._open) and self._open[-1].is_table and len(self._open[-1].nodes) % 2 == 0
         if style == "" and not is_key:
             try:
-                value = scalars.resolve(event.value)
+                value = scalars.resolve_scalar(event.value)
             except ValueError as error:
-                self._problems.error(place, str(error))
+                self._problems.add_error(place, str(error))
         in_flow = bool(self._open) and self._open[-1].in_flow
         node = Scalar(self._file, value, event.value, start, end, style, in_flow)
         if event.anchor:
             self._anchors[event.anchor] = node, 1
-        self._count(1, start)
-        self._add(node, 1)
+        self._count_nodes(1, start)
+        self._add_node(node, 1)
 
-    def _content(self, start: int, event: yaml.ScalarEvent) -> int:
+    def _content_start(self, start: int, event: yaml.ScalarEvent) -> int:
         """Where the scalar itself begins: an anchor and a tag may stand before it."""
         if not event.anchor and not event.tag:
             return start
         found = re.compile(r"(?:[&!]\S*\s+)*").match(self._file.text, start)
         return found.end() if found else start
 
-    def _begin(self, event: yaml.CollectionStartEvent, start: int) -> None:
-        place = self._file.place(start)
-        self._untagged(event.tag, place)
+    def _begin_collection(self, event: yaml.CollectionStartEvent, start: int) -> None:
+        place = self._file.location_of(start)
+        self._refuse_tag(event.tag, place)
         if len(self._open) >= DEEPEST:
-            raise _Refused(place, _TOO_DEEP)
+            raise _DocumentRefused(place, _TOO_DEEP)
         if self._open and self._open[-1].is_table and len(self._open[-1].nodes) % 2 == 0:
-            raise _Refused(place, "a key must be text")
+            raise _DocumentRefused(place, "a key must be text")
         is_table = isinstance(event, yaml.MappingStartEvent)
-        self._open.append(_Open(start, event.anchor, is_table, bool(event.flow_style)))
+        self._open.append(_OpenCollection(start, event.anchor, is_table, bool(event.flow_style)))
 
-    def _end(self) -> None:
+    def _end_collection(self) -> None:
         done = self._open.pop()
-        place = self._file.place(done.start)
-        node: Node = Table(place, self._entries(done.nodes)) if done.is_table else Series(place, tuple(done.nodes))
+        place = self._file.location_of(done.start)
+        node: Node = (
+            MappingNode(place, self._make_entries(done.nodes))
+            if done.is_table
+            else SequenceNode(place, tuple(done.nodes))
+        )
         if done.anchor:
             self._anchors[done.anchor] = node, done.size
-        self._count(1, done.start)
-        self._add(node, done.size)
+        self._count_nodes(1, done.start)
+        self._add_node(node, done.size)
 
-    def _entries(self, nodes: list[Node]) -> dict[str, Entry]:
-        entries: dict[str, Entry] = {}
+    def _make_entries(self, nodes: list[Node]) -> dict[str, MappingEntry]:
+        entries: dict[str, MappingEntry] = {}
         for key, value in zip(nodes[::2], nodes[1::2], strict=True):
             if not isinstance(key, Scalar):
-                raise _Refused(key.place, "a key must be text")
+                raise _DocumentRefused(key.place, "a key must be text")
             if key.text in entries:
                 first = entries[key.text].key.place
-                self._problems.error(key.place, f"the key '{key.text}' stands twice, first in line {first.line}")
+                self._problems.add_error(key.place, f"the key '{key.text}' stands twice, first in line {first.line}")
                 continue
-            entries[key.text] = Entry(key, value)
+            entries[key.text] = MappingEntry(key, value)
         return entries
 
-    def _untagged(self, tag: str | None, place: Place) -> None:
+    def _refuse_tag(self, tag: str | None, place: SourceLocation) -> None:
         if tag is not None:
-            self._problems.error(place, "a tag has no meaning here; write the value plain, or in quotes")
+            self._problems.add_error(place, "a tag has no meaning here; write the value plain, or in quotes")
 
-    def _count(self, more: int, start: int) -> None:
+    def _count_nodes(self, more: int, start: int) -> None:
         self._size += more
         if self._size > MOST_NODES:
             text = f"holds over {MOST_NODES:,} values, repeated ones counted each time"
-            raise _Refused(self._file.place(start), text)
+            raise _DocumentRefused(self._file.location_of(start), text)
 
-    def _add(self, node: Node, size: int) -> None:
+    def _add_node(self, node: Node, size: int) -> None:
         if self._open:
             self._open[-1].nodes.append(node)
             self._open[-1].size += size

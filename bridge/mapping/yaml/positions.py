@@ -15,30 +15,30 @@ _WHITE = " \t\r\n"
 _WHITE_ESCAPES = ("n", "t", "r", " ", "\t", "x20", "x09", "x0a", "x0A", "x0d", "x0D", "u0020", "u000a", "u0009")
 
 
-def offsets(raw: str, value: str, style: str) -> list[int]:
+def value_offsets(raw: str, value: str, style: str) -> list[int]:
     """For each character of `value`, and for its end, the offset in `raw`, which begins with the scalar."""
-    here = _beginning(raw, style)
+    here = _content_start(raw, style)
     found: list[int] = []
     for character in value:
         if character in _WHITE:
             here = _past_breaks(raw, here, style)
             found.append(here)
-            here += _white(raw, here, style)
+            here += _white_width(raw, here, style)
         else:
-            here = _skip(raw, here, style)
+            here = _skip_white(raw, here, style)
             found.append(here)
-            here += _width(raw, here, style)
+            here += _character_width(raw, here, style)
     return [*found, min(here, len(raw))]
 
 
-def _beginning(raw: str, style: str) -> int:
+def _content_start(raw: str, style: str) -> int:
     if style in ("|", ">"):
         header = _HEADER.match(raw)
         return header.end() if header else 0
     return 1 if style else 0
 
 
-def _white(raw: str, here: int, style: str) -> int:
+def _white_width(raw: str, here: int, style: str) -> int:
     """How far one white character of the value reaches in the raw text."""
     if here >= len(raw):
         return 0
@@ -55,7 +55,7 @@ def _past_breaks(raw: str, here: int, style: str) -> int:
     return here
 
 
-def _skip(raw: str, here: int, style: str) -> int:
+def _skip_white(raw: str, here: int, style: str) -> int:
     """Past white space that the value does not have."""
     while here < len(raw):
         if raw[here] in _WHITE:
@@ -68,7 +68,7 @@ def _skip(raw: str, here: int, style: str) -> int:
     return here
 
 
-def _width(raw: str, here: int, style: str) -> int:
+def _character_width(raw: str, here: int, style: str) -> int:
     """How many raw characters one character of the value takes."""
     if style == '"' and (escape := _ESCAPE.match(raw, here)):
         return len(escape[0])

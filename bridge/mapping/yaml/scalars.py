@@ -21,7 +21,7 @@ _NOT_A_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 
 
-def resolve(text: str) -> Json:
+def resolve_scalar(text: str) -> Json:
     """The value of a plain scalar. Raises ValueError with a sentence for a number that must not be one."""
     if text in _WORDS:
         return _WORDS[text]
@@ -40,7 +40,7 @@ def resolve(text: str) -> Json:
         raise ValueError("a number with a leading zero; quote it if it is text")
     if sign == "+":
         raise ValueError("a number with a plus sign would lose it; quote it if it is text")
-    return json_text.parse(_json_number(sign, digits, exponent))
+    return json_text.parse_json(_json_number(sign, digits, exponent))
 
 
 def _json_number(sign: str, digits: str, exponent: str) -> str:

@@ -18,28 +18,30 @@ from bridge.store.sqlite.ingest.log_writer import folder_of
 _OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def see_that_it_is_ours(path: str, *, user: int | None = None) -> None:
+def require_own_files(path: str, *, user: int | None = None) -> None:
     """Raises StoreUnavailable where a file belongs to another user than `user` (None: the one who runs this).
 
     Or where it may not be read and written. Root is no exception: what root writes, the owner cannot read later.
     """
     user = os.geteuid() if user is None else user
-    for one, found in _found(path):
+    for one, found in _store_files(path):
         if found.st_uid != user:
             raise StoreUnavailable(
                 f"{one} belongs to user {found.st_uid}, and this is user {user}; run trackbridge as user {found.st_uid}, or "
-                f"give the store to this one: `chown -R {user} {shlex.join(_top(path))}`"
+                f"give the store to this one: `chown -R {user} {shlex.join(_top_folder(path))}`"
             )
         wanted = os.R_OK | os.W_OK | (os.X_OK if stat.S_ISDIR(found.st_mode) else 0)
         if not os.access(one, wanted, effective_ids=os.access in os.supports_effective_ids):
             raise StoreUnavailable(
-                f"{one} may not be read and written by this user; `chmod -R u+rwX {shlex.join(_top(path))}`"
+                f"{one} may not be read and written by this user; `chmod -R u+rwX {shlex.join(_top_folder(path))}`"
             )
 
 
-def exposed(path: str) -> str | None:
+def exposed_files(path: str) -> str | None:
     """That other users may read or write the store, and the command that takes this from them; None where none may."""
-    open_to_others = {_within(path, one) for one, found in _found(path) if stat.S_IMODE(found.st_mode) & _OF_OTHERS}
+    open_to_others = {
+        _path_within(path, one) for one, found in _store_files(path) if stat.S_IMODE(found.st_mode) & _OF_OTHERS
+    }
     if not open_to_others:
         return None
     return (
@@ -48,21 +50,21 @@ def exposed(path: str) -> str | None:
     )
 
 
-def _found(path: str) -> Iterator[tuple[str, os.stat_result]]:
+def _store_files(path: str) -> Iterator[tuple[str, os.stat_result]]:
     """The files of the store that exist, and the ingest log's folder; other entries of that folder are not ours."""
     folder = folder_of(path)
     names: list[str] = []
     with suppress(StoreUnavailable):  # the folder itself tells why
         names = log_files.list_names(folder)
-    for one in (*_top(path), *(os.path.join(folder, name) for name in names)):  # noqa: PTH118  a path as the URL has it
+    for one in (*_top_folder(path), *(os.path.join(folder, name) for name in names)):  # noqa: PTH118  a path as the URL has it
         with suppress(FileNotFoundError):  # it was deleted meanwhile
             yield one, os.stat(one)  # noqa: PTH116  as above
 
 
-def _top(path: str) -> list[str]:
+def _top_folder(path: str) -> list[str]:
     return [one for one in (path, f"{path}-wal", f"{path}-shm", folder_of(path)) if os.path.exists(one)]  # noqa: PTH110  as above
 
 
-def _within(path: str, one: str) -> str:
+def _path_within(path: str, one: str) -> str:
     folder = folder_of(path)
     return folder if one.startswith(f"{folder}{os.sep}") else one

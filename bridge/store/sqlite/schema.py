@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parent / "migrations"
 _FUNCTIONS: dict[str, Callable[[sqlite3.Connection], None]] = {"10_recovery": recovery.recover}
 
 
-def statements(script: str) -> Iterator[str]:
+def split_statements(script: str) -> Iterator[str]:
     """The statements of an SQL script; each ends with a line."""
     held = ""
     for line in script.splitlines(keepends=True):
@@ -39,10 +39,10 @@ def statements(script: str) -> Iterator[str]:
         raise ValueError(f"the script ends within a statement: {held.strip()[:80]}")
 
 
-def _step(path: Path) -> Step:
+def _load_step(path: Path) -> Step:
     function = _FUNCTIONS.get(path.stem)
-    return (*statements(path.read_text(encoding="utf-8")), *([function] if function else []))
+    return (*split_statements(path.read_text(encoding="utf-8")), *([function] if function else []))
 
 
-STEPS: tuple[Step, ...] = tuple(_step(path) for path in sorted(FOLDER.glob("*.sql")))
+STEPS: tuple[Step, ...] = tuple(_load_step(path) for path in sorted(FOLDER.glob("*.sql")))
 """`STEPS[n]` leads from version n to version n + 1."""

@@ -16,46 +16,46 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.core.errors import StoreUnavailable, StoreUnusable
-from bridge.core.model import Accepted, Attempt, Event, Kept, Routed, Settled, Webhook
+from bridge.core.model import Accepted, Attempt, DeliveryUpdate, Event, Kept, Routed, Webhook
 from bridge.store.protocol import (
-    BOUNDS,
-    KEEPING,
+    DEFAULT_LIMITS,
+    DEFAULT_RETENTION,
     OVERDUE,
+    AdmissionLimits,
     Batch,
-    Bounds,
-    Claimed,
+    ClaimedDeliveries,
     Completed,
     DeliveryDetail,
     DeliveryRow,
+    DestinationState,
+    DryRun,
     EventDetail,
     EventRow,
-    Filter,
-    Glance,
     Idempotency,
-    Keeping,
     Outcome,
-    Overdue,
+    OverdueWork,
     Pacing,
-    Standing,
-    Swept,
-    Tally,
+    PurgeStep,
+    RetentionPolicy,
+    RowFilter,
+    StateCounts,
+    StatusSummary,
     WebhookDetail,
     WebhookRow,
-    Would,
 )
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.admin import overdue, queries, retention, retry_replay, rewrite, summary
 from bridge.store.sqlite.db import errors, open_file
-from bridge.store.sqlite.db.callbacks import Then
-from bridge.store.sqlite.db.clock_skew import Clocks
-from bridge.store.sqlite.db.columns import instant
-from bridge.store.sqlite.db.disk_space import Room
-from bridge.store.sqlite.db.reader import Reader
-from bridge.store.sqlite.db.writer import Writer
+from bridge.store.sqlite.db.callbacks import AnswerCallback
+from bridge.store.sqlite.db.clock_skew import ClockReadings
+from bridge.store.sqlite.db.columns import from_ms
+from bridge.store.sqlite.db.disk_space import DiskSpace
+from bridge.store.sqlite.db.reader import ReaderPool
+from bridge.store.sqlite.db.writer import WriterThread
 from bridge.store.sqlite.ingest import apply, codec, log_reader
-from bridge.store.sqlite.ingest.group_commit import Arrivals
-from bridge.store.sqlite.ingest.log_reader import Unsorted
-from bridge.store.sqlite.ingest.log_writer import Journal, folder_of
+from bridge.store.sqlite.ingest.group_commit import GroupCommit
+from bridge.store.sqlite.ingest.log_reader import UnappliedLog
+from bridge.store.sqlite.ingest.log_writer import LogWriter, folder_of
 from bridge.store.sqlite.tables import (
     attempts,
     destinations,
@@ -72,9 +72,11 @@ from bridge.store.sqlite.tables import (
     webhooks as inbox,
 )
 
-__all__ = ["SqliteStore"]
+__all__ = [
+    "SqliteStore",
+]
 
-LEDGER_WINDOW = KEEPING.ledger
+LEDGER_WINDOW = DEFAULT_RETENTION.ledger
 """How long a conversion's claim makes the same one a duplicate."""
 NANOSECONDS = 1_000_000
 """In a millisecond."""
@@ -92,36 +94,38 @@ class SqliteStore:
         path: str,
         *,
         ledger_window: timedelta = LEDGER_WINDOW,
-        bounds: Bounds = BOUNDS,
-        clocks: Clocks | None = None,
+        bounds: AdmissionLimits = DEFAULT_LIMITS,
+        clocks: ClockReadings | None = None,
     ) -> None:
-        open_file.prepare(path)
-        _see_that_the_log_is_known(path, bounds.patience)
+        open_file.prepare_file(path)
+        _require_known_log(path, bounds.max_wait)
         self._path = path
         self._window = ledger_window
-        self._clocks = clocks or Clocks()
-        self._room = Room(path, least=bounds.min_free)
-        self._writer = Writer(path, limit=bounds.waiting, patience=bounds.patience, min_free=bounds.min_free)
-        self._reader = Reader(path, patience=bounds.patience)
-        patience = bounds.patience.total_seconds()
-        self._journal = Journal(path, min_free=bounds.min_free)
+        self._clocks = clocks or ClockReadings()
+        self._room = DiskSpace(path, least=bounds.min_free)
+        self._writer = WriterThread(path, limit=bounds.waiting, patience=bounds.max_wait, min_free=bounds.min_free)
+        self._reader = ReaderPool(path, patience=bounds.max_wait)
+        patience = bounds.max_wait.total_seconds()
+        self._journal = LogWriter(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
-        self._webhooks = Arrivals(self._write_down, limit=bounds.waiting, patience=patience)
-        self._events = Arrivals(self._accept, limit=bounds.waiting, patience=patience)
+        self._webhooks = GroupCommit(self._write_group, limit=bounds.waiting, patience=patience)
+        self._events = GroupCommit(self._accept_group, limit=bounds.waiting, patience=patience)
         self._claimed_log = False
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
-        await self._webhooks.bring(webhooks)
+        await self._webhooks.submit(webhooks)
 
-    def _write_down(self, requests: Sequence[Sequence[Webhook]], since: float, then: Then[None]) -> None:
+    def _write_group(self, requests: Sequence[Sequence[Webhook]], since: float, then: AnswerCallback[None]) -> None:
         """Packed one right after the other: the processor does that twice as fast as in between all else."""
-        self._journal.ask([(len(webhooks), codec.parcel(webhooks)) for webhooks in requests], since, then)
+        self._journal.write_group([(len(webhooks), codec.pack_request(webhooks)) for webhooks in requests], since, then)
 
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Webhooks of the ingest log, or rows that are due: by turns where there are both."""
         while True:
-            unapplied, is_due, is_ripe = await self._reader.read(lambda db: self._look(db, now=now, limit=limit))
+            unapplied, is_due, is_ripe = await self._reader.run_query(
+                lambda db: self._look_for_work(db, now=now, limit=limit)
+            )
             if unapplied.webhooks and not (is_due and self._claimed_log):
                 self._claimed_log = True
                 return Batch(unapplied.webhooks, unapplied)
@@ -131,204 +135,225 @@ class SqliteStore:
             if unapplied == log_reader.NOTHING:
                 break
             if not unapplied.webhooks:  # a damaged part is kept apart, and an empty write is passed over
-                await self._apply(unapplied, (), now=now)
+                await self._apply_log(unapplied, (), now=now)
         if is_ripe and not is_due:  # nobody waits for it
             with suppress(StoreUnavailable):
-                await self._writer.write(ledger.enter)
+                await self._writer.run_write(ledger.flush_step)
         return Batch(())
 
-    def _look(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[Unsorted, bool, bool]:
+    def _look_for_work(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[UnappliedLog, bool, bool]:
         """The oldest webhooks of the ingest log; whether rows are due; whether the ledger's buffer should be flushed."""
-        unapplied = log_reader.found(db, self._folder, limit=limit)
+        unapplied = log_reader.read_unapplied(db, self._folder, limit=limit)
         if not unapplied.stretches or log_reader.is_long(db):
-            log_reader.tidy(db, self._folder)
-        is_due = inbox.is_due(db, now=now, aged=self._clocks.aged(db, now))
-        return unapplied, is_due, not unapplied.stretches and ledger.is_ripe(db)
+            log_reader.delete_applied_files(db, self._folder)
+        is_due = inbox.is_due(db, now=now, aged=self._clocks.aging_time(db, now))
+        return unapplied, is_due, not unapplied.stretches and ledger.should_flush(db)
 
     async def _claim_rows(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
-        return await self._writer.write(
-            lambda db: inbox.claim(db, now=now, aged=self._clocks.seen(db, now), limit=limit, lease=lease)
+        return await self._writer.run_write(
+            lambda db: inbox.claim_webhooks(db, now=now, aged=self._clocks.note_time(db, now), limit=limit, lease=lease)
         )
 
     async def complete_batch(
         self, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime
     ) -> tuple[Completed, ...] | None:
         """Write what the webhooks of a batch came to."""
-        if isinstance(batch.mark, Unsorted):
-            return await self._apply(batch.mark, outcomes, now=now)
-        return await self._writer.write(lambda db: making.settle(db, outcomes, now=now, since=self._since(db, now)))
+        if isinstance(batch.mark, UnappliedLog):
+            return await self._apply_log(batch.mark, outcomes, now=now)
+        return await self._writer.run_write(
+            lambda db: making.complete_webhooks(db, outcomes, now=now, since=self._ledger_since(db, now))
+        )
 
-    async def _apply(
-        self, unapplied: Unsorted, outcomes: Sequence[Outcome], *, now: datetime
+    async def _apply_log(
+        self, unapplied: UnappliedLog, outcomes: Sequence[Outcome], *, now: datetime
     ) -> tuple[Completed, ...] | None:
-        return await self._writer.write(
-            lambda db: apply.place(db, self._folder, unapplied, outcomes, now=now, since=self._since(db, now))
+        return await self._writer.run_write(
+            lambda db: apply.apply_outcomes(
+                db, self._folder, unapplied, outcomes, now=now, since=self._ledger_since(db, now)
+            )
         )
 
     async def split_batch(self, batch: Batch, *, now: datetime) -> tuple[Kept, ...]:
         """Give webhooks of the ingest log rows of their own; make claimed rows due again."""
         match batch.mark:
-            case Unsorted() as unapplied:
+            case UnappliedLog() as unapplied:
                 self._claimed_log = False
-                return await self._writer.write(lambda db: apply.split(db, self._folder, unapplied))
+                return await self._writer.run_write(lambda db: apply.split_log(db, self._folder, unapplied))
             case _:
                 numbers = [one.number for one in batch.webhooks]
-                await self._writer.write(lambda db: inbox.release(db, numbers, now=now))
+                await self._writer.run_write(lambda db: inbox.release_claims(db, numbers, now=now))
                 return ()
 
-    async def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The events that hold claims."""
-        return await self._reader.read(lambda db: recall_waits.recall(db, keys))
+        return await self._reader.run_query(lambda db: recall_waits.find_events(db, keys))
 
-    async def accept(
+    async def accept_events(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
         """Keep a request's events."""
-        return await self._events.bring(making.Asked(events, now, idempotency))
+        return await self._events.submit(making.TrackRequest(events, now, idempotency))
 
-    def _accept(self, asked: Sequence[making.Asked], since: float, then: Then[tuple[Accepted, ...]]) -> None:
+    def _accept_group(
+        self, asked: Sequence[making.TrackRequest], since: float, then: AnswerCallback[tuple[Accepted, ...]]
+    ) -> None:
         now = max(one.now for one in asked)
-        self._writer.ask(
-            lambda db: making.accept(db, asked, since=self._since(db, now)), then, callers=len(asked), since=since
+        self._writer.enqueue_write(
+            lambda db: making.accept_requests(db, asked, since=self._ledger_since(db, now)),
+            then,
+            callers=len(asked),
+            since=since,
         )
 
-    def _since(self, db: sqlite3.Connection, now: datetime) -> datetime:
+    def _ledger_since(self, db: sqlite3.Connection, now: datetime) -> datetime:
         """Since when what the ledger knows counts."""
-        return self._clocks.aged(db, now) - self._window
+        return self._clocks.aging_time(db, now) - self._window
 
-    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> Claimed | None:
+    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
         """Claim due deliveries of a destination."""
-        return await self._writer.write(
-            lambda db: outbox.claim(db, destination, now=now, aged=self._clocks.seen(db, now), pacing=pacing)
+        return await self._writer.run_write(
+            lambda db: outbox.claim_deliveries(
+                db, destination, now=now, aged=self._clocks.note_time(db, now), pacing=pacing
+            )
         )
 
-    async def record(
-        self, token: int, attempt: Attempt, settled: Sequence[Settled], standing: Standing, *, now: datetime
+    async def record_attempt(
+        self,
+        token: int,
+        attempt: Attempt,
+        settled: Sequence[DeliveryUpdate],
+        standing: DestinationState,
+        *,
+        now: datetime,
     ) -> None:
         """Write how an attempt ended."""
-        await self._writer.write(lambda db: attempts.record(db, token, attempt, settled, standing, now=now))
+        await self._writer.run_write(lambda db: attempts.record_attempt(db, token, attempt, settled, standing, now=now))
 
-    async def standing(self, destination: str) -> Standing:
+    async def destination_state(self, destination: str) -> DestinationState:
         """How a destination stands."""
-        return await self._reader.read(lambda db: destinations.stands(db, destination))
+        return await self._reader.run_query(lambda db: destinations.read_state(db, destination))
 
     async def next_due(self, destination: str | None) -> datetime | None:
         """When something is due next, as far as time and pauses go: lanes and spacing are the caller's own."""
-        return await self._reader.read(lambda db: outbox.next_due(db, destination))
+        return await self._reader.run_query(lambda db: outbox.next_due(db, destination))
 
-    async def retry(self, which: Filter, *, now: datetime) -> int:
+    async def retry(self, which: RowFilter, *, now: datetime) -> int:
         """Make dead or waiting deliveries due now."""
-        return await self._writer.write(lambda db: retry_replay.retry(db, which, now=now))
+        return await self._writer.run_write(lambda db: retry_replay.retry_deliveries(db, which, now=now))
 
-    async def replay(self, which: Filter, *, now: datetime) -> int:
+    async def replay(self, which: RowFilter, *, now: datetime) -> int:
         """Make webhooks received again."""
-        return await self._writer.write(lambda db: retry_replay.replay(db, which, now=now))
+        return await self._writer.run_write(lambda db: retry_replay.replay_webhooks(db, which, now=now))
 
-    async def would_retry(self, which: Filter, *, now: datetime, newest: int) -> Would:
+    async def would_retry(self, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
         """What a retry would change."""
-        return await self._reader.read(lambda db: retry_replay.would_retry(db, which, now=now, newest=newest))
+        return await self._reader.run_query(lambda db: retry_replay.would_retry(db, which, now=now, newest=newest))
 
-    async def would_replay(self, which: Filter, *, newest: int) -> Would:
+    async def would_replay(self, which: RowFilter, *, newest: int) -> DryRun:
         """What a replay would change."""
-        return await self._reader.read(lambda db: retry_replay.would_replay(db, which, newest=newest))
+        return await self._reader.run_query(lambda db: retry_replay.would_replay(db, which, newest=newest))
 
-    async def revise(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
+    async def rewrite_events(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
         """Write a webhook's events over and send them again."""
-        return await self._writer.write(
-            lambda db: rewrite.revise(db, number, events, now=now, since=self._since(db, now))
+        return await self._writer.run_write(
+            lambda db: rewrite.rewrite_events(db, number, events, now=now, since=self._ledger_since(db, now))
         )
 
-    async def ungiven(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
+    async def events_without_delivery(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
         """Originals that a destination has no delivery of."""
-        return await self._reader.read(lambda db: retry_replay.ungiven(db, destination, after=after, limit=limit))
+        return await self._reader.run_query(
+            lambda db: retry_replay.events_without_delivery(db, destination, after=after, limit=limit)
+        )
 
-    async def give(self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
+    async def create_deliveries(
+        self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
+    ) -> int:
         """Make deliveries of kept events."""
-        return await self._writer.write(lambda db: retry_replay.give(db, destination, skips, now=now))
+        return await self._writer.run_write(lambda db: retry_replay.create_deliveries(db, destination, skips, now=now))
 
-    async def purge(self, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
+    async def purge(self, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int) -> PurgeStep:
         """One step of taking away what was kept long enough; it goes on after what was just looked at.
 
         Where the clock is not believed, it takes nothing, and there is nothing to go on with.
         """
-        return await self._writer.write(
+        return await self._writer.run_write(
             lambda db: (
-                retention.purge(db, keeping, now=now, place=place, limit=limit)
-                if self._clocks.seen(db, now) == now
-                else Swept(0, None)
+                retention.purge_step(db, keeping, now=now, place=place, limit=limit)
+                if self._clocks.note_time(db, now) == now
+                else PurgeStep(0, None)
             )
         )
 
-    async def webhooks(self, which: Filter) -> list[WebhookRow]:
+    async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
         """Webhooks, newest first."""
-        return await self._reader.read(lambda db: queries.webhooks(db, which))
+        return await self._reader.run_query(lambda db: queries.list_webhooks(db, which))
 
-    async def events(self, which: Filter) -> list[EventRow]:
+    async def events(self, which: RowFilter) -> list[EventRow]:
         """Events, newest first."""
-        return await self._reader.read(lambda db: queries.events(db, which))
+        return await self._reader.run_query(lambda db: queries.list_events(db, which))
 
-    async def deliveries(self, which: Filter) -> list[DeliveryRow]:
+    async def deliveries(self, which: RowFilter) -> list[DeliveryRow]:
         """Deliveries, newest first."""
-        return await self._reader.read(lambda db: queries.deliveries(db, which))
+        return await self._reader.run_query(lambda db: queries.list_deliveries(db, which))
 
-    async def show(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
+    async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
         """What has that id."""
-        return await self._reader.read(lambda db: queries.show(db, public_id))
+        return await self._reader.run_query(lambda db: queries.show_detail(db, public_id))
 
-    async def kept(
+    async def iter_webhooks(
         self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
     ) -> tuple[Webhook, ...]:
         """The next kept webhooks in full."""
-        return await self._reader.read(
-            lambda db: queries.kept(db, sources, since=since, after=after, limit=limit),
+        return await self._reader.run_query(
+            lambda db: queries.next_webhooks(db, sources, since=since, after=after, limit=limit),
         )
 
-    async def tally(self) -> Tally:
+    async def state_counts(self) -> StateCounts:
         """The counts."""
-        return await self._reader.read(self._tally)
+        return await self._reader.run_query(self._count_states)
 
-    def _tally(self, db: sqlite3.Connection) -> Tally:
-        count, since = log_reader.waiting(db, self._folder)
-        tally = queries.tally(db)
-        oldest = [at for at in (tally.oldest_received, since and instant(since // NANOSECONDS)) if at]
-        return replace(tally, unsorted=count, oldest_received=min(oldest, default=None))
+    def _count_states(self, db: sqlite3.Connection) -> StateCounts:
+        count, since = log_reader.count_unapplied(db, self._folder)
+        tally = queries.count_states(db)
+        oldest = [at for at in (tally.oldest_received, since and from_ms(since // NANOSECONDS)) if at]
+        return replace(tally, unapplied=count, oldest_received=min(oldest, default=None))
 
-    async def glance(self, *, now: datetime) -> Glance:
+    async def status_summary(self, *, now: datetime) -> StatusSummary:
         """What a status screen shows beside the counts."""
-        lacking = self._room.lacking()
-        found = await self._reader.read(
-            lambda db: replace(summary.glance(db, now=now), exposed=file_modes.exposed(self._path))
+        lacking = self._room.lack_of_space()
+        found = await self._reader.run_query(
+            lambda db: replace(summary.read_summary(db, now=now), exposed=file_modes.exposed_files(self._path))
         )
         return replace(found, no_room=None if lacking is None else str(lacking))
 
-    async def overdue(self, *, now: datetime) -> Overdue:
+    async def overdue_work(self, *, now: datetime) -> OverdueWork:
         """What is due and unclaimed for over five minutes."""
-        return await self._reader.read(lambda db: overdue.overdue(db, self._folder, before=now - OVERDUE))
+        return await self._reader.run_query(lambda db: overdue.find_overdue(db, self._folder, before=now - OVERDUE))
 
     async def probe(self, *, now: datetime) -> None:
         """Take a small durable write in each of the two ways that something new comes in."""
         await self.keep(())
-        await self._writer.write(lambda db: self._clocks.seen(db, now, always=True), urgent=True)
+        await self._writer.run_write(lambda db: self._clocks.note_time(db, now, always=True), urgent=True)
 
     async def close(self) -> None:
         """Finish what is under way and let the file go; once more does nothing."""
-        await self._webhooks.last()
-        await self._events.last()
-        await asyncio.to_thread(self._closed)
+        await self._webhooks.wait_until_idle()
+        await self._events.wait_until_idle()
+        await asyncio.to_thread(self._close_threads)
 
-    def _closed(self) -> None:
-        self._journal.close()
-        self._reader.close(lambda db: log_reader.tidy(db, self._folder))
-        self._writer.close()
+    def _close_threads(self) -> None:
+        self._journal.close_log()
+        self._reader.close_all(lambda db: log_reader.delete_applied_files(db, self._folder))
+        self._writer.close_thread()
 
 
-def _see_that_the_log_is_known(path: str, patience: timedelta) -> None:
+def _require_known_log(path: str, patience: timedelta) -> None:
     """Raises StoreUnusable where the ingest log holds webhooks that a newer version wrote."""
     try:
-        with closing(open_file.connect(path, reading=True, busy=patience)) as db:
-            newer = next(log_reader.newer(db, folder_of(path)), None)
+        with closing(open_file.connect_to(path, reading=True, busy=patience)) as db:
+            newer = next(log_reader.newer_files(db, folder_of(path)), None)
     except sqlite3.Error as error:
-        raise errors.told(error, path) from error
+        raise errors.store_error(error, path) from error
     if newer:
         raise StoreUnusable(
             f"the ingest log {folder_of(path)} holds webhooks in {newer} that a newer trackbridge wrote and that this one "

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from bridge.core.errors import NotFound, SettingsError
 from bridge.core.model import DeliveryState, WebhookState
-from bridge.store.protocol import Filter
-from bridge.store.sqlite.db.columns import maybe_text, ms_up, number
+from bridge.store.protocol import RowFilter
+from bridge.store.sqlite.db.columns import maybe_text, ms_up, public_number
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RowKind:
     """A kind of row: how each part of a Filter is said of it. States are literal, so that their indexes serve."""
 
     name: str
@@ -33,9 +33,9 @@ class Kind:
     """The state that few rows have: they are found by its index and then put in order, not looked for among all."""
 
 
-WEBHOOKS = Kind(
+WEBHOOKS = RowKind(
     name="webhook",
-    named=lambda public_id: number("wh", public_id),
+    named=lambda public_id: public_number("wh", public_id),
     ids="w.number IN (SELECT value FROM json_each(?))",
     states={state.value: f"w.state = '{state.value}'" for state in WebhookState},
     source="w.source = ?",
@@ -48,7 +48,7 @@ WEBHOOKS = Kind(
     number="w.number",
     few=WebhookState.RECEIVED,
 )
-EVENTS = Kind(
+EVENTS = RowKind(
     name="event",
     named=lambda public_id: public_id,
     ids="e.id IN (SELECT value FROM json_each(?))",
@@ -61,9 +61,9 @@ EVENTS = Kind(
     since="e.created_at >= ?",
     number="e.number",
 )
-DELIVERIES = Kind(
+DELIVERIES = RowKind(
     name="delivery",
-    named=lambda public_id: number("dlv", public_id),
+    named=lambda public_id: public_number("dlv", public_id),
     ids="d.number IN (SELECT value FROM json_each(?))",
     states={state.value: f"d.state = '{state.value}'" for state in DeliveryState},
     source="(SELECT door FROM events WHERE events.number = d.event) = 'source:' || ?",
@@ -75,13 +75,13 @@ DELIVERIES = Kind(
 )
 
 
-def conditions(which: Filter, kind: Kind) -> tuple[str, list[object]]:
+def where_conditions(which: RowFilter, kind: RowKind) -> tuple[str, list[object]]:
     """What follows WHERE, and its parameters. Raises SettingsError for a state that such rows do not have."""
     said: list[tuple[str, list[object]]] = [("1", [])]
     if which.ids is not None:
         said.append((kind.ids, [json.dumps([name for one in which.ids if (name := kind.named(one)) is not None])]))
     if which.state is not None:
-        said.append((_state(which.state, kind), []))
+        said.append((_state_condition(which.state, kind), []))
     said += [
         (sql, [value])
         for sql, value in (
@@ -95,17 +95,17 @@ def conditions(which: Filter, kind: Kind) -> tuple[str, list[object]]:
     return " AND ".join(sql for sql, _ in said), [value for _, values in said for value in values]
 
 
-def newest(which: Filter, kind: Kind) -> str:
+def order_by_newest(which: RowFilter, kind: RowKind) -> str:
     """What follows ORDER BY for newest first. A `+` keeps SQLite from walking through all rows in their order."""
     return f"{'+' if which.state is not None and which.state == kind.few else ''}{kind.number} DESC"
 
 
-def at_most(which: Filter) -> int:
+def at_most(which: RowFilter) -> int:
     """What follows LIMIT: SQLite takes -1 for none."""
     return -1 if which.limit is None else which.limit
 
 
-def numbers(which: Filter, kind: Kind) -> list[int]:
+def row_numbers(which: RowFilter, kind: RowKind) -> list[int]:
     """The numbers that a Filter's ids name. Raises NotFound for an id that is not written as such rows' are."""
     found = [(one, kind.named(one)) for one in which.ids or ()]
     for public_id, name in found:
@@ -114,12 +114,12 @@ def numbers(which: Filter, kind: Kind) -> list[int]:
     return [name for _, name in found if isinstance(name, int)]
 
 
-def not_found(public_id: str, kind: Kind) -> NotFound:
+def not_found(public_id: str, kind: RowKind) -> NotFound:
     """No row of that kind has that id."""
     return NotFound(f"there is no {kind.name} {public_id[:80]!r}; `trackbridge list` shows the ids")
 
 
-def _state(state: str, kind: Kind) -> str:
+def _state_condition(state: str, kind: RowKind) -> str:
     try:
         return kind.states[state]
     except KeyError:

@@ -10,8 +10,8 @@ import sqlite3
 from datetime import datetime
 
 from bridge.core.model import DeliveryState
-from bridge.store.protocol import Overdue
-from bridge.store.sqlite.db.columns import instant, ms
+from bridge.store.protocol import OverdueWork
+from bridge.store.sqlite.db.columns import from_ms, to_ms
 from bridge.store.sqlite.ingest import log_reader
 
 MOST = 100_000
@@ -19,17 +19,17 @@ MOST = 100_000
 _NS_PER_MS = 1_000_000
 
 
-def overdue(db: sqlite3.Connection, folder: str, *, before: datetime) -> Overdue:
+def find_overdue(db: sqlite3.Connection, folder: str, *, before: datetime) -> OverdueWork:
     """What was due by then: webhooks, and deliveries of destinations that are not paused."""
-    kept, oldest_kept = log_reader.older(db, folder, before_ns=ms(before) * _NS_PER_MS, most=MOST)
-    received, oldest_received = _counted(db, "webhooks WHERE state = 'received'", (), before)
+    kept, oldest_kept = log_reader.count_older(db, folder, before_ns=to_ms(before) * _NS_PER_MS, most=MOST)
+    received, oldest_received = _count_due(db, "webhooks WHERE state = 'received'", (), before)
     oldest = [at for at in (oldest_kept and oldest_kept // _NS_PER_MS, oldest_received) if at is not None]
-    deliveries = {name: found for name in _sent_to(db) if (found := _deliveries(db, name, before))[0]}
-    return Overdue(
+    deliveries = {name: found for name in _sent_to(db) if (found := _overdue_deliveries(db, name, before))[0]}
+    return OverdueWork(
         webhooks=min(MOST, kept + received),
-        oldest_webhook=instant(min(oldest)) if oldest else None,
+        oldest_webhook=from_ms(min(oldest)) if oldest else None,
         deliveries={name: count for name, (count, _) in deliveries.items()},
-        oldest_delivery={name: instant(at) for name, (_, at) in deliveries.items() if at is not None},
+        oldest_delivery={name: from_ms(at) for name, (_, at) in deliveries.items() if at is not None},
     )
 
 
@@ -45,14 +45,14 @@ def _sent_to(db: sqlite3.Connection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _deliveries(db: sqlite3.Connection, name: str, before: datetime) -> tuple[int, int | None]:
-    return _counted(db, "deliveries WHERE state = 'pending' AND destination = ?", (name,), before)
+def _overdue_deliveries(db: sqlite3.Connection, name: str, before: datetime) -> tuple[int, int | None]:
+    return _count_due(db, "deliveries WHERE state = 'pending' AND destination = ?", (name,), before)
 
 
-def _counted(db: sqlite3.Connection, which: str, values: tuple[str, ...], before: datetime) -> tuple[int, int | None]:
+def _count_due(db: sqlite3.Connection, which: str, values: tuple[str, ...], before: datetime) -> tuple[int, int | None]:
     """How many of these were due by then, and since when the first of them."""
     row: tuple[int, int | None] = db.execute(
         f"SELECT count(*), min(due) FROM (SELECT due FROM {which} AND due <= ? ORDER BY due LIMIT {MOST})",  # noqa: S608  ours
-        (*values, ms(before)),
+        (*values, to_ms(before)),
     ).fetchone()
     return row

@@ -18,16 +18,24 @@ from bridge.store.protocol import (
     DeliveryRow,
     EventDetail,
     EventRow,
-    Filter,
-    Tally,
+    RowFilter,
+    StateCounts,
     WebhookDetail,
     WebhookRow,
 )
-from bridge.store.sqlite.admin.filters import DELIVERIES, EVENTS, WEBHOOKS, at_most, conditions, newest
-from bridge.store.sqlite.db.columns import instant, length, maybe_instant, ms_up, number, text, unpack_list
+from bridge.store.sqlite.admin.filters import DELIVERIES, EVENTS, WEBHOOKS, at_most, order_by_newest, where_conditions
+from bridge.store.sqlite.db.columns import (
+    from_ms,
+    from_ms_length,
+    maybe_instant,
+    ms_up,
+    public_number,
+    storable_text,
+    unpack_list,
+)
 from bridge.store.sqlite.tables import same_bytes
 from bridge.store.sqlite.tables import webhooks as inbox
-from bridge.store.sqlite.tables.events import gone
+from bridge.store.sqlite.tables.events import purged_original_id
 
 _WEBHOOK = "w.number, w.source, w.topic, w.state, w.reason, w.received_at FROM webhooks AS w"
 _EVENT = """
@@ -41,10 +49,10 @@ _DELIVERY = """
 Detail = WebhookDetail | EventDetail | DeliveryDetail
 
 
-def webhooks(db: sqlite3.Connection, which: Filter) -> list[WebhookRow]:
+def list_webhooks(db: sqlite3.Connection, which: RowFilter) -> list[WebhookRow]:
     """Webhooks, newest first."""
-    where, values = conditions(which, WEBHOOKS)
-    return webhook_rows(db, f"{where} ORDER BY {newest(which, WEBHOOKS)}", values, limit=at_most(which))
+    where, values = where_conditions(which, WEBHOOKS)
+    return webhook_rows(db, f"{where} ORDER BY {order_by_newest(which, WEBHOOKS)}", values, limit=at_most(which))
 
 
 def webhook_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *, limit: int) -> list[WebhookRow]:
@@ -53,19 +61,19 @@ def webhook_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *
     return [_webhook_row(row) for row in rows]
 
 
-def events(db: sqlite3.Connection, which: Filter) -> list[EventRow]:
+def list_events(db: sqlite3.Connection, which: RowFilter) -> list[EventRow]:
     """Events, newest first."""
-    where, values = conditions(which, EVENTS)
+    where, values = where_conditions(which, EVENTS)
     rows = db.execute(
-        f"SELECT {_EVENT} WHERE {where} ORDER BY {newest(which, EVENTS)} LIMIT ?", (*values, at_most(which))
+        f"SELECT {_EVENT} WHERE {where} ORDER BY {order_by_newest(which, EVENTS)} LIMIT ?", (*values, at_most(which))
     )
     return [_event_row(row) for row in rows]
 
 
-def deliveries(db: sqlite3.Connection, which: Filter) -> list[DeliveryRow]:
+def list_deliveries(db: sqlite3.Connection, which: RowFilter) -> list[DeliveryRow]:
     """Deliveries, newest first."""
-    where, values = conditions(which, DELIVERIES)
-    return delivery_rows(db, f"{where} ORDER BY {newest(which, DELIVERIES)}", values, limit=at_most(which))
+    where, values = where_conditions(which, DELIVERIES)
+    return delivery_rows(db, f"{where} ORDER BY {order_by_newest(which, DELIVERIES)}", values, limit=at_most(which))
 
 
 def delivery_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *, limit: int) -> list[DeliveryRow]:
@@ -74,15 +82,19 @@ def delivery_rows(db: sqlite3.Connection, where: str, values: Sequence[object], 
     return [_delivery_row(row) for row in rows]
 
 
-def show(db: sqlite3.Connection, public_id: str) -> list[Detail]:
+def show_detail(db: sqlite3.Connection, public_id: str) -> list[Detail]:
     """Whatever has that id, or was given it: a webhook, a delivery, events of several doors."""
-    found: list[Detail] = [*_webhook(db, public_id), *_delivery(db, public_id), *_events(db, public_id)]
+    found: list[Detail] = [
+        *_webhook_detail(db, public_id),
+        *_delivery_detail(db, public_id),
+        *_event_details(db, public_id),
+    ]
     if not found:
         raise NotFound(f"nothing has the id {public_id[:140]!r}; `trackbridge list` shows the ids")
     return found
 
 
-def kept(
+def next_webhooks(
     db: sqlite3.Connection, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
 ) -> tuple[Webhook, ...]:
     """The next webhooks that still have their body, in the order of their numbers."""
@@ -92,12 +104,12 @@ def kept(
         AND b.number IS NOT NULL
         ORDER BY w.number LIMIT ?
         """,  # noqa: S608  a list of columns that stands in inbox.py
-        (after, json.dumps([text(source) for source in sources]), ms_up(since) if since else 0, limit),
+        (after, json.dumps([storable_text(source) for source in sources]), ms_up(since) if since else 0, limit),
     )
-    return tuple(map(inbox.webhook, rows))
+    return tuple(map(inbox.webhook_of, rows))
 
 
-def tally(db: sqlite3.Connection) -> Tally:
+def count_states(db: sqlite3.Connection) -> StateCounts:
     """The counts, as the triggers keep them, and the oldest of what waits, each from its index."""
     counts: dict[str, dict[tuple[str, str], int]] = {"webhooks": {}, "events": {}, "deliveries": {}}
     for of, name, state, n in db.execute("SELECT of, name, state, n FROM counts WHERE n > 0"):
@@ -106,13 +118,13 @@ def tally(db: sqlite3.Connection) -> Tally:
     oldest = db.execute(  # one that waits for an earlier event has its reason, and is not late
         "SELECT min(received_at) FROM webhooks WHERE state = 'received' AND reason IS NULL"
     ).fetchone()[0]
-    return Tally(
+    return StateCounts(
         webhooks=counts["webhooks"],
         events=counts["events"],
         deliveries=counts["deliveries"],
         oldest_received=maybe_instant(oldest),
         oldest_pending={
-            destination: instant(_oldest_pending(db, destination))
+            destination: from_ms(_oldest_pending(db, destination))
             for destination, state in counts["deliveries"]
             if state == DeliveryState.PENDING
         },
@@ -129,15 +141,15 @@ def _oldest_pending(db: sqlite3.Connection, destination: str) -> int:
 # ----------------------------------------------------------------------------------------------- one thing in full
 
 
-def _webhook(db: sqlite3.Connection, public_id: str) -> Iterable[WebhookDetail]:
-    numbered = number("wh", public_id)
+def _webhook_detail(db: sqlite3.Connection, public_id: str) -> Iterable[WebhookDetail]:
+    numbered = public_number("wh", public_id)
     if numbered is None:
         return
     for row in db.execute(f"SELECT {_WEBHOOK} WHERE w.number = ?", (numbered,)):
         kept = db.execute(f"SELECT {inbox.COLUMNS} WHERE w.number = ?", (numbered,))
         made = db.execute(f"SELECT {_EVENT} WHERE e.webhook = ? ORDER BY e.number", (numbered,))
         found = kept.fetchone()
-        webhook, body_gone = inbox.webhook(found), found[-1] is None
+        webhook, body_gone = inbox.webhook_of(found), found[-1] is None
         yield WebhookDetail(
             row=_webhook_row(row),
             webhook=webhook,
@@ -148,13 +160,13 @@ def _webhook(db: sqlite3.Connection, public_id: str) -> Iterable[WebhookDetail]:
 
 
 def _same_bytes(db: sqlite3.Connection, webhook: Webhook) -> WebhookRow | None:
-    first = same_bytes.first(db, webhook)
+    first = same_bytes.first_with_bytes(db, webhook)
     rows = [] if first is None else webhook_rows(db, "w.number = ?", (first,), limit=1)
     return next(iter(rows), None)
 
 
-def _delivery(db: sqlite3.Connection, public_id: str) -> Iterable[DeliveryDetail]:
-    numbered = number("dlv", public_id)
+def _delivery_detail(db: sqlite3.Connection, public_id: str) -> Iterable[DeliveryDetail]:
+    numbered = public_number("dlv", public_id)
     if numbered is None:
         return
     for row in db.execute(f"SELECT {_DELIVERY} WHERE d.number = ?", (numbered,)):
@@ -163,13 +175,13 @@ def _delivery(db: sqlite3.Connection, public_id: str) -> Iterable[DeliveryDetail
         ).fetchone()
         yield DeliveryDetail(
             row=_delivery_row(row),
-            created_at=instant(created_at),
+            created_at=from_ms(created_at),
             delivered_at=maybe_instant(delivered_at),
-            attempts=_attempts(db, numbered),
+            attempts=_attempts_of(db, numbered),
         )
 
 
-def _attempts(db: sqlite3.Connection, delivery: int) -> tuple[Attempt, ...]:
+def _attempts_of(db: sqlite3.Connection, delivery: int) -> tuple[Attempt, ...]:
     rows = db.execute(
         """
         SELECT destination, started_at, took, status, outcome, answer, counted, ambiguous
@@ -181,8 +193,8 @@ def _attempts(db: sqlite3.Connection, delivery: int) -> tuple[Attempt, ...]:
     return tuple(
         Attempt(
             destination=destination,
-            started_at=instant(started_at),
-            took=length(took),
+            started_at=from_ms(started_at),
+            took=from_ms_length(took),
             status=status,
             outcome=outcome,
             answer=answer,
@@ -193,10 +205,10 @@ def _attempts(db: sqlite3.Connection, delivery: int) -> tuple[Attempt, ...]:
     )
 
 
-def _events(db: sqlite3.Connection, public_id: str) -> Iterable[EventDetail]:
+def _event_details(db: sqlite3.Connection, public_id: str) -> Iterable[EventDetail]:
     rows = db.execute(
         f"SELECT e.number, {_EVENT} WHERE e.id = ?1 OR (e.given_id = ?1 AND e.given_id <> '') ORDER BY e.number",
-        (text(public_id),),
+        (storable_text(public_id),),
     )
     for numbered, *row in rows.fetchall():
         door, sent, notes, hashed, given = db.execute(
@@ -219,19 +231,19 @@ def _events(db: sqlite3.Connection, public_id: str) -> Iterable[EventDetail]:
 
 def _webhook_row(row: tuple[Any, ...]) -> WebhookRow:
     numbered, source, topic, state, reason, received_at = row
-    return WebhookRow(f"wh_{numbered}", source, topic, WebhookState(state), reason, instant(received_at))
+    return WebhookRow(f"wh_{numbered}", source, topic, WebhookState(state), reason, from_ms(received_at))
 
 
 def _event_row(row: tuple[Any, ...]) -> EventRow:
     name, door, webhook, event_type, test, duplicate_of, original, created_at = row
     return EventRow(
         id=name,
-        door=door,
+        origin=door,
         webhook=None if webhook is None else f"wh_{webhook}",
         event_type=event_type,
         test=bool(test),
-        duplicate_of=None if duplicate_of is None else original or gone(duplicate_of),
-        created_at=instant(created_at),
+        duplicate_of=None if duplicate_of is None else original or purged_original_id(duplicate_of),
+        created_at=from_ms(created_at),
     )
 
 
@@ -244,7 +256,7 @@ def _delivery_row(row: tuple[Any, ...]) -> DeliveryRow:
         state=DeliveryState(state),
         reason=reason,
         attempts=attempts,
-        next_attempt_at=instant(due) if state == DeliveryState.PENDING else None,
+        next_attempt_at=from_ms(due) if state == DeliveryState.PENDING else None,
         last_status=status,
         last_answer=answer,
     )

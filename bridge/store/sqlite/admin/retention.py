@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bridge.store.protocol import Keeping, Swept
-from bridge.store.sqlite.db.columns import ms
+from bridge.store.protocol import PurgeStep, RetentionPolicy
+from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.tables import ledger
 
 STEP_BYTES = 8 * 1024 * 1024
@@ -25,23 +25,27 @@ FREE = 0.25
 FREE_PAGES = 64
 """How many pages go back to the disk in one step."""
 
-_Step = Callable[[sqlite3.Connection, str, Keeping, datetime, int], tuple[int, str | None]]
+_Step = Callable[[sqlite3.Connection, str, RetentionPolicy, datetime, int], tuple[int, str | None]]
 
 
-def purge(db: sqlite3.Connection, keeping: Keeping, *, now: datetime, place: str | None, limit: int) -> Swept:
+def purge_step(
+    db: sqlite3.Connection, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int
+) -> PurgeStep:
     """One step from a place on. A place is a table's name and the key after which to look."""
     table, _, key = (place or f"{_ORDER[0]}:").partition(":")
     taken, last = _STEPS[table](db, key, keeping, now, limit)
     if last is not None:
-        return Swept(taken, f"{table}:{last}")
+        return PurgeStep(taken, f"{table}:{last}")
     following = _ORDER[_ORDER.index(table) + 1 :]
-    return Swept(taken, f"{following[0]}:" if following else None)
+    return PurgeStep(taken, f"{following[0]}:" if following else None)
 
 
 # ------------------------------------------------------------------------------------------------------- the tables
 
 
-def _events(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+def _purge_events(
+    db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
+) -> tuple[int, str | None]:
     """Events with their deliveries and those deliveries' attempts, unless one is still pending."""
     rows = db.execute(
         """
@@ -49,14 +53,16 @@ def _events(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, l
             created_at > ?
         FROM events AS e WHERE number > ? ORDER BY number LIMIT ?
         """,
-        (ms(now - keeping.events), ms(now), int(key or 0), limit),
+        (to_ms(now - keeping.events), to_ms(now), int(key or 0), limit),
     ).fetchall()
     gone = [(number,) for number, old, pending, _ in rows if old and not pending]
     db.executemany("DELETE FROM events WHERE number = ?", gone)
-    return len(gone), _next(rows, limit)
+    return len(gone), _next_number(rows, limit)
 
 
-def _webhooks(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+def _purge_webhooks(
+    db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
+) -> tuple[int, str | None]:
     """Webhooks that came to something, once the events that they made are gone; their bodies come next."""
     rows = db.execute(
         """
@@ -64,14 +70,16 @@ def _webhooks(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime,
             state = 'received' OR EXISTS (SELECT 1 FROM events WHERE events.webhook = w.number), received_at > ?
         FROM webhooks AS w WHERE number > ? ORDER BY number LIMIT ?
         """,
-        (ms(now - keeping.events), ms(now), int(key or 0), limit),
+        (to_ms(now - keeping.events), to_ms(now), int(key or 0), limit),
     ).fetchall()
     gone = [(number,) for number, old, needed, _ in rows if old and not needed]
     db.executemany("DELETE FROM webhooks WHERE number = ?", gone)
-    return len(gone), _next(rows, limit)
+    return len(gone), _next_number(rows, limit)
 
 
-def _bodies(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+def _purge_bodies(
+    db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
+) -> tuple[int, str | None]:
     """Bodies that no webhook needs to be mapped from, now or after a mend of its mapping."""
     rows = db.execute(
         """
@@ -81,7 +89,7 @@ def _bodies(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, l
             length(b.bytes), EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND received_at > ?)
         FROM bodies AS b WHERE b.number > ? ORDER BY b.number LIMIT ?
         """,
-        (ms(now - keeping.bodies), ms(now), int(key or 0), limit),
+        (to_ms(now - keeping.bodies), to_ms(now), int(key or 0), limit),
     ).fetchall()
     taken = size = 0
     for number, old, needed, length, _ in rows:
@@ -90,45 +98,53 @@ def _bodies(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, l
                 return taken, str(number - 1)
             db.execute("DELETE FROM bodies WHERE number = ?", (number,))
             taken, size = taken + 1, size + length
-    return taken, _next(rows, limit)
+    return taken, _next_number(rows, limit)
 
 
-def _attempts(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
+def _purge_attempts(
+    db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
+) -> tuple[int, str | None]:
     """Attempts as old as events may be: of a delivery that is still pending the later ones stay."""
     rows = db.execute(
         "SELECT number, started_at <= ?, started_at > ? FROM attempts WHERE number > ? ORDER BY number LIMIT ?",
-        (ms(now - keeping.events), ms(now), int(key or 0), limit),
+        (to_ms(now - keeping.events), to_ms(now), int(key or 0), limit),
     ).fetchall()
     gone = [(number,) for number, old, _ in rows if old]
     db.executemany("DELETE FROM attempts WHERE number = ?", gone)
-    return len(gone), _next(rows, limit)
+    return len(gone), _next_number(rows, limit)
 
 
-def _recent(db: sqlite3.Connection, key: str, _keeping: Keeping, _now: datetime, _limit: int) -> tuple[int, str | None]:
-    """What the ledger learned until now is entered, so that all of it is looked at next."""
-    return 0, "on" if (ledger.enter(db) if key else ledger.sort(db)) else None
-
-
-def _ledger(db: sqlite3.Connection, key: str, keeping: Keeping, now: datetime, limit: int) -> tuple[int, str | None]:
-    """Keys, all of them looked at: they stand in no order of time."""
-    return _hashed(db, "ledger", key, now - keeping.ledger, limit * LEDGER_ROWS)
-
-
-def _idempotency(
-    db: sqlite3.Connection, key: str, _keeping: Keeping, now: datetime, limit: int
+def _flush_ledger_buffer(
+    db: sqlite3.Connection, key: str, _keeping: RetentionPolicy, _now: datetime, _limit: int
 ) -> tuple[int, str | None]:
-    return _hashed(db, "idempotency", key, now - REQUESTS, limit)
+    """What the ledger learned until now is entered, so that all of it is looked at next."""
+    return 0, "on" if (ledger.flush_step(db) if key else ledger.sort_buffer(db)) else None
 
 
-def _counts(
-    db: sqlite3.Connection, _key: str, _keeping: Keeping, _now: datetime, _limit: int
+def _purge_ledger(
+    db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
+) -> tuple[int, str | None]:
+    """Keys, all of them looked at: they stand in no order of time."""
+    return _purge_hashed(db, "ledger", key, now - keeping.ledger, limit * LEDGER_ROWS)
+
+
+def _purge_idempotency(
+    db: sqlite3.Connection, key: str, _keeping: RetentionPolicy, now: datetime, limit: int
+) -> tuple[int, str | None]:
+    return _purge_hashed(db, "idempotency", key, now - REQUESTS, limit)
+
+
+def _purge_counts(
+    db: sqlite3.Connection, _key: str, _keeping: RetentionPolicy, _now: datetime, _limit: int
 ) -> tuple[int, str | None]:
     """Counts of names that nothing has any more."""
     db.execute("DELETE FROM counts WHERE n <= 0")
     return 0, None
 
 
-def _free(db: sqlite3.Connection, _key: str, _keeping: Keeping, _now: datetime, _limit: int) -> tuple[int, str | None]:
+def _free_pages(
+    db: sqlite3.Connection, _key: str, _keeping: RetentionPolicy, _now: datetime, _limit: int
+) -> tuple[int, str | None]:
     """Pages go back to the disk where much of the file is free, and where it was made so that they can."""
     pages, free, can = (
         db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "auto_vacuum")
@@ -141,15 +157,15 @@ def _free(db: sqlite3.Connection, _key: str, _keeping: Keeping, _now: datetime, 
 
 
 _STEPS: dict[str, _Step] = {
-    "events": _events,
-    "webhooks": _webhooks,
-    "bodies": _bodies,
-    "attempts": _attempts,
-    "recent": _recent,
-    "ledger": _ledger,
-    "idempotency": _idempotency,
-    "counts": _counts,
-    "free": _free,
+    "events": _purge_events,
+    "webhooks": _purge_webhooks,
+    "bodies": _purge_bodies,
+    "attempts": _purge_attempts,
+    "recent": _flush_ledger_buffer,
+    "ledger": _purge_ledger,
+    "idempotency": _purge_idempotency,
+    "counts": _purge_counts,
+    "free": _free_pages,
 }
 _ORDER = tuple(_STEPS)
 
@@ -157,7 +173,7 @@ _ORDER = tuple(_STEPS)
 # ---------------------------------------------------------------------------------------------------- where to go on
 
 
-def _next(rows: list[tuple[int, ...]], limit: int) -> str | None:
+def _next_number(rows: list[tuple[int, ...]], limit: int) -> str | None:
     """The last number looked at; None at the table's end, or where all of it was young: what follows is younger.
 
     A row from the future, its last column, says nothing of those that follow: it came by a clock that was set back since.
@@ -166,10 +182,10 @@ def _next(rows: list[tuple[int, ...]], limit: int) -> str | None:
     return str(rows[-1][0]) if full else None
 
 
-def _hashed(db: sqlite3.Connection, table: str, key: str, before: datetime, limit: int) -> tuple[int, str | None]:
+def _purge_hashed(db: sqlite3.Connection, table: str, key: str, before: datetime, limit: int) -> tuple[int, str | None]:
     rows = db.execute(
         f"SELECT key, at <= ? FROM {table} WHERE key > ? ORDER BY key LIMIT ?",  # noqa: S608  one of our two tables
-        (ms(before), bytes.fromhex(key), limit),
+        (to_ms(before), bytes.fromhex(key), limit),
     ).fetchall()
     gone = [(found,) for found, old in rows if old]
     db.executemany(f"DELETE FROM {table} WHERE key = ?", gone)  # noqa: S608  one of our two tables

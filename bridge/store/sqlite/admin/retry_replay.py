@@ -13,21 +13,21 @@ from typing import Any
 
 from bridge.core.errors import BodyGone
 from bridge.core.model import Event, Route
-from bridge.store.protocol import Filter, Would
+from bridge.store.protocol import DryRun, RowFilter
 from bridge.store.sqlite.admin import queries
-from bridge.store.sqlite.admin.filters import DELIVERIES, WEBHOOKS, at_most, conditions, not_found, numbers
-from bridge.store.sqlite.admin.filters import newest as in_order
-from bridge.store.sqlite.db.columns import instant, ms, parted, unpack_list
-from bridge.store.sqlite.tables.events import deliver
+from bridge.store.sqlite.admin.filters import DELIVERIES, WEBHOOKS, at_most, not_found, row_numbers, where_conditions
+from bridge.store.sqlite.admin.filters import order_by_newest as in_order
+from bridge.store.sqlite.db.columns import from_ms, split_keys, to_ms, unpack_list
+from bridge.store.sqlite.tables.events import insert_deliveries
 
 _RETRIED = "(d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?)))"
 """Dead, or waiting; one that is under way is left to its claim."""
 _REPLAYED = "w.state <> 'received' AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body)"
 
 
-def retry(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
+def retry_deliveries(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> int:
     """Dead ones start anew, waiting ones are due now."""
-    where, values = _retried(db, which, now=now)
+    where, values = _retry_condition(db, which, now=now)
     found = db.execute(
         f"SELECT d.number, d.destination FROM deliveries AS d WHERE {where} ORDER BY d.number DESC LIMIT ?",  # noqa: S608  conditions that stand in this file and filters.py
         (*values, at_most(which)),
@@ -42,58 +42,60 @@ def retry(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
             state = 'pending'
         WHERE number IN (SELECT value FROM json_each(?2))
         """,
-        (ms(now), json.dumps([number for number, _ in found])),
+        (to_ms(now), json.dumps([number for number, _ in found])),
     )
     for destination in sorted({destination for _, destination in found}):
         db.execute(
-            "UPDATE standings SET probe_at = ? WHERE destination = ? AND paused IS NOT NULL", (ms(now), destination)
+            "UPDATE standings SET probe_at = ? WHERE destination = ? AND paused IS NOT NULL", (to_ms(now), destination)
         )
     return len(found)
 
 
-def would_retry(db: sqlite3.Connection, which: Filter, *, now: datetime, newest: int) -> Would:
+def would_retry(db: sqlite3.Connection, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
     """What `retry` would make due."""
-    where, values = _retried(db, which, now=now)
+    where, values = _retry_condition(db, which, now=now)
     count = db.execute(f"SELECT count(*) FROM deliveries AS d WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
-    return Would(
+    return DryRun(
         count, queries.delivery_rows(db, f"{where} ORDER BY {in_order(which, DELIVERIES)}", values, limit=newest)
     )
 
 
-def replay(db: sqlite3.Connection, which: Filter, *, now: datetime) -> int:
+def replay_webhooks(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> int:
     """Webhooks that came to something are received once more; one that still is, is left as it is.
 
     One whose body is gone is passed over, and refused where it was named.
     """
-    where, values = _replayed(db, which)
+    where, values = _replay_condition(db, which)
     return db.execute(
         f"""
         UPDATE webhooks SET state = 'received', reason = NULL, due = ?
         WHERE number IN (SELECT w.number FROM webhooks AS w WHERE {where} ORDER BY w.number DESC LIMIT ?)
         """,  # noqa: S608  conditions that stand in this file and filters.py
-        (ms(now), *values, at_most(which)),
+        (to_ms(now), *values, at_most(which)),
     ).rowcount
 
 
-def would_replay(db: sqlite3.Connection, which: Filter, *, newest: int) -> Would:
+def would_replay(db: sqlite3.Connection, which: RowFilter, *, newest: int) -> DryRun:
     """What `replay` would make received again."""
-    where, values = _replayed(db, which)
+    where, values = _replay_condition(db, which)
     count = db.execute(f"SELECT count(*) FROM webhooks AS w WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
-    return Would(count, queries.webhook_rows(db, f"{where} ORDER BY {in_order(which, WEBHOOKS)}", values, limit=newest))
+    return DryRun(
+        count, queries.webhook_rows(db, f"{where} ORDER BY {in_order(which, WEBHOOKS)}", values, limit=newest)
+    )
 
 
-def _retried(db: sqlite3.Connection, which: Filter, *, now: datetime) -> tuple[str, list[object]]:
+def _retry_condition(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> tuple[str, list[object]]:
     """What follows WHERE for a retry, and its parameters. Raises NotFound for an id that nothing has."""
-    for number in numbers(which, DELIVERIES):
+    for number in row_numbers(which, DELIVERIES):
         if db.execute("SELECT 1 FROM deliveries WHERE number = ?", (number,)).fetchone() is None:
             raise not_found(f"dlv_{number}", DELIVERIES)
-    where, values = conditions(which, DELIVERIES)
-    return f"{_RETRIED} AND {where}", [ms(now), *values]
+    where, values = where_conditions(which, DELIVERIES)
+    return f"{_RETRIED} AND {where}", [to_ms(now), *values]
 
 
-def _replayed(db: sqlite3.Connection, which: Filter) -> tuple[str, list[object]]:
+def _replay_condition(db: sqlite3.Connection, which: RowFilter) -> tuple[str, list[object]]:
     """The same for a replay. Raises BodyGone for a webhook that was named and cannot be replayed, too."""
-    for number in numbers(which, WEBHOOKS):
+    for number in row_numbers(which, WEBHOOKS):
         found = db.execute(
             "SELECT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body) FROM webhooks AS w WHERE w.number = ?",
             (number,),
@@ -104,11 +106,11 @@ def _replayed(db: sqlite3.Connection, which: Filter) -> tuple[str, list[object]]
             raise BodyGone(
                 f"the body of wh_{number} is gone and cannot be replayed; BRIDGE_KEEP_BODIES says how long bodies are kept"
             )
-    where, values = conditions(which, WEBHOOKS)
+    where, values = where_conditions(which, WEBHOOKS)
     return f"{_REPLAYED} AND {where}", values
 
 
-def ungiven(db: sqlite3.Connection, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
+def events_without_delivery(db: sqlite3.Connection, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
     """Originals that a destination has no delivery of, oldest first."""
     rows = db.execute(
         """
@@ -120,10 +122,12 @@ def ungiven(db: sqlite3.Connection, destination: str, *, after: int, limit: int)
         """,
         (after, destination, limit),
     )
-    return tuple(_event(row) for row in rows)
+    return tuple(_event_of(row) for row in rows)
 
 
-def give(db: sqlite3.Connection, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime) -> int:
+def create_deliveries(
+    db: sqlite3.Connection, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
+) -> int:
     """Make the deliveries that are not there yet."""
     numbers = json.dumps([number for number, _ in skips])
     missing = db.execute(
@@ -135,20 +139,20 @@ def give(db: sqlite3.Connection, destination: str, skips: Sequence[tuple[int, st
     ).fetchall()
     wanted = {number for (number,) in missing}
     given = {number: skip for number, skip in skips if number in wanted}
-    deliver(db, [(number, Route(destination, skip), ms(now)) for number, skip in given.items()])
+    insert_deliveries(db, [(number, Route(destination, skip), to_ms(now)) for number, skip in given.items()])
     return len(given)
 
 
-def _event(row: tuple[Any, ...]) -> Event:
+def _event_of(row: tuple[Any, ...]) -> Event:
     number, name, door, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed = row
     return Event(
         id=name,
-        door=door,
+        origin=door,
         event_type=event_type,
         test=bool(test),
         text=text,
-        occurred_at=instant(occurred_at),
-        claims=parted(claims),
+        occurred_at=from_ms(occurred_at),
+        claims=split_keys(claims),
         order_id=order_id,
         value=value,
         currency=currency,

@@ -13,11 +13,13 @@ from datetime import datetime
 
 from bridge import contract
 from bridge.core.model import Routed
-from bridge.store.sqlite.db.columns import maybe_text, ms, pack
+from bridge.store.sqlite.db.columns import maybe_text, pack_json, to_ms
 from bridge.store.sqlite.tables import events as making
 
 
-def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, since: datetime) -> int:
+def rewrite_events(
+    db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, since: datetime
+) -> int:
     """Write a webhook's events over and send them again; new ones are made. How many deliveries are due."""
     due = 0
     for routed in events:
@@ -28,31 +30,31 @@ def revise(db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, no
             WHERE (id = ?1 OR (given_id = ?1 AND given_id <> '')) AND coalesce(nullif(given_id, ''), id) = ?1 AND door = ?2
             ORDER BY number DESC LIMIT 1
             """,
-            (event.id, event.door),
+            (event.id, event.origin),
         ).fetchone()
         if row is None:
-            (accepted,) = making.take(db, [making.Made(routed, ms(now), webhook)], since=since)
-            due += _new(db, event.door, accepted.event_id)
+            (accepted,) = making.insert_events(db, [making.NewEvent(routed, to_ms(now), webhook)], since=since)
+            due += _new_deliveries(db, event.origin, accepted.event_id)
             continue
         number, called, duplicate_of = row
         if called != event.id:
-            event = contract.renamed(event, called)
+            event = contract.rename_event(event, called)
         db.execute(
             """
             UPDATE events SET text = ?, occurred_at = ?, order_id = ?, value = ?, currency = ?, notes = ?, hashed = ?
             WHERE number = ?
             """,
             (
-                event.text, ms(event.occurred_at), maybe_text(event.order_id), event.value, event.currency,
-                pack(event.notes), pack(event.hashed), number,
+                event.text, to_ms(event.occurred_at), maybe_text(event.order_id), event.value, event.currency,
+                pack_json(event.notes), pack_json(event.hashed), number,
             ),
         )  # fmt: skip
         if duplicate_of is None:
-            due += _again(db, number, routed, now=now)
+            due += _rewrite_event(db, number, routed, now=now)
     return due
 
 
-def _new(db: sqlite3.Connection, door: str, event_id: str) -> int:
+def _new_deliveries(db: sqlite3.Connection, door: str, event_id: str) -> int:
     """How many deliveries an event has that was taken just now: none where it is a duplicate, or known and purged."""
     pending = """
         SELECT count(*) FROM deliveries JOIN events ON events.number = deliveries.event
@@ -62,7 +64,7 @@ def _new(db: sqlite3.Connection, door: str, event_id: str) -> int:
     return found
 
 
-def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime) -> int:
+def _rewrite_event(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime) -> int:
     names = json.dumps([route.destination for route in routed.routes if route.skip is None])
     newest = db.execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'claims'), 0)").fetchone()[0]
     where = "event = ?2 AND destination IN (SELECT value FROM json_each(?3))"
@@ -73,9 +75,11 @@ def _again(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime
             token = NULL, delivered_at = NULL
         WHERE {where} AND NOT (state = 'pending' AND token IS NOT NULL AND due > ?1)
         """,  # noqa: S608  the same
-        (ms(now), number, names),
+        (to_ms(now), number, names),
     )
     there = {name for (name,) in db.execute("SELECT destination FROM deliveries WHERE event = ?", (number,))}
-    making.deliver(db, [(number, route, ms(now)) for route in routed.routes if route.destination not in there])
+    making.insert_deliveries(
+        db, [(number, route, to_ms(now)) for route in routed.routes if route.destination not in there]
+    )
     due: int = db.execute(f"SELECT count(*) FROM deliveries WHERE {where}", (None, number, names)).fetchone()[0]  # noqa: S608  the same
     return due

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from bridge.store.protocol import Glance
+from bridge.store.protocol import StatusSummary
 from bridge.store.sqlite.db import clock_skew
-from bridge.store.sqlite.db.columns import instant, maybe_instant, ms
+from bridge.store.sqlite.db.columns import from_ms, maybe_instant, to_ms
 from bridge.store.sqlite.tables import same_bytes
 
 _DAY = 86_400_000
@@ -18,21 +18,21 @@ _RECENT = 1000
 """How many of a source's newest events are looked at."""
 
 
-def glance(db: sqlite3.Connection, *, now: datetime) -> Glance:
+def read_summary(db: sqlite3.Connection, *, now: datetime) -> StatusSummary:
     """The answers, in one snapshot."""
-    today = db.execute("SELECT source, state, n FROM days WHERE day = ? AND n > 0", (ms(now) // _DAY,))
-    return Glance(
+    today = db.execute("SELECT source, state, n FROM days WHERE day = ? AND n > 0", (to_ms(now) // _DAY,))
+    return StatusSummary(
         today={(source, state): n for source, state, n in today},
-        lasts={source: instant(at) for source, at in db.execute("SELECT source, at FROM lasts")},
+        lasts={source: from_ms(at) for source, at in db.execute("SELECT source, at FROM lasts")},
         differing=db.execute("SELECT count(*) FROM events WHERE differs").fetchone()[0],
         only_tests=_only_tests(db),
-        oldest_set_aside=_first(
+        oldest_set_aside=_first_value(
             db, "SELECT received_at FROM webhooks WHERE state = 'set_aside' ORDER BY number LIMIT 1"
         ),
         unreadable=db.execute("SELECT coalesce(sum(count), 0) FROM unreadable").fetchone()[0],
-        clock_ahead=clock_skew.ahead(db, now),
-        same_bytes=same_bytes.counted(db),
-        oldest_dead=_first(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
+        clock_ahead=clock_skew.clock_ahead(db, now),
+        same_bytes=same_bytes.same_bytes_count(db),
+        oldest_dead=_first_value(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
     )
 
 
@@ -58,6 +58,6 @@ def _sends_only_tests(db: sqlite3.Connection, source: str) -> bool:
     return bool(row[0] and row[1] and row[2])
 
 
-def _first(db: sqlite3.Connection, question: str) -> datetime | None:
+def _first_value(db: sqlite3.Connection, question: str) -> datetime | None:
     row = db.execute(question).fetchone()
     return maybe_instant(row[0]) if row else None

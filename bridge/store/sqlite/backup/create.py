@@ -38,12 +38,12 @@ from pathlib import Path
 from bridge import __version__
 from bridge.core.errors import BackupError, StoreUnusable
 from bridge.store.sqlite.backup import manifest, partial_folder
-from bridge.store.sqlite.backup.manifest import INGEST_LOG, STORE, Contents, FileSum, Manifest
+from bridge.store.sqlite.backup.manifest import INGEST_LOG, STORE, BackupContents, BackupManifest, FileSum
 from bridge.store.sqlite.db import errors, open_file, quick_check
-from bridge.store.sqlite.db.columns import instant
-from bridge.store.sqlite.db.connection import Line
+from bridge.store.sqlite.db.columns import from_ms
+from bridge.store.sqlite.db.connection import StoreConnection
 from bridge.store.sqlite.ingest import log_files
-from bridge.store.sqlite.ingest.frame import HEAD, NO_HEAD, Head, head
+from bridge.store.sqlite.ingest.frame import HEAD, NO_HEAD, FrameHead, read_head
 from bridge.store.sqlite.ingest.log_writer import flush_folder, folder_of
 from bridge.store.sqlite.schema import STEPS
 
@@ -59,7 +59,7 @@ _NANOSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Snapshot:
+class _StoreSnapshot:
     """A read transaction, and the log files that there were at its instant."""
 
     db: sqlite3.Connection
@@ -72,7 +72,7 @@ class _Snapshot:
         return int(pages * page)
 
 
-def backup(path: str, target: Path, *, now: datetime, min_free: int = 0) -> Manifest:
+def create_backup(path: str, target: Path, *, now: datetime, min_free: int = 0) -> BackupManifest:
     """Copy the store at `path` into a new folder `target`, whoever uses it; what is in it.
 
     It is written as `TARGET.partial` and renamed when it is complete, flushed and found sound. Where it lies on the
@@ -81,10 +81,10 @@ def backup(path: str, target: Path, *, now: datetime, min_free: int = 0) -> Mani
     """
     _see_that_it_is_known(path)
     try:
-        with partial_folder.folder(target) as partial, errors.explained(path):
-            files = _copied(path, partial, min_free)
-            found = _described(partial, files, now)
-            manifest.write(partial, found)
+        with partial_folder.partial_folder(target) as partial, errors.explained_errors(path):
+            files = _copy_store(path, partial, min_free)
+            found = _describe_backup(partial, files, now)
+            manifest.write_manifest(partial, found)
             partial.rename(target)
             flush_folder(str(target.parent))
     except OSError as error:
@@ -96,7 +96,7 @@ def backup(path: str, target: Path, *, now: datetime, min_free: int = 0) -> Mani
 
 
 def _see_that_it_is_known(path: str) -> None:
-    with errors.explained(path), closing(open_file.open_as_it_is(path)) as db:
+    with errors.explained_errors(path), closing(open_file.open_as_it_is(path)) as db:
         version = open_file.version_of(db)
     if version > len(STEPS):
         raise StoreUnusable(
@@ -108,19 +108,19 @@ def _see_that_it_is_known(path: str) -> None:
 # ------------------------------------------------------------------------------------------------------- the steps
 
 
-def _copied(path: str, partial: Path, min_free: int) -> dict[str, FileSum]:
+def _copy_store(path: str, partial: Path, min_free: int) -> dict[str, FileSum]:
     """Copy the files of the store, durably and checked; what each came to."""
     log = _log_copied(folder_of(path), partial / INGEST_LOG)
-    with _snapshot(path) as snapshot:
+    with _open_snapshot(path) as snapshot:
         _see_that_it_fits(path, partial, needed=snapshot.size, min_free=min_free)
         _snapshot_copied(path, snapshot, partial)
-        needless = _needless(partial, log, snapshot.log_names)
-    quick_check.check(str(partial / STORE), copy_of=path)
+        needless = _needless_files(partial, log, snapshot.log_names)
+    quick_check.check_file(str(partial / STORE), copy_of=path)
     for name in needless:
         (partial / INGEST_LOG / name).unlink()
     flush_folder(str(partial / INGEST_LOG))
     kept = {f"{INGEST_LOG}/{name}": found for name, found in log.items() if name not in needless}
-    return {STORE: manifest.summed(partial / STORE)} | kept
+    return {STORE: manifest.sum_file(partial / STORE)} | kept
 
 
 def _log_copied(folder: str, target: Path) -> dict[str, FileSum]:
@@ -129,24 +129,24 @@ def _log_copied(folder: str, target: Path) -> dict[str, FileSum]:
     sizes = {name: log_files.size_of(str(Path(folder, name))) for name in log_files.list_names(folder)}
     for name, size in sizes.items():
         with suppress(FileNotFoundError):
-            copies[name] = manifest.copied(Path(folder, name), target / name, size=size)
+            copies[name] = manifest.copy_file(Path(folder, name), target / name, size=size)
     return copies
 
 
 @contextmanager
-def _snapshot(path: str) -> Iterator[_Snapshot]:
+def _open_snapshot(path: str) -> Iterator[_StoreSnapshot]:
     """The store at one instant, for as long as the block lasts; nobody writes in the moment in which it begins."""
-    writing = Line(path, busy=_BUSY)
+    writing = StoreConnection(path, busy=_BUSY)
     try:
-        with closing(open_file.connect(path, reading=True, busy=_BUSY)) as db:
-            writing.begin()
+        with closing(open_file.connect_to(path, reading=True, busy=_BUSY)) as db:
+            writing.begin_write()
             db.execute("BEGIN")
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # it begins with the first read
             names = frozenset(log_files.list_names(folder_of(path)))
-            writing.undo()
-            yield _Snapshot(db, names)
+            writing.roll_back()
+            yield _StoreSnapshot(db, names)
     finally:
-        writing.drop()
+        writing.close_connection()
 
 
 def _see_that_it_fits(path: str, partial: Path, *, needed: int, min_free: int) -> None:
@@ -161,7 +161,7 @@ def _see_that_it_fits(path: str, partial: Path, *, needed: int, min_free: int) -
         )
 
 
-def _snapshot_copied(path: str, snapshot: _Snapshot, partial: Path) -> None:
+def _snapshot_copied(path: str, snapshot: _StoreSnapshot, partial: Path) -> None:
     target = partial / STORE
     held = os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, manifest.FILE_MODE)
     os.fchmod(held, manifest.FILE_MODE)  # whatever the umask is
@@ -187,56 +187,56 @@ def _heed_signals(_status: int, _left: int, _total: int) -> None:
     """Python looks at signals when it runs code of its own, such as this."""
 
 
-def _needless(partial: Path, log: dict[str, FileSum], present: frozenset[str]) -> set[str]:
+def _needless_files(partial: Path, log: dict[str, FileSum], present: frozenset[str]) -> set[str]:
     """The copied log files of which the snapshot has applied everything."""
     with closing(open_file.open_as_it_is(str(partial / STORE), closed=True)) as db:
-        applied = _applied(db)
+        applied = _applied_offsets(db)
     return {name for name, one in log.items() if name not in present or one.size <= applied.get(name, 0)}
 
 
 # ----------------------------------------------------------------------------------------------------- what is in it
 
 
-def _described(partial: Path, files: dict[str, FileSum], now: datetime) -> Manifest:
+def _describe_backup(partial: Path, files: dict[str, FileSum], now: datetime) -> BackupManifest:
     with closing(open_file.open_as_it_is(str(partial / STORE), closed=True)) as db:
-        return Manifest(
+        return BackupManifest(
             format=manifest.FORMAT,
             made_at=now,
             trackbridge=__version__,
             schema=open_file.version_of(db),
-            contents=_contents(db, partial / INGEST_LOG),
+            contents=_count_contents(db, partial / INGEST_LOG),
             files=files,
         )
 
 
-def _contents(db: sqlite3.Connection, log: Path) -> Contents:
+def _count_contents(db: sqlite3.Connection, log: Path) -> BackupContents:
     counts = {
         of: dict(db.execute("SELECT state, sum(n) FROM counts WHERE of = ? GROUP BY state", (of,)))
         for of in ("webhooks", "events", "deliveries")
     }
     newest = db.execute("SELECT received_at FROM webhooks ORDER BY number DESC LIMIT 1").fetchone()
-    unapplied = list(_unapplied(log, _applied(db)))
+    unapplied = list(_unapplied_heads(log, _applied_offsets(db)))
     times = [*(newest or ()), *(one.at // _NANOSECONDS for one in unapplied)]
-    return Contents(
+    return BackupContents(
         webhooks=sum(counts["webhooks"].values()) + sum(one.webhooks for one in unapplied),
         waiting=counts["webhooks"].get("received", 0) + sum(one.webhooks for one in unapplied),
         events=sum(counts["events"].values()),
         pending_deliveries=counts["deliveries"].get("pending", 0),
-        newest_webhook_at=instant(max(times)) if times else None,
+        newest_webhook_at=from_ms(max(times)) if times else None,
     )
 
 
-def _applied(db: sqlite3.Connection) -> dict[str, int]:
+def _applied_offsets(db: sqlite3.Connection) -> dict[str, int]:
     """Up to which byte each log file is applied."""
     has_log = open_file.version_of(db) >= _LOG_SCHEMA
     return dict(db.execute("SELECT name, sorted FROM inbox_files")) if has_log else {}
 
 
-def _unapplied(folder: Path, applied: dict[str, int]) -> Iterator[Head]:
+def _unapplied_heads(folder: Path, applied: dict[str, int]) -> Iterator[FrameHead]:
     """The heads of the whole frames that are not applied."""
     for name in log_files.list_names(str(folder)):
         with (folder / name).open("rb", 0) as log:
             size, at = os.fstat(log.fileno()).st_size, applied.get(name, 0)
-            while (one := head(os.pread(log.fileno(), HEAD, at))) != NO_HEAD and at + one.size <= size:
+            while (one := read_head(os.pread(log.fileno(), HEAD, at))) != NO_HEAD and at + one.size <= size:
                 yield one
                 at += one.size

@@ -36,7 +36,7 @@ class FileSum(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Contents(msgspec.Struct, frozen=True, kw_only=True):
+class BackupContents(msgspec.Struct, frozen=True, kw_only=True):
     """How much a backup holds. `waiting` of the webhooks are not translated yet."""
 
     webhooks: int
@@ -46,14 +46,14 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     newest_webhook_at: datetime | None
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What `backup.json` says. `files` are named by their path inside the backup."""
 
     format: int
     made_at: datetime
     trackbridge: str
     schema: int
-    contents: Contents
+    contents: BackupContents
     files: Mapping[str, FileSum]
 
     @property
@@ -73,7 +73,7 @@ def make_folder(path: Path) -> None:
     path.chmod(FOLDER_MODE)
 
 
-def write(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: BackupManifest) -> None:
     """Write `backup.json`, durably."""
     held = os.open(folder / NAME, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
     with os.fdopen(held, "wb") as file:
@@ -84,10 +84,10 @@ def write(folder: Path, manifest: Manifest) -> None:
     flush_folder(str(folder))
 
 
-def read(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> BackupManifest:
     """What a backup says of itself. Raises BackupError where it is no complete backup, or one of a newer trackbridge."""
     try:
-        found = msgspec.json.decode(_content(folder / NAME), type=Manifest)
+        found = msgspec.json.decode(_manifest_content(folder / NAME), type=BackupManifest)
     except FileNotFoundError:
         raise BackupError(
             f"{folder} is no complete backup: it has no {NAME}, which `trackbridge backup` writes last; name another one"
@@ -106,14 +106,14 @@ def read(folder: Path) -> Manifest:
     return found
 
 
-def copied(source: Path, target: Path, *, size: int) -> FileSum:
+def copy_file(source: Path, target: Path, *, size: int) -> FileSum:
     """Copy so many bytes of a file into a new one that only this user may read, durably; what was copied.
 
     Raises OSError.
     """
     digest, left = hashlib.sha256(), size
     with (
-        _opened(source) as read,
+        _open_regular(source) as read,
         os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE), "wb") as write,
     ):
         os.fchmod(write.fileno(), FILE_MODE)  # whatever the umask is
@@ -126,13 +126,13 @@ def copied(source: Path, target: Path, *, size: int) -> FileSum:
     return FileSum(size - left, digest.hexdigest())
 
 
-def summed(path: Path) -> FileSum:
+def sum_file(path: Path) -> FileSum:
     """The size and the SHA-256 of a file, not of one that a link leads to. Raises OSError."""
-    with _opened(path) as file:
+    with _open_regular(path) as file:
         return FileSum(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _opened(path: Path) -> BufferedReader:
+def _open_regular(path: Path) -> BufferedReader:
     """A regular file, for reading: a fifo would be waited for. Raises OSError."""
     held = log_files.open_file(str(path))
     if held is not None:
@@ -142,6 +142,6 @@ def _opened(path: Path) -> BufferedReader:
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
-def _content(path: Path) -> bytes:
-    with _opened(path) as file:
+def _manifest_content(path: Path) -> bytes:
+    with _open_regular(path) as file:
         return file.read()

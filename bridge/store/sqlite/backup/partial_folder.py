@@ -20,7 +20,7 @@ SUFFIX = ".partial"
 
 
 @contextmanager
-def folder(target: Path) -> Iterator[Path]:
+def partial_folder(target: Path) -> Iterator[Path]:
     """The folder in which a backup is made, locked; deleted if it is still there at the end.
 
     One that a killed backup left is emptied first. Raises BackupError where there is a `target`, OSError where the folder
@@ -36,7 +36,7 @@ def folder(target: Path) -> Iterator[Path]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BackupError(f"another backup to {target} is under way; name another folder, or wait for it") from None
-        _emptied(partial)
+        _empty_folder(partial)
         try:
             yield partial
         except BaseException:
@@ -55,7 +55,7 @@ def _see_that_it_is_new(target: Path) -> None:
         raise BackupError(f"there is no folder {target.parent} for the backup {target.name}; make it first")
 
 
-def _emptied(partial: Path) -> None:
+def _empty_folder(partial: Path) -> None:
     """Nothing is in the folder but an empty ingest log, and only this user may look."""
     left = {one.name for one in partial.iterdir()}
     if left - {STORE, INGEST_LOG, manifest.NAME}:

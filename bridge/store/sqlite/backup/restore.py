@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bridge.core.errors import BackupError
 from bridge.store.sqlite.backup import manifest
-from bridge.store.sqlite.backup.manifest import STORE, FileSum, Manifest
+from bridge.store.sqlite.backup.manifest import STORE, BackupManifest, FileSum
 from bridge.store.sqlite.db import errors, open_file, quick_check, serve_lock
 from bridge.store.sqlite.ingest import log_files
 from bridge.store.sqlite.ingest.log_writer import flush_folder, folder_of
@@ -26,26 +26,26 @@ _MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """What was put back, and the log files that stood in the place before and were left there."""
 
-    manifest: Manifest
+    manifest: BackupManifest
     log_files_left: int
 
 
-def restore(source: Path, path: str) -> Restored:
+def restore_backup(source: Path, path: str) -> RestoreResult:
     """Put the backup in the folder `source` where the store at `path` belongs.
 
     Raises BackupError, and then there is no store at `path`, where a store is there already, where the backup is not
     complete and sound or was written by a newer version, and where it cannot be written; StoreUnavailable while
     `serve` runs on that store.
     """
-    with serve_lock.restoring(path):
+    with serve_lock.locked_for_restore(path):
         _see_that_there_is_none(path)
-        found = manifest.read(source)
+        found = manifest.read_manifest(source)
         _see_that_it_is_sound(source, found)
         try:
-            return Restored(found, _put(source, found, path))
+            return RestoreResult(found, _put_files(source, found, path))
         except OSError as error:
             raise BackupError(
                 f"the store {path} cannot be written ({error.strerror}{f': {error.filename}' if error.filename else ''}); see "
@@ -63,7 +63,7 @@ def _see_that_there_is_none(path: str) -> None:
         )
 
 
-def _see_that_it_is_sound(source: Path, found: Manifest) -> None:
+def _see_that_it_is_sound(source: Path, found: BackupManifest) -> None:
     if found.schema > len(STEPS):
         raise BackupError(
             f"{source} was written by a newer trackbridge ({found.trackbridge}: its schema is {found.schema}, this one knows "
@@ -71,14 +71,14 @@ def _see_that_it_is_sound(source: Path, found: Manifest) -> None:
         )
     for name, expected in found.files.items():
         try:
-            there = manifest.summed(source / name)
+            there = manifest.sum_file(source / name)
         except OSError as error:
             raise BackupError(f"{source / name} cannot be read ({error.strerror}); name another backup") from None
         if there != expected:
             raise BackupError(f"{source / name} is not as it was written; name another backup")
     copy = str(source / STORE)
-    quick_check.check(copy, copy_of=copy)
-    with errors.explained(copy), closing(open_file.open_as_it_is(copy, closed=True)) as db:
+    quick_check.check_file(copy, copy_of=copy)
+    with errors.explained_errors(copy), closing(open_file.open_as_it_is(copy, closed=True)) as db:
         version = open_file.version_of(db)
     if version != found.schema:
         raise BackupError(
@@ -86,7 +86,7 @@ def _see_that_it_is_sound(source: Path, found: Manifest) -> None:
         )
 
 
-def _put(source: Path, found: Manifest, path: str) -> int:
+def _put_files(source: Path, found: BackupManifest, path: str) -> int:
     """Copy the files beside their places, then rename each; how many log files were there before."""
     store, log = Path(path), Path(folder_of(path))
     beside = store.with_name(f"{store.name}.restoring")
@@ -104,7 +104,7 @@ def _put(source: Path, found: Manifest, path: str) -> int:
     return left
 
 
-def _see_that_it_fits(beside: Path, found: Manifest) -> None:
+def _see_that_it_fits(beside: Path, found: BackupManifest) -> None:
     disk = os.statvfs(beside)
     free = disk.f_bavail * disk.f_frsize
     if free < found.size:
@@ -115,11 +115,11 @@ def _see_that_it_fits(beside: Path, found: Manifest) -> None:
 
 
 def _copy_exactly(source: Path, target: Path, expected: FileSum) -> None:
-    if manifest.copied(source, target, size=expected.size) != expected:
+    if manifest.copy_file(source, target, size=expected.size) != expected:
         raise BackupError(f"{source} changed while it was read; let nobody write there, and try again")
 
 
-def _log_files_put(beside: Path, found: Manifest, log: Path) -> int:
+def _log_files_put(beside: Path, found: BackupManifest, log: Path) -> int:
     """Rename the log files to their places, but where a longer one of that name is; how many were there before."""
     if not log.is_dir():
         manifest.make_folder(log)

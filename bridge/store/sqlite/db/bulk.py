@@ -17,27 +17,27 @@ _SIZES = (100, 10, 1)
 """How many rows one statement takes: few sizes, so that each is prepared once."""
 
 
-def insert(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]], then: str = "") -> None:
+def insert_rows(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]], then: str = "") -> None:
     """Insert the rows, all of the same length, by `INSERT INTO {into} VALUES … {then}`."""
-    for chunk in _chunks(rows):
-        db.execute(_inserting(into, len(chunk), len(chunk[0]), then), tuple(chain.from_iterable(chunk)))
+    for chunk in _split_rows(rows):
+        db.execute(_insert_statement(into, len(chunk), len(chunk[0]), then), tuple(chain.from_iterable(chunk)))
 
 
 @lru_cache(maxsize=64)
-def _inserting(into: str, rows: int, columns: int, then: str) -> str:
+def _insert_statement(into: str, rows: int, columns: int, then: str) -> str:
     row = f"({', '.join('?' * columns)})"
     return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {then}"  # noqa: S608  what a verb of ours says, and marks
 
 
-def found(db: sqlite3.Connection, select: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:
+def select_keys(db: sqlite3.Connection, select: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What `{select} IN (…)` finds for these keys."""
     rows: list[tuple[Any, ...]] = []
-    for chunk in _chunks(keys):
+    for chunk in _split_rows(keys):
         rows += db.execute(f"{select} IN ({', '.join('?' * len(chunk))})", tuple(chunk)).fetchall()
     return rows
 
 
-def rows(db: sqlite3.Connection, select: str, values: Sequence[Any], *, columns: str, text: str) -> list[Any]:
+def select_rows(db: sqlite3.Connection, select: str, values: Sequence[Any], *, columns: str, text: str) -> list[Any]:
     """The rows of a select in its order: these columns, of numbers and texts, then the bytes of the column `text`."""
     found, texts = db.execute(
         f"""
@@ -54,7 +54,7 @@ def rows(db: sqlite3.Connection, select: str, values: Sequence[Any], *, columns:
     return rows
 
 
-def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def _split_rows(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     at = 0
     for size in _SIZES:
         while len(rows) - at >= size:

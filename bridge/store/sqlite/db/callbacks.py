@@ -7,18 +7,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias, TypeVar
 
-A = TypeVar("A")
+Answer = TypeVar("Answer")
 
 
-Answers: TypeAlias = "list[A | Exception] | list[A] | Exception"
+Answers: TypeAlias = "list[Answer | Exception] | list[Answer] | Exception"
 """An answer for each, or an error of its own, or one error for all."""
 
 
-Then: TypeAlias = "Callable[[Answers[A]], None]"
+AnswerCallback: TypeAlias = "Callable[[Answers[Answer]], None]"
 """Who hears the answers."""
 
 
-def tell(loop: asyncio.AbstractEventLoop, then: Callable[[A], None], what: A) -> None:
+def call_in_loop(loop: asyncio.AbstractEventLoop, then: Callable[[Answer], None], what: Answer) -> None:
     """Let those hear it who wait in an event loop, from another thread."""
     with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
         loop.call_soon_threadsafe(then, what)

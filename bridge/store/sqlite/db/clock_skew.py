@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core import log
-from bridge.store.sqlite.db.columns import instant, length, ms, span
+from bridge.store.sqlite.db.columns import from_ms, from_ms_length, to_ms, to_ms_up
 from bridge.store.views import ClockAhead
 
 BACK_MS = 60_000
@@ -43,7 +43,7 @@ _MOVES = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownClock:
     """What the store knows of clocks: the newest time seen, the last believed, and how much of the trial has passed."""
 
     newest: int
@@ -58,7 +58,7 @@ class _Known:
         return not self.newest - BACK_MS <= at < self.newest + STEP_MS
 
 
-class Clocks:
+class ClockReadings:
     """The readings of one process; `ticks` are seconds of a clock that never goes back.
 
     A clock far ahead is believed after `trial`; with none, as tests on made-up time have it, at once.
@@ -66,41 +66,41 @@ class Clocks:
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic, *, trial: timedelta = TRIAL) -> None:
         self._ticks = ticks
-        self._trial = span(trial)
+        self._trial = to_ms_up(trial)
         self._last: tuple[int, float] | None = None
 
-    def seen(self, db: sqlite3.Connection, now: datetime, *, always: bool = False) -> datetime:
+    def note_time(self, db: sqlite3.Connection, now: datetime, *, always: bool = False) -> datetime:
         """It is now `now`: the time by which ages are told. Writes where there is something new, or `always`."""
-        at, tick = ms(now), self._ticks() * 1000
-        known = _known(db) or _Known(at - STEP_MS, at)
+        at, tick = to_ms(now), self._ticks() * 1000
+        known = _read_known(db) or _KnownClock(at - STEP_MS, at)
         if self._last is None:
             self._last = at, tick
         if not always and not known.is_new(at):
-            return instant(known.believed) if known.is_doubted(at) else now
+            return from_ms(known.believed) if known.is_doubted(at) else now
         if at < known.newest - BACK_MS:
             _set_back(db, known, at)
-        after = self._judged(known, at, tick)
+        after = self._judge_clock(known, at, tick)
         self._last = at, tick
         db.execute(
             "INSERT OR REPLACE INTO probes (one, at, believed, passed) VALUES (1, ?, ?, ?)",
             (after.newest, after.believed, after.passed),
         )
         if known.is_doubted(known.newest) != after.is_doubted(at):
-            _tell(known, after, now)
-        return instant(after.believed) if after.is_doubted(at) else now
+            _log_change(known, after, now)
+        return from_ms(after.believed) if after.is_doubted(at) else now
 
-    def aged(self, db: sqlite3.Connection, now: datetime) -> datetime:
+    def aging_time(self, db: sqlite3.Connection, now: datetime) -> datetime:
         """The time by which ages are told, by what was seen before; for a `now` that may be a while ago. Writes nothing."""
-        known = _known(db)
-        return instant(known.believed) if self._trial and known is not None and known.is_doubted(ms(now)) else now
+        known = _read_known(db)
+        return from_ms(known.believed) if self._trial and known is not None and known.is_doubted(to_ms(now)) else now
 
-    def _judged(self, known: _Known, at: int, tick: float) -> _Known:
+    def _judge_clock(self, known: _KnownClock, at: int, tick: float) -> _KnownClock:
         if not known.is_doubted(at):
-            return _Known(at, at)
-        passed = self._passed(known, at, tick)
-        return _Known(at, at) if passed >= self._trial else _Known(at, known.believed, passed)
+            return _KnownClock(at, at)
+        passed = self._trial_progress(known, at, tick)
+        return _KnownClock(at, at) if passed >= self._trial else _KnownClock(at, known.believed, passed)
 
-    def _passed(self, known: _Known, at: int, tick: float) -> int:
+    def _trial_progress(self, known: _KnownClock, at: int, tick: float) -> int:
         """How much of the trial has passed: none of it where the clock has jumped since the newest reading."""
         before = known.passed if known.newest - BACK_MS <= at <= known.newest + AHEAD_MS else 0
         last, then = self._last or (at, tick)
@@ -109,40 +109,40 @@ class Clocks:
         return before + max(0, at - max(last, known.newest))
 
 
-def is_new(db: sqlite3.Connection, now: datetime) -> bool:
+def is_worth_noting(db: sqlite3.Connection, now: datetime) -> bool:
     """Whether `seen` would write something."""
-    known = _known(db)
-    return known is None or known.is_new(ms(now))
+    known = _read_known(db)
+    return known is None or known.is_new(to_ms(now))
 
 
-def ahead(db: sqlite3.Connection, now: datetime) -> ClockAhead | None:
+def clock_ahead(db: sqlite3.Connection, now: datetime) -> ClockAhead | None:
     """What a person should know of a clock that is far ahead; None where it is not, or nobody has met it yet."""
-    known = _known(db)
-    if known is None or not known.is_doubted(ms(now)) or not known.is_doubted(known.newest):
+    known = _read_known(db)
+    if known is None or not known.is_doubted(to_ms(now)) or not known.is_doubted(known.newest):
         return None
-    return ClockAhead(instant(known.believed), now + TRIAL - length(known.passed))
+    return ClockAhead(from_ms(known.believed), now + TRIAL - from_ms_length(known.passed))
 
 
-def _known(db: sqlite3.Connection) -> _Known | None:
+def _read_known(db: sqlite3.Connection) -> _KnownClock | None:
     found = db.execute("SELECT at, believed, passed FROM probes WHERE one = 1").fetchone()
-    return _Known(*found) if found else None
+    return _KnownClock(*found) if found else None
 
 
-def _set_back(db: sqlite3.Connection, known: _Known, at: int) -> None:
+def _set_back(db: sqlite3.Connection, known: _KnownClock, at: int) -> None:
     """Move what waits. Of a clock that was not believed only what was written by it, not what was there before."""
     since = max(at, known.believed + AHEAD_MS) if known.is_doubted(known.newest) else at
     for move in _MOVES:
         db.execute(move, {"by": known.newest - at, "at": since})
 
 
-def _tell(before: _Known, after: _Known, now: datetime) -> None:
+def _log_change(before: _KnownClock, after: _KnownClock, now: datetime) -> None:
     """The one line for a clock that is far ahead, and the one for its end; the store sees to it that both come once."""
-    newest = instant(before.believed).isoformat(timespec="seconds")
+    newest = from_ms(before.believed).isoformat(timespec="seconds")
     if after.is_doubted(after.newest):
-        log.trouble(
+        log.log_warning(
             "clock.ahead", says=now.isoformat(timespec="seconds"), newest=newest,
-            believed_from=(now + TRIAL - length(after.passed)).isoformat(timespec="seconds"),
+            believed_from=(now + TRIAL - from_ms_length(after.passed)).isoformat(timespec="seconds"),
             meanwhile="nothing is purged, given up or expired",
         )  # fmt: skip
     else:
-        log.line("clock.believed", says=now.isoformat(timespec="seconds"), newest=newest)
+        log.log_line("clock.believed", says=now.isoformat(timespec="seconds"), newest=newest)

@@ -19,7 +19,7 @@ _MOST_DIGITS = 18
 """Any number of so many digits fits SQLite's 64 bits."""
 
 
-def ms(at: datetime) -> int:
+def to_ms(at: datetime) -> int:
     """Whole milliseconds since 1970, rounded down: no earlier instant is called now."""
     return (at - _EPOCH) // _MS
 
@@ -29,43 +29,43 @@ def ms_up(at: datetime) -> int:
     return -((_EPOCH - at) // _MS)
 
 
-def instant(milliseconds: int) -> datetime:
+def from_ms(milliseconds: int) -> datetime:
     """The instant that many milliseconds after 1970."""
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def maybe_instant(milliseconds: int | None) -> datetime | None:
     """The same for a column that may be empty."""
-    return None if milliseconds is None else instant(milliseconds)
+    return None if milliseconds is None else from_ms(milliseconds)
 
 
-def span(length: timedelta) -> int:
+def to_ms_up(length: timedelta) -> int:
     """A length of time in whole milliseconds, rounded up."""
     return -(-length // _MS)
 
 
-def length(milliseconds: int) -> timedelta:
+def from_ms_length(milliseconds: int) -> timedelta:
     """That many milliseconds."""
     return timedelta(milliseconds=milliseconds)
 
 
-def text(value: str) -> str:
+def storable_text(value: str) -> str:
     """The text as UTF-8 can hold it: a lone surrogate, which no column takes, is written out as an escape."""
     return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 
 def maybe_text(value: str | None) -> str | None:
     """The same for a column that may be empty."""
-    return None if value is None else text(value)
+    return None if value is None else storable_text(value)
 
 
-def pack(value: Sequence[object] | Mapping[str, str]) -> str:
+def pack_json(value: Sequence[object] | Mapping[str, str]) -> str:
     """A list or an object as JSON, so that every text comes back as it was."""
     if not value:
         return ""
     plain = dict(value) if isinstance(value, Mapping) else list(value)
     try:
-        return json_text.write(plain).decode()
+        return json_text.write_json(plain).decode()
     except ValueError:  # a lone surrogate, which only an escape can hold
         return json.dumps(plain)
 
@@ -80,17 +80,17 @@ def unpack_object(packed: str) -> dict[str, str]:
     return json.loads(packed) if packed else {}
 
 
-def joined(keys: Iterable[bytes]) -> bytes:
+def join_keys(keys: Iterable[bytes]) -> bytes:
     """Ledger keys, one after the other."""
     return b"".join(keys)
 
 
-def parted(keys: bytes) -> tuple[bytes, ...]:
+def split_keys(keys: bytes) -> tuple[bytes, ...]:
     """The ledger keys that were joined."""
     return tuple(keys[start : start + KEY_SIZE] for start in range(0, len(keys), KEY_SIZE))
 
 
-def number(prefix: str, public_id: str) -> int | None:
+def public_number(prefix: str, public_id: str) -> int | None:
     """The number in `wh_12`, given `wh`; None for anything that is not written exactly so."""
     head, _, digits = public_id.partition("_")
     if head != prefix or not digits.isascii() or not digits.isdigit() or len(digits) > _MOST_DIGITS:
@@ -98,7 +98,7 @@ def number(prefix: str, public_id: str) -> int | None:
     return int(digits) if digits[0] != "0" else None
 
 
-def last(db: sqlite3.Connection, table: str) -> int:
+def last_number(db: sqlite3.Connection, table: str) -> int:
     """The last number that a table gave, whether or not that row is still there; within a transaction it stays."""
     found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
     return found[0] if found else 0

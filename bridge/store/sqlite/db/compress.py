@@ -21,24 +21,24 @@ _LEAST = 256
 _LEVEL = 1
 
 
-def at_rest(bodies: Sequence[bytes]) -> list[tuple[bytes, int]]:
+def compress_bodies(bodies: Sequence[bytes]) -> list[tuple[bytes, int]]:
     """Bodies as they are kept, each with the form that this is."""
     worth: list[bytes | bytearray | memoryview] = [body for body in bodies if len(body) >= _LEAST]
-    smaller = iter(_compressed(worth) if worth else [])
-    return [_smaller(body, next(smaller)) if len(body) >= _LEAST else (body, PLAIN) for body in bodies]
+    smaller = iter(_compress_all(worth) if worth else [])
+    return [_smaller_form(body, next(smaller)) if len(body) >= _LEAST else (body, PLAIN) for body in bodies]
 
 
-def _compressed(bodies: list[bytes | bytearray | memoryview]) -> list[bytes]:
+def _compress_all(bodies: list[bytes | bytearray | memoryview]) -> list[bytes]:
     """All in one call, which lets go of Python's lock once."""
     found = TOOLS.compressor.multi_compress_to_buffer(bodies)
     return [found[at].tobytes() for at in range(len(found))]
 
 
-def _smaller(body: bytes, small: bytes) -> tuple[bytes, int]:
+def _smaller_form(body: bytes, small: bytes) -> tuple[bytes, int]:
     return (small, ZSTD) if len(small) < len(body) else (body, PLAIN)
 
 
-def restored(content: bytes, form: int) -> bytes:
+def decompress_body(content: bytes, form: int) -> bytes:
     """The body that is kept in that form.
 
     One that the disk damaged comes as it stands: its webhook is set aside, and holds up nobody.
@@ -51,7 +51,7 @@ def restored(content: bytes, form: int) -> bytes:
         return content
 
 
-class _Tools(threading.local):
+class _ThreadTools(threading.local):
     """What packs and unpacks, for each thread its own: neither can be shared."""
 
     def __init__(self) -> None:
@@ -59,4 +59,4 @@ class _Tools(threading.local):
         self.decompressor = zstandard.ZstdDecompressor()
 
 
-TOOLS = _Tools()
+TOOLS = _ThreadTools()

@@ -17,7 +17,7 @@ LOOK = 0.0005
 """Seconds between two looks at whether another process still writes."""
 
 
-class Line:
+class StoreConnection:
     """A connection to one prepared file."""
 
     def __init__(self, path: str, *, busy: timedelta, reading: bool = False) -> None:
@@ -27,55 +27,55 @@ class Line:
         self._db: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
 
-    def ready(self) -> sqlite3.Connection:
+    def open_if_needed(self) -> sqlite3.Connection:
         """The connection, to the file that stands at the path now.
 
         What is written to a file that was moved away or deleted would be lost with it. Raises StoreUnavailable where
         there is none any more.
         """
-        inode = self._found()
+        inode = self._file_identity()
         if self._db is None or inode != self._inode:
-            self.drop()
+            self.close_connection()
             if self._inode not in (None, inode):
-                open_file.prepare(self.path)
-            self._db = open_file.connect(self.path, reading=self._reading, busy=self._busy)
+                open_file.prepare_file(self.path)
+            self._db = open_file.connect_to(self.path, reading=self._reading, busy=self._busy)
             if not self._reading:
                 self._db.execute("PRAGMA busy_timeout = 0")  # `begin` waits by itself
             self._inode = inode
         return self._db
 
-    def begin(self) -> sqlite3.Connection:
+    def begin_write(self) -> sqlite3.Connection:
         """The connection, in a transaction that writes, once no other process does.
 
         SQLite itself would look again after ever longer pauses, and so mostly miss the moment between two short
         transactions of a busy process.
         """
-        db, patience = self.ready(), time.monotonic() + self._busy.total_seconds()
+        db, patience = self.open_if_needed(), time.monotonic() + self._busy.total_seconds()
         while True:
             try:
                 db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if errors.code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                if errors.result_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
                     raise
                 time.sleep(LOOK)
             else:
                 return db
 
-    def undo(self) -> None:
+    def roll_back(self) -> None:
         """Roll back what is under way; a connection that cannot is dropped."""
         if self._db is not None and self._db.in_transaction:
             try:
                 self._db.execute("ROLLBACK")
             except sqlite3.Error:
-                self.drop()
+                self.close_connection()
 
-    def drop(self) -> None:
+    def close_connection(self) -> None:
         """Close the connection; the next use opens another."""
         db, self._db = self._db, None
         if db is not None:
             db.close()
 
-    def _found(self) -> tuple[int, int]:
+    def _file_identity(self) -> tuple[int, int]:
         try:
             found = os.stat(self.path)  # noqa: PTH116  a path as the URL has it, asked for every group
         except OSError as error:

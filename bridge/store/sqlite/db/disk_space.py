@@ -18,7 +18,7 @@ MEBIBYTE = 1024 * 1024
 _LATER = timedelta(seconds=30)
 
 
-class Room:
+class DiskSpace:
     """The disk under `path`, of which `least` bytes are to stay free; 0 for no such limit."""
 
     def __init__(self, path: str, *, least: int, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -28,13 +28,13 @@ class Room:
         self._looked = -EVERY
         self._free = least
 
-    def lacking(self) -> StoreUnavailable | None:
+    def lack_of_space(self) -> StoreUnavailable | None:
         """Why nothing new can be kept; None while there is room, or where nobody can tell."""
         if not self._least:
             return None
         if self._ticks() - self._looked >= EVERY:
             self._looked = self._ticks()
-            self._free = self._found()
+            self._free = self._check_space()
         if self._free >= self._least:
             return None
         return StoreUnavailable(
@@ -43,7 +43,7 @@ class Room:
             retry_after=_LATER,
         )
 
-    def _found(self) -> int:
+    def _check_space(self) -> int:
         try:
             found = os.statvfs(self._path)
         except OSError:  # the store's own trouble tells of it better

@@ -36,38 +36,38 @@ _PRIMARY = 0xFF
 """An extended result code's lowest byte is the primary one: https://www.sqlite.org/rescode.html"""
 
 
-def code(error: sqlite3.Error) -> int:
+def result_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 for an error of Python's own."""
     return getattr(error, "sqlite_errorcode", 0) & _PRIMARY
 
 
 def ends_the_group(error: sqlite3.Error) -> bool:
     """Whether the store itself is in trouble, and not only what was asked of it."""
-    return code(error) in _WAITS or code(error) in _DAMAGED
+    return result_code(error) in _WAITS or result_code(error) in _DAMAGED
 
 
-def told(error: sqlite3.Error, path: str) -> StoreUnavailable:
+def store_error(error: sqlite3.Error, path: str) -> StoreUnavailable:
     """The error in words that name the file and the mend."""
-    known = code(error)
+    known = result_code(error)
     if known in _DAMAGED:
-        return damaged(path, "damaged or no database")
+        return damaged_error(path, "damaged or no database")
     words, wait = _WAITS.get(known, (f"cannot be used ({type(error).__name__})", _LATER))
     name = getattr(error, "sqlite_errorname", "")
     return StoreUnavailable(f"the store {path} {words}{f' ({name})' if name else ''}", retry_after=wait)
 
 
 @contextmanager
-def explained(path: str) -> Iterator[None]:
+def explained_errors(path: str) -> Iterator[None]:
     """Whatever SQLite raises in the block is raised in words."""
     try:
         yield
     except sqlite3.Error as error:
-        raise told(error, path) from error
+        raise store_error(error, path) from error
     except ValueError as error:  # SQLite does not see damage within a value, and repeats it in its own messages
-        raise odd(error, path) from error
+        raise foreign_value(error, path) from error
 
 
-def odd(error: Exception, path: str) -> StoreUnusable:
+def foreign_value(error: Exception, path: str) -> StoreUnusable:
     """A value that nobody here has written."""
     return StoreUnusable(
         f"the store {path} holds a value that cannot be read ({type(error).__name__}); check the disk and put a backup in "
@@ -75,7 +75,7 @@ def odd(error: Exception, path: str) -> StoreUnusable:
     )
 
 
-def damaged(path: str, finding: str) -> StoreUnusable:
+def damaged_error(path: str, finding: str) -> StoreUnusable:
     """What was found in the file, and what to do about it."""
     there = shlex.quote(path)
     return StoreUnusable(
@@ -85,16 +85,16 @@ def damaged(path: str, finding: str) -> StoreUnusable:
     )
 
 
-def crowded(callers: int) -> StoreUnavailable:
+def crowded_error(callers: int) -> StoreUnavailable:
     """Too many wait already."""
     return StoreUnavailable(f"{callers} requests wait for the disk already", retry_after=_SHORTLY)
 
 
-def too_slow() -> StoreUnavailable:
+def too_slow_error() -> StoreUnavailable:
     """Somebody has waited too long."""
     return StoreUnavailable("the disk takes writes too slowly", retry_after=_SHORTLY)
 
 
-def passes(error: sqlite3.Error) -> bool:
+def is_passing(error: sqlite3.Error) -> bool:
     """Whether the same connection may go on once the trouble is over; else another one has to be opened."""
-    return code(error) in _PASSING
+    return result_code(error) in _PASSING

@@ -28,7 +28,7 @@ class LedgerCache:
     keys: dict[int, list[bytes]] = field(default_factory=dict)
     lots: dict[bytes, int] = field(default_factory=dict)
 
-    def clear(self) -> None:
+    def clear_all(self) -> None:
         """Nothing was read."""
         self.first = self.last = self.nonce = 0
         self.keys, self.lots = {}, {}
@@ -41,7 +41,7 @@ class LedgerCache:
                     del self.lots[key]
         self.first = first
 
-    def read(self, number: int, nonce: int, entries: bytes) -> None:
+    def add_segment(self, number: int, nonce: int, entries: bytes) -> None:
         """The next lot: what it says of a key holds."""
         keys = [entries[at : at + KEY_SIZE] for at in range(0, len(entries), ENTRY.size)]
         self.keys[number] = keys
@@ -49,7 +49,7 @@ class LedgerCache:
         self.last, self.nonce = number, nonce
 
 
-class Connection(sqlite3.Connection):
+class CachingConnection(sqlite3.Connection):
     """A connection that remembers the lots that it has read."""
 
     memory: LedgerCache | None = None

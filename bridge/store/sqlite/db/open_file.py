@@ -29,7 +29,7 @@ _CACHE_KIB = 32 * 1024
 _STATEMENTS = 256
 
 
-def prepare(path: str, *, steps: Sequence[Step] = STEPS) -> None:
+def prepare_file(path: str, *, steps: Sequence[Step] = STEPS) -> None:
     """See to it that the file is a store of this version: made, or led up to it.
 
     Raises StoreUnusable, leaving the file as it is, for one that is not ours, a newer version's, or has other tables than
@@ -37,27 +37,27 @@ def prepare(path: str, *, steps: Sequence[Step] = STEPS) -> None:
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreUnavailable(f"this Python has SQLite {sqlite3.sqlite_version}; the store needs 3.35 or newer")
-    _make(path)
+    _make_file(path)
     try:
         if os.path.getsize(path) > 0:  # noqa: PTH202  a path as the URL has it, not a Path
             _see_that_it_is_ours(path)
-        with closing(_connected(path, "rw")) as db:
-            _claim(db, path)
-            _migrate(db, path, steps)
+        with closing(_connect(path, "rw")) as db:
+            _claim_file(db, path)
+            _migrate_steps(db, path, steps)
     except sqlite3.Error as error:
-        raise errors.told(error, path) from error
+        raise errors.store_error(error, path) from error
     except UnicodeDecodeError as error:  # SQLite's message quotes what is damaged, and Python cannot read that
-        raise errors.odd(error, path) from error
+        raise errors.foreign_value(error, path) from error
     except OSError as error:
         raise _cannot_open(path, error) from None
 
 
-def connect(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connection:
+def connect_to(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connection:
     """A connection to a prepared file, for any one thread at a time; `reading`, it refuses to write.
 
     It waits for another process's lock no longer than `busy`. Raises sqlite3.Error where the file is not there, and never makes one.
     """
-    db = _connected(path, "rw", busy=busy)
+    db = _connect(path, "rw", busy=busy)
     try:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -81,15 +81,15 @@ def open_as_it_is(path: str, *, closed: bool = False) -> sqlite3.Connection:
     Raises StoreUnusable for a file that is not ours, sqlite3.Error where it cannot be opened.
     """
     _see_that_it_is_ours(path)
-    return _connected(path, "ro&immutable=1" if closed else "rw")
+    return _connect(path, "ro&immutable=1" if closed else "rw")
 
 
 def version_of(db: sqlite3.Connection) -> int:
     """The version of a store's schema."""
-    return _pragma(db, "user_version")
+    return _read_pragma(db, "user_version")
 
 
-def _connected(path: str, mode: str, *, busy: timedelta = _BUSY) -> sqlite3.Connection:
+def _connect(path: str, mode: str, *, busy: timedelta = _BUSY) -> sqlite3.Connection:
     return sqlite3.connect(
         f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode={mode}",  # noqa: PTH100  resolves no link, as SQLite would not
         uri=True,
@@ -97,11 +97,11 @@ def _connected(path: str, mode: str, *, busy: timedelta = _BUSY) -> sqlite3.Conn
         isolation_level=None,
         check_same_thread=False,
         cached_statements=_STATEMENTS,
-        factory=ledger_cache.Connection,
+        factory=ledger_cache.CachingConnection,
     )
 
 
-def _make(path: str) -> None:
+def _make_file(path: str) -> None:
     """An empty file that only this user may read; SQLite gives its -wal and -shm files the same mode."""
     try:
         with suppress(FileExistsError):
@@ -125,52 +125,52 @@ def _see_that_it_is_ours(path: str) -> None:
     Never by opening it ourselves: closing it again would drop the locks that this process holds through SQLite
     (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
     """
-    if _whose(path, "ro&immutable=1") != APPLICATION_ID:
-        raise _foreign(path)
+    if _owner_of(path, "ro&immutable=1") != APPLICATION_ID:
+        raise _foreign_file(path)
 
 
-def _whose(path: str, mode: str) -> int | None:
+def _owner_of(path: str, mode: str) -> int | None:
     try:
-        with closing(_connected(path, mode)) as db:
-            return _pragma(db, "application_id")
+        with closing(_connect(path, mode)) as db:
+            return _read_pragma(db, "application_id")
     except sqlite3.DatabaseError as error:
-        match errors.code(error):
+        match errors.result_code(error):
             case sqlite3.SQLITE_NOTADB:
                 return None
             case sqlite3.SQLITE_CORRUPT if mode != "ro":
-                return _whose(path, "ro")  # another process is just moving its log into the file, or died doing so
+                return _owner_of(path, "ro")  # another process is just moving its log into the file, or died doing so
             case _:
                 raise
 
 
-def _foreign(path: str) -> StoreUnusable:
+def _foreign_file(path: str) -> StoreUnusable:
     return StoreUnusable(
         f"{path} is no trackbridge store and was left as it is; name another file in BRIDGE_STORE, or move this one away"
     )
 
 
-def _claim(db: sqlite3.Connection, path: str) -> None:
+def _claim_file(db: sqlite3.Connection, path: str) -> None:
     """Make an empty file ours, first of all: from here on a crash at any point leaves a file that is known as ours.
 
     Only the header's page is written before the write-ahead log is on, so it is there whole or not at all.
     """
-    if _pragma(db, "application_id") != APPLICATION_ID:
+    if _read_pragma(db, "application_id") != APPLICATION_ID:
         db.execute(f"PRAGMA page_size = {_PAGE}")
-        with _transaction(db, "BEGIN"):
+        with _open_transaction(db, "BEGIN"):
             # So that a purge can give pages back to the disk. It writes the header itself, and so comes first here,
             # neither before the transaction nor after its first page: two processes may be making the file at once.
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            if _pragma(db, "application_id") != APPLICATION_ID:
-                if _pragma(db, "schema_version"):
-                    raise _foreign(path)
+            if _read_pragma(db, "application_id") != APPLICATION_ID:
+                if _read_pragma(db, "schema_version"):
+                    raise _foreign_file(path)
                 db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    if _logging(db) != "wal":
+    if _enable_wal(db) != "wal":
         raise StoreUnavailable(
             f"the store {path} cannot keep a write-ahead log; put it on a disk of this machine, not on a network's"
         )
 
 
-def _logging(db: sqlite3.Connection) -> str:
+def _enable_wal(db: sqlite3.Connection) -> str:
     """Turn the write-ahead log on; the journal mode that this came to.
 
     SQLite does not wait for another process that is turning it on as well, so this does.
@@ -180,59 +180,59 @@ def _logging(db: sqlite3.Connection) -> str:
         try:
             mode: str = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except sqlite3.OperationalError as error:
-            if errors.code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+            if errors.result_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
                 raise
             time.sleep(0.01)
         else:
             return mode
 
 
-def _migrate(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
+def _migrate_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
     while (version := _known_version(db, path, steps)) != len(steps):
-        with _transaction(db):
-            if _pragma(db, "user_version") == version:  # or another process was quicker
-                _do(db, path, steps[: version + 1])
+        with _open_transaction(db):
+            if _read_pragma(db, "user_version") == version:  # or another process was quicker
+                _run_steps(db, path, steps[: version + 1])
 
 
 def _known_version(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> int:
     """The version that the store bears, whose tables it has. Raises StoreUnusable for any other store."""
-    with _transaction(db, "BEGIN"):
-        version = _pragma(db, "user_version")
+    with _open_transaction(db, "BEGIN"):
+        version = _read_pragma(db, "user_version")
         if version > len(steps):
             raise StoreUnusable(
                 f"the store {path} was written by a newer trackbridge (its schema is {version}, this one knows "
                 f"{len(steps)}); install that version again, or name another file in BRIDGE_STORE"
             )
         different = (
-            schema_check.difference(db, steps[: max(version, 0)]) if version >= 0 else "there is no such version"
+            schema_check.schema_difference(db, steps[: max(version, 0)]) if version >= 0 else "there is no such version"
         )
         if different:
-            raise _unlike(path, f"bears schema {version}, but {different}")
+            raise _unlike_error(path, f"bears schema {version}, but {different}")
         return version
 
 
-def _do(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
+def _run_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
     """Do the last of these steps. Raises StoreUnusable, and then nothing of it stays, where that does not make its tables."""
     try:
-        schema_check.run(db, steps[-1])
-        different = schema_check.difference(db, steps)
+        schema_check.run_step(db, steps[-1])
+        different = schema_check.schema_difference(db, steps)
     except sqlite3.OperationalError as error:
-        if errors.code(error) != sqlite3.SQLITE_ERROR:
+        if errors.result_code(error) != sqlite3.SQLITE_ERROR:
             raise
         different = str(error)
     if different:
-        raise _unlike(path, f"cannot be brought from schema {len(steps) - 1} to {len(steps)}: {different}")
+        raise _unlike_error(path, f"cannot be brought from schema {len(steps) - 1} to {len(steps)}: {different}")
     db.execute(f"PRAGMA user_version = {len(steps)}")
 
 
-def _unlike(path: str, what: str) -> StoreUnusable:
+def _unlike_error(path: str, what: str) -> StoreUnusable:
     return StoreUnusable(
         f"the store {path} {what}; it was left as it is: put a backup in its place, or name another file in BRIDGE_STORE"
     )
 
 
 @contextmanager
-def _transaction(db: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+def _open_transaction(db: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
     db.execute(begin)
     try:
         yield
@@ -243,6 +243,6 @@ def _transaction(db: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iter
         raise
 
 
-def _pragma(db: sqlite3.Connection, name: str) -> int:
+def _read_pragma(db: sqlite3.Connection, name: str) -> int:
     value: int = db.execute(f"PRAGMA {name}").fetchone()[0]
     return value

@@ -21,27 +21,30 @@ _AGAIN = 0.01
 _SOUND = ("ok",)
 
 
-def check(path: str, *, within: timedelta | None = None, copy_of: str | None = None) -> bool:
+def check_file(path: str, *, within: timedelta | None = None, copy_of: str | None = None) -> bool:
     """Whether all of the file was checked, and not only what there was time for `within`.
 
     What is wrong with a copy that nobody writes is told of the store it is a copy of. Raises StoreUnusable where SQLite
     finds damage, StoreUnavailable where the file cannot be opened now.
     """
-    with errors.explained(copy_of or path), closing(open_file.open_as_it_is(path, closed=copy_of is not None)) as db:
+    with (
+        errors.explained_errors(copy_of or path),
+        closing(open_file.open_as_it_is(path, closed=copy_of is not None)) as db,
+    ):
         try:
-            with _alarm(db, within):
+            with _interrupt_after(db, within):
                 found = db.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.OperationalError as error:
-            if within and errors.code(error) == sqlite3.SQLITE_INTERRUPT:
+            if within and errors.result_code(error) == sqlite3.SQLITE_INTERRUPT:
                 return False
             raise
     if found != _SOUND:
-        raise errors.damaged(copy_of or path, f"damaged ({found[0]})")
+        raise errors.damaged_error(copy_of or path, f"damaged ({found[0]})")
     return True
 
 
 @contextmanager
-def _alarm(db: sqlite3.Connection, within: timedelta | None) -> Iterator[None]:
+def _interrupt_after(db: sqlite3.Connection, within: timedelta | None) -> Iterator[None]:
     """Interrupt what runs on a connection after that time.
 
     A progress handler would not do: SQLite before 3.42 calls none while it walks through the pages.
@@ -50,7 +53,7 @@ def _alarm(db: sqlite3.Connection, within: timedelta | None) -> Iterator[None]:
         yield
         return
     over = threading.Event()
-    thread = threading.Thread(target=_interrupt, args=(db, within.total_seconds(), over))
+    thread = threading.Thread(target=_interrupt_repeatedly, args=(db, within.total_seconds(), over))
     thread.start()
     try:
         yield
@@ -59,7 +62,7 @@ def _alarm(db: sqlite3.Connection, within: timedelta | None) -> Iterator[None]:
         thread.join()
 
 
-def _interrupt(db: sqlite3.Connection, seconds: float, over: threading.Event) -> None:
+def _interrupt_repeatedly(db: sqlite3.Connection, seconds: float, over: threading.Event) -> None:
     """Again and again: it is without effect before a statement has begun."""
     while not over.wait(seconds):
         db.interrupt()

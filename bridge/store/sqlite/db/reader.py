@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from bridge.core.errors import StoreUnavailable
 from bridge.store.sqlite.db import errors
-from bridge.store.sqlite.db.connection import Line
+from bridge.store.sqlite.db.connection import StoreConnection
 
 T = TypeVar("T")
 
@@ -26,46 +26,46 @@ READERS = 2
 """So that a long list does not hold up the forwarder's short questions."""
 
 
-class Reader:
+class ReaderPool:
     """The threads and their connections."""
 
     def __init__(self, path: str, *, patience: timedelta) -> None:
         self._path = path
         self._pool = ThreadPoolExecutor(READERS, "trackbridge-reader")
-        self._lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[StoreConnection] = queue.SimpleQueue()
         for _ in range(READERS):
-            self._lines.put(Line(path, busy=patience, reading=True))
+            self._lines.put(StoreConnection(path, busy=patience, reading=True))
 
-    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    async def run_query(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """What `run` returns. Raises StoreUnavailable when the store is in trouble, or closed."""
         try:
-            future = self._pool.submit(self._answered, run)
+            future = self._pool.submit(self._answer_query, run)
         except RuntimeError:
             raise StoreUnavailable("the store is closed") from None
         return await asyncio.wrap_future(future)
 
-    def close(self, last: Callable[[sqlite3.Connection], None]) -> None:
+    def close_all(self, last: Callable[[sqlite3.Connection], None]) -> None:
         """Finish what is under way and `last`, let the file go. Blocks until it is done."""
         with suppress(RuntimeError, StoreUnavailable):  # once more, or there is no such file
-            self._pool.submit(self._answered, last).result()
+            self._pool.submit(self._answer_query, last).result()
         self._pool.shutdown(wait=True)
         while not self._lines.empty():
-            self._lines.get().drop()
+            self._lines.get().close_connection()
 
-    def _answered(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    def _answer_query(self, run: Callable[[sqlite3.Connection], T]) -> T:
         line = self._lines.get()
         try:
-            db = line.ready()
+            db = line.open_if_needed()
             db.execute("BEGIN")
             try:
                 return run(db)
             finally:
-                line.undo()
+                line.roll_back()
         except sqlite3.Error as error:
-            if not errors.passes(error):
-                line.drop()
-            raise errors.told(error, self._path) from error
+            if not errors.is_passing(error):
+                line.close_connection()
+            raise errors.store_error(error, self._path) from error
         except _ODD as error:
-            raise errors.odd(error, self._path) from error
+            raise errors.foreign_value(error, self._path) from error
         finally:
             self._lines.put(line)

@@ -21,10 +21,10 @@ _BLANK = re.compile(r"\s+")
 _BESIDE_SIGN = re.compile(r" ?([(),;]) ?")
 
 
-def difference(db: sqlite3.Connection, steps: Sequence[Step]) -> str | None:
+def schema_difference(db: sqlite3.Connection, steps: Sequence[Step]) -> str | None:
     """What of these steps the store lacks or has otherwise, in words; None where it has all of it."""
-    found = _shape(db)
-    for (kind, name), made_by in _expected(tuple(steps)).items():
+    found = _read_shape(db)
+    for (kind, name), made_by in _expected_shape(tuple(steps)).items():
         if (kind, name) not in found:
             return f"it has no {kind} {name}"
         if found[kind, name] != made_by:
@@ -32,7 +32,7 @@ def difference(db: sqlite3.Connection, steps: Sequence[Step]) -> str | None:
     return None
 
 
-def run(db: sqlite3.Connection, step: Step) -> None:
+def run_step(db: sqlite3.Connection, step: Step) -> None:
     """Do a step, within the caller's transaction."""
     for one in step:
         if isinstance(one, str):
@@ -42,30 +42,30 @@ def run(db: sqlite3.Connection, step: Step) -> None:
 
 
 @lru_cache(maxsize=32)
-def _expected(steps: tuple[Step, ...]) -> Shape:
+def _expected_shape(steps: tuple[Step, ...]) -> Shape:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         for step in steps:
-            run(db, step)
-        return _shape(db)
+            run_step(db, step)
+        return _read_shape(db)
 
 
-def _shape(db: sqlite3.Connection) -> Shape:
+def _read_shape(db: sqlite3.Connection) -> Shape:
     rows = db.execute(
         "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
     )
-    return {(kind, name): _spelling(sql) for kind, name, sql in rows}
+    return {(kind, name): _normalise_sql(sql) for kind, name, sql in rows}
 
 
-def _spelling(sql: str) -> str:
+def _normalise_sql(sql: str) -> str:
     """Without comments, and with blanks only where they count: SQLite keeps a statement as it was written."""
     return _BESIDE_SIGN.sub(r"\1", _BLANK.sub(" ", _COMMENT.sub("", sql))).strip()
 
 
 def _other_columns(db: sqlite3.Connection, table: str, made_by: str) -> str:
-    found = _columns(db, table)
+    found = _columns_of(db, table)
     with closing(sqlite3.connect(":memory:")) as made:
         made.execute(made_by)
-        expected = _columns(made, table)
+        expected = _columns_of(made, table)
     if missing := [one for one in expected if one not in found]:
         return f"its table {table} has no column {', '.join(missing)}"
     if more := [one for one in found if one not in expected]:
@@ -73,5 +73,5 @@ def _other_columns(db: sqlite3.Connection, table: str, made_by: str) -> str:
     return f"the columns of its table {table} are of other types, or have other conditions"
 
 
-def _columns(db: sqlite3.Connection, table: str) -> list[str]:
+def _columns_of(db: sqlite3.Connection, table: str) -> list[str]:
     return [row[0] for row in db.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))]

@@ -17,25 +17,25 @@ from bridge.core.errors import StoreUnavailable
 _FILE_MODE = 0o600
 
 
-def reserve(path: str) -> None:
+def lock_for_serve(path: str) -> None:
     """Until this process and all that were forked from it have ended, nothing is restored at that path.
 
     Raises StoreUnavailable while something is.
     """
-    _locked(path, fcntl.LOCK_SH, f"`trackbridge restore` is writing the store {path}; start again when it is done")
+    _lock_file(path, fcntl.LOCK_SH, f"`trackbridge restore` is writing the store {path}; start again when it is done")
 
 
 @contextmanager
-def restoring(path: str) -> Iterator[None]:
+def locked_for_restore(path: str) -> Iterator[None]:
     """Until the end of the block nobody serves from that path. Raises StoreUnavailable where somebody does."""
-    held = _locked(path, fcntl.LOCK_EX, f"`trackbridge serve` runs on the store {path}; stop it first")
+    held = _lock_file(path, fcntl.LOCK_EX, f"`trackbridge serve` runs on the store {path}; stop it first")
     try:
         yield
     finally:
         os.close(held)
 
 
-def _locked(path: str, kind: int, refusal: str) -> int:
+def _lock_file(path: str, kind: int, refusal: str) -> int:
     """The descriptor that holds the lock until it is closed."""
     lock = _lock_of(path)
     try:

@@ -18,9 +18,9 @@ from typing import TypeVar, cast
 
 from bridge.core.errors import StoreUnavailable
 from bridge.store.sqlite.db import errors
-from bridge.store.sqlite.db.callbacks import tell
-from bridge.store.sqlite.db.connection import Line
-from bridge.store.sqlite.db.disk_space import Room
+from bridge.store.sqlite.db.callbacks import call_in_loop
+from bridge.store.sqlite.db.connection import StoreConnection
+from bridge.store.sqlite.db.disk_space import DiskSpace
 
 T = TypeVar("T")
 Run = Callable[[sqlite3.Connection], object]
@@ -32,7 +32,7 @@ _SHORTLY = timedelta(seconds=1)
 
 
 @dataclass(slots=True, eq=False)
-class _Job:
+class _WriteJob:
     run: Run
     loop: asyncio.AbstractEventLoop
     then: Callable[[object], None]
@@ -41,7 +41,7 @@ class _Job:
     result: object = None
 
 
-class Writer:
+class WriterThread:
     """The thread and its queue. At most `limit` callers wait, none of them longer than `patience`.
 
     Another process's lock is waited for no longer than that either. While the disk has less than `min_free` bytes, no
@@ -49,19 +49,19 @@ class Writer:
     """
 
     def __init__(self, path: str, *, limit: int, patience: timedelta, min_free: int = 0) -> None:
-        self._line = Line(path, busy=patience)
-        self._room = Room(path, least=min_free)
+        self._line = StoreConnection(path, busy=patience)
+        self._room = DiskSpace(path, least=min_free)
         self._limit = limit
         self._patience = patience.total_seconds()
-        self._urgent: deque[_Job] = deque()
+        self._urgent: deque[_WriteJob] = deque()
         self._callers = 0
-        self._other: deque[_Job] = deque()
+        self._other: deque[_WriteJob] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name="trackbridge-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run_thread, name="trackbridge-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, run: Callable[[sqlite3.Connection], T], *, urgent: bool = False) -> T:
+    async def run_write(self, run: Callable[[sqlite3.Connection], T], *, urgent: bool = False) -> T:
         """What `run` returns, once it is on disk; what it raises, with nothing of it kept."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
@@ -73,10 +73,10 @@ class Writer:
             else:
                 future.set_result(result)
 
-        self.ask(run, told, callers=1 if urgent else 0)
+        self.enqueue_write(run, told, callers=1 if urgent else 0)
         return await future
 
-    def ask(
+    def enqueue_write(
         self,
         run: Callable[[sqlite3.Connection], T],
         then: Callable[[T | Exception], None],
@@ -93,38 +93,38 @@ class Writer:
         """
         heard = cast("Callable[[object], None]", then)
         came = time.monotonic() if since is None else since
-        job = _Job(run, asyncio.get_running_loop(), heard, callers, came)
+        job = _WriteJob(run, asyncio.get_running_loop(), heard, callers, came)
         with self._changed:
-            self._admit(callers)
+            self._admit_callers(callers)
             (self._urgent if callers else self._other).append(job)
             self._callers += callers
             self._changed.notify()
 
-    def close(self) -> None:
+    def close_thread(self) -> None:
         """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         self._thread.join()
 
-    def _admit(self, callers: int) -> None:
+    def _admit_callers(self, callers: int) -> None:
         if self._closing:
             raise StoreUnavailable("the store is closing; come again when it is back", retry_after=_SHORTLY)
         if not callers or not self._urgent:
             return
         if self._callers + callers > self._limit:
-            raise errors.crowded(self._callers)
+            raise errors.crowded_error(self._callers)
         if time.monotonic() - self._urgent[0].since > self._patience:
-            raise errors.too_slow()
+            raise errors.too_slow_error()
 
-    def _work(self) -> None:
-        while group := self._gathered():
+    def _run_thread(self) -> None:
+        while group := self._gather_group():
             self._turn_away(group)
-            self._commit([job for job in group if job.result is None])
-            _answer(group)
-        self._line.drop()
+            self._commit_group([job for job in group if job.result is None])
+            _answer_group(group)
+        self._line.close_connection()
 
-    def _gathered(self) -> list[_Job]:
+    def _gather_group(self) -> list[_WriteJob]:
         """The next group, those that callers wait for first; empty when there will be none."""
         with self._changed:
             while not (self._urgent or self._other or self._closing):
@@ -134,56 +134,56 @@ class Writer:
             oldest = time.monotonic() - self._patience
             for job in group:
                 if job.since < oldest:
-                    job.result = errors.too_slow()
+                    job.result = errors.too_slow_error()
             return group + [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
 
-    def _turn_away(self, group: Sequence[_Job]) -> None:
+    def _turn_away(self, group: Sequence[_WriteJob]) -> None:
         for job in group:
             if job.callers and job.result is None:
-                job.result = self._room.lacking()
+                job.result = self._room.lack_of_space()
 
-    def _commit(self, group: Sequence[_Job]) -> None:
+    def _commit_group(self, group: Sequence[_WriteJob]) -> None:
         """Run a group, all of it in one transaction; when that fails, all of it has failed."""
         try:
-            db = self._line.begin()
+            db = self._line.begin_write()
             for job in group:
-                (_run if len(group) > 1 else _run_alone)(db, job)
+                (_run_job if len(group) > 1 else _run_single_job)(db, job)
             if db.in_transaction:
                 db.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  the thread must outlive whatever this is
-            self._line.undo()
+            self._line.roll_back()
             for job in group:
-                job.result = self._trouble(error)
-            if not (isinstance(error, sqlite3.Error) and errors.passes(error)):
-                self._line.drop()
+                job.result = self._group_error(error)
+            if not (isinstance(error, sqlite3.Error) and errors.is_passing(error)):
+                self._line.close_connection()
 
-    def _trouble(self, error: Exception) -> StoreUnavailable:
+    def _group_error(self, error: Exception) -> StoreUnavailable:
         """The same trouble for one more job: each caller gets an error of its own to raise."""
         match error:
             case sqlite3.Error():
-                return errors.told(error, self._line.path)
+                return errors.store_error(error, self._line.path)
             case StoreUnavailable():
-                return error.again()
+                return error.copy_error()
             case _:
                 return StoreUnavailable(
                     f"a fault of trackbridge itself in its store ({type(error).__name__}); report it"
                 )
 
 
-def _run(db: sqlite3.Connection, job: _Job) -> None:
+def _run_job(db: sqlite3.Connection, job: _WriteJob) -> None:
     db.execute("SAVEPOINT job")
     if not _has_run(db, job):
         db.execute("ROLLBACK TO job")
     db.execute("RELEASE job")
 
 
-def _run_alone(db: sqlite3.Connection, job: _Job) -> None:
+def _run_single_job(db: sqlite3.Connection, job: _WriteJob) -> None:
     """The same where nobody shares the transaction: no page is copied for the sake of others."""
     if not _has_run(db, job):
         db.execute("ROLLBACK")
 
 
-def _has_run(db: sqlite3.Connection, job: _Job) -> bool:
+def _has_run(db: sqlite3.Connection, job: _WriteJob) -> bool:
     """Whether all went well; what did not is the job's alone, whatever it is, unless it ends the group."""
     try:
         job.result = job.run(db)
@@ -195,15 +195,15 @@ def _has_run(db: sqlite3.Connection, job: _Job) -> bool:
     return True
 
 
-def _answer(group: Sequence[_Job]) -> None:
+def _answer_group(group: Sequence[_WriteJob]) -> None:
     """Wake every event loop once."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[_WriteJob]] = {}
     for job in group:
         loops.setdefault(job.loop, []).append(job)
     for loop, jobs in loops.items():
-        tell(loop, _answer_all, jobs)
+        call_in_loop(loop, _answer_all, jobs)
 
 
-def _answer_all(jobs: Sequence[_Job]) -> None:
+def _answer_all(jobs: Sequence[_WriteJob]) -> None:
     for job in jobs:
         job.then(job.result)

@@ -10,21 +10,21 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from bridge.core.model import Kept, Routed, Wanting, Webhook, WebhookState
+from bridge.core.model import EventNeeded, Kept, Routed, Webhook, WebhookState
 from bridge.store.protocol import Completed, Outcome
 from bridge.store.sqlite.db import clock_skew
-from bridge.store.sqlite.db.columns import ms
+from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.ingest import log_reader
-from bridge.store.sqlite.ingest.log_reader import Unsorted
+from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables import recall_waits, webhooks
-from bridge.store.sqlite.tables.webhooks import Place
+from bridge.store.sqlite.tables.webhooks import RowState
 
 
-def place(  # noqa: PLR0913  all that it needs to know
+def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     db: sqlite3.Connection,
     folder: str,
-    found: Unsorted,
+    found: UnappliedLog,
     outcomes: Sequence[Outcome],
     *,
     now: datetime,
@@ -33,36 +33,38 @@ def place(  # noqa: PLR0913  all that it needs to know
     """What became of each, in order; None where others have sorted them in meanwhile."""
     if not log_reader.is_current(db, found):
         return None
-    kept = webhooks.place(db, [(one.webhook, _place(one, now)) for one in outcomes])
-    events = [_events(outcome, one) for outcome, one in zip(outcomes, kept, strict=True)]
-    at = ms(now)
-    made = [making.Made(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
-    accepted = iter(making.take(db, made, since=since))
+    kept = webhooks.insert_webhooks(db, [(one.webhook, _row_state(one, now)) for one in outcomes])
+    events = [_routed_events(outcome, one) for outcome, one in zip(outcomes, kept, strict=True)]
+    at = to_ms(now)
+    made = [making.NewEvent(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
+    accepted = iter(making.insert_events(db, made, since=since))
     for outcome, one in zip(outcomes, kept, strict=True):
-        if isinstance(outcome.result, Wanting) and not one.again:
-            recall_waits.postpone(db, one.number, outcome.result, now=now)
-    log_reader.passed(db, folder, found)
+        if isinstance(outcome.result, EventNeeded) and not one.is_known:
+            recall_waits.defer_webhook(db, one.number, outcome.result, now=now)
+    log_reader.advance_offsets(db, folder, found)
     return tuple(Completed(one, tuple(next(accepted) for _ in mine)) for one, mine in zip(kept, events, strict=True))
 
 
-def _events(outcome: Outcome, kept: Kept) -> tuple[Routed, ...]:
-    return outcome.result if isinstance(outcome.result, tuple) and not kept.again else ()
+def _routed_events(outcome: Outcome, kept: Kept) -> tuple[Routed, ...]:
+    return outcome.result if isinstance(outcome.result, tuple) and not kept.is_known else ()
 
 
-def _place(outcome: Outcome, now: datetime) -> Place:
-    if isinstance(outcome.result, Wanting):
-        return Place(WebhookState.RECEIVED, due=ms(now))
+def _row_state(outcome: Outcome, now: datetime) -> RowState:
+    if isinstance(outcome.result, EventNeeded):
+        return RowState(WebhookState.RECEIVED, due=to_ms(now))
     state, reason = making.state_of(outcome.result)
-    return Place(state, reason)
+    return RowState(state, reason)
 
 
-def split(db: sqlite3.Connection, folder: str, found: Unsorted) -> tuple[Kept, ...]:
+def split_log(db: sqlite3.Connection, folder: str, found: UnappliedLog) -> tuple[Kept, ...]:
     """Give each webhook a row of its own, received and due; none where another process has applied them meanwhile."""
     if not log_reader.is_current(db, found):
         return ()
     latest = _latest_due(db)
-    kept = webhooks.place(db, [(one, Place(WebhookState.RECEIVED, due=_due_of(one, latest))) for one in found.webhooks])
-    log_reader.passed(db, folder, found)
+    kept = webhooks.insert_webhooks(
+        db, [(one, RowState(WebhookState.RECEIVED, due=_due_of(one, latest))) for one in found.webhooks]
+    )
+    log_reader.advance_offsets(db, folder, found)
     return kept
 
 
@@ -73,5 +75,5 @@ def _latest_due(db: sqlite3.Connection) -> int | None:
 
 
 def _due_of(webhook: Webhook, latest: int | None) -> int:
-    at = ms(webhook.received_at)
+    at = to_ms(webhook.received_at)
     return at if latest is None else min(at, latest)

@@ -16,11 +16,20 @@ import zstandard
 
 from bridge.core import dedupe_keys
 from bridge.core.model import Webhook
-from bridge.store.sqlite.db.columns import instant, joined, maybe_text, ms, pack, parted, text, unpack_object
+from bridge.store.sqlite.db.columns import (
+    from_ms,
+    join_keys,
+    maybe_text,
+    pack_json,
+    split_keys,
+    storable_text,
+    to_ms,
+    unpack_object,
+)
 from bridge.store.sqlite.db.compress import TOOLS
 
 
-class _Letter(msgspec.Struct, array_like=True, frozen=True):
+class _PackedWebhook(msgspec.Struct, array_like=True, frozen=True):
     """One webhook of a request, all but its body. Headers and query as objects, or as the JSON that can hold them."""
 
     source: str
@@ -34,28 +43,30 @@ class _Letter(msgspec.Struct, array_like=True, frozen=True):
     said: str = ""
 
 
-class _Parcel(msgspec.Struct, array_like=True, frozen=True):
+class _PackedRequest(msgspec.Struct, array_like=True, frozen=True):
     """A body, once, and the webhooks of the request that brought it."""
 
     body: bytes
-    letters: list[_Letter]
+    letters: list[_PackedWebhook]
 
 
-def parcel(webhooks: Sequence[Webhook]) -> bytes:
+def pack_request(webhooks: Sequence[Webhook]) -> bytes:
     """The webhooks of one request as bytes; those that share a body hold it once."""
-    parcels = [_Parcel(body, list(map(_letter, sharing))) for body, sharing in groupby(webhooks, _BODY)]
+    parcels = [_PackedRequest(body, list(map(_pack_webhook, sharing))) for body, sharing in groupby(webhooks, _BODY)]
     try:
         return _ENCODER.encode(parcels)
     except UnicodeEncodeError:  # a lone surrogate among headers or query
-        return _ENCODER.encode([_Parcel(one.body, list(map(_escaped, one.letters))) for one in parcels])
+        return _ENCODER.encode(
+            [_PackedRequest(one.body, list(map(_escape_surrogates, one.letters))) for one in parcels]
+        )
 
 
-def packed(parcels: Sequence[bytes]) -> bytes:
+def pack_requests(parcels: Sequence[bytes]) -> bytes:
     """The parcels of several requests as one run of bytes."""
     return TOOLS.compressor.compress(_ENCODER.encode(list(map(msgspec.Raw, parcels))))
 
 
-def unpacked(content: bytes) -> list[Webhook]:
+def unpack_webhooks(content: bytes) -> list[Webhook]:
     """The webhooks of the parcels that were packed, in their order, each with its identity, none with a number yet.
 
     Raises ValueError for bytes that are not what was packed.
@@ -64,61 +75,61 @@ def unpacked(content: bytes) -> list[Webhook]:
         requests = _DECODER.decode(TOOLS.decompressor.decompress(content))
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise ValueError(f"it cannot be unpacked ({type(error).__name__})") from error
-    return [_webhook(one.body, letter) for parcels in requests for one in parcels for letter in one.letters]
+    return [_unpack_webhook(one.body, letter) for parcels in requests for one in parcels for letter in one.letters]
 
 
-def _letter(webhook: Webhook) -> _Letter:
-    return _Letter(
-        text(webhook.source),
-        text(webhook.id),
+def _pack_webhook(webhook: Webhook) -> _PackedWebhook:
+    return _PackedWebhook(
+        storable_text(webhook.source),
+        storable_text(webhook.id),
         maybe_text(webhook.topic),
-        ms(webhook.received_at),
-        joined(webhook.identity),
+        to_ms(webhook.received_at),
+        join_keys(webhook.identity),
         dict(webhook.headers),
         dict(webhook.query),
         maybe_text(webhook.item),
-        text(webhook.said),
+        storable_text(webhook.unsigned_facts),
     )
 
 
-def _escaped(letter: _Letter) -> _Letter:
+def _escape_surrogates(letter: _PackedWebhook) -> _PackedWebhook:
     return msgspec.structs.replace(letter, headers=_packed_object(letter.headers), query=_packed_object(letter.query))
 
 
 def _packed_object(value: dict[str, str] | str) -> str:
-    return value if isinstance(value, str) else pack(value)
+    return value if isinstance(value, str) else pack_json(value)
 
 
-def _webhook(body: bytes, letter: _Letter) -> Webhook:
+def _unpack_webhook(body: bytes, letter: _PackedWebhook) -> Webhook:
     identity, same_bytes = _known_by(body, letter)
     return Webhook(
         source=letter.source,
         id=letter.id,
         topic=letter.topic,
-        received_at=instant(letter.at),
+        received_at=from_ms(letter.at),
         body=body,
         identity=identity,
-        headers=_object(letter.headers),
-        query=_object(letter.query),
+        headers=_unpack_object(letter.headers),
+        query=_unpack_object(letter.query),
         item=letter.item,
-        said=letter.said,
+        unsigned_facts=letter.said,
         same_bytes=same_bytes,
     )
 
 
-def _known_by(body: bytes, letter: _Letter) -> tuple[tuple[bytes, ...], bytes]:
+def _known_by(body: bytes, letter: _PackedWebhook) -> tuple[tuple[bytes, ...], bytes]:
     """What knows a webhook again; and the key of its bytes, where they are what does."""
     if letter.identity:
-        return parted(letter.identity), b""
+        return split_keys(letter.identity), b""
     digest = hashlib.sha256(body)
-    key = dedupe_keys.unsigned_digest(letter.source, letter.topic, digest, said=letter.said)
-    return (key,), dedupe_keys.same_bytes(digest)
+    key = dedupe_keys.unsigned_digest_key(letter.source, letter.topic, digest, said=letter.said)
+    return (key,), dedupe_keys.content_key(digest)
 
 
-def _object(value: dict[str, str] | str) -> dict[str, str]:
+def _unpack_object(value: dict[str, str] | str) -> dict[str, str]:
     return unpack_object(value) if isinstance(value, str) else value
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(list[list[_Parcel]])
+_DECODER = msgspec.msgpack.Decoder(list[list[_PackedRequest]])
 _BODY = attrgetter("body")

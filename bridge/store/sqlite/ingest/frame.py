@@ -28,7 +28,7 @@ HEAD = _HEAD.size
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class LogFrame:
     """A whole frame: when it was made, how many webhooks it holds, and where in the file it ends."""
 
     at: int
@@ -37,21 +37,21 @@ class Frame:
     ends: int
 
 
-def framed(at: int, count: int, content: bytes) -> bytes:
+def frame_bytes(at: int, count: int, content: bytes) -> bytes:
     """The bytes of a frame."""
     summed = _SUMMED.pack(_MARK, VERSION, at, count, len(content))
     return summed + zlib.crc32(summed).to_bytes(4, "big") + content
 
 
-def frames(held: bytes, *, starts: int = 0) -> Iterator[Frame]:
+def read_frames(held: bytes, *, starts: int = 0) -> Iterator[LogFrame]:
     """The whole frames of known versions at the beginning of these bytes, which stand in the file from `starts` on."""
     at = 0
-    while (frame := _frame(held, at, starts)) is not None:
+    while (frame := _read_frame(held, at, starts)) is not None:
         yield frame
         at = frame.ends - starts
 
 
-class Head(NamedTuple):
+class FrameHead(NamedTuple):
     """What a frame says of itself: when it was made, how many webhooks it holds, how many bytes it has in all."""
 
     at: int
@@ -59,20 +59,20 @@ class Head(NamedTuple):
     size: int
 
 
-NO_HEAD = Head(0, 0, 0)
+NO_HEAD = FrameHead(0, 0, 0)
 
 
-def head(held: bytes) -> Head:
+def read_head(held: bytes) -> FrameHead:
     """The head of the frame that begins these bytes, maybe a damaged one; NO_HEAD where none begins there."""
     if len(held) < HEAD or not held.startswith(_MARK):
         return NO_HEAD
     _, _, at, count, length, _ = _HEAD.unpack_from(held)
-    return Head(at, count, HEAD + length)
+    return FrameHead(at, count, HEAD + length)
 
 
 def is_cut_off(held: bytes) -> bool:
     """Whether these bytes are the beginning of a frame whose end is missing, as far as its head can be relied on."""
-    return len(held) < HEAD or (head(held).size > len(held) and _has_sound_head(held, 0))
+    return len(held) < HEAD or (read_head(held).size > len(held) and _has_sound_head(held, 0))
 
 
 def is_newer(held: bytes, at: int = 0) -> bool:
@@ -82,17 +82,17 @@ def is_newer(held: bytes, at: int = 0) -> bool:
     return held[at + len(_MARK)] not in {VERSION, UNVERSIONED} and _has_sound_head(held, at)
 
 
-def resumed(held: bytes) -> int:
+def next_frame_after(held: bytes) -> int:
     """Where the next frame begins after damage at the beginning; the end of the bytes where there is none."""
     at = 1
     while (at := held.find(_MARK, at)) >= 0:
-        if is_newer(held, at) or _frame(held, at, 0, searching=True) is not None:
+        if is_newer(held, at) or _read_frame(held, at, 0, searching=True) is not None:
             return at
         at += 1
     return len(held)
 
 
-def _frame(held: bytes, at: int, starts: int, *, searching: bool = False) -> Frame | None:
+def _read_frame(held: bytes, at: int, starts: int, *, searching: bool = False) -> LogFrame | None:
     if len(held) < at + HEAD or not held.startswith(_MARK, at):
         return None
     _, version, made_at, count, length, _ = _HEAD.unpack_from(held, at)
@@ -100,11 +100,11 @@ def _frame(held: bytes, at: int, starts: int, *, searching: bool = False) -> Fra
     if len(held) < ends or version not in {VERSION, UNVERSIONED}:
         return None
     sound = _has_sound_head(held, at) or _covers_content(held, at, ends, searching=searching)
-    return Frame(made_at, count, held[at + HEAD : ends], starts + ends) if sound else None
+    return LogFrame(made_at, count, held[at + HEAD : ends], starts + ends) if sound else None
 
 
 def _has_sound_head(held: bytes, at: int) -> bool:
-    return _head_sum(held, at) == _checksum(held, at)
+    return _head_sum(held, at) == _head_checksum(held, at)
 
 
 def _covers_content(held: bytes, at: int, ends: int, *, searching: bool) -> bool:
@@ -114,7 +114,7 @@ def _covers_content(held: bytes, at: int, ends: int, *, searching: bool) -> bool
     """
     if held[at + len(_MARK)] != UNVERSIONED or (searching and not _MARK.startswith(held[ends : ends + len(_MARK)])):
         return False
-    return zlib.crc32(held[at + HEAD : ends], _head_sum(held, at)) == _checksum(held, at)
+    return zlib.crc32(held[at + HEAD : ends], _head_sum(held, at)) == _head_checksum(held, at)
 
 
 def _head_sum(held: bytes, at: int) -> int:
@@ -122,5 +122,5 @@ def _head_sum(held: bytes, at: int) -> int:
     return zlib.crc32(held[begins : at + _SUMMED.size])
 
 
-def _checksum(held: bytes, at: int) -> int:
+def _head_checksum(held: bytes, at: int) -> int:
     return int.from_bytes(held[at + _SUMMED.size : at + HEAD], "big")

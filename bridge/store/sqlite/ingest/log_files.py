@@ -46,7 +46,7 @@ def list_names(folder: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):  # nothing has been written yet
         return []
     except OSError as error:
-        raise unreadable(folder, error) from None
+        raise unreadable_error(folder, error) from None
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -83,7 +83,7 @@ def open_file(path: str) -> int | None:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[int | None]:
+def opened_for_reading(path: str) -> Iterator[int | None]:
     """A descriptor for reading a file until the end of the block; None where it cannot be opened."""
     held = None
     with suppress(OSError):
@@ -102,7 +102,7 @@ def _is_regular(path: str) -> bool:
         return False
 
 
-def unreadable(path: str, error: OSError) -> StoreUnavailable:
+def unreadable_error(path: str, error: OSError) -> StoreUnavailable:
     """The error for a folder or file of the ingest log that cannot be read."""
     return StoreUnavailable(
         f"{path} of the ingest log cannot be read ({error.strerror}); give this user access to it, and check the disk"

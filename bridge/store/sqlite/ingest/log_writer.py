@@ -20,10 +20,10 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from bridge.core.errors import StoreUnavailable
-from bridge.store.sqlite.db.callbacks import Answers, Then, tell
-from bridge.store.sqlite.db.disk_space import Room
+from bridge.store.sqlite.db.callbacks import AnswerCallback, Answers, call_in_loop
+from bridge.store.sqlite.db.disk_space import DiskSpace
 from bridge.store.sqlite.ingest import codec, log_files
-from bridge.store.sqlite.ingest.frame import framed
+from bridge.store.sqlite.ingest.frame import frame_bytes
 
 Parcel: TypeAlias = tuple[int, bytes]
 """The webhooks of one request: how many, and their bytes."""
@@ -39,7 +39,7 @@ OLDEST = 60.0
 """Seconds after which another file is begun all the same: what a purge takes away must not live on there."""
 EVERY = 1.0
 """Seconds for which a look at the store and the file holds."""
-_Asked: TypeAlias = "tuple[Sequence[Parcel], asyncio.AbstractEventLoop, Then[None]]"
+_Asked: TypeAlias = "tuple[Sequence[Parcel], asyncio.AbstractEventLoop, AnswerCallback[None]]"
 _FILE_MINE, _FOLDER_MINE = 0o600, 0o700
 _LATER = timedelta(seconds=30)
 _flush = getattr(os, "fdatasync", os.fsync)
@@ -50,18 +50,18 @@ def folder_of(store: str) -> str:
     return f"{os.path.abspath(store)}-inbox"  # noqa: PTH100  resolves no link, as SQLite would not
 
 
-class Journal:
+class LogWriter:
     """The thread and its file. While the disk has less than `min_free` bytes, nothing is written."""
 
     def __init__(self, store: str, *, min_free: int = 0) -> None:
-        self._file = _File(store)
-        self._room = Room(store, least=min_free)
+        self._file = _LogFileWriter(store)
+        self._room = DiskSpace(store, least=min_free)
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="trackbridge-journal", daemon=True)
+        self._thread = threading.Thread(target=self._run_thread, name="trackbridge-journal", daemon=True)
         self._thread.start()
 
-    def ask(self, parcels: Sequence[Parcel], _since: float, then: Then[None]) -> None:
+    def write_group(self, parcels: Sequence[Parcel], _since: float, then: AnswerCallback[None]) -> None:
         """Write the parcels of several requests down; `then` hears, in the running loop, when they are on disk, or why not.
 
         Raises StoreUnavailable when closed.
@@ -70,29 +70,29 @@ class Journal:
             raise StoreUnavailable("the store is closing; come again when it is back", retry_after=_LATER)
         self._asked.put((parcels, asyncio.get_running_loop(), then))
 
-    def close(self) -> None:
+    def close_log(self) -> None:
         """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
         if not self._closed:
             self._closed = True
             self._asked.put(None)
         self._thread.join()
 
-    def _work(self) -> None:
+    def _run_thread(self) -> None:
         while True:
             try:
                 asked = self._asked.get(timeout=QUIET if self._file.is_open else None)
             except queue.Empty:
-                self._file.drop()
+                self._file.close_file()
                 continue
             if asked is None:
                 break
             parcels, loop, then = asked
-            tell(loop, then, self._answers(parcels))
-        self._file.drop()
+            call_in_loop(loop, then, self._write_and_answer(parcels))
+        self._file.close_file()
 
-    def _answers(self, parcels: Sequence[Parcel]) -> Answers[None]:
+    def _write_and_answer(self, parcels: Sequence[Parcel]) -> Answers[None]:
         try:
-            self._write(parcels)
+            self._write_frame(parcels)
         except StoreUnavailable as error:
             return error
         except Exception as error:  # noqa: BLE001  the thread must outlive whatever this is
@@ -101,18 +101,20 @@ class Journal:
             )
         return [None] * len(parcels)
 
-    def _write(self, parcels: Sequence[Parcel]) -> None:
-        if (lacking := self._room.lacking()) is not None:
+    def _write_frame(self, parcels: Sequence[Parcel]) -> None:
+        if (lacking := self._room.lack_of_space()) is not None:
             raise lacking
         now = time.time_ns()
-        self._file.append(b"".join([_frame(now, group) for group in _handy(parcels)]))
+        self._file.append_frame(b"".join([_make_frame(now, group) for group in _split_handy(parcels)]))
 
 
-def _frame(now: int, parcels: Sequence[Parcel]) -> bytes:
-    return framed(now, sum([count for count, _ in parcels]), codec.packed([content for _, content in parcels]))
+def _make_frame(now: int, parcels: Sequence[Parcel]) -> bytes:
+    return frame_bytes(
+        now, sum([count for count, _ in parcels]), codec.pack_requests([content for _, content in parcels])
+    )
 
 
-def _handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
+def _split_handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
     first = size = many = 0
     for at, (count, content) in enumerate(parcels):
         if at > first and (size + len(content) > HANDY or many + count > MANY):
@@ -123,7 +125,7 @@ def _handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
     yield parcels[first:]
 
 
-class _File:
+class _LogFileWriter:
     """This process's file of the inbox: made when needed, and let go when it is large, or in trouble, or told to.
 
     Locked while it is open, so that nobody takes it away. It lets go of Python's lock as seldom as can be: each time it
@@ -144,28 +146,28 @@ class _File:
         """Whether there is one now."""
         return self._held is not None
 
-    def append(self, content: bytes) -> None:
+    def append_frame(self, content: bytes) -> None:
         """Write it and flush it. Raises StoreUnavailable, and then nothing of it stays, or all of it under no promise."""
         try:
-            self._look()
-            self._written(self._begun() if self._held is None else self._held, content)
+            self._check_store()
+            self._write_bytes(self._begin_file() if self._held is None else self._held, content)
         except OSError as error:
-            self.drop()
+            self.close_file()
             raise StoreUnavailable(
                 f"the inbox {self._folder} cannot be written ({error.strerror}); see that there is space, and that this "
                 "user may write there",
                 retry_after=_LATER,
             ) from None
         if self._size >= LARGE:
-            self.drop()
+            self.close_file()
 
-    def drop(self) -> None:
+    def close_file(self) -> None:
         """Let the file go; the next use begins another."""
         held, self._held = self._held, None
         if held is not None:
             os.close(held)
 
-    def _look(self) -> None:
+    def _check_store(self) -> None:
         """Once a second at most, whether the store is still there, and this file, if somebody has moved or deleted them.
 
         What is kept for a store that is not there would be lost with it.
@@ -177,14 +179,14 @@ class _File:
         try:
             os.stat(self._store)  # noqa: PTH116  a path as the URL has it
         except OSError as error:
-            self.drop()
+            self.close_file()
             raise StoreUnavailable(
                 f"the store {self._store} is not there any more ({error.strerror}); put the file back where it was"
             ) from None
         if self._held is not None and (now - self._begun_at > OLDEST or not _is_at(self._path, self._held)):
-            self.drop()
+            self.close_file()
 
-    def _begun(self) -> int:
+    def _begin_file(self) -> int:
         """Another file; its name is there after a power cut as well."""
         with suppress(FileExistsError):
             os.mkdir(self._folder, _FOLDER_MINE)  # noqa: PTH102  a path as the URL has it
@@ -196,12 +198,12 @@ class _File:
             os.fchmod(held, _FILE_MINE)  # whatever the umask is
             if _is_locked(held) and _is_at(self._path, held):
                 break
-            self.drop()  # it was empty until now, and somebody takes it away
+            self.close_file()  # it was empty until now, and somebody takes it away
         flush_folder(self._folder)
         self._size, self._begun_at = 0, time.monotonic()
         return held
 
-    def _written(self, held: int, content: bytes) -> None:
+    def _write_bytes(self, held: int, content: bytes) -> None:
         try:
             left = memoryview(content)
             while left:

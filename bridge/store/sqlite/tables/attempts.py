@@ -12,37 +12,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from bridge.core.model import Attempt, DeliveryState, Settled
-from bridge.store.protocol import Standing
-from bridge.store.sqlite.db.columns import maybe_text, ms, ms_up, span, text
-from bridge.store.sqlite.tables.destinations import paused_in_all, stand, stands
+from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate
+from bridge.store.protocol import DestinationState
+from bridge.store.sqlite.db.columns import maybe_text, ms_up, storable_text, to_ms, to_ms_up
+from bridge.store.sqlite.tables.destinations import paused_in_all, read_state, write_state
 
 ANSWER_BYTES = 2048
 _LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
 
 
-def record(  # noqa: PLR0913  the promise's own arguments
+def record_attempt(  # noqa: PLR0913  the promise's own arguments
     db: sqlite3.Connection,
     token: int,
     attempt: Attempt,
-    settled: Sequence[Settled],
-    standing: Standing,
+    settled: Sequence[DeliveryUpdate],
+    standing: DestinationState,
     *,
     now: datetime,
 ) -> None:
     """Write an attempt and what it came to; what was claimed and not sent is due when it was due before."""
-    paused = paused_in_all(stands(db, attempt.destination), attempt.started_at)
-    number = _attempted(db, attempt, settled)
-    ending = _Ending(db, token, attempt, number, span(paused), now)
-    for end, numbers in _alike(_as_of_now(db, token, settled, now=now)).items():
-        changed = ending.settle(end, numbers)
+    paused = paused_in_all(read_state(db, attempt.destination), attempt.started_at)
+    number = _insert_attempt(db, attempt, settled)
+    ending = _AttemptRecorder(db, token, attempt, number, to_ms_up(paused), now)
+    for end, numbers in _group_alike(_as_of_now(db, token, settled, now=now)).items():
+        changed = ending.update_deliveries(end, numbers)
         if changed < len(numbers) and end.state is DeliveryState.DELIVERED:
             ending.delivered_after_all(end, numbers)
     _give_back(db, token, sent={one.number for one in settled}, now=now)
-    stand(db, standing)
+    write_state(db, standing)
 
 
-class _End(NamedTuple):
+class _DeliveryEnd(NamedTuple):
     """What may become of many deliveries at once."""
 
     state: DeliveryState
@@ -51,15 +51,15 @@ class _End(NamedTuple):
     together: int | None
 
 
-def _alike(settled: Sequence[Settled]) -> dict[_End, list[int]]:
-    ends: dict[_End, list[int]] = {}
+def _group_alike(settled: Sequence[DeliveryUpdate]) -> dict[_DeliveryEnd, list[int]]:
+    ends: dict[_DeliveryEnd, list[int]] = {}
     for one in settled:
-        end = _End(one.state, one.reason, one.next_attempt_at, one.together)
+        end = _DeliveryEnd(one.state, one.reason, one.next_attempt_at, one.together)
         ends.setdefault(end, []).append(one.number)
     return ends
 
 
-def lost(  # noqa: PLR0913  the columns of an attempt
+def record_lost_claim(  # noqa: PLR0913  the columns of an attempt
     db: sqlite3.Connection, destination: str, token: int, numbers: Sequence[int], *, started_at: int, took: int
 ) -> None:
     """Write that a claim's lease is over: of what is still under it nobody recorded how its request ended, if any."""
@@ -78,7 +78,9 @@ def lost(  # noqa: PLR0913  the columns of an attempt
     db.execute(f"UPDATE deliveries SET last_attempt = ? WHERE {under}", (number, *left))  # noqa: S608  the same
 
 
-def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *, now: datetime) -> Sequence[Settled]:
+def _as_of_now(
+    db: sqlite3.Connection, token: int, settled: Sequence[DeliveryUpdate], *, now: datetime
+) -> Sequence[DeliveryUpdate]:
     """What became of the deliveries; one that was sent with an older text than its event has now is due again."""
     numbers = json.dumps([one.number for one in settled])
     found = db.execute(
@@ -89,21 +91,21 @@ def _as_of_now(db: sqlite3.Connection, token: int, settled: Sequence[Settled], *
     if not stale:
         return settled
     return [
-        Settled(one.number, DeliveryState.PENDING, next_attempt_at=now)
+        DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=now)
         if one.number in stale and one.state is not DeliveryState.PENDING
         else one
         for one in settled
     ]
 
 
-def _attempted(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[Settled]) -> int:
+def _insert_attempt(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[DeliveryUpdate]) -> int:
     number = db.execute(
         """
         INSERT INTO attempts (destination, started_at, took, status, outcome, answer, counted, ambiguous)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
-            attempt.destination, ms(attempt.started_at), span(attempt.took), attempt.status, text(attempt.outcome),
+            attempt.destination, to_ms(attempt.started_at), to_ms_up(attempt.took), attempt.status, storable_text(attempt.outcome),
             _first_bytes(attempt.answer), attempt.counted, attempt.ambiguous,
         ),
     ).lastrowid  # fmt: skip
@@ -116,11 +118,11 @@ def _attempted(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[Settl
 
 
 def _first_bytes(answer: str) -> str:
-    return text(answer).encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
+    return storable_text(answer).encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
 
 
 @dataclass(frozen=True, slots=True)
-class _Ending:
+class _AttemptRecorder:
     """One attempt, whose deliveries come to their ends. `paused` is how long its destination had been paused in all."""
 
     db: sqlite3.Connection
@@ -130,9 +132,9 @@ class _Ending:
     paused: int
     now: datetime
 
-    def settle(self, end: _End, numbers: Sequence[int]) -> int:
+    def update_deliveries(self, end: _DeliveryEnd, numbers: Sequence[int]) -> int:
         """Change those deliveries that are still under this claim; how many were."""
-        due = ms(self.now) if end.next_attempt_at is None else ms_up(end.next_attempt_at)
+        due = to_ms(self.now) if end.next_attempt_at is None else ms_up(end.next_attempt_at)
         return self.db.execute(
             """
             UPDATE deliveries SET
@@ -144,12 +146,12 @@ class _Ending:
             """,
             (
                 end.state, maybe_text(end.reason), due, end.together, self.attempt.counted, self.number, self.paused,
-                ms(self.attempt.started_at), ms(self.now) if end.state is DeliveryState.DELIVERED else None,
+                to_ms(self.attempt.started_at), to_ms(self.now) if end.state is DeliveryState.DELIVERED else None,
                 json.dumps(numbers), self.token,
             ),
         ).rowcount  # fmt: skip
 
-    def delivered_after_all(self, end: _End, numbers: Sequence[int]) -> None:
+    def delivered_after_all(self, end: _DeliveryEnd, numbers: Sequence[int]) -> None:
         """The lease was lost and the upstream has taken it all the same: whoever has it now need not go on."""
         self.db.execute(
             """
@@ -158,7 +160,7 @@ class _Ending:
                 together = NULL, delivered_at = ?
             WHERE number IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'dead')
             """,
-            (maybe_text(end.reason), self.attempt.counted, self.number, ms(self.now), json.dumps(numbers)),
+            (maybe_text(end.reason), self.attempt.counted, self.number, to_ms(self.now), json.dumps(numbers)),
         )
 
 
@@ -168,5 +170,5 @@ def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int], now: datet
     held: list[tuple[int, int]] = [one for one in json.loads(found[0]) if one[0] not in sent] if found else []
     db.executemany(
         "UPDATE deliveries SET due = min(?, ?), token = NULL WHERE number = ? AND token = ? AND state = 'pending'",
-        [(due, ms(now), number, token) for number, due in held],
+        [(due, to_ms(now), number, token) for number, due in held],
     )

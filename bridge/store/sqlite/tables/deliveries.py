@@ -13,11 +13,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.core.model import Delivery
-from bridge.store.protocol import Claimed, Pacing, Standing
+from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import instant, length, maybe_instant, ms, span
+from bridge.store.sqlite.db.columns import from_ms, from_ms_length, maybe_instant, to_ms, to_ms_up
 from bridge.store.sqlite.tables import attempts
-from bridge.store.sqlite.tables.destinations import paused_in_all, stands
+from bridge.store.sqlite.tables.destinations import paused_in_all, read_state
 from bridge.store.sqlite.tables.events import AHEAD_MS
 
 Row = tuple[int, int, int | None, str, int, int | None, int | None, bytes]
@@ -31,20 +31,22 @@ _DUE = """
 _COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
 
 
-def claim(db: sqlite3.Connection, destination: str, *, now: datetime, aged: datetime, pacing: Pacing) -> Claimed | None:
+def claim_deliveries(
+    db: sqlite3.Connection, destination: str, *, now: datetime, aged: datetime, pacing: Pacing
+) -> ClaimedDeliveries | None:
     """Claim what one request may carry, in the order in which it came due; `aged` is the time by which ages are told."""
-    at = ms(now)
-    standing = stands(db, destination)
+    at = to_ms(now)
+    standing = read_state(db, destination)
     if _held_back(standing, now=now) or not _may_claim(db, destination, at=at, pacing=pacing):
         return None
-    rows = _due(db, destination, at=at, pacing=pacing if standing.paused is None else replace(pacing, limit=1))
+    rows = _select_due(db, destination, at=at, pacing=pacing if standing.paused is None else replace(pacing, limit=1))
     if not rows:
         return None
-    until = at + span(pacing.lease)
-    _lose(db, destination, at=at, lease=span(pacing.lease))
-    token = _hold(db, destination, rows, until=until)
+    until = at + to_ms_up(pacing.lease)
+    _end_expired_claims(db, destination, at=at, lease=to_ms_up(pacing.lease))
+    token = _insert_claim(db, destination, rows, until=until)
     _claimed_at(db, standing, at=at, until=until)
-    return Claimed(token, tuple(_delivery(row, standing, aged=aged) for row in rows), standing)
+    return ClaimedDeliveries(token, tuple(_delivery_of(row, standing, aged=aged) for row in rows), standing)
 
 
 def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None:
@@ -56,43 +58,43 @@ def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None
     ).fetchone()
     if row[0] is None:
         return None
-    due = instant(row[0])
-    standing = stands(db, destination)
+    due = from_ms(row[0])
+    standing = read_state(db, destination)
     if standing.paused is None:
         return due
     return max(due, standing.probe_at) if standing.probe_at is not None else None
 
 
-def _held_back(standing: Standing, *, now: datetime) -> bool:
+def _held_back(standing: DestinationState, *, now: datetime) -> bool:
     return standing.paused is not None and (standing.probe_at is None or standing.probe_at > now)
 
 
 def _may_claim(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> bool:
     """Whether the last claim is long enough ago, and a lane is free."""
     found = db.execute("SELECT last_claim_at FROM standings WHERE destination = ?", (destination,)).fetchone()
-    if found and found[0] is not None and -AHEAD_MS < at - found[0] < span(pacing.spacing):
+    if found and found[0] is not None and -AHEAD_MS < at - found[0] < to_ms_up(pacing.spacing):
         return False  # another process may be a moment ahead; beyond a minute it is this clock that was set back
     under_way = db.execute("SELECT count(*) FROM claims WHERE destination = ? AND until > ?", (destination, at))
     taken: int = under_way.fetchone()[0]
     return taken < pacing.lanes
 
 
-def _due(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> list[Row]:
+def _select_due(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> list[Row]:
     """The first that are due and may go together. Of a mixed lot those like the first: the others come next time."""
     which = (destination, at, pacing.limit)
-    rows = _rows(db, f"{_DUE} ORDER BY d.due, d.number LIMIT ?", which)
+    rows = _select_rows(db, f"{_DUE} ORDER BY d.due, d.number LIMIT ?", which)
     if not rows:
         return []
     if _is_backlog(db, rows[0], at=at, pacing=pacing):
-        return _alike(_rows(db, f"{_DUE} ORDER BY d.created_at DESC, d.number DESC LIMIT ?", which))[::-1]
-    return _alike(rows)
+        return _rows_alike(_select_rows(db, f"{_DUE} ORDER BY d.created_at DESC, d.number DESC LIMIT ?", which))[::-1]
+    return _rows_alike(rows)
 
 
-def _rows(db: sqlite3.Connection, select: str, which: tuple[str, int, int]) -> list[Row]:
-    return bulk.rows(db, select, which, columns=_COLUMNS, text="text")
+def _select_rows(db: sqlite3.Connection, select: str, which: tuple[str, int, int]) -> list[Row]:
+    return bulk.select_rows(db, select, which, columns=_COLUMNS, text="text")
 
 
-def _alike(rows: list[Row]) -> list[Row]:
+def _rows_alike(rows: list[Row]) -> list[Row]:
     together = rows[0][2]
     alike = [row for row in rows if row[2] == together]
     return alike if together is None else alike[: max(1, together)]
@@ -102,20 +104,20 @@ def _is_backlog(db: sqlite3.Connection, first: Row, *, at: int, pacing: Pacing) 
     if pacing.newest_beyond is None:
         return False
     created_at: int = db.execute("SELECT created_at FROM deliveries WHERE number = ?", (first[0],)).fetchone()[0]
-    return created_at < at - span(pacing.newest_beyond)
+    return created_at < at - to_ms_up(pacing.newest_beyond)
 
 
-def _lose(db: sqlite3.Connection, destination: str, *, at: int, lease: int) -> None:
+def _end_expired_claims(db: sqlite3.Connection, destination: str, *, at: int, lease: int) -> None:
     """End the claims whose lease is over; what they were to carry may have been sent, and its attempts say so."""
     over = db.execute(
         "DELETE FROM claims WHERE destination = ? AND until <= ? RETURNING token, until, held", (destination, at)
     ).fetchall()
     for token, until, held in over:
         numbers = [number for number, _ in json.loads(held)]
-        attempts.lost(db, destination, token, numbers, started_at=until - lease, took=lease)
+        attempts.record_lost_claim(db, destination, token, numbers, started_at=until - lease, took=lease)
 
 
-def _hold(db: sqlite3.Connection, destination: str, rows: Sequence[Row], *, until: int) -> int:
+def _insert_claim(db: sqlite3.Connection, destination: str, rows: Sequence[Row], *, until: int) -> int:
     token = db.execute(
         "INSERT INTO claims (destination, until, held) VALUES (?, ?, ?)",
         (destination, until, json.dumps([row[:2] for row in rows])),
@@ -128,7 +130,7 @@ def _hold(db: sqlite3.Connection, destination: str, rows: Sequence[Row], *, unti
     return token
 
 
-def _claimed_at(db: sqlite3.Connection, standing: Standing, *, at: int, until: int) -> None:
+def _claimed_at(db: sqlite3.Connection, standing: DestinationState, *, at: int, until: int) -> None:
     """Note the claim for the spacing of the next; a probe under way keeps others from probing until its lease ends."""
     db.execute(
         """
@@ -141,12 +143,12 @@ def _claimed_at(db: sqlite3.Connection, standing: Standing, *, at: int, until: i
         db.execute("UPDATE standings SET probe_at = ? WHERE destination = ?", (until, standing.destination))
 
 
-def _delivery(row: Row, standing: Standing, *, aged: datetime) -> Delivery:
+def _delivery_of(row: Row, standing: DestinationState, *, aged: datetime) -> Delivery:
     number, _, together, event_id, tries, first_attempt_at, paused_for, text = row
-    tried_for = length(0)
+    tried_for = from_ms_length(0)
     if first_attempt_at is not None:
-        pauses = paused_in_all(standing, aged) - length(paused_for or 0)
-        tried_for = max(tried_for, aged - instant(first_attempt_at) - pauses)
+        pauses = paused_in_all(standing, aged) - from_ms_length(paused_for or 0)
+        tried_for = max(tried_for, aged - from_ms(first_attempt_at) - pauses)
     return Delivery(
         number=number,
         destination=standing.destination,

@@ -8,11 +8,11 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
-from bridge.store.protocol import Standing
-from bridge.store.sqlite.db.columns import length, maybe_instant, maybe_text, ms, ms_up, span
+from bridge.store.protocol import DestinationState
+from bridge.store.sqlite.db.columns import from_ms_length, maybe_instant, maybe_text, ms_up, to_ms, to_ms_up
 
 
-def stands(db: sqlite3.Connection, destination: str) -> Standing:
+def read_state(db: sqlite3.Connection, destination: str) -> DestinationState:
     """How a destination stands; a fresh one for a name never used."""
     row = db.execute(
         """
@@ -22,21 +22,21 @@ def stands(db: sqlite3.Connection, destination: str) -> Standing:
         (destination,),
     ).fetchone()
     if row is None:
-        return Standing(destination)
+        return DestinationState(destination)
     paused, paused_at, probe_at, probes, failures, refused, paused_for = row
-    return Standing(
+    return DestinationState(
         destination,
         paused=paused,
         paused_at=maybe_instant(paused_at),
         probe_at=maybe_instant(probe_at),
         probes=probes,
         failures=failures,
-        refused=refused,
-        paused_for=length(paused_for),
+        rejected=refused,
+        paused_for=from_ms_length(paused_for),
     )
 
 
-def stand(db: sqlite3.Connection, standing: Standing) -> None:
+def write_state(db: sqlite3.Connection, standing: DestinationState) -> None:
     """Write how it stands; when it was last claimed from is not the caller's to say and stays."""
     db.execute(
         """
@@ -50,17 +50,17 @@ def stand(db: sqlite3.Connection, standing: Standing) -> None:
         (
             standing.destination,
             maybe_text(standing.paused),
-            None if standing.paused_at is None else ms(standing.paused_at),
+            None if standing.paused_at is None else to_ms(standing.paused_at),
             None if standing.probe_at is None else ms_up(standing.probe_at),
             standing.probes,
             standing.failures,
-            standing.refused,
-            span(standing.paused_for),
+            standing.rejected,
+            to_ms_up(standing.paused_for),
         ),
     )
 
 
-def paused_in_all(standing: Standing, at: datetime) -> timedelta:
+def paused_in_all(standing: DestinationState, at: datetime) -> timedelta:
     """How long a destination had been paused in all at an instant, the pause under way with it."""
     if standing.paused is None or standing.paused_at is None:
         return standing.paused_for

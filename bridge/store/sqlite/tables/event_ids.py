@@ -19,7 +19,7 @@ from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import ledger as recent
 
 
-class Keys(NamedTuple):
+class EventIdKeys(NamedTuple):
     """The ledger's keys of the id that an event was given.
 
     `own` within its scope or source; `former` as a version kept it that knew the ids of each API key apart (of a source
@@ -31,36 +31,36 @@ class Keys(NamedTuple):
     upstream: bytes
 
 
-def keys(event: Event) -> Keys:
+def event_id_keys(event: Event) -> EventIdKeys:
     """The keys by which the ledger knows an event."""
-    own = dedupe_keys.event(_within(event), event.id)
-    former = dedupe_keys.event(event.door, event.id) if event.id_scope else own
-    return Keys(own, former, dedupe_keys.upstream_id(event.id))
+    own = dedupe_keys.event_key(_scope_of(event), event.id)
+    former = dedupe_keys.event_key(event.origin, event.id) if event.id_scope else own
+    return EventIdKeys(own, former, dedupe_keys.upstream_id_key(event.id))
 
 
-def number_of(entries: Mapping[bytes, tuple[int, int]], keys: Keys) -> int | None:
+def number_of(entries: Mapping[bytes, tuple[int, int]], keys: EventIdKeys) -> int | None:
     """The number of the event that was given this id in this scope before, by what the ledger knows; None for none."""
     found = entries.get(keys.own) or entries.get(keys.former)
     return found[0] if found else None
 
 
-def free(event: Event, *, is_taken: Callable[[str], bool]) -> str:
+def first_free_id(event: Event, *, is_taken: Callable[[str], bool]) -> str:
     """The first of an event's ids that names no other event: the one that it was given, mostly."""
-    return next(name for name in _ids(event) if not is_taken(name))
+    return next(name for name in _candidate_ids(event) if not is_taken(name))
 
 
-def entries(event: Event, called: str, keys: Keys) -> tuple[bytes, ...]:
+def ledger_entries(event: Event, called: str, keys: EventIdKeys) -> tuple[bytes, ...]:
     """The keys of an event that is new, and is called so. By an id that was made, it is known in its scope as well."""
     if called == event.id:
         return keys.own, keys.upstream
-    return keys.own, dedupe_keys.event(_within(event), called), dedupe_keys.upstream_id(called)
+    return keys.own, dedupe_keys.event_key(_scope_of(event), called), dedupe_keys.upstream_id_key(called)
 
 
 def after_purge(db: sqlite3.Connection, event: Event, number: int) -> str:
     """What an event is called whose row was purged: the first of its ids that the ledger has under its number."""
-    for name in _ids(event):
-        key = dedupe_keys.upstream_id(name)
-        entry = recent.found(db, [key]).get(key)
+    for name in _candidate_ids(event):
+        key = dedupe_keys.upstream_id_key(name)
+        entry = recent.find_keys(db, [key]).get(key)
         if entry is None:  # the ledger forgets it, too, or a former version kept it
             break
         if entry[0] == number:
@@ -74,14 +74,14 @@ def former_doors(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, set[st
     if oldest is None or not oldest[0]:
         return {}
     doors: dict[str, set[str]] = {}
-    for name, door in bulk.found(db, "SELECT id, door FROM events WHERE given_id IS NULL AND id", ids):
+    for name, door in bulk.select_keys(db, "SELECT id, door FROM events WHERE given_id IS NULL AND id", ids):
         doors.setdefault(name, set()).add(door)
     return doors
 
 
-def _within(event: Event) -> str:
-    return event.id_scope or event.door
+def _scope_of(event: Event) -> str:
+    return event.id_scope or event.origin
 
 
-def _ids(event: Event) -> Iterator[str]:
-    return chain((event.id,), contract.other_ids(_within(event), event.id))
+def _candidate_ids(event: Event) -> Iterator[str]:
+    return chain((event.id,), contract.other_ids(_scope_of(event), event.id))

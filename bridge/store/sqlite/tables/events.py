@@ -21,17 +21,17 @@ from bridge.core.model import (
     Accepted,
     DeliveryState,
     Event,
+    EventNeeded,
     Ignored,
     Kept,
     Route,
     Routed,
     SetAside,
-    Wanting,
     WebhookState,
 )
 from bridge.store.protocol import Completed, Idempotency, Outcome
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import joined, last, maybe_text, ms, pack, text
+from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
 from bridge.store.sqlite.tables import event_ids, recall_waits
 from bridge.store.sqlite.tables import ledger as recent
 
@@ -40,7 +40,7 @@ AHEAD_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TrackRequest:
     """What one caller brings to be kept: a request's events, when it came, and its Idempotency-Key, if any."""
 
     events: Sequence[Routed]
@@ -49,7 +49,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewEvent:
     """An event to be made: where it goes, when it is made, and the number of the webhook that it comes from."""
 
     routed: Routed
@@ -57,70 +57,72 @@ class Made:
     webhook: int | None = None
 
 
-def settle(
+def complete_webhooks(
     db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, since: datetime
 ) -> tuple[Completed, ...]:
     """Write what webhooks came to. Of one that is no longer received, only say what its events are known as."""
-    at = ms(now)
-    received = _received(db, [outcome.webhook.number for outcome in outcomes])
-    made: list[list[Made]] = []
+    at = to_ms(now)
+    received = _still_received(db, [outcome.webhook.number for outcome in outcomes])
+    made: list[list[NewEvent]] = []
     left: list[tuple[int, WebhookState, str | None]] = []
     for outcome in outcomes:
         number = outcome.webhook.number
         routed = outcome.result if isinstance(outcome.result, tuple) else ()
-        made.append([Made(one, at, number) for one in routed] if number in received else [])
-        if number in received and not isinstance(outcome.result, Wanting):
+        made.append([NewEvent(one, at, number) for one in routed] if number in received else [])
+        if number in received and not isinstance(outcome.result, EventNeeded):
             received.discard(number)  # the second time it stands here, it is no longer
             left.append((number, *state_of(outcome.result)))
-    _leave(db, left)
-    accepted = iter(take(db, [one for each in made for one in each], since=since))
+    _set_states(db, left)
+    accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
     for outcome in outcomes:  # after what came with them, which may be what they want
-        if isinstance(outcome.result, Wanting):
-            recall_waits.postpone(db, outcome.webhook.number, outcome.result, now=now)
+        if isinstance(outcome.result, EventNeeded):
+            recall_waits.defer_webhook(db, outcome.webhook.number, outcome.result, now=now)
     return tuple(
         Completed(
-            Kept(one.webhook.number, again=False, source=one.webhook.source, topic=one.webhook.topic),
-            tuple(next(accepted) for _ in each) if each else _as_known(db, one.result),
+            Kept(one.webhook.number, is_known=False, source=one.webhook.source, topic=one.webhook.topic),
+            tuple(next(accepted) for _ in each) if each else _known_answers(db, one.result),
         )
         for each, one in zip(made, outcomes, strict=True)
     )
 
 
-def accept(
-    db: sqlite3.Connection, asked: Sequence[Asked], *, since: datetime
+def accept_requests(
+    db: sqlite3.Connection, asked: Sequence[TrackRequest], *, since: datetime
 ) -> list[tuple[Accepted, ...] | Exception]:
     """Keep callers' events, or give the first answer again; the answer to each, or its error."""
     answers: list[tuple[Accepted, ...] | Exception] = []
-    fresh: list[Asked] = []
+    fresh: list[TrackRequest] = []
     for one in asked:
         if one.idempotency is not None:
-            answers += _taken(db, fresh, since=since)  # one of them may have the same key
+            answers += _insert_requests(db, fresh, since=since)  # one of them may have the same key
             fresh = []
-            known = _answered(db, one.idempotency)
+            known = _known_answer(db, one.idempotency)
             if known is not None:
                 answers.append(known)
                 continue
         fresh.append(one)
-    return answers + _taken(db, fresh, since=since)
+    return answers + _insert_requests(db, fresh, since=since)
 
 
-def _taken(
-    db: sqlite3.Connection, asked: Sequence[Asked], *, since: datetime
+def _insert_requests(
+    db: sqlite3.Connection, asked: Sequence[TrackRequest], *, since: datetime
 ) -> list[tuple[Accepted, ...] | Exception]:
-    made = [Made(routed, at) for one in asked for at in (ms(one.now),) for routed in one.events]
-    accepted = iter(take(db, made, since=since))
+    made = [NewEvent(routed, at) for one in asked for at in (to_ms(one.now),) for routed in one.events]
+    accepted = iter(insert_events(db, made, since=since))
     answers: list[tuple[Accepted, ...] | Exception] = []
     for one in asked:
         answer = tuple(islice(accepted, len(one.events)))
         answers.append(answer)
         if one.idempotency is not None:
             packed = json.dumps([(each.event_id, each.duplicate_of, each.given_event_id) for each in answer])
-            row = (one.idempotency.key, one.idempotency.body_hash, packed, ms(one.now))
+            row = (one.idempotency.key, one.idempotency.body_hash, packed, to_ms(one.now))
             db.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", row)
     return answers
 
 
-def _answered(db: sqlite3.Connection, idempotency: Idempotency) -> tuple[Accepted, ...] | IdempotencyConflict | None:
+def _known_answer(
+    db: sqlite3.Connection, idempotency: Idempotency
+) -> tuple[Accepted, ...] | IdempotencyConflict | None:
     known = db.execute(
         "SELECT body_hash, answer FROM idempotency WHERE key IN (?, ?)", (idempotency.key, idempotency.former)
     ).fetchone()
@@ -134,7 +136,7 @@ def _answered(db: sqlite3.Connection, idempotency: Idempotency) -> tuple[Accepte
 # ------------------------------------------------------------------------------------------------------- webhooks
 
 
-def _received(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
+def _still_received(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
     rows = db.execute(
         "SELECT number FROM webhooks WHERE state = 'received' AND number IN (SELECT value FROM json_each(?))",
         (json.dumps(numbers),),
@@ -153,7 +155,7 @@ def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookSt
             return WebhookState.TRANSLATED, None
 
 
-def _leave(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None]]) -> None:
+def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None]]) -> None:
     """Webhooks come to a state; those that came to the same one together."""
     alike: dict[tuple[WebhookState, str | None], list[int]] = {}
     for number, state, reason in left:
@@ -165,21 +167,21 @@ def _leave(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str |
             """,
             (state.value, reason, json.dumps(numbers)),
         )
-    recall_waits.over(db, [number for number, _, _ in left])
+    recall_waits.delete_waits(db, [number for number, _, _ in left])
 
 
-def _as_known(
-    db: sqlite3.Connection, result: tuple[Routed, ...] | Ignored | SetAside | Wanting
+def _known_answers(
+    db: sqlite3.Connection, result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
 ) -> tuple[Accepted, ...]:
     """What the events of a webhook that had come to something before are known as."""
     if not isinstance(result, tuple):
         return ()
-    return tuple(_known(db, one.event) or Accepted(one.event.id) for one in result)
+    return tuple(_known_event(db, one.event) or Accepted(one.event.id) for one in result)
 
 
-def _known(db: sqlite3.Connection, event: Event) -> Accepted | None:
-    keys = event_ids.keys(event)
-    number = event_ids.number_of(recent.found(db, keys), keys)
+def _known_event(db: sqlite3.Connection, event: Event) -> Accepted | None:
+    keys = event_ids.event_id_keys(event)
+    number = event_ids.number_of(recent.find_keys(db, keys), keys)
     return None if number is None else _as_it_was(db, event, number)
 
 
@@ -193,12 +195,12 @@ def _as_it_was(db: sqlite3.Connection, event: Event, number: int) -> Accepted:
         (number,),
     ).fetchone()
     if row is None:
-        return _accepted(event, event_ids.after_purge(db, event, number), None)
+        return _accepted_answer(event, event_ids.after_purge(db, event, number), None)
     called, first, original = row
-    return _accepted(event, called, None if first is None else original or gone(first))
+    return _accepted_answer(event, called, None if first is None else original or purged_original_id(first))
 
 
-def _accepted(given: Event, called: str, original: str | None) -> Accepted:
+def _accepted_answer(given: Event, called: str, original: str | None) -> Accepted:
     return Accepted(called, original, given.id if called != given.id else None)
 
 
@@ -206,33 +208,35 @@ def _accepted(given: Event, called: str, original: str | None) -> Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Original:
+class _OriginalEvent:
     number: int
     id: str
     value: str | None
     currency: str | None
 
 
-def take(db: sqlite3.Connection, made: Sequence[Made], *, since: datetime) -> tuple[Accepted, ...]:
+def insert_events(db: sqlite3.Connection, made: Sequence[NewEvent], *, since: datetime) -> tuple[Accepted, ...]:
     """Make events by the rules, each unless it is known, one after another and all of them in a few statements.
 
     What was entered in the ledger `since` then, and not at it, makes a duplicate, and an id that is taken.
     """
-    return _Making(db, made, ms(since)).all() if made else ()
+    return _EventInsertion(db, made, to_ms(since)).insert_all() if made else ()
 
 
-class _Making:
+class _EventInsertion:
     """Events being made: what the ledger knew of them before, and what those before them have added since."""
 
-    def __init__(self, db: sqlite3.Connection, made: Sequence[Made], since: int) -> None:
+    def __init__(self, db: sqlite3.Connection, made: Sequence[NewEvent], since: int) -> None:
         self._db = db
-        self._made = [(one, event_ids.keys(one.routed.event)) for one in made]
+        self._made = [(one, event_ids.event_id_keys(one.routed.event)) for one in made]
         self._since = since
-        self._ledger = recent.found(db, [key for one, keys in self._made for key in (*keys, *one.routed.event.claims)])
+        self._ledger = recent.find_keys(
+            db, [key for one, keys in self._made for key in (*keys, *one.routed.event.claims)]
+        )
         self._given = {one.routed.event.id for one in made}
         self._former_doors = event_ids.former_doors(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
-        self._number = last(db, "events")
+        self._number = last_number(db, "events")
         self._here: dict[int, tuple[str, Event, str | None]] = {}
         """What was just made, by its number: what it is called, the event, and the id of its original."""
         self._rows: list[tuple[object, ...]] = []
@@ -240,27 +244,27 @@ class _Making:
         self._claims: list[tuple[bytes, int]] = []
         """What the new events claim, also what others hold, and when."""
 
-    def all(self) -> tuple[Accepted, ...]:
+    def insert_all(self) -> tuple[Accepted, ...]:
         """Decide on each in turn, then write all of it."""
-        accepted = tuple([self._one(one, keys) for one, keys in self._made])
-        bulk.insert(self._db, f"events ({_ROW})", self._rows)
-        recent.add(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
-        recall_waits.wake(self._db, self._claims)
-        deliver(self._db, self._deliveries)
+        accepted = tuple([self._decide_one(one, keys) for one, keys in self._made])
+        bulk.insert_rows(self._db, f"events ({_ROW})", self._rows)
+        recent.add_entries(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
+        recall_waits.make_due(self._db, self._claims)
+        insert_deliveries(self._db, self._deliveries)
         return accepted
 
-    def _one(self, made: Made, keys: event_ids.Keys) -> Accepted:
+    def _decide_one(self, made: NewEvent, keys: event_ids.EventIdKeys) -> Accepted:
         event = made.routed.event
         known = event_ids.number_of(self._ledger, keys)
         if known is not None:
             return self._as_it_was(event, known)
-        held = self._held(event.claims)
-        original = self._original(event, min(held.values())) if held else None
-        called = event_ids.free(event, is_taken=lambda name: self._is_taken(name, door=event.door))
+        held = self._held_claims(event.claims)
+        original = self._original_of(event, min(held.values())) if held else None
+        called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, door=event.origin))
         self._number = number = self._number + 1
-        self._rows.append(_row(number, made, called, original))
+        self._rows.append(_event_row(number, made, called, original))
         self._here[number] = called, event, original.id if original else None
-        for key in event_ids.entries(event, called, keys):
+        for key in event_ids.ledger_entries(event, called, keys):
             self._ledger[key] = self._new[key] = number, made.at
         for key in event.claims:
             self._claims.append((key, made.at))
@@ -270,36 +274,40 @@ class _Making:
         if original is None:
             for route in made.routed.routes:
                 self._deliveries.append((number, route, made.at))
-        return _accepted(event, called, original.id if original else None)
+        return _accepted_answer(event, called, original.id if original else None)
 
     def _is_taken(self, name: str, *, door: str) -> bool:
         """Whether an id names an event already: one of the window, or of a former version's that came by another door."""
-        key = dedupe_keys.upstream_id(name)
+        key = dedupe_keys.upstream_id_key(name)
         entry = self._ledger.get(key)
         if entry is None and name not in self._given:  # those that were given have been looked for
-            entry = recent.found(self._db, [key]).get(key)
+            entry = recent.find_keys(self._db, [key]).get(key)
         return (entry is not None and entry[1] > self._since) or bool(self._former_doors.get(name, set()) - {door})
 
-    def _held(self, claims: Sequence[bytes]) -> dict[bytes, int]:
+    def _held_claims(self, claims: Sequence[bytes]) -> dict[bytes, int]:
         """Which claims were taken within the window, and by which events."""
         return {key: entry[0] for key in claims if (entry := self._ledger.get(key)) and entry[1] > self._since}
 
-    def _original(self, event: Event, number: int) -> _Original:
+    def _original_of(self, event: Event, number: int) -> _OriginalEvent:
         """The oldest event that holds one of the event's claims."""
         if number in self._here:
             called, first, _ = self._here[number]
-            return _Original(number, called, first.value, first.currency)
+            return _OriginalEvent(number, called, first.value, first.currency)
         row = self._db.execute("SELECT id, value, currency FROM events WHERE number = ?", (number,)).fetchone()
-        return _Original(number, *row) if row else _Original(number, gone(number), event.value, event.currency)
+        return (
+            _OriginalEvent(number, *row)
+            if row
+            else _OriginalEvent(number, purged_original_id(number), event.value, event.currency)
+        )
 
     def _as_it_was(self, event: Event, number: int) -> Accepted:
         if number not in self._here:
             return _as_it_was(self._db, event, number)
         called, _, original = self._here[number]
-        return _accepted(event, called, original)
+        return _accepted_answer(event, called, original)
 
 
-def gone(number: int) -> str:
+def purged_original_id(number: int) -> str:
     """How an original is called whose own row was purged: only the ledger knows of it."""
     return f"gone:{number}"
 
@@ -310,22 +318,22 @@ _ROW = """
 """
 
 
-def _row(number: int, made: Made, called: str, original: _Original | None) -> tuple[object, ...]:
+def _event_row(number: int, made: NewEvent, called: str, original: _OriginalEvent | None) -> tuple[object, ...]:
     given = made.routed.event
-    event = given if called == given.id else contract.renamed(given, called)
+    event = given if called == given.id else contract.rename_event(given, called)
     return (
-        number, event.id, event.door, text(event.event_type), event.test, event.text, ms(event.occurred_at), made.at,
-        maybe_text(event.order_id), event.value, event.currency, pack(event.notes), pack(event.hashed),
-        joined(event.claims), made.webhook, original.number if original else None,
-        original is not None and _differs(event, original), "" if event is given else given.id,
+        number, event.id, event.origin, storable_text(event.event_type), event.test, event.text, to_ms(event.occurred_at), made.at,
+        maybe_text(event.order_id), event.value, event.currency, pack_json(event.notes), pack_json(event.hashed),
+        join_keys(event.claims), made.webhook, original.number if original else None,
+        original is not None and _content_differs(event, original), "" if event is given else given.id,
     )  # fmt: skip
 
 
-def _differs(event: Event, original: _Original) -> bool:
-    return event.currency != original.currency or _amount(event.value) != _amount(original.value)
+def _content_differs(event: Event, original: _OriginalEvent) -> bool:
+    return event.currency != original.currency or _amount_of(event.value) != _amount_of(original.value)
 
 
-def _amount(value: str | None) -> Decimal | str | None:
+def _amount_of(value: str | None) -> Decimal | str | None:
     try:
         return None if value is None else Decimal(value)
     except InvalidOperation:
@@ -339,7 +347,7 @@ _PENDING = DeliveryState.PENDING.value
 _SKIPPED = DeliveryState.SKIPPED.value
 
 
-def deliver(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) -> None:
+def insert_deliveries(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) -> None:
     """Make deliveries: of an event by number, by a route, at an instant; each due after all that were made before it."""
     if not wanted:
         return
@@ -354,11 +362,11 @@ def deliver(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) ->
             lasts[route.destination] = due
         state = _PENDING if route.skip is None else _SKIPPED
         rows.append((event, route.destination, state, maybe_text(route.skip), due, at))
-    bulk.insert(
+    bulk.insert_rows(
         db, "deliveries (event, destination, state, reason, due, created_at)", rows,
         "ON CONFLICT (event, destination) DO NOTHING",
     )  # fmt: skip
     moved = [(name, due) for name, due in lasts.items() if due != before.get(name)]
-    bulk.insert(
+    bulk.insert_rows(
         db, "standings (destination, last_due)", moved, "ON CONFLICT DO UPDATE SET last_due = excluded.last_due"
     )

@@ -14,20 +14,20 @@ from collections.abc import Sequence
 
 from bridge.core.dedupe_keys import KEY_SIZE
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.ledger_cache import ENTRY, Connection, LedgerCache
+from bridge.store.sqlite.db.ledger_cache import ENTRY, CachingConnection, LedgerCache
 
-ENOUGH = 8_000
+FLUSH_FROM = 8_000
 """Entries that are worth entering when nobody waits; known in memory they take less than a megabyte."""
 MOST = 32_000
 """Entries that there may be, four megabytes in memory: beyond, whoever adds some enters as many."""
-LOT = 500
+SEGMENT_ENTRIES = 500
 """Entries that are entered in one step."""
 _VALUE = struct.Struct(">qq")
 
 
-def found(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+def find_keys(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
     """The number and the instant of each key that is known, by what was learned of it last."""
-    lots = _read(db).lots
+    lots = _read_segments(db).lots
     recent: defaultdict[int, list[bytes]] = defaultdict(list)
     older: list[bytes] = []
     for key in keys:
@@ -37,29 +37,30 @@ def found(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, tuple[in
             older.append(key)
     older.sort()  # found sooner so
     entries = {
-        key: (number, at) for key, number, at in bulk.found(db, "SELECT key, number, at FROM ledger WHERE key", older)
+        key: (number, at)
+        for key, number, at in bulk.select_keys(db, "SELECT key, number, at FROM ledger WHERE key", older)
     }
     for lot, mine in recent.items():
-        entries |= _of_lot(db, lot, mine)
+        entries |= _entries_of_segment(db, lot, mine)
     return entries
 
 
-def add(db: sqlite3.Connection, entries: Sequence[tuple[bytes, int, int]]) -> None:
+def add_entries(db: sqlite3.Connection, entries: Sequence[tuple[bytes, int, int]]) -> None:
     """Keys, each with a number and an instant, are known from now on; whatever was known of them is no more."""
     if not entries:
         return
-    _write(db, b"".join([ENTRY.pack(*one) for one in entries]))
-    while _amount(db) > MOST:
-        enter(db)
+    _append_segment(db, b"".join([ENTRY.pack(*one) for one in entries]))
+    while _buffered_count(db) > MOST:
+        flush_step(db)
 
 
-def is_ripe(db: sqlite3.Connection) -> bool:
+def should_flush(db: sqlite3.Connection) -> bool:
     """Whether there is enough to be entered, or entering has begun."""
     begun = db.execute("SELECT sorted FROM recent ORDER BY number LIMIT 1").fetchone()
-    return begun is not None and (bool(begun[0]) or _amount(db) >= ENOUGH)
+    return begun is not None and (bool(begun[0]) or _buffered_count(db) >= FLUSH_FROM)
 
 
-def enter(db: sqlite3.Connection) -> bool:
+def flush_step(db: sqlite3.Connection) -> bool:
     """One step on the way into the ledger: all are put in order, or the first of those in order are entered.
 
     Whether more are in order.
@@ -69,8 +70,8 @@ def enter(db: sqlite3.Connection) -> bool:
         return False
     number, in_order, entries = first
     if not in_order:
-        return sort(db)
-    bulk.insert(
+        return sort_buffer(db)
+    bulk.insert_rows(
         db, "ledger", list(ENTRY.iter_unpack(entries)),
         "ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at",
     )  # fmt: skip
@@ -80,9 +81,9 @@ def enter(db: sqlite3.Connection) -> bool:
     )
 
 
-def sort(db: sqlite3.Connection) -> bool:
+def sort_buffer(db: sqlite3.Connection) -> bool:
     """Put all of them into lots in the order of their keys, each key once. Whether there are any."""
-    _remembered(db).clear()  # all of it is about to change, and need not be in memory twice
+    _cache_of(db).clear_all()  # all of it is about to change, and need not be in memory twice
     newest: dict[bytes, bytes] = {}
     for (entries,) in db.execute("SELECT entries FROM recent ORDER BY number"):
         for at in range(0, len(entries), ENTRY.size):
@@ -90,12 +91,12 @@ def sort(db: sqlite3.Connection) -> bool:
     ordered = sorted(newest.values())
     del newest
     db.execute("DELETE FROM recent")
-    for start in range(0, len(ordered), LOT):
-        _write(db, b"".join(ordered[start : start + LOT]), in_order=True)
+    for start in range(0, len(ordered), SEGMENT_ENTRIES):
+        _append_segment(db, b"".join(ordered[start : start + SEGMENT_ENTRIES]), in_order=True)
     return bool(ordered)
 
 
-def _write(db: sqlite3.Connection, entries: bytes, *, in_order: bool = False) -> None:
+def _append_segment(db: sqlite3.Connection, entries: bytes, *, in_order: bool = False) -> None:
     db.execute(
         """
         INSERT INTO recent (nonce, until, sorted, entries) VALUES (
@@ -106,7 +107,7 @@ def _write(db: sqlite3.Connection, entries: bytes, *, in_order: bool = False) ->
     )
 
 
-def _amount(db: sqlite3.Connection) -> int:
+def _buffered_count(db: sqlite3.Connection) -> int:
     """How many entries there are, by what the first and the last lot count."""
     amount: int = db.execute(
         """
@@ -118,7 +119,7 @@ def _amount(db: sqlite3.Connection) -> int:
     return amount
 
 
-def _of_lot(db: sqlite3.Connection, lot: int, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+def _entries_of_segment(db: sqlite3.Connection, lot: int, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
     (entries,) = db.execute("SELECT entries FROM recent WHERE number = ?", (lot,)).fetchone()
     places = {entries[at : at + KEY_SIZE]: at + KEY_SIZE for at in range(0, len(entries), ENTRY.size)}
     return {key: _VALUE.unpack_from(entries, places[key]) for key in keys}
@@ -127,27 +128,27 @@ def _of_lot(db: sqlite3.Connection, lot: int, keys: Sequence[bytes]) -> dict[byt
 # ------------------------------------------------------------------------------------------------------- in memory
 
 
-def _remembered(db: sqlite3.Connection) -> LedgerCache:
-    if not isinstance(db, Connection):
+def _cache_of(db: sqlite3.Connection) -> LedgerCache:
+    if not isinstance(db, CachingConnection):
         return LedgerCache()
     if db.memory is None:
         db.memory = LedgerCache()
     return db.memory
 
 
-def _read(db: sqlite3.Connection) -> LedgerCache:
+def _read_segments(db: sqlite3.Connection) -> LedgerCache:
     """What is in the lots now, of which only what is new has to be read."""
-    memory = _remembered(db)
+    memory = _cache_of(db)
     first, nonce = db.execute(
         "SELECT (SELECT min(number) FROM recent), (SELECT nonce FROM recent WHERE number = ?)", (memory.last,)
     ).fetchone()
     if first is None or nonce != memory.nonce or first < memory.first:
-        memory.clear()
+        memory.clear_all()
     if first is not None:
         if memory.first != first:
             memory.begin_at(first)
         for lot in db.execute(
             "SELECT number, nonce, entries FROM recent WHERE number > ? ORDER BY number", (memory.last,)
         ):
-            memory.read(*lot)
+            memory.add_segment(*lot)
     return memory

@@ -9,42 +9,42 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from bridge.core.model import Wanting
+from bridge.core.model import EventNeeded
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import ms, ms_up, text
+from bridge.store.sqlite.db.columns import ms_up, storable_text, to_ms
 from bridge.store.sqlite.tables import ledger
 
 WAITS = "EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number)"
 """Whether a webhook `w` waits."""
 
 
-def recall(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+def find_events(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
     """The text of the event that holds each claim; nothing for a claim that is free, or whose event was purged."""
-    return {key: row[0] for key in keys if (row := _holder(db, key)) is not None}
+    return {key: row[0] for key in keys if (row := _holder_of(db, key)) is not None}
 
 
-def postpone(db: sqlite3.Connection, number: int, wanting: Wanting, *, now: datetime) -> None:
+def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, now: datetime) -> None:
     """Put a received webhook off; one whose event was kept in the meantime is due now.
 
     One that came by a clock that was set back since waits from now on, as long as it would have.
     """
-    there = _holder(db, wanting.key) is not None
-    until = ms(now) if there else ms_up(wanting.until)
-    reason = f"waits for {text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
+    there = _holder_of(db, wanting.key) is not None
+    until = to_ms(now) if there else ms_up(wanting.until)
+    reason = f"waits for {storable_text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
     changed = db.execute(
         """
         UPDATE webhooks SET due = min(:until, :now + max(0, :until - received_at)), reason = :reason
         WHERE number = :number AND state = 'received'
         """,
-        {"until": until, "now": ms(now), "reason": reason, "number": number},
+        {"until": until, "now": to_ms(now), "reason": reason, "number": number},
     ).rowcount
     if changed and not there:
         db.execute("INSERT OR IGNORE INTO waiting VALUES (?, ?)", (wanting.key, number))
 
 
-def wake(db: sqlite3.Connection, claims: Sequence[tuple[bytes, int]]) -> None:
+def make_due(db: sqlite3.Connection, claims: Sequence[tuple[bytes, int]]) -> None:
     """Events with these claims are kept, each at its instant: whoever waits for one of them is due."""
-    if not _anybody(db):
+    if not _has_waits(db):
         return
     for key, at in claims:
         woken = db.execute("SELECT webhook FROM waiting WHERE key = ?", (key,)).fetchall()
@@ -56,25 +56,25 @@ def wake(db: sqlite3.Connection, claims: Sequence[tuple[bytes, int]]) -> None:
             db.execute("DELETE FROM waiting WHERE key = ?", (key,))
 
 
-def among(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
+def waiting_among(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
     """Which of these webhooks wait."""
-    if not _anybody(db):
+    if not _has_waits(db):
         return set()
-    return {number for (number,) in bulk.found(db, "SELECT webhook FROM waiting WHERE webhook", numbers)}
+    return {number for (number,) in bulk.select_keys(db, "SELECT webhook FROM waiting WHERE webhook", numbers)}
 
 
-def over(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
+def delete_waits(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
     """These webhooks wait no more."""
-    if _anybody(db):
+    if _has_waits(db):
         db.executemany("DELETE FROM waiting WHERE webhook = ?", [(number,) for number in numbers])
 
 
-def _anybody(db: sqlite3.Connection) -> bool:
+def _has_waits(db: sqlite3.Connection) -> bool:
     return bool(db.execute("SELECT EXISTS (SELECT 1 FROM waiting)").fetchone()[0])
 
 
-def _holder(db: sqlite3.Connection, key: bytes) -> tuple[bytes] | None:
-    found = ledger.found(db, [key])
+def _holder_of(db: sqlite3.Connection, key: bytes) -> tuple[bytes] | None:
+    found = ledger.find_keys(db, [key])
     if not found:
         return None
     row: tuple[bytes] | None = db.execute("SELECT text FROM events WHERE number = ?", (found[key][0],)).fetchone()

@@ -20,7 +20,7 @@ from bridge.store.sqlite.tables import ledger as recent
 _OF = "same_bytes"
 
 
-def count(db: sqlite3.Connection, kept: Sequence[Kept]) -> None:
+def count_same_bytes(db: sqlite3.Connection, kept: Sequence[Kept]) -> None:
     """Add those among `kept` whose bytes came first at another source."""
     again = [(one.source, one.same_bytes_as) for one in kept if one.same_bytes_as is not None]
     if not again:
@@ -36,14 +36,14 @@ def count(db: sqlite3.Connection, kept: Sequence[Kept]) -> None:
     )
 
 
-def counted(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
+def same_bytes_count(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
     """How many webhooks of a source had the bytes of one of another source, by (source, the other)."""
     rows = db.execute("SELECT name, state, n FROM counts WHERE of = ?", (_OF,))
     return {(source, other): n for source, other, n in rows}
 
 
-def first(db: sqlite3.Connection, webhook: Webhook) -> int | None:
+def first_with_bytes(db: sqlite3.Connection, webhook: Webhook) -> int | None:
     """The number of the first webhook with these bytes, where it is another one that is known for them."""
-    key = dedupe_keys.same_bytes(hashlib.sha256(webhook.body))
-    number, _ = recent.found(db, [key]).get(key, (webhook.number, 0))
+    key = dedupe_keys.content_key(hashlib.sha256(webhook.body))
+    number, _ = recent.find_keys(db, [key]).get(key, (webhook.number, 0))
     return number if number < webhook.number else None

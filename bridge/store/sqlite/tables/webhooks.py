@@ -19,15 +19,15 @@ from msgspec import structs
 from bridge.core.model import Kept, Webhook, WebhookState
 from bridge.store.sqlite.db import bulk, clock_skew, compress
 from bridge.store.sqlite.db.columns import (
-    instant,
-    joined,
-    last,
+    from_ms,
+    join_keys,
+    last_number,
     maybe_text,
-    ms,
-    pack,
-    parted,
-    span,
-    text,
+    pack_json,
+    split_keys,
+    storable_text,
+    to_ms,
+    to_ms_up,
     unpack_object,
 )
 from bridge.store.sqlite.tables import ledger, recall_waits, same_bytes
@@ -39,7 +39,7 @@ COLUMNS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowState:
     """How a webhook stands when it gets its row."""
 
     state: WebhookState
@@ -47,14 +47,14 @@ class Place:
     due: int | None = None
 
 
-def place(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, Place]]) -> tuple[Kept, ...]:
+def insert_webhooks(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, RowState]]) -> tuple[Kept, ...]:
     """A row for each that is not known by any of its keys. The items of one request share one body.
 
     Bytes that came before under another topic, say, are noted and make no difference.
     """
     keys = [key for webhook, _ in webhooks for key in (*webhook.identity, webhook.same_bytes) if key]
-    known = {key: before for key, (before, _) in ledger.found(db, keys).items()}
-    number, body = last(db, "webhooks"), last(db, "bodies")
+    known = {key: before for key, (before, _) in ledger.find_keys(db, keys).items()}
+    number, body = last_number(db, "webhooks"), last_number(db, "bodies")
     bodies: dict[int, tuple[int, bytes]] = {}  # by which of the requests it came with
     rows: list[tuple[Any, ...]] = []
     learned: list[tuple[bytes, int, int]] = []
@@ -65,32 +65,32 @@ def place(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, Place]]) -> 
         if before is None:
             number += 1
             mine, _ = bodies.setdefault(id(webhook.body), (body + len(bodies) + 1, webhook.body))
-            at = ms(webhook.received_at)
-            rows.append(_row(number, webhook, stands, mine, at))
+            at = to_ms(webhook.received_at)
+            rows.append(_webhook_row(number, webhook, stands, mine, at))
             same = known.get(webhook.same_bytes)
             for key in webhook.identity if same or not webhook.same_bytes else (*webhook.identity, webhook.same_bytes):
                 known[key] = number
                 learned.append((key, number, at))
         kept.append(Kept(before or number, before is not None, webhook.source, webhook.topic, same))
-    bulk.insert(db, "bodies (number, bytes, form)", _at_rest(bodies.values()))
-    bulk.insert(db, f"webhooks ({_ROW})", rows)
-    ledger.add(db, learned)
-    same_bytes.count(db, kept)
+    bulk.insert_rows(db, "bodies (number, bytes, form)", _at_rest(bodies.values()))
+    bulk.insert_rows(db, f"webhooks ({_ROW})", rows)
+    ledger.add_entries(db, learned)
+    same_bytes.count_same_bytes(db, kept)
     return tuple(kept)
 
 
 def _at_rest(bodies: Collection[tuple[int, bytes]]) -> list[tuple[int, bytes, int]]:
-    kept = compress.at_rest([body for _, body in bodies])
+    kept = compress.compress_bodies([body for _, body in bodies])
     return [(number, *one) for (number, _), one in zip(bodies, kept, strict=True)]
 
 
 _ROW = "number, source, id, topic, state, reason, received_at, due, headers, query, item, identity, body"
 
 
-def _row(number: int, webhook: Webhook, stands: Place, body: int, at: int) -> tuple[Any, ...]:
+def _webhook_row(number: int, webhook: Webhook, stands: RowState, body: int, at: int) -> tuple[Any, ...]:
     return (
-        number, text(webhook.source), text(webhook.id), maybe_text(webhook.topic), stands.state.value, stands.reason, at,
-        stands.due, pack(webhook.headers), pack(webhook.query), maybe_text(webhook.item), joined(webhook.identity), body,
+        number, storable_text(webhook.source), storable_text(webhook.id), maybe_text(webhook.topic), stands.state.value, stands.reason, at,
+        stands.due, pack_json(webhook.headers), pack_json(webhook.query), maybe_text(webhook.item), join_keys(webhook.identity), body,
     )  # fmt: skip
 
 
@@ -98,50 +98,50 @@ _DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :aged OR NOT {reca
 """One that waits for an event is due by the time by which ages are told."""
 
 
-def claim(
+def claim_webhooks(
     db: sqlite3.Connection, *, now: datetime, aged: datetime, limit: int, lease: timedelta
 ) -> tuple[Webhook, ...]:
     """Received webhooks that are due, those due first first; due again when the lease is over."""
     rows = db.execute(
         f"SELECT {COLUMNS} WHERE {_DUE} ORDER BY w.due, w.number LIMIT :limit",
-        {"now": ms(now), "aged": ms(aged), "limit": limit},
+        {"now": to_ms(now), "aged": to_ms(aged), "limit": limit},
     ).fetchall()
     if not rows:
         return ()
     numbers = [row[0] for row in rows]
     db.execute(
         "UPDATE webhooks SET due = ? WHERE number IN (SELECT value FROM json_each(?))",
-        (ms(now) + span(lease), json.dumps(numbers)),
+        (to_ms(now) + to_ms_up(lease), json.dumps(numbers)),
     )
-    waited = recall_waits.among(db, numbers)
-    return tuple(structs.replace(one, waited=True) if one.number in waited else one for one in map(webhook, rows))
+    waited = recall_waits.waiting_among(db, numbers)
+    return tuple(structs.replace(one, waited=True) if one.number in waited else one for one in map(webhook_of, rows))
 
 
-def release(db: sqlite3.Connection, numbers: Sequence[int], *, now: datetime) -> None:
+def release_claims(db: sqlite3.Connection, numbers: Sequence[int], *, now: datetime) -> None:
     """Make claimed webhooks due now."""
     db.execute(
         "UPDATE webhooks SET due = ? WHERE state = 'received' AND number IN (SELECT value FROM json_each(?))",
-        (ms(now), json.dumps(list(numbers))),
+        (to_ms(now), json.dumps(list(numbers))),
     )
 
 
 def is_due(db: sqlite3.Connection, *, now: datetime, aged: datetime) -> bool:
     """Whether there is something to claim, or the clock to be looked at."""
-    when = {"now": ms(now), "aged": ms(aged)}
+    when = {"now": to_ms(now), "aged": to_ms(aged)}
     due = db.execute(f"SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE})", when)  # noqa: S608  the same
-    return bool(due.fetchone()[0]) or clock_skew.is_new(db, now)
+    return bool(due.fetchone()[0]) or clock_skew.is_worth_noting(db, now)
 
 
-def webhook(row: tuple[Any, ...]) -> Webhook:
+def webhook_of(row: tuple[Any, ...]) -> Webhook:
     """The webhook in a row of COLUMNS. One whose body is gone has none."""
     number, source, name, topic, received_at, headers, query, item, identity, body, form = row
     return Webhook(
         source=source,
         id=name,
         topic=topic,
-        received_at=instant(received_at),
-        body=b"" if body is None else compress.restored(body, form),
-        identity=parted(identity),
+        received_at=from_ms(received_at),
+        body=b"" if body is None else compress.decompress_body(body, form),
+        identity=split_keys(identity),
         headers=unpack_object(headers),
         query=unpack_object(query),
         item=item,
