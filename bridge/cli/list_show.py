@@ -174,7 +174,7 @@ def _detail_as_json(one: WebhookDetail | EventDetail | DeliveryDetail) -> json_t
             }
         case EventDetail():
             return shown | {
-                "door": one.door,
+                "origin": one.origin,
                 "given_event_id": one.given_id,
                 "event": json_text.parse_json(one.text),
                 "notes": list(one.notes),

@@ -61,7 +61,7 @@ async def _event_difference(store: Store, found: WebhookDetail, made: Translatio
         one
         for row in found.events
         for one in await store.show_detail(row.id)
-        if isinstance(one, EventDetail) and one.row.id == row.id and one.door == origin
+        if isinstance(one, EventDetail) and one.row.id == row.id and one.origin == origin
     ]
     called = {one.given_id: one.row.id for one in kept if one.given_id}
     if not isinstance(made, Translated):

@@ -58,7 +58,7 @@ LARGEST = 3 * 512 * 1024
 """Bytes an event's JSON may have. Over HTTP a request is smaller, but writing a number anew may lengthen it."""
 
 _CALLER = "key:"
-"""How the doors of API keys begin."""
+"""How the origins of API keys begin."""
 _HASH_LENGTH = 64
 _HASHED = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -77,11 +77,11 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
 ) -> Event:
     """The event that `raw` tells, normalised; `raw` itself is left alone.
 
-    `door` is `key:<name>` or `source:<name>`, `scope` the ledger's; a caller's event_id is unique within it. `default_id` names an event that has no
+    `origin` is `key:<name>` or `source:<name>`, `scope` the ledger's; a caller's event_id is unique within it. `default_id` names an event that has no
     `event_id`, `received_at` dates one that has no `timestamp`; both then stand in what is sent. `dedupe` is a
     conversion key beside the order id's. Two spare `raw` closer looks: `plain` says that it was read from a text that
     `is_plain`, `mapped` that a mapping built it, which leaves out what is null and knows finite numbers only. Raises
-    NotAnEvent with every problem; values stand in its messages only for `key:` doors, whose caller sent them.
+    NotAnEvent with every problem; values stand in its messages only for `key:` origins, whose caller sent them.
     """
     if not fits_schema(raw):
         raise NotAnEvent(_find_problems(raw, origin))

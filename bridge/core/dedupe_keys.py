@@ -103,5 +103,5 @@ def _hash_parts(head: bytes, *parts: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def _join_prefix(*parts: str) -> bytes:
-    """How all keys of a kind behind one door begin."""
+    """How all keys of a kind behind one origin begin."""
     return join_parts(parts)

@@ -135,8 +135,8 @@ class Kept(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """One track event, checked against the contract.
 
-    `text` is the JSON that is sent, byte for byte. `door` is who told it: `source:<name>` or `key:<name>`. `id` is its
-    event_id: the same one within `id_scope` (within the door where that is empty) is the same event. `claims` are 16-byte ledger keys of the conversion it tells: an event one of
+    `text` is the JSON that is sent, byte for byte. `origin` is who told it: `source:<name>` or `key:<name>`. `id` is its
+    event_id: the same one within `id_scope` (within the origin where that is empty) is the same event. `claims` are 16-byte ledger keys of the conversion it tells: an event one of
     whose claims is taken is a duplicate. `order_id`, `value` and `currency` repeat what `text` says, as text, for
     comparing duplicates. `notes` tell which fields were left out and where, never a value. `hashed` names the
     user_data fields that arrived as SHA-256. `number` is the store's, 0 before it is kept.

@@ -41,7 +41,7 @@ class Source(Protocol):
 
     @property
     def scope(self) -> str:
-        """The ledger's scope its conversions belong to; its name unless the operator joined several doors."""
+        """The ledger's scope its conversions belong to; its name unless the operator joined several sources."""
         ...
 
     @property

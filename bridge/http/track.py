@@ -273,7 +273,7 @@ class TrackHandler:
     def _read_events(self, content: bytes, caller: Caller, endpoint: TrackEndpoint, now: datetime) -> list[Event]:
         documents = endpoint.documents(_parse_content(content))
         plain = contract.is_plain(content)
-        door = caller.origin
+        origin = caller.origin
         events: list[Event] = []
         wrong: dict[int, str] = {}
         for index, document in enumerate(documents):
@@ -281,7 +281,7 @@ class TrackHandler:
             try:
                 events.append(
                     contract.validate_event(
-                        document, origin=door, scope=caller.scope, received_at=now,
+                        document, origin=origin, scope=caller.scope, received_at=now,
                         default_id=named or contract.new_id(now, self.luck()), plain=plain,
                     )
                 )  # fmt: skip

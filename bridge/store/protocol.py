@@ -1,12 +1,10 @@
-"""The promise of a store: the transitions of the domain, one verb each, every verb one transaction.
+"""The promise of a store: one verb for each transition of the domain, every verb one transaction.
 
-What holds for every engine: a verb that has returned is durable; a state change and its cause commit together; a
-claim is a lease that comes back by itself; nothing outside the store decides what is right, so that several
-processes may share one. Time is always an argument, and a clock is not believed where it is more than a day beyond the newest time
-that the store has seen, until an hour of monotonic time has passed with it: by such a clock nothing is purged, nothing
-that waits for an event goes without, no claim in the ledger is free again, and no delivery has been tried for longer.
-Every verb raises StoreUnavailable when the store cannot take
-or give it now, and then has changed nothing. Not concerned with SQL or files: the engines are in `stores/`.
+For every engine: a verb that has returned is durable; a state change and its cause commit together; a claim is a lease
+that ends by itself; several processes may share a store. Time is always an argument. A clock that is more than a day
+after the newest time that the store knows is not believed until an hour of monotonic time has passed with it: until
+then nothing is purged, expired or given up by it. Every verb raises StoreUnavailable, and has changed nothing, when the
+store cannot do its work now. The engines are in `sqlite/`.
 """
 
 from __future__ import annotations
@@ -369,7 +367,7 @@ class Store(Protocol):
         ...
 
     async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
-        """What has that id, or was given it: several where two doors gave one event_id. NotFound where nothing has."""
+        """What has that id, or was given it: several where two origins gave one event_id. NotFound where nothing has."""
         ...
 
     async def iter_webhooks(

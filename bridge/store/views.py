@@ -27,7 +27,7 @@ class WebhookRow:
 class EventRow:
     """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track.
 
-    `door` says who told it: `source:<name>` or `key:<name>`.
+    `origin` says who told it: `source:<name>` or `key:<name>`.
     """
 
     id: str
@@ -77,7 +77,7 @@ class EventDetail:
     """
 
     row: EventRow
-    door: str
+    origin: str
     text: bytes
     notes: tuple[str, ...]
     hashed: tuple[str, ...]

@@ -105,11 +105,11 @@ _ANSWER = "msg.payload = {success: msg.statusCode === 200}; msg.headers = {}; re
 
 def _flow(sink: int) -> list[dict[str, object]]:
     upstream = f"http://127.0.0.1:{sink}/v1/track/batch"
-    door = {"method": "post", "url": "/webhooks/shopify", "skipBodyParsing": True}
+    origin = {"method": "post", "url": "/webhooks/shopify", "skipBodyParsing": True}
     post = {"method": "POST", "ret": "txt", "paytoqs": "ignore", "url": upstream, "persist": True}
     return [
         {"id": "flow", "type": "tab", "label": "shopify"},
-        {"id": "door", "z": "flow", "type": "http in", **door, "wires": [["verify"]]},
+        {"id": "door", "z": "flow", "type": "http in", **origin, "wires": [["verify"]]},
         {"id": "verify", "z": "flow", "type": "function", "func": _VERIFY, "outputs": 2, "wires": [["post"], ["out"]]},
         {"id": "post", "z": "flow", "type": "http request", **post, "wires": [["answer"]]},
         {"id": "answer", "z": "flow", "type": "function", "func": _ANSWER, "outputs": 1, "wires": [["out"]]},

@@ -17,9 +17,9 @@ from bridge.core.model import Event
 NOW = datetime(2024, 1, 15, 14, 30, 45, 123456, tzinfo=UTC)
 
 
-def made(raw: Json, *, door: str = "key:a", dedupe: str | None = None) -> Event:
+def made(raw: Json, *, origin: str = "key:a", dedupe: str | None = None) -> Event:
     return validate_event(
-        raw, origin=door, scope="shop", received_at=NOW, default_id="evt_1", dedupe=dedupe, notes=["line 3: left out"]
+        raw, origin=origin, scope="shop", received_at=NOW, default_id="evt_1", dedupe=dedupe, notes=["line 3: left out"]
     )
 
 
@@ -154,10 +154,10 @@ def test_fields_that_arrived_hashed_are_named() -> None:
 def test_a_mappings_event_is_refused_without_its_values() -> None:
     raw = {"event_type": "p", "properties": {"order_id": ["ada@example.com"], "value": "ada@example.com"}}
     with pytest.raises(NotAnEvent) as mapped:
-        made(raw, door="source:shopify")
+        made(raw, origin="source:shopify")
     assert "ada" not in str(mapped.value)
     with pytest.raises(NotAnEvent, match="ada@example"):
-        made(raw, door="key:a")
+        made(raw, origin="key:a")
 
 
 def test_an_event_too_large_for_any_request_is_refused() -> None:

@@ -59,7 +59,7 @@ class Shop:
 
     def events(self, source: str) -> list[dict[str, Any]]:
         """A source's events that are no duplicates, oldest first."""
-        found = [event for event in listed(self.folder, "events") if event["door"] == f"source:{source}"]
+        found = [event for event in listed(self.folder, "events") if event["origin"] == f"source:{source}"]
         return [event for event in reversed(found) if not event["duplicate_of"]]
 
     def told(self, order_id: object) -> Sequence[dict[str, Any]]:

@@ -263,8 +263,8 @@ def the_ledger_agrees(db: sqlite3.Connection, sent: Iterable[str], known: Mappin
     expected = dict(known)
     for number, identity in db.execute("SELECT number, identity FROM webhooks"):
         expected |= dict.fromkeys(_parted(identity), number)
-    for number, door, name, given, claims in db.execute("SELECT number, door, id, given_id, claims FROM events"):
-        expected |= dict.fromkeys([*id_keys(door, name, given), *_parted(claims)], number)
+    for number, origin, name, given, claims in db.execute("SELECT number, origin, id, given_id, claims FROM events"):
+        expected |= dict.fromkeys([*id_keys(origin, name, given), *_parted(claims)], number)
     known = dict(db.execute("SELECT key, number FROM ledger"))
     for (entries,) in db.execute("SELECT entries FROM recent ORDER BY number"):
         known |= {key: number for key, number, _ in struct.iter_unpack(">16sqq", entries)}
@@ -273,13 +273,13 @@ def the_ledger_agrees(db: sqlite3.Connection, sent: Iterable[str], known: Mappin
     assert known == expected
 
 
-def id_keys(door: str, name: str, given: str | None) -> list[bytes]:
-    """By which the ledger knows an event's id; one of a former version is known by its door alone."""
+def id_keys(origin: str, name: str, given: str | None) -> list[bytes]:
+    """By which the ledger knows an event's id; one of a former version is known by its origin alone."""
     if given is None:
-        return [dedupe_keys.event_key(door, name)]
+        return [dedupe_keys.event_key(origin, name)]
     assert given == "", "nobody gives an id that names another event"
     return [
-        dedupe_keys.event_key(dedupe_keys.scope_name("track") if door.startswith("key:") else door, name),
+        dedupe_keys.event_key(dedupe_keys.scope_name("track") if origin.startswith("key:") else origin, name),
         dedupe_keys.upstream_id_key(name),
     ]
 

@@ -231,12 +231,12 @@ def aged(folder: Path, gone: Gone) -> int:
         db.execute("BEGIN IMMEDIATE")
         event, webhook, attempt = _done_with(db)
         young = _now() - PAST // 2
-        for number, door, name, given, order_id, claims in db.execute(
-            "SELECT number, door, id, given_id, order_id, claims FROM events WHERE number <= ? AND created_at > ?",
+        for number, origin, name, given, order_id, claims in db.execute(
+            "SELECT number, origin, id, given_id, order_id, claims FROM events WHERE number <= ? AND created_at > ?",
             (event, young),
         ):
             gone.events[name] = order_id
-            gone.ledger |= dict.fromkeys([*id_keys(door, name, given), *_parted(claims)], number)
+            gone.ledger |= dict.fromkeys([*id_keys(origin, name, given), *_parted(claims)], number)
         done = "SELECT number, identity FROM webhooks WHERE number <= ? AND received_at > ?"
         for number, identity in db.execute(done, (webhook, young)):
             gone.ledger |= dict.fromkeys(_parted(identity), number)

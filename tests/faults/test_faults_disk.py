@@ -53,11 +53,11 @@ def test_a_disk_that_fails_is_told_and_nothing_of_it_is_kept_and_it_recovers_by_
             lines = [line for line in bridge.log.read_text().splitlines() if "receive.unavailable" in line]
             assert 1 <= len(lines) <= 2, "a line a minute"
         quiet(tmp_path, settings)
-        load.sent |= {f"{door}-{name}" for door in "wt" for name in ("before", "after")}
-        load.acknowledged |= {f"{door}-{name}" for door in "wt" for name in ("before", "after")}
+        load.sent |= {f"{origin}-{name}" for origin in "wt" for name in ("before", "after")}
+        load.acknowledged |= {f"{origin}-{name}" for origin in "wt" for name in ("before", "after")}
         taken = peer.taken()
         if fault == "no-flush":  # what a failed flush had written may all the same be there: nothing was promised
-            load.sent |= {f"{door}-during-{number}" for door in "wt" for number in range(3)}
+            load.sent |= {f"{origin}-during-{number}" for origin in "wt" for number in range(3)}
         hold(tmp_path, load, taken)
 
 

@@ -72,7 +72,7 @@ def test_a_keys_name_stands_in_lists_log_and_metrics_and_the_key_nowhere(bridge:
     until(lambda: set(counted) <= set(page().splitlines()), what="the counts of all workers")
     metrics = page()
     [event] = listed(tmp_path, "events")
-    assert event["door"] == "key:web"
+    assert event["origin"] == "key:web"
     assert "key:web" in trackbridge(tmp_path, {}, "show", event["id"]).stdout
     log = bridge.log.read_text()
     assert "event.taken" in log

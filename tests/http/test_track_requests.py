@@ -221,7 +221,7 @@ def test_whoever_watches_is_told_the_keys_name_and_none_for_a_stranger(tmp_path:
         asked = [api.post("/v1/track", LEAD, key=key).status_code for key in ("key-a", "key-a", "other", None)]
         assert asked == [200, 429, 401, 401]
         assert api.seen.keys == ["shop", "shop", None, None]
-        assert [row.door for row in api.rows()] == ["key:shop"]
+        assert [row.origin for row in api.rows()] == ["key:shop"]
 
 
 def test_a_key_may_be_set_by_its_sha_256_alone(tmp_path: Path) -> None:

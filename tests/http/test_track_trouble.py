@@ -25,7 +25,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def accept(
+    async def accept_events(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
         raise self._error

@@ -225,7 +225,7 @@ def test_lanes_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> 
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(30)), now=clock())
             forwarding = DeliveryLoops(
-                store=store, destinations=[track(batch=5, lanes=3)], clock=clock, watching=Seen(), send=send
+                store=store, destinations=[track(batch=5, concurrency=3)], clock=clock, watching=Seen(), send=send
             )
             running = asyncio.create_task(forwarding.run())
 
@@ -255,7 +255,7 @@ def test_a_pause_found_by_one_lane_is_not_undone_by_anothers_older_view(tmp_path
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(2)), now=clock())
             forwarding = DeliveryLoops(
-                store=store, destinations=[track(batch=1, lanes=2)], clock=clock, watching=Seen(), send=send
+                store=store, destinations=[track(batch=1, concurrency=2)], clock=clock, watching=Seen(), send=send
             )
             running = asyncio.create_task(forwarding.run())
 

@@ -39,7 +39,7 @@ def translated(
 
     async def passed(store: Store) -> None:
         source = cast(
-            "Source", SimpleNamespace(name="shop", to=None, translate_among=lambda one, _earlier: become(one))
+            "Source", SimpleNamespace(name="shop", to=None, translate_with_earlier=lambda one, _earlier: become(one))
         )
         told: list[tuple[str, str]] = []
         translator = TranslateLoop(

@@ -67,7 +67,7 @@ def webhook(name: str, *keys: bytes, at: datetime = NOW, source: str = "shopify"
 def event(  # noqa: PLR0913  any of them may be the point
     name: str,
     *claims: bytes,
-    door: str = "key:web",
+    origin: str = "key:web",
     event_type: str = "purchase",
     test: bool = False,
     value: str | None = "19.90",
@@ -75,7 +75,7 @@ def event(  # noqa: PLR0913  any of them may be the point
 ) -> Event:
     return Event(
         id=name,
-        origin=door,
+        origin=origin,
         event_type=event_type,
         test=test,
         text=b'{"event_id":"%s"}' % name.encode(),
@@ -89,8 +89,8 @@ def event(  # noqa: PLR0913  any of them may be the point
     )
 
 
-def routed(name: str, *claims: bytes, routes: tuple[Route, ...] = TRACK, door: str = "key:web") -> Routed:
-    return Routed(event(name, *claims, door=door), routes)
+def routed(name: str, *claims: bytes, routes: tuple[Route, ...] = TRACK, origin: str = "key:web") -> Routed:
+    return Routed(event(name, *claims, origin=origin), routes)
 
 
 def order(number: str, *, scope: str = "track", test: bool = False) -> bytes:

@@ -29,12 +29,12 @@ BEFORE_IDS = 7
 """The version of the schema before event ids were unique upstream."""
 
 
-def given_by(scope: str, name: str, *claims: bytes, door: str = "key:web") -> Routed:
-    return Routed(replace(event(name, *claims, door=door), id_scope=dedupe_keys.scope_name(scope)), TRACK)
+def given_by(scope: str, name: str, *claims: bytes, origin: str = "key:web") -> Routed:
+    return Routed(replace(event(name, *claims, origin=origin), id_scope=dedupe_keys.scope_name(scope)), TRACK)
 
 
 def made_by(source: str, name: str, *claims: bytes) -> Routed:
-    return Routed(event(name, *claims, door=f"source:{source}"), TRACK)
+    return Routed(event(name, *claims, origin=f"source:{source}"), TRACK)
 
 
 async def one(store: Store, routed: Routed, seconds: float = 0) -> Accepted:
@@ -69,7 +69,7 @@ async def purged(store: Store, days: int) -> None:
 def test_keys_of_one_scope_share_event_ids(tell: Tell) -> None:
     async def story(store: Store) -> None:
         assert await one(store, given_by("track", "e-1")) == Accepted("e-1")
-        assert await one(store, given_by("track", "e-1", door="key:app"), 1) == Accepted("e-1")
+        assert await one(store, given_by("track", "e-1", origin="key:app"), 1) == Accepted("e-1")
         assert len(await store.events(RowFilter())) == 1
 
     tell(story)
@@ -288,25 +288,25 @@ def test_a_store_that_knew_each_keys_ids_apart_still_knows_them_and_gives_none_a
     open_file.prepare_file(path, steps=STEPS[:BEFORE_IDS])
     at = int(NOW.timestamp() * 1000)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        for number, (door, name) in enumerate([("key:web", "e-1"), ("key:app", "e-1"), ("source:shopify", "e-2")], 1):
+        for number, (origin, name) in enumerate([("key:web", "e-1"), ("key:app", "e-1"), ("source:shopify", "e-2")], 1):
             db.execute(
                 """
                 INSERT INTO events (number, id, door, event_type, test, text, occurred_at, created_at, notes, hashed, claims,
                     differs) VALUES (?, ?, ?, 'lead', 0, '{}', ?, ?, '', '', '', 0)
                 """,
-                (number, name, door, at, at),
+                (number, name, origin, at, at),
             )
-            db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (dedupe_keys.event_key(door, name), number, at))
+            db.execute("INSERT INTO ledger VALUES (?, ?, ?)", (dedupe_keys.event_key(origin, name), number, at))
         body = (dedupe_keys.idempotency_key("key:web", "/v1/track", "once"), b"h" * 32, '[["e-1", null]]', at)
         db.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", body)
 
     async def story() -> None:
         store = SqliteStore(path)
-        assert await one(store, given_by("track", "e-1", door="key:web")) == Accepted("e-1")
-        assert await one(store, given_by("track", "e-1", door="key:app")) == Accepted("e-1")
+        assert await one(store, given_by("track", "e-1", origin="key:web")) == Accepted("e-1")
+        assert await one(store, given_by("track", "e-1", origin="key:app")) == Accepted("e-1")
         await settled(store, "a", made_by("shopify", "e-2"))
         assert len(await store.events(RowFilter())) == 3
-        for routed in (given_by("track", "e-1", door="key:new"), given_by("track", "e-2"), made_by("stripe", "e-2")):
+        for routed in (given_by("track", "e-1", origin="key:new"), given_by("track", "e-2"), made_by("stripe", "e-2")):
             assert (await one(store, routed)).given_event_id == routed.event.id
         once = Idempotency(
             dedupe_keys.idempotency_key(dedupe_keys.scope_name("track"), "/v1/track", "once"), b"h" * 32,

@@ -43,7 +43,12 @@ def test_an_accepted_event_stands_as_it_came(tell: Tell) -> None:
         assert await store.accept_events([routed("evt_1")], now=NOW) == (Accepted("evt_1"),)
         found = await shown(store, "evt_1")
         made = event("evt_1")
-        assert (found.door, found.text, found.notes, found.hashed) == (made.origin, made.text, made.notes, made.hashed)
+        assert (found.origin, found.text, found.notes, found.hashed) == (
+            made.origin,
+            made.text,
+            made.notes,
+            made.hashed,
+        )
         assert (found.row.webhook, found.row.event_type, found.row.test) == (None, "purchase", False)
         assert found.row.created_at == NOW
 
@@ -87,10 +92,10 @@ def test_an_event_that_was_not_made_again_took_no_claim(tell: Tell) -> None:
 
 def test_two_doors_may_give_the_same_event_id_and_both_events_are_shown_by_it(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await store.accept_events([routed("evt_1", door="key:web")], now=NOW)
-        await store.accept_events([routed("evt_1", door="key:app")], now=NOW)
+        await store.accept_events([routed("evt_1", origin="key:web")], now=NOW)
+        await store.accept_events([routed("evt_1", origin="key:app")], now=NOW)
         found = await (await applied(store)).show_detail("evt_1")
-        assert [one.door for one in found if isinstance(one, EventDetail)] == ["key:web", "key:app"]
+        assert [one.origin for one in found if isinstance(one, EventDetail)] == ["key:web", "key:app"]
 
     tell(story)
 
@@ -163,7 +168,7 @@ def test_test_and_live_never_meet_nor_do_scopes(tell: Tell) -> None:
 
 def test_a_claim_is_the_same_by_either_door(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await settled(store, "a", routed("evt_1", order("1"), door="source:shopify"))
+        await settled(store, "a", routed("evt_1", order("1"), origin="source:shopify"))
         assert await store.accept_events([routed("evt_2", order("1"))], now=NOW) == (Accepted("evt_2", "evt_1"),)
 
     tell(story)

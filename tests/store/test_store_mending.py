@@ -285,7 +285,7 @@ def test_a_duplicate_or_an_unknown_event_is_not_given(tell: Tell) -> None:
 
 def test_a_retry_of_one_source_leaves_the_others(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await settled(store, "a", routed("evt_1", door="source:shopify"))
+        await settled(store, "a", routed("evt_1", origin="source:shopify"))
         await accepted(store, "evt_2")
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400")

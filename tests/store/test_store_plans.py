@@ -26,7 +26,7 @@ def plans(db: sqlite3.Connection, what: str, which: RowFilter) -> list[str]:
     """The plan of every question that a list asks."""
     asked: list[str] = []
     db.set_trace_callback(asked.append)
-    getattr(queries, what)(db, which)
+    getattr(queries, f"list_{what}")(db, which)
     db.set_trace_callback(None)
     return [row[3] for sql in asked for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
 

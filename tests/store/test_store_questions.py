@@ -47,8 +47,8 @@ async def furnished(store: Store) -> None:
     await settled(
         store,
         "a",
-        routed("evt_1", order("1"), door="source:shopify"),
-        routed("evt_2", order("1"), door="source:shopify"),
+        routed("evt_1", order("1"), origin="source:shopify"),
+        routed("evt_2", order("1"), origin="source:shopify"),
     )
     await set_aside(store, "b")
     await keep(store, webhook("c", source="stripe", at=after(5)))

@@ -30,21 +30,21 @@ from store_made import (
 from bridge.core.model import DeliveryState, Route, Routed
 from bridge.store.protocol import ClaimedDeliveries, RowFilter, Store
 
-DOOR = "source:shopify"
+ORIGIN = "source:shopify"
 WIDE = replace(FREELY, lanes=9)
 NEW = b'{"event_id":"evt_1","new":true}'
 
 
 async def made(store: Store, *names: str) -> int:
     """A webhook that made these events; its number."""
-    return await settled(store, "a", *(routed(name, door=DOOR) for name in names))
+    return await settled(store, "a", *(routed(name, origin=ORIGIN) for name in names))
 
 
 async def revised(store: Store, webhook: int, *names: str, at: float = 1) -> int:
     """Its events say something new."""
     new = [
         Routed(
-            structs.replace(event(name, door=DOOR), text=b'{"event_id":"%s","new":true}' % name.encode()),
+            structs.replace(event(name, origin=ORIGIN), text=b'{"event_id":"%s","new":true}' % name.encode()),
             (Route("track"),),
         )
         for name in names
@@ -167,7 +167,10 @@ def test_an_event_that_is_new_and_a_duplicate_is_kept_and_not_counted_as_due(tel
     async def story(store: Store) -> None:
         await store.accept_events([routed("evt_9", order("7"))], now=NOW)
         number = await made(store, "evt_1")
-        new = [Routed(event("evt_1", door=DOOR), ()), Routed(event("evt_2", order("7"), door=DOOR), (Route("track"),))]
+        new = [
+            Routed(event("evt_1", origin=ORIGIN), ()),
+            Routed(event("evt_2", order("7"), origin=ORIGIN), (Route("track"),)),
+        ]
         assert await store.rewrite_events(number, new, now=after(1)) == 0
         [newest, *_] = await store.events(RowFilter())
         assert (newest.id, newest.duplicate_of) == ("evt_2", "evt_9")

@@ -49,7 +49,7 @@ class WebhookTranslator(FailureNotes):
         self.vars = vars
         self._program = program
         self._name = name
-        self._door = f"source:{name}"
+        self._origin = f"source:{name}"
         self._scope = scope
         self._ignores = ignores
         self._file_name = file_name
@@ -130,7 +130,7 @@ class WebhookTranslator(FailureNotes):
             try:
                 return contract.validate_event(
                     raw,
-                    origin=self._door,
+                    origin=self._origin,
                     scope=self._scope,
                     received_at=named.received_at,
                     default_id=named.default_id,

@@ -53,7 +53,7 @@ EVENTS = RowKind(
     named=lambda public_id: public_id,
     ids="e.id IN (SELECT value FROM json_each(?))",
     states={"fresh": "e.duplicate_of IS NULL", "duplicate": "e.duplicate_of IS NOT NULL"},
-    source="e.door = 'source:' || ?",
+    source="e.origin = 'source:' || ?",
     destination="EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event = e.number AND deliveries.destination = ?)",
     reason="""
         EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event = e.number AND instr(deliveries.reason, ?) > 0)
@@ -66,7 +66,7 @@ DELIVERIES = RowKind(
     named=lambda public_id: public_number("dlv", public_id),
     ids="d.number IN (SELECT value FROM json_each(?))",
     states={state.value: f"d.state = '{state.value}'" for state in DeliveryState},
-    source="(SELECT door FROM events WHERE events.number = d.event) = 'source:' || ?",
+    source="(SELECT origin FROM events WHERE events.number = d.event) = 'source:' || ?",
     destination="d.destination = ?",
     reason="instr(d.reason, ?) > 0",
     since="d.created_at >= ?",

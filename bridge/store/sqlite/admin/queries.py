@@ -39,7 +39,7 @@ from bridge.store.sqlite.tables.events import purged_original_id
 
 _WEBHOOK = "w.number, w.source, w.topic, w.state, w.reason, w.received_at FROM webhooks AS w"
 _EVENT = """
-    e.id, e.door, e.webhook, e.event_type, e.test, e.duplicate_of, original.id, e.created_at
+    e.id, e.origin, e.webhook, e.event_type, e.test, e.duplicate_of, original.id, e.created_at
     FROM events AS e LEFT JOIN events AS original ON original.number = e.duplicate_of
 """
 _DELIVERY = """
@@ -83,7 +83,7 @@ def delivery_rows(db: sqlite3.Connection, where: str, values: Sequence[object], 
 
 
 def show_detail(db: sqlite3.Connection, public_id: str) -> list[Detail]:
-    """Whatever has that id, or was given it: a webhook, a delivery, events of several doors."""
+    """Whatever has that id, or was given it: a webhook, a delivery, events of several origins."""
     found: list[Detail] = [
         *_webhook_detail(db, public_id),
         *_delivery_detail(db, public_id),
@@ -211,13 +211,13 @@ def _event_details(db: sqlite3.Connection, public_id: str) -> Iterable[EventDeta
         (storable_text(public_id),),
     )
     for numbered, *row in rows.fetchall():
-        door, sent, notes, hashed, given = db.execute(
-            "SELECT door, text, notes, hashed, given_id FROM events WHERE number = ?", (numbered,)
+        origin, sent, notes, hashed, given = db.execute(
+            "SELECT origin, text, notes, hashed, given_id FROM events WHERE number = ?", (numbered,)
         ).fetchone()
         made = db.execute(f"SELECT {_DELIVERY} WHERE d.event = ? ORDER BY d.number", (numbered,))
         yield EventDetail(
             row=_event_row(tuple(row)),
-            door=door,
+            origin=origin,
             text=sent,
             notes=unpack_list(notes),
             hashed=unpack_list(hashed),
@@ -235,10 +235,10 @@ def _webhook_row(row: tuple[Any, ...]) -> WebhookRow:
 
 
 def _event_row(row: tuple[Any, ...]) -> EventRow:
-    name, door, webhook, event_type, test, duplicate_of, original, created_at = row
+    name, origin, webhook, event_type, test, duplicate_of, original, created_at = row
     return EventRow(
         id=name,
-        origin=door,
+        origin=origin,
         webhook=None if webhook is None else f"wh_{webhook}",
         event_type=event_type,
         test=bool(test),

@@ -114,7 +114,7 @@ def events_without_delivery(db: sqlite3.Connection, destination: str, *, after: 
     """Originals that a destination has no delivery of, oldest first."""
     rows = db.execute(
         """
-        SELECT number, id, door, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed
+        SELECT number, id, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed
         FROM events AS e
         WHERE number > ? AND duplicate_of IS NULL
         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.number AND destination = ?)
@@ -144,10 +144,10 @@ def create_deliveries(
 
 
 def _event_of(row: tuple[Any, ...]) -> Event:
-    number, name, door, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed = row
+    number, name, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed = row
     return Event(
         id=name,
-        origin=door,
+        origin=origin,
         event_type=event_type,
         test=bool(test),
         text=text,

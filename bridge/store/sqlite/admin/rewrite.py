@@ -27,7 +27,7 @@ def rewrite_events(
         row = db.execute(
             """
             SELECT number, id, duplicate_of FROM events
-            WHERE (id = ?1 OR (given_id = ?1 AND given_id <> '')) AND coalesce(nullif(given_id, ''), id) = ?1 AND door = ?2
+            WHERE (id = ?1 OR (given_id = ?1 AND given_id <> '')) AND coalesce(nullif(given_id, ''), id) = ?1 AND origin = ?2
             ORDER BY number DESC LIMIT 1
             """,
             (event.id, event.origin),
@@ -54,13 +54,13 @@ def rewrite_events(
     return due
 
 
-def _new_deliveries(db: sqlite3.Connection, door: str, event_id: str) -> int:
+def _new_deliveries(db: sqlite3.Connection, origin: str, event_id: str) -> int:
     """How many deliveries an event has that was taken just now: none where it is a duplicate, or known and purged."""
     pending = """
         SELECT count(*) FROM deliveries JOIN events ON events.number = deliveries.event
-        WHERE events.door = ? AND events.id = ? AND deliveries.state = 'pending'
+        WHERE events.origin = ? AND events.id = ? AND deliveries.state = 'pending'
     """
-    found: int = db.execute(pending, (door, event_id)).fetchone()[0]
+    found: int = db.execute(pending, (origin, event_id)).fetchone()[0]
     return found
 
 

@@ -44,7 +44,9 @@ def _only_tests(db: sqlite3.Connection) -> tuple[str, ...]:
 
 def _sends_only_tests(db: sqlite3.Connection, source: str) -> bool:
     """Whether the newest one is a test, and so are those before it; duplicates say nothing."""
-    newest = "SELECT number, test FROM events WHERE door = 'source:' || ? AND duplicate_of IS NULL ORDER BY number DESC"
+    newest = (
+        "SELECT number, test FROM events WHERE origin = 'source:' || ? AND duplicate_of IS NULL ORDER BY number DESC"
+    )
     first = db.execute(f"{newest} LIMIT 1", (source,)).fetchone()
     if first is None or not first[1]:
         return False

@@ -68,15 +68,15 @@ def after_purge(db: sqlite3.Connection, event: Event, number: int) -> str:
     return event.id
 
 
-def former_doors(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, set[str]]:
-    """Who gave these ids to events whose ids a former version kept apart by door; nothing once those are purged."""
+def former_origins(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, set[str]]:
+    """Who gave these ids to events whose ids a former version kept apart by origin; nothing once those are purged."""
     oldest = db.execute("SELECT given_id IS NULL FROM events ORDER BY number LIMIT 1").fetchone()
     if oldest is None or not oldest[0]:
         return {}
-    doors: dict[str, set[str]] = {}
-    for name, door in bulk.select_keys(db, "SELECT id, door FROM events WHERE given_id IS NULL AND id", ids):
-        doors.setdefault(name, set()).add(door)
-    return doors
+    origins: dict[str, set[str]] = {}
+    for name, origin in bulk.select_keys(db, "SELECT id, origin FROM events WHERE given_id IS NULL AND id", ids):
+        origins.setdefault(name, set()).add(origin)
+    return origins
 
 
 def _scope_of(event: Event) -> str:

@@ -234,7 +234,7 @@ class _EventInsertion:
             db, [key for one, keys in self._made for key in (*keys, *one.routed.event.claims)]
         )
         self._given = {one.routed.event.id for one in made}
-        self._former_doors = event_ids.former_doors(db, list(self._given))
+        self._former_origins = event_ids.former_origins(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
         self._number = last_number(db, "events")
         self._here: dict[int, tuple[str, Event, str | None]] = {}
@@ -260,7 +260,7 @@ class _EventInsertion:
             return self._as_it_was(event, known)
         held = self._held_claims(event.claims)
         original = self._original_of(event, min(held.values())) if held else None
-        called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, door=event.origin))
+        called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, origin=event.origin))
         self._number = number = self._number + 1
         self._rows.append(_event_row(number, made, called, original))
         self._here[number] = called, event, original.id if original else None
@@ -276,13 +276,13 @@ class _EventInsertion:
                 self._deliveries.append((number, route, made.at))
         return _accepted_answer(event, called, original.id if original else None)
 
-    def _is_taken(self, name: str, *, door: str) -> bool:
-        """Whether an id names an event already: one of the window, or of a former version's that came by another door."""
+    def _is_taken(self, name: str, *, origin: str) -> bool:
+        """Whether an id names an event already: one of the window, or of a former version's that came by another origin."""
         key = dedupe_keys.upstream_id_key(name)
         entry = self._ledger.get(key)
         if entry is None and name not in self._given:  # those that were given have been looked for
             entry = recent.find_keys(self._db, [key]).get(key)
-        return (entry is not None and entry[1] > self._since) or bool(self._former_doors.get(name, set()) - {door})
+        return (entry is not None and entry[1] > self._since) or bool(self._former_origins.get(name, set()) - {origin})
 
     def _held_claims(self, claims: Sequence[bytes]) -> dict[bytes, int]:
         """Which claims were taken within the window, and by which events."""
@@ -313,7 +313,7 @@ def purged_original_id(number: int) -> str:
 
 
 _ROW = """
-    number, id, door, event_type, test, text, occurred_at, created_at, order_id, value, currency, notes, hashed,
+    number, id, origin, event_type, test, text, occurred_at, created_at, order_id, value, currency, notes, hashed,
     claims, webhook, duplicate_of, differs, given_id
 """
 
