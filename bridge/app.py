@@ -1,7 +1,6 @@
-"""Assembles: settings, mappings and a store become what answers (the office) and what works (the mill).
+"""The one composition root: settings, mappings and a store become the web app and the loops of the pipeline.
 
-The only file that knows everyone. Not concerned with sockets, signals or processes: `cli/serve.py` runs the two in
-processes of their own, `Bridge` in one.
+`runtime/roles.py` runs them in processes of their own; `SingleProcessApp` runs all of them in one.
 """
 
 from __future__ import annotations

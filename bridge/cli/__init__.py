@@ -1,8 +1,8 @@
-"""The command `trackbridge`: reads what was typed, runs one command, says what went wrong in one line.
+"""The command `trackbridge`: parses the arguments, runs one command, reports an error in one line.
 
-Each command is a file of its own, imported only when it is asked for, so that `--help` is quick. Exit status: 0 as
-asked, 1 when it could not be done, 2 when it was typed wrong, 70 after a fault of trackbridge itself, 130 after Ctrl-C.
-A fault is told in one line; with BRIDGE_DEBUG=1 its traceback follows, which may show what a webhook held.
+Each command is a file that is imported only when it runs, so that `--help` is quick. Exit status: 0 done, 1 could not
+be done, 2 wrong arguments, 70 a fault of trackbridge itself, 130 Ctrl-C. With BRIDGE_DEBUG=1 the traceback of a fault
+follows, which may show what a webhook held.
 """
 
 from __future__ import annotations

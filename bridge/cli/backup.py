@@ -1,6 +1,6 @@
 """`trackbridge backup`: a copy of the store in a new folder, while `serve` runs or not.
 
-Not concerned with how a copy in use is made: that is in `bridge/store/sqlite/backup/create.py`.
+The copy is made in `store/sqlite/backup/create.py`.
 """
 
 from __future__ import annotations

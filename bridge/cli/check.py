@@ -1,6 +1,6 @@
-"""`trackbridge check`: every problem of mappings and of the examples beside them, in one run.
+"""`trackbridge check`: every problem of mappings, of the examples beside them and of the settings, in one run.
 
-Not concerned with what a problem is: the mapping package finds them; how they are written is `verdicts`' affair.
+`mapping/` finds the problems; `problem_format` writes them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""`trackbridge demo`: the whole way of a webhook on one screen, on a throw-away store with made-up secrets.
+"""`trackbridge demo`: the whole way of a webhook on one screen, on a temporary store with made-up secrets.
 
-Reads no setting and no environment. Sends itself signed webhooks over real sockets and shows what each becomes. Not
-concerned with anything that `serve` does not do as well.
+It reads no setting and no environment. It sends itself signed webhooks over real sockets and shows what each becomes.
 """
 
 from __future__ import annotations

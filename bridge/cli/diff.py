@@ -1,6 +1,6 @@
 """`trackbridge diff`: what another mapping would make of the kept webhooks, or of given bodies.
 
-Reads only; works while `serve` runs on the same store. Not concerned with how outcomes are compared.
+It only reads, and works while `serve` runs on the same store. `mapping/tools/diff.py` compares.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One of the two mappings that `diff` compares, over webhooks in their order, and what `recall` finds on the way.
+"""One of the two mappings that `diff` compares: what it makes of each webhook, and what its `recall` finds.
 
-What it made itself of an earlier webhook comes first: so a changed purchase shows in its refund. Then what the store
-holds, of webhooks before these and of `/v1/track`. Reads only. Not concerned with comparing.
+`recall` finds first what this mapping made of earlier webhooks, so that a changed purchase shows in its refund; then
+what the store holds. It only reads.
 """
 
 from __future__ import annotations

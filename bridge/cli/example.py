@@ -1,6 +1,6 @@
-"""`trackbridge example add`: an example file made of a body or of a kept webhook, with invented persons in it.
+"""`trackbridge example add`: an example file made of a body or of a kept webhook, with invented personal data.
 
-Not concerned with what is personal and what stands in its stead: that is `invent`'s affair.
+`mapping/tools/anonymize.py` decides what is personal and replaces it.
 """
 
 from __future__ import annotations

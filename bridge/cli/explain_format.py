@@ -1,7 +1,4 @@
-"""How an explanation is written: for people a list of fields with what each was read from, for machines JSON.
-
-Not concerned with how a value is explained: `mapping.explain` does that.
-"""
+"""How an explanation is written: for people a list of fields with what each was read from, for machines JSON."""
 
 from __future__ import annotations
 

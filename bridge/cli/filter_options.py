@@ -1,7 +1,4 @@
-"""Which rows a command means: one set of filters for list, retry and replay, typed and read the same everywhere.
-
-Not concerned with what is done to the rows.
-"""
+"""The filters of list, retry and replay: the same options everywhere."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`trackbridge list` and `trackbridge show`: what stands in the store, for people as tables, for machines as JSON.
+"""`trackbridge list` and `trackbridge show`: rows and details of the store, as tables for people, as JSON for machines.
 
-Reads only; works while `serve` runs on the same store. Not concerned with changing anything.
+They only read, and work while `serve` runs on the same store.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""`trackbridge metrics`: print what Prometheus needs to read `/metrics`.
+"""`trackbridge metrics`: print the scrape configuration that Prometheus needs.
 
-Prints no key, only the name of the file that holds it. Not concerned with what is measured.
+It prints no key, only the name of the file that holds it.
 """
 
 from __future__ import annotations

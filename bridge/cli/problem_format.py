@@ -1,7 +1,4 @@
-"""Problems as people and machines read them: lines with the source and a caret, JSON, or GitHub's annotations.
-
-Not concerned with finding problems, nor with where they are printed.
-"""
+"""Problems as people and machines read them: lines with the source and a caret, JSON, or GitHub's annotations."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Webhooks that made events already, put through their mapping once more: the difference, and on wish its delivery.
-
-Not concerned with webhooks that made none: those are only made due.
-"""
+"""Webhooks that have made events already, translated once more: shows the difference and, if asked to, delivers it."""
 
 from __future__ import annotations
 

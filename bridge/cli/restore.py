@@ -1,6 +1,6 @@
-"""`trackbridge restore`: a backup becomes the store that BRIDGE_STORE names, where there is none.
+"""`trackbridge restore`: put a backup where BRIDGE_STORE names no store yet.
 
-Not concerned with how a backup is checked and copied: that is in `bridge/store/sqlite/backup/restore.py`.
+The work is in `store/sqlite/backup/restore.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""`trackbridge retry`, `replay` and `deliver`: what a person puts right by hand. A running serve does the work.
+"""`trackbridge retry`, `replay` and `deliver`: make deliveries or webhooks due again.
 
-Not concerned with making requests or translating: these verbs only make things due.
+A running `serve` does the work.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A rich console for text from outside: no markup in it, and no escape sequence but rich's own.
-
-Not concerned with what is shown.
-"""
+"""A rich console for text from outside: it interprets no markup, and prints no escape sequence but rich's own."""
 
 from __future__ import annotations
 

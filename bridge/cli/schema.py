@@ -1,7 +1,4 @@
-"""`trackbridge schema`: the JSON Schema of a mapping, of an example or of an event, for editors and validators.
-
-Not concerned with what the schemas say.
-"""
+"""`trackbridge schema`: the JSON Schema of a mapping, of an example or of an event, for editors and validators."""
 
 from __future__ import annotations
 

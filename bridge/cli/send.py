@@ -1,7 +1,4 @@
-"""`trackbridge send`: sign a body as its provider would, and post it to a bridge.
-
-Not concerned with what becomes of it there: `list webhooks` shows that.
-"""
+"""`trackbridge send`: sign a body as its provider would, and post it to a bridge."""
 
 from __future__ import annotations
 

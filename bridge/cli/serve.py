@@ -1,7 +1,6 @@
-"""`trackbridge serve`: a parent that watches, one that translates, one that delivers, workers that answer, until SIGTERM.
+"""`trackbridge serve`: check everything, fork the processes, and say what is served and what is still missing.
 
-Checks everything before it forks, and says at its start what it serves and what is still missing. Not concerned with
-what any of the parts do.
+`runtime/supervisor.py` watches the processes, `runtime/roles.py` says what each does.
 """
 
 from __future__ import annotations

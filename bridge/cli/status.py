@@ -1,6 +1,6 @@
-"""`trackbridge status`: how everything stands, on one screen, and what needs a person. Exit status 1 where it does.
+"""`trackbridge status`: one screen that says what needs a person. Exit status 1 where something does.
 
-Reads counts that the store keeps, so that it costs the same at a million rows. Not concerned with mending.
+It reads counts that the store keeps, so that it costs the same at a million rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Standard input, output and error, as a command finds them: closed, full, or in an encoding that lacks a character.
-
-Not concerned with what is written.
-"""
+"""Standard input, output and error, whatever their state: closed, full, or in an encoding that lacks a character."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What commands print as plain text, so that no text from outside can steer the terminal that shows it.
+"""Plain text that commands print, so that no text from outside can control the terminal.
 
-Not concerned with tables and colours: those are `safe_console`'s affair, and JSON is `look.write_json`'s.
+Tables and colours are printed by `safe_console`, JSON by `list_show.write_json`.
 """
 
 from __future__ import annotations

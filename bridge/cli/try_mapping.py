@@ -1,6 +1,6 @@
-"""`trackbridge try`: the events that one body becomes, or where each of their fields comes from; offline, no secret.
+"""`trackbridge try`: the events that one body becomes, or where each of their fields comes from.
 
-Not concerned with signatures: the body is taken as genuine.
+It works offline and without a secret: the body is taken as genuine.
 """
 
 from __future__ import annotations

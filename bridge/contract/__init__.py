@@ -1,7 +1,7 @@
-"""The track contract: what is an event? One validator for `/v1/track` and for mappings.
+"""The track contract: what an event is. One validator for `/v1/track` and for mappings.
 
-A document becomes an event: judged, tidied, named, and written as the JSON that is sent; or everything that is wrong
-with it is said. Pure. Not concerned with HTTP, with mappings, or with where events go.
+A document becomes an event that is normalised, named and written as the JSON that is sent; or all of its problems are
+raised. Pure.
 """
 
 from __future__ import annotations

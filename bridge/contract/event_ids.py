@@ -1,6 +1,6 @@
-"""What an event is called when its maker gave it no id: by chance, or derived so that a replay calls it the same.
+"""The id of an event that came without one: random, or derived so that a replay gives the same id.
 
-And what it is called when the id that it was given names another event.
+Also the id of an event whose given id already names another event.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Does a document fit the schema? The schema, compiled once into plain Python, for the way every event goes.
+"""Whether a document fits the schema of an event: the schema compiled once into plain Python, for every event.
 
-Says only yes or no; `problems` says why not, with jsonschema as the judge. Both must agree on every input. A
-keyword that is not compiled here is refused at import, so that the two cannot drift apart.
+It says only yes or no; `validate` says why not, by jsonschema. Both must agree on every input. A schema keyword that is
+not compiled here is refused at import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Instants as the contract reads and writes them: ISO 8601 in, UTC out. Pure; not concerned with whose they are."""
+"""Instants as the contract reads and writes them: ISO 8601 in, UTC out. Pure."""
 
 from __future__ import annotations
 

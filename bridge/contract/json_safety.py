@@ -1,7 +1,4 @@
-"""Can a document be kept and sent as JSON that everybody reads? Characters, numbers and depth, at every level.
-
-Not concerned with which fields an event has.
-"""
+"""Whether a document can be kept and sent as JSON that every parser reads: characters, numbers, depth."""
 
 from __future__ import annotations
 

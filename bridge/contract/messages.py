@@ -1,4 +1,4 @@
-"""Words for messages: where a field is, and what came there. Safe to print whatever was sent."""
+"""Words for messages: where a field is, and what it held. They are safe to print whatever was sent."""
 
 from __future__ import annotations
 

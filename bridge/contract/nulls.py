@@ -1,7 +1,4 @@
-"""`null` and a missing field are the same thing: a document without its nulls, at every level the contract knows.
-
-Not concerned with whether the document is an event.
-"""
+"""A document without its nulls, at every level that the contract knows: `null` and a missing field mean the same."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The schema of a track event, and what is read off it: the known fields and their types.
+"""The schema of a track event, and what is read from it: the known fields and their types.
 
-`event.schema.json` is the one source; everything that judges or describes an event starts from here. Not concerned
-with messages or with judging.
+`event.schema.json` is the one source for everything that validates or describes an event.
 """
 
 from __future__ import annotations

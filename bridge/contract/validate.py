@@ -1,7 +1,7 @@
-"""What is wrong with a document that is no event: all of it, in sentences a caller can mend by.
+"""All problems of a document that is no event, as sentences that tell a caller what to change.
 
-jsonschema judges; the sentences are ours, because they name the field and what came, and because a personal value
-must never stand in one. Not concerned with speed: only refused events come here.
+jsonschema decides; the sentences are our own, because they name the field and must never repeat a personal value. Only
+refused events come here, so it need not be fast.
 """
 
 from __future__ import annotations

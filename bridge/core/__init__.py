@@ -1,1 +1,1 @@
-"""What every other part may use: the nouns, errors, the log, JSON. Nothing here does I/O, save the log."""
+"""What every other package may import: the model, errors, the log, JSON. Only the log does I/O here."""

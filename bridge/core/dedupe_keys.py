@@ -1,6 +1,6 @@
-"""The ledger's keys: 16 bytes of a hash that say *this webhook*, *this event*, *this conversion*, *this request*.
+"""The keys of the ledger: 16 bytes of a hash that name a webhook, an event, a conversion or a request.
 
-Pure. A key holds no text that could be read back. Not concerned with where keys are kept or for how long.
+Pure. The text that a key was made of cannot be read back from it.
 """
 
 from __future__ import annotations

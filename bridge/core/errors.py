@@ -1,18 +1,18 @@
-"""Everything that can go wrong, as one tree. A message names the thing and the mend, and holds no secret.
+"""Every error that trackbridge raises on purpose, as one tree. A message names the thing and the remedy, and no secret.
 
 BridgeError
-├── SettingsError         what the operator set cannot be used
+├── SettingsError         a setting cannot be used
 ├── MappingError          a mapping file has problems; carries all of them
 ├── RecipeError           a signature recipe cannot be used; carries the key at fault
-├── NotGenuine            a request did not prove that it comes from its provider
-├── NotAnEvent            what came is no track event; carries every problem
-├── CannotTranslate       a value of a kept webhook cannot be worked out; carries its place
-├── IdempotencyConflict   a known Idempotency-Key came with another body
+├── NotGenuine            a request did not prove that its provider sent it
+├── NotAnEvent            a document is no track event; carries every problem
+├── CannotTranslate       a value of a kept webhook cannot be evaluated; carries its place
+├── IdempotencyConflict   a known Idempotency-Key was sent with another body
 ├── NotFound              no webhook, event or delivery has that id
-├── BackupError           a backup cannot be made, read or put back
-├── BodyGone              a webhook's body was kept long enough and cannot be mapped again
-└── StoreUnavailable      the store cannot take or give it now; come again later
-    └── StoreUnusable     the store's file is no store of ours, or a newer version's
+├── BackupError           a backup cannot be made, read or restored
+├── BodyGone              a webhook's body was deleted, so it cannot be translated again
+└── StoreUnavailable      the store cannot do its work now; try again later
+    └── StoreUnusable     the file is no store of trackbridge, is damaged, or is a newer version's
 """
 
 from __future__ import annotations

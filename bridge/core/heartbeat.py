@@ -1,7 +1,6 @@
 """When a loop last ended a round, and when it last ended one that succeeded.
 
-A round that found nothing to do has succeeded; a round that failed has not, however quickly the next one follows. Times
-are seconds of the monotonic clock, which all processes of a machine share. Not concerned with who reads them.
+A round with nothing to do succeeds. Times are seconds of the monotonic clock, which all processes of a machine share.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""JSON as trackbridge reads and writes it: digits kept, duplicates and non-numbers refused.
+"""JSON as trackbridge reads and writes it: digits are kept, duplicate keys and non-numbers are refused.
 
-Reading keeps integers whole and turns fractions into `Decimal`, so that `19.90` stays `19.90`. Writing is the
-reverse. Not concerned with what a document means.
+Reading keeps integers whole and turns fractions into `Decimal`, so that `19.90` stays `19.90`; writing is the reverse.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The log: one wide line of `key=value` for each webhook kept, each event made, each attempt.
+"""The log: one wide line of `key=value` for each webhook kept, each event made and each attempt.
 
-What goes in is ids, names, numbers, outcomes and times: never a body, a secret or a personal datum. A line is ASCII
-and at most `MOST_BYTES` long, whatever its values hold. Not concerned with metrics.
+A line holds ids, names, numbers, outcomes and times, never a body, a secret or personal data. It is ASCII, and at most
+`MOST_BYTES` long.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The promise of a source: what a configured inbound endpoint can do with a request and with a kept webhook.
+"""The protocol of a source: what a configured inbound endpoint does with a request and with a kept webhook.
 
-Pure: the clock and the secrets were given to it. Kinds of sources are not code but mappings; `mapping/` builds a
-source from one. Not concerned with HTTP answers or with where webhooks are kept.
+Pure: the clock and the secrets are arguments. `mapping/` makes a source of each mapping.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Text from outside as people may see it: characters that a terminal obeys, reorders or hides are shown as escapes.
-
-Not concerned with where text is shown, nor with HTML.
-"""
+"""Text from outside, with characters that control, reorder or hide text on a terminal shown as escapes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The kinds of destinations, by name. To add one: a file here, and a line in the table.
-
-Not concerned with which destinations there are: that is set by the operator.
-"""
+"""The kinds of destinations, by name. To add one, write a file here and a line in the table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The promise of a destination: what a place that events are delivered to can say, without any I/O.
+"""The protocol of a destination: which requests it wants, and what their answers mean. It does no I/O itself.
 
-The forwarder makes the requests; a destination only says which, and what the answers mean. Kinds are in
-`destinations/`. Not concerned with retries, leases or clocks on the wall.
+The kinds are the other files here; `pipeline/` makes the requests and decides about retries.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The header `Retry-After`: seconds or an HTTP date, as RFC 9110 §10.2.3 has it, the obsolete dates included.
-
-Pure. Not concerned with what is done about it.
-"""
+"""The header `Retry-After`: seconds or an HTTP date as in RFC 9110 §10.2.3, obsolete date forms included. Pure."""
 
 from __future__ import annotations
 

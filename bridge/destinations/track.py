@@ -1,8 +1,4 @@
-"""The kind `track`: any endpoint that speaks the track API, sent to in batches.
-
-Knows how that API is asked and what its answers mean. Pure: the forwarder makes the requests, and decides when to
-send again.
-"""
+"""The kind `track`: any endpoint of the track API, which takes events in batches. Pure."""
 
 from __future__ import annotations
 

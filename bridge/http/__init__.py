@@ -1,1 +1,1 @@
-"""What is answered over HTTP: webhooks, the track API, health, metrics. Not concerned with sockets or processes."""
+"""What is answered over HTTP: webhooks, the track API, health, metrics."""

@@ -1,6 +1,6 @@
-"""Who may call the track API, and how often: keys compared in constant time, a moving window for each.
+"""Which API keys may call the track API, and how often: compared in constant time, with a sliding window for each.
 
-Pure: the moment of a request is an argument. A key's text is kept nowhere, only its SHA-256. Not concerned with HTTP.
+Pure: the time of a request is an argument. Only the SHA-256 of a key is kept.
 """
 
 from __future__ import annotations

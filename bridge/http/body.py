@@ -1,7 +1,4 @@
-"""A request's body, counted while it arrives, and how to answer a request whose body has not been read.
-
-Not concerned with what the body says.
-"""
+"""A request's body, counted while it arrives, and the answer to a request whose body has not been read."""
 
 from __future__ import annotations
 

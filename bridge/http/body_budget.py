@@ -1,7 +1,7 @@
-"""The bytes of request bodies that one process holds at once: how many in all, of large bodies, and of one peer.
+"""The bytes of request bodies that one process holds at once: in all, of large bodies, and of one peer.
 
-A byte counts from its arrival until its body is kept or refused. What a request declares can only refuse it early; it
-reserves nothing, so that a body that never arrives takes no room. Not concerned with who a peer is (`proxies`).
+A byte counts from its arrival until its body is kept or refused. A declared length can only refuse a body early; it
+reserves nothing, so that a body that never arrives takes no room. `peer_address` says who a peer is.
 """
 
 from __future__ import annotations

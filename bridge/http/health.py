@@ -1,7 +1,7 @@
-"""GET /healthz, /readyz and /metrics: does it live, is it ready, what happened.
+"""GET /healthz, /readyz and /metrics.
 
-`/metrics` and the details of `/readyz` are for whoever has the metrics key; on the admin listener, also for whoever asks
-from the machine itself. Not concerned with what makes a bridge ready, nor with where the loops run.
+`/metrics` and the details of `/readyz` need the metrics key; on the admin listener they do not, for requests from this
+machine. `readiness` decides what makes a bridge ready.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""GET /metrics: what happened in all processes of a bridge, and what stands in the store, for Prometheus.
+"""GET /metrics: what happened in all processes of a bridge, and the counts of the store, for Prometheus.
 
-Counts of states come from the store. Counts of answers and latencies are each process's own: whoever answers adds up
-its own, exact, and what the others last showed, which may be a second old. Of all labels only `event_type` can hold
-any text, and it is bounded; the others name what the operator set, or one of a few outcomes. Not concerned with how
-that is shown, nor with the log.
+Counts of states come from the store. Counts of answers and latencies are kept in each process: the process that answers
+adds its own exact counts to the last published ones of the others, which may be a second old. Only the label
+`event_type` can hold any text, and it is bounded.
 """
 
 from __future__ import annotations

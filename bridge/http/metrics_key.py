@@ -1,7 +1,6 @@
-"""The key that opens `/metrics` and the details of `/readyz`, and nothing else.
+"""The key for `/metrics` and the details of `/readyz`; it is valid nowhere else.
 
-Only its SHA-256 is kept in memory. Where no setting gives one, it is made once, in a file beside the store. Not
-concerned with HTTP, nor with the API keys of `/v1/track`.
+Only its SHA-256 is kept in memory. Where no setting gives one, it is made once, in a file beside the store.
 """
 
 from __future__ import annotations

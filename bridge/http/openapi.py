@@ -1,7 +1,4 @@
-"""GET /openapi.json: the track API for machines, as OpenAPI 3.1.
-
-The event's schema is the one that judges, and the limits are those that hold. Not concerned with answering requests.
-"""
+"""GET /openapi.json: the track API as OpenAPI 3.1, with the schema and the limits that are enforced."""
 
 from __future__ import annotations
 

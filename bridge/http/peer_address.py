@@ -1,7 +1,6 @@
-"""Who a request comes from: the address of its connection or, behind proxies that are trusted, what they say it was.
+"""Who sent a request: the address of its connection or, behind trusted proxies, the address that they pass on.
 
-Only `X-Forwarded-For` is read, which Caddy, nginx and HAProxy write; `Forwarded` (RFC 7239) is not. Not concerned with
-what a peer may do.
+Only `X-Forwarded-For` is read, which Caddy, nginx and HAProxy write; `Forwarded` (RFC 7239) is not.
 """
 
 from __future__ import annotations

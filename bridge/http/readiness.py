@@ -1,7 +1,7 @@
-"""Whether this bridge can keep a webhook now, and what does not go as it should.
+"""Whether this bridge can keep a webhook now, and what else is wrong.
 
-Not ready is only a bridge that can keep no webhook: a load balancer that takes it out for anything else would lose
-webhooks that would have been safe. Everything else is a detail. Not concerned with how that is answered.
+Only a bridge that can keep no webhook is not ready: a load balancer that took it out for anything else would lose
+webhooks that would have been safe. Everything else is a detail.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""POST /v1/track and /v1/track/batch: who is it, how often, is it an event; keep it, answer.
+"""POST /v1/track and /v1/track/batch: find the API key, check its rate, validate the events, keep them, answer.
 
-Nothing is answered 200 before it is on disk, and nothing of a batch is kept when one of its events is wrong. Not
-concerned with what an event is (`contract`), with a body's bytes (`body`) or with where events go.
+Nothing is answered 200 before it is on disk, and nothing of a batch is kept when one of its events is invalid.
 """
 
 from __future__ import annotations

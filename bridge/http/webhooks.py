@@ -1,7 +1,6 @@
 """POST /webhooks/{source}: verify, keep, answer. Nothing is answered 200 before it is on disk.
 
-A genuine webhook is never answered with an error because of a mapping. Not concerned with what a webhook means, nor
-with how its provider signs: that is the source's.
+A genuine webhook is never answered with an error because of a mapping.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The mapping language: one YAML file about one provider becomes a source.
 
-`load` and `parse` give a Mapping or raise MappingError with every problem; `check` gives the problems as values.
-`Mapping.bind` makes a source of it. Not concerned with requests, nor with keeping what comes in.
+`load_mapping` and `parse_mapping` return a Mapping or raise MappingError with every problem; `check_mapping` returns
+the problems as values. `Mapping.bind_source` makes a source of it.
 """
 
 from __future__ import annotations

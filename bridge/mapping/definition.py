@@ -1,7 +1,6 @@
-"""What stands where in a mapping file: the document as the parts that the compiler works on, with every slip told.
+"""The parts of a mapping file, as the compiler takes them, with a problem for each mistake.
 
-Unknown keys, wrong kinds of values and missing parts are problems here. Not concerned with what expressions or
-signature recipes mean.
+Unknown keys, wrong kinds of values and missing parts are found here; expressions and recipes are checked elsewhere.
 """
 
 from __future__ import annotations

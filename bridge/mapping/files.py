@@ -1,7 +1,4 @@
-"""Where mapping files and their examples lie: the shipped ones, the operator's, and the examples beside each.
-
-Only looks at folders. Not concerned with what the files hold.
-"""
+"""Where mapping files and their examples are: the shipped ones, the operator's, and the examples beside each."""
 
 from __future__ import annotations
 

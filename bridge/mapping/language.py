@@ -1,4 +1,4 @@
-"""The names that the mapping language itself defines: its roots, their fields, and what a name may be."""
+"""The names that the mapping language defines: its roots, their fields, and what a name may be."""
 
 from __future__ import annotations
 

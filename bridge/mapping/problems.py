@@ -1,4 +1,4 @@
-"""What is wrong with a mapping, collected: every problem with its place, and the nearest known word as its mend."""
+"""The problems found in a mapping, each with its place, and the nearest known word as a suggestion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `webhook` section's recipe, read by `bridge.signature`, its problems brought to their places in the file."""
+"""The recipe in the `webhook` section: read by `bridge.signature`, with its problems at their lines in the file."""
 
 from __future__ import annotations
 

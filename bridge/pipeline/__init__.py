@@ -1,1 +1,1 @@
-"""The loops that work on what is kept: translate, deliver, delete what is old enough."""
+"""The loops that work on what is kept: translate webhooks, deliver events, delete what is old enough."""

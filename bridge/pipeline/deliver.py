@@ -1,7 +1,6 @@
-"""The loops in which due deliveries become requests, then attempts: for each destination as many as it has lanes.
+"""All senders of one process: for each destination as many as its `concurrency`.
 
-Not concerned with what is sent or what an answer means (`destinations/`), nor with what becomes of a delivery after
-an attempt (`retry`).
+`destinations/` decides what is sent and what an answer means, `retry_policy` what becomes of a delivery.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How a loop with much to do lets the others of its process go on meanwhile.
-
-Not concerned with what any of them does.
-"""
+"""Lets the other tasks of a process run while one loop has much to do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""One HTTP POST to an upstream: bounded in time and in what is read of the answer; never raises for what goes wrong.
+"""One HTTP POST to a destination, bounded in time and in the bytes that are read of its answer. It never raises.
 
-It speaks to httpx's transport itself: that follows no redirect, takes no proxy or credentials from the environment and
-keeps no cookies, and a client's care for all of these is a quarter of what a request costs. Not concerned with what an
-answer means.
+It uses httpx's transport directly, which follows no redirect, takes no proxy or credentials from the environment and
+keeps no cookies; httpx's client would add a quarter to the cost of a request.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The loop in which what has been kept long enough goes: a small step, a rest, until all was looked at; hourly.
+"""The loop that deletes what was kept long enough: once an hour, in small steps.
 
-What goes when is the store's and the settings' to say. Not concerned with tables.
+The settings say how long each thing is kept, the store what a step deletes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What becomes of deliveries and of their destination after an attempt: due again when, halved, dead, paused.
+"""What becomes of deliveries and of their destination after an attempt: due again, split in halves, dead, or paused.
 
-Pure: the outcome, the time and the luck are given, and the answer is what the store records. Not concerned with
-HTTP, or with what an upstream's answer means: that is the destination's.
+Pure: the outcome, the time and the jitter are arguments, and the result is what the store records.
 """
 
 from __future__ import annotations

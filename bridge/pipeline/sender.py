@@ -1,7 +1,6 @@
-"""One lane of a destination: claim, send, decide, record, one request at a time.
+"""One sender of a destination: claim, send, decide, record, one request at a time.
 
-Nothing that goes wrong ends it: a store that is away is waited for, a fault of ours is logged and the lease brings
-the deliveries back. Not concerned with HTTP.
+No error ends it: it waits for a store that is unavailable, and after a fault the lease makes the deliveries due again.
 """
 
 from __future__ import annotations

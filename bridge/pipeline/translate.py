@@ -1,7 +1,6 @@
-"""The loop in which kept webhooks become events: claim, decide, record, each pass in one transaction.
+"""The loop that translates kept webhooks into events: claim a batch, decide, complete it in one transaction.
 
-What a webhook becomes is its source's to say; where its events go is the caller's. Not concerned with how they are
-delivered.
+A source decides what a webhook becomes; the caller decides where its events go.
 """
 
 from __future__ import annotations

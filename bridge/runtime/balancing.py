@@ -1,7 +1,6 @@
-"""How many connections each worker has, so that whoever has more lets the others take the next.
+"""Spreads connections evenly over the web processes: one that has more than another pauses before it accepts the next.
 
-All who listen are woken for a connection, and the first takes it: of many that come at once one worker may take all.
-Not concerned with what comes over a connection.
+All of them are woken for a connection and the first accepts it, so one could accept all that arrive at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A child's ear: SIGTERM and the end of its line tell it to end, a word on the line tells it to reload.
-
-Not concerned with what it does meanwhile.
-"""
+"""A child's end of the control channel: SIGTERM and the end of the channel tell it to stop, a message to reload."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The line between the parent and one child: short sentences both ways; who is gone is heard as its end.
+"""The control channel between the supervisor and one child: short messages in both directions.
 
-Not concerned with what the sentences mean.
+The end of the channel tells each side that the other is gone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""HTTP on one connection: uvicorn's protocol, with time limits, and strict where two parsers could disagree.
+"""HTTP on one connection: uvicorn's protocol with time limits, strict where two parsers could disagree.
 
-A connection whose request's head does not come in time, or never ends, is closed; so is one on which nothing is asked
-for long, as uvicorn would, and one on which answers are not read. A request that offers an upgrade is answered as any
-other. Not concerned with the time that a body may take, which is counted where it is read.
+A connection is closed when a request's head takes too long, when it is idle for too long, or when its answers are not
+read. A request that offers an upgrade is answered as any other. How long a body may take is limited in `http/body`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The HTTP server on a socket that is bound before: uvicorn, ended by us.
-
-Not concerned with what is answered.
-"""
+"""The HTTP server on a socket that is already bound: uvicorn, stopped by us and not by its own signal handlers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The rate of an API key over several processes: their moments stand in shared memory, under one lock.
+"""The rate limit of an API key over several processes: the times of its requests in shared memory, under one lock.
 
-The lock is the system's own: it goes with the process that held it. Not concerned with whose key it is.
+The lock is the operating system's, so that it is released when the process that holds it dies.
 """
 
 from __future__ import annotations

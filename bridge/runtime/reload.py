@@ -1,7 +1,6 @@
-"""Reload: a changed mapping is taken while requests are answered; one that does not check is refused and told.
+"""Loads changed mappings while requests are answered. A mapping with an error is refused, logged, and the old one stays.
 
-Knows by the files' times when to look again, and what to say of it. Not concerned with what a mapping is, nor with who
-uses it: loading and taking are given to it.
+Watches the times of files; what is loaded and who uses it are arguments.
 """
 
 from __future__ import annotations

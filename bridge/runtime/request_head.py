@@ -1,8 +1,8 @@
-"""The head of a request: what HTTP/1.1 allows and this server does not, and a head without its upgrade offer.
+"""The head of a request: what HTTP/1.1 allows and this server refuses, and a head without its upgrade offer.
 
-A refusal here is for whatever two parsers on one connection could read in two ways: a proxy that reads a request's end
-elsewhere than this server would lead the next request's bytes into this one's. llhttp has refused before what it does not
-allow itself: folded lines, bare line feeds, two lengths, a length beside an encoding. Not concerned with sockets.
+It refuses whatever two parsers could read in two ways: a proxy that sees the end of a request elsewhere than this
+server would lead the bytes of the next request into it. llhttp itself refuses folded lines, bare line feeds, two
+lengths, and a length beside an encoding.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What each process of `serve` does from its fork to its end: one translates, one delivers, others answer.
+"""What each process of `serve` does from its fork to its end: translate, deliver, or answer requests.
 
-Not concerned with who watches them, or starts them again.
+The supervisor starts and restarts them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What each process shows to the others: a page of numbers, in memory that is shared before the fork.
+"""What each process publishes to the others: a page of bytes in memory that is shared before the fork.
 
-A page is always read as it was written at some moment, also when its writer was killed in the middle of the next.
-Not concerned with what stands on a page.
+A page is always read as it was written at one moment, also when its writer was killed during the next write.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The parent: forks its children, starts again who dies, hands on what it is told, and ends when all have ended.
+"""The supervisor: forks its children, restarts those that died, passes reloads on, and ends when all of them have ended.
 
-It sleeps until a signal or a word of a child comes. Not concerned with what a child does.
+It sleeps until a signal or a message of a child arrives.
 """
 
 from __future__ import annotations

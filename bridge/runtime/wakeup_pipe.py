@@ -1,6 +1,6 @@
-"""Bells: a process that has kept something wakes the one that works on it, with a byte for each kind of work.
+"""A process that has kept something wakes the process that works on it, by one byte in a pipe for each kind of work.
 
-All rings of one round of the event loop are one byte. Not concerned with what is done then.
+All notifications of one round of the event loop are one byte.
 """
 
 from __future__ import annotations

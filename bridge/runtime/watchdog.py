@@ -1,9 +1,8 @@
-"""Which process hangs: it has given no heartbeat for long, although nothing but itself kept it from one.
+"""Finds processes that hang: they gave no heartbeat for long, although only they themselves kept them from it.
 
-Silence counts only while this process is awake, so that nobody is killed after a laptop or a virtual machine was
-suspended. It does not count while a process waits for a processor or for the disk: one that starves on a loaded machine
-would starve again after a restart. One that was stopped, waits for a lock that never comes or goes round in Python does
-neither. Not concerned with what becomes of it.
+Silence counts only while the supervisor is awake, so that nothing is killed after a laptop or a virtual machine was
+suspended. It does not count while a process waits for a processor or the disk: on a loaded machine it would be as slow
+after a restart. A process that is stopped, waits for a lock for ever or loops in Python does neither.
 """
 
 from __future__ import annotations

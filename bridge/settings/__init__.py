@@ -1,7 +1,6 @@
-"""What the operator may set, read from the environment and from one file.
+"""Settings, read from the environment and from one file. The same name in both is an error.
 
-Environment and file add up; the same name in both is an error. Not concerned with what a mapping declares or
-whether a destination's options make sense: those say so themselves when they are made.
+What a mapping declares and what a destination's options mean is checked when these are made.
 """
 
 from __future__ import annotations

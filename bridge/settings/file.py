@@ -1,8 +1,7 @@
-"""The settings file: YAML for where there is more than one of a thing.
+"""The settings file: YAML, for several sources, destinations or keys.
 
-Every scalar is text (`NO` is Norway), `${NAME}` reads the environment, and each mistake is told at its line. What is
-too large, nested too deep or full of aliases is refused while it is read. Not concerned with what the environment sets
-beside it.
+Every scalar is text (`NO` is Norway), `${NAME}` reads the environment, and each mistake is reported at its line. A file
+that is too large, nested too deep or full of aliases is refused while it is read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which secrets and API keys are so short that somebody could guess them.
+"""Which secrets and API keys are so short that they could be guessed.
 
-Messages name the source or key and where it is set, never any of its text. Not concerned with keys that are set as
-SHA-256, whose length nobody can know, nor with the keys of destinations, which their owners made.
+Messages name the source or key and where it is set, never its text. Keys that are set as SHA-256 cannot be measured,
+and the keys of destinations are not ours to judge.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What can be set: the table of the environment's names, and what settings look like once they are read.
-
-Not concerned with reading them.
-"""
+"""The table of settings in the environment, and the settings once they are read."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Is this request genuine, and what is it called? Signature schemes as data: providers differ in a mapping, not here.
+"""Signatures of webhooks: whether a request is genuine, and how its webhooks are identified.
 
-`recipe` reads a mapping's `webhook` section and `keys` the operator's secrets; `head_verifier` refuses what no body can
-make genuine; `receiver` does `verify` and then `webhooks`; `challenge` answers a provider's question; `sign` makes a request that verifies.
-Pure: the time of receipt, luck and secrets are arguments. Not concerned with HTTP answers, nor with keeping.
+Schemes are data: providers differ in their mapping, not here. `read_recipe` reads a mapping's `webhook` section and
+`read_keys` the operator's secrets; `head_verifier` refuses what no body can make genuine; `make_receiver` verifies and
+identifies; `answer_challenge` answers a provider's question; `sign_request` makes a request that verifies. Pure: time
+of receipt, nonce and secrets are arguments.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Requests by which a provider asks whether an address is ours, and their answers.
 
 A rule of a mapping's `challenge` list is `{when: {PLACE: WANTED, method: GET}, respond: {content_type, body},
-signed: true}`. WANTED is the text that stands at the place, `true` for any text, `false` for none; all must hold.
-`method` is POST unless said. Rules for POST are answered only when the request proves genuine, unless they say
-`signed: false`; rules for GET without proof, unless they say `signed: true`. `body` holds `{json:/pointer}`,
-`{query:NAME}`, `{form:NAME}`, `{header:NAME}` and `{hmac:PLACE}` (HMAC-SHA256 of the text there under the first
-secret, in hex). Not concerned with webhooks.
+signed: true}`. WANTED is the text at the place, `true` for any text, `false` for none; all conditions must hold.
+`method` is POST by default. Rules for POST need a genuine request unless they say `signed: false`; rules for GET need
+none unless they say `signed: true`. `body` may hold `{json:/pointer}`, `{query:NAME}`, `{form:NAME}`, `{header:NAME}`
+and `{hmac:PLACE}` (HMAC-SHA256 of the text there under the first secret, in hex).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a genuine request is called: its webhooks, each with id, topic and the ledger keys that know it again.
+"""The webhooks of a genuine request, each with its id, topic and the ledger keys by which it is recognised.
 
-An id that the signature covers is an identity by itself; one that anybody could have written is none, and the bytes
-are. What headers say that no signature covers (topic, account, test) belongs to it: who changes one of them makes
-another webhook, and cannot make the genuine one a repeated one. Not concerned with whether the request is genuine.
+An id that the signature covers identifies a webhook; an id that anybody could have written does not, and its bytes do.
+Headers that no signature covers (topic, account, test) are part of that identity: a request with another value is
+another webhook, and cannot make the genuine one a duplicate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Secrets as they are set, made into the keys that verify.
+"""The operator's secrets as keys that verify signatures.
 
-A message says which secret is wrong by its position, and never holds any of its text.
-Not concerned with where secrets come from.
+A message names a wrong secret by its position and never repeats its text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Where a text stands in a request: `header:NAME`, `query:NAME`, `form:NAME`, `json:/pointer`.
-
-Reading never raises, whatever the bytes are. Not concerned with what the text found there proves or means.
-"""
+"""Places in a request: `header:NAME`, `query:NAME`, `form:NAME`, `json:/pointer`. Reading them never raises."""
 
 from __future__ import annotations
 

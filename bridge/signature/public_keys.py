@@ -1,6 +1,6 @@
 """Public keys of providers that sign with a private one: Ed25519, and ECDSA over P-256 with SHA-256.
 
-The only file that loads `cryptography`, which takes 8 MB; it is loaded where a mapping asks for such a key.
+Only this file loads `cryptography`, which takes 8 MB; it is loaded where a mapping needs such a key.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The `webhook` section of a mapping, read into a Recipe; every problem in it, not the first alone.
+"""Reads the `webhook` section of a mapping into a Recipe, with all problems in it.
 
-Not concerned with YAML's text: keys at fault are named by their path, and the mapping knows the line.
+A problem names the path of its key; the mapping knows the line.
 """
 
 from __future__ import annotations

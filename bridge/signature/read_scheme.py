@@ -1,7 +1,6 @@
-"""The `signature` block of a mapping, read into a Proof; every sentence that can be said against one.
+"""Reads the `signature` block of a mapping into a SignatureScheme, with all problems in it.
 
-Refused is also what would be read but protect nothing: a time or a body that the signature does not cover.
-Not concerned with ids, topics and challenges.
+It also refuses what could be read but would protect nothing: a time or a body that the signature does not cover.
 """
 
 from __future__ import annotations

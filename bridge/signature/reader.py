@@ -1,7 +1,4 @@
-"""One mapping of a recipe's YAML while it is being read: types checked, every problem noted, none fatal.
-
-Not concerned with what the keys mean together.
-"""
+"""Reads one YAML mapping of a recipe: checks the types and notes every problem, none of which stops the reading."""
 
 from __future__ import annotations
 

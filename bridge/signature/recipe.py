@@ -1,6 +1,6 @@
-"""The nouns of a signature scheme: what a recipe says, once it is read and found sound.
+"""The parts of a signature scheme, once they are read and checked.
 
-Frozen values, worked out at load so that a request costs little. Not concerned with YAML, nor with any request.
+Frozen values, prepared so that a request costs little.
 """
 
 from __future__ import annotations

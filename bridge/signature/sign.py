@@ -1,6 +1,6 @@
-"""A body made to look as its provider would send it, so that a source can be tried without the provider.
+"""A request as its provider would send it, so that a source can be tried without the provider.
 
-What is made is verified before it is given out. Not concerned with sending it.
+The result is verified before it is returned.
 """
 
 from __future__ import annotations

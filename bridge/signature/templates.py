@@ -1,7 +1,6 @@
 """Templates: text with `{placeholders}`, split into its parts once, when a recipe is read.
 
 A `{` before a letter begins a placeholder; every other brace is itself, so that JSON can be written as it is.
-Not concerned with what is put into the places.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Times of sending as providers write them: read strictly, written for a request of our own.
-
-Not concerned with how far a time may be off.
-"""
+"""Times of sending as providers write them: parsed strictly, and written for requests of our own."""
 
 from __future__ import annotations
 

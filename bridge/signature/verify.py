@@ -1,7 +1,7 @@
-"""Is this request genuine? Any candidate signature under any key, compared in constant time on decoded bytes.
+"""Whether a request is genuine: any candidate signature under any key, compared in constant time on decoded bytes.
 
-The order of the questions makes the reasons useful: `missing`, `malformed`, `mismatch`, and `stale` only for a
-request whose signature is right. Not concerned with what the request says.
+The order of the checks makes the reasons useful: `missing`, `malformed`, `mismatch`, and `stale` only for a request
+whose signature is right.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a scheme that can be read protects less well than it seems: each weakness at its key, with its mend.
+"""What a readable scheme protects less well than it seems: each weakness at its key, with its remedy.
 
-A provider may have nothing better, so none of these keeps a recipe from verifying. Not concerned with secrets.
+A provider may offer nothing better, so a weakness does not keep a recipe from verifying.
 """
 
 from __future__ import annotations

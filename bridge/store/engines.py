@@ -1,7 +1,4 @@
-"""Opens the store that a URL names, checks it, copies it and puts it back: one line for each engine.
-
-Not concerned with what a store can do: that is the promise in `bridge/store/protocol.py`.
-"""
+"""Opens, checks, copies and restores the store that a URL names: one line for each engine."""
 
 from __future__ import annotations
 

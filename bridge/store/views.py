@@ -1,7 +1,4 @@
-"""What a store shows: rows of its lists, one thing in full, and the counts.
-
-Pure. Not concerned with how any of it is asked for (`store.py`) or shown (`cli/`).
-"""
+"""What a store shows: rows of lists, one thing in full, and counts. Pure values."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""A call in an expression becomes Python: arity and argument types are checked by the function's signature.
+"""Generates the Python of function calls; checks arity and argument types by the function's signature.
 
-What can be known while compiling is refused there; the rest is one inline test for each argument. Not concerned with
-any other part of an expression.
+What is known while compiling is refused there; the rest is one inline test for each argument.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The parts of a mapping become one Python module: a function for each rule, each name of `let`, each refusal.
+"""Generates one Python module from a mapping: a function for each rule, each name of `let` and each refusal.
 
-Expressions are parsed, searched for traps, bounded and written here; what they stand in is `template`'s. Not
-concerned with running what it makes.
+It parses the expressions, searches them for pitfalls and bounds them; `template` generates what surrounds them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What every part of an expression is written with: atoms, their types, problems, and functions of their own.
+"""What all generators of expressions share: atoms, their types, problems, and functions of their own.
 
-An atom is a local name or a constant of the code being written. A step of a path that was taken before in the same
-block is not taken again. Not concerned with what the kinds of nodes mean.
+An atom is a local name or a constant in the generated code. A step of a path that was taken before in the same block is
+not taken again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The tree of an expression becomes lines of Python, with exactly JMESPath's meaning.
+"""Generates lines of Python from the tree of an expression, with exactly JMESPath's meaning.
 
-One method for each kind of node; calls are in `calls`, and what all of them write with is in `writer`. Not concerned
-with YAML, nor with what names mean at the outermost level.
+There is one method for each kind of node; calls are in `calls`, what all of them share in `emitter`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Which fields an event must have, and the lines that hold it to them.
+"""Which fields an event must have, and the generated lines that check it.
 
-A field that no line of the mapping gives is told at load; one that comes out as nothing sets the webhook aside. Not
-concerned with what the contract itself asks for.
+A field that no line of the mapping gives is a problem at load; one that comes out as nothing sets the webhook aside.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What names mean in a mapping's expressions: the roots, the names of `let`, and those of the `for_each` around.
+"""What names mean in a mapping's expressions: the roots, the names of `let`, and those of the surrounding `for_each`.
 
-An unknown name is an error with the nearest known one. Not concerned with fields below a root, save for the few
-roots whose fields are known.
+An unknown name is an error that suggests the nearest known one.
 """
 
 from __future__ import annotations

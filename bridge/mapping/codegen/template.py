@@ -1,7 +1,7 @@
-"""The `event` of a rule becomes the Python that builds it: literals as they are, expressions worked out.
+"""Generates the Python that builds the `event` of a rule: literals as they are, expressions evaluated.
 
-What comes out as nothing is left out, at every level. A failure below `user_data` or `context` leaves that field out
-with a note. Not concerned with topics and conditions.
+Empty values are left out at every level. An expression that fails below `user_data` or `context` leaves out that field,
+with a note.
 """
 
 from __future__ import annotations

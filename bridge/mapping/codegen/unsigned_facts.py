@@ -1,7 +1,6 @@
-"""The headers that say which account a webhook is about and whether it is a test, as a mapping reads them.
+"""The headers from which a mapping reads the account of a webhook and whether it is a test.
 
-Together with the topic they are part of what a webhook is known again by where no signature covers them. Not concerned
-with what they say.
+Where no signature covers them, they are part of a webhook's identity, together with its topic.
 """
 
 from __future__ import annotations

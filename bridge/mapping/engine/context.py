@@ -1,6 +1,6 @@
-"""One webhook while its rules run: its roots, the names worked out so far, the notes, and a bound on what is built.
+"""One webhook while its rules run: its roots, the names evaluated so far, the notes, and a bound on what is built.
 
-Generated code reads and writes it. Not concerned with which rules there are.
+Generated code reads and writes it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Python source while it is being written: functions, lines that know which place they stand for, and constants.
+"""A Python module while it is generated: functions, constants, and lines that know their place in the mapping.
 
-A line's place is how a failure at run time finds its line and column in the mapping, at no cost while nothing
-fails. Not concerned with what the lines say.
+By that place an error at run time finds its line and column in the mapping, at no cost while nothing fails.
 """
 
 from __future__ import annotations

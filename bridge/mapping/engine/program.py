@@ -1,7 +1,4 @@
-"""A compiled mapping, as the translator runs it.
-
-Not concerned with how it was compiled.
-"""
+"""A compiled mapping, as the translator runs it."""
 
 from __future__ import annotations
 

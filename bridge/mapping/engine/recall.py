@@ -1,6 +1,6 @@
-"""An earlier event lends a later one what its own webhook lacks: leaf by leaf, never over what is there.
+"""Fills what an event lacks from an earlier event: leaf by leaf, never over a value that is there.
 
-Pure: which events there are is given. Not concerned with where they are kept, nor with how long one is waited for.
+Pure: the earlier events are arguments.
 """
 
 from __future__ import annotations

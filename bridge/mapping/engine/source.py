@@ -1,7 +1,4 @@
-"""A mapping bound to one source's name, secrets and vars: what `bridge.core.source.Source` promises.
-
-Not concerned with how rules are compiled, nor with what stands in the file.
-"""
+"""A mapping bound to one source's name, secrets and vars: it implements `bridge.core.source.Source`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which topics a pattern names: a text as it is, `*` any run of characters."""
+"""Which topics a pattern matches: a text as it is, `*` any run of characters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""A kept webhook becomes events: the topic chooses the rules, the rules build, the contract judges.
+"""Translates a kept webhook into events: its topic selects the rules, the rules build, the contract validates.
 
-Whatever goes wrong on the way sets the webhook aside with its place and reason, never with a value. Not concerned
-with how rules were compiled.
+Any failure sets the webhook aside with its place and reason, never with a value.
 """
 
 from __future__ import annotations

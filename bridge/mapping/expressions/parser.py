@@ -1,8 +1,7 @@
-"""The text of an expression becomes a tree that knows where each of its parts stands.
+"""Parses the text of an expression into a tree whose parts know their positions.
 
-The grammar is JMESPath's, read by the `jmespath` package's own parser; this subclass notes positions, keeps the
-digits of numbers and refuses two slips that the package lets pass (a missing comma between arguments or fields).
-Not concerned with what an expression means.
+The grammar is JMESPath's, read by the `jmespath` package's own parser; this subclass notes positions, keeps the digits
+of numbers and refuses two mistakes that the package accepts (a missing comma between arguments or fields).
 """
 
 from __future__ import annotations

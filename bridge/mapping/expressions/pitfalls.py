@@ -1,7 +1,4 @@
-"""What JMESPath allows and hardly anybody means, each with its mend.
-
-Not concerned with names at the outermost level: unknown ones are errors of their own.
-"""
+"""What JMESPath allows and hardly anybody means, each with its remedy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The tree of an expression becomes text again: how one part of it, or a path that was read, is named to people.
+"""Prints the tree of an expression, or a path that was read, as text for people.
 
-What is spelt means what the part means; its spaces and parentheses may differ from what was written. Not concerned
-with values.
+The text means the same; its spaces and parentheses may differ from what was written.
 """
 
 from __future__ import annotations

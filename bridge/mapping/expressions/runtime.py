@@ -1,7 +1,7 @@
-"""What compiled expressions do at run time where one line of Python is not enough: types, equality, order, nothing.
+"""What compiled expressions need at run time where one line of Python is not enough: types, equality, order, emptiness.
 
 The types are JMESPath's; numbers are `int` and `Decimal` (and `float`, which no document holds), and a boolean is no
-number. Not concerned with which expression asks, nor with where it stands.
+number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""How many times over an expression may repeat what it reads: a bound that holds for every document.
+"""How many times an expression may repeat what it reads: a bound that holds for every document.
 
-`[@, @] | [@, @] | …` doubles with every step, and nobody needs it. Not concerned with amounts of text, which are
-bounded while they are built.
+`[@, @] | [@, @] | …` doubles with every step. Amounts of text are bounded while they are built.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The functions that the language adds to JMESPath's own: amounts, texts, times, names, lists.
 
-Each answers null for a null argument, save where its signature says `?`. To add one: declare it here with its
-signature, one line of help and examples; the tests run them and the reference prints them. What has more to it
-than a few lines lives in `amounts`, `instants`, `urls` and `phones`.
+Each returns null for a null argument unless its signature says `?`. To add one, declare it here with its signature, one
+line of help and examples; the tests run the examples and the reference prints all of it. Longer implementations are in
+`money`, `timestamps`, `url` and `phone`.
 """
 
 from __future__ import annotations

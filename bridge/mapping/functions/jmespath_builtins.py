@@ -1,7 +1,7 @@
-"""JMESPath's own functions, with the specification's semantics and exact numbers.
+"""JMESPath's own functions, with the specification's meaning and exact numbers.
 
 They raise on null, as the specification says: https://jmespath.org/specification.html#built-in-functions.
-Not concerned with checking their arguments: the compiler does that from the signatures.
+The compiler checks their arguments by their signatures.
 """
 
 from __future__ import annotations

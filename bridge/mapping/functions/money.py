@@ -1,6 +1,6 @@
-"""Exact arithmetic on amounts: whole numbers and decimals, no binary fractions, and no more digits than 400.
+"""Exact arithmetic on amounts: whole numbers and decimals, no binary fractions, at most 400 digits.
 
-Not concerned with currencies' names: the table of exponents comes from the mapping.
+The exponents of currencies come from the mapping.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Phone numbers in E.164. Which digits are a valid number is the `phonenumbers` package's knowledge, loaded late."""
+"""Phone numbers in E.164. The `phonenumbers` package knows which numbers are valid; it is loaded when first needed."""
 
 from __future__ import annotations
 

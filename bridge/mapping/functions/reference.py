@@ -1,6 +1,6 @@
-"""The reference of the language's functions, made from the functions themselves.
+"""The reference of the language's functions as Markdown, made from their declarations.
 
-Prints as Markdown for `mappings/README.md`, which a test holds against it. Not concerned with what they do.
+A test compares it with `mappings/README.md`.
 """
 
 from __future__ import annotations

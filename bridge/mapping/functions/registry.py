@@ -1,7 +1,6 @@
 """How a function of the language is declared: signature, one line of help and examples, as data beside its code.
 
-The compiler reads the signature to check arity and types, the tests run the examples, the reference prints all of
-it. Not concerned with what any function does.
+The compiler reads the signature to check arity and types, the tests run the examples, the reference prints all of it.
 """
 
 from __future__ import annotations

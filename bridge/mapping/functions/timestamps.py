@@ -1,4 +1,4 @@
-"""Times as payloads write them become ISO 8601 in UTC. Not concerned with which of a payload's times is meant."""
+"""Times as payloads write them, as ISO 8601 in UTC."""
 
 from __future__ import annotations
 

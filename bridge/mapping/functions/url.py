@@ -1,4 +1,4 @@
-"""An address as a payload holds it, in parts. What is no address comes to null: it is never worth a failure."""
+"""The parts of an address in a payload. What is no address becomes null and is no failure."""
 
 from __future__ import annotations
 

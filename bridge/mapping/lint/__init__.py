@@ -1,7 +1,7 @@
-"""What a mapping says that loads and is still hardly meant: each slip at its place, with its mend.
+"""What a mapping says that compiles but is probably a mistake: each at its place, with its remedy.
 
-What cannot come out right is an error, what is suspicious a warning. `lint_mapping` needs the mapping alone, `lint_unread_paths` its
-examples too. Not concerned with what keeps a mapping from compiling: layout and compiler tell that.
+What cannot come out right is an error, what is suspicious a warning. `lint_mapping` needs the mapping alone,
+`lint_unread_paths` its examples too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Whether a conversion makes sense: named, so that it counts once, in whole amounts, its person where persons belong.
+"""Whether a conversion makes sense: it has a key, so that it counts once, whole amounts, and no misplaced personal data.
 
-Only names can be judged before a webhook comes, so all of it are warnings. Not concerned with the contract's types.
+Only names can be judged before a webhook arrives, so all of these are warnings.
 """
 
 from __future__ import annotations

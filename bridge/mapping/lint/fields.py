@@ -1,7 +1,4 @@
-"""An event's fields, held against the track contract: names that it does not know, values that it cannot take.
-
-Not concerned with which fields a conversion should have, nor with where their values come from.
-"""
+"""Checks an event's fields against the track contract: names that it does not know, values that it cannot take."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Names that people write for the contract's fields, and the nearest known one for a name that is unknown.
-
-Not concerned with where in a file such a name stands.
-"""
+"""Names that people write for the contract's fields, and the nearest known one for a name that is unknown."""
 
 from __future__ import annotations
 

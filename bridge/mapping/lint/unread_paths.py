@@ -1,7 +1,7 @@
-"""Paths that no example has: each expression is walked over the bodies that examples give for its topics.
+"""Paths that no example has: each expression is evaluated over the bodies of its topics' examples.
 
-A walk takes every way at once: both sides of `||`, every element of a list. A field is told where an example has the
-object around it and none has the field. Not concerned with what examples expect.
+All branches are taken at once: both sides of `||`, every element of a list. A field is reported where an example has
+the object around it and none has the field.
 """
 
 from __future__ import annotations

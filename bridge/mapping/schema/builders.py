@@ -1,7 +1,4 @@
-"""The kinds of values that the schemas for editors are made of: objects of known keys, texts, places, expressions.
-
-Not concerned with which keys there are.
-"""
+"""The kinds of values that the schemas for editors are made of: objects of known keys, texts, places, expressions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The JSON Schemas of a mapping and of an example, for editors: what may stand where, and what it means.
+"""The JSON Schemas of a mapping and of an example, for editors.
 
-Words and types come from where they are decided: the loader, the contract, the signatures, the functions. An editor
-with a schema sees a slip while it is typed; whether an expression is right, only `check` can tell.
+Words and types come from the code that defines them: the loader, the contract, the signatures, the functions. Whether
+an expression is right, only `check` can tell.
 """
 
 from __future__ import annotations

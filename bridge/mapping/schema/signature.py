@@ -1,7 +1,4 @@
-"""The `signature` and `challenge` of a mapping as JSON Schema, for editors.
-
-Words come from the room that reads them. Not concerned with the rest of a mapping.
-"""
+"""The `signature` and `challenge` of a mapping as JSON Schema, for editors."""
 
 from __future__ import annotations
 

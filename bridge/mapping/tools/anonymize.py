@@ -1,8 +1,8 @@
-"""Personal data in a webhook, replaced by invented values of the same shape, so that it can be kept as an example.
+"""Replaces the personal data in a webhook by invented values of the same shape, so that it can be kept as an example.
 
-The same value becomes the same invented one everywhere, so that relations hold. Which one depends on nothing but the
-order in which values are met: nothing of the person is left in it. Money, currencies, times, ids of orders and the
-structure stay. What is personal is told by keys and by looks (`persons`), so read the result before you publish it.
+Equal values become equal invented ones, so that relations hold. The invented value depends only on the order in which
+values appear, so nothing of the person is left in it. Money, currencies, times, ids of orders and the structure stay.
+`personal_data` recognises personal values by keys and by their looks, so read the result before you publish it.
 """
 
 from __future__ import annotations

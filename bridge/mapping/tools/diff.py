@@ -1,8 +1,7 @@
-"""Two mappings over the same webhooks: which outcomes change, which fields, and what the totals were and would be.
+"""Compares two mappings over the same webhooks: which outcomes and fields change, and the totals of both.
 
-Pure; what both made is given webhook by webhook, and kept of it are counts and a few samples. A value below
-`user_data` or `context`, and an id of a person or a session, is only described. Not concerned with where webhooks
-come from.
+Pure. It keeps counts and a few samples. Values below `user_data` or `context`, and ids of persons or sessions, are only
+described.
 """
 
 from __future__ import annotations

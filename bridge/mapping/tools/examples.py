@@ -1,7 +1,6 @@
-"""Examples: a webhook that is given, and what a mapping must make of it, one a file beside the mappings.
+"""Examples: a given webhook, and what a mapping must make of it; one file each, beside the mappings.
 
-An example that comes to anything else is a problem at its `expect`, with the difference. Requests need no signature
-here. Not concerned with where the files lie.
+An example with another outcome is a problem at its `expect`, with the difference. Requests need no signature here.
 """
 
 from __future__ import annotations

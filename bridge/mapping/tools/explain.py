@@ -1,7 +1,6 @@
 """Where each field of an event comes from: its value, the mapping's line, the paths that were read, or why it is absent.
 
-Works the mapping's tree out anew, slowly, beside what the compiled one made of the same webhook. Not concerned with how
-any of it is shown.
+It evaluates the mapping's tree again, slowly, beside what the compiled mapping made of the same webhook.
 """
 
 from __future__ import annotations

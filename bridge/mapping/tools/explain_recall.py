@@ -1,7 +1,4 @@
-"""What a rule's `recall` looked for, what it found, and which fields of the event came from there: for `explain`.
-
-Not concerned with how an earlier event lends, which is `recall`'s, nor with where earlier events come from.
-"""
+"""What a rule's `recall` looked for, what it found, and which fields of the event came from there: for `explain`."""
 
 from __future__ import annotations
 

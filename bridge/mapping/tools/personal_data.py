@@ -1,7 +1,6 @@
-"""What in a payload is about a person: told by a value's key, by the keys around it, and by its looks.
+"""Which values of a payload are personal: by a value's key, by the keys around it, and by its looks.
 
-Rather one value too many than one too few: what is replaced in an example costs nothing. Not concerned with what
-stands in its stead.
+It errs towards too many: a value that is replaced in an example costs nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""An expression worked out step by step, noting what it read and which alternative it took.
+"""Evaluates an expression step by step, noting what it read and which alternative it took.
 
-Slow and only for people: `explain` asks it. Its values are those of the compiled expression. Not concerned with where
-an expression stands.
+Slow, for `explain` only. Its values are those of the compiled expression.
 """
 
 from __future__ import annotations

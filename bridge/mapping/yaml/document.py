@@ -1,7 +1,7 @@
 """A YAML file as a tree in which every node knows its place.
 
-Read as YAML 1.2 core from the parser's events, so that what is too large, too deep or too often repeated is refused
-before any of it is built. Not concerned with what a mapping may say.
+It is read as YAML 1.2 core from the parser's events, so that what is too large, too deep or too often repeated is
+refused before it is built.
 """
 
 from __future__ import annotations

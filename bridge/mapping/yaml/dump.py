@@ -1,6 +1,6 @@
-"""JSON documents as YAML that a person reads: blocks, quotes only where they are needed, numbers with their digits.
+"""JSON documents as YAML for people: blocks, quotes only where they are needed, numbers with their digits.
 
-Whatever is written here, `document` reads back as it was. Not concerned with what it says.
+`document` reads it back unchanged.
 """
 
 from __future__ import annotations

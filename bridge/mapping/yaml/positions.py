@@ -1,7 +1,7 @@
-"""Where each character of a YAML scalar stands in the file: through quotes, escapes, folded lines and indentation.
+"""The position of each character of a YAML scalar in the file, through quotes, escapes, folded lines and indentation.
 
-What is not white space stands in the raw text in the same order as in the value, one for one or as an escape. So the
-two are walked together, and folding, which only touches white space, needs no rules here. Not concerned with files.
+Characters that are not white space are in the raw text in the same order as in the value, one for one or as an escape.
+So both are walked together, and folding, which only changes white space, needs no rules here.
 """
 
 from __future__ import annotations

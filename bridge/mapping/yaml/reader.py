@@ -1,7 +1,4 @@
-"""A part of a mapping file, read key by key: each slip is told at its place, and reading goes on.
-
-Not concerned with which keys there are: whoever reads says so.
-"""
+"""Reads an object of a mapping file key by key: each mistake becomes a problem at its place, and reading continues."""
 
 from __future__ import annotations
 

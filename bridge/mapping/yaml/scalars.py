@@ -1,7 +1,6 @@
-"""What a plain YAML scalar is, by the core schema of YAML 1.2: https://yaml.org/spec/1.2.2/#103-core-schema.
+"""The values of plain YAML scalars, by the core schema of YAML 1.2: https://yaml.org/spec/1.2.2/#103-core-schema.
 
-`no`, `on`, `12:30` and `1_000` are text. What would lose digits or meaning (a leading zero, `.inf`) is refused. Not
-concerned with quoted scalars: they are text.
+`no`, `on`, `12:30` and `1_000` are text. What would lose digits or meaning (a leading zero, `.inf`) is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Who may read and write a store's files: the store, its -wal and -shm, the folder of the ingest log and its files.
-
-Not concerned with what is in them.
-"""
+"""Who may read and write a store's files: the store, its -wal and -shm, the folder of the ingest log and its files."""
 
 from __future__ import annotations
 

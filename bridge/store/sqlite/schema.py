@@ -5,11 +5,11 @@ A step is frozen as soon as a commit has it: stores have been made by it. To cha
 1. Write `migrations/NN_<what it does>.sql`, with the next number. Where SQL is not enough, add `migrations/<name>.py`
    with one function of the connection, and name it in `_FUNCTIONS`.
 2. Make a store with the last commit that wrote the version before, by `tests/store/old/make.py`.
-3. Run `tests/stores`. A test fails and prints the digest of the new step to write down.
+3. Run `tests/store`. A test fails and prints the digest of the new step to write down.
 
 Each step runs in one transaction and leaves `user_version` at its own number. All instants are whole milliseconds since
-1970, UTC. Nothing refers to `bodies` or to an original event by a foreign key, and `ledger` refers to nothing, so that
-rows can go while what is known of them stays. Not concerned with opening the file.
+1970, UTC. No foreign key refers to `bodies` or to an original event, and `ledger` refers to nothing, so that rows can
+be deleted while what is known of them stays.
 """
 
 from __future__ import annotations

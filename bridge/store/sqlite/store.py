@@ -1,9 +1,9 @@
-"""The store in one SQLite file: every verb one job of the writer's thread, every question one of the readers'.
+"""The store in one SQLite file: every verb is a job of the writer's thread, every query one of the readers'.
 
-Only what comes in is first written to the inbox, a folder of files beside it, and sorted in afterwards. Durable when a verb has returned: a write-ahead log, flushed at each commit. Several processes may share the file.
-A clock that is set back by more than a minute moves every lease and wait with it; by one that is far ahead nothing ages
-(`clocks.py`). Instants are kept to the millisecond.
-Not concerned with SQL: the statements stand in the files beside this one, by theme.
+Only webhooks are written to the ingest log first, a folder of files beside the store, and applied afterwards. A verb
+that has returned is durable: a write-ahead log, flushed at each commit. Several processes may share the file. A clock
+that is set back by more than a minute moves every lease and wait with it; by a clock that is far ahead nothing ages
+(`db/clock_skew.py`). Instants are kept to the millisecond. The SQL is in `tables/` and `admin/`.
 """
 
 from __future__ import annotations

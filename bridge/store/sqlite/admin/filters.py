@@ -1,7 +1,6 @@
-"""A Filter as SQL: which conditions the rows of a list, or of a verb by hand, must meet.
+"""A RowFilter as SQL: the conditions for the rows of a list, or of a verb by hand.
 
-`source` means what came in by that source, `reason` a reason that holds those words. Not concerned with what is
-asked of the rows.
+`source` means what that source received, `reason` a reason that contains those words.
 """
 
 from __future__ import annotations

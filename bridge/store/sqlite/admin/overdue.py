@@ -1,7 +1,6 @@
-"""Work that is due and that nobody has claimed for a while, counted from indexes and the heads of the ingest log.
+"""Work that has been due for a while and that nothing has claimed, counted from indexes and the heads of the ingest log.
 
-A webhook that waits for a named event is due when its wait is over, and a claim is due when its lease is over, so
-neither is overdue before. Not concerned with how long a while is.
+A deferred webhook is due when its wait is over, and a claim when its lease is over.
 """
 
 from __future__ import annotations

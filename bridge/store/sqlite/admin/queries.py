@@ -1,7 +1,4 @@
-"""The questions that people ask: lists, one thing in full, and the counts.
-
-Each is asked in one snapshot. Not concerned with how the answers are shown.
-"""
+"""What people ask for: lists, one thing in full, and counts. Each query reads one snapshot."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What has been kept long enough goes, a few rows at a time, table by table in the order of their keys.
+"""Deletes what was kept long enough, a few rows at a time, table by table in the order of their keys.
 
-A step looks at a bounded number of rows and bytes, wherever it stands, so that no writer waits long for it. Not
-concerned with how often steps are taken.
+A step reads a bounded number of rows and bytes, so that no writer waits long for it.
 """
 
 from __future__ import annotations

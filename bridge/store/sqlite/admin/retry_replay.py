@@ -1,6 +1,6 @@
-"""What a person puts right by hand: retry, replay, and giving kept events to a destination that was set later.
+"""Retry, replay, and deliveries to a destination that was set later.
 
-These verbs only make things due; the loops do the rest. Not concerned with who may ask for it.
+They only make things due; the loops do the rest.
 """
 
 from __future__ import annotations

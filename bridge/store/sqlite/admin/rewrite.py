@@ -1,7 +1,6 @@
-"""A webhook's events are made anew by a person's wish: what was made is written over, and goes out again.
+"""Writes a webhook's events again at a person's request: the earlier text is overwritten, and delivered again.
 
-A claim under way carries the older text; it goes on, and the newer text goes out after it. Not concerned with showing
-the difference before it.
+A claim under way still carries the earlier text; the new text is delivered after it.
 """
 
 from __future__ import annotations

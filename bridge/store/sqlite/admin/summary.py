@@ -1,6 +1,6 @@
 """What a status screen shows beside the counts: today by source, the last webhook, and the oldest of what went wrong.
 
-Each from an index or a table that triggers keep. Not concerned with what needs a person.
+Each is read from an index or from a table that triggers keep.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The files of a backup, and its `backup.json`, which names each of them with its size and SHA-256.
 
-`backup.json` is the last file written, so a folder without it is no complete backup. Not concerned with where the
-files come from or go to: `backup.py` and `restore.py` do that.
+`backup.json` is the last file written, so a folder without it is no complete backup.
 """
 
 from __future__ import annotations

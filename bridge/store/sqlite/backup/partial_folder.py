@@ -1,6 +1,6 @@
-"""The folder in which a backup is made, `TARGET.partial`: locked while it is, and deleted unless it becomes the backup.
+"""The folder in which a backup is made, `TARGET.partial`.
 
-Not concerned with what is put there.
+It is locked meanwhile, and deleted unless it becomes the backup.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A backup is put where there is no store: checked first, copied beside its place, flushed, and only then renamed.
+"""Puts a backup where there is no store: checked first, copied beside its place, flushed, and only then renamed.
 
-The SQLite file comes to its place last, so that what an interrupted restore leaves is no store. Log files that stand in
-the place already stay: they may hold webhooks that were answered 200 and are in no backup. Those that the restored store
-knows already are recognised as duplicates. Not concerned with making a backup: `backup.py` does that.
+The SQLite file is renamed last, so that an interrupted restore leaves no store. Log files that are already there stay:
+they may hold webhooks that were answered 200 and are in no backup. Webhooks that the restored store knows are
+recognised as duplicates.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The file, its connections, and what SQLite needs around them."""
+"""The SQLite file, its connections, and what they need."""

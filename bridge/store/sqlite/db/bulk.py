@@ -1,7 +1,6 @@
-"""Many rows in one statement: SQLite then works through them without asking Python for each.
+"""Many rows in one statement.
 
-Each step of a statement lets go of Python's lock and has to win it back, which under load costs more than the row.
-Not concerned with which rows.
+Each step of a statement releases Python's lock and has to acquire it again, which under load costs more than the row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers handed from a thread to those who wait for them in an event loop."""
+"""Calls from a thread into an event loop that waits for an answer."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""What the store makes of a clock that was set back, and of one that is far ahead.
+"""What the store does about a clock that was set back, and about one that is far ahead.
 
-Set back, by the newest time that was seen: what waits is moved with it, or it would wait longer by as much. A minute's
-difference is left alone: two processes read the clock at two moments.
+Set back: the store knows the newest time that it has seen. Waits and leases are moved back with the clock, or they
+would take longer by as much. A difference of a minute is ignored: two processes read the clock at two moments.
 
-Far ahead, by the last time that was believed: a clock more than a day beyond it is not believed until an hour of
-monotonic time has passed while it ran on. Until then every age is told by the last believed time, so nothing is purged,
-given up or expired; all else goes on by the clock as it is. The hour is kept in the store: the processes that share it
-and those that come after a restart add to one sum, each the time that it saw pass, and none of it twice. A clock that
-is set right is believed at once, also when it is far behind: an age that is told too young takes nothing away.
+Far ahead: a clock more than a day beyond the last believed time is not believed until an hour of monotonic time has
+passed with it. Until then every age is measured by the last believed time, so nothing is purged, given up or expired;
+everything else uses the clock as it is. The hour is kept in the store: all processes, also after a restart, add the
+time that each saw pass to one sum, none of it twice. A clock that is corrected is believed at once, also when it is far
+behind: an age that is measured too young deletes nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How the nouns stand in columns: instants as whole milliseconds, lists as JSON, texts that UTF-8 can hold.
-
-Not concerned with which columns there are.
-"""
+"""How values are stored in columns: instants as whole milliseconds, lists as JSON, texts as UTF-8 can hold them."""
 
 from __future__ import annotations
 

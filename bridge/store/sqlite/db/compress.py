@@ -1,7 +1,4 @@
-"""Bodies compressed for the store, one by one.
-
-Each thread has its own compressor and decompressor: neither can be shared.
-"""
+"""Bodies compressed for the store, one by one. Each thread has its own compressor and decompressor."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A connection that comes back: opened when first used, again after trouble, again when its file was replaced.
+"""A connection that is opened when it is first used, again after an error, and again when its file was replaced.
 
-For one thread at a time. Not concerned with what is said over it.
+For one thread at a time.
 """
 
 from __future__ import annotations

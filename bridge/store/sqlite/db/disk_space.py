@@ -1,6 +1,6 @@
-"""Whether the disk has room for something new: looked at once a second at most, and over by itself.
+"""Whether the disk has room for something new, looked at once a second at most.
 
-What was kept already is worked off all the same: for that the rest is left. Not concerned with what waits.
+Webhooks and events that are kept already are worked off all the same; the reserve is for that.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What SQLite's errors mean to the one who called, and to the one who must mend it.
+"""SQLite's errors in words for the caller and for the person who has to fix them.
 
-Not concerned with errors that are ours (a broken constraint, a value no column takes): those stay what they are.
+Errors of our own (a broken constraint, a value that no column takes) stay what they are.
 """
 
 from __future__ import annotations

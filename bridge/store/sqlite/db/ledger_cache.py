@@ -1,7 +1,4 @@
-"""What a connection keeps in memory of the ledger's write buffer.
-
-Not concerned with what a key stands for.
-"""
+"""What a connection keeps in memory of the ledger's write buffer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The file: made for this user alone, known as ours or left untouched, led up to this version's schema.
+"""Opens the file of a store: made for this user alone, recognised as ours or left untouched, migrated to this version.
 
-Not concerned with what is in the tables: `schema.py` says what they are.
+The tables are described in `schema.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Whether SQLite finds the file of a store damaged: its own `quick_check`, which may stop after a time.
+"""Whether SQLite finds the file of a store damaged, by its own `quick_check`, which may stop after a time.
 
 It reads every page and compares no index with its table: https://www.sqlite.org/pragma.html#pragma_quick_check
-Not concerned with the ingest log: `unsorted.py` puts by what cannot be read there.
 """
 
 from __future__ import annotations

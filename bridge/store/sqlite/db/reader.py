@@ -1,7 +1,4 @@
-"""The threads that read: a few connections, each question in one snapshot, none of them in the writer's way.
-
-Not concerned with what is asked.
-"""
+"""The threads that read: a few connections, each query in one snapshot, none of them blocking the writer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The shape of a store: whether its tables are those that the steps of its version make, and what differs.
+"""Whether a store's tables are those that the steps of its version make, and what differs.
 
 A store may have more: earlier commits made some of it sooner, and tools such as Litestream keep tables of their own.
-Not concerned with what the rows hold.
 """
 
 from __future__ import annotations

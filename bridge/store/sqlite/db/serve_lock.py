@@ -1,7 +1,7 @@
-"""Keeps `restore` from writing a store on which `serve` runs: a lock, which the system frees however a process ends.
+"""A lock that keeps `restore` from writing a store on which `serve` runs. The system frees it however a process ends.
 
-The lock is on a file of its own, which `mv trackbridge.db* …` does not move: a lock on the store's file would go away
-with it, while `serve` still runs. Not concerned with commands that only look: they are over in a moment.
+The lock is on a file of its own, which `mv trackbridge.db* …` does not move: a lock on the store's file would move with
+it, while `serve` still runs.
 """
 
 from __future__ import annotations

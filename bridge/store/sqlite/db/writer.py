@@ -1,7 +1,7 @@
-"""The one thread that writes: whatever waits at a moment shares one transaction, and so one flush to the disk.
+"""The one thread that writes: all jobs that wait share one transaction, and so one flush to the disk.
 
-There is no timer: while one group is being flushed the next one gathers. Each job stands in a savepoint of its own, so
-that one that fails takes nothing with it. Not concerned with what a job does.
+There is no timer: while one group is flushed the next one gathers. Each job has its own savepoint, so that a job that
+fails takes no other with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What came in gets its place and what it came to in one go: the way of nearly every webhook.
+"""Applies webhooks of the ingest log: each gets its row and its outcome in one transaction.
 
-One that is known gets nothing, one that waits for an event is received and due later. Where somebody else was quicker,
-nothing is done. Not concerned with webhooks that have their place: `making.py` settles those.
+A webhook that is known gets no row; one that needs an event is received and deferred. Where another process has applied
+them meanwhile, nothing is done. Webhooks that have a row already are completed in `tables/events.py`.
 """
 
 from __future__ import annotations

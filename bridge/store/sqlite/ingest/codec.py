@@ -1,7 +1,6 @@
-"""How what came in is packed: the requests of one flush together, and at rest each body by itself.
+"""Packs the requests of one flush together.
 
-Requests of a moment are alike, so packed together they take a twentieth of the disk and of the time that a flush
-takes. Not concerned with where the packed bytes stand.
+Requests of one moment are alike: packed together they take a twentieth of the disk, and of the time of a flush.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""The frames of an inbox file: the webhooks of one flush, packed, behind a head with their time, count and length.
+"""The frames of a log file: the webhooks of one flush, packed, behind a head with their time, count and length.
 
-A file is frames, one after another. One that a crash cut off has no end yet. A head has a checksum, and behind one
-that the disk damaged the next is found by its mark; the content carries a checksum of its own (`packing.py`). Pure.
+A file is frames, one after another; the last one may be cut off by a crash. A head has a checksum, and after a damaged
+one the next is found by its mark; the content has a checksum of its own (`codec.py`). Pure.
 
 The fourth byte of the mark is the version of the content's format. A later version keeps this head, so that a reader
-that does not know it can tell it from damage. `UNVERSIONED` frames are those of schemas 6 to 9: their checksum does
-not cover the mark, and those of one commit (f1671d0) have one that covers the content, too.
-Not concerned with files, nor with what is packed.
+that does not know the version can tell it from damage. `UNVERSIONED` frames are those of schemas 6 to 9: their checksum
+does not cover the mark, and those of one commit (f1671d0) have one that covers the content, too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The files of the ingest log: their names, and which entries of its folder are such files.
 
-Other programs leave entries there, too (`lost+found`, `@eaDir`, `.DS_Store`): these are neither read nor deleted, nor
-waited for. Not concerned with what a file holds.
+Other programs leave entries there, too (`lost+found`, `@eaDir`, `.DS_Store`): they are neither read nor deleted.
 """
 
 from __future__ import annotations

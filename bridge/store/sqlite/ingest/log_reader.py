@@ -1,7 +1,7 @@
-"""What stands in the inbox's files and has no place in the store yet: found, oldest first, over all files.
+"""Reads what the ingest log holds and no row has yet: oldest first, over all files.
 
-How far each file is sorted in stands in the store, in the transaction that gave its webhooks their place; so what a
-crash leaves is sorted in once. A file that holds nothing more goes. Not concerned with what becomes of a webhook.
+How far each file is applied is stored in the transaction that applied it, so what a crash leaves is applied once. A
+file that is applied to its end is deleted.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Where requests are written down before they are answered: this process's file of the inbox, and one thread.
+"""Writes requests to this process's file of the ingest log before they are answered, in one thread.
 
-The inbox is a folder beside the store. Each process appends to a file of its own there, frame by frame, and flushes
-it; so nobody who is being answered waits for the store's lock, or for another process. Once all of a file has its
-place in the store, whoever sorted it in takes the file away (`unsorted.py`); the next webhook begins another.
-Not concerned with what the frames hold, nor with reading them.
+The log is a folder beside the store. Each process appends frames to a file of its own there and flushes it, so that no
+request waits for the store's lock or for another process. A file that is applied to its end is deleted
+(`log_reader.py`), and the next webhook begins another.
 """
 
 from __future__ import annotations

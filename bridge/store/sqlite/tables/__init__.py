@@ -1,1 +1,1 @@
-"""What each table holds, and the statements that change it."""
+"""The statements that read and change each table."""

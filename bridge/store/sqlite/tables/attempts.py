@@ -1,7 +1,4 @@
-"""An attempt is recorded: the request, what became of each delivery, and how the destination stands.
-
-Not concerned with what an answer means: that is decided before it is recorded.
-"""
+"""Records an attempt: the request, what became of each delivery, and the destination's state."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A delivery is claimed: which ones, how many, and whether now.
+"""Claims deliveries: which ones, how many, and whether now.
 
-A claim is a row with a lease and what it holds; a delivery under it is due again when the lease is over. Not
-concerned with how an attempt ended: `attempts.py` writes that.
+A claim is a row with a lease and the deliveries that it holds; they are due again when the lease is over. `attempts.py`
+records how an attempt ended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How a destination stands: its row, and the time that its pauses took.
-
-Not concerned with why it is paused; that is decided before it is recorded.
-"""
+"""The state of a destination: its row, and the time that its pauses took."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What an event is called: by the id that it was given, or by another one where that names another event already.
+"""The id of an event: the one that it was given, or another one where that names another event already.
 
-Each event stands in the ledger by the id that it was given, within the scope or the source that gave it, and by the id
-that goes upstream. What an event is called is read off its row, or off the ledger when the row was purged. Not
-concerned with how events are made.
+The ledger knows each event by the id that it was given, within the scope or the source that gave it, and by the id that
+goes upstream. An event's own id is read from its row, or from the ledger when the row was purged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Events are made: from webhooks (settle) and from callers (accept), by the same rules.
+"""Inserts events, from webhooks and from callers, by the same rules.
 
-An event whose id is known in its scope is not made again; one with a taken claim is kept as a duplicate and goes
-nowhere; any other takes its claims and gets its deliveries. Not concerned with what an event is called (`naming.py`).
+An event whose id is known in its scope is not inserted again; one whose claim is taken is kept as a duplicate, without
+deliveries; any other takes its claims and gets its deliveries. `event_ids.py` decides about ids.
 """
 
 from __future__ import annotations

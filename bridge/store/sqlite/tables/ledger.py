@@ -1,8 +1,8 @@
-"""What the ledger learned of late: written down as it came, known in memory, entered in order when nobody waits.
+"""The ledger with its write buffer: new entries are appended as they come, and sorted into the ledger when nothing waits.
 
-A key is a hash, so that each new one belongs on another page of the ledger: written there at once, it would cost a page
-to the log and another to the file, the more the larger the ledger has grown. So new entries stand in lots, one behind
-the other, and are entered many at once. Whoever asks sees both. Not concerned with what a key stands for.
+A key is a hash, so each new one belongs on another page of the ledger: inserted at once, it would cost a page in the
+write-ahead log and another in the file, more the larger the ledger is. So new entries are appended in segments and
+sorted in many at once. Look-ups read both.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Webhooks that wait for an earlier event: found by its claim, put off, and due at once when it is kept.
-
-Not concerned with what is taken from the event.
-"""
+"""Webhooks that are deferred until an earlier event is kept: found by its claim, and due at once when it is kept."""
 
 from __future__ import annotations
 

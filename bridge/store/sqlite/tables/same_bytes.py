@@ -1,8 +1,8 @@
-"""Webhooks with the same bytes: which one was the first, and how many came first at another source.
+"""Webhooks with the same bytes: which one was first, and how many came first at another source.
 
-Where a signature covers the body alone, its bytes are genuine under every topic, and at every source that has the
-secret. Under several topics of one source they are nothing unusual: Shopify sends an order so. At two sources each may
-tell one conversion a second time, and they are counted. Not concerned with what a webhook is known again by.
+Where a signature covers the body alone, the bytes are genuine under every topic, and at every source that has the
+secret. Under several topics of one source they are usual: Shopify sends an order so. At two sources each could make the
+same conversion a second time, so they are counted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""A webhook gets its place in the store, and is claimed to be translated.
+"""Inserts and claims webhooks.
 
-What came in was written down as it came (`journal.py`) and answered: that is all a provider waits for. In its place,
-each webhook has a row and a number of its own, or is known as one that was there before. Not concerned with what it
-becomes: `making.py` writes that.
+Webhooks are answered once they are in the ingest log. When they are applied, each gets a row and a number, or is
+recognised as one that is there already. `events.py` writes what they become.
 """
 
 from __future__ import annotations
