@@ -103,7 +103,7 @@ def make_destinations(configured: Settings) -> dict[str, Destination]:
 
 
 def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequence[str] | None], tuple[Route, ...]]:
-    """What says where an event goes: to the named destinations, or to all."""
+    """Decides where an event goes: to the named destinations, or to all of them."""
 
     def route(event: Event, to: Sequence[str] | None) -> tuple[Route, ...]:
         return tuple(
@@ -119,7 +119,7 @@ def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Seq
 
 
 class AppConfig:
-    """Settings, and what they and the mappings come to: sources and destinations by their names."""
+    """Settings, and the sources and destinations that they and the mappings make, by their names."""
 
     def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
         self.settings = configured
@@ -130,8 +130,8 @@ class AppConfig:
     def replace(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], *, tell: bool = True) -> None:
         """Serve other mappings, and the sources set for them, from the next request on.
 
-        Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, destinations and limits stay as they were at the start;
-        `tell` is whether the log says so where others are set.
+        Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, destinations
+        and limits stay as they were at the start; `tell` is whether the log mentions other changes.
         """
         for one in configured.sources:
             for name in one.to or ():
@@ -319,7 +319,7 @@ def load_configuration(
 
 
 def _tell_weak(configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
-    """Tell what `check` refuses of the mappings, secrets and keys in use; a bridge that runs so goes on."""
+    """Log what `check` refuses of the mappings, secrets and keys in use; the bridge runs with them all the same."""
     used = {one.mapping for one in configured.sources} & mappings.keys()
     for problem in (problem for name in sorted(used) for problem in mappings[name].weak):
         log.log_warning("mapping.weak", at=str(problem.place), warning=problem.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 BRIDGE = Path(__file__).parents[1] / "bridge"
 FILES = sorted(BRIDGE.rglob("*.py"))
 MOST_LINES = 400
+MOST_FILES = 3
 
 FLOORS: dict[str, tuple[str, ...]] = {
     "bridge": (
@@ -45,7 +47,10 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "store",
     ),
 }
-"""The rooms of each package, from the ground up: a room imports from the floors below its own, and from no room beside it."""
+"""The rooms of each package, from the ground up.
+
+A room imports from the floors below its own, and from no room beside it.
+"""
 
 
 def module_of(path: Path) -> str:
@@ -68,7 +73,10 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def room(module: str, package: str) -> str | None:
-    """The room of a package in which a module lies, None where it lies elsewhere. A package's own file is `__init__`."""
+    """The room of a package in which a module lies, None where it lies elsewhere.
+
+    A package's own file is `__init__`.
+    """
     if module == package:
         return "__init__"
     return module.removeprefix(f"{package}.").split(".")[0] if module.startswith(f"{package}.") else None
@@ -117,3 +125,34 @@ def test_every_file_says_what_it_is(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BRIDGE)))
 def test_no_file_is_longer_than_a_reader_can_hold(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MOST_LINES
+
+
+# ------------------------------------------------------------------------------------------------------- names
+
+
+def test_every_class_name_is_unique() -> None:
+    named = Counter(
+        node.name for path in FILES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
+    )
+    assert {name: count for name, count in named.items() if count > 1} == {}
+
+
+def test_no_public_function_name_of_a_module_is_in_more_than_three_files() -> None:
+    named = Counter(
+        node.name
+        for path in FILES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+    )
+    assert {name: count for name, count in named.items() if count > MOST_FILES} == {}
+
+
+def test_most_function_names_are_of_more_than_one_word() -> None:
+    names = [
+        node.name.strip("_")
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("__")
+    ]
+    single = [name for name in names if "_" not in name]
+    assert len(single) <= len(names) // 5

@@ -133,7 +133,7 @@ def _add_serve(commands: Commands) -> None:
     parser.add_argument("--port", type=_read_port, default=8000, help="port to listen on (default: %(default)s)")
     parser.add_argument(
         "--workers", type=_read_workers, metavar="N",
-        help="processes that answer requests, beside those that translate and forward (default: 2, on a single core 1); "
+        help="processes that answer requests, beside those that translate and deliver (default: 2, on one core 1); "
         "a second one answers about 1.4 times as many webhooks on two cores",
     )  # fmt: skip
     parser.add_argument("--reload", action="store_true", help="take changed mappings by itself (SIGHUP does it, too)")
@@ -153,7 +153,7 @@ def _add_send(commands: Commands) -> None:
     parser.add_argument("--topic", metavar="T", help="the topic, where the provider sends it in a header")
     parser.add_argument(
         "--secret", type=_from_stdin, metavar="-",
-        help="read the signing secret from standard input (default: the configured one, such as $STRIPE_WEBHOOK_SECRET)",
+        help="read the signing secret from standard input (default: the configured one, as $STRIPE_WEBHOOK_SECRET)",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: $BRIDGE_CONFIG)")
 

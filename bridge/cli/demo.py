@@ -271,7 +271,8 @@ def _delivery_state(deliveries: Mapping[str, DeliveryRow], event: EventRow) -> T
 def _introduction_text(scene: DemoScene) -> Text:
     return Text.assemble(
         ("trackbridge demo", "bold"),
-        f": a throw-away store and made-up secrets\n  bridge    {scene.url}\n  receiver  {scene.receiver_url}/v1/track\n",
+        f": a throw-away store and made-up secrets\n  bridge    {scene.url}\n  receiver  "
+        f"{scene.receiver_url}/v1/track\n",
     )
 
 
@@ -287,6 +288,7 @@ def _ending_text(scene: DemoScene, *, arrived: bool, once: bool) -> Text:
             "",
             "It stays up; send it something from another terminal, and end it with Ctrl-C:",
             f"  curl {scene.url}/v1/track -H 'Authorization: Bearer {scene.key}' \\",
-            '       -d \'{"event_type": "purchase", "properties": {"order_id": "A-1", "value": 9.90, "currency": "EUR"}}\'',
+            '       -d \'{"event_type": "purchase",'
+            ' "properties": {"order_id": "A-1", "value": 9.90, "currency": "EUR"}}\'',
         ]
     return as_text("\n".join(lines), lines=True)

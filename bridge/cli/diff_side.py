@@ -26,7 +26,7 @@ class DiffSide:
         self._made: dict[bytes, bytes | None] = {}
 
     async def translate(self, webhook: Webhook) -> Translation:
-        """What a webhook comes to among the events that came before it. One that is not there is not waited for."""
+        """What a webhook becomes among the events that came before it. One that is not there is not waited for."""
         source = self._sources[webhook.source]
         looked: dict[bytes, bytes | None] = {}
         while isinstance(made := source.translate_with_earlier(webhook, ChainMap(self._made, looked)), EventNeeded):

@@ -177,7 +177,7 @@ def _safe_headers(known: Mapping, given: _ExampleInput) -> dict[str, str]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------ what is invented
+# --------------------------------------------------------------------------------------------------- what is invented
 
 
 def _anonymized_body(plain: MappingExample) -> tuple[MappingExample, Anonymizer]:
@@ -227,7 +227,7 @@ def _target_path(options: argparse.Namespace, path: Path, provider: str, topic: 
     return folder / f"{stem}.{options.name}.yaml"
 
 
-# ---------------------------------------------------------------------------------------------------------- what is told
+# ------------------------------------------------------------------------------------------------------- what is told
 
 
 def _report_example(target: Path, inventor: Anonymizer, expect: Json) -> None:

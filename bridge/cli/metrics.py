@@ -16,7 +16,7 @@ from bridge.http.metrics_key import key_file
 from bridge.store.engines import sqlite_file
 
 FILE_OF_YOURS = "/etc/prometheus/trackbridge-metrics-key"
-"""What stands for a file that the operator makes, where a setting gives the key."""
+"""What is for a file that the operator makes, where a setting gives the key."""
 
 
 def run_metrics(options: argparse.Namespace) -> int:

@@ -33,7 +33,8 @@ async def replay_webhooks(store: Store, rows: Sequence[WebhookRow], *, config: P
             continue
         made = await _translate_now(store, source, found.webhook)
         print_text(
-            f"{row.id}: {await _event_difference(store, found, made, origin=f'source:{row.source}') or 'makes the same'}",
+            f"{row.id}: "
+            f"{await _event_difference(store, found, made, origin=f'source:{row.source}') or 'makes the same'}",
             lines=True,
         )
         if not send or not isinstance(made, Translated):
@@ -46,7 +47,7 @@ async def replay_webhooks(store: Store, rows: Sequence[WebhookRow], *, config: P
 
 
 async def _translate_now(store: Store, source: Source, webhook: Webhook) -> Translation:
-    """What it comes to now; nothing is waited for."""
+    """What it becomes now; nothing is waited for."""
     earlier: dict[bytes, bytes | None] = {}
     while isinstance(made := source.translate_with_earlier(webhook, earlier), EventNeeded):
         earlier[made.key] = (await store.recall_events((made.key,))).get(made.key)

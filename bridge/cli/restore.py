@@ -18,7 +18,8 @@ FOUND = (
     "translated when `trackbridge serve` starts, with the same event_id as before."
 )
 RESENT = (
-    "Providers redeliver only what was not answered 200: have them send that time's webhooks again. Those that the store "
+    "Providers redeliver only what was not answered 200: have them send that time's webhooks again. Those that "
+    "the store "
     "has already are recognised."
 )
 PENDING = (

@@ -29,13 +29,15 @@ def run_send(options: argparse.Namespace) -> int:
     if options.source not in sources:
         known = ", ".join(sorted(sources))
         raise SettingsError(
-            f"there is no source `{options.source}`; known are {known}; is BRIDGE_MAPPINGS or BRIDGE_CONFIG set here too?"
+            f"there is no source `{options.source}`; known are {known}; is BRIDGE_MAPPINGS or BRIDGE_CONFIG set "
+            "here too?"
         )
     secret = _typed_secret() if options.secret else None
     if secret is None and not sources[options.source].has_secret:
         name = secret_name(options.source)
         raise SettingsError(
-            f"the source `{options.source}` has no secret here; set {name} as for serve, or give one on standard input: --secret -"
+            f"the source `{options.source}` has no secret here; set {name} as for serve, or give one on standard "
+            "input: --secret -"
         )
     signed = sources[options.source].sign_body(
         body, topic=options.topic, now=utc_now(), nonce=random_letters(), secret=secret

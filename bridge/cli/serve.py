@@ -122,7 +122,7 @@ def _close_listeners(*listening: socket.socket | None) -> None:
 
 
 def _reload_config(outfit: AppConfig, config: Path | None) -> bool:
-    """Whether there is something that checks, for who is forked from now on, and for who is told to follow."""
+    """Whether there is something that checks, for who is forked from now on, and for who is reported to follow."""
     taken = reload_now(lambda: load_configuration(os.environ, config), lambda found: outfit.replace(*found))
     _settle_down()
     return taken

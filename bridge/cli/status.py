@@ -109,7 +109,7 @@ def _weak_settings() -> tuple[tuple[str, ...], tuple[str, ...]]:
 async def read_status(
     store: Store, keeping: RetentionPolicy, *, now: datetime, weak: Sequence[str] = (), unread: Sequence[str] = ()
 ) -> StatusReport:
-    """How everything in a store stands. `weak` are needs, and `unread` notes, that the settings give rise to."""
+    """How everything in a store is. `weak` are needs, and `unread` notes, that the settings give rise to."""
     tally, glance, overdue = (
         await store.state_counts(),
         await store.status_summary(now=now),
@@ -170,11 +170,13 @@ def _list_needs(
     said += [f"new requests get 503: {glance.no_room}"] if glance.no_room else []
     if glance.unreadable:
         said.append(
-            f"{glance.unreadable} webhooks were damaged on disk before they had a place: keep a copy of the store, look to "
+            f"{glance.unreadable} webhooks were damaged on disk before they had a place: keep a copy of the "
+            "store, look to "
             "the disk, and let the providers send that time's webhooks again"
         )
     said += [
-        f"{one.name}: {one.set_aside} set aside; see `trackbridge list webhooks --state set_aside --source {one.name}`, "
+        f"{one.name}: {one.set_aside} set aside; see `trackbridge list webhooks --state set_aside --source "
+        f"{one.name}`, "
         f"mend the mapping, then `trackbridge replay --set-aside --source {one.name}`"
         for one in sources
         if one.set_aside
@@ -199,8 +201,10 @@ def _clock_needs(glance: StatusSummary, now: datetime) -> list[str]:
     if ahead is None:
         return []
     said = (
-        f"the clock says {_format_time(now)} UTC, more than a day after {_format_time(ahead.newest_at)}, the newest time before: nothing is "
-        f"purged, given up or expired before {_format_time(ahead.believed_from)}, when trackbridge has run for an hour with it; set "
+        f"the clock says {_format_time(now)} UTC, more than a day after {_format_time(ahead.newest_at)}, the "
+        "newest time before: nothing is "
+        f"purged, given up or expired before {_format_time(ahead.believed_from)}, when trackbridge has run for an "
+        "hour with it; set "
         "the clock if it is wrong, else wait"
     )
     return [said]
@@ -211,12 +215,15 @@ def _overdue_text(overdue: OverdueWork) -> list[str]:
     said = []
     if overdue.webhooks:
         said.append(
-            f"{overdue.webhooks} webhooks are overdue: due since {_format_time(overdue.oldest_webhook)} and not translated; "
+            f"{overdue.webhooks} webhooks are overdue: due since {_format_time(overdue.oldest_webhook)} and not "
+            "translated; "
             f"{running} (translate.…)"
         )
     return said + [
-        f"{name}: {count} deliveries are overdue: due since {_format_time(overdue.oldest_delivery[name])} and not attempted; "
-        f"{running} (forward.…), and whether {name} is still set; after a long pause they drain at the destination's rate"
+        f"{name}: {count} deliveries are overdue: due since {_format_time(overdue.oldest_delivery[name])} and not "
+        "attempted; "
+        f"{running} (forward.…), and whether {name} is still set; after a long pause they drain at the "
+        "destination's rate"
         for name, count in overdue.deliveries.items()
     ]
 
@@ -233,7 +240,8 @@ def _list_notes(tally: StateCounts, glance: StatusSummary, keeping: RetentionPol
     if glance.differing:
         said.append(f"{glance.differing} duplicates tell another value or currency than their original")
     said += [
-        f"{source}: {n} webhooks have the bytes of webhooks of {other}, and their signatures fit both; if both stand for "
+        f"{source}: {n} webhooks have the bytes of webhooks of {other}, and their signatures fit both; if both "
+        "stand for "
         "one shop, give them the same `scope`, so that no conversion is told twice; if not, give each its own secret"
         for (source, other), n in sorted(glance.same_bytes.items())
     ]

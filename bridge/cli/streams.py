@@ -16,7 +16,7 @@ def prepare_streams() -> None:
     """Make sure that all three are there, and that every character can be written.
 
     A closed one is replaced, so that no file of ours gets its number: output that was closed by reading from nothing,
-    so that what is written there fails and is told, and is not lost in silence.
+    so that what is written there fails and is reported, and is not lost in silence.
     """
     for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -71,7 +71,10 @@ def drop_output() -> None:
 
 
 def finish_errors() -> None:
-    """Write what still waits for standard error, or drop it where nobody takes it: it must not change the exit status."""
+    """Write what still waits for standard error, or drop it where nobody takes it.
+
+    It must not change the exit status.
+    """
     try:
         sys.stderr.flush()
     except (OSError, ValueError):

@@ -55,7 +55,7 @@ REQUEST_BYTES = 1024 * 1024
 """Bytes one request may have."""
 
 LARGEST = 3 * 512 * 1024
-"""Bytes an event's JSON may have. Over HTTP a request is smaller, but writing a number anew may lengthen it."""
+"""Bytes an event's JSON may have. Over HTTP a request is smaller, but writing a number again may lengthen it."""
 
 _CALLER = "key:"
 """How the origins of API keys begin."""
@@ -75,13 +75,14 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
     plain: bool = False,
     mapped: bool = False,
 ) -> Event:
-    """The event that `raw` tells, normalised; `raw` itself is left alone.
+    """The event in `raw`, normalised; `raw` itself is not changed.
 
-    `origin` is `key:<name>` or `source:<name>`, `scope` the ledger's; a caller's event_id is unique within it. `default_id` names an event that has no
-    `event_id`, `received_at` dates one that has no `timestamp`; both then stand in what is sent. `dedupe` is a
-    conversion key beside the order id's. Two spare `raw` closer looks: `plain` says that it was read from a text that
-    `is_plain`, `mapped` that a mapping built it, which leaves out what is null and knows finite numbers only. Raises
-    NotAnEvent with every problem; values stand in its messages only for `key:` origins, whose caller sent them.
+    `origin` is `key:<name>` or `source:<name>`, `scope` the ledger's; a caller's event_id is unique within it.
+    `default_id` names an event that has no `event_id`, `received_at` dates one that has no `timestamp`; both are then
+    part of what is sent. `dedupe` is a conversion key beside the order id's. Two spare `raw` closer looks: `plain` says
+    that it was read from a text that `is_plain`, `mapped` that a mapping built it, which leaves out what is null and
+    knows finite numbers only. Raises NotAnEvent with every problem; messages hold values only for `key:` origins, whose
+    caller sent them.
     """
     if not fits_schema(raw):
         raise NotAnEvent(_find_problems(raw, origin))
@@ -131,7 +132,7 @@ def _normalise_document(raw: dict[str, Json], *, nulls: bool) -> dict[str, Json]
 
 
 def _write_event(document: Json, raw: Json, origin: str, *, plain: bool, mapped: bool) -> bytes:
-    """The JSON that is sent. Raises NotAnEvent for what JSON cannot hold, or not everybody can read."""
+    """The JSON that is sent. Raises NotAnEvent for what JSON cannot hold, or not every parser can read."""
     try:
         text = json_text.write_json(document)
     except ValueError as error:

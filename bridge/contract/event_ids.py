@@ -19,14 +19,14 @@ _SIX, _TWELVE = 36**6, 36**12
 
 
 def new_id(received_at: datetime, luck: str) -> str:
-    """`evt_<unix ms>_<luck>`; `luck` is 12 random letters of [a-z0-9]."""
+    """`evt_<unix ms>_<nonce>`; the nonce is 12 random letters of [a-z0-9]."""
     return f"evt_{unix_ms(received_at)}_{luck}"
 
 
 def derived_id(*, received_at: datetime, source: str, webhook_id: str, event_type: str, key: str) -> str:
     """`evt_<unix ms>_<12 letters>`, the same whenever the same webhook is translated again.
 
-    `key` tells the events of one type apart that one webhook makes: the dedupe key, or the ordinal among them.
+    `key` distinguishes the events of one type that one webhook makes: the dedupe key, or their number in order.
     """
     digest = hashlib.sha256(dedupe_keys.join_parts((source, webhook_id, event_type, key))).digest()
     return f"evt_{unix_ms(received_at)}_{_encode_base36(int.from_bytes(digest, 'big'))}"
@@ -36,7 +36,7 @@ def other_ids(within: str, event_id: str) -> Iterator[str]:
     """Ids for an event whose `event_id` names another event, in the order in which they are tried, without end.
 
     `evt_<24 letters>`, derived from where the id was given and from nothing else: the same event gets the same id again
-    when its webhook is translated anew, and in a store that was restored from an older copy.
+    when its webhook is translated again, and in a store that was restored from an older copy.
     """
     for turn in count():
         number = int.from_bytes(hashlib.sha256(dedupe_keys.join_parts((within, event_id, str(turn)))).digest(), "big")

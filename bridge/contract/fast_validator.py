@@ -16,7 +16,7 @@ from bridge.contract.schema import SCHEMA
 from bridge.core.json_text import Json
 
 Check = Callable[[Json], object]
-"""Gives something true where a value passes. No call stands around it to make it `True`: there are many of them."""
+"""Returns something true where a value passes; it is not converted to `True`, because there are many calls."""
 
 _DESCRIBES = {"$schema", "title", "description", "examples", "x-must-be"}
 _NARROWS = {"minLength", "pattern", "format"}

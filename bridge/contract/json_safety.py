@@ -35,7 +35,7 @@ def is_shallow(text: bytes) -> bool:
 
 
 def find_unsafe_json(raw: Json) -> Iterator[EventProblem]:
-    """What keeps a document from being JSON that everybody reads, in the document's order."""
+    """What keeps a document from being JSON that every parser reads, in the document's order."""
     return _find_unsafe_value(raw, ())
 
 

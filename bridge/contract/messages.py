@@ -24,13 +24,13 @@ def format_path(path: Sequence[str | int]) -> str:
 
 
 def describe_value(value: Json, *, shown: bool) -> str:
-    """What came: its type, and where `shown` the value itself, shortened."""
+    """What a field held: its type and, where `shown`, the value itself, shortened."""
     spelt, kind = _spell_value(value)
     return f"{spelt} ({kind})" if shown and spelt else kind
 
 
 def _spell_value(value: Json) -> tuple[str, str]:
-    """A value in few letters, none where its kind says all, and its kind."""
+    """A value in few letters, empty where its type says everything, and its type."""
     match value:
         case bool():
             return ("true" if value else "false"), "a boolean"

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     Judge = Callable[[Json], Iterator[ValidationError]]
 
 MOST = 100
-"""How many problems are told; nobody mends more at once."""
+"""How many problems a message holds; nobody fixes more at once."""
 
 _SHOWN = frozenset({"event_type", "event_id", "timestamp", "test", "properties"})
-"""The fields whose values may stand in a message; all others may be about a person."""
+"""The fields whose values a message may hold; all others may be personal."""
 _A = {
     "string": "a string",
     "number": "a number",
@@ -67,7 +67,7 @@ def schema_validator() -> Judge:
 
 
 def _whole_pattern(_validator: Json, pattern: str, value: Json, _schema: Json) -> Iterator[ValidationError]:
-    """JSON Schema's `$` is the end of the text; Python's also stands before a last line feed."""
+    """JSON Schema's `$` is the end of the text; Python's also matches before a last line feed."""
     from jsonschema.exceptions import ValidationError  # noqa: PLC0415  as above
 
     if isinstance(value, str) and not re.fullmatch(pattern, value):
@@ -93,7 +93,7 @@ def _missing_field(path: tuple[str | int, ...], parent: Json) -> EventProblem:
 
 
 def _position_in_document(raw: Json, path: Sequence[str | int]) -> tuple[int, ...]:
-    """Where a path stands in its document, for sorting; what is missing stands first."""
+    """The position of a path in its document, for sorting; missing fields come first."""
     position = []
     for step in path:
         if isinstance(raw, dict):

@@ -30,17 +30,19 @@ class Digest(Protocol):
 def signed_webhook_key(source: str, webhook_id: str, *, said: str = "") -> bytes:
     """A webhook whose id its signature covers: the same id is the same webhook, whatever its other bytes.
 
-    `said` is what it says outside of the signature of its topic, its shop and its test flag.
+    `said` is what its unsigned headers give as its topic, its shop and its test flag.
     """
     return _hash_parts(_join_prefix("webhook-id", source), webhook_id, *((said,) if said else ()))
 
 
 def unsigned_webhook_key(source: str, topic: str | None, body: bytes, *, said: str = "") -> bytes:
-    """A webhook whose id anybody could have written, or that has none: its topic, its bytes and what else it `said`.
+    """A webhook without an id, or with one that anybody could have written.
 
-    So the same bytes of the same topic under a fresh id are the same webhook, and other bytes under a known id are
-    another one. Bytes that came under another topic, shop or test flag are another one, too: these headers are as
-    little signed, and a stranger who changes them must not make the genuine webhook a repeated one.
+    Its topic, its bytes and what else it `said`.
+
+    The same bytes of the same topic under a new id are the same webhook; other bytes under a known id are another one.
+    Bytes under another topic, shop or test flag are another one, too: no signature covers these headers, and a stranger
+    who changes them must not make the genuine webhook a duplicate.
     """
     return unsigned_digest_key(source, topic, hashlib.sha256(body), said=said)
 
@@ -52,12 +54,12 @@ def unsigned_digest_key(source: str, topic: str | None, digest: Digest, *, said:
 
 
 def content_key(digest: Digest) -> bytes:
-    """The bytes of a request themselves, by their SHA-256: whichever topic, id and source they came with."""
+    """The bytes of a request themselves, by their SHA-256, under whichever topic, id and source they were received."""
     return digest.digest()[:KEY_SIZE]
 
 
 def webhook_keys(webhook: Webhook) -> tuple[bytes, ...]:
-    """What knows a webhook again, worked out now where nobody has yet."""
+    """The keys by which a webhook is recognised; computed now where they have not been yet."""
     if webhook.identity:
         return webhook.identity
     return (unsigned_webhook_key(webhook.source, webhook.topic, webhook.body, said=webhook.unsigned_facts),)
@@ -74,7 +76,7 @@ def event_key(within: str, event_id: str) -> bytes:
 
 
 def upstream_id_key(event_id: str) -> bytes:
-    """An event_id as it goes upstream, whoever gave it or made it."""
+    """An event_id as it is sent upstream, whether given or made."""
     return _hash_parts(_join_prefix("event-id"), event_id)
 
 

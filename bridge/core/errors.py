@@ -6,7 +6,7 @@ BridgeError
 ├── RecipeError           a signature recipe cannot be used; carries the key at fault
 ├── NotGenuine            a request did not prove that its provider sent it
 ├── NotAnEvent            a document is no track event; carries every problem
-├── CannotTranslate       a value of a kept webhook cannot be evaluated; carries its place
+├── CannotTranslate       a value of a kept webhook cannot be evaluated; carries its row
 ├── IdempotencyConflict   a known Idempotency-Key was sent with another body
 ├── NotFound              no webhook, event or delivery has that id
 ├── BackupError           a backup cannot be made, read or restored
@@ -60,7 +60,7 @@ class NotGenuine(BridgeError):
 
 
 class NotAnEvent(BridgeError):
-    """What came is no track event."""
+    """A document is no track event."""
 
     def __init__(self, problems: Sequence[EventProblem]) -> None:
         super().__init__("; ".join(problem.text for problem in problems))
@@ -68,7 +68,7 @@ class NotAnEvent(BridgeError):
 
 
 class CannotTranslate(BridgeError):
-    """A value of a kept webhook cannot be worked out. The text says why and never holds the value."""
+    """A value of a kept webhook cannot be evaluated. The text says why and never holds the value."""
 
     def __init__(self, place: SourceLocation | None, text: str) -> None:
         super().__init__(f"{place}: {text}" if place else text)
@@ -77,7 +77,7 @@ class CannotTranslate(BridgeError):
 
 
 class IdempotencyConflict(BridgeError):
-    """A known Idempotency-Key came with another body."""
+    """A known Idempotency-Key was sent with another body."""
 
 
 class NotFound(BridgeError):

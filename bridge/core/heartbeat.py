@@ -12,7 +12,10 @@ Ticks = Callable[[], float]
 
 
 class Heartbeat:
-    """The rounds of one loop: `succeeded_at` is None until one has succeeded; `ended_at` starts as the time of creation."""
+    """The rounds of one loop: `succeeded_at` is None until one has succeeded.
+
+    `ended_at` starts as the time of creation.
+    """
 
     def __init__(self, ticks: Ticks = time.monotonic) -> None:
         self._ticks = ticks
@@ -31,7 +34,7 @@ class Heartbeat:
         self.ended_at = self._ticks()
 
     def record_wait(self) -> None:
-        """A round only waited: it says what the round before it said."""
+        """A round that only waited: the result of the round before it still holds."""
         if self._is_failing:
             self.record_failure()
         else:
@@ -39,5 +42,5 @@ class Heartbeat:
 
 
 def oldest_success(each: Iterable[Heartbeat], *, otherwise: float) -> float:
-    """When the one of several that succeeded the longest ago did so; `otherwise` stands for one that has not yet."""
+    """The time of the oldest last success among several loops; `otherwise` replaces a loop that has had none yet."""
     return min(otherwise if one.succeeded_at is None else one.succeeded_at for one in each)

@@ -23,10 +23,10 @@ _MOST_DIGITS = 400
 def parse_json(data: bytes | str, *, strict: bool = True) -> Json:
     """The document in `data`, which must be UTF-8 without a byte order mark.
 
-    Raises ValueError with a sentence a caller can mend by: compressed, UTF-16, not UTF-8, not JSON (with line and
-    column), a key that stands twice in one object, `NaN` or `Infinity`, nesting too deep, a number too long to read.
-    Not `strict`, the last of a key's values wins and a byte order mark is ignored, as RFC 8259, section 8.1 allows:
-    what a provider signed is taken as its own parser would.
+    Raises ValueError with a sentence that says a caller what to change: compressed, UTF-16, not UTF-8, not JSON (with
+    line and column), a key twice in one object, `NaN` or `Infinity`, nesting too deep, a number too long to read. Not
+    `strict`, the last of a key's values wins and a byte order mark is ignored, as RFC 8259, section 8.1 allows: what a
+    provider signed is taken as its own parser would.
     """
     if isinstance(data, bytes) and not _may_hold_a_long_number(data):
         try:
@@ -34,7 +34,7 @@ def parse_json(data: bytes | str, *, strict: bool = True) -> Json:
             if not strict or _holds_all_of(data, document):
                 return document
         except (ValueError, RecursionError):
-            pass  # the slower reading decides, and says what is wrong
+            pass  # the slower parser decides, and names the problem
     text = decode_utf8(data) if isinstance(data, bytes) else data
     if text.startswith("\ufeff") and strict:
         raise ValueError("starts with a byte order mark; send it without")
@@ -49,7 +49,7 @@ def parse_json(data: bytes | str, *, strict: bool = True) -> Json:
 
 
 def decode_utf8(data: bytes) -> str:
-    """The text of UTF-8 bytes. Raises ValueError that says what they are instead, where that shows, and the remedy."""
+    """The text of UTF-8 bytes. Raises ValueError that names what they are instead, where that shows, and the remedy."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -70,7 +70,7 @@ def write_json(document: Json) -> bytes:
 
 
 def indent_json(text: bytes) -> str:
-    """A JSON text indented for people, every digit as it stands; what is no JSON, or nested too deep, is as it was."""
+    """A JSON text indented for people, with its digits; what is no JSON, or nested too deep, is returned unchanged."""
     try:
         return msgspec.json.format(text.removeprefix(codecs.BOM_UTF8), indent=2).decode()
     except (ValueError, RecursionError):
@@ -78,7 +78,7 @@ def indent_json(text: bytes) -> str:
 
 
 def _holds_all_of(data: bytes, document: Json) -> bool:
-    """Whether no key of `data` stands twice in an object, for then the document lacks the first of them.
+    """Whether no key of `data` is twice in an object: the parsed document would lack the first of them.
 
     What it lacks had a colon: written again, the document has fewer. Only an escaped one could make up for it.
     """
@@ -91,7 +91,7 @@ def _object_of_unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"the key {key[:64]!r} stands twice in one object")
+                raise ValueError(f"the key {key[:64]!r} is twice in one object")
             seen.add(key)
     return document
 
@@ -119,7 +119,7 @@ def _no_constant(word: str) -> NoReturn:
 
 
 def _may_hold_a_long_number(data: bytes) -> bool:
-    """Whether 400 digits could stand in a row: then every fiftieth byte is one, eight times in a row."""
+    """Whether there could be 400 digits in a row: then every fiftieth byte is a digit, eight times in a row."""
     return _EIGHT_DIGITS in data[::_STEP].translate(_DIGITS)
 
 

@@ -22,7 +22,7 @@ LOGGER = logging.getLogger("trackbridge")
 SERVER = logging.getLogger("uvicorn.error")
 ASYNCIO = logging.getLogger("asyncio")
 MOST_BYTES = 4096
-"""Of a line with its newline: what Linux's pipes take whole, so that no other process's line comes to stand inside it."""
+"""Of a line with its newline: Linux's pipes take so many bytes whole, so lines of several processes never mix."""
 _PLAIN = f"{string.ascii_letters}{string.digits}_.:/+*#@-"
 _WHOLE = select.PIPE_BUF
 _LONGEST = MOST_BYTES - 64
@@ -102,7 +102,7 @@ class _LineHandler(logging.Handler):
             self.flush()
 
     def put_lines(self, at: float, level: str, texts: Sequence[str]) -> None:
-        """Lines, said at so many seconds since 1970."""
+        """Write lines; `at` is seconds since 1970."""
         before = f"{self._format_time(at)}Z {level}"
         fresh = not self._waiting
         self._waiting += [f"{before} {text}\n" for text in texts]
@@ -115,7 +115,7 @@ class _LineHandler(logging.Handler):
     def flush(self) -> None:
         with self.lock or nullcontext():
             lines, self._waiting = self._waiting, []
-            with suppress(OSError, ValueError):  # nobody reads it any more
+            with suppress(OSError, ValueError):  # the reader is gone
                 for part in _split_for_pipe("".join(lines)):
                     self._stream.write(part)
                     self._stream.flush()
@@ -186,6 +186,6 @@ def _escape_text(text: str) -> str:
 
 
 def _bound_text(text: str) -> str:
-    """A line of somebody else, such as the server's: its characters escaped as in values, its length bounded."""
+    """A line of another program, such as the server's: escaped like a value, and bounded in length."""
     escaped = text if text.isascii() and text.isprintable() else _escape_text(text)
     return escaped if len(escaped) <= _LONGEST else f"{escaped[:_LONGEST]}..."

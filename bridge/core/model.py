@@ -34,7 +34,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing wrong with a mapping, as a value: where, how bad, and what with its mend."""
+    """One problem of a mapping, as a value: where, how bad, and what, with its remedy."""
 
     place: SourceLocation
     severity: Severity
@@ -46,20 +46,20 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class EventProblem:
-    """One thing wrong with an event. `path` is where: `("properties", "value")`; `text` names it and what came."""
+    """One problem of an event. `path` is where: `("properties", "value")`; `text` names it and what it held."""
 
     path: tuple[str | int, ...]
     text: str
 
 
-# ------------------------------------------------------------------------------------------------ what comes in
+# -------------------------------------------------------------------------------------------------- received
 
 
 class Request(msgspec.Struct, frozen=True):
     """One HTTP request as it arrived, before anything is known about it.
 
-    `headers` are in order of arrival with lower-case names, values decoded as Latin-1; a name may stand twice.
-    `query` is read, `query_string` as it came. `url` is the address the provider was given (the operator's
+    `headers` are in order of arrival with lower-case names, values decoded as Latin-1; a name may occur twice.
+    `query` is decoded, `query_string` as received. `url` is the address the provider was given (the operator's
     `public_url` and the query string), or None where the operator set none: it is never taken from `Host`. A request's
     head is the same without its body.
     """
@@ -78,7 +78,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class WebhookState(StrEnum):
-    """Where a kept webhook stands."""
+    """The state of a kept webhook."""
 
     RECEIVED = "received"
     TRANSLATED = "translated"
@@ -91,11 +91,11 @@ class Webhook(msgspec.Struct, frozen=True):
 
     `id` is what the provider calls it, or the SHA-256 of its bytes in hex. `identity` holds 16-byte ledger keys: a
     webhook any of whose keys is known is the same webhook again; none yet for one that is known by id and bytes, and
-    was not sorted in. `body` is always the whole request's bytes; `item` is the JSON pointer of this webhook's own
+    was not applied. `body` is always the whole request's bytes; `item` is the JSON pointer of this webhook's own
     part, None where it is the whole, "" for a batch without items. `headers` have lower-case names and no credentials.
     `said` is what its unsigned headers say of its account and of its being a test, as the mapping reads them.
     `same_bytes` is the ledger key of its bytes alone, empty where its signature covers its id, and before it is sorted
-    in. `number` is the store's (its public form is `wh_<number>`), 0 before it is sorted in. `waited` is whether it has
+    in. `number` is the store's (its public form is `wh_<number>`), 0 before it is applied. `waited` is whether it has
     waited for an earlier event as long as it may.
     """
 
@@ -115,7 +115,7 @@ class Webhook(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What the store says of a webhook it was given: its number, and whether it was known before.
+    """What a store answers for a webhook that it was given: its number, and whether it was known before.
 
     `source` and `topic` are those that it came with. `same_bytes_as` is the number of the first webhook that came with
     the same bytes under another topic, account or test flag, or at another source; None where there was none.
@@ -134,11 +134,11 @@ class Kept(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """One track event, checked against the contract.
 
-    `text` is the JSON that is sent, byte for byte. `origin` is who told it: `source:<name>` or `key:<name>`. `id` is its
-    event_id: the same one within `id_scope` (within the origin where that is empty) is the same event. `claims` are 16-byte ledger keys of the conversion it tells: an event one of
-    whose claims is taken is a duplicate. `order_id`, `value` and `currency` repeat what `text` says, as text, for
-    comparing duplicates. `notes` tell which fields were left out and where, never a value. `hashed` names the
-    user_data fields that arrived as SHA-256. `number` is the store's, 0 before it is kept.
+    `text` is the JSON that is sent, byte for byte. `origin` is who gave it: `source:<name>` or `key:<name>`. `id` is
+    its event_id: within `id_scope` (within the origin where that is empty) the same id is the same event. `claims` are
+    the 16-byte ledger keys of its conversion: an event whose claim is taken is a duplicate. `order_id`, `value` and
+    `currency` are those of `text`, to compare duplicates. `notes` name the fields that were left out and where, never a
+    value. `hashed` names the user_data fields that arrived as SHA-256. `number` is the store's, 0 before it is kept.
     """
 
     id: str
@@ -196,7 +196,7 @@ Translation = Translated | Ignored | SetAside
 
 @dataclass(frozen=True, slots=True)
 class EventNeeded:
-    """What a webhook comes to cannot be said before somebody has looked for an earlier event by this claim.
+    """A webhook can be translated only after an earlier event was looked up by this claim.
 
     While there is none it waits `until` then, and goes without after it. `event_type` is what it waits for.
     """
@@ -207,7 +207,7 @@ class EventNeeded:
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """What the store says of an event it was given: its id, and of which event it is a duplicate, if it is.
+    """What a store answers for an event that it was given: its id, and of which event it is a duplicate, if it is.
 
     `event_id` goes upstream. `given_event_id` is the id that it was given, where that one names another event already
     and the store made this one; else None.
@@ -222,7 +222,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -261,7 +261,7 @@ class Outgoing:
 class Response:
     """What an upstream answered: status, lower-case headers, and its body's first 64 KiB as text.
 
-    `status` is None where no answer came; `failure` then says why, in the field's words (`no connection`,
+    `status` is None where there was no answer; `failure` then names the cause (`no connection`,
     `timeout`, …), and `sent` whether the request may have been taken all the same.
     """
 
@@ -279,7 +279,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The upstream says that what was sent is wrong: nothing to gain by sending the same again."""
+    """The destination refuses what was sent: sending the same again would not help."""
 
     reason: str
 
@@ -309,7 +309,7 @@ class Attempt:
     """One request to a destination and how it ended, as it is recorded.
 
     `answer` is the upstream's text, its first 2 KiB. `counted` is False where the destination, not the events, was
-    at fault. `ambiguous` is True where the request may have been taken although no answer came; it is, too, where
+    at fault. `ambiguous` is True where the request may have been taken although there was no answer; also where
     `outcome` is `lost`: the lease was over before anybody recorded how the request ended.
     """
 

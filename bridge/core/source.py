@@ -81,13 +81,15 @@ class Source(Protocol):
         ...
 
     def translate(self, webhook: Webhook) -> Translation:
-        """What a kept webhook comes to where no event came before it. Never raises for anything a provider sends."""
+        """What a kept webhook becomes where there is no earlier event. It never raises, whatever a provider sends."""
         ...
 
     def translate_with_earlier(
         self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]
     ) -> Translation | EventNeeded:
-        """What a kept webhook comes to among earlier events, by their claims; None under a claim: there is none.
+        """What a kept webhook becomes with earlier events, by their claims.
+
+        None under a claim means that there is none.
 
         Wanting where it takes from an event whose claim is not in `earlier`. Never raises either.
         """
@@ -96,7 +98,7 @@ class Source(Protocol):
     def sign_body(
         self, body: bytes, *, topic: str | None, now: datetime, nonce: str, secret: str | None = None
     ) -> SignedBody:
-        """`body` as the provider would sign and send it, with `luck` (a few random letters) for ids in headers.
+        """`body` as the provider would sign and send it; `nonce` is a few random letters for ids in headers.
 
         Raises SettingsError where the scheme has no secret or only the provider could sign.
         """

@@ -25,8 +25,8 @@ def make_visible(text: str, *, lines: bool = False) -> str:
     r"""The text with each character that a terminal would obey, reorder or hide as an escape such as `\u001b`.
 
     With `lines`, a newline stays: it ends a line of the text itself. The escapes are those of JSON strings (RFC 8259,
-    section 7), so a JSON text still says the same. A backslash stays as it is, so text without such characters, and
-    text that was made visible before, comes back unchanged; where it matters whether an escape stood in the text
+    section 7), so a JSON text keeps its meaning. A backslash stays as it is, so text without such characters, and
+    text that was made visible before, is returned unchanged; where it matters whether an escape was in the text
     already, read the JSON that the commands print.
     """
     if text.isascii() and text.isprintable():

@@ -20,12 +20,12 @@ class DestinationKind:
 
 
 KINDS: Mapping[str, DestinationKind] = {
-    "track": DestinationKind(TrackDestination.from_options, ("url", "api_key", "rate", "test", "batch", "lanes")),
+    "track": DestinationKind(TrackDestination.from_options, ("url", "api_key", "rate", "test", "batch", "concurrency")),
 }
 
 
 def make_destination(kind: str, name: str, options: Mapping[str, object]) -> Destination:
-    """The destination of that kind and name. Raises SettingsError that names the mend and holds no value."""
+    """The destination of that kind and name. Raises SettingsError that names the remedy and holds no value."""
     if kind not in KINDS:
         raise SettingsError(f"destination `{name}`: there is no kind `{kind}`; {_suggest_word(kind, KINDS)}")
     known = KINDS[kind].options

@@ -58,11 +58,11 @@ class TrackDestination:
         object.__setattr__(self, "url", _batch_url(self.name, self.url))
         if not re.fullmatch(r"[!-~]+", self.api_key):
             raise SettingsError(
-                f"destination `{self.name}`: api_key must be visible ASCII without blanks; copy it anew"
+                f"destination `{self.name}`: api_key must be visible ASCII without blanks; copy it again"
             )
         self._bounded_option("rate", self.rate, least=0, most=1_000_000)
         self._bounded_option("batch", self.batch, least=1, most=MOST_EVENTS)
-        self._bounded_option("lanes", self.concurrency, least=1, most=MOST_LANES)
+        self._bounded_option("concurrency", self.concurrency, least=1, most=MOST_LANES)
 
     @classmethod
     def from_options(cls, name: str, options: Mapping[str, object]) -> TrackDestination:
@@ -77,7 +77,7 @@ class TrackDestination:
             rate=_read_number(name, "rate", options.get("rate", 1000)),
             test=_read_switch(name, "test", options.get("test", False)),
             batch=_read_number(name, "batch", options.get("batch", MOST_EVENTS)),
-            concurrency=_read_number(name, "lanes", options.get("lanes", 1)),
+            concurrency=_read_number(name, "concurrency", options.get("concurrency", 1)),
         )
 
     @property
@@ -226,7 +226,7 @@ def _status_text(status: int) -> str:
 
 
 def _with_words(told: str, text: str) -> str:
-    """What the upstream says is wrong: its `error`, or the beginning of whatever it sent; nothing unprintable."""
+    """What the destination says is wrong: its `error`, or the beginning of its answer; nothing unprintable."""
     document = _parse_document(text)
     words = _error_of(document) if isinstance(document, dict) else text
     seen = " ".join("".join(letter if letter.isprintable() else " " for letter in words[: 4 * _WORDS]).split())

@@ -60,7 +60,7 @@ class RateLimiter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever holds one API key."""
+    """The holder of one API key."""
 
     name: str
     scope: str
@@ -69,14 +69,14 @@ class Caller:
 
     @property
     def origin(self) -> str:
-        """By which its events come in."""
+        """The origin of its events."""
         return f"key:{self.name}"
 
 
 class ApiKeys:
     """All API keys, each with the pace that `pace` makes of its rate.
 
-    Raises SettingsError for one that nobody could present, and for two that are the same.
+    Raises SettingsError for a key that no request could carry, and for two keys that are the same.
     """
 
     def __init__(self, keys: Sequence[ApiKeySettings], *, pace: Callable[[int], RateLimiter] | None = None) -> None:

@@ -23,14 +23,17 @@ SMALL = 64 * 1024
 
 
 class BodyError(Exception):
-    """A body that is not taken; its text is for the caller, whom `unread` answers with `status` and `headers`."""
+    """A body that is not accepted.
+
+    Its text is for the caller, whom `answer_unread` answers with `status` and `headers`.
+    """
 
     status: ClassVar[int] = 400
     headers: ClassVar[Mapping[str, str]] = {}
 
 
 class BodyTooLarge(BodyError):
-    """More bytes than allowed, or the word that more will come."""
+    """More bytes than allowed, or a declared length above it."""
 
     status = 413
 
@@ -48,11 +51,14 @@ class BodyEncoded(BodyError):
 
 
 class BodyCutOff(BodyError):
-    """The caller went away before the body was there. Nobody will see the answer."""
+    """The caller closed the connection before the body was complete. Nobody will see the answer."""
 
 
 class BodyClaim(Protocol):
-    """What a body holds of the memory for bodies; `bridge.http.body_budget.Claim` says more. Its verbs raise BodyError."""
+    """What a body holds of the memory for bodies; see `bridge.http.body_budget.BudgetClaim`.
+
+    Its verbs raise BodyError.
+    """
 
     def expect_size(self, size: int) -> None:
         """The request declares a body of so many bytes."""
@@ -147,10 +153,10 @@ class StartedMessage:
     def __await__(self) -> Generator[object, object, Message]:
         try:
             yield self._step
-        except BaseException as error:  # noqa: BLE001  whatever it is, it is the receiver's to hear of
+        except BaseException as error:  # noqa: BLE001  any error is for the receiver to handle
             try:
                 yield self._steps.throw(error)
-            except StopIteration as done:  # it was told to end, and came with a message all the same
+            except StopIteration as done:  # it was cancelled, and returned a message all the same
                 return cast("Message", done.value)
         return (yield from self._steps)
 
@@ -166,7 +172,7 @@ def require_unencoded(headers: Headers) -> None:
 def answer_unread(headers: Headers, response: Response) -> Response:
     """`response` as the answer to a request whose body has not been read, or not to its end.
 
-    Where the body is small or there is none, the server drops it by itself and the connection goes on; not so where
+    Where the body is small or there is none, the server drops it by itself and the connection stays open; not so where
     the caller waits for `100 Continue`, and may never send it.
     """
     small = "transfer-encoding" not in headers and _declared_length(headers.raw) <= SMALL
@@ -177,8 +183,8 @@ def answer_unread(headers: Headers, response: Response) -> Response:
 class PartingResponse(Response):
     """An answer that is sent whole while the request's body may still be arriving.
 
-    What still comes is read and thrown away for a while, so that a caller who is still sending sees the answer; then
-    the connection closes. Where that is done for many others already, it closes at once, and whoever still sends may
+    What still arrives is read and dropped for a while, so that a caller who is still sending sees the answer; then the
+    connection closes. Where this is under way for many others already, it closes at once, and a caller who sends may
     miss the answer: reading for hundreds of strangers would take the time that genuine requests need.
     """
 
@@ -215,7 +221,7 @@ async def _thrown_away(receive: Receive) -> None:
 
 
 def _size_limit_exceeded(message: Message) -> int | None:
-    """Bytes of a message after which more will come, else None. Nobody holds it while the next one is awaited."""
+    """Bytes of a message after which more will follow, else None. It is not held while the next one is awaited."""
     if message["type"] == "http.disconnect" or not message.get("more_body", False):
         return None
     return len(message.get("body", b""))
@@ -226,7 +232,7 @@ def _too_large(limit: int) -> BodyTooLarge:
 
 
 def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """What `Content-Length` says, 0 where it says nothing: the server has refused any that is no number."""
+    """The value of `Content-Length`, 0 where there is none: the server has refused any that is no number."""
     for name, length in headers:
         if name == b"content-length":
             return int(length[:20]) if length.isdigit() else 0

@@ -31,12 +31,12 @@ class BudgetExceeded(BodyError):
 
 
 class BodyBudget:
-    """`total` bytes for one process. `peer` says who a request comes from, None for somebody without a share.
+    """`total` bytes for one process. `peer` says who sent a request, None for a peer without a share of its own.
 
     Bodies over 64 KiB hold three quarters at most, and those of one peer a quarter while they arrive. Small bodies have
     no share: one that is still arriving is dropped where another body needs its room, the one that began first before
     the others. A genuine small webhook arrives within moments, and one that is slow on purpose is the oldest soon. So
-    genuine small webhooks find room even where all requests come through a proxy that is not known as one.
+    genuine small webhooks find room even where all requests arrive through a proxy that is not configured as one.
     """
 
     def __init__(self, total: int = USUAL, *, peer: Callable[[Scope], str | None] = lambda _scope: None) -> None:
@@ -47,7 +47,7 @@ class BodyBudget:
         self.held = 0
         self.held_large = 0
         self.held_by: dict[str, int] = {}
-        """Bytes of large bodies that are arriving, by peer; nobody stands in it with nothing."""
+        """Bytes of large bodies that are arriving, by peer; peers without any are not in it."""
         self.small_arriving: dict[BudgetClaim, None] = {}
         """Those that can be dropped, the oldest first."""
 
@@ -139,7 +139,8 @@ class BudgetClaim:
             raise BudgetExceeded(f"bodies over 64 KiB hold {budget.held_large} bytes; raise BRIDGE_BODY_BUDGET")
         if peer is not None and budget.held_by.get(peer, 0) + size > budget.share:
             raise BudgetExceeded(
-                f"bodies of one address hold its share of {budget.share} bytes; if that address is your proxy's, name it"
+                f"bodies of one address hold its share of {budget.share} bytes; if that address is your proxy's, "
+                "name it"
                 " in BRIDGE_TRUSTED_PROXIES, else raise BRIDGE_BODY_BUDGET"
             )
 

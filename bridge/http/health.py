@@ -33,7 +33,7 @@ _PROXIED = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
 class HealthRoutes:
     """What answers. `others` gives what the other processes have shown of their counters.
 
-    Without `key` nobody on the public port sees the metrics and the details.
+    Without `key`, the public port shows neither the metrics nor the details.
     """
 
     store: Store
@@ -45,7 +45,7 @@ class HealthRoutes:
     key: MetricsKey | None = None
 
     def routes(self) -> list[Route]:
-        """The three addresses on one port for everybody: metrics and details need the key."""
+        """The three addresses on one public port: metrics and details need the key."""
         return self._make_routes(self._has_key)
 
     def public_routes(self) -> list[Route]:

@@ -37,7 +37,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """What stands in the store at `now`, and how each loop goes.
+    """The state of the store at `now`, and of each loop.
 
     `loops` are the seconds since a round last succeeded, None where the loop does not run; `stalled` names those for
     which that is too long.
@@ -53,7 +53,7 @@ class StoreState:
 
 
 class Metrics:
-    """The counters of one process; the loops and endpoints tell it what they saw."""
+    """The counters of one process; the loops and endpoints report to it."""
 
     def __init__(self) -> None:
         self._webhook_answers = _Counter(
@@ -73,7 +73,7 @@ class Metrics:
         self._track_seconds = _Histogram("trackbridge_track_seconds", "From a track request's arrival to its answer.")
         self._translated = _Counter(
             "trackbridge_translated",
-            "Webhooks translated, by what they came to.",
+            "Webhooks translated, by outcome.",
             ("source", "outcome"),
         )
         self._attempts = _Counter(
@@ -116,7 +116,7 @@ class Metrics:
         self._track_seconds.add_seconds(seconds)
 
     def count_translated(self, source: str, outcome: str) -> None:
-        """A webhook came to an outcome."""
+        """A webhook was translated with an outcome."""
         self._translated.add_count((source, outcome))
 
     def count_attempt(self, destination: str, outcome: str, *, seconds: float) -> None:
@@ -193,7 +193,7 @@ class _Histogram(Collector):
 
 
 class _StoreGauges(Collector):
-    """How everything stands at one moment."""
+    """The state of everything at one moment, as gauges."""
 
     def __init__(self, stored: StoreState) -> None:
         self._stored = stored
@@ -209,7 +209,7 @@ class _StoreGauges(Collector):
         yield _count_family("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._tally.deliveries)
         yield _gauge_family(
             "trackbridge_webhooks_unsorted",
-            "Webhooks kept that nobody has looked at yet, repeated ones too.",
+            "Webhooks kept that are not applied yet, repeated ones too.",
             (),
             [((), float(self._tally.unapplied))],
         )

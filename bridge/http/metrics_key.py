@@ -41,7 +41,8 @@ def read_setting(text: str) -> MetricsKey:
     """
     if not _KEY.fullmatch(text.encode()):
         raise SettingsError(
-            f"BRIDGE_METRICS_KEY must have {SHORTEST_KEY} characters or more, without blanks; `openssl rand -hex 24` makes one"
+            f"BRIDGE_METRICS_KEY must have {SHORTEST_KEY} characters or more, without blanks; `openssl rand -hex "
+            "24` makes one"
         )
     return MetricsKey(read_digest(text, what="BRIDGE_METRICS_KEY"))
 

@@ -81,7 +81,7 @@ def openapi_document() -> dict[str, Json]:
 
 
 def openapi_routes() -> list[HttpRoute]:
-    """The one address, for anybody: it tells nothing of this bridge's settings."""
+    """The one route. It is public, for it shows none of this bridge's settings."""
     content = json_text.write_json(openapi_document())
 
     async def answer(_http: HttpRequest) -> Response:
@@ -129,7 +129,8 @@ _IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": (
-        "The same key and body, within 24 hours at least, get the first answer again and keep nothing new. The API keys "
+        "The same key and body, within 24 hours at least, get the first answer again and keep nothing new. The "
+        "API keys "
         "of one scope share their Idempotency-Keys."
     ),
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
@@ -148,12 +149,13 @@ _BATCH_SCHEMA: Json = {
 }
 _DUPLICATE_OF: Json = {
     "type": "string",
-    "description": "The event that told this conversion first. The duplicate is kept and not forwarded.",
+    "description": "The event that has this conversion already. The duplicate is kept and not forwarded.",
 }
 _GIVEN_EVENT_ID: Json = {
     "type": "string",
     "description": (
-        "The id that the event was given, where another scope's event or a webhook's event has that id already. The event "
+        "The id that the event was given, where another scope's event or a webhook's event has that id already. "
+        "The event "
         "goes upstream by its event_id, and the same given id, sent again, gets the same event_id."
     ),
 }
@@ -222,7 +224,7 @@ _ERROR: Json = {
 _RETRY_AFTER = _schema_ref("headers/RetryAfter")
 _RESPONSES: dict[str, Json] = {
     "400": _error_response(
-        "Not JSON, or not an event; nothing of a batch is kept. Mend the request.",
+        "Not JSON, or not an event; nothing of a batch is kept. Change the request.",
         'properties.value must be a number, got "99.99" (a string)',
     ),
     "401": _error_response(
@@ -244,7 +246,7 @@ _RESPONSES: dict[str, Json] = {
     ),
     "422": _error_response(
         "An Idempotency-Key seen with another body.",
-        "this Idempotency-Key came with another body before; use a new key",
+        "this Idempotency-Key was sent with another body before; use a new key",
     ),
     "429": _error_response(
         "Over the rate. Back off, retry later.",

@@ -25,9 +25,9 @@ class TrustedProxies:
     def peer_of(self, scope: Scope) -> str | None:
         """The name of the peer that sent a request of HTTP: an IPv4 address, or an IPv6 network of 64 bits.
 
-        Behind trusted proxies it is the last address in `X-Forwarded-For` that is none of theirs; what stands before
+        Behind trusted proxies it is the last address in `X-Forwarded-For` that is none of theirs; the entries before
         it was written by the peer. An entry that is no address makes the proxy that wrote it the peer. None for a
-        trusted proxy that names nobody, and where the connection has no address, as over a Unix socket.
+        trusted proxy that passes on no address, and where the connection has none, as over a Unix socket.
         """
         client = scope.get("client")
         address = _parse_address(client[0]) if client else None

@@ -16,7 +16,7 @@ from bridge.core.errors import StoreUnavailable
 from bridge.store.protocol import OverdueWork, Store
 
 FRESH = timedelta(seconds=5)
-"""How long a write that the store took, or a count of overdue work, stands for the next."""
+"""How long the result of a test write, or a count of overdue work, is used again."""
 STALLED = timedelta(seconds=30)
 """How long a loop may be without a round that succeeded, beyond the rest between two rounds."""
 PATIENCE = timedelta(seconds=10)
@@ -25,7 +25,7 @@ PATIENCE = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`ready` says whether a webhook can be kept; `details` say in sentences what is wrong, most urgent first."""
+    """`ready` is whether a webhook can be kept; `details` are sentences on what is wrong, most urgent first."""
 
     ready: bool
     details: tuple[str, ...] = ()
@@ -48,10 +48,10 @@ class LoopState:
 
 
 class ReadinessCheck:
-    """Looks when it is asked. `loops` says when each loop last succeeded, None for one whose process does not run.
+    """Checks when it is asked. `loops` gives when each loop last succeeded, None for one whose process does not run.
 
-    Times are seconds of the monotonic clock. `rests` are the seconds that a loop rests between two rounds, where that is
-    long; `stopping` says whether this process takes nothing more.
+    Times are seconds of the monotonic clock. `rests` are the seconds that a loop rests between two rounds, where that
+    is long; `stopping` is whether this process accepts nothing more.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -74,7 +74,7 @@ class ReadinessCheck:
         self._counted: tuple[float, OverdueWork] | None = None
 
     async def check_readiness(self) -> Readiness:
-        """How it stands now."""
+        """The readiness now."""
         refusal = await self._refusal_reason()
         details = [refusal] if refusal else []
         details += [_loop_detail(loop) for loop in self.loop_states() if loop.is_stalled]
@@ -82,7 +82,7 @@ class ReadinessCheck:
         return Readiness(ready=refusal is None, details=tuple(details))
 
     def loop_states(self) -> list[LoopState]:
-        """How each loop stands now."""
+        """The state of each loop now."""
         now = time.monotonic()
         return [self._loop_state(name, None if at is None else now - at) for name, at in self._loops().items()]
 

@@ -39,20 +39,20 @@ __all__ = [
 ]
 
 TOLD = 5
-"""Problems of one event that its message tells; the rest are counted."""
+"""Problems of one event that its message lists; the rest are counted."""
 COME_AGAIN = 5
-"""Seconds a caller is told to wait where the store does not say."""
+"""Seconds after which a caller may send again where the store gives none."""
 
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
 class TrackMetrics(Protocol):
-    """Who counts requests to the track API."""
+    """Counts requests to the track API."""
 
     def count_track_request(self, endpoint: str, status: int, *, key: str | None, events: int, seconds: float) -> None:
         """A request to an endpoint was answered with a status; `events` of it were taken.
 
-        `key` is the name of the caller's API key, None where nobody known called.
+        `key` is the name of the caller's API key, None for an unknown caller.
         """
         ...
 
@@ -72,9 +72,9 @@ def track_routes(  # noqa: PLR0913  what it knows of the world, all by name
 ) -> list[HttpRoute]:
     """Both endpoints.
 
-    `route` says where a caller's event goes, `luck` makes 12 random letters of [a-z0-9], `woke` is called when events
-    were taken. `budget` is what bodies of all endpoints hold together. `ticks` is a clock in seconds that never goes back, for the rate; `patience` is how many seconds a body
-    may take.
+    `route` decides where a caller's event goes, `nonce` makes 12 random letters of [a-z0-9], `notify` is called when
+    events were taken. `budget` is what bodies of all endpoints hold together. `ticks` is a clock in seconds that never
+    goes back, for the rate; `patience` is how many seconds a body may take.
     """
     track = TrackHandler(store, api_keys, route, clock, nonce, notify, metrics, budget or BodyBudget(), ticks, patience)
     return [
@@ -109,7 +109,7 @@ class TrackRefusal(Exception):
 class TrackEndpoint:
     """What one of the two addresses does in its own way.
 
-    `documents` takes a body apart, `refusal` says which of so many documents are wrong, `answer` names what was taken.
+    `documents` splits a body, `refusal` names the documents that are wrong, `answer` lists what was kept.
     """
 
     path: str
@@ -148,7 +148,7 @@ def _batch_refusal(wrong: Mapping[int, str], total: int) -> TrackRefusal:
 
 
 def _batch_answer(accepted: Sequence[Accepted]) -> dict[str, Json]:
-    """The ids in order. Beside them stand, by index, the duplicates and the events that got another id, if any."""
+    """The ids in order. Beside them, by index, the duplicates and the events that got another id, if any."""
     said = [{"index": index} | _event_answer(one) for index, one in enumerate(accepted)]
     answer = {"success": True, "event_ids": [one.event_id for one in accepted]}
     lists = {
@@ -173,7 +173,7 @@ _BATCH = TrackEndpoint("/v1/track/batch", _batch_documents, _batch_refusal, _bat
 
 @dataclass(slots=True)
 class TrackHandler:
-    """What answers both endpoints; `routes` says what its parts are."""
+    """Answers both endpoints; `track_routes` describes its parts."""
 
     store: Store
     callers: ApiKeys
@@ -239,7 +239,7 @@ class TrackHandler:
         try:
             accepted = await self.store.accept_events(routed, now=now, idempotency=idempotency)
         except IdempotencyConflict:
-            raise TrackRefusal(422, "this Idempotency-Key came with another body before; use a new key") from None
+            raise TrackRefusal(422, "this Idempotency-Key was sent with another body before; use a new key") from None
         except StoreUnavailable as error:
             raise self._unavailable_response(error, now) from None
         self.woke()
@@ -297,7 +297,7 @@ class TrackHandler:
 
 
 def _api_key_of(http: HttpRequest) -> bytes | None:
-    """The API key that came, None for none. Two of a kind are no key that anybody has."""
+    """The API key of a request, None for none. Two headers of a kind are no valid key."""
     bearers = [word for header in http.headers.getlist("authorization") if (word := _bearer_token(header)) is not None]
     given = bearers or [value.encode() for value in http.query_params.getlist("api_key")]
     return given[0] if len(given) == 1 else b"" if given else None

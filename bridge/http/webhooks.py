@@ -27,14 +27,14 @@ from bridge.store.protocol import Store
 
 PATH = "/webhooks/{source}"
 COME_AGAIN = timedelta(minutes=1)
-"""What a provider is told to wait while a source has no secret; its own schedule decides all the same."""
+"""What a provider is asked to wait while a source has no secret; its own schedule decides all the same."""
 
 
 class WebhookMetrics(Protocol):
-    """Who counts what came in: `outcome` is kept, again, challenge, refused (with why), no_secret, no_room, unknown, …."""
+    """Counts webhook requests: kept, again, challenge, refused (with why), no_secret, no_room, unknown, …."""
 
     def count_webhook_request(self, source: str, outcome: str, *, seconds: float) -> None:
-        """One request to a source came to this outcome."""
+        """One request to a source was answered with this outcome."""
         ...
 
 
@@ -95,7 +95,7 @@ class WebhookReceiver:
     async def _read_and_judge(
         self, scope: Scope, receive: Receive, source: Source, head: Request
     ) -> tuple[str, ASGIApp]:
-        """What a request comes to whose body must be read to tell."""
+        """The answer to a request whose body must be read first."""
         now = self._clock()
         try:
             with self._budget.claim_for(scope) as claim:  # until it is kept: what waits for the disk is held, too
@@ -139,7 +139,7 @@ class DirectRoute:
     """Middleware that leads requests of one route to its endpoint, past what the routes behind it need.
 
     The router asks one route after the other, and those that Starlette wraps raise errors that it answers. This
-    endpoint does not; what it raises all the same is answered by who stands before all middleware.
+    endpoint does not; an error that it raises all the same is answered outside of all middleware.
     """
 
     def __init__(self, app: ASGIApp, route: Route) -> None:

@@ -44,7 +44,7 @@ __all__ = [
 class Mapping:
     """A mapping without problems. `name` is its file's; `topics` are the patterns that its rules take.
 
-    `weak` is what `check` refuses of it although it works: who has it running already must be able to go on.
+    `weak` is what `check` refuses of it although it works: who has it running already must be able to continue.
     """
 
     name: str
@@ -100,7 +100,8 @@ class Mapping:
             if var is None:
                 known = ", ".join(self.vars) or "none"
                 raise SettingsError(
-                    f"source `{source}`: {self.provider} has no var `{key}`{suggest_nearest(key, self.vars)} (its vars: {known})"
+                    f"source `{source}`: {self.provider} has no var `{key}`{suggest_nearest(key, self.vars)} (its "
+                    f"vars: {known})"
                 )
             if var.allowed and value not in var.allowed:
                 allowed = ", ".join(var.allowed)

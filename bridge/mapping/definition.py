@@ -222,7 +222,8 @@ class _DefinitionReader:
             if topic in named:
                 self._problems.add_error(
                     key.place,
-                    f"the topic '{topic}' stands under `events` too; keep one: where no rule's `when` holds it is ignored by itself",
+                    f"the topic '{topic}' stands under `events` too; keep one: where no rule's `when` holds it is "
+                    "ignored by itself",
                 )
             if isinstance(node, Scalar) and isinstance(node.literal, str) and not node.is_expression and node.text:
                 self._layout.ignores[topic] = str(node.literal)

@@ -32,7 +32,7 @@ def read_recipe(webhook: MappingNode | None, problems: Problems, advice: Problem
 
 
 def _location_of(node: Node, path: Sequence[str | int]) -> SourceLocation:
-    """Where the value under a path of keys stands, or what is nearest to it."""
+    """Where the value under a path of keys is, or what is nearest to it."""
     place = node.place
     for step in path:
         match node:

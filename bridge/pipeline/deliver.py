@@ -27,12 +27,12 @@ __all__ = [
 ]
 
 IDLE = timedelta(seconds=1)
-"""After which an idle lane looks again, for work that another process has accepted."""
+"""After which an idle sender looks again, for work that another process has accepted."""
 _POLICY = RetryPolicy()
 
 
 class DeliveryLoops:
-    """All lanes of one process. `run` goes on until `stop`."""
+    """All senders of one process. `run` continues until `stop`."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -70,7 +70,7 @@ class DeliveryLoops:
         self._tasks: list[asyncio.Task[None]] = []
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
-        """Those of each destination's lanes, by its name."""
+        """The heartbeats of each destination's senders, by its name."""
         return {
             name: [lane.heartbeat for lane in self._lanes if lane.destination == name]
             for name in dict.fromkeys(lane.destination for lane in self._lanes)
@@ -82,7 +82,7 @@ class DeliveryLoops:
             lane.notify()
 
     async def run(self) -> None:
-        """Deliver until stopped; nothing that goes wrong ends a lane."""
+        """Deliver until stopped; no error ends a sender."""
         async with AsyncExitStack() as stack:
             send = self._send
             if send is None:
@@ -93,7 +93,7 @@ class DeliveryLoops:
     async def stop(self, grace: timedelta) -> None:
         """Claim nothing more, and return when what is under way is recorded or `grace` is over.
 
-        What is then still under way is given up; its lease brings it back.
+        What is then still under way is given up; its lease makes it due again.
         """
         for lane in self._lanes:
             lane.stop()

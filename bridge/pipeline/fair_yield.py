@@ -20,7 +20,7 @@ class FairYield:
         self._began = perf_counter()
 
     async def yield_if_due(self) -> None:
-        """Go on; after a slice of work others have their turn."""
+        """Continue; after a slice of work, let other tasks run first."""
         if perf_counter() - self._began < SLICE:
             return
         await asyncio.sleep(0)

@@ -21,7 +21,7 @@ from bridge import __version__
 from bridge.core.model import Outgoing, Response
 
 Send = Callable[[Outgoing], Awaitable[Response]]
-"""Makes one request and says how it ended."""
+"""Makes one request and returns how it ended."""
 
 MOST_READ = 64 * 1024
 IDLE_SECONDS = 30.0
@@ -50,7 +50,7 @@ def _trusted_certificates() -> ssl.SSLContext:
 
 
 class _Exchange:
-    """One request and as much of its answer as came."""
+    """One request and as much of its answer as arrived."""
 
     def __init__(self, outgoing: Outgoing) -> None:
         self._outgoing = outgoing
@@ -93,7 +93,7 @@ class _Exchange:
             self._sent = True
 
     def _end_exchange(self, failure: str | None) -> Response:
-        """The answer; none where there was none, or where what says that all is well was cut short."""
+        """The answer; none where there was none, or where an answer of success was cut short."""
         if self._status is None:
             return Response(None, failure=failure or "no answer", sent=self._sent)
         if failure is not None and self._status // 100 == 2:  # noqa: PLR2004  the class of success
@@ -114,7 +114,7 @@ def _failure_reason(error: Exception) -> str:
 
 
 def _root_cause(error: BaseException) -> str:
-    """The first cause that says something, below the exceptions that only wrap it."""
+    """The first cause with a text, below the exceptions that only wrap it."""
     cause: BaseException | None = error
     for _ in range(_MOST_CAUSES):
         match cause:

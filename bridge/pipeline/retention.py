@@ -25,7 +25,7 @@ STEP = 200
 
 
 class PurgeLoop:
-    """The loop. `run` goes on until `stop`; `heartbeat` says when a step last succeeded."""
+    """The loop. `run` continues until `stop`; `heartbeat` has when a step last succeeded."""
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ _MOST_DOUBLINGS = 30  # of a second: more years than anybody waits, and no timed
 class RetryPolicy:
     """How patient the forwarder is.
 
-    A request takes at most `timeout`, and its claim is nobody else's for `lease`, which must be longer. The n-th
+    A request takes at most `timeout`, and its claim is exclusive for `lease`, which must be longer. The n-th
     failure in a row (from 0) waits up to `backoff · 2^n`, at most `most_backoff`; `give_up` of trying is enough. A
     paused destination is probed after `first_probe`, then after twice as long each time, at most `most_probe`.
     `breaks` requests that broke in a row open the circuit; `halve_after` of one batch while others passed halve it;
@@ -60,7 +60,7 @@ class RetryPolicy:
 
 
 class RetryDecision(NamedTuple):
-    """What an attempt came to: each delivery's new state, the destination's, and whether the attempt counts."""
+    """The result of an attempt: each delivery's new state, the destination's, and whether the attempt counts."""
 
     settled: list[DeliveryUpdate]
     standing: DestinationState
@@ -77,10 +77,10 @@ def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
     jitter: float,
     policy: RetryPolicy,
 ) -> RetryDecision:
-    """What becomes of the deliveries that were `sent` in one request to a destination that stood so.
+    """What becomes of the deliveries that were `sent` in one request, given the destination's state before it.
 
-    `status` is the answer's, None where none came; `luck` is in [0, 1). The deliveries of a batch that must wait
-    come due together. An attempt made while the destination is paused is its probe.
+    `status` is the answer's, None where there was none; `jitter` is in [0, 1). The deliveries of a batch that must wait
+    are due together. An attempt made while the destination is paused is its probe.
     """
     match outcome:
         case Delivered():
@@ -213,7 +213,7 @@ def _resume_destination(standing: DestinationState, now: datetime) -> Destinatio
 def _probe_failed(
     outcome: Retryable, sent: Sequence[Delivery], standing: DestinationState, now: datetime, policy: RetryPolicy
 ) -> RetryDecision:
-    """Still paused. What was sent comes due with the next probe, behind what was due before: another one's turn."""
+    """Still paused. What was sent is due with the next probe, after what was due before: others have their turn."""
     asked = _requested_wait(outcome, policy)
     probes = standing.probes + 1
     pause = _double_time(policy.first_probe, probes, most=policy.most_probe)

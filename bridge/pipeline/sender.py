@@ -39,9 +39,9 @@ TOO_MANY = 429
 MOST_HOLD = timedelta(minutes=1)
 """How long at most a 429 holds back what it was not about: a destination that is free again is soon found out."""
 BREATH = timedelta(milliseconds=20)
-"""Between two claims that found nothing, however often the lane is woken."""
+"""Between two claims that found nothing, however often the sender is notified."""
 STANDOFF = timedelta(milliseconds=100)
-"""Between two claims when something is due but not to be had: another lane, or another process, has its turn."""
+"""Between two claims when something is due but another sender, or another process, has its turn."""
 BACKLOG = timedelta(minutes=5)
 """How old the oldest must be for something new to overtake it."""
 NEWEST_EVERY = 5
@@ -51,7 +51,7 @@ _LEAST_SECRET = 8
 
 
 class AttemptMetrics(Protocol):
-    """Who counts attempts: `outcome` is delivered, refused, later or pause."""
+    """Counts attempts: `outcome` is delivered, refused, later or pause."""
 
     def count_attempt(self, destination: str, outcome: str, *, seconds: float) -> None:
         """One request to a destination ended."""
@@ -60,7 +60,7 @@ class AttemptMetrics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SenderDeps:
-    """What all lanes know of the world."""
+    """What all senders depend on."""
 
     store: Store
     clock: Callable[[], datetime]
@@ -74,7 +74,7 @@ class SenderDeps:
 
 
 class Sender:
-    """One request at a time to one destination. `turn` is shared by its lanes: they record one after another."""
+    """One request at a time to one destination. `turn` is shared by its senders: they record one after another."""
 
     def __init__(self, destination: Destination, world: SenderDeps, turn: asyncio.Lock) -> None:
         self.destination = destination.name
@@ -104,7 +104,7 @@ class Sender:
             except StoreUnavailable as error:
                 self._handle_unavailable(error)
                 await self._sleep_or_notified(self._world.idle)
-            except Exception as error:  # noqa: BLE001  a fault of ours must not end the lane; the lease brings it back
+            except Exception as error:  # noqa: BLE001  a fault of ours must not end the sender; the lease makes it due again
                 self._handle_fault(error)
                 self.heartbeat.record_failure()
                 await self._sleep_or_notified(self._world.idle)
@@ -197,7 +197,7 @@ class Sender:
         luck: float,
     ) -> tuple[DestinationState, RetryDecision]:
         store, name = self._world.store, self._destination.name
-        alone = self._destination.concurrency == 1  # else another lane may have changed the standing since the claim
+        alone = self._destination.concurrency == 1  # else another sender may have changed the state since the claim
         standing = claimed.standing if alone else await store.destination_state(name)
         policy = self._world.policy
         decision = decide_retry(outcome, sent, standing, status=attempt.status, now=now, jitter=luck, policy=policy)
@@ -214,7 +214,7 @@ class Sender:
     # -- waiting
 
     async def _wait_for_work(self) -> None:
-        """Until something is due or somebody wakes the lane; not for longer than the idle time."""
+        """Wait until something is due or this sender is notified; not longer than the idle time."""
         await self._sleep_or_notified(BREATH)
         due = await self._world.store.next_due(self._destination.name)
         left = self._world.idle if due is None else min(self._world.idle, due - self._world.clock())

@@ -38,15 +38,15 @@ IDLE = 1.0
 
 
 class TranslateMetrics(Protocol):
-    """Who counts what webhooks came to."""
+    """Counts the outcomes of webhooks."""
 
     def count_translated(self, source: str, outcome: str) -> None:
-        """One webhook of a source came to `translated`, `ignored` or `set_aside`, or was there `again`."""
+        """One webhook of a source was `translated`, `ignored` or `set_aside`, or was known (`again`)."""
         ...
 
 
 class TranslateLoop:
-    """The loop. `run` goes on until `stop`; `heartbeat` says when a round last succeeded."""
+    """The loop. `run` continues until `stop`; `heartbeat` has when a round last succeeded."""
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
@@ -91,7 +91,7 @@ class TranslateLoop:
             except StoreUnavailable as error:
                 self._seldom.warn("translate.waits", now=self._clock(), why=str(error))
                 self.heartbeat.record_failure()
-            except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; what it had comes again
+            except Exception as error:  # noqa: BLE001  a fault of ours must not stop the loop; its lease makes the work due again
                 self._seldom.warn("translate.fault", now=self._clock(), error=type(error).__name__)
                 self.heartbeat.record_failure()
             else:
@@ -163,9 +163,9 @@ class TranslateLoop:
             return _fault_outcome(error)
 
     async def _translate_webhook(self, source: Source, webhook: Webhook) -> Translation | EventNeeded:
-        """What a webhook comes to among the events that it asks for; Wanting while one may still come.
+        """What a webhook becomes with the events that it asks for; EventNeeded while one may still arrive.
 
-        The store says when it has waited long enough: it knows whether the clock is to be believed.
+        The store decides when it has waited long enough: it knows whether the clock is believed.
         """
         earlier: dict[bytes, bytes | None] = {}
         while True:

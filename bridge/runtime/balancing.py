@@ -13,7 +13,7 @@ from struct import Struct
 PAUSE = 0.0005
 """Seconds in which another takes what waits, if it can."""
 AHEAD = 2
-"""Connections more than another has, by which a worker is ahead of it; one more somebody always has."""
+"""Connections more than another has, by which a process is ahead of it; one more is normal."""
 _COUNT = Struct("=I")
 
 
@@ -27,7 +27,7 @@ class ConnectionBalance:
     def counter_of(self, name: str) -> Callable[[int], None]:
         """What a worker calls with the number of its connections whenever that has changed.
 
-        It returns when the next may be taken. From now on the worker has none: one that is started again begins anew.
+        It returns when the next may be accepted. The count starts at none: a process that is restarted begins again.
         """
         mine = self._place[name]
         others = [place for place in self._place.values() if place != mine]

@@ -30,8 +30,8 @@ class ControlClient:
         """Say that it answers, or works."""
         self._line.send_message(READY)
 
-    def send_reloaded(self, number: int, taken: bool) -> None:  # noqa: FBT001  what is said
-        """Say what the reload of that number came to."""
+    def send_reloaded(self, number: int, taken: bool) -> None:  # noqa: FBT001  the message itself
+        """Send whether the reload of that number was taken."""
         self._line.send_message(f"{TAKEN if taken else REFUSED} {number}")
 
     def send_hung(self, why: str) -> None:

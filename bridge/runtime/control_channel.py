@@ -1,6 +1,6 @@
 """The control channel between the supervisor and one child: short messages in both directions.
 
-The end of the channel tells each side that the other is gone.
+The end of the channel says each side that the other is gone.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ class ControlChannel:
         self._heard = b""
 
     def fileno(self) -> int:
-        """For whoever watches it."""
+        """For selectors."""
         return self._end.fileno()
 
     def send_message(self, sentence: str) -> None:
-        """Send one sentence; to somebody who is gone, or hears nothing any more, it is lost."""
+        """Send one message; it is lost where the other end is gone or reads no more."""
         with suppress(OSError):
             self._end.send(" ".join(sentence.splitlines()).encode() + b"\n", socket.MSG_DONTWAIT)
 
     def receive_messages(self) -> tuple[list[str], bool]:
-        """The sentences that have come since, and whether the other end is still there."""
+        """The messages received since the last call, and whether the other end is still open."""
         there = True
         with suppress(BlockingIOError):
             while True:

@@ -54,7 +54,7 @@ class DeadlineTimer:
             self._timer = self._loop.call_later(self._seconds, self._check_deadline)
 
     def cancel(self) -> None:
-        """Never call again, and let go of who would be called."""
+        """Cancel the deadline, and release the callback."""
         self.since, self._over = None, _do_nothing
         if self._timer is not None:
             self._timer.cancel()
@@ -78,14 +78,14 @@ class StrictHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with three clocks.
 
     One runs while a head is awaited, one while none has begun, and one while bytes of an answer are not read. There is
-    no moment without a clock but while a request is answered, whose time is counted by who answers it.
+    there is always a deadline but while a request is answered, whose time is limited by what answers it.
     """
 
     head_seconds = HEAD_SECONDS
     answer_seconds = ANSWER_SECONDS
     _seldom = log.RateLimitedLog()
     _received = 0
-    """Bytes that have come since a head, a piece of a body or a request was last complete, less than a slice too few."""
+    """Bytes received since a head, a piece of a body or a request was last complete, less than a slice too few."""
     _is_offer = False
     _has_ended = False
     _refusal: HeadRefused | None = None
@@ -113,7 +113,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         except HeadRefused as refusal:
             self._refuse_request(refusal)
         if self._awaited.since is None and not self._is_answering():
-            self._idle.restart()  # what came began no request: blank lines, or the rest of a body that nobody needed
+            self._idle.restart()  # these bytes began no request: blank lines, or the rest of a body that was not needed
 
     def _feed_parser(self, data: bytes) -> None:
         self._received += len(data)
@@ -190,7 +190,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
     def _check_trailers(self) -> None:
         """Refuse trailers that control the connection (RFC 9110 §6.5.1).
 
-        Behind one that says *close* the parser would skip all further requests, and none would get an answer.
+        Behind one with *close* the parser would skip all further requests, and none would get an answer.
         """
         for name, _ in self.headers:
             if name in _CONTROLS:
@@ -219,13 +219,16 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._unread.restart()
 
     def resume_writing(self) -> None:
-        """The reader goes on."""
+        """Reading continues."""
         super().resume_writing()
         if not self.transport.is_closing():
             self._unread.since = None
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes it so
-        """Answer what came whole before its sender stopped sending; True keeps the connection open until then."""
+        """Answer the requests that were complete before the sender stopped.
+
+        True keeps the connection open until then.
+        """
         self._has_ended = True
         last = self._last_whole()
         if last is not None:
@@ -240,7 +243,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _refuse_request(self, refusal: HeadRefused) -> None:
-        """Read no more of this connection, and end it once what came before is answered."""
+        """Read no more of this connection, and close it once the earlier requests are answered."""
         self._has_ended = True
         self._seldom.warn("http.refused", now=datetime.now(UTC), why=str(refusal))
         last = self._last_whole()
@@ -255,7 +258,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._close_after_answers()
 
     def _last_whole(self) -> RequestResponseCycle | None:
-        """The last request that came whole and waits for its answer; one behind it that is cut off gets none."""
+        """The last complete request that waits for its answer; one behind it that is cut off gets none."""
         if not self._is_answering():
             return None
         if not self.cycle.more_body:
@@ -273,7 +276,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._close_after_answers()
 
     def _close_after_answers(self) -> None:
-        """Close once what was answered is read, at the latest when nobody has read it for long."""
+        """Close once the answers are read, at the latest after they were not read for long."""
         if not self.transport.is_closing():
             self._unread.restart()
             self.transport.close()

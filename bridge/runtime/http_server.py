@@ -47,7 +47,7 @@ class HttpServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,  # nobody asks who the client is
+                proxy_headers=False,  # the client's address is not used
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=20,
                 backlog=BACKLOG,
@@ -57,7 +57,7 @@ class HttpServer(uvicorn.Server):
         self._stopping = asyncio.Event()
 
     async def main_loop(self) -> None:
-        """Keep the answers' Date until told to stop: uvicorn's own looks ten times a second whether it was."""
+        """Keep the answers' Date until stopped: uvicorn's own loop wakes ten times a second to look."""
         self.should_exit |= self._stopping.is_set()
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
@@ -71,7 +71,7 @@ class HttpServer(uvicorn.Server):
     def stop(self) -> None:
         """Take nothing more from now on, answer what was taken, then end.
 
-        One that has not started yet starts first: uvicorn leaves its lifespan open where it is told to exit before.
+        One that has not started yet starts first: uvicorn leaves its lifespan open where it is stopped before.
         """
         self.should_exit = self.started
         self._stopping.set()
@@ -87,7 +87,7 @@ class HttpServer(uvicorn.Server):
 
 
 def _counting_protocol(counted: Callable[[int], None]) -> type[StrictHttpProtocol]:
-    """The protocol that tells how many connections there are, with each that comes or goes."""
+    """The protocol that reports the number of connections whenever one opens or closes."""
 
     class Counting(StrictHttpProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it

@@ -72,7 +72,7 @@ class SharedWindow:
 
 
 def nameless_file() -> int:
-    """A file that only we and who comes of us can reach."""
+    """A file that only this process and its children can reach."""
     in_memory: Callable[[str], int] | None = getattr(os, "memfd_create", None)  # where the system has it
     if in_memory is not None:
         return in_memory("trackbridge")

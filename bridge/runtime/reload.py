@@ -1,4 +1,6 @@
-"""Loads changed mappings while requests are answered. A mapping with an error is refused, logged, and the old one stays.
+"""Loads changed mappings while requests are answered.
+
+A mapping with an error is refused, logged, and the old one stays.
 
 Watches the times of files; what is loaded and who uses it are arguments.
 """
@@ -23,10 +25,10 @@ State = frozenset[tuple[str, int, int]]
 
 
 class Reloader(Generic[T]):
-    """Loads anew whenever it is asked, one load at a time; what was asked meanwhile is one more load.
+    """Loads whenever it is asked, one load at a time; requests made meanwhile are one more load.
 
     `load` runs beside the loop and raises BridgeError for what cannot be used; `take` runs in the loop, at once, and
-    either takes all of it or raises BridgeError and takes nothing. `done` is told the number it was asked with, and
+    either takes all of it or raises BridgeError and takes nothing. `done` gets the number that it was asked with, and
     whether all was taken.
     """
 
@@ -84,7 +86,7 @@ class FileWatch:
         self._seen = self._file_states()
 
     def has_changed(self) -> bool:
-        """Whether a file came, went or changed since the last look, or since this was made."""
+        """Whether a file was added, removed or changed since the last look, or since this was made."""
         now = self._file_states()
         before, self._seen = self._seen, now
         return now != before
@@ -92,7 +94,7 @@ class FileWatch:
     def _file_states(self) -> State:
         """Name, time and size of every file that is there."""
         found = set()
-        with contextlib.suppress(BridgeError, OSError):  # a folder that is gone holds nothing; loading says so
+        with contextlib.suppress(BridgeError, OSError):  # a folder that is gone holds nothing; loading reports it
             for path in self._files():
                 with contextlib.suppress(OSError):
                     status = path.stat()

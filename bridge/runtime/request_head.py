@@ -13,9 +13,12 @@ from typing import TypeAlias
 import httptools
 
 HEAD_BYTES = 64 * 1024
-"""What a head may have: one that has no more is taken however it arrives, one whose names and values are more is not."""
+"""The most bytes of a head's names and values, however they arrive."""
 HEADERS = 128
-"""The most headers of a request, and trailers: each costs some hundred bytes of memory. Apache takes 100, HAProxy 101."""
+"""The most headers of a request, and trailers: each costs some hundred bytes of memory.
+
+Apache takes 100, HAProxy 101.
+"""
 TARGET_BYTES = 8 * 1024
 """The most that the address of a request may have, as RFC 9112 §3 recommends at least."""
 FIELDS = 100
@@ -28,7 +31,7 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 
 class HeadRefused(Exception):
-    """A request is refused by its head; its text is for whoever sent it, and the connection must end."""
+    """A request is refused by its head; its text is for its sender, and the connection must end."""
 
     def __init__(self, text: str, *, status: int = 400) -> None:
         super().__init__(text)

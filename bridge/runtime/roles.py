@@ -37,17 +37,17 @@ from bridge.store.protocol import Store
 
 TRANSLATE, DELIVER = "worker-translate", "worker-deliver"
 NICE = 15
-"""By how much the mill lets the workers go first: a burst must not wait for what it will come to.
+"""By how much the workers yield to the web processes: a burst must not wait for its own translation.
 
-That is the system's to see to: it gives the mill what the workers leave, where a loop that stands back by itself would
+The system's scheduler does that: it gives the workers what the web processes leave. A loop that rested by itself would
 leave cores idle, and fall behind a load that both could take.
 """
 SHOWN_EVERY = 1.0
 """Seconds from one look of a process at what it has to show to the next, and from one heartbeat to the next."""
 LOOP_SILENCE = 600.0
-"""Seconds without the end of a round, beyond its usual rest, after which a loop hangs and its process gives no heartbeat.
+"""Seconds without the end of a round, beyond its usual rest, after which a loop counts as hanging.
 
-Long, because a slow disk may hold up a round, and what was sent and not recorded would be sent twice after a kill.
+Long, because a slow disk may delay a round, and what was sent and not recorded would be sent twice after a kill.
 """
 WEBHOOK, EVENT = b"w", b"e"
 _NONE: Mapping[str, Sequence[Heartbeat]] = {}
@@ -55,7 +55,7 @@ _NONE: Mapping[str, Sequence[Heartbeat]] = {}
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """What there is before the fork. `load` gives settings and mappings as they are now, and tells nothing."""
+    """What exists before the fork. `load` gives settings and mappings as they are now, and logs nothing."""
 
     outfit: AppConfig
     listening: socket.socket
@@ -82,7 +82,7 @@ class SharedResources:
 
 
 def run_translate_process(shared: SharedResources, line: ControlChannel) -> None:
-    """Translate webhooks and purge the store until told to end."""
+    """Translate webhooks and purge the store until stopped."""
     _lower_priority(shared)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run_translate(shared, line))
@@ -96,7 +96,7 @@ async def _run_translate(shared: SharedResources, line: ControlChannel) -> None:
 
 
 def run_deliver_process(shared: SharedResources, line: ControlChannel) -> None:
-    """Deliver events until told to end."""
+    """Deliver events until stopped."""
     _lower_priority(shared)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run_deliver(shared, line))
@@ -125,7 +125,7 @@ async def _run_loops(
 
 
 def _lower_priority(shared: SharedResources) -> None:
-    """Let those who answer go first, and answer nobody."""
+    """Yield to the processes that answer, and answer nothing."""
     shared.listening.close()
     if shared.admin is not None:
         shared.admin.close()
@@ -134,7 +134,7 @@ def _lower_priority(shared: SharedResources) -> None:
 
 
 def run_web_process(shared: SharedResources, name: str, line: ControlChannel) -> None:
-    """Answer requests until told to end."""
+    """Answer requests until stopped."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run_web(shared, name, line))
 
@@ -185,7 +185,7 @@ def _stop_servers(servers: Iterable[HttpServer]) -> None:
 async def attached_to_supervisor(
     shared: SharedResources, showing: StatePublisher, line: ControlChannel, *, end: Callable[[], None]
 ) -> AsyncIterator[ControlClient]:
-    """Hear what the parent says, follow its reloads, show the counters; `end` is called when it is over."""
+    """Listen to the supervisor, follow its reloads, publish the counters; `end` is called when it is time to stop."""
     ear = ControlClient(showing.name, line, end=end)
     reloader = Reloader(shared.load, lambda found: shared.outfit.replace(*found, tell=False), done=ear.send_reloaded)
     showing.publish()
@@ -203,7 +203,7 @@ async def attached_to_supervisor(
 
 
 class StatePublisher:
-    """What one process shows on the board: its counters, which go on from its predecessor's, and signs of life."""
+    """What one process publishes: its counters, which continue those of its predecessor, and heartbeats."""
 
     def __init__(
         self,
@@ -238,7 +238,7 @@ class StatePublisher:
             await asyncio.sleep(SHOWN_EVERY)
 
     def _hung_loop(self) -> str | None:
-        """One whose lanes, all of them, have ended no round for too long."""
+        """A loop none of whose senders has ended a round for too long."""
         now = time.monotonic()
         for name, each in self._heartbeats().items():
             if now - max(one.ended_at for one in each) > LOOP_SILENCE + RESTS.get(name, 0.0):
@@ -257,7 +257,7 @@ class StatePublisher:
         self._shown = now
         page = self._board.pages[self.name]
         fits = page.write_content(now)
-        if not fits:  # signs of life go on, or the process would be taken for one that hangs
+        if not fits:  # heartbeats must continue, or the process would be taken for one that hangs
             page.write_content(msgspec.msgpack.encode((succeeded_at, b"")))
         if self._fits and not fits:
             log.log_warning(

@@ -14,7 +14,7 @@ _HEAD = Struct("<QII")
 """Of half a page: a number that grows with each writing, the content's size, a checksum of number and content."""
 _BEAT = Struct("=Q")
 _HALF = 1 << 20
-"""Bytes; memory that nobody has written to costs nothing."""
+"""Bytes; memory that was never written to costs nothing."""
 
 
 class StatePage:
@@ -25,7 +25,7 @@ class StatePage:
         self._halves = (at, at + _HALF)
 
     def write_content(self, content: bytes) -> bool:
-        """Put it in place of what stood here; False, and nothing has changed, where it is too large."""
+        """Replace the content; False, and nothing has changed, where it is too large."""
         if len(content) > _HALF - _HEAD.size:
             return False
         number, _, newest = self._newest_half()
@@ -36,7 +36,7 @@ class StatePage:
         return True
 
     def read_content(self) -> bytes:
-        """What was written last; nothing where nobody has written."""
+        """The last content; empty where nothing was written."""
         return self._newest_half()[1]
 
     def _newest_half(self) -> tuple[int, bytes, int]:
@@ -69,11 +69,11 @@ class SharedState:
         return bool(self._memory[self._place[name]])
 
     def add_heartbeat(self, name: str) -> None:
-        """The process of that name goes on; it says so itself."""
+        """The process of that name is alive; it calls this itself."""
         _BEAT.pack_into(self._memory, self._beat_at(name), self.heartbeat_count(name) + 1)
 
     def heartbeat_count(self, name: str) -> int:
-        """How often it has said so."""
+        """How many heartbeats it has given."""
         count: int = _BEAT.unpack_from(self._memory, self._beat_at(name))[0]
         return count
 

@@ -1,4 +1,4 @@
-"""The supervisor: forks its children, restarts those that died, passes reloads on, and ends when all of them have ended.
+"""The supervisor: forks its children, restarts those that died, passes reloads on, and ends after all of them.
 
 It sleeps until a signal or a message of a child arrives.
 """
@@ -27,11 +27,11 @@ RESTART_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 STEADY_AFTER = 60.0
 """Seconds of life after which earlier deaths no longer count."""
 STOP_TIMEOUT = 45.0
-"""Seconds after which whoever was told to end, and has not, is killed: longer than any grace of theirs."""
+"""Seconds after which a child that should stop and has not is killed: longer than any grace period."""
 READY, TAKEN, REFUSED, FAILED, HANGS = "ready", "taken", "refused", "failed", "hangs"
-"""What a child says: it answers or works; it follows that reload, or does not; why it cannot start; which loop hangs."""
+"""Messages of a child: it is ready; it took that reload, or refused it; why it cannot start; which loop hangs."""
 FOLLOW = "follow"
-"""What the parent says: do the reload of that number."""
+"""The supervisor's message: do the reload of that number."""
 TITLE = "trackbridge: "
 """How the title of each process begins, as `ps` shows it; its role follows."""
 STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -40,7 +40,7 @@ _HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 @dataclass(slots=True)
 class ChildProcess:
-    """One place in the family; `run` is what its process does, until told to end by SIGTERM or the line's end."""
+    """One child; `run` is what its process does, until stopped by SIGTERM or the end of the channel."""
 
     name: str
     run: Callable[[ControlChannel], None]
@@ -60,10 +60,10 @@ class ChildProcess:
 class SupervisorHooks:
     """What the parent does for its children beside watching them.
 
-    `ready` is called once all are ready for the first time, `mark` when one is up or no longer, `ending` before they are
-    told to end; `reload` says whether there is something new that the children may follow, and tells itself why not;
-    `changed`, where given, is asked every `every` seconds whether to reload. Whoever hangs by the `watchdog`, where there
-    is one, is killed, and so started again.
+    `ready` is called once all are ready for the first time, `mark` when one is up or no longer, `ending` before they
+    are stopped; `reload` returns whether there is something new for the children to load, and logs why not; `changed`,
+    where given, is asked every `every` seconds whether to reload. Whoever hangs by the `watchdog`, where there is one,
+    is killed, and so started again.
     """
 
     ready: Callable[[], None]
@@ -76,7 +76,7 @@ class SupervisorHooks:
 
 
 class Supervisor:
-    """`run` returns when all children have ended as they were told to: False where some had to be killed."""
+    """`run` returns when all children have ended as they should: False where some had to be killed."""
 
     def __init__(self, children: Sequence[ChildProcess], care: SupervisorHooks) -> None:
         self._children = children
@@ -162,7 +162,7 @@ class Supervisor:
             os._exit(status)
 
     def _kill_hung(self) -> None:
-        """End who hangs; its end is then told, and it is started again, as any other's."""
+        """Kill children that hang; they are then logged and restarted as any other."""
         watchdog = self._care.watchdog
         if watchdog is None or self._stop_by is not None:
             return
@@ -207,7 +207,7 @@ class Supervisor:
                 self._fork_child(child)
 
     def _stop_children(self) -> None:
-        """Tell all to end; once."""
+        """Stop all children; once."""
         if self._stop_by is not None:
             return
         self._stop_by = time.monotonic() + STOP_TIMEOUT
@@ -265,7 +265,7 @@ class Supervisor:
                 child.hangs = rest
             elif word in {TAKEN, REFUSED}:
                 child.reload, child.refused = int(rest), word == REFUSED
-        if not there:  # it is ending; its end is told by a signal
+        if not there:  # it is ending, which a signal will say
             child.line.close()
             child.line = None
 
@@ -299,7 +299,7 @@ class Supervisor:
 
 @contextmanager
 def _signal_pipe() -> Iterator[int]:
-    """What can be read when a signal came, each as its number."""
+    """Readable when a signal arrived; each is its number."""
     readable, written = os.pipe()
     for end in (readable, written):
         os.set_blocking(end, False)
@@ -324,7 +324,7 @@ def _read_signals(wakeful: int) -> set[int]:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Signals wait: one that came just after the fork would be heard by the wrong process."""
+    """Signals wait: one that arrived just after the fork would be handled by the wrong process."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     try:
         yield

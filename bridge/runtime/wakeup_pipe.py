@@ -22,7 +22,7 @@ class WakeupPipe:
             os.set_blocking(end, False)
 
     def make_notifier(self, kind: bytes) -> Callable[[], None]:
-        """What rings for one kind of work, a byte, from within an event loop."""
+        """A function that notifies of one kind of work, a byte, from within an event loop."""
         return _Notifier(self._ringer, kind).notify
 
     def call_on_wakeup(self, wake: Mapping[bytes, Callable[[], None]]) -> None:

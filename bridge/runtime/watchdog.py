@@ -26,14 +26,14 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class ProcessWaits:
-    """What a process waits for: seconds that its threads have waited for a processor, and whether one waits for a disk."""
+    """Seconds that a process's threads have waited for a processor, and whether one waits for a disk."""
 
     for_processor: float
     for_disk: bool
 
 
 def read_waits(pid: int) -> ProcessWaits | None:
-    """What Linux says of a process and its threads; None where nothing is said.
+    """What Linux reports of a process and its threads; None where it reports nothing.
 
     Run-queue delay: https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
     """
@@ -58,7 +58,10 @@ class _WatchedProcess:
 
 
 class Watchdog:
-    """`beat` gives a process's heartbeat by its name: a number that changes. Ask `hangs` every `every` seconds at least."""
+    """`beat` gives a process's heartbeat by its name: a number that changes.
+
+    Ask `hangs` every `every` seconds at least.
+    """
 
     def __init__(
         self,

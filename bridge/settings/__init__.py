@@ -62,7 +62,7 @@ UNITS = {
 }  # fmt: skip
 """Bytes by their unit, in any case."""
 RETRIED = timedelta(days=31)
-"""Longer than any provider goes on retrying a webhook: what was purged from the ledger would be new again."""
+"""Longer than any provider continues retrying a webhook: what was purged from the ledger would be new again."""
 
 
 def store_url(environment: Mapping[str, str]) -> str:
@@ -73,7 +73,7 @@ def store_url(environment: Mapping[str, str]) -> str:
 def load_settings(environment: Mapping[str, str], *, providers: Sequence[str], config: Path | None = None) -> Settings:
     """The settings of an environment and its file, for the providers that have a mapping.
 
-    Raises SettingsError that names the setting and the mend, and never a value that may be secret.
+    Raises SettingsError that names the setting and the remedy, and never a value that may be secret.
     """
     path = config or (Path(environment["BRIDGE_CONFIG"]) if environment.get("BRIDGE_CONFIG") else None)
     rate = _read_number(environment, "BRIDGE_API_RATE", 1000)
@@ -117,7 +117,8 @@ def retention_policy(environment: Mapping[str, str]) -> RetentionPolicy:
     if ledger < max(events, RETRIED):
         least = max(events, RETRIED).days
         raise SettingsError(
-            f"BRIDGE_KEEP_LEDGER must be {least} or more: as long as events are kept, and longer than any provider retries"
+            f"BRIDGE_KEEP_LEDGER must be {least} or more: as long as events are kept, and longer than any "
+            "provider retries"
         )
     return RetentionPolicy(bodies=bodies, events=events, ledger=ledger)
 

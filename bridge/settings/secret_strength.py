@@ -21,8 +21,8 @@ def strength_problems(
 ) -> tuple[Problem, ...]:
     """What is too short, sources first; secrets that are `known` already are left out.
 
-    A secret is measured as the mapping reads it: decoded bytes where it is base64 or hex, the password alone where it is
-    `user:password`, nothing of what `strip_prefix` takes off. Public keys are no secrets. Raises SettingsError for a
+    A secret is measured as the mapping reads it: decoded bytes where it is base64 or hex, the password alone where it
+    is `user:password`, nothing of what `strip_prefix` takes off. Public keys are no secrets. Raises SettingsError for a
     secret that cannot be read.
     """
     found: list[Problem] = []
@@ -40,7 +40,8 @@ def _of_source(source: SourceSettings, recipe: Recipe, known: Collection[str]) -
             yield Problem(
                 source.places[number - 1] if number <= len(source.places) else SourceLocation(source.name, 1, 1),
                 "error",
-                f"source `{source.name}`: {which} is shorter than {SHORTEST_KEY} characters and could be guessed; set one that "
+                f"source `{source.name}`: {which} is shorter than {SHORTEST_KEY} characters and could be guessed; "
+                "set one that "
                 "the provider made, or make one with `openssl rand -hex 24` and give it to the provider",
             )
 

@@ -42,7 +42,8 @@ TABLE = (
     Setting(
         "BRIDGE_METRICS_KEY",
         "",
-        "the key for `/metrics` and the details of `/readyz`, plain or `sha256:…`; unset, a file beside the store has it",
+        "the key for `/metrics` and the details of `/readyz`, plain or `sha256:…`; unset, a file beside the "
+        "store has it",
     ),
     Setting("BRIDGE_ADMIN", "", "`host:port` where these are then served instead of on the public port"),
     Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
@@ -75,7 +76,7 @@ SECRET_SUFFIX = "_WEBHOOK_SECRET"  # noqa: S105  the name of a setting, no secre
 class SourceSettings:
     """One inbound endpoint. No secrets: it is known, and its webhooks wait at the provider.
 
-    `places` are where the secrets stand, one each: in the file, or in the environment's variable of that name.
+    `places` are where the secrets are, one each: in the file, or in the environment's variable of that name.
     """
 
     name: str
@@ -99,7 +100,7 @@ class DestinationSettings:
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """One API key for `/v1/track`, plain or `sha256:…`, and where it stands."""
+    """One API key for `/v1/track`, plain or `sha256:…`, and where it is."""
 
     name: str
     key: str

@@ -72,8 +72,8 @@ def make_receiver(
     """What makes the webhooks of a request that proves genuine: one, or one for each item of a batch.
 
     Where a provider signs every item by itself, all of them must prove genuine. Raises NotGenuine. The body is
-    parsed at most once, and hashed no more than the proof needs: what knows a webhook again by its bytes is worked out
-    when it is sorted in.
+    parsed at most once, and hashed no more than the proof needs: what knows a webhook again by its bytes is evaluated
+    when it is applied.
     """
     passes = quick_test(recipe, keys)
 

@@ -86,7 +86,7 @@ class _WebhookIdentifier:
         return self._make_webhook(webhook_id, topic, identity, item)
 
     def identify_item(self, pointer: str, item: Json) -> Webhook:
-        """The webhook of one item. An id that all items share is told apart by the item's pointer."""
+        """The webhook of one item. An id that all items share is reported apart by the item's pointer."""
         topic = self._find_topic(item)
         content = self._item_bytes(pointer, item)
         webhook_id, identity = self._known_by(topic, item, content, mark="#" + pointer)

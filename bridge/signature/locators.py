@@ -48,7 +48,7 @@ class Locator:
 
 
 class NothingFound:
-    """What stands where there is nothing; JSON's null is something else."""
+    """What is where there is nothing; JSON's null is something else."""
 
 
 NOTHING: Final = NothingFound()
@@ -85,7 +85,7 @@ def format_pointer(steps: tuple[str | int, ...]) -> str:
 
 
 def value_at(document: Json, steps: tuple[str, ...]) -> Json:
-    """What stands at a pointer of a document, or NOTHING."""
+    """The value at a pointer of a document, or NOTHING."""
     for step in steps:
         if isinstance(document, dict):
             document = document.get(step, NOTHING)
@@ -112,7 +112,7 @@ def scalar_text(value: Json) -> str | None:
 class RequestView:
     """A request that is being looked into. Its body is parsed at most once, and only when somebody asks.
 
-    `headers` are the request's by lower-case name, those that stand several times joined.
+    `headers` are the request's by lower-case name, those that are several times joined.
     """
 
     __slots__ = ("_document", "_form", "headers", "request")
@@ -137,7 +137,7 @@ class RequestView:
 
     @property
     def form_fields(self) -> list[tuple[str, str]]:
-        """The body's form fields in order; bytes that are no UTF-8 stand in them as surrogate escapes."""
+        """The body's form fields in order; bytes that are no UTF-8 are in them as surrogate escapes."""
         if self._form is None:
             text = self.request.body.decode("utf-8", "surrogateescape")
             try:
@@ -148,7 +148,7 @@ class RequestView:
         return self._form
 
     def values_at(self, place: Locator, within: Json = NOTHING) -> list[str]:
-        """Every text at a place: several where a header or a field stands more than once.
+        """Every text at a place: several where a header or a field is more than once.
 
         A JSON place is looked for `within` an item where one is given, else in the whole body.
         """
@@ -166,7 +166,7 @@ class RequestView:
                 return []
 
     def json_at(self, place: Locator, within: Json = NOTHING) -> Json:
-        """What stands at a JSON place, `within` an item where one is given."""
+        """The value at a JSON place, `within` an item where one is given."""
         return value_at(self.json_document if within is NOTHING else within, place.pointer)
 
     def _header_values(self, name: str) -> list[str]:
@@ -177,7 +177,7 @@ class RequestView:
     def name_at(self, place: Locator, within: Json = NOTHING, *, trim: bool = False) -> str | None:
         """The text at a place if it can name something: not blank, not endless, no control characters, no surrogates.
 
-        A header that stands several times is joined as HTTP allows; of a field that does, the first counts. With
+        A header that is several times is joined as HTTP allows; of a field that does, the first counts. With
         `trim`, blanks around the text are no part of it.
         """
         if place.root is LocatorRoot.HEADER:

@@ -69,7 +69,8 @@ def _read_unsigned(sheet: RecipeReader) -> SignatureScheme:
     if sheet.read_flag("i_accept_unsigned") is not True:
         sheet.note_wrong(
             "i_accept_unsigned",
-            "kind none takes every request as genuine, whoever sent it; if that is meant, say `i_accept_unsigned: true`",
+            "kind none takes every request as genuine, whoever sent it; if that is meant, say "
+            "`i_accept_unsigned: true`",
         )
     return SignatureScheme(SchemeKind.NONE)
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from bridge.core.errors import RecipeError
 
 Path = tuple[str | int, ...]
-"""Where a key stands: the keys and list positions that lead to it."""
+"""Where a key is: the keys and list positions that lead to it."""
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -52,7 +52,7 @@ class RecipeReader:
         return [str(key) for key in self._raw]
 
     def raw_value(self, key: str) -> object:
-        """What stands at `key`, of any type; None where nothing does."""
+        """The value at `key`, of any type; None where nothing does."""
         return self._raw.get(key)
 
     def read_text(self, key: str) -> str | None:
@@ -100,7 +100,7 @@ class RecipeReader:
         return value
 
     def read_texts(self, key: str) -> list[tuple[Path, str]]:
-        """One text or a list of texts, each with the path where it stands."""
+        """One text or a list of texts, each with the path where it is."""
         value = self._raw.get(key)
         if value is None:
             return []

@@ -48,7 +48,7 @@ Part = bytes | Placeholder | Locator
 
 @dataclass(frozen=True, slots=True)
 class TimestampSpec:
-    """Where the time of sending stands, how it is written, and how many seconds it may differ either way."""
+    """Where the time of sending is, the state of it written, and how many seconds it may differ either way."""
 
     place: Locator
     form: Clock
@@ -60,8 +60,8 @@ class SignatureScheme:
     """How a request proves genuine: the `signature` block of a mapping.
 
     `place` is None where the kind needs none. `parts` is what is signed; `by_item` means that every item of a batch
-    carries a signature of its own, and then JSON places in it are the item's. `extension_accepted` is whether the mapping
-    takes a digest that can be extended without the secret, as its provider has nothing else.
+    carries a signature of its own, and then JSON places in it are the item's. `extension_accepted` is whether the
+    mapping takes a digest that can be extended without the secret, as its provider has nothing else.
     """
 
     kind: SchemeKind
@@ -83,7 +83,7 @@ class SignatureScheme:
 
 @dataclass(frozen=True, slots=True)
 class IdPlace:
-    """A place where a webhook's id may stand, and whether nobody but the provider could have written it."""
+    """A place where a webhook's id may be, and whether nobody but the provider could have written it."""
 
     place: Locator
     signed: bool

@@ -70,7 +70,7 @@ class _RequestDraft:
         self.headers["Content-Type"] = "application/json" if json_like else "application/x-www-form-urlencoded"
 
     def put_text(self, place: Locator, text: str) -> None:
-        """Write `text` at a place outside the body, once; what stands there already stays."""
+        """Write `text` at a place outside the body, once; what is there already stays."""
         if place.root is LocatorRoot.HEADER:
             if place.name not in {name.lower() for name in self.headers}:
                 self.headers[place.written] = text
@@ -199,7 +199,7 @@ def _signed_content(proof: SignatureScheme, parcel: RequestView, stamp: str | No
 
 
 def _format_signature(proof: SignatureScheme, key: bytes, content: bytes, stamp: str | None) -> str:
-    """The signature as its place holds it: prefixed, named, and beside the timestamp where that belongs."""
+    """The signature as its row holds it: prefixed, named, and beside the timestamp where that belongs."""
     text = proof.prefix + encode_bytes(expected_signature(proof, key, content), proof.encoding)
     if proof.pair is None:
         return text

@@ -15,7 +15,7 @@ PLACES = ("header:", "json:", "query:", "form:")
 
 
 def parse_signed_template(text: str) -> tuple[Part | None, ...]:
-    """The parts of a `signed` template; None stands for `{id}`. Raises ValueError with a sentence to mend it by."""
+    """The parts of a `signed` template; None represents `{id}`. Raises ValueError with a sentence to remedy it by."""
     parts: list[Part | None] = []
     for placeholder, piece in _split_placeholders(text):
         if not placeholder:
@@ -34,7 +34,7 @@ def parse_signed_template(text: str) -> tuple[Part | None, ...]:
 
 
 def parse_reply_template(text: str) -> tuple[str | Locator | KeyedReply, ...]:
-    """The parts of a challenge's answer. Raises ValueError with a sentence to mend it by."""
+    """The parts of a challenge's answer. Raises ValueError with a sentence to remedy it by."""
     parts: list[str | Locator | KeyedReply] = []
     for placeholder, piece in _split_placeholders(text):
         if not placeholder:

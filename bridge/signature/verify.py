@@ -53,8 +53,8 @@ def verify_view(recipe: Recipe, parcel: RequestView, keys: SigningKeys, *, now: 
 def judge_head(recipe: Recipe, head: RequestView, keys: SigningKeys) -> None:
     """Nothing, where a request with this head may prove genuine once its body is there.
 
-    Raises NotGenuine: `missing` where the signature or its timestamp should stand in the head and does not, anything
-    that `judge` may raise where a token or a password proves a request, as these stand in the head whole.
+    Raises NotGenuine: `missing` where the signature or its timestamp should be in the head and does not, anything
+    that `judge` may raise where a token or a password proves a request, as these are in the head whole.
     """
     proof = recipe.proof
     if proof.kind in _PROVED_BY_HEAD:
@@ -97,7 +97,7 @@ def quick_test(recipe: Recipe, keys: SigningKeys) -> Callable[[RequestView], boo
     name, prefix, encoding = place.name, proof.prefix, proof.encoding
 
     def passes(parcel: RequestView) -> bool:
-        given = parcel.headers.get(name)  # where it stands twice, the two joined cannot be decoded
+        given = parcel.headers.get(name)  # where it is twice, the two joined cannot be decoded
         if given is None or len(given) > MAX_LENGTH or not given.startswith(prefix):
             return False
         candidate, content = decode_text(given.removeprefix(prefix), encoding), parcel.request.body
@@ -109,7 +109,7 @@ def quick_test(recipe: Recipe, keys: SigningKeys) -> Callable[[RequestView], boo
 
 
 def _hmac_digest(keyed: hmac.HMAC, content: bytes) -> bytes:
-    """The same as `hmac.digest`, which sets up OpenSSL and the key anew each time."""
+    """The same as `hmac.digest`, which sets up OpenSSL and the key again each time."""
     one = keyed.copy()
     one.update(content)
     return one.digest()
@@ -202,7 +202,7 @@ def _verify_signature(
 
 
 def _find_candidates(proof: SignatureScheme, parcel: RequestView, within: Json) -> tuple[list[bytes], list[str]]:
-    """The decoded signatures, and the texts of the timestamp that stand beside them."""
+    """The decoded signatures, and the texts of the timestamp that are beside them."""
     texts, beside = _listed_signatures(proof, parcel, within)
     if not texts:
         raise NotGenuine("missing")

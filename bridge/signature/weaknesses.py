@@ -33,8 +33,8 @@ def find_weaknesses(section: Mapping[str, object]) -> list[Weakness]:
 def is_extensible(proof: SignatureScheme) -> bool:
     """Whether who has one signed request can sign a longer one without the secret.
 
-    SHA-1, SHA-256 and SHA-512 go on from a digest, so that whatever is added behind is covered, unless the secret comes
-    last. Source: https://en.wikipedia.org/wiki/Length_extension_attack.
+    SHA-1, SHA-256 and SHA-512 continue from a digest, so that whatever is added behind is covered, unless the secret
+    comes last. Source: https://en.wikipedia.org/wiki/Length_extension_attack.
     """
     return (
         proof.kind is SchemeKind.DIGEST
@@ -59,14 +59,18 @@ def _adjacent_fields(proof: SignatureScheme) -> Iterator[Weakness]:
         if _is_free(proof, one) and _is_free(proof, other):
             yield Weakness(
                 ("signature", "signed"),
-                f"nothing stands between {_format_part(one)} and {_format_part(other)}: bytes can be moved from one to the other "
+                f"nothing stands between {_format_part(one)} and {_format_part(other)}: bytes can be moved from "
+                "one to the other "
                 "and the signature still fits; write the separator that the provider signs, or where it signs none, "
                 f"read nothing from {_removable_part(one, other)} in this mapping",
             )
 
 
 def _is_free(proof: SignatureScheme, part: Part) -> bool:
-    """Whether a sender could make a part longer or shorter: a time of sending has its form, and a method is one of few."""
+    """Whether a sender could make a part longer or shorter.
+
+    A time of sending has its form, and a method is one of few.
+    """
     if isinstance(part, Locator):
         return proof.stamp is None or part != proof.stamp.place
     return part in {Placeholder.BODY, Placeholder.URL, Placeholder.FORM_SORTED}
@@ -79,7 +83,8 @@ def _weak_identities(made: Recipe) -> Iterator[Weakness]:
         if entry.place.root is LocatorRoot.FORM and Placeholder.FORM_SORTED in made.proof.parts:
             yield Weakness(
                 ("id", number),
-                f"{entry.place} can be changed within the signature: {{form_sorted}} signs names and values with nothing "
+                f"{entry.place} can be changed within the signature: {{form_sorted}} signs names and values with "
+                "nothing "
                 f"between them; {_MEND}",
             )
         elif not entry.signed:

@@ -44,7 +44,7 @@ def open_store(
 
 
 def sqlite_file(url: str) -> str:
-    """The path of the file at `url`, as it stands there; of a link, the file that it leads to.
+    """The path of the file at `url`, as it is there; of a link, the file that it leads to.
 
     Raises SettingsError for a URL of no engine, or of no file.
     """
@@ -75,8 +75,8 @@ def reserve_store(url: str) -> None:
 def check_store(url: str) -> tuple[str, ...]:
     """For `serve`, before it opens the store: what a person should know about it, in a sentence each.
 
-    Raises StoreUnavailable where its files are not this user's, StoreUnusable where they are damaged as far as a check of
-    two seconds finds.
+    Raises StoreUnavailable where its files are not this user's, StoreUnusable where they are damaged as far as a check
+    of two seconds finds.
     """
     path = sqlite_file(url)
     if not Path(path).exists() or not Path(path).stat().st_size:

@@ -73,7 +73,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What translating one webhook came to: its events with their routes, or why there is none, or none yet."""
+    """What translating one webhook became: its events with their routes, or why there is none, or none yet."""
 
     webhook: Webhook
     result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
@@ -128,7 +128,7 @@ class Pacing:
 
 @dataclass(frozen=True, slots=True)
 class DestinationState:
-    """How a destination stands, shared by all processes.
+    """How a destination is, shared by all processes.
 
     `paused` says why nothing is sent (None: it is sent to); `probe_at` is when one request may find out whether the
     pause is over, `probes` how many have tried. `paused_for` is the sum of all pauses that are over. `failures`
@@ -147,7 +147,7 @@ class DestinationState:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """Deliveries of one destination claimed for one request, oldest first, and how the destination stood then.
+    """Deliveries of one destination claimed for one request, oldest first, and how the destination was then.
 
     `token` is what `record` names the claim by.
     """
@@ -178,8 +178,8 @@ DEFAULT_RETENTION = RetentionPolicy()
 class AdmissionLimits:
     """When a store takes nothing new, though it could: `keep`, `accept` and `probe` then raise StoreUnavailable.
 
-    At most `waiting` of them wait for the disk, none longer than `patience`; and `min_free` bytes of the disk stay free,
-    so that what was kept can be worked off. Nothing that waits to be translated or delivered counts.
+    At most `waiting` of them wait for the disk, none longer than `patience`; and `min_free` bytes of the disk stay
+    free, so that what was kept can be worked off. Nothing that waits to be translated or delivered counts.
     """
 
     waiting: int = 10_000
@@ -197,7 +197,7 @@ OVERDUE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class PurgeStep:
-    """One step of a purge: how many rows it took away, and the place where the next goes on, None at the end."""
+    """One step of a purge: how many rows it took away, and the place where the next continues, None at the end."""
 
     taken: int
     place: str | None
@@ -230,7 +230,7 @@ class Store(Protocol):
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Webhooks to be translated: those that were just kept, or received ones that are due.
 
-        About `limit` of them. Received ones are nobody else's until `now + lease`; those that were just kept go to
+        About `limit` of them. Received ones are exclusive until `now + lease`; those that were just kept go to
         whoever completes them first.
         """
         ...
@@ -238,16 +238,16 @@ class Store(Protocol):
     async def complete_batch(
         self, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime
     ) -> tuple[Completed, ...] | None:
-        """Write what the webhooks of a batch came to: state, events, ledger and deliveries, all in one transaction.
+        """Write what the webhooks of a batch became: state, events, ledger and deliveries, all in one transaction.
 
         `outcomes` are those of `batch.webhooks`, in order, and so is the answer. None, and nothing has changed, where
         another process has completed or split some of the batch meanwhile.
 
-        A webhook that was just kept and is known by any of its keys is only named, and its outcome is dropped. A webhook
-        that is no longer `received` stays as it is. An event whose id is known within its scope is not made again; an
-        event whose id names another event gets an id of its own, always the same one; an event whose claim is taken is
-        kept as a duplicate, without deliveries. A webhook that needs an event stays `received`, is due at `until`, or at
-        once when an event with that claim is kept; if that event is there already, it is due now.
+        A webhook that was just kept and is known by any of its keys is only named, and its outcome is dropped. A
+        webhook that is no longer `received` stays as it is. An event whose id is known within its scope is not made
+        again; an event whose id names another event gets an id of its own, always the same one; an event whose claim is
+        taken is kept as a duplicate, without deliveries. A webhook that needs an event stays `received`, is due at
+        `until`, or at once when an event with that claim is kept; if that event is there already, it is due now.
         """
         ...
 
@@ -278,10 +278,10 @@ class Store(Protocol):
     # a delivery is made
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
-        """Due deliveries of a destination, oldest first, nobody else's until the lease is over.
+        """Due deliveries of a destination, oldest first, exclusive until the lease is over.
 
         The oldest one's `together` limits the claim, and only deliveries with the same `together` share it.
-        None when nothing is due, when all lanes are taken, when the last claim was less than the spacing ago, or
+        None when nothing is due, when all senders are taken, when the last claim was less than the spacing ago, or
         when the destination is paused; a paused one whose probe is due gives one delivery.
         """
         ...
@@ -303,7 +303,7 @@ class Store(Protocol):
         ...
 
     async def destination_state(self, destination: str) -> DestinationState:
-        """How a destination stands; a fresh one for a name never used."""
+        """How a destination is; a fresh one for a name never used."""
         ...
 
     async def next_due(self, destination: str | None) -> datetime | None:
@@ -317,7 +317,7 @@ class Store(Protocol):
         ...
 
     async def replay(self, which: RowFilter, *, now: datetime) -> int:
-        """Make webhooks `received` again so that they go through their mapping anew; how many."""
+        """Make webhooks `received` again so that they go through their mapping again; how many."""
         ...
 
     async def would_retry(self, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
@@ -367,7 +367,10 @@ class Store(Protocol):
         ...
 
     async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
-        """What has that id, or was given it: several where two origins gave one event_id. NotFound where nothing has."""
+        """What has that id, or was given it: several where two origins gave one event_id.
+
+        NotFound where nothing has.
+        """
         ...
 
     async def iter_webhooks(

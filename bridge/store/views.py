@@ -105,8 +105,9 @@ class StateCounts:
     """Counts for metrics and status, each kept so that reading it does not cost a scan.
 
     `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
-    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending. `unsorted` counts
-    those that were kept and that nobody has looked at yet, repeated ones too; the oldest received may be one of them.
+    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending. `unsorted`
+    counts those that were kept and that nobody has looked at yet, repeated ones too; the oldest received may be one of
+    them.
     """
 
     webhooks: dict[tuple[str, str], int]
@@ -121,8 +122,8 @@ class StateCounts:
 class ClockAhead:
     """The clock is far beyond `newest_at`, the last time that was believed, and is not believed itself.
 
-    Nothing is purged, given up or expired meanwhile. Where it goes on so, it is believed from `believed_from` on, at the
-    earliest: as much time must pass until then while trackbridge runs.
+    Nothing is purged, given up or expired meanwhile. Where it continues so, it is believed from `believed_from` on, at
+    the earliest: as much time must pass until then while trackbridge runs.
     """
 
     newest_at: datetime

@@ -1,7 +1,7 @@
 """Genuine webhooks beside 500 strangers who send 5 MiB each without a valid signature, again and again.
 
-Each measurement has a fresh bridge, and an unattacked round goes before the attacked one: how long genuine webhooks take
-in both, and by how much the memory of the web processes grows. All genuine ones must be answered 200 and be in the
+Each measurement has a fresh bridge, and an unattacked round goes before the attacked one: how long genuine webhooks
+take in both, and by how much the memory of the web processes grows. All genuine ones must be answered 200 and be in the
 store. The strangers share this machine's cores with the bridge, so that the times are worse than from afar.
 """
 

@@ -1,10 +1,10 @@
 """How fast a mapping is: a Shopify order of 25 fields and its line items becomes a track event in three ways.
 
 The compiled mapping, the same written by hand in Python, and the same expressions through the jmespath package, all
-with the functions of `bridge/mapping/functions/builtin.py` and all from the body as it was parsed. Each round times every way
-in turn, in the process's own time; what is printed are medians over the rounds of one run, of times and of ratios, so
-that what else the machine does touches both sides of a ratio alike. No phone number is parsed: that one call would
-cost more than all else together, and so flatter the ratios.
+with the functions of `bridge/mapping/functions/builtin.py` and all from the body as it was parsed. Each round times
+every way in turn, in the process's own time; what is printed are medians over the rounds of one run, of times and of
+ratios, so that what else the machine does touches both sides of a ratio alike. No phone number is parsed: that one call
+would cost more than all else together, and so flatter the ratios.
 
     python tests/bench/translate.py [ROUNDS]
 

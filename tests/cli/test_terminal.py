@@ -1,4 +1,7 @@
-"""No text from outside steers the terminal of who reads it: hostile text in every field, real processes, real terminals."""
+"""No text from outside steers the terminal of who reads it.
+
+Hostile text in every field, real processes, real terminals.
+"""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ def test_what_names_no_instant_is_none(text: str) -> None:
 
 @given(st.from_regex(SCHEMA["properties"]["timestamp"]["pattern"], fullmatch=True))
 def test_the_schemas_pattern_alone_names_only_instants_that_exist(text: str) -> None:
-    """Whoever makes events from the schema knows no format of ours; only the first and last day of all are beyond it."""
+    """Whoever makes events from the schema knows no format of ours.
+
+    Only the first and last day of all are beyond it.
+    """
     assert parse_instant(text) is not None or text[:10] in {"0001-01-01", "9999-12-31"}
 
 

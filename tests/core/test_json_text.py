@@ -1,4 +1,7 @@
-"""JSON is read with its digits, by two readers that must agree: a quick one for webhooks, a strict one for /v1/track."""
+"""JSON is read with its digits, by two readers that must agree.
+
+A quick one for webhooks, a strict one for /v1/track.
+"""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_no_secret_key_or_person_stands_in_the_log(bridge: Serving, peer: Upstre
         assert secret not in log
 
 
-# --------------------------------------------------------------------------------------------------- an upstream's moods
+# ------------------------------------------------------------------------------------------------ an upstream's moods
 
 
 def test_an_upstream_that_stumbles_gets_it_later_and_never_earlier_than_it_says(

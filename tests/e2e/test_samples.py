@@ -171,7 +171,8 @@ def test_the_retry_sample_gives_up_at_once_on_400_and_returns_on_200(bridge: Ser
     script = (
         "const axios = require('axios');"
         "const sleep = ms => new Promise(r => setTimeout(r, ms));"
-        f"const track = e => axios.post('{bridge.url}/v1/track', e, {{headers: {{Authorization: 'Bearer {API_KEY}'}}}});\n"
+        f"const track = e => axios.post('{bridge.url}/v1/track', e, "
+        f"{{headers: {{Authorization: 'Bearer {API_KEY}'}}}});\n"
         + RETRY_SAMPLE
         + "trackWithRetry({event_type: 'lead'}).then(r => { console.log(r.data.success);"
         " return trackWithRetry({event_type: ''}) }).catch(e => console.log(e.response.status, e.response.data.error))"

@@ -76,8 +76,8 @@ def _restore(folder: Path, target: Path, settings: Mapping[str, str]) -> None:
 def _the_upstream_agrees(peer: Upstream, load: Load, orders: Mapping[str, str]) -> None:
     """It has every event under the one id that the bridge and each restored store gave it.
 
-    But for webhooks that were sent twice within milliseconds: an event_id has the time of the one that is applied first,
-    and that may be either, by whichever process is quicker.
+    But for webhooks that were sent twice within milliseconds: an event_id has the time of the one that is applied
+    first, and that may be either, by whichever process is quicker.
     """
     taken = {event["event_id"]: event["properties"]["order_id"] for event in peer.taken()}
     assert orders.items() <= taken.items(), "an event that the upstream has not"

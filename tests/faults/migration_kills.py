@@ -57,7 +57,8 @@ def earlier(folder: Path, load: Load, *, name: str, size: int) -> None:
 def unapplied(name: str, folder: Path, names: Sequence[str]) -> set[str]:
     """Webhooks that were answered and have no row yet, as the commits that made the store kept them; those there are.
 
-    Each is there once for each place where that store may hold some: its ingest log, its table `inbox`, or `unreadable`.
+    Each is there once for each place where that store may hold some: its ingest log, its table `inbox`, or
+    `unreadable`.
     """
     version, commits = version_of(name), name.split("_")[1:]
     kept: set[str] = set()

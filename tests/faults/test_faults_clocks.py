@@ -1,4 +1,7 @@
-"""Clocks that jump, and a thousand redeliveries at once: the store on simulated time, and all processes under a clock."""
+"""Clocks that jump, and a thousand redeliveries at once.
+
+The store on simulated time, and all processes under a clock.
+"""
 
 from __future__ import annotations
 

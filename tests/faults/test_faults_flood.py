@@ -1,4 +1,7 @@
-"""500 strangers who send 5 MiB each without a valid signature: they cost little memory, and nothing genuine is refused."""
+"""500 strangers who send 5 MiB each without a valid signature.
+
+They cost little memory, and nothing genuine is refused.
+"""
 
 from __future__ import annotations
 

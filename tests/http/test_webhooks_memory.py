@@ -1,4 +1,7 @@
-"""What a stranger's webhook may hold of the memory: nothing before its head could be genuine, little before its body is."""
+"""What a stranger's webhook may hold of the memory.
+
+Nothing before its head could be genuine, little before its body is.
+"""
 
 from __future__ import annotations
 

@@ -122,7 +122,10 @@ def test_a_note_names_place_reason_and_field_and_never_the_value() -> None:
             "user_data.phone is left out"
         ),
         f"shop.yaml:{at + 2}:14: the text is no number like 19.90, in =decimal(body.secret); context.ip is left out",
-        f"shop.yaml:{at + 5}:16: the text is no number like 19.90, in =decimal(body.secret); context.clicks is left out",
+        (
+            f"shop.yaml:{at + 5}:16: the text is no number like 19.90, in =decimal(body.secret); context.clicks is "
+            "left out"
+        ),
     )
 
 

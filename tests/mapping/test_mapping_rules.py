@@ -458,7 +458,8 @@ def test_a_test_flag_that_is_no_boolean_is_no_answer() -> None:
     text = one_event("x: 1").replace(HEAD, HEAD + "  test: =body.test\n")
     assert events(text, {"test": ""}) == [{"event_type": "thing", "x": 1}]
     assert set_aside(text, {"test": "false"}) == (
-        f"{place(text, 'body.test')}: `test` must come out as true or false, it came out as text; compare it: `… == 'true'`, in =body.test"
+        f"{place(text, 'body.test')}: `test` must come out as true or false, it came out as text; compare it: `… "
+        "== 'true'`, in =body.test"
     )
 
 

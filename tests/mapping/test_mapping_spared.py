@@ -1,4 +1,7 @@
-"""What a mapping builds is spared looks that the contract gives to what others send: it must stand them all the same."""
+"""What a mapping builds is spared looks that the contract gives to what others send.
+
+It must stand them all the same.
+"""
 
 from __future__ import annotations
 

@@ -202,7 +202,8 @@ FILES = [
         "10:41: error: the key 'x' must be a number of decimals, such as 0 or 3",
     ]),
     (HEAD + EVENTS + "ignore:\n  made: twice\n  other: 5\n  more: ''\n", [
-        "11:3: error: the topic 'made' stands under `events` too; keep one: where no rule's `when` holds it is ignored by itself",
+        ("11:3: error: the topic 'made' stands under `events` too; keep one: where no rule's `when` holds it is "
+        "ignored by itself"),
         "12:10: error: must be a text that says why the topic is ignored",
         "13:9: error: must be a text that says why the topic is ignored",
     ]),

@@ -1,4 +1,6 @@
-"""The shipped mappings and their examples as tests use them: a request signed with a made-up secret, received, translated.
+"""The shipped mappings and their examples as tests use them.
+
+A request signed with a made-up secret, received, translated.
 
 Not concerned with what comes out of it.
 """

@@ -292,7 +292,7 @@ def test_a_batch_is_not_halved_before_its_fifth_5xx_nor_for_a_timeout_nor_where_
         assert {one.together for one in decision.settled} == {None}
 
 
-# ------------------------------------------------------------------------------------------------------ what always holds
+# -------------------------------------------------------------------------------------------------- what always holds
 
 outcomes = st.one_of(
     st.just(Delivered()),

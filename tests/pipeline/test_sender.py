@@ -209,7 +209,7 @@ def test_a_lane_that_waits_for_an_answer_has_ended_no_round(tmp_path: Path) -> N
     run(test)
 
 
-# ----------------------------------------------------------------------------------------------------------- side by side
+# ------------------------------------------------------------------------------------------------------- side by side
 
 
 def test_lanes_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> None:

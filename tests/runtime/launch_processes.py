@@ -1,9 +1,9 @@
 """`serve` as it is, but with what FAMILY_… says.
 
-FAMILY_STALLED: seconds without success after which a loop counts as stalled; FAMILY_SILENCE: seconds without a heartbeat
-after which a process is replaced; FAMILY_LOOP_SILENCE: seconds after which a loop hangs. SIGUSR1 blocks a process in
-Python for ever, SIGUSR2 lets its translating wait for ever. FAMILY_FAREWELL: seconds that a child has to end; FAMILY_BROKEN: why no
-child can open its store.
+FAMILY_STALLED: seconds without success after which a loop counts as stalled; FAMILY_SILENCE: seconds without a
+heartbeat after which a process is replaced; FAMILY_LOOP_SILENCE: seconds after which a loop hangs. SIGUSR1 blocks a
+process in Python for ever, SIGUSR2 lets its translating wait for ever. FAMILY_FAREWELL: seconds that a child has to
+end; FAMILY_BROKEN: why no child can open its store.
 """
 
 from __future__ import annotations

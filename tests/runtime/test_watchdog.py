@@ -1,4 +1,7 @@
-"""A process that hangs is killed and started again, and what it held is taken by others; one that starves is left alone."""
+"""A process that hangs is killed and started again, and what it held is taken by others.
+
+One that starves is left alone.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ def test_all_our_providers_are_sound() -> None:
         (
             {"kind": "hmca"},
             ("kind",),
-            "`kind` must be one of hmac, digest, token, basic, ed25519, ecdsa_p256, none, got 'hmca'; did you mean 'hmac'?",
+            (
+                "`kind` must be one of hmac, digest, token, basic, ed25519, ecdsa_p256, none, got 'hmca'; did you "
+                "mean 'hmac'?"
+            ),
         ),
         ({"kind": 1}, ("kind",), "`kind` must be a text, got a number; put it in quotes"),
         ({"algorithm": None}, (), "`algorithm` is missing; say one of sha256, sha1, sha512"),
@@ -91,7 +94,8 @@ def test_all_our_providers_are_sound() -> None:
             {"signed": "{xyzzy}{body}"},
             ("signed",),
             (
-                "unknown placeholder {xyzzy}; there are {id}, {body}, {timestamp}, {url}, {method}, {secret}, {form_sorted}, "
+                "unknown placeholder {xyzzy}; there are {id}, {body}, {timestamp}, {url}, {method}, {secret}, "
+                "{form_sorted}, "
                 "{header:…}, {json:…}, {query:…}, {form:…}"
             ),
         ),
@@ -248,7 +252,10 @@ SAY_OK = {"body": "ok"}
         (
             {"respond": SAY_OK},
             (),
-            "`when` is missing; say what tells it from a webhook, such as {method: GET} or {json:/type: url_verification}",
+            (
+                "`when` is missing; say what tells it from a webhook, such as {method: GET} or {json:/type: "
+                "url_verification}"
+            ),
         ),
         ({"when": {"method": "GET"}}, (), "`respond` is missing; say what it is answered, such as {body: ok}"),
         (
@@ -269,7 +276,10 @@ SAY_OK = {"body": "ok"}
         (
             {"when": {"jsn:/type": "x"}, "respond": SAY_OK},
             ("when", "jsn:/type"),
-            "'jsn:/type' is no place in a request; write header:NAME, query:NAME, form:NAME or json:/pointer, or method",
+            (
+                "'jsn:/type' is no place in a request; write header:NAME, query:NAME, form:NAME or json:/pointer, or "
+                "method"
+            ),
         ),
         (
             {"when": {"signature:t": "x"}, "respond": SAY_OK},

@@ -1,4 +1,7 @@
-"""Stores that earlier commits made, as `old/make.py` wrote them down: put back as files. Not concerned with opening them."""
+"""Stores that earlier commits made, as `old/make.py` wrote them down: put back as files.
+
+Not concerned with opening them.
+"""
 
 from __future__ import annotations
 

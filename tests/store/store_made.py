@@ -35,7 +35,8 @@ Tell = Callable[[Story], None]
 class Opener(Protocol):
     """Opens one and the same store, as often as it is called.
 
-    A clock far ahead is believed at once, so that made-up time can pass in leaps; with a `trial` only after so many `ticks`.
+    A clock far ahead is believed at once, so that made-up time can pass in leaps; with a `trial` only after so many
+    `ticks`.
     """
 
     def __call__(

@@ -115,7 +115,10 @@ class Model:
     """Which process is asked."""
     readings: dict[int, tuple[datetime, timedelta]] = field(default_factory=dict)
     claimed_log: dict[int, bool] = field(default_factory=dict)
-    """Whether a process's last batch was of the ingest log: then rows that are due come before the log's next webhooks."""
+    """Whether a process's last batch was of the ingest log.
+
+    Then rows that are due come before the log's next webhooks.
+    """
     last: Counter[str] = field(default_factory=Counter)
 
     def _next(self, what: str) -> int:

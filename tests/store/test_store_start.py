@@ -82,7 +82,8 @@ def test_the_check_at_the_start_ends_when_its_time_is_over(tmp_path: Path) -> No
     open_file.prepare_file(str(path))
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(
-            "INSERT INTO bodies (bytes) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 200000) "
+            "INSERT INTO bodies (bytes) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < "
+            "200000) "
             "SELECT zeroblob(500) FROM c"
         )
     assert quick_check.check_file(str(path)) is True

@@ -34,7 +34,7 @@ _CALL = "function_expression"
 
 @dataclass(slots=True)
 class CompileInfo:
-    """What compiling found out about the mapping's expressions: the tree of each, and the types it may come to."""
+    """What compiling found out about the mapping's expressions: the tree of each, and the types it may evaluate to."""
 
     trees: dict[Scalar, Tree] = field(default_factory=dict)
     types: dict[Scalar, frozenset[str]] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class _Compiler:
     # ---------------------------------------------------------------------------------------------- expressions
 
     def write(self, scalar: Scalar, scope: ExpressionScope) -> tuple[str, frozenset[str]]:
-        """The atom of what an expression comes to, and the types that it may have."""
+        """The atom of what an expression becomes, and the types that it may have."""
         coder = ExpressionCoder(self._code, self._layout.units, types=self._types)
         with self._code.standing_for(scalar):
             atom = coder.write_outermost(self._parse_scalar(scalar, scope), scope)

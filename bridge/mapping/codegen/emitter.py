@@ -52,7 +52,7 @@ Current = ElementCurrent | OutermostCurrent
 
 @dataclass
 class ExpressionWriter:
-    """Writes expressions into a module. Problems are collected, and the code then stands for null."""
+    """Writes expressions into a module. Problems are collected, and the code then represents null."""
 
     code: ModuleCode
     units: MinorUnits | None = None
@@ -61,7 +61,7 @@ class ExpressionWriter:
     types: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def write_value(self, node: ExpressionNode, current: Current) -> str:
-        """The atom of what `node` comes to, after the lines that work it out."""
+        """The atom of what `node` becomes, after the lines that work it out."""
         if self.code.is_deep and node.kind not in _FLAT:
             return self._write_apart(node, current)
         write: Callable[[ExpressionNode, Current], str] = getattr(self, f"_{node.kind}")
@@ -83,7 +83,7 @@ class ExpressionWriter:
         return f"({quickly}not {atom} and {atom}.__class__ not in _NUMBERS)"
 
     def refuse_part(self, text: str, *, at: int, kind: str = "syntax") -> str:
-        """Note a problem; the atom that stands in for the part."""
+        """Note a problem; the atom that is in for the part."""
         self.problems.append(ExpressionError(text, at=at, kind=kind))
         return "None"
 

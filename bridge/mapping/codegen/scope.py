@@ -60,7 +60,7 @@ class ExpressionScope:
 
     @property
     def parameters(self) -> str:
-        """What a function must be given to work out these names."""
+        """What a function must be given to evaluate these names."""
         return ", ".join(["S", *self.locals.values()])
 
     def within_loop(self, name: str, atom: str) -> ExpressionScope:
@@ -73,7 +73,7 @@ class ExpressionScope:
         return [*ROOTS, *self.known.lets, *self.locals]
 
     def growth_of(self, name: str) -> int:
-        """How often what a name stands for may repeat the body."""
+        """How often what a name represents may repeat the body."""
         if name in self.locals or name not in self.known.lets:
             return 1
         found = self.known.name(name)

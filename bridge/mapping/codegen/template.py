@@ -24,10 +24,10 @@ _EACH = ("for_each", "in", "when", "map")
 
 
 class ScalarWriter(Protocol):
-    """Who writes the expressions that stand in a template."""
+    """Who writes the expressions that are in a template."""
 
     def write(self, scalar: Scalar, scope: ExpressionScope) -> tuple[str, frozenset[str]]:
-        """The atom of what an expression comes to, and the types that it may have."""
+        """The atom of what an expression becomes, and the types that it may have."""
         ...
 
     def condition(self, scalar: Scalar, scope: ExpressionScope) -> str:
@@ -59,7 +59,7 @@ class TargetSlot:
 class TemplateWriter:
     """Writes one value after the other. `texts` are the paths whose whole numbers are text.
 
-    `places` collects where each path stands in the file.
+    `places` collects where each path is in the file.
     """
 
     code: ModuleCode
@@ -69,7 +69,7 @@ class TemplateWriter:
     places: dict[Path, SourceLocation] = field(default_factory=dict)
 
     def write_box(self, node: SequenceNode | MappingNode, path: Path, scope: ExpressionScope) -> str:
-        """The atom of the object or list that `node` comes to; an empty one, or None, is nothing."""
+        """The atom of the object or list that `node` becomes; an empty one, or None, is nothing."""
         self.places.setdefault(path, node.place)
         write = partial(self._write_box, node, path)
         if not self.code.is_deep:
@@ -88,7 +88,7 @@ class TemplateWriter:
                 return self._write_mapping(node, path, scope)
 
     def _put_node(self, slot: TargetSlot, node: Node, path: Path, scope: ExpressionScope) -> None:
-        """The lines that put what `node` comes to in its place, unless it is nothing."""
+        """The lines that put what `node` becomes in its row, unless it is nothing."""
         match node:
             case Scalar() if not node.is_expression:
                 self._put_literal(slot, node, path)
@@ -101,7 +101,7 @@ class TemplateWriter:
                 self.code.emit_line(f"if {atom}: {slot.put_code(atom)}")
 
     def _write_softly(self, path: Path, write: Callable[[], None]) -> None:
-        """What `write` writes; where it cannot be worked out, it is left out with a note."""
+        """What `write` writes; where it cannot be evaluated, it is left out with a note."""
         with self.code.open_block("try:"):
             write()
         self.code.emit_line(f"except Exception as error: S.leave_out({'.'.join(path)!r}, error)")
@@ -129,7 +129,7 @@ class TemplateWriter:
             self._put_pruned(slot, atom, types, path)
 
     def _put_pruned(self, slot: TargetSlot, atom: str, types: frozenset[str], path: Path) -> None:
-        """The lines that put a value in its place: not what is nothing, and as text where the contract wants text."""
+        """The lines that put a value in its row: not what is nothing, and as text where the contract wants text."""
         as_text = path in self.texts and "number" in types
         if types & {"array", "object"} or as_text:
             below = None if path in self.texts else texts_below(self.texts, path)

@@ -13,7 +13,7 @@ from bridge.mapping.expressions.parser import ExpressionNode as Tree
 from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
 
 _FACTS = ("account", "test")
-"""What routes a webhook. Its `occurred_at` routes nothing, and a provider may write it anew at every attempt."""
+"""What routes a webhook. Its `occurred_at` routes nothing, and a provider may write it again at every attempt."""
 
 
 def headers_read(parts: MappingDefinition, learnt: CompileInfo) -> tuple[str, ...]:

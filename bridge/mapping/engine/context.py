@@ -16,7 +16,7 @@ _FEW = 1_000
 """Rounds of for_each that cannot make an event too large to be written: each is bounded by itself."""
 
 UNSET = object()
-"""A name that has not been worked out."""
+"""A name that has not been evaluated."""
 
 
 Texts = Mapping[str, "Texts | None"]
@@ -102,7 +102,7 @@ class MappingFrame:
 
 
 class FailureNotes(Protocol):
-    """Says where and why a value cannot be worked out."""
+    """Says where and why a value cannot be evaluated."""
 
     def note_text(self, field: str, error: Exception) -> str:
         """The text of a note about a field that was left out."""
@@ -147,7 +147,7 @@ def as_flag(value: Json) -> bool:
 
 
 def as_list(value: Json) -> list[Json]:
-    """What `in` of a for_each came to."""
+    """What `in` of a for_each became."""
     if value is None or value == "":
         return []
     if value.__class__ is not list:

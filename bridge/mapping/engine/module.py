@@ -123,7 +123,8 @@ class ModuleCode:
     def compile_module(self, names: Mapping[str, object]) -> CompiledModule:
         """Compile what was written, with `names` at hand.
 
-        Function by function: the compiler's own trees of a whole mapping are many MB, which a process would not give back.
+        Function by function: the compiler's own trees of a whole mapping are many MB, which a process would not give
+        back.
         """
         namespace: dict[str, Any] = {**names, **self.constants}
         lines: list[str] = []
@@ -140,7 +141,7 @@ class ModuleCode:
 
 @dataclass(frozen=True, slots=True)
 class CompiledModule:
-    """A finished module: its source, its functions by name, and the place that each line stands for."""
+    """A finished module: its source, its functions by name, and the place that each line represents."""
 
     source: str
     file_name: str

@@ -16,7 +16,7 @@ from bridge.mapping.language import Path
 class RuleCode:
     """A rule that runs: gives the event and its dedupe key, or None where its `when` does not hold.
 
-    `places` is where each of the event's fields stands in the file.
+    `places` is where each of the event's fields is in the file.
     """
 
     topics: tuple[str, ...] | None

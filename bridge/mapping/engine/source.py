@@ -89,13 +89,13 @@ class MappedSource:
         return self._receive(self._with_public_url(request), now)
 
     def translate(self, webhook: Webhook) -> Translation:
-        """What a kept webhook comes to. Never raises for anything a provider could send."""
+        """What a kept webhook becomes. Never raises for anything a provider could send."""
         return self._translator.translate(webhook)
 
     def translate_with_earlier(
         self, webhook: Webhook, earlier: Table[bytes, bytes | None]
     ) -> Translation | EventNeeded:
-        """What a kept webhook comes to among earlier events; Wanting where it asks for one more."""
+        """What a kept webhook becomes among earlier events; Wanting where it asks for one more."""
         return self._translator.translate_among(webhook, earlier)
 
     def make_frame(self, webhook: Webhook) -> tuple[MappingFrame, str | None]:

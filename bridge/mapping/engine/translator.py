@@ -1,6 +1,6 @@
 """Translates a kept webhook into events: its topic selects the rules, the rules build, the contract validates.
 
-Any failure sets the webhook aside with its place and reason, never with a value.
+Any failure sets the webhook aside with its row and reason, never with a value.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class WebhookTranslator(FailureNotes):
         self._rules: dict[str | None, tuple[RuleCode, ...]] = {}
 
     def translate(self, webhook: Webhook) -> Translation:
-        """What a kept webhook comes to where no event came before it. Never raises."""
+        """What a kept webhook becomes where no event came before it. Never raises."""
         made = self.translate_among(webhook, NoEarlierEvents())
         return SetAside("an earlier event is missing") if isinstance(made, EventNeeded) else made
 
     def translate_among(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation | EventNeeded:
-        """What a kept webhook comes to among earlier events. Never raises."""
+        """What a kept webhook becomes among earlier events. Never raises."""
         try:
             return self._translate_checked(webhook, earlier)
         except EventWanted as wants:

@@ -24,7 +24,7 @@ LONGEST = 20_000
 DEEPEST = 250
 """Levels its tree may have; `a || b || c` has one for each `||`."""
 INNERMOST = 120
-"""How often a part may stand within another's brackets."""
+"""How often a part may be within another's brackets."""
 
 Token = dict[str, Any]
 Tree = dict[str, Any]
@@ -34,7 +34,7 @@ Tree = dict[str, Any]
 class ExpressionNode:
     """One part of an expression. `at` is the offset of its first character; `kind` and `value` are jmespath's words.
 
-    `quoted` marks a field whose name stood in double quotes, `loose` a literal in backticks that is no JSON.
+    `quoted` marks a field whose name was in double quotes, `loose` a literal in backticks that is no JSON.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class ExpressionNode:
 PATHS = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten", "pipe"}
 )
-"""Kinds whose first child is read at the level of the whole, and whose others are read of what the first came to."""
+"""Kinds whose first child is read at the level of the whole, and whose others are read of what the first became."""
 
 
 def child_parts(node: ExpressionNode) -> Iterator[tuple[ExpressionNode, bool]]:

@@ -16,7 +16,7 @@ _JOINED = {"or_expression": "||", "and_expression": "&&", "pipe": "|"}
 _ATOMS = frozenset({"field", "literal", "function_expression", "not_expression", "current"})
 _PROJECTIONS = frozenset({"projection", "value_projection", "filter_projection", "not_expression"})
 _LOOSE = frozenset({*_JOINED, "comparator"})
-"""Kinds that stand in parentheses inside of another part."""
+"""Kinds that are in parentheses inside of another part."""
 
 
 def print_expression(node: ExpressionNode) -> str:  # noqa: C901, PLR0911  one case for each kind of node

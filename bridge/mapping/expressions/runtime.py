@@ -43,7 +43,7 @@ _WORDS = {NoneType: "null", bool: "a boolean", str: "text", list: "a list", dict
 
 
 class CannotEvaluate(Exception):
-    """A value cannot be worked out. The text says why and holds no value; `kind` is the compliance suite's word."""
+    """A value cannot be evaluated. The text says why and holds no value; `kind` is the compliance suite's word."""
 
     def __init__(self, text: str, *, kind: str = "invalid-value") -> None:
         super().__init__(text)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from bridge.mapping.expressions.parser import ExpressionNode, child_parts
 
 MOST = 1_000
-"""What an expression may come to, in copies of what the webhook holds."""
+"""What an expression may evaluate to, in copies of what the webhook holds."""
 
 _SUMS = frozenset({"multi_select_list", "multi_select_dict", "function_expression"})
 _ONE_OF = frozenset({"or_expression", "and_expression"})
@@ -19,7 +19,7 @@ _SMALL = frozenset({"literal", "comparator", "not_expression"})
 
 
 def growth_bound(node: ExpressionNode, of_name: Callable[[str], int]) -> int:
-    """At most how many copies of what it reads `node` holds; `of_name` tells it for names at the outermost level."""
+    """At most how many copies of what it reads `node` holds; `of_name` says it for names at the outermost level."""
     if node.kind == "field":
         return of_name(node.value)
     if node.kind in _SMALL or not node.children:

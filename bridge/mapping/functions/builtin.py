@@ -238,7 +238,8 @@ def _parse_url(url: str) -> dict[str, Json] | None:
 
 @_function(
     "pairs(list: array, name: string = 'name', value: string = 'value') -> object",
-    "A list of `{name, value}` as one object; what has no name is passed over, and of doubles the first with a value wins.",
+    "A list of `{name, value}` as one object; what has no name is passed over, and of doubles the first with a "
+    "value wins.",
     (
         ("pairs([{name: 'a', value: 'x'}, {name: 'a', value: 'y'}])", '{"a": "x"}'),
         ("pairs([{key: 'a', text: 'x'}], 'key', 'text')", '{"a": "x"}'),

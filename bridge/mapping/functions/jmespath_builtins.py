@@ -232,7 +232,7 @@ def _to_number(value: Json) -> int | Decimal | None:
 def _to_string(value: Json) -> str:
     if isinstance(value, str):
         return value
-    Pruner().prune_value(value)  # counts: what a list of lists of one list would come to
+    Pruner().prune_value(value)  # counts: what a list of lists of one list would become
     try:
         return bound_text(json_text.write_json(value).decode())
     except ValueError as error:

@@ -26,7 +26,7 @@ class MinorUnits:
     """How many decimals a provider's whole-number amounts have, by lower-case currency; `default` for all others.
 
     In a mapping: `minor_units: {default: 2, exponents: {0: [jpy, krw], 3: [kwd]}}`. Without `default` an amount in a
-    currency that the table does not name cannot be worked out.
+    currency that the table does not name cannot be evaluated.
     """
 
     exponents: Mapping[str, int]

@@ -1,4 +1,6 @@
-"""Whether a conversion makes sense: it has a key, so that it counts once, whole amounts, and no misplaced personal data.
+"""Whether a conversion makes sense.
+
+It has a key, so that it counts once, whole amounts, and no misplaced personal data.
 
 Only names can be judged before a webhook arrives, so all of these are warnings.
 """
@@ -33,7 +35,7 @@ _SAME_PERSON = frozenset({"lower", "upper", "trim", "choose", "not_null", "first
 
 
 class PathEnd(NamedTuple):
-    """A part of an expression, and the scalar that it stands in."""
+    """A part of an expression, and the scalar that it is in."""
 
     scalar: Scalar
     tree: Tree
@@ -49,7 +51,7 @@ class PathEnd(NamedTuple):
 
     @property
     def place(self) -> SourceLocation:
-        """Where it stands."""
+        """Where it is."""
         return self.scalar.location_at(self.tree.at)
 
 
@@ -62,7 +64,7 @@ class ConversionLint:
         self._advice = advice
 
     def lint_rule(self, rule: Rule) -> None:
-        """Tell what a conversion lacks, and what stands where it does not belong."""
+        """Tell what a conversion lacks, and what is where it does not belong."""
         self._event_type(rule)
         properties = rule.event.get_value("properties")
         if isinstance(properties, MappingNode):
@@ -116,7 +118,8 @@ class ConversionLint:
         for end in found:
             self._advice.add_warning(
                 end.place,
-                f"`{end.field_name}` looks like an amount in a currency's smallest unit; write `from_minor(…, currency)`",
+                f"`{end.field_name}` looks like an amount in a currency's smallest unit; write `from_minor(…, "
+                "currency)`",
             )
         if not found and self._parts.units is not None and not self._is_converted(node, frozenset()):
             self._advice.add_warning(

@@ -18,7 +18,7 @@ from bridge.mapping.yaml.reader import is_cut_short
 
 _ITEMS: Path = ("properties", "items")
 _CLOSED: tuple[Path, ...] = ((), ("user_data",), ("context",))
-"""Where every name that the contract does not know is told; below `properties` only what is near a known one."""
+"""Where every name that the contract does not know is reported; below `properties` only what is near a known one."""
 
 _OPEN: Path = ("properties",)
 _TAKES = {"string": frozenset({"string", "number"})}
@@ -113,7 +113,8 @@ class FieldLint:
             where = suggestions.format_path(path) or "the event"
             return f"`{name}` has no meaning in {where}; write it as `{suggestions.format_path(away)}`"
         if path in _CLOSED:
-            return f"the contract knows no `{suggestions.format_path((*path, name))}`; what is your own stands under `properties`"
+            known = suggestions.format_path((*path, name))
+        return f"the contract knows no `{known}`; what is your own stands under `properties`"
         return None
 
     def _item_name(self, table: MappingNode, entry: MappingEntry, name: str) -> None:

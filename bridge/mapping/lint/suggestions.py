@@ -42,7 +42,7 @@ def to_snake_case(name: str) -> str:
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` probably stands for."""
+    """The known name that `name` probably represents."""
     names = list(known)
     plain = to_snake_case(name)
     for also in (plain, _ALSO.get(plain)):

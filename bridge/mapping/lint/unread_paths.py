@@ -129,7 +129,7 @@ class _SampleWalk:
         return _ExpressionValues(self, scalar, names).values(tree, None)
 
     def root_values(self, name: str, names: Mapping[str, Values]) -> Values:
-        """What a name at the outermost level may stand for; nothing where that is not known."""
+        """What a name at the outermost level may represent; nothing where that is not known."""
         if name in names:
             return names[name]
         if name in self._parts.lets:
@@ -159,7 +159,7 @@ class _ExpressionValues:
     names: Mapping[str, Values]
 
     def values(self, tree: Tree, current: Values | None) -> Values:
-        """Everything that a part may come to."""
+        """Everything that a part may evaluate to."""
         match tree.kind:
             case "field":
                 return self._field(tree, current)
@@ -246,7 +246,7 @@ def _field_values(values: Values) -> Iterator[Json]:
 
 
 def _merge_values(values: Values) -> Json:
-    """One value that stands for several: an object with the fields of all, or the first of them."""
+    """One value that represents several: an object with the fields of all, or the first of them."""
     objects = list(_only_objects(values))
     if len(objects) < 2:  # noqa: PLR2004  nothing to join
         return values[0] if values else None

@@ -66,7 +66,7 @@ def optional_expression(text: str) -> Schema:
 
 
 def required_expression(*, instead: str = "") -> Schema:
-    """What a text must be that has to be an expression; `instead` names what else could stand there."""
+    """What a text must be that has to be an expression; `instead` names what else could be there."""
     told = "an expression begins with `=`, such as `=body.id`"
     return pattern_of(EXPRESSION, f"write {instead}, or an expression: it begins with `=`" if instead else told)
 

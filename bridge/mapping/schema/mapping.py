@@ -99,7 +99,7 @@ def example_schema() -> Schema:
 
 
 _ANY = ("object", "array", "string", "number", "boolean", "null")
-"""All types, for keys whose first one tells an editor what to begin."""
+"""All types, for keys whose first one says an editor what to begin."""
 _VALUE: Schema = {
     "if": {"type": "object", "required": ["for_each"]},
     "then": {"$ref": "#/$defs/for_each"},

@@ -46,11 +46,11 @@ class Anonymizer:
         self._walk_values(document, (), CollectPass(self), {})
 
     def replace_values(self, document: Json) -> Json:
-        """The document with every value that was met replaced, wherever it stands."""
+        """The document with every value that was met replaced, wherever it is."""
         return self._walk_values(document, (), ReplacePass(self), {})
 
     def replacement_of(self, kind: PersonalKind, text: str) -> str:
-        """What stands for a value."""
+        """What is for a value."""
         if text not in self.known:
             self.met[kind] += 1
             self.known[text] = self._fresh_value(kind, text)
@@ -135,12 +135,12 @@ class CollectPass:
 
 @dataclass(frozen=True, slots=True)
 class ReplacePass:
-    """The second look: what was met is replaced, also where nothing but its look tells that it is the same."""
+    """The second look: what was met is replaced, also where nothing but its look says that it is the same."""
 
     inventor: Anonymizer
 
     def visit_text(self, text: str, kind: PersonalKind | None, path: tuple[str, ...]) -> str:
-        """A text, or what stands for it, or with what stands for parts of it."""
+        """A text, or what is for it, or with what is for parts of it."""
         known = self.inventor.known
         if text in known and (kind is not None or (len(text) >= _WHOLE and not is_impersonal(path))):
             return known[text]
@@ -151,7 +151,7 @@ class ReplacePass:
         return self._replace_within(_anonymize_url(text, path, self))
 
     def visit_number(self, number: int | Decimal, kind: PersonalKind | None) -> int | Decimal:
-        """A number, or what stands for it."""
+        """A number, or what is for it."""
         text = str(number)
         if text not in self.inventor.known or (kind is None and (isinstance(number, Decimal) or len(text) < _WITHIN)):
             return number

@@ -58,7 +58,7 @@ class EarlierEvent:
 
 @dataclass(frozen=True, slots=True)
 class MappingExample:
-    """One example. A `body` that is text is sent as it stands, any other as JSON.
+    """One example. A `body` that is text is sent as it is, any other as JSON.
 
     `expect` is a list of events without their ids, or `{ignored: reason}` or `{set_aside: reason}` without places.
     """
@@ -124,7 +124,7 @@ def check_examples(found: MappingReading, examples: Sequence[MappingExample], pr
 
 
 def run_example(mapping: Mapping, example: MappingExample, problems: Problems) -> tuple[Webhook, ...]:
-    """Run one example, and tell where it comes to something else; the webhooks that it gives."""
+    """Run one example, and tell where it becomes something else; the webhooks that it gives."""
     webhooks = _example_webhooks(mapping, example)
     try:
         told = example_outcome(mapping, example)
@@ -163,7 +163,7 @@ def recallable_events(earlier: Sequence[EarlierEvent], *, scope: str) -> NoEarli
 
 
 def example_outcome(mapping: Mapping, example: MappingExample) -> Json:
-    """What an example comes to, as examples write it: events without ids, or a reason without places.
+    """What an example becomes, as examples write it: events without ids, or a reason without places.
 
     Of several webhooks in one request the events together, or else the first one's reason.
     """

@@ -1,4 +1,6 @@
-"""Where each field of an event comes from: its value, the mapping's line, the paths that were read, or why it is absent.
+"""Where each field of an event comes from.
+
+Its value, the mapping's line, the paths that were read, or why it is absent.
 
 It evaluates the mapping's tree again, slowly, beside what the compiled mapping made of the same webhook.
 """
@@ -67,7 +69,7 @@ class RuleExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a webhook came to, and how, rule by rule."""
+    """What a webhook became, and how, rule by rule."""
 
     topic: str | None
     outcome: Translation
@@ -103,7 +105,7 @@ def explain_webhook(
 
 
 def world_of(found: MappingReading, frame: MappingFrame) -> _ExplainContext:
-    """What the names of a mapping stand for, given one webhook's roots."""
+    """What the names of a mapping represent, given one webhook's roots."""
     return _ExplainContext(_LetValues(found, frame, "", NoEarlierEvents()))
 
 
@@ -158,7 +160,7 @@ def _explain_fields(
 def _settle_field(
     one: ExplainedField, document: Json, event: Event, recall: RecallExplanation | None
 ) -> ExplainedField:
-    """A field as it stands in the event, which the contract has tidied."""
+    """A field as it is in the event, which the contract has tidied."""
     inside, value = _value_at(document, one.path)
     if inside:
         lent = one.absent is not None and recall is not None and recall.lends_field(one.path)
@@ -198,7 +200,7 @@ class TraceBuilder:
     fields: list[ExplainedField] = field(default_factory=list)
 
     def build_node(self, node: Node, path: Path, world: _ExplainContext) -> Json:
-        """What a node comes to, None for nothing."""
+        """What a node becomes, None for nothing."""
         match node:
             case Scalar():
                 return self._build_scalar(node, path, world)
@@ -273,11 +275,11 @@ def _failure_of(working: Trace) -> str:
     return f"came out as {empty}" + (f": none of {tried} alternatives has a value" if tried else "")
 
 
-# -------------------------------------------------------------------------------------------------------- what names mean
+# ---------------------------------------------------------------------------------------------------- what names mean
 
 
 class _LetValues:
-    """The names of `let` and of the webhook's expressions, each worked out once, and the roots."""
+    """The names of `let` and of the webhook's expressions, each evaluated once, and the roots."""
 
     def __init__(
         self, found: MappingReading, frame: MappingFrame, scope: str, earlier: Mapping[bytes, bytes | None]
@@ -290,7 +292,7 @@ class _LetValues:
         self._worked: dict[str, TracedName] = {}
 
     def named(self, name: str) -> TracedName | None:
-        """A name, worked out; None for none of them."""
+        """A name, evaluated; None for none of them."""
         node: Node | None = None
         if name in self.parts.lets:
             node = self.parts.lets[name][1]
@@ -327,7 +329,7 @@ class _LetValues:
 
 @dataclass(frozen=True, slots=True)
 class _ExplainContext:
-    """What names stand for at one place: inside a for_each, its names too."""
+    """What names represent at one place: inside a for_each, its names too."""
 
     lets: _LetValues
     locals: Mapping[str, TracedValue] = field(default_factory=dict)
@@ -342,7 +344,7 @@ class _ExplainContext:
         return _ExplainContext(self.lets, {**self.locals, name: seen})
 
     def trace_scalar(self, scalar: Scalar) -> Trace:
-        """How an expression of the mapping comes to its value here."""
+        """How an expression of the mapping becomes its value here."""
         tree = self.lets.trees.get(scalar) or parse_expression(scalar.expression)
         return work_out(tree, scalar.expression, self)
 

@@ -1,4 +1,4 @@
-"""What a rule's `recall` looked for, what it found, and which fields of the event came from there: for `explain`."""
+"""What a rule's `recall` looked for, what it found, and which fields of the event comes from there: for `explain`."""
 
 from __future__ import annotations
 

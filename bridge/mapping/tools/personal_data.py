@@ -119,7 +119,7 @@ _FIXED = re.compile(
 def kind_of(
     path: tuple[str, ...], value: str | int | Decimal, around: Mapping[str, Json], *, opaque: bool = False
 ) -> PersonalKind | None:
-    """What a value is about a person, or None. `around` is the object it stands in, `opaque` that of an address."""
+    """What a value is about a person, or None. `around` is the object it is in, `opaque` that of an address."""
     if not path:
         return None
     key = _to_snake_case(path[-1])

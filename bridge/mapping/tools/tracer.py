@@ -32,7 +32,7 @@ class ReadPath:
 
 @dataclass(frozen=True, slots=True)
 class TracedAlternative:
-    """One part of `a || b || c`: what it came to, and whether that was taken. One behind the taken was not looked at."""
+    """One part of `a || b || c`: what it became, and whether that was taken. One behind the taken was not looked at."""
 
     text: str
     value: Json = None
@@ -42,7 +42,7 @@ class TracedAlternative:
 
 @dataclass(frozen=True, slots=True)
 class TracedName:
-    """A name of `let` that was used: where it stands, and how it was worked out."""
+    """A name of `let` that was used: where it is, and how it was evaluated."""
 
     name: str
     place: SourceLocation
@@ -51,7 +51,7 @@ class TracedName:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How an expression came to its value; `failure` says why it could not be worked out."""
+    """How an expression became its value; `failure` says why it could not be evaluated."""
 
     expression: str
     value: Json = None
@@ -74,7 +74,7 @@ class TracedValue:
 
 
 class TraceContext(Protocol):
-    """What an expression's names stand for."""
+    """What an expression's names represent."""
 
     @property
     def units(self) -> MinorUnits | None:
@@ -86,7 +86,7 @@ class TraceContext(Protocol):
         ...
 
     def named(self, name: str) -> TracedName | None:
-        """A name of `let`, or `webhook.test` and its like, worked out; None where there is none."""
+        """A name of `let`, or `webhook.test` and its like, evaluated; None where there is none."""
         ...
 
     def root(self, name: str) -> Json:
@@ -95,7 +95,7 @@ class TraceContext(Protocol):
 
 
 def work_out(node: ExpressionNode, text: str, world: TraceContext) -> Trace:
-    """How an expression comes to its value. Never raises."""
+    """How an expression becomes its value. Never raises."""
     tracer = Tracer(world)
     value: Json = None
     failure: str | None = None
@@ -126,14 +126,14 @@ class Tracer:
     muted: int = 0
 
     def take_value(self, node: ExpressionNode, current: TracedValue | None) -> Json:
-        """What a part comes to; the path that it read is noted."""
+        """What a part becomes; the path that it read is noted."""
         seen = self.trace_value(node, current)
         if seen.path is not None and not self.muted:
             self.reads.setdefault(seen.path, seen.value)
         return seen.value
 
     def trace_value(self, node: ExpressionNode, current: TracedValue | None) -> TracedValue:
-        """What a part comes to, with its path, which is noted only when nothing more is read of it."""
+        """What a part becomes, with its path, which is noted only when nothing more is read of it."""
         match node.kind:
             case "field":
                 return self._name(node.value) if current is None else _field_of(current, node.value)

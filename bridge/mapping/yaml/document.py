@@ -1,4 +1,4 @@
-"""A YAML file as a tree in which every node knows its place.
+"""A YAML file as a tree in which every node knows its row.
 
 It is read as YAML 1.2 core from the parser's events, so that what is too large, too deep or too often repeated is
 refused before it is built.
@@ -62,7 +62,7 @@ class SourceText:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
-    """One scalar. `value` is what it means, `text` what it says; `start` and `end` are where it stands in the file."""
+    """One scalar. `value` is what it means, `text` what it says; `start` and `end` are where it is in the file."""
 
     file: SourceText
     value: Json
@@ -197,9 +197,9 @@ def _unreadable_problem(file: SourceText, error: yaml.MarkedYAMLError) -> tuple[
 
 
 def _beyond_the_deepest(file: SourceText, end: int) -> SourceLocation | None:
-    """Where what stands before `end` is nested too deep; None where it is not.
+    """Where what is before `end` is nested too deep; None where it is not.
 
-    The scanner reads ahead, and has a deepest level of its own: it may give up before the parser tells of any.
+    The scanner reads ahead, and has a deepest level of its own: it may give up before the parser says of any.
     """
     depth = 0
     with suppress(yaml.YAMLError):
@@ -312,7 +312,7 @@ class _Composer:
         self._add_node(node, 1)
 
     def _content_start(self, start: int, event: yaml.ScalarEvent) -> int:
-        """Where the scalar itself begins: an anchor and a tag may stand before it."""
+        """Where the scalar itself begins: an anchor and a tag may be before it."""
         if not event.anchor and not event.tag:
             return start
         found = re.compile(r"(?:[&!]\S*\s+)*").match(self._file.text, start)

@@ -1,4 +1,4 @@
-"""Reads an object of a mapping file key by key: each mistake becomes a problem at its place, and reading continues."""
+"""Reads an object of a mapping file key by key: each mistake becomes a problem at its row, and reading continues."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ObjectReader:
 
     @classmethod
     def read_object(cls, node: Node, keys: Sequence[str], problems: Problems, *, what: str) -> Self:
-        """The object in `node`; other keys than `keys` are told."""
+        """The object in `node`; other keys than `keys` are reported."""
         if not isinstance(node, MappingNode):
             problems.add_error(node.place, f"{what} must be an object")
             return cls(node, None, problems, what=what)
@@ -73,7 +73,7 @@ class ObjectReader:
         return [] if node is None else self.as_list(node)
 
     def as_list(self, node: Node) -> list[Scalar]:
-        """The values of a list, or the one value that stands in its stead."""
+        """The values of a list, or the one value that is in its stead."""
         items = node.items if isinstance(node, SequenceNode) else (node,)
         found: list[Scalar] = []
         for item in items:

@@ -24,7 +24,8 @@ def require_own_files(path: str, *, user: int | None = None) -> None:
     for one, found in _store_files(path):
         if found.st_uid != user:
             raise StoreUnavailable(
-                f"{one} belongs to user {found.st_uid}, and this is user {user}; run trackbridge as user {found.st_uid}, or "
+                f"{one} belongs to user {found.st_uid}, and this is user {user}; run trackbridge as user "
+                f"{found.st_uid}, or "
                 f"give the store to this one: `chown -R {user} {shlex.join(_top_folder(path))}`"
             )
         wanted = os.R_OK | os.W_OK | (os.X_OK if stat.S_ISDIR(found.st_mode) else 0)
@@ -51,7 +52,7 @@ def _store_files(path: str) -> Iterator[tuple[str, os.stat_result]]:
     """The files of the store that exist, and the ingest log's folder; other entries of that folder are not ours."""
     folder = folder_of(path)
     names: list[str] = []
-    with suppress(StoreUnavailable):  # the folder itself tells why
+    with suppress(StoreUnavailable):  # the folder itself says why
         names = log_files.list_names(folder)
     for one in (*_top_folder(path), *(os.path.join(folder, name) for name in names)):  # noqa: PTH118  a path as the URL has it
         with suppress(FileNotFoundError):  # it was deleted meanwhile

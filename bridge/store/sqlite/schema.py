@@ -1,4 +1,6 @@
-"""The steps from an empty file to the tables of this version: one file each in `migrations/`, in the order of their names.
+"""The steps from an empty file to the tables of this version.
+
+One file each in `migrations/`, in the order of their names.
 
 A step is frozen as soon as a commit has it: stores have been made by it. To change the tables, add a step:
 

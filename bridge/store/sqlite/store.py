@@ -86,7 +86,8 @@ class SqliteStore:
     """A `bridge.store.protocol.Store` in the file at `path`; the promise says what each verb does.
 
     Opening makes the file, or leads it up to this version; raises StoreUnusable or StoreUnavailable. The patience of
-    `bounds` is also how long another process's lock is waited for. `clocks` says when a clock that is far ahead is believed.
+    `bounds` is also how long another process's lock is waited for. `clocks` says when a clock that is far ahead is
+    believed.
     """
 
     def __init__(
@@ -142,7 +143,10 @@ class SqliteStore:
         return Batch(())
 
     def _look_for_work(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[UnappliedLog, bool, bool]:
-        """The oldest webhooks of the ingest log; whether rows are due; whether the ledger's buffer should be flushed."""
+        """The oldest webhooks of the ingest log; whether rows are due.
+
+        Whether the ledger's buffer should be flushed.
+        """
         unapplied = log_reader.read_unapplied(db, self._folder, limit=limit)
         if not unapplied.stretches or log_reader.is_long(db):
             log_reader.delete_applied_files(db, self._folder)
@@ -157,7 +161,7 @@ class SqliteStore:
     async def complete_batch(
         self, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime
     ) -> tuple[Completed, ...] | None:
-        """Write what the webhooks of a batch came to."""
+        """Write what the webhooks of a batch became."""
         if isinstance(batch.mark, UnappliedLog):
             return await self._apply_log(batch.mark, outcomes, now=now)
         return await self._writer.run_write(
@@ -230,11 +234,11 @@ class SqliteStore:
         await self._writer.run_write(lambda db: attempts.record_attempt(db, token, attempt, settled, standing, now=now))
 
     async def destination_state(self, destination: str) -> DestinationState:
-        """How a destination stands."""
+        """How a destination is."""
         return await self._reader.run_query(lambda db: destinations.read_state(db, destination))
 
     async def next_due(self, destination: str | None) -> datetime | None:
-        """When something is due next, as far as time and pauses go: lanes and spacing are the caller's own."""
+        """When something is due next, as far as time and pauses go: senders and spacing are the caller's own."""
         return await self._reader.run_query(lambda db: outbox.next_due(db, destination))
 
     async def retry(self, which: RowFilter, *, now: datetime) -> int:
@@ -272,9 +276,9 @@ class SqliteStore:
         return await self._writer.run_write(lambda db: retry_replay.create_deliveries(db, destination, skips, now=now))
 
     async def purge(self, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int) -> PurgeStep:
-        """One step of taking away what was kept long enough; it goes on after what was just looked at.
+        """One step of taking away what was kept long enough; it continues after what was just looked at.
 
-        Where the clock is not believed, it takes nothing, and there is nothing to go on with.
+        Where the clock is not believed, it takes nothing, and there is nothing to continue with.
         """
         return await self._writer.run_write(
             lambda db: (
@@ -356,6 +360,7 @@ def _require_known_log(path: str, patience: timedelta) -> None:
         raise errors.store_error(error, path) from error
     if newer:
         raise StoreUnusable(
-            f"the ingest log {folder_of(path)} holds webhooks in {newer} that a newer trackbridge wrote and that this one "
+            f"the ingest log {folder_of(path)} holds webhooks in {newer} that a newer trackbridge wrote and that "
+            "this one "
             "cannot read; they were left as they are: install that version again"
         )

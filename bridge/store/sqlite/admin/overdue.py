@@ -1,4 +1,4 @@
-"""Work that has been due for a while and that nothing has claimed, counted from indexes and the heads of the ingest log.
+"""Work that has been due and unclaimed for a while, counted from indexes and the heads of the ingest log.
 
 A deferred webhook is due when its wait is over, and a claim when its lease is over.
 """
@@ -14,7 +14,10 @@ from bridge.store.sqlite.db.columns import from_ms, to_ms
 from bridge.store.sqlite.ingest import log_reader
 
 MOST = 100_000
-"""What is counted at most of each kind: so many entries of an index are counted in about 15 ms, ten million in a second."""
+"""What is counted at most of each kind.
+
+So many entries of an index are counted in about 15 ms, ten million in a second.
+"""
 _NS_PER_MS = 1_000_000
 
 

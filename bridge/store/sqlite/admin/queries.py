@@ -53,7 +53,7 @@ def list_webhooks(db: sqlite3.Connection, which: RowFilter) -> list[WebhookRow]:
 
 
 def webhook_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *, limit: int) -> list[WebhookRow]:
-    """The webhooks that meet a condition on `w`, in the order that stands there, too."""
+    """The webhooks that meet a condition on `w`, in the order that is there, too."""
     rows = db.execute(f"SELECT {_WEBHOOK} WHERE {where} LIMIT ?", (*values, limit))
     return [_webhook_row(row) for row in rows]
 
@@ -74,7 +74,7 @@ def list_deliveries(db: sqlite3.Connection, which: RowFilter) -> list[DeliveryRo
 
 
 def delivery_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *, limit: int) -> list[DeliveryRow]:
-    """The deliveries that meet a condition on `d`, in the order that stands there, too."""
+    """The deliveries that meet a condition on `d`, in the order that is there, too."""
     rows = db.execute(f"SELECT {_DELIVERY} WHERE {where} LIMIT ?", (*values, limit))
     return [_delivery_row(row) for row in rows]
 
@@ -97,7 +97,8 @@ def next_webhooks(
     """The next webhooks that still have their body, in the order of their numbers."""
     rows = db.execute(
         f"""
-        SELECT {inbox.COLUMNS} WHERE w.number > ? AND w.source IN (SELECT value FROM json_each(?)) AND w.received_at >= ?
+        SELECT {inbox.COLUMNS}
+        WHERE w.number > ? AND w.source IN (SELECT value FROM json_each(?)) AND w.received_at >= ?
         AND b.number IS NOT NULL
         ORDER BY w.number LIMIT ?
         """,  # noqa: S608  a list of columns that stands in inbox.py

@@ -62,7 +62,7 @@ def _purge_events(
 def _purge_webhooks(
     db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
 ) -> tuple[int, str | None]:
-    """Webhooks that came to something, once the events that they made are gone; their bodies come next."""
+    """Webhooks that became something, once the events that they made are gone; their bodies come next."""
     rows = db.execute(
         """
         SELECT number, received_at <= ?,
@@ -79,7 +79,7 @@ def _purge_webhooks(
 def _purge_bodies(
     db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
 ) -> tuple[int, str | None]:
-    """Bodies that no webhook needs to be mapped from, now or after a mend of its mapping."""
+    """Bodies that no webhook needs to be mapped from, now or after a remedy of its mapping."""
     rows = db.execute(
         """
         SELECT b.number,
@@ -123,7 +123,7 @@ def _flush_ledger_buffer(
 def _purge_ledger(
     db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
 ) -> tuple[int, str | None]:
-    """Keys, all of them looked at: they stand in no order of time."""
+    """Keys, all of them looked at: they are in no order of time."""
     return _purge_hashed(db, "ledger", key, now - keeping.ledger, limit * LEDGER_ROWS)
 
 
@@ -175,7 +175,8 @@ _ORDER = tuple(_STEPS)
 def _next_number(rows: list[tuple[int, ...]], limit: int) -> str | None:
     """The last number looked at; None at the table's end, or where all of it was young: what follows is younger.
 
-    A row from the future, its last column, says nothing of those that follow: it came by a clock that was set back since.
+    A row from the future, its last column, says nothing of those that follow: it came by a clock that was set back
+    since.
     """
     full = len(rows) == limit and any(row[1] or row[-1] for row in rows)
     return str(rows[-1][0]) if full else None

@@ -26,7 +26,7 @@ _REPLAYED = "w.state <> 'received' AND EXISTS (SELECT 1 FROM bodies WHERE bodies
 
 
 def retry_deliveries(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> int:
-    """Dead ones start anew, waiting ones are due now."""
+    """Dead ones start again, waiting ones are due now."""
     where, values = _retry_condition(db, which, now=now)
     found = db.execute(
         f"SELECT d.number, d.destination FROM deliveries AS d WHERE {where} ORDER BY d.number DESC LIMIT ?",  # noqa: S608  conditions that stand in this file and filters.py
@@ -61,7 +61,7 @@ def would_retry(db: sqlite3.Connection, which: RowFilter, *, now: datetime, newe
 
 
 def replay_webhooks(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> int:
-    """Webhooks that came to something are received once more; one that still is, is left as it is.
+    """Webhooks that became something are received once more; one that still is, is left as it is.
 
     One whose body is gone is passed over, and refused where it was named.
     """
@@ -104,7 +104,8 @@ def _replay_condition(db: sqlite3.Connection, which: RowFilter) -> tuple[str, li
             raise not_found(f"wh_{number}", WEBHOOKS)
         if not found[0]:
             raise BodyGone(
-                f"the body of wh_{number} is gone and cannot be replayed; BRIDGE_KEEP_BODIES says how long bodies are kept"
+                f"the body of wh_{number} is gone and cannot be replayed; BRIDGE_KEEP_BODIES says how long bodies "
+                "are kept"
             )
     where, values = where_conditions(which, WEBHOOKS)
     return f"{_REPLAYED} AND {where}", values

@@ -26,7 +26,8 @@ def rewrite_events(
         row = db.execute(
             """
             SELECT number, id, duplicate_of FROM events
-            WHERE (id = ?1 OR (given_id = ?1 AND given_id <> '')) AND coalesce(nullif(given_id, ''), id) = ?1 AND origin = ?2
+            WHERE (id = ?1 OR (given_id = ?1 AND given_id <> ''))
+                AND coalesce(nullif(given_id, ''), id) = ?1 AND origin = ?2
             ORDER BY number DESC LIMIT 1
             """,
             (event.id, event.origin),

@@ -11,7 +11,7 @@ order of the steps makes it so:
 
 A webhook that was acknowledged before step 1 is applied in the snapshot, or it is not. If it is not, its log file
 could not be deleted before step 2, because a file is deleted only after the commit that applied all of it; so step 1
-has copied it, with that webhook. How far each file is applied stands in the snapshot itself (`inbox_files`), committed
+has copied it, with that webhook. How far each file is applied is in the snapshot itself (`inbox_files`), committed
 together with what was made of it, so the rest and only the rest is applied after a restore. Only a file that is gone
 may have lost that row, and then all of it is applied: step 2 shows which files are gone, with no commit in between, and
 step 3 deletes their copies. A copy may end before the place up to which the snapshot has applied it, or within a frame
@@ -19,10 +19,10 @@ that was being written: neither holds anything that was acknowledged before step
 
 Events of `/v1/track` are committed to the SQLite file before they are answered, so they are in the snapshot.
 
-The snapshot is copied in steps by SQLite's backup API inside one read transaction, and so never starts anew when
+The snapshot is copied in steps by SQLite's backup API inside one read transaction, and so never starts again when
 somebody writes. Readers do not keep writers out, but no checkpoint gets past the snapshot: the -wal file grows by what
-is written meanwhile and shrinks to 64 MiB at the next one. `VACUUM INTO` would do the same, and build every table anew.
-Not concerned with putting a backup back: `restore.py` does that.
+is written meanwhile and shrinks to 64 MiB at the next one. `VACUUM INTO` would do the same, and build every table
+again. Not concerned with putting a backup back: `restore.py` does that.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def create_backup(path: str, target: Path, *, now: datetime, min_free: int = 0) 
     """Copy the store at `path` into a new folder `target`, whoever uses it; what is in it.
 
     It is written as `TARGET.partial` and renamed when it is complete, flushed and found sound. Where it lies on the
-    store's disk, `min_free` bytes of that stay free. Raises BackupError where it cannot be written, StoreUnavailable where
-    the store cannot be read, StoreUnusable where it is damaged; nothing of the copy stays then.
+    store's disk, `min_free` bytes of that stay free. Raises BackupError where it cannot be written, StoreUnavailable
+    where the store cannot be read, StoreUnusable where it is damaged; nothing of the copy stays then.
     """
     _see_that_it_is_known(path)
     try:
@@ -89,7 +89,8 @@ def create_backup(path: str, target: Path, *, now: datetime, min_free: int = 0) 
             flush_folder(str(target.parent))
     except OSError as error:
         raise BackupError(
-            f"the backup {target} cannot be written ({error.strerror}{f': {error.filename}' if error.filename else ''}); see "
+            f"the backup {target} cannot be written "
+            f"({error.strerror}{f': {error.filename}' if error.filename else ''}); see "
             "that there is space, and that this user may write there"
         ) from None
     return found
@@ -100,7 +101,8 @@ def _see_that_it_is_known(path: str) -> None:
         version = open_file.version_of(db)
     if version > len(STEPS):
         raise StoreUnusable(
-            f"the store {path} was written by a newer trackbridge (its schema is {version}, this one knows {len(STEPS)}); "
+            f"the store {path} was written by a newer trackbridge (its schema is {version}, this one knows "
+            f"{len(STEPS)}); "
             "make the backup with that version"
         )
 
@@ -109,7 +111,7 @@ def _see_that_it_is_known(path: str) -> None:
 
 
 def _copy_store(path: str, partial: Path, min_free: int) -> dict[str, FileSum]:
-    """Copy the files of the store, durably and checked; what each came to."""
+    """Copy the files of the store, durably and checked; what each became."""
     log = _log_copied(folder_of(path), partial / INGEST_LOG)
     with _open_snapshot(path) as snapshot:
         _see_that_it_fits(path, partial, needed=snapshot.size, min_free=min_free)
@@ -156,7 +158,8 @@ def _see_that_it_fits(path: str, partial: Path, *, needed: int, min_free: int) -
     if free < needed + left:
         raise BackupError(
             f"the disk of {partial.parent} has {free / _MEBIBYTE:.0f} MiB free, and the backup needs "
-            f"{needed / _MEBIBYTE:.0f} MiB{f' beside the {left / _MEBIBYTE:.0f} MiB of BRIDGE_MIN_FREE' if left else ''}; "
+            f"{needed / _MEBIBYTE:.0f} "
+            f"MiB{f' beside the {left / _MEBIBYTE:.0f} MiB of BRIDGE_MIN_FREE' if left else ''}; "
             "free some space, or name a folder on another disk"
         )
 

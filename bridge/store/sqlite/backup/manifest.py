@@ -84,12 +84,16 @@ def write_manifest(folder: Path, manifest: BackupManifest) -> None:
 
 
 def read_manifest(folder: Path) -> BackupManifest:
-    """What a backup says of itself. Raises BackupError where it is no complete backup, or one of a newer trackbridge."""
+    """What a backup says of itself.
+
+    Raises BackupError where it is no complete backup, or one of a newer trackbridge.
+    """
     try:
         found = msgspec.json.decode(_manifest_content(folder / NAME), type=BackupManifest)
     except FileNotFoundError:
         raise BackupError(
-            f"{folder} is no complete backup: it has no {NAME}, which `trackbridge backup` writes last; name another one"
+            f"{folder} is no complete backup: it has no {NAME}, which `trackbridge backup` writes last; name "
+            "another one"
         ) from None
     except OSError as error:
         raise BackupError(f"{folder / NAME} cannot be read ({error.strerror})") from None

@@ -1,4 +1,4 @@
-"""Puts a backup where there is no store: checked first, copied beside its place, flushed, and only then renamed.
+"""Puts a backup where there is no store: checked first, copied beside its row, flushed, and only then renamed.
 
 The SQLite file is renamed last, so that an interrupted restore leaves no store. Log files that are already there stay:
 they may hold webhooks that were answered 200 and are in no backup. Webhooks that the restored store knows are
@@ -27,7 +27,7 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What was put back, and the log files that stood in the place before and were left there."""
+    """What was put back, and the log files that was in the place before and were left there."""
 
     manifest: BackupManifest
     log_files_left: int
@@ -48,7 +48,8 @@ def restore_backup(source: Path, path: str) -> RestoreResult:
             return RestoreResult(found, _put_files(source, found, path))
         except OSError as error:
             raise BackupError(
-                f"the store {path} cannot be written ({error.strerror}{f': {error.filename}' if error.filename else ''}); see "
+                f"the store {path} cannot be written "
+                f"({error.strerror}{f': {error.filename}' if error.filename else ''}); see "
                 "that there is space, and that this user may write there"
             ) from None
 
@@ -66,7 +67,8 @@ def _see_that_there_is_none(path: str) -> None:
 def _see_that_it_is_sound(source: Path, found: BackupManifest) -> None:
     if found.schema > len(STEPS):
         raise BackupError(
-            f"{source} was written by a newer trackbridge ({found.trackbridge}: its schema is {found.schema}, this one knows "
+            f"{source} was written by a newer trackbridge ({found.trackbridge}: its schema is {found.schema}, "
+            "this one knows "
             f"{len(STEPS)}); install that version"
         )
     for name, expected in found.files.items():

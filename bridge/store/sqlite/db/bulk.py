@@ -40,7 +40,8 @@ def select_rows(db: sqlite3.Connection, select: str, values: Sequence[Any], *, c
     """The rows of a select in its order: these columns, of numbers and texts, then the bytes of the column `text`."""
     found, texts = db.execute(
         f"""
-        SELECT json_group_array(json_array({columns}, length({text}))), CAST(group_concat(CAST({text} AS TEXT), '') AS BLOB)
+        SELECT json_group_array(json_array({columns}, length({text}))),
+            CAST(group_concat(CAST({text} AS TEXT), '') AS BLOB)
         FROM ({select})
         """,  # noqa: S608  what a verb of ours says, and marks
         values,

@@ -33,7 +33,10 @@ TRIAL = timedelta(hours=1)
 
 _MOVES = (
     "UPDATE deliveries SET due = due - :by WHERE state = 'pending' AND due > :at",
-    "UPDATE deliveries SET first_attempt_at = first_attempt_at - :by WHERE state = 'pending' AND first_attempt_at > :at",
+    (
+        "UPDATE deliveries SET first_attempt_at = first_attempt_at - :by WHERE state = 'pending' AND "
+        "first_attempt_at > :at"
+    ),
     "UPDATE webhooks SET due = due - :by WHERE state = 'received' AND due > :at",
     "UPDATE claims SET until = until - :by WHERE until > :at",
     "UPDATE standings SET probe_at = probe_at - :by WHERE probe_at > :at",
@@ -70,7 +73,7 @@ class ClockReadings:
         self._last: tuple[int, float] | None = None
 
     def note_time(self, db: sqlite3.Connection, now: datetime, *, always: bool = False) -> datetime:
-        """It is now `now`: the time by which ages are told. Writes where there is something new, or `always`."""
+        """It is now `now`: the time by which ages are reported. Writes where there is something new, or `always`."""
         at, tick = to_ms(now), self._ticks() * 1000
         known = _read_known(db) or _KnownClock(at - STEP_MS, at)
         if self._last is None:
@@ -90,7 +93,10 @@ class ClockReadings:
         return from_ms(after.believed) if after.is_doubted(at) else now
 
     def aging_time(self, db: sqlite3.Connection, now: datetime) -> datetime:
-        """The time by which ages are told, by what was seen before; for a `now` that may be a while ago. Writes nothing."""
+        """The time by which ages are reported, by what was seen before; for a `now` that may be a while ago.
+
+        Writes nothing.
+        """
         known = _read_known(db)
         return from_ms(known.believed) if self._trial and known is not None and known.is_doubted(to_ms(now)) else now
 

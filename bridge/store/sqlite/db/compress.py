@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import zstandard
 
 PLAIN, ZSTD = 0, 1
-"""The forms in which a body stands at rest."""
+"""The forms in which a body is at rest."""
 
 
 _LEAST = 256
@@ -38,7 +38,7 @@ def _smaller_form(body: bytes, small: bytes) -> tuple[bytes, int]:
 def decompress_body(content: bytes, form: int) -> bytes:
     """The body that is kept in that form.
 
-    One that the disk damaged comes as it stands: its webhook is set aside, and holds up nobody.
+    One that the disk damaged comes as it is: its webhook is set aside, and holds up nobody.
     """
     if form == PLAIN:
         return content

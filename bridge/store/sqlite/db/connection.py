@@ -28,7 +28,7 @@ class StoreConnection:
         self._inode: tuple[int, int] | None = None
 
     def open_if_needed(self) -> sqlite3.Connection:
-        """The connection, to the file that stands at the path now.
+        """The connection, to the file that is at the path now.
 
         What is written to a file that was moved away or deleted would be lost with it. Raises StoreUnavailable where
         there is none any more.

@@ -47,7 +47,7 @@ def ends_the_group(error: sqlite3.Error) -> bool:
 
 
 def store_error(error: sqlite3.Error, path: str) -> StoreUnavailable:
-    """The error in words that name the file and the mend."""
+    """The error in words that name the file and the remedy."""
     known = result_code(error)
     if known in _DAMAGED:
         return damaged_error(path, "damaged or no database")
@@ -70,7 +70,8 @@ def explained_errors(path: str) -> Iterator[None]:
 def foreign_value(error: Exception, path: str) -> StoreUnusable:
     """A value that nobody here has written."""
     return StoreUnusable(
-        f"the store {path} holds a value that cannot be read ({type(error).__name__}); check the disk and put a backup in "
+        f"the store {path} holds a value that cannot be read ({type(error).__name__}); check the disk and put a "
+        "backup in "
         "its place, or report it as a fault of trackbridge if the disk is sound"
     )
 
@@ -79,7 +80,8 @@ def damaged_error(path: str, finding: str) -> StoreUnusable:
     """What was found in the file, and what to do about it."""
     there = shlex.quote(path)
     return StoreUnusable(
-        f"the store {path} is {' '.join(finding.split())}; put a backup in its place: stop `trackbridge serve`, move {there} "
+        f"the store {path} is {' '.join(finding.split())}; put a backup in its place: stop `trackbridge serve`, "
+        f"move {there} "
         "away with its -wal and -shm but leave its -inbox, then `trackbridge restore BACKUP`; without a backup, "
         f"`sqlite3 {there} .recover` prints what can still be read"
     )
@@ -96,5 +98,5 @@ def too_slow_error() -> StoreUnavailable:
 
 
 def is_passing(error: sqlite3.Error) -> bool:
-    """Whether the same connection may go on once the trouble is over; else another one has to be opened."""
+    """Whether the same connection may continue once the trouble is over; else another one has to be opened."""
     return result_code(error) in _PASSING

@@ -13,10 +13,10 @@ ENTRY = struct.Struct(f">{KEY_SIZE}sqq")
 
 @dataclass(slots=True)
 class LedgerCache:
-    """What a connection has read of the lots: those from the first to the last, and which lot a key stands in.
+    """What a connection has read of the segments: those from the first to the last, and which lot a key is in.
 
-    A lot never changes, and lots go from the first on. A number may be given again where a transaction was rolled back,
-    its nonce is not: so all lots up to the last are as they were read when the last one is.
+    A lot never changes, and segments go from the first on. A number may be given again where a transaction was rolled
+    back, its nonce is not: so all segments up to the last are as they were read when the last one is.
     """
 
     first: int = 0
@@ -31,7 +31,7 @@ class LedgerCache:
         self.keys, self.lots = {}, {}
 
     def begin_at(self, first: int) -> None:
-        """The lots before this one are gone."""
+        """The segments before this one are gone."""
         for number in [number for number in self.keys if number < first]:
             for key in self.keys.pop(number):
                 if self.lots[key] == number:
@@ -47,6 +47,6 @@ class LedgerCache:
 
 
 class CachingConnection(sqlite3.Connection):
-    """A connection that remembers the lots that it has read."""
+    """A connection that remembers the segments that it has read."""
 
     memory: LedgerCache | None = None

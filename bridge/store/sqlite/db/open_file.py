@@ -32,8 +32,8 @@ _STATEMENTS = 256
 def prepare_file(path: str, *, steps: Sequence[Step] = STEPS) -> None:
     """See to it that the file is a store of this version: made, or led up to it.
 
-    Raises StoreUnusable, leaving the file as it is, for one that is not ours, a newer version's, or has other tables than
-    its version made; StoreUnavailable where it cannot be opened now.
+    Raises StoreUnusable, leaving the file as it is, for one that is not ours, a newer version's, or has other tables
+    than its version made; StoreUnavailable where it cannot be opened now.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreUnavailable(f"this Python has SQLite {sqlite3.sqlite_version}; the store needs 3.35 or newer")
@@ -55,7 +55,8 @@ def prepare_file(path: str, *, steps: Sequence[Step] = STEPS) -> None:
 def connect_to(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connection:
     """A connection to a prepared file, for any one thread at a time; `reading`, it refuses to write.
 
-    It waits for another process's lock no longer than `busy`. Raises sqlite3.Error where the file is not there, and never makes one.
+    It waits for another process's lock no longer than `busy`. Raises sqlite3.Error where the file is not there, and
+    never makes one.
     """
     db = _connect(path, "rw", busy=busy)
     try:
@@ -145,7 +146,8 @@ def _owner_of(path: str, mode: str) -> int | None:
 
 def _foreign_file(path: str) -> StoreUnusable:
     return StoreUnusable(
-        f"{path} is no trackbridge store and was left as it is; name another file in BRIDGE_STORE, or move this one away"
+        f"{path} is no trackbridge store and was left as it is; name another file in BRIDGE_STORE, or move this "
+        "one away"
     )
 
 
@@ -171,7 +173,7 @@ def _claim_file(db: sqlite3.Connection, path: str) -> None:
 
 
 def _enable_wal(db: sqlite3.Connection) -> str:
-    """Turn the write-ahead log on; the journal mode that this came to.
+    """Turn the write-ahead log on; the log mode that this became.
 
     SQLite does not wait for another process that is turning it on as well, so this does.
     """
@@ -212,7 +214,10 @@ def _known_version(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> 
 
 
 def _run_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
-    """Do the last of these steps. Raises StoreUnusable, and then nothing of it stays, where that does not make its tables."""
+    """Do the last of these steps.
+
+    Raises StoreUnusable, and then nothing of it stays, where that does not make its tables.
+    """
     try:
         schema_check.run_step(db, steps[-1])
         different = schema_check.schema_difference(db, steps)
@@ -227,7 +232,8 @@ def _run_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None
 
 def _unlike_error(path: str, what: str) -> StoreUnusable:
     return StoreUnusable(
-        f"the store {path} {what}; it was left as it is: put a backup in its place, or name another file in BRIDGE_STORE"
+        f"the store {path} {what}; it was left as it is: put a backup in its place, or name another file in "
+        "BRIDGE_STORE"
     )
 
 

@@ -23,8 +23,8 @@ _SOUND = ("ok",)
 def check_file(path: str, *, within: timedelta | None = None, copy_of: str | None = None) -> bool:
     """Whether all of the file was checked, and not only what there was time for `within`.
 
-    What is wrong with a copy that nobody writes is told of the store it is a copy of. Raises StoreUnusable where SQLite
-    finds damage, StoreUnavailable where the file cannot be opened now.
+    What is wrong with a copy that nobody writes is reported of the store it is a copy of. Raises StoreUnusable where
+    SQLite finds damage, StoreUnavailable where the file cannot be opened now.
     """
     with (
         errors.explained_errors(copy_of or path),

@@ -18,7 +18,7 @@ from bridge.store.sqlite.db.connection import StoreConnection
 T = TypeVar("T")
 
 _ODD = (ArithmeticError, LookupError, TypeError, ValueError)
-"""What reading a row comes to whose bytes the disk has changed."""
+"""What reading a row becomes whose bytes the disk has changed."""
 READERS = 2
 """So that a long list does not hold up the forwarder's short questions."""
 

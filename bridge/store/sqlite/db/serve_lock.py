@@ -42,7 +42,8 @@ def _lock_file(path: str, kind: int, refusal: str) -> int:
         held = os.open(lock, os.O_CREAT | os.O_RDWR, _FILE_MODE)
     except OSError as error:
         raise StoreUnavailable(
-            f"the store's lock file {lock} cannot be opened ({error.strerror}); see that its folder exists and that this "
+            f"the store's lock file {lock} cannot be opened ({error.strerror}); see that its folder exists and "
+            "that this "
             "user may write there"
         ) from None
     try:

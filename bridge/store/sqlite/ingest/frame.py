@@ -43,7 +43,7 @@ def frame_bytes(at: int, count: int, content: bytes) -> bytes:
 
 
 def read_frames(held: bytes, *, starts: int = 0) -> Iterator[LogFrame]:
-    """The whole frames of known versions at the beginning of these bytes, which stand in the file from `starts` on."""
+    """The whole frames of known versions at the beginning of these bytes, which are in the file from `starts` on."""
     at = 0
     while (frame := _read_frame(held, at, starts)) is not None:
         yield frame

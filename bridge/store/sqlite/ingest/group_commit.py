@@ -20,7 +20,10 @@ from bridge.store.sqlite.db.errors import crowded_error, too_slow_error
 Q = TypeVar("Q")
 
 Ask: TypeAlias = "Callable[[Sequence[Q], float, AnswerCallback[Answer]], None]"
-"""Hands a group over, with when its oldest came. Raises StoreUnavailable where it is not taken, or what one spoils it with."""
+"""Hands a group over, with when its oldest came.
+
+Raises StoreUnavailable where it is not taken, or what one spoils it with.
+"""
 _Caller: TypeAlias = "tuple[Q, asyncio.Future[Answer], float]"
 """What somebody brings who waits, and since when."""
 _SHORTLY = 0.001
@@ -53,7 +56,10 @@ class GroupCommit(Generic[Q, Answer]):
         self._last: tuple[asyncio.AbstractEventLoop, _CallerQueue[Q, Answer]] | None = None
 
     def submit(self, one: Q) -> asyncio.Future[Answer]:
-        """The answer to one, or its error, to be awaited in the running loop. Raises StoreUnavailable where it may not wait."""
+        """The answer to one, or its error, to be awaited in the running loop.
+
+        Raises StoreUnavailable where it may not wait.
+        """
         loop = asyncio.get_running_loop()
         if self._last is None or self._last[0] is not loop:
             self._last = loop, self._queues.setdefault(loop, _CallerQueue())
@@ -88,7 +94,7 @@ class GroupCommit(Generic[Q, Answer]):
             raise too_slow_error()
 
     def _hand_over(self, queue: _CallerQueue[Q, Answer]) -> None:
-        """Hand the next group over; those who have waited too long are told so first."""
+        """Hand the next group over; those who have waited too long are reported so first."""
         waiting = queue.waiting
         now = time.monotonic()
         latest = now - self._patience

@@ -42,7 +42,7 @@ AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class LogRange:
-    """A part of a file, from where it was sorted in to where it will be."""
+    """A part of a file, from where it was applied to where it will be."""
 
     name: str
     starts: int
@@ -60,7 +60,7 @@ class LogDamage:
 
 @dataclass(frozen=True, slots=True)
 class UnappliedLog:
-    """Some webhooks without a place, oldest first, what was damaged among them, and where they stand."""
+    """Some webhooks without a row, oldest first, what was damaged among them, and where they are."""
 
     webhooks: tuple[Webhook, ...] = ()
     damaged: tuple[LogDamage, ...] = ()
@@ -90,7 +90,7 @@ def count_unapplied(db: sqlite3.Connection, folder: str) -> tuple[int, int | Non
 
 
 def count_older(db: sqlite3.Connection, folder: str, *, before_ns: int, most: int) -> tuple[int, int | None]:
-    """How many webhooks without a place were kept by then, counted to `most`, and when the oldest of these was.
+    """How many webhooks without a row were kept by then, counted to `most`, and when the oldest of these was.
 
     A file that says nothing of itself, because it cannot be read, counts as one webhook of the time in its name.
     """
@@ -106,7 +106,7 @@ def count_older(db: sqlite3.Connection, folder: str, *, before_ns: int, most: in
 
 
 def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
-    """Whether something before these ends has no place yet."""
+    """Whether something before these ends has no row yet."""
     if not ends:
         return False
     sorted_to = _applied_offsets(db)
@@ -114,17 +114,17 @@ def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
 
 
 def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int) -> UnappliedLog:
-    """The oldest webhooks without a place: `limit`, or those of one frame where it holds more."""
+    """The oldest webhooks without a row: `limit`, or those of one frame where it holds more."""
     return _read_files(folder, dict(islice(_readable_files(db, folder), AT_ONCE)), limit=limit)
 
 
 def newer_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
-    """The files that go on with what a newer version wrote. They are left as they are: nobody here can read them."""
+    """The files that continue with what a newer version wrote. They are left as they are: nobody here can read them."""
     return (name for name, starts in _unapplied_files(db, folder) if _goes_on_newer(folder, name, starts))
 
 
 def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
-    """The files that hold something without a place, those begun first first, and from where on they do."""
+    """The files that hold something without a row, those begun first first, and from where on they do."""
     for name, starts in _unapplied_files(db, folder):
         if _goes_on_newer(folder, name, starts):
             _SELDOM.warn("store.newer_version", now=datetime.now(UTC), file=name, mend=MEND_NEWER)
@@ -133,7 +133,7 @@ def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, 
 
 
 def _unapplied_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
-    """The files that are longer than what has its place."""
+    """The files that are longer than what has its row."""
     names = log_files.list_names(folder)
     sorted_to = _applied_offsets(db) if names else {}
     for name in names:
@@ -157,7 +157,7 @@ def _iter_heads(folder: str, name: str, at: int) -> Iterator[FrameHead]:
 
 
 def _read_files(folder: str, starts: Mapping[str, int], *, limit: int) -> UnappliedLog:
-    """What stands in these files, in each from there on."""
+    """What is in these files, in each from there on."""
     with ExitStack() as stack:
         files = [_LogFileReader(folder, name, at, stack) for name, at in starts.items()]
         webhooks: list[Webhook] = []
@@ -184,9 +184,9 @@ def is_long(db: sqlite3.Connection) -> bool:
 
 
 def delete_applied_files(db: sqlite3.Connection, folder: str) -> None:
-    """Take away every file of which all has its place, and to which nobody writes.
+    """Take away every file of which all has its row, and to which nobody writes.
 
-    Not within a transaction that writes: what has its place there only may not come to have it.
+    Not within a transaction that writes: what has its row there only may not become have it.
     """
     sorted_to = _applied_offsets(db)
     gone = False
@@ -214,7 +214,7 @@ def is_current(db: sqlite3.Connection, unsorted: UnappliedLog) -> bool:
 
 
 def advance_offsets(db: sqlite3.Connection, folder: str, unsorted: UnappliedLog) -> None:
-    """Its webhooks have their place: go on behind them. What was damaged is put by, as it is, and told."""
+    """Its webhooks have their place: continue behind them. What was damaged is set apart, as it is, and told."""
     for one in unsorted.damaged:
         db.execute("INSERT INTO unreadable (count, packed) VALUES (?, ?)", (one.count, one.content))
         log.log_warning("store.unreadable", file=one.name, webhooks=one.count, mend="see trackbridge status")
@@ -234,7 +234,7 @@ def _path_of(folder: str, name: str) -> str:
 
 
 def _open_or_warn(path: str) -> int | None:
-    """A descriptor of the file. One that cannot be opened is told, and does not keep the others from being read."""
+    """A descriptor of the file. One that cannot be opened is reported, and does not keep the others from being read."""
     try:
         return log_files.open_file(path)
     except OSError as error:
@@ -268,12 +268,12 @@ class _LogFileReader:
             size = max(read_head(left).size, CHUNK)
 
     def may_be_cut_off(self, frame: LogFrame) -> bool:
-        """Whether a frame that cannot be read is the last, and may have come to the disk in part only."""
+        """Whether a frame that cannot be read is the last, and may have become the disk in part only."""
         self._doubtful = frame.content.endswith(_UNWRITTEN) and not self._read_bytes(1, frame.ends)
         return self._doubtful
 
     def read_damaged_rest(self) -> list[LogDamage]:
-        """What stands behind the last whole frame, once nobody writes there."""
+        """What is behind the last whole frame, once nobody writes there."""
         if self._held is None or os.fstat(self._held).st_size <= self.ends:
             return []
         with self._try_lock(self._held) as locked:
@@ -282,7 +282,7 @@ class _LogFileReader:
     def delete_if_applied(self) -> bool:
         """Go, where there is nothing behind the place from which it is read, and nobody writes; whether it went.
 
-        It may be shorter: what was sorted in before it was flushed is gone from it after a power cut.
+        It may be shorter: what was applied before it was flushed is gone from it after a power cut.
         """
         if self._held is None:
             return False

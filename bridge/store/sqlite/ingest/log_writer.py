@@ -29,11 +29,11 @@ Parcel: TypeAlias = tuple[int, bytes]
 HANDY = 16 * 1024 * 1024
 """About how many bytes are packed into one frame at most, or one request's."""
 MANY = 200
-"""Webhooks in one frame at most, or one request's: they are sorted in together."""
+"""Webhooks in one frame at most, or one request's: they are applied together."""
 LARGE = 512 * 1024
-"""Bytes of a file after which another is begun: it can go when it is sorted in, and others can sort in the next."""
+"""Bytes of a file after which another is begun: it can go when it is applied, and others can apply the next."""
 QUIET = 5.0
-"""Seconds after which a file that nothing is written to is let go, so that it can go when it is sorted in."""
+"""Seconds after which a file that nothing is written to is let go, so that it can go when it is applied."""
 OLDEST = 60.0
 """Seconds after which another file is begun all the same: what a purge takes away must not live on there."""
 EVERY = 1.0
@@ -45,7 +45,7 @@ _flush = getattr(os, "fdatasync", os.fsync)
 
 
 def folder_of(store: str) -> str:
-    """The folder of the inbox of the store at that path."""
+    """The folder of the ingest log of the store at that path."""
     return f"{os.path.abspath(store)}-inbox"  # noqa: PTH100  resolves no link, as SQLite would not
 
 
@@ -61,7 +61,9 @@ class LogWriter:
         self._thread.start()
 
     def write_group(self, parcels: Sequence[Parcel], _since: float, then: AnswerCallback[None]) -> None:
-        """Write the parcels of several requests down; `then` hears, in the running loop, when they are on disk, or why not.
+        """Write the parcels of several requests down.
+
+        `then` hears, in the running loop, when they are on disk, or why not.
 
         Raises StoreUnavailable when closed.
         """
@@ -125,7 +127,7 @@ def _split_handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
 
 
 class _LogFileWriter:
-    """This process's file of the inbox: made when needed, and let go when it is large, or in trouble, or told to.
+    """This process's file of the ingest log: made when needed, and let go when it is large, or in trouble, or told to.
 
     Locked while it is open, so that nobody takes it away. It lets go of Python's lock as seldom as can be: each time it
     has to win it back from the thread that answers requests.
@@ -146,14 +148,15 @@ class _LogFileWriter:
         return self._held is not None
 
     def append_frame(self, content: bytes) -> None:
-        """Write it and flush it. Raises StoreUnavailable, and then nothing of it stays, or all of it under no promise."""
+        """Write it and flush it. Raises StoreUnavailable; then nothing of it stays, or it stays without a promise."""
         try:
             self._check_store()
             self._write_bytes(self._begin_file() if self._held is None else self._held, content)
         except OSError as error:
             self.close_file()
             raise StoreUnavailable(
-                f"the inbox {self._folder} cannot be written ({error.strerror}); see that there is space, and that this "
+                f"the inbox {self._folder} cannot be written ({error.strerror}); see that there is space, and "
+                "that this "
                 "user may write there",
                 retry_after=_LATER,
             ) from None
@@ -167,7 +170,7 @@ class _LogFileWriter:
             os.close(held)
 
     def _check_store(self) -> None:
-        """Once a second at most, whether the store is still there, and this file, if somebody has moved or deleted them.
+        """Look, once a second at most, whether the store and this file are still in their place.
 
         What is kept for a store that is not there would be lost with it.
         """

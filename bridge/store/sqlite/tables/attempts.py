@@ -27,7 +27,7 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
     *,
     now: datetime,
 ) -> None:
-    """Write an attempt and what it came to; what was claimed and not sent is due when it was due before."""
+    """Write an attempt and what it became; what was claimed and not sent is due when it was due before."""
     paused = paused_in_all(read_state(db, attempt.destination), attempt.started_at)
     number = _insert_attempt(db, attempt, settled)
     ending = _AttemptRecorder(db, token, attempt, number, to_ms_up(paused), now)
@@ -102,7 +102,8 @@ def _insert_attempt(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
-            attempt.destination, to_ms(attempt.started_at), to_ms_up(attempt.took), attempt.status, storable_text(attempt.outcome),
+            attempt.destination, to_ms(attempt.started_at), to_ms_up(attempt.took), attempt.status,
+            storable_text(attempt.outcome),
             _first_bytes(attempt.answer), attempt.counted, attempt.ambiguous,
         ),
     ).lastrowid  # fmt: skip
@@ -120,7 +121,7 @@ def _first_bytes(answer: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _AttemptRecorder:
-    """One attempt, whose deliveries come to their ends. `paused` is how long its destination had been paused in all."""
+    """One attempt, whose deliveries become their ends. `paused` is how long its destination had been paused in all."""
 
     db: sqlite3.Connection
     token: int
@@ -149,7 +150,7 @@ class _AttemptRecorder:
         ).rowcount  # fmt: skip
 
     def delivered_after_all(self, end: _DeliveryEnd, numbers: Sequence[int]) -> None:
-        """The lease was lost and the upstream has taken it all the same: whoever has it now need not go on."""
+        """The lease was lost and the upstream has taken it all the same: whoever has it now need not continue."""
         self.db.execute(
             """
             UPDATE deliveries SET
@@ -162,7 +163,7 @@ class _AttemptRecorder:
 
 
 def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int], now: datetime) -> None:
-    """End the claim. What it still holds gets its old due back, and so its place in the order; none later than now."""
+    """End the claim. What it still holds gets its old due back, and so its row in the order; none later than now."""
     found = db.execute("DELETE FROM claims WHERE token = ? RETURNING held", (token,)).fetchone()
     held: list[tuple[int, int]] = [one for one in json.loads(found[0]) if one[0] not in sent] if found else []
     db.executemany(

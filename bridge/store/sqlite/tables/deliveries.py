@@ -34,7 +34,10 @@ _COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
 def claim_deliveries(
     db: sqlite3.Connection, destination: str, *, now: datetime, aged: datetime, pacing: Pacing
 ) -> ClaimedDeliveries | None:
-    """Claim what one request may carry, in the order in which it came due; `aged` is the time by which ages are told."""
+    """Claim what one request may carry, in the order in which it came due.
+
+    `aged` is the time by which ages are reported.
+    """
     at = to_ms(now)
     standing = read_state(db, destination)
     if _held_back(standing, now=now) or not _may_claim(db, destination, at=at, pacing=pacing):
@@ -50,7 +53,7 @@ def claim_deliveries(
 
 
 def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None:
-    """When something can be claimed next, as far as time and pauses go: lanes and spacing are the caller's own."""
+    """When something can be claimed next, as far as time and pauses go: senders and spacing are the caller's own."""
     if destination is None:
         return maybe_instant(db.execute("SELECT min(due) FROM webhooks WHERE state = 'received'").fetchone()[0])
     row = db.execute(
@@ -70,7 +73,7 @@ def _held_back(standing: DestinationState, *, now: datetime) -> bool:
 
 
 def _may_claim(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> bool:
-    """Whether the last claim is long enough ago, and a lane is free."""
+    """Whether the last claim is long enough ago, and a sender is free."""
     found = db.execute("SELECT last_claim_at FROM standings WHERE destination = ?", (destination,)).fetchone()
     if found and found[0] is not None and -AHEAD_MS < at - found[0] < to_ms_up(pacing.spacing):
         return False  # another process may be a moment ahead; beyond a minute it is this clock that was set back

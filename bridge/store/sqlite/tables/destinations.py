@@ -10,7 +10,7 @@ from bridge.store.sqlite.db.columns import from_ms_length, maybe_instant, maybe_
 
 
 def read_state(db: sqlite3.Connection, destination: str) -> DestinationState:
-    """How a destination stands; a fresh one for a name never used."""
+    """How a destination is; a fresh one for a name never used."""
     row = db.execute(
         """
         SELECT paused, paused_at, probe_at, probes, failures, refused, paused_for
@@ -34,7 +34,7 @@ def read_state(db: sqlite3.Connection, destination: str) -> DestinationState:
 
 
 def write_state(db: sqlite3.Connection, standing: DestinationState) -> None:
-    """Write how it stands; when it was last claimed from is not the caller's to say and stays."""
+    """Write the state of it; when it was last claimed from is not the caller's to say and stays."""
     db.execute(
         """
         INSERT INTO standings (destination, paused, paused_at, probe_at, probes, failures, refused, paused_for)

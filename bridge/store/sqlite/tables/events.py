@@ -60,7 +60,7 @@ class NewEvent:
 def complete_webhooks(
     db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, since: datetime
 ) -> tuple[Completed, ...]:
-    """Write what webhooks came to. Of one that is no longer received, only say what its events are known as."""
+    """Write what webhooks became. Of one that is no longer received, only say what its events are known as."""
     at = to_ms(now)
     received = _still_received(db, [outcome.webhook.number for outcome in outcomes])
     made: list[list[NewEvent]] = []
@@ -70,7 +70,7 @@ def complete_webhooks(
         routed = outcome.result if isinstance(outcome.result, tuple) else ()
         made.append([NewEvent(one, at, number) for one in routed] if number in received else [])
         if number in received and not isinstance(outcome.result, EventNeeded):
-            received.discard(number)  # the second time it stands here, it is no longer
+            received.discard(number)  # the second time it is here, it is no longer
             left.append((number, *state_of(outcome.result)))
     _set_states(db, left)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
@@ -145,7 +145,7 @@ def _still_received(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
 
 
 def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookState, str | None]:
-    """The state that a webhook comes to by what translating it came to, and why."""
+    """The state that a webhook becomes by what translating it became, and why."""
     match result:
         case Ignored(reason):
             return WebhookState.IGNORED, maybe_text(reason)
@@ -156,7 +156,7 @@ def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookSt
 
 
 def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None]]) -> None:
-    """Webhooks come to a state; those that came to the same one together."""
+    """Webhooks become a state; those that became the same one together."""
     alike: dict[tuple[WebhookState, str | None], list[int]] = {}
     for number, state, reason in left:
         alike.setdefault((state, reason), []).append(number)
@@ -173,7 +173,7 @@ def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, 
 def _known_answers(
     db: sqlite3.Connection, result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
 ) -> tuple[Accepted, ...]:
-    """What the events of a webhook that had come to something before are known as."""
+    """What the events of a webhook that had become something before are known as."""
     if not isinstance(result, tuple):
         return ()
     return tuple(_known_event(db, one.event) or Accepted(one.event.id) for one in result)
@@ -277,7 +277,10 @@ class _EventInsertion:
         return _accepted_answer(event, called, original.id if original else None)
 
     def _is_taken(self, name: str, *, origin: str) -> bool:
-        """Whether an id names an event already: one of the window, or of a former version's that came by another origin."""
+        """Whether an id names an event already.
+
+        One of the window, or of a former version's that came by another origin.
+        """
         key = dedupe_keys.upstream_id_key(name)
         entry = self._ledger.get(key)
         if entry is None and name not in self._given:  # those that were given have been looked for
@@ -322,7 +325,8 @@ def _event_row(number: int, made: NewEvent, called: str, original: _OriginalEven
     given = made.routed.event
     event = given if called == given.id else contract.rename_event(given, called)
     return (
-        number, event.id, event.origin, storable_text(event.event_type), event.test, event.text, to_ms(event.occurred_at), made.at,
+        number, event.id, event.origin, storable_text(event.event_type), event.test, event.text,
+        to_ms(event.occurred_at), made.at,
         maybe_text(event.order_id), event.value, event.currency, pack_json(event.notes), pack_json(event.hashed),
         join_keys(event.claims), made.webhook, original.number if original else None,
         original is not None and _content_differs(event, original), "" if event is given else given.id,
@@ -348,7 +352,10 @@ _SKIPPED = DeliveryState.SKIPPED.value
 
 
 def insert_deliveries(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) -> None:
-    """Make deliveries: of an event by number, by a route, at an instant; each due after all that were made before it."""
+    """Make deliveries: of an event by number, by a route, at an instant.
+
+    Each due after all that were made before it.
+    """
     if not wanted:
         return
     before: dict[str, int | None] = dict(db.execute("SELECT destination, last_due FROM standings").fetchall())

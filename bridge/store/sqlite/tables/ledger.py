@@ -1,8 +1,10 @@
-"""The ledger with its write buffer: new entries are appended as they come, and sorted into the ledger when nothing waits.
+"""The ledger with its write buffer.
+
+New entries are appended as they come, and sorted into the ledger when nothing waits.
 
 A key is a hash, so each new one belongs on another page of the ledger: inserted at once, it would cost a page in the
 write-ahead log and another in the file, more the larger the ledger is. So new entries are appended in segments and
-sorted in many at once. Look-ups read both.
+applied many at once. Look-ups read both.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ def flush_step(db: sqlite3.Connection) -> bool:
 
 
 def sort_buffer(db: sqlite3.Connection) -> bool:
-    """Put all of them into lots in the order of their keys, each key once. Whether there are any."""
+    """Put all of them into segments in the order of their keys, each key once. Whether there are any."""
     _cache_of(db).clear_all()  # all of it is about to change, and need not be in memory twice
     newest: dict[bytes, bytes] = {}
     for (entries,) in db.execute("SELECT entries FROM recent ORDER BY number"):
@@ -137,7 +139,7 @@ def _cache_of(db: sqlite3.Connection) -> LedgerCache:
 
 
 def _read_segments(db: sqlite3.Connection) -> LedgerCache:
-    """What is in the lots now, of which only what is new has to be read."""
+    """What is in the segments now, of which only what is new has to be read."""
     memory = _cache_of(db)
     first, nonce = db.execute(
         "SELECT (SELECT min(number) FROM recent), (SELECT nonce FROM recent WHERE number = ?)", (memory.last,)

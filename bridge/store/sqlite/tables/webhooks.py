@@ -39,7 +39,7 @@ COLUMNS = """
 
 @dataclass(frozen=True, slots=True)
 class RowState:
-    """How a webhook stands when it gets its row."""
+    """How a webhook is when it gets its row."""
 
     state: WebhookState
     reason: str | None = None
@@ -88,13 +88,15 @@ _ROW = "number, source, id, topic, state, reason, received_at, due, headers, que
 
 def _webhook_row(number: int, webhook: Webhook, stands: RowState, body: int, at: int) -> tuple[Any, ...]:
     return (
-        number, storable_text(webhook.source), storable_text(webhook.id), maybe_text(webhook.topic), stands.state.value, stands.reason, at,
-        stands.due, pack_json(webhook.headers), pack_json(webhook.query), maybe_text(webhook.item), join_keys(webhook.identity), body,
+        number, storable_text(webhook.source), storable_text(webhook.id), maybe_text(webhook.topic), stands.state.value,
+        stands.reason, at,
+        stands.due, pack_json(webhook.headers), pack_json(webhook.query), maybe_text(webhook.item),
+        join_keys(webhook.identity), body,
     )  # fmt: skip
 
 
 _DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :aged OR NOT {recall_waits.WAITS})"
-"""One that waits for an event is due by the time by which ages are told."""
+"""One that waits for an event is due by the time by which ages are reported."""
 
 
 def claim_webhooks(
