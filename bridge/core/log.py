@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import select
+import socket
+import stat
 import string
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import TextIO
 
+PATIENCE_MS = 100
+"""How long the first line that cannot be written waits for a reader."""
 LOGGER = logging.getLogger("trackbridge")
 SERVER = logging.getLogger("uvicorn.error")
 ASYNCIO = logging.getLogger("asyncio")
@@ -93,6 +98,8 @@ class _LineHandler(logging.Handler):
         super().__init__()
         self._stream = stream
         self._waiting: list[str] = []
+        self._dropped = 0
+        self._send = _nonblocking_writer(stream)
         self._second = -1
         self._stamp = ""
 
@@ -115,10 +122,34 @@ class _LineHandler(logging.Handler):
     def flush(self) -> None:
         with self.lock or nullcontext():
             lines, self._waiting = self._waiting, []
-            with suppress(OSError, ValueError):  # the reader is gone
-                for part in _split_for_pipe("".join(lines)):
-                    self._stream.write(part)
-                    self._stream.flush()
+            for part in _split_for_pipe("".join(lines)):
+                self._write(part)
+
+    def _write(self, part: str) -> None:
+        """Write whole lines, or count them where nobody reads the log: no process waits for it."""
+        with suppress(OSError, ValueError):  # the reader is gone
+            if self._send is None:
+                self._stream.write(part)
+                self._stream.flush()
+                return
+            if self._dropped:
+                note = f"{self._format_time(time.time())}Z warning log.dropped lines={self._dropped}\n"
+                if not self._was_sent(self._send, note):
+                    self._dropped += part.count("\n")
+                    return
+                self._dropped = 0
+            if not self._was_sent(self._send, part):
+                self._dropped += part.count("\n")
+
+    def _was_sent(self, send: Callable[[bytes], int], text: str) -> bool:
+        """Whether a pipe took it; the first time that it does not, its reader gets a moment."""
+        with suppress(BlockingIOError):
+            return send(text.encode("ascii", "replace")) > 0
+        if self._dropped or not _wait_until_writable(self._stream.fileno()):
+            return False
+        with suppress(BlockingIOError):
+            return send(text.encode("ascii", "replace")) > 0
+        return False
 
     def _format_time(self, at: float) -> str:
         """The UTC time to the millisecond; most lines share their second with the one before."""
@@ -127,6 +158,31 @@ class _LineHandler(logging.Handler):
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._stamp}.{int((at - second) * 1000):03d}"
+
+
+def _nonblocking_writer(stream: TextIO) -> Callable[[bytes], int] | None:
+    """What writes to the stream's pipe, terminal or socket without ever waiting; None for a file, which never waits.
+
+    The descriptor is opened anew, because other programs share the one that was inherited and expect it to wait.
+    """
+    try:
+        inherited = stream.fileno()
+        mode = os.fstat(inherited).st_mode
+        if stat.S_ISSOCK(mode):
+            held = socket.socket(fileno=os.dup(inherited))
+            return lambda content: held.send(content, socket.MSG_DONTWAIT)
+        if stat.S_ISFIFO(mode) or os.isatty(inherited):
+            pipe = os.open(f"/proc/self/fd/{inherited}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            return lambda content: os.write(pipe, content)
+    except (OSError, ValueError, AttributeError):  # no descriptor, or no /proc
+        pass
+    return None
+
+
+def _wait_until_writable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(PATIENCE_MS))
 
 
 def _split_for_pipe(text: str) -> Iterator[str]:
