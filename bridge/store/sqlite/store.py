@@ -51,6 +51,7 @@ from bridge.store.sqlite.db.clock_skew import ClockReadings
 from bridge.store.sqlite.db.columns import from_ms
 from bridge.store.sqlite.db.disk_space import DiskSpace
 from bridge.store.sqlite.db.reader import ReaderPool
+from bridge.store.sqlite.db.wal_guard import WalGuard
 from bridge.store.sqlite.db.writer import WriterThread
 from bridge.store.sqlite.ingest import apply, codec, log_reader
 from bridge.store.sqlite.ingest.group_commit import GroupCommit
@@ -104,8 +105,11 @@ class SqliteStore:
         self._window = ledger_window
         self._clocks = clocks or ClockReadings()
         self._room = DiskSpace(path, least=bounds.min_free)
-        self._writer = WriterThread(path, limit=bounds.waiting, patience=bounds.max_wait, min_free=bounds.min_free)
-        self._reader = ReaderPool(path, patience=bounds.max_wait)
+        self._guard = WalGuard(path, busy=bounds.max_wait)
+        self._writer = WriterThread(
+            path, self._guard, limit=bounds.waiting, patience=bounds.max_wait, min_free=bounds.min_free
+        )
+        self._reader = ReaderPool(path, self._guard, patience=bounds.max_wait)
         patience = bounds.max_wait.total_seconds()
         self._journal = LogWriter(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
@@ -349,6 +353,7 @@ class SqliteStore:
         self._journal.close_log()
         self._reader.close_all(lambda db: log_reader.delete_applied_files(db, self._folder))
         self._writer.close_thread()
+        self._guard.close()
 
 
 def _require_known_log(path: str, patience: timedelta) -> None:

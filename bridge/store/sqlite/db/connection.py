@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from bridge.core.errors import StoreUnavailable
 from bridge.store.sqlite.db import errors, open_file
+from bridge.store.sqlite.db.wal_guard import WalGuard
 
 LOOK = 0.0005
 """Seconds between two looks at whether another process still writes."""
@@ -20,8 +21,9 @@ LOOK = 0.0005
 class StoreConnection:
     """A connection to one prepared file."""
 
-    def __init__(self, path: str, *, busy: timedelta, reading: bool = False) -> None:
+    def __init__(self, path: str, guard: WalGuard | None = None, *, busy: timedelta, reading: bool = False) -> None:
         self.path = path
+        self._guard = guard
         self._busy = busy
         self._reading = reading
         self._db: sqlite3.Connection | None = None
@@ -31,17 +33,22 @@ class StoreConnection:
         """The connection, to the file that is at the path now.
 
         What is written to a file that was moved away or deleted would be lost with it. Raises StoreUnavailable where
-        there is none any more.
+        there is none any more, or where its write-ahead log is another one.
         """
         inode = self._file_identity()
         if self._db is None or inode != self._inode:
             self.close_connection()
             if self._inode not in (None, inode):
                 open_file.prepare_file(self.path)
+                if self._guard is not None:
+                    self._guard.renew(inode)
+            self._require_same_log()
             self._db = open_file.connect_to(self.path, reading=self._reading, busy=self._busy)
             if not self._reading:
                 self._db.execute("PRAGMA busy_timeout = 0")  # `begin` waits by itself
             self._inode = inode
+        else:
+            self._require_same_log()
         return self._db
 
     def begin_write(self) -> sqlite3.Connection:
@@ -74,6 +81,10 @@ class StoreConnection:
         db, self._db = self._db, None
         if db is not None:
             db.close()
+
+    def _require_same_log(self) -> None:
+        if self._guard is not None:
+            self._guard.require_same()
 
     def _file_identity(self) -> tuple[int, int]:
         try:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from bridge.core.errors import StoreUnavailable
 from bridge.store.sqlite.db import errors
 from bridge.store.sqlite.db.connection import StoreConnection
+from bridge.store.sqlite.db.wal_guard import WalGuard
 
 T = TypeVar("T")
 
@@ -26,12 +27,12 @@ READERS = 2
 class ReaderPool:
     """The threads and their connections."""
 
-    def __init__(self, path: str, *, patience: timedelta) -> None:
+    def __init__(self, path: str, guard: WalGuard | None = None, *, patience: timedelta) -> None:
         self._path = path
         self._pool = ThreadPoolExecutor(READERS, "trackbridge-reader")
         self._lines: queue.SimpleQueue[StoreConnection] = queue.SimpleQueue()
         for _ in range(READERS):
-            self._lines.put(StoreConnection(path, busy=patience, reading=True))
+            self._lines.put(StoreConnection(path, guard, busy=patience, reading=True))
 
     async def run_query(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """What `run` returns. Raises StoreUnavailable when the store is in trouble, or closed."""

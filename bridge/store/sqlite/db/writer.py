@@ -21,6 +21,7 @@ from bridge.store.sqlite.db import errors
 from bridge.store.sqlite.db.callbacks import call_in_loop
 from bridge.store.sqlite.db.connection import StoreConnection
 from bridge.store.sqlite.db.disk_space import DiskSpace
+from bridge.store.sqlite.db.wal_guard import WalGuard
 
 T = TypeVar("T")
 Run = Callable[[sqlite3.Connection], object]
@@ -48,8 +49,10 @@ class WriterThread:
     job is done for a caller.
     """
 
-    def __init__(self, path: str, *, limit: int, patience: timedelta, min_free: int = 0) -> None:
-        self._line = StoreConnection(path, busy=patience)
+    def __init__(
+        self, path: str, guard: WalGuard | None = None, *, limit: int, patience: timedelta, min_free: int = 0
+    ) -> None:
+        self._line = StoreConnection(path, guard, busy=patience)
         self._room = DiskSpace(path, least=min_free)
         self._limit = limit
         self._patience = patience.total_seconds()
