@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge import mapping
-from bridge.app import load_configuration
+from bridge.app import AppConfig, load_configuration
 from bridge.cli import problem_format
 from bridge.cli.terminal import print_text, say_error
 from bridge.core.errors import BridgeError, MappingError, SettingsError
 from bridge.core.model import Problem, SourceLocation
+from bridge.core.regular_file import read_regular_file
 from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files
 from bridge.mapping.problems import Problems, suggest_nearest
 from bridge.mapping.tools import examples
@@ -46,7 +47,7 @@ class _CheckRun:
     def read_file(self, path: Path) -> bytes:
         """The bytes of a file. Raises SettingsError that names it."""
         try:
-            found = path.read_bytes()
+            found = read_regular_file(path)
         except OSError as error:
             raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
         self.files.append(path)
@@ -106,7 +107,9 @@ def _check_mappings(found: _CheckRun, files: Iterable[Path], *, with_examples: b
 def _settings_problems() -> Sequence[Problem]:
     """What is wrong with the settings that serve would load; nothing is said where a mapping has errors of its own."""
     try:
-        return secret_strength.strength_problems(*load_configuration(os.environ, None, tell=False))
+        configured, mappings = load_configuration(os.environ, None, tell=False)
+        AppConfig(configured, mappings)
+        return secret_strength.strength_problems(configured, mappings)
     except MappingError:
         return ()
     except SettingsError as error:

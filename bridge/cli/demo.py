@@ -288,7 +288,9 @@ def _ending_text(scene: DemoScene, *, arrived: bool, once: bool) -> Text:
             "",
             "It stays up; send it something from another terminal, and end it with Ctrl-C:",
             f"  curl {scene.url}/v1/track -H 'Authorization: Bearer {scene.key}' \\",
-            '       -d \'{"event_type": "purchase",'
-            ' "properties": {"order_id": "A-1", "value": 9.90, "currency": "EUR"}}\'',
+            (
+                '       -d \'{"event_type": "purchase",'
+                ' "properties": {"order_id": "A-1", "value": 9.90, "currency": "EUR"}}\''
+            ),
         ]
     return as_text("\n".join(lines), lines=True)

@@ -14,6 +14,7 @@ import httpx
 from bridge.app import load_configuration, make_sources, random_letters, utc_now
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
+from bridge.core.regular_file import read_regular_file
 from bridge.settings import secret_name
 
 TIMEOUT = 30.0
@@ -73,6 +74,6 @@ def target_url(to: str, source: str) -> str:
 def read_file(path: Path) -> bytes:
     """The bytes of a file. Raises SettingsError that names it."""
     try:
-        return path.read_bytes()
+        return read_regular_file(path)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None

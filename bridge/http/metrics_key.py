@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.core.errors import SettingsError
+from bridge.core.regular_file import read_regular_file
 from bridge.http.api_keys import SHORTEST_KEY, read_digest
 
 _KEY = re.compile(rb"[!-~]{%d,1024}" % SHORTEST_KEY)
@@ -61,7 +62,7 @@ def keep_beside(store: Path) -> MetricsKey:
     try:
         with suppress(FileExistsError):
             _make_key_file(path)
-        content = path.read_bytes().strip()
+        content = read_regular_file(path).strip()
     except OSError as error:
         raise SettingsError(
             f"{path}: the metrics key cannot be kept here: {error.strerror}; make the folder writable, or set "

@@ -15,6 +15,7 @@ from pathlib import Path
 from bridge import signature
 from bridge.core.errors import MappingError, SettingsError
 from bridge.core.model import Problem
+from bridge.core.regular_file import read_regular_file
 from bridge.mapping import definition
 from bridge.mapping.codegen.compiler import CompileInfo, compile_layout
 from bridge.mapping.codegen.unsigned_facts import headers_read
@@ -111,7 +112,7 @@ class Mapping:
 
 def load_mapping(path: Path) -> Mapping:
     """The mapping in a file. Raises MappingError with every problem."""
-    return parse_mapping(path.read_bytes(), name=path.name)
+    return parse_mapping(read_regular_file(path), name=path.name)
 
 
 @lru_cache(maxsize=64)  # a reload compiles what has changed, not what has not

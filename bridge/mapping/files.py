@@ -18,14 +18,17 @@ def shipped_mappings() -> Path:
 
 
 def mapping_files(extra: Path | None) -> list[Path]:
-    """Every mapping file that serve loads, the operator's last."""
+    """Every mapping file that serve loads, the operator's last.
+
+    Names that begin with a dot are left out: editors and Macs leave such files.
+    """
     folders = [shipped_mappings(), *([extra] if extra else [])]
-    return [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    return [path for folder in folders for path in sorted(folder.glob("[!.]*.yaml"))]
 
 
 def example_files(mapping: Path, provider: str) -> list[Path]:
     """The examples of a provider beside its mapping."""
-    return sorted((mapping.parent / EXAMPLES / provider).glob("*.yaml")) if provider else []
+    return sorted((mapping.parent / EXAMPLES / provider).glob("[!.]*.yaml")) if provider else []
 
 
 def example_folders(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ import yaml
 
 from bridge.core.errors import SettingsError
 from bridge.core.model import SourceLocation
+from bridge.core.regular_file import read_regular_file
 from bridge.settings.table import DestinationSettings, KeySettings, Settings, SourceSettings
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -88,14 +89,11 @@ class SettingsFile:
 
     def _read_content(self) -> str:
         try:
-            with self.path.open("rb") as file:
-                content = file.read(MOST_BYTES + 1)
+            content = read_regular_file(self.path, most=MOST_BYTES)
         except OSError as error:
             raise SettingsError(
                 f"{self.path}: cannot be read: {error.strerror}; check BRIDGE_CONFIG or --config"
             ) from None
-        if len(content) > MOST_BYTES:
-            raise SettingsError(f"{self.path}: is over 1 MiB, which no settings file needs; check BRIDGE_CONFIG")
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError:

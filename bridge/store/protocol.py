@@ -42,30 +42,15 @@ from bridge.store.views import (
 )
 
 __all__ = [
-    "DEFAULT_LIMITS",
-    "DEFAULT_RETENTION",
-    "OVERDUE",
-    "AdmissionLimits",
-    "Batch",
-    "ClaimedDeliveries",
     "ClockAhead",
-    "Completed",
     "DeliveryDetail",
     "DeliveryRow",
-    "DestinationState",
     "DryRun",
     "EventDetail",
     "EventRow",
-    "Idempotency",
-    "Outcome",
     "OverdueWork",
-    "Pacing",
-    "PurgeStep",
-    "RetentionPolicy",
-    "RowFilter",
     "StateCounts",
     "StatusSummary",
-    "Store",
     "WebhookDetail",
     "WebhookRow",
 ]
@@ -128,11 +113,11 @@ class Pacing:
 
 @dataclass(frozen=True, slots=True)
 class DestinationState:
-    """How a destination is, shared by all processes.
+    """The state of a destination, shared by all processes.
 
     `paused` says why nothing is sent (None: it is sent to); `probe_at` is when one request may find out whether the
     pause is over, `probes` how many have tried. `paused_for` is the sum of all pauses that are over. `failures`
-    counts consecutive requests that broke, `refused` the deliveries refused alone since one last passed.
+    counts consecutive requests that broke, `rejected` the deliveries refused alone since one last passed.
     """
 
     destination: str
@@ -147,7 +132,7 @@ class DestinationState:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """Deliveries of one destination claimed for one request, oldest first, and how the destination was then.
+    """Deliveries of one destination claimed for one request, oldest first, and its state then.
 
     `token` is what `record` names the claim by.
     """

@@ -119,7 +119,7 @@ def test_an_events_deliveries_go_where_its_key_says(tmp_path: Path) -> None:
         ('{"event_type":"lead"}'.encode("utf-16-be"), "not UTF-8 but UTF-16 or UTF-32; send it in UTF-8"),
         (gzip.compress(b'{"event_type":"lead"}', mtime=0), "compressed with gzip; send it uncompressed"),
         (b'{"event_type":"l\xffead"}', "not UTF-8: the byte at offset 16"),
-        (b'{"event_type":"lead","event_type":"lead"}', "'event_type' stands twice"),
+        (b'{"event_type":"lead","event_type":"lead"}', "'event_type' is twice"),
         (b'{"event_type":"lead","a":NaN}', "NaN is not JSON"),
         (b'{"event_type":"lead","a":-Infinity}', "Infinity is not JSON"),
         (b'{"event_type":"lead","a":1e999}', "beyond 1e400"),

@@ -218,7 +218,10 @@ def test_a_wrong_file_is_told_at_its_line(tmp_path: Path, text: str, environment
         ),
         ("sources: &a [*a]", "/bridge.yaml:1:10: must be `name: value` lines"),
         ("sources: {[hunter2]: {}}", "/bridge.yaml:1:11: a key must be text"),
-        ("#" * (1 << 20) + "\n", "/bridge.yaml: is over 1 MiB, which no settings file needs; check BRIDGE_CONFIG"),
+        (
+            "#" * (1 << 20) + "\n",
+            "/bridge.yaml: cannot be read: it is larger than 1 MiB; check BRIDGE_CONFIG or --config",
+        ),
         ("a: *b", "/bridge.yaml:1:4: no YAML: found undefined alias 'b'"),
     ],
     ids=range(10),

@@ -114,7 +114,7 @@ class FieldLint:
             return f"`{name}` has no meaning in {where}; write it as `{suggestions.format_path(away)}`"
         if path in _CLOSED:
             known = suggestions.format_path((*path, name))
-        return f"the contract knows no `{known}`; what is your own stands under `properties`"
+            return f"the contract knows no `{known}`; what is your own stands under `properties`"
         return None
 
     def _item_name(self, table: MappingNode, entry: MappingEntry, name: str) -> None:

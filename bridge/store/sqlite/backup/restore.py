@@ -23,6 +23,7 @@ from bridge.store.sqlite.ingest.log_writer import flush_folder, folder_of
 from bridge.store.sqlite.schema import STEPS
 
 _MEBIBYTE = 1024 * 1024
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,15 @@ def _put_files(source: Path, found: BackupManifest, path: str) -> int:
     return left
 
 
+def _begins_with(longer: Path, shorter: Path) -> bool:
+    """Whether a file begins with all bytes of another one."""
+    with longer.open("rb") as one, shorter.open("rb") as other:
+        while part := other.read(_PIECE):
+            if one.read(len(part)) != part:
+                return False
+    return True
+
+
 def _see_that_it_fits(beside: Path, found: BackupManifest) -> None:
     disk = os.statvfs(beside)
     free = disk.f_bavail * disk.f_frsize
@@ -122,13 +132,19 @@ def _copy_exactly(source: Path, target: Path, expected: FileSum) -> None:
 
 
 def _log_files_put(beside: Path, found: BackupManifest, log: Path) -> int:
-    """Rename the log files to their places, but where a longer one of that name is; how many were there before."""
+    """Rename the log files to their places; how many were there before.
+
+    A file in place that begins with the backup's bytes holds all of them and maybe more, so it stays. Any other file of
+    that name stays, too, and the backup's gets a name of its own: what both hold is recognised when it is applied.
+    """
     if not log.is_dir():
         manifest.make_folder(log)
     there = log_files.list_names(str(log))
     for name in found.log_names:
-        if name not in there or (log / name).stat().st_size < (beside / name).stat().st_size:
+        if name not in there:
             (beside / name).rename(log / name)
+        elif not _begins_with(log / name, beside / name):
+            (beside / name).rename(log / log_files.new_name())
     flush_folder(str(log))
     flush_folder(str(log.parent))
     return len(there)

@@ -115,7 +115,17 @@ def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
 
 def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int) -> UnappliedLog:
     """The oldest webhooks without a row: `limit`, or those of one frame where it holds more."""
-    return _read_files(folder, dict(islice(_readable_files(db, folder), AT_ONCE)), limit=limit)
+    files = (
+        (name, starts) for name, starts in _readable_files(db, folder) if _can_be_opened(_path_of(folder, name))
+    )  # one that cannot be opened is logged, and does not keep the others from being read
+    return _read_files(folder, dict(islice(files, AT_ONCE)), limit=limit)
+
+
+def _can_be_opened(path: str) -> bool:
+    held = _open_or_warn(path)
+    if held is not None:
+        os.close(held)
+    return held is not None
 
 
 def newer_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
@@ -184,9 +194,9 @@ def is_long(db: sqlite3.Connection) -> bool:
 
 
 def delete_applied_files(db: sqlite3.Connection, folder: str) -> None:
-    """Take away every file of which all has its row, and to which nobody writes.
+    """Delete every file that is applied to its end and to which no process writes.
 
-    Not within a transaction that writes: what has its row there only may not become have it.
+    Not within a transaction that writes: it could still be rolled back.
     """
     sorted_to = _applied_offsets(db)
     gone = False

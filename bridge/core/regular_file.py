@@ -1,0 +1,29 @@
+"""Reads a file that the operator named, without ever waiting for it: regular files only, and of a bounded size."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+MOST_BYTES = 16 * 1024 * 1024
+
+
+def read_regular_file(path: Path, *, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a regular file, at most `most` of them.
+
+    Raises OSError with words in `strerror`: also for a fifo, a folder or a device, which could block or never end, and
+    for a file that is larger.
+    """
+    held = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(held, "rb") as file:
+        found = os.fstat(held)
+        if stat.S_ISDIR(found.st_mode):
+            raise OSError(errno.EISDIR, "it is a folder", str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most // (1024 * 1024)} MiB", str(path))
+    return content
