@@ -47,9 +47,9 @@ def run_send(options: argparse.Namespace) -> int:
     try:
         with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
             answer = client.post(full, content=signed.body, headers=dict(signed.headers))
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise SettingsError(
-            f"{url} gave no answer ({type(error).__name__}); is `trackbridge serve` running there?"
+            f"{_public_part(url)} gave no answer ({type(error).__name__}); is `trackbridge serve` running there?"
         ) from None
     print_text(f"{answer.status_code} {answer.text}", lines=True)
     return 0 if answer.status_code in SUCCESS else 1
@@ -67,8 +67,14 @@ def target_url(to: str, source: str) -> str:
     """The full address: as given where it has a path, else the source's own on that bridge."""
     parts = urlsplit(to)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise SettingsError(f"--to must be an address such as http://127.0.0.1:8000, got {to}")
+        raise SettingsError("--to must be an address such as http://127.0.0.1:8000")
     return to if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/webhooks/{source}"
+
+
+def _public_part(url: str) -> str:
+    """The scheme, host and path of an address, without a user, a password and a query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def read_file(path: Path) -> bytes:

@@ -106,7 +106,7 @@ class Mapping:
                 )
             if var.allowed and value not in var.allowed:
                 allowed = ", ".join(var.allowed)
-                raise SettingsError(f"source `{source}`: the var `{key}` must be one of {allowed}; it is `{value}`")
+                raise SettingsError(f"source `{source}`: the var `{key}` must be one of {allowed}")
         return {name: given.get(name, var.default) for name, var in self.vars.items()}
 
 

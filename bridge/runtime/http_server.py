@@ -103,6 +103,8 @@ def _counting_protocol(counted: Callable[[int], None]) -> type[StrictHttpProtoco
 
 def bind_socket(host: str, port: int, *, setting: str = "--port or --host") -> socket.socket:
     """A listening socket. Raises SettingsError that names the address, and the `setting` to change."""
+    if not host.strip() or not host.isascii():
+        raise SettingsError(f"no address to listen on; choose another {setting}, such as 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -83,9 +83,10 @@ class SettingsFile:
             mark = getattr(error, "problem_mark", None)
             where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
             what = "" if isinstance(error, _LimitExceeded) else "no YAML: "
-            raise SettingsError(
-                f"{self.path}{where}: {what}{getattr(error, 'problem', None) or 'cannot be read'}"
-            ) from None
+            problem = getattr(error, "problem", None) or "cannot be read"
+            if "alias" in problem and what:  # it would repeat the text, which may be a secret
+                problem = "a text that begins with `*` needs quotes"
+            raise SettingsError(f"{self.path}{where}: {what}{problem}") from None
 
     def _read_content(self) -> str:
         try:
@@ -165,8 +166,10 @@ class SettingsFile:
                 raise self._problem_at(key_node, f"`{key}` stands twice; keep one")
             if known is not None and key not in known:
                 near = get_close_matches(key, known, n=1)
-                hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
-                raise self._problem_at(key_node, f"unknown key `{key}`; {hint}")
+                what = (
+                    f"unknown key `{key}`; did you mean `{near[0]}`?" if near else "unknown key"
+                )  # it may be a secret
+                raise self._problem_at(key_node, what if near else f"{what}; known are {', '.join(known)}")
             fields[key] = value
         return fields
 
