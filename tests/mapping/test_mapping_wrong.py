@@ -81,7 +81,7 @@ EXPRESSIONS = [
     ("=contains(body.tags, 'vip')", ["22: warning: contains() fails on null: write `… || ''` where it may be missing"]),
     ("=contains(body.tags || '', 'vip')", []),
     ("=body.a == `paid`", ["23: warning: backticks hold JSON: write text as `'…'`"]),
-    ("'=body.a == `{\"b\":1,\"b\":2}`'", ["24: error: the literal in backticks the key 'b' stands twice in one object"]),
+    ("'=body.a == `{\"b\":1,\"b\":2}`'", ["24: error: the literal in backticks the key 'b' is twice in one object"]),
     ('" =body.a"', ["12: warning: white space stands before the `=`, so this is a text and no expression"]),
     ("=format('order #{}', body.id)", ["20: error: what opens with ' is never closed; put the expression in quotes"]),
     ("=body.a || 'b' # a comment", []),
