@@ -61,7 +61,7 @@ def run_serve(options: argparse.Namespace) -> int:
     outfit = AppConfig(configured, mappings)
     _try_the_store(configured)
     workers = [
-        f"web-{number}" for number in range(1, (options.workers or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)
+        f"web-{number}" for number in range(1, (options.web or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)
     ]
     shared = SharedResources(
         outfit=outfit,
@@ -147,7 +147,7 @@ def _watched_files(config: Path | None) -> list[Path]:
 
 def greeting_text(outfit: AppConfig, url: str, *, workers: int, admin: str | None = None) -> str:
     """What serve says at its start: addresses, what waits for a secret, destinations, where the store lies."""
-    more = f" with {workers} workers" if workers > 1 else ""
+    more = f" with {workers} web processes" if workers > 1 else ""
     if workers > _count_cores():
         more += f", more than gain anything on {_count_cores()} cores"
     lines = [f"trackbridge listens on {url}{more}", f"store: {outfit.settings.store}", "sources:"]

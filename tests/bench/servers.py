@@ -105,7 +105,7 @@ def bridge(folder: Path, settings: Mapping[str, str], *, workers: int | None = N
     Its log goes to `serve.log` there.
     """
     with (folder / "serve.log").open("a") as log:
-        words = [str(TRACKBRIDGE), "serve", "--port", "0", *(["--workers", str(workers)] if workers else [])]
+        words = [str(TRACKBRIDGE), "serve", "--port", "0", *(["--web", str(workers)] if workers else [])]
         with running(words, env=environment(settings), folder=folder, log=log.fileno()) as process:
             yield Server(process, _bridge_port(process, folder / "serve.log"))
 

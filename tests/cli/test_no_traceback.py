@@ -36,7 +36,7 @@ GIVEN = {
     "paths": "mappings", "id": "wh_1", "ids": "wh_1", "destination": "track", "to": "http://127.0.0.1:9",
 }  # fmt: skip
 """What is typed for an argument of that name; whatever else a command wants gets a word that means nothing."""
-ENDING = {"demo": ["--once"], "serve": ["--port", "0", "--workers", "1"]}
+ENDING = {"demo": ["--once"], "serve": ["--port", "0", "--web", "1"]}
 LASTING = {"serve", "demo"}
 """Those that start processes of their own."""
 
@@ -343,7 +343,7 @@ def test_ctrl_c_ends_a_command_without_a_word(folder: Path, line: str) -> None:
 def test_serve_starts_a_process_again_although_its_log_cannot_be_written(folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         process = subprocess.Popen(
-            command("serve", "--port", "0", "--workers", "1"),
+            command("serve", "--port", "0", "--web", "1"),
             cwd=folder,
             env=clean_environment(SETTINGS),
             stdout=subprocess.PIPE,

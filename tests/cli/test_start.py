@@ -33,6 +33,6 @@ def test_serve_loads_nothing_that_only_some_bridges_need(tmp_path: Path) -> None
 @pytest.mark.skipif(not SMAPS.exists(), reason="only Linux tells what a process has for itself")
 def test_an_idle_bridge_with_one_worker_takes_less_than_80_mb(tmp_path: Path) -> None:
     unwatched = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}  # what counts lines takes memory, too
-    with serving(tmp_path, unwatched, "--workers", "1") as bridge:
+    with serving(tmp_path, unwatched, "--web", "1") as bridge:
         assert httpx.get(f"{bridge.url}/readyz", trust_env=False).status_code == 200
         assert memory(bridge.process.pid) < 80

@@ -79,7 +79,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     config.write_text(CONFIG)
     with upstream() as peer:
         settings = {"BRIDGE_TRACK_URL": peer.url, "BRIDGE_TRACK_KEY": KEY, "BRIDGE_TRACK_RATE": "0"}
-        with serving(tmp_path, settings | {"BRIDGE_CONFIG": str(config)}, "--workers", "1") as bridge:
+        with serving(tmp_path, settings | {"BRIDGE_CONFIG": str(config)}, "--web", "1") as bridge:
             yield Shop(bridge, peer, tmp_path)
 
 

@@ -67,7 +67,7 @@ def settings_for(url: str) -> dict[str, str]:
 @contextmanager
 def burning(folder: Path, settings: Mapping[str, str]) -> Iterator[Serving]:
     """A bridge with short leases and two workers."""
-    with serving(folder, settings, "--workers", "2", program=LAUNCH) as bridge:
+    with serving(folder, settings, "--web", "2", program=LAUNCH) as bridge:
         yield bridge
 
 
@@ -75,7 +75,7 @@ def killed_while_starting(folder: Path, settings: Mapping[str, str], seconds: fl
     """Start one and kill it after so many seconds, wherever it then is: making the file, migrating, recovering."""
     with (folder / "serve.log").open("a") as log:
         process = subprocess.Popen(
-            [*LAUNCH, "serve", "--port", "0", "--workers", "2"],
+            [*LAUNCH, "serve", "--port", "0", "--web", "2"],
             cwd=folder,
             env=clean_environment(settings),
             stdout=log,

@@ -219,7 +219,7 @@ PROXIES: Mapping[str, Proxy] = {
 def proxied(folder: Path, proxy: Proxy) -> Iterator[tuple[Serving, int]]:
     """A bridge of two web processes behind the proxy; the proxy's port."""
     port = free_port()
-    with serving(folder, {"SHOPIFY_WEBHOOK_SECRET": SECRET}, "--workers", "2") as bridge:
+    with serving(folder, {"SHOPIFY_WEBHOOK_SECRET": SECRET}, "--web", "2") as bridge:
         words = proxy(folder, port, int(bridge.url.rpartition(":")[2]))
         with running(words, port, folder):
             yield bridge, port

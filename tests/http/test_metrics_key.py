@@ -194,7 +194,7 @@ def test_a_name_from_elsewhere_or_a_proxy_needs_the_key_there(
 
 def test_both_web_processes_answer_on_the_admin_listener_until_the_end(tmp_path: Path) -> None:
     port = free_port()
-    with serving(tmp_path, {"BRIDGE_ADMIN": f"localhost:{port}"}, "--workers", "2") as bridge:
+    with serving(tmp_path, {"BRIDGE_ADMIN": f"localhost:{port}"}, "--web", "2") as bridge:
         assert {get(f"http://127.0.0.1:{port}", "/healthz").status_code for _ in range(20)} == {200}
         assert bridge.stop() == 0
 

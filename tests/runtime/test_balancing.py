@@ -59,7 +59,7 @@ def test_one_that_is_started_again_has_none(rests: list[float]) -> None:
 @needs_proc
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="on one core whoever runs takes what there is")
 def test_of_many_connections_at_once_each_worker_gets_some(tmp_path: Path) -> None:
-    with serving(tmp_path, {}, "--workers", "2") as bridge, ExitStack() as stack:
+    with serving(tmp_path, {}, "--web", "2") as bridge, ExitStack() as stack:
         ready(bridge)
         before = {pid: _sockets(pid) for pid in workers(bridge)}
         host, _, port = bridge.url.removeprefix("http://").partition(":")

@@ -71,7 +71,7 @@ def bridge(tmp_path: Path, mappings: Path) -> Iterator[Serving]:
         "BRIDGE_API_RATE": str(RATE),
         "FAMILY_STALLED": str(STALLED),
     }
-    with serving(tmp_path, settings, "--workers", "2", program=LAUNCH) as one:
+    with serving(tmp_path, settings, "--web", "2", program=LAUNCH) as one:
         yield one
 
 

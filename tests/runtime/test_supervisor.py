@@ -41,7 +41,7 @@ def peer() -> Iterator[Upstream]:
 @pytest.fixture
 def bridge(tmp_path: Path, peer: Upstream) -> Iterator[Serving]:
     settings = SETTINGS | {"BRIDGE_TRACK_URL": peer.url, "BRIDGE_TRACK_KEY": UPSTREAM_KEY}
-    with serving(tmp_path, settings, "--workers", "2") as one:
+    with serving(tmp_path, settings, "--web", "2") as one:
         yield one
 
 
@@ -61,7 +61,7 @@ def gone(pids: Sequence[int]) -> None:
 def test_a_worker_and_as_many_web_processes_as_asked_for_are_forked(bridge: Serving) -> None:
     assert len(workers(bridge)) == 2
     assert {*workers(bridge), mill(bridge), mill(bridge, "trackbridge: worker-deliver")} == set(children(bridge))
-    assert "with 2 workers" in bridge.greeting
+    assert "with 2 web processes" in bridge.greeting
 
 
 def test_a_graceful_stop_answers_what_was_begun_and_leaves_nobody(bridge: Serving) -> None:
@@ -143,7 +143,7 @@ def test_when_the_parent_is_killed_all_end_and_another_can_listen_there(
 
 def test_a_ctrl_c_at_the_terminal_reaches_all_and_ends_them_once(tmp_path: Path) -> None:
     program = [sys.executable, "-c", OWN_SESSION, *command()]
-    with serving(tmp_path, SETTINGS, "--workers", "2", program=program) as bridge:
+    with serving(tmp_path, SETTINGS, "--web", "2", program=program) as bridge:
         everybody = children(bridge)
         os.killpg(bridge.process.pid, signal.SIGINT)
         assert bridge.process.wait(60) == 0
@@ -153,7 +153,7 @@ def test_a_ctrl_c_at_the_terminal_reaches_all_and_ends_them_once(tmp_path: Path)
 
 def test_a_signal_to_stop_that_reaches_every_process_at_once_ends_them_gracefully(tmp_path: Path) -> None:
     program = [sys.executable, "-c", OWN_SESSION, *command()]
-    with serving(tmp_path, SETTINGS, "--workers", "2", program=program) as bridge:
+    with serving(tmp_path, SETTINGS, "--web", "2", program=program) as bridge:
         everybody = children(bridge)
         os.killpg(bridge.process.pid, signal.SIGTERM)
         assert bridge.process.wait(60) == 0
@@ -161,7 +161,7 @@ def test_a_signal_to_stop_that_reaches_every_process_at_once_ends_them_gracefull
 
 
 def test_one_that_does_not_end_is_killed_and_the_exit_status_tells(tmp_path: Path) -> None:
-    with serving(tmp_path, SETTINGS | {"FAMILY_FAREWELL": "4"}, "--workers", "1", program=LAUNCH) as bridge:
+    with serving(tmp_path, SETTINGS | {"FAMILY_FAREWELL": "4"}, "--web", "1", program=LAUNCH) as bridge:
         [hung] = workers(bridge)
         everybody = children(bridge)
         os.kill(hung, signal.SIGSTOP)
@@ -180,4 +180,4 @@ def test_a_child_that_cannot_start_ends_serve_with_its_reason_in_one_line(tmp_pa
 
 def test_a_number_of_workers_that_nobody_could_mean_is_refused(tmp_path: Path) -> None:
     for number in ("0", "65", "many"):
-        assert trackbridge(tmp_path, {}, "serve", "--workers", number).returncode == 2
+        assert trackbridge(tmp_path, {}, "serve", "--web", number).returncode == 2

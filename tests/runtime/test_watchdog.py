@@ -33,7 +33,7 @@ def bridged(folder: Path, settings: dict[str, str]) -> Iterator[tuple[Serving, U
             "BRIDGE_TRACK_KEY": UPSTREAM_KEY,
             "FAMILY_SILENCE": str(SILENCE),
         }
-        with serving(folder, given | settings, "--workers", "2", program=LAUNCH) as bridge:
+        with serving(folder, given | settings, "--web", "2", program=LAUNCH) as bridge:
             ready(bridge)
             yield bridge, peer
 

@@ -100,7 +100,7 @@ def test_check_tells_settings_that_cannot_be_read_beside_the_mappings(tmp_path: 
 def test_serve_starts_with_short_secrets_and_warns_and_status_asks_for_a_person(
     tmp_path: Path, weak: dict[str, str]
 ) -> None:
-    with serving(tmp_path, weak, "--workers", "1") as bridge:
+    with serving(tmp_path, weak, "--web", "1") as bridge:
         log = bridge.log.read_text()
     assert log.count(" settings.weak ") == 4
     status = trackbridge(tmp_path, weak, "status", "--format", "json")
@@ -115,7 +115,7 @@ def test_serve_starts_with_short_secrets_and_warns_and_status_asks_for_a_person(
 
 
 def test_status_says_so_where_the_settings_cannot_be_read(tmp_path: Path, weak: dict[str, str]) -> None:
-    with serving(tmp_path, weak, "--workers", "1"):
+    with serving(tmp_path, weak, "--web", "1"):
         pass
     found = trackbridge(tmp_path, {"BRIDGE_CONFIG": "gone.yaml"}, "status")
     assert found.returncode == 0
