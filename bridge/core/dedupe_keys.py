@@ -105,5 +105,5 @@ def _hash_parts(head: bytes, *parts: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def _join_prefix(*parts: str) -> bytes:
-    """How all keys of a kind behind one origin begin."""
+    """The bytes with which all keys of a kind and an origin begin."""
     return join_parts(parts)

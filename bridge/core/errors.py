@@ -6,7 +6,7 @@ BridgeError
 ├── RecipeError           a signature recipe cannot be used; carries the key at fault
 ├── NotGenuine            a request did not prove that its provider sent it
 ├── NotAnEvent            a document is no track event; carries every problem
-├── CannotTranslate       a value of a kept webhook cannot be evaluated; carries its row
+├── CannotTranslate       a value of a kept webhook cannot be evaluated; carries its place
 ├── IdempotencyConflict   a known Idempotency-Key was sent with another body
 ├── NotFound              no webhook, event or delivery has that id
 ├── BackupError           a backup cannot be made, read or restored

@@ -1,4 +1,4 @@
-"""The problems found in a mapping, each with its row, and the nearest known word as a suggestion."""
+"""The problems found in a mapping, each with its place, and the nearest known word as a suggestion."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class _BoundedLoader(yaml.BaseLoader):
 
 
 class SettingsFile:
-    """A settings file, read with its lines so that each mistake is reported at its row."""
+    """A settings file, read with its lines so that each mistake is reported at its place."""
 
     SECTIONS = ("sources", "destinations", "api_keys")
     SOURCE = ("mapping", "secrets", "vars", "to", "public_url", "scope")

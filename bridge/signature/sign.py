@@ -199,7 +199,7 @@ def _signed_content(proof: SignatureScheme, parcel: RequestView, stamp: str | No
 
 
 def _format_signature(proof: SignatureScheme, key: bytes, content: bytes, stamp: str | None) -> str:
-    """The signature as its row holds it: prefixed, named, and beside the timestamp where that belongs."""
+    """The signature as its place holds it: prefixed, named, and beside the timestamp where that belongs."""
     text = proof.prefix + encode_bytes(expected_signature(proof, key, content), proof.encoding)
     if proof.pair is None:
         return text

@@ -288,7 +288,7 @@ class Store(Protocol):
         ...
 
     async def destination_state(self, destination: str) -> DestinationState:
-        """How a destination is; a fresh one for a name never used."""
+        """The state of a destination; a new one for a name never used."""
         ...
 
     async def next_due(self, destination: str | None) -> datetime | None:

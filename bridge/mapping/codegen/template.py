@@ -88,7 +88,7 @@ class TemplateWriter:
                 return self._write_mapping(node, path, scope)
 
     def _put_node(self, slot: TargetSlot, node: Node, path: Path, scope: ExpressionScope) -> None:
-        """The lines that put what `node` becomes in its row, unless it is nothing."""
+        """The lines that put what `node` becomes in its place, unless it is nothing."""
         match node:
             case Scalar() if not node.is_expression:
                 self._put_literal(slot, node, path)
@@ -129,7 +129,7 @@ class TemplateWriter:
             self._put_pruned(slot, atom, types, path)
 
     def _put_pruned(self, slot: TargetSlot, atom: str, types: frozenset[str], path: Path) -> None:
-        """The lines that put a value in its row: not what is nothing, and as text where the contract wants text."""
+        """The lines that put a value in its place: not what is nothing, and as text where the contract wants text."""
         as_text = path in self.texts and "number" in types
         if types & {"array", "object"} or as_text:
             below = None if path in self.texts else texts_below(self.texts, path)

@@ -1,6 +1,6 @@
 """Translates a kept webhook into events: its topic selects the rules, the rules build, the contract validates.
 
-Any failure sets the webhook aside with its row and reason, never with a value.
+Any failure sets the webhook aside with its place and reason, never with a value.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a mapping says that compiles but is probably a mistake: each at its row, with its remedy.
+"""What a mapping says that compiles but is probably a mistake: each at its place, with its remedy.
 
 What cannot come out right is an error, what is suspicious a warning. `lint_mapping` needs the mapping alone,
 `lint_unread_paths` its examples too.

@@ -140,7 +140,7 @@ class ReplacePass:
     inventor: Anonymizer
 
     def visit_text(self, text: str, kind: PersonalKind | None, path: tuple[str, ...]) -> str:
-        """A text, or what is for it, or with what is for parts of it."""
+        """A text, its replacement, or the text with parts of it replaced."""
         known = self.inventor.known
         if text in known and (kind is not None or (len(text) >= _WHOLE and not is_impersonal(path))):
             return known[text]
@@ -151,7 +151,7 @@ class ReplacePass:
         return self._replace_within(_anonymize_url(text, path, self))
 
     def visit_number(self, number: int | Decimal, kind: PersonalKind | None) -> int | Decimal:
-        """A number, or what is for it."""
+        """A number, or its replacement."""
         text = str(number)
         if text not in self.inventor.known or (kind is None and (isinstance(number, Decimal) or len(text) < _WITHIN)):
             return number

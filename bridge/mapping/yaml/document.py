@@ -1,4 +1,4 @@
-"""A YAML file as a tree in which every node knows its row.
+"""A YAML file as a tree in which every node knows its place.
 
 It is read as YAML 1.2 core from the parser's events, so that what is too large, too deep or too often repeated is
 refused before it is built.

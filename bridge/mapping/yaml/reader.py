@@ -1,4 +1,4 @@
-"""Reads an object of a mapping file key by key: each mistake becomes a problem at its row, and reading continues."""
+"""Reads an object of a mapping file key by key: each mistake becomes a problem at its place, and reading continues."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ObjectReader:
         return [] if node is None else self.as_list(node)
 
     def as_list(self, node: Node) -> list[Scalar]:
-        """The values of a list, or the one value that is in its stead."""
+        """The values of a list, or a single value as a list of one."""
         items = node.items if isinstance(node, SequenceNode) else (node,)
         found: list[Scalar] = []
         for item in items:

@@ -238,7 +238,7 @@ class SqliteStore:
         await self._writer.run_write(lambda db: attempts.record_attempt(db, token, attempt, settled, standing, now=now))
 
     async def destination_state(self, destination: str) -> DestinationState:
-        """How a destination is."""
+        """The state of a destination."""
         return await self._reader.run_query(lambda db: destinations.read_state(db, destination))
 
     async def next_due(self, destination: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Puts a backup where there is no store: checked first, copied beside its row, flushed, and only then renamed.
+"""Puts a backup where there is no store: checked first, copied beside its place, flushed, and only then renamed.
 
 The SQLite file is renamed last, so that an interrupted restore leaves no store. Log files that are already there stay:
 they may hold webhooks that were answered 200 and are in no backup. Webhooks that the restored store knows are

@@ -143,7 +143,7 @@ def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, 
 
 
 def _unapplied_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
-    """The files that are longer than what has its row."""
+    """The files that are not applied to their ends."""
     names = log_files.list_names(folder)
     sorted_to = _applied_offsets(db) if names else {}
     for name in names:

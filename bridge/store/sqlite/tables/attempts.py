@@ -163,7 +163,7 @@ class _AttemptRecorder:
 
 
 def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int], now: datetime) -> None:
-    """End the claim. What it still holds gets its old due back, and so its row in the order; none later than now."""
+    """End the claim. What it still holds is due as before, and so in its old order; none later than now."""
     found = db.execute("DELETE FROM claims WHERE token = ? RETURNING held", (token,)).fetchone()
     held: list[tuple[int, int]] = [one for one in json.loads(found[0]) if one[0] not in sent] if found else []
     db.executemany(

@@ -10,7 +10,7 @@ from bridge.store.sqlite.db.columns import from_ms_length, maybe_instant, maybe_
 
 
 def read_state(db: sqlite3.Connection, destination: str) -> DestinationState:
-    """How a destination is; a fresh one for a name never used."""
+    """The state of a destination; a new one for a name never used."""
     row = db.execute(
         """
         SELECT paused, paused_at, probe_at, probes, failures, refused, paused_for

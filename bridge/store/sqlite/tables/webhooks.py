@@ -39,7 +39,7 @@ COLUMNS = """
 
 @dataclass(frozen=True, slots=True)
 class RowState:
-    """How a webhook is when it gets its row."""
+    """The state of a webhook when it is inserted."""
 
     state: WebhookState
     reason: str | None = None
