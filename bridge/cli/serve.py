@@ -60,9 +60,7 @@ def run_serve(options: argparse.Namespace) -> int:
     admin = bind_socket(*configured.admin, setting="BRIDGE_ADMIN") if configured.admin else None
     outfit = AppConfig(configured, mappings)
     _try_the_store(configured)
-    workers = [
-        f"web-{number}" for number in range(1, (options.web or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)
-    ]
+    workers = [f"web-{number}" for number in range(1, (options.web or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)]
     shared = SharedResources(
         outfit=outfit,
         listening=listening,

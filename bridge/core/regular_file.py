@@ -17,13 +17,16 @@ def read_regular_file(path: Path, *, most: int = MOST_BYTES) -> bytes:
     for a file that is larger.
     """
     held = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(held, "rb") as file:
-        found = os.fstat(held)
-        if stat.S_ISDIR(found.st_mode):
+    try:
+        mode = os.fstat(held).st_mode
+        if stat.S_ISDIR(mode):
             raise OSError(errno.EISDIR, "it is a folder", str(path))
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        content = file.read(most + 1)
+        with os.fdopen(held, "rb", closefd=False) as file:
+            content = file.read(most + 1)
+    finally:
+        os.close(held)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most // (1024 * 1024)} MiB", str(path))
     return content

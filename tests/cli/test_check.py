@@ -299,3 +299,34 @@ def _line(stream: IO[bytes]) -> str:
     """The next line that is not a second one of the same block."""
     found = until(stream.readline, what="a line")
     return str(found.decode().rstrip("\n"))
+
+
+@pytest.mark.timeout(60)
+def test_a_fifo_among_the_mappings_is_a_problem_and_holds_up_nothing(folder: Path) -> None:
+    os.mkfifo(folder / "m" / "pipe.yaml")
+    done = typed(folder, {}, "check", "m")
+    assert done.returncode == 1
+    assert "pipe.yaml: cannot be read: it is no regular file" in done.stderr
+
+
+def test_files_of_editors_and_macs_beside_the_mappings_are_left_alone(folder: Path) -> None:
+    (folder / "m" / ".#stripe.yaml").symlink_to("nobody@nowhere.1234")
+    (folder / "m" / "._stripe.yaml").write_bytes(b"\0\5\x16\7")
+    settings = {"BRIDGE_MAPPINGS": "m"}
+    assert typed(folder, settings, "check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("destinations: {a: {kind: nothing}}", "nothing"),
+        ("sources: {a: {mapping: shopfy}}", "there is no mapping for `shopfy`"),
+        ("sources: {a: {mapping: stripe, vars: {nothing: b}}}", "has no var `nothing`"),
+        ("destinations: {a: {kind: track, api_key: some-made-up-key-1234}}", "url"),
+    ],
+)
+def test_settings_that_serve_would_refuse_are_a_problem(folder: Path, text: str, words: str) -> None:
+    (folder / "bridge.yaml").write_text(text)
+    done = typed(folder, {"BRIDGE_CONFIG": "bridge.yaml"}, "check")
+    assert done.returncode == 1
+    assert words in done.stdout + done.stderr

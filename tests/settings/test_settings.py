@@ -250,3 +250,11 @@ def test_no_complaint_repeats_a_secret(tmp_path: Path) -> None:
             loaded(environment)
         assert "hunter2" not in str(caught.value)
     assert "hunter2" not in complaint(tmp_path, "sources: {a: {mappin: hunter2}}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["api_keys: [*hunter2]", "hunter2: {}", "sources: {a: {hunter2: b}}", "sources: {a: {secrets: {hunter2: b}}}"],
+)
+def test_a_secret_at_the_wrong_place_of_the_file_is_not_repeated(tmp_path: Path, text: str) -> None:
+    assert "hunter2" not in complaint(tmp_path, text)

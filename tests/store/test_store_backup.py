@@ -138,6 +138,24 @@ def test_webhooks_that_came_after_the_backup_and_stand_in_the_ingest_log_survive
     assert names(place) == ["a", "b", "c", "d"]
 
 
+def test_a_damaged_log_file_in_place_takes_no_webhook_of_the_backup_away(tmp_path: Path) -> None:
+    async def kept() -> None:
+        store = open_store(f"sqlite:///{tmp_path / STORE}")
+        await store.keep([webhook("a")])
+        await store.keep([webhook("b")])
+        await store.close()
+
+    asyncio.run(kept())
+    assert typed(tmp_path, {}, "backup", "backup").returncode == 0
+    [log] = (tmp_path / INBOX).iterdir()
+    whole = log.read_bytes()
+    log.write_bytes(b"?" * len(whole) + b"more than the backup has of it")
+    for name in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    assert typed(tmp_path, {}, "restore", "backup").returncode == 0
+    assert names(tmp_path) == ["a", "b"]
+
+
 def test_a_log_file_of_which_all_is_applied_is_not_in_the_backup(tmp_path: Path) -> None:
     filled_store(tmp_path)
     [log] = (tmp_path / INBOX).iterdir()

@@ -27,7 +27,7 @@ from bridge.core.errors import StoreUnavailable
 from bridge.store.protocol import AdmissionLimits, RowFilter, Store, WebhookDetail
 from bridge.store.sqlite.db import compress
 from bridge.store.sqlite.db.open_file import connect_to
-from bridge.store.sqlite.ingest import codec, log_reader, log_writer
+from bridge.store.sqlite.ingest import codec, log_files, log_reader, log_writer
 from bridge.store.sqlite.ingest.apply import split_log
 from bridge.store.sqlite.ingest.frame import HEAD, LogFrame, frame_bytes, next_frame_after, read_frames
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
@@ -585,6 +585,31 @@ def test_a_damaged_body_at_rest_holds_up_nobody_and_comes_as_it_stands(tmp_path:
             db.execute("UPDATE bodies SET bytes = x'28b52ffd00' WHERE number = 1")
         found = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         assert [one.body for one in found] == [b"\x28\xb5\x2f\xfd\x00", b"b" * 5000]
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_as_many_files_as_are_read_at_once_and_cannot_be_opened_hold_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {f"{number:020d}-00000000" for number in range(AT_ONCE)}
+    usual = log_files.open_file
+
+    def open_file(path: str) -> int | None:
+        if Path(path).name in refused:
+            raise PermissionError(13, "Permission denied")
+        return usual(path)
+
+    monkeypatch.setattr(log_files, "open_file", open_file)
+
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        await store.keep([webhook("a")])
+        for name in refused:
+            (tmp_path / "x.db-inbox" / name).write_bytes(b"older than all others")
+        batch = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
+        assert [one.id for one in batch.webhooks] == ["a"]
         await store.close()
 
     asyncio.run(story())
