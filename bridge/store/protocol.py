@@ -100,7 +100,7 @@ class Pacing:
     """How a destination may be sent to, over all processes.
 
     At most `limit` deliveries a claim, `lanes` claims at a time, claims at least `spacing` apart; a claim that is
-    not recorded comes back after `lease`. With `newest_beyond`, the newest that are due go first where the oldest one
+    not recorded ends after `lease`. With `newest_beyond`, the newest that are due go first where the oldest one
     was made longer ago than that: behind a backlog nothing new would be sent.
     """
 
@@ -115,7 +115,7 @@ class Pacing:
 class DestinationState:
     """The state of a destination, shared by all processes.
 
-    `paused` says why nothing is sent (None: it is sent to); `probe_at` is when one request may find out whether the
+    `paused` is why nothing is sent (None: it is not paused); `probe_at` is when one request may find out whether the
     pause is over, `probes` how many have tried. `paused_for` is the sum of all pauses that are over. `failures`
     counts consecutive requests that broke, `rejected` the deliveries refused alone since one last passed.
     """
@@ -146,7 +146,7 @@ class ClaimedDeliveries:
 class RetentionPolicy:
     """How long what is done with is kept.
 
-    `bodies`: what webhooks came with; `events`: webhooks, events, their deliveries and attempts, and the bodies of
+    `bodies`: the bodies of webhooks; `events`: webhooks, events, their deliveries and attempts, and the bodies of
     webhooks set aside; `ledger`: what a known webhook, event or conversion is recognised by.
     """
 
@@ -204,7 +204,7 @@ class RowFilter:
 class Store(Protocol):
     """A dozen transitions, and the questions that people ask."""
 
-    # a webhook comes in
+    # a webhook is received
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request, all or none. Nothing is asked of them yet, so that a burst is soon kept."""
@@ -216,7 +216,7 @@ class Store(Protocol):
         """Webhooks to be translated: those that were just kept, or received ones that are due.
 
         About `limit` of them. Received ones are exclusive until `now + lease`; those that were just kept go to
-        whoever completes them first.
+        the process that completes them first.
         """
         ...
 
@@ -248,7 +248,7 @@ class Store(Protocol):
         """The text of the event that holds each claim; nothing for a claim without one."""
         ...
 
-    # a caller's events come in
+    # a caller's events are received
 
     async def accept_events(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None

@@ -24,7 +24,7 @@ class WebhookRow:
 class EventRow:
     """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track.
 
-    `origin` says who told it: `source:<name>` or `key:<name>`.
+    `origin` is who gave it: `source:<name>` or `key:<name>`.
     """
 
     id: str
@@ -55,7 +55,7 @@ class DeliveryRow:
 class WebhookDetail:
     """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged.
 
-    `same_bytes_as` is the first webhook that came with the same bytes under another topic, account or test flag, or at
+    `same_bytes_as` is the first webhook with the same bytes under another topic, account or test flag, or at
     another source; None where there is none, and where its body is gone.
     """
 
@@ -106,7 +106,7 @@ class StateCounts:
 
     `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
     state); the oldest webhook still `received` and, by destination, the oldest delivery still pending. `unsorted`
-    counts those that were kept and that nobody has looked at yet, repeated ones too; the oldest received may be one of
+    counts those that were kept and are not applied yet, repeated ones too; the oldest received may be one of
     them.
     """
 
@@ -150,10 +150,10 @@ class StatusSummary:
 
     `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
     currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
-    `no_room` says why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that came
+    `no_room` is why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that were
     in and whose bytes were damaged before they had a place; `clock_ahead` is None where the clock can be believed;
-    `exposed` says that other users may read the store, and how to end that; `same_bytes` counts webhooks of a source
-    whose bytes came first at another source, by (source, the other).
+    `exposed` is that other users may read the store, and how to end that; `same_bytes` counts webhooks of a source
+    whose bytes were first received at another source, by (source, the other).
     """
 
     today: dict[tuple[str, str], int]

@@ -52,7 +52,7 @@ def _store_files(path: str) -> Iterator[tuple[str, os.stat_result]]:
     """The files of the store that exist, and the ingest log's folder; other entries of that folder are not ours."""
     folder = folder_of(path)
     names: list[str] = []
-    with suppress(StoreUnavailable):  # the folder itself says why
+    with suppress(StoreUnavailable):  # the folder itself is reported
         names = log_files.list_names(folder)
     for one in (*_top_folder(path), *(os.path.join(folder, name) for name in names)):  # noqa: PTH118  a path as the URL has it
         with suppress(FileNotFoundError):  # it was deleted meanwhile

@@ -141,7 +141,7 @@ class SqliteStore:
                 break
             if not unapplied.webhooks:  # a damaged part is kept apart, and an empty write is passed over
                 await self._apply_log(unapplied, (), now=now)
-        if is_ripe and not is_due:  # nobody waits for it
+        if is_ripe and not is_due:  # nothing else waits for the writer
             with suppress(StoreUnavailable):
                 await self._writer.run_write(ledger.flush_step)
         return Batch(())

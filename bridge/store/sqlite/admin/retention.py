@@ -175,7 +175,7 @@ _ORDER = tuple(_STEPS)
 def _next_number(rows: list[tuple[int, ...]], limit: int) -> str | None:
     """The last number looked at; None at the table's end, or where all of it was young: what follows is younger.
 
-    A row from the future, its last column, says nothing of those that follow: it came by a clock that was set back
+    A row from the future, its last column, says nothing of those that follow: a clock that was set back wrote it
     since.
     """
     full = len(rows) == limit and any(row[1] or row[-1] for row in rows)

@@ -4,7 +4,7 @@ What was answered 200 before the copy began is in it, and what is restored from 
 order of the steps makes it so:
 
 1. The files of the ingest log are copied, each up to the size that it has at the beginning. All sizes are read first,
-   so that what came in later is missing in all of them, however long the copying takes.
+   so that what was received later is missing in all of them, however long the copying takes.
 2. The writers are kept out for the moment (`BEGIN IMMEDIATE`) in which a read transaction begins and the log's folder
    is listed. That transaction is the snapshot that is copied.
 3. The snapshot is copied, and then those log files are deleted from the copy that the snapshot does not need.
@@ -22,7 +22,7 @@ Events of `/v1/track` are committed to the SQLite file before they are answered,
 The snapshot is copied in steps by SQLite's backup API inside one read transaction, and so never starts again when
 somebody writes. Readers do not keep writers out, but no checkpoint gets past the snapshot: the -wal file grows by what
 is written meanwhile and shrinks to 64 MiB at the next one. `VACUUM INTO` would do the same, and build every table
-again. Not concerned with putting a backup back: `restore.py` does that.
+again. `restore.py` restores a backup.
 """
 
 from __future__ import annotations

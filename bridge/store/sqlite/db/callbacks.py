@@ -20,5 +20,5 @@ AnswerCallback: TypeAlias = "Callable[[Answers[Answer]], None]"
 
 def call_in_loop(loop: asyncio.AbstractEventLoop, then: Callable[[Answer], None], what: Answer) -> None:
     """Let those hear it who wait in an event loop, from another thread."""
-    with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+    with suppress(RuntimeError):  # the loop has ended, and nothing waits any more
         loop.call_soon_threadsafe(then, what)

@@ -38,7 +38,7 @@ def _smaller_form(body: bytes, small: bytes) -> tuple[bytes, int]:
 def decompress_body(content: bytes, form: int) -> bytes:
     """The body that is kept in that form.
 
-    One that the disk damaged comes as it is: its webhook is set aside, and holds up nobody.
+    A body that the disk damaged is returned as it is: its webhook is set aside, and delays no other.
     """
     if form == PLAIN:
         return content

@@ -46,6 +46,6 @@ class DiskSpace:
     def _check_space(self) -> int:
         try:
             found = os.statvfs(self._path)
-        except OSError:  # the store's own trouble says of it better
+        except OSError:  # the store's own error describes it better
             return self._least
         return found.f_bavail * found.f_frsize

@@ -78,7 +78,7 @@ def connect_to(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connecti
 def open_as_it_is(path: str, *, closed: bool = False) -> sqlite3.Connection:
     """A connection to a store that is there, of whatever version, which is neither made nor led up to this one's.
 
-    A `closed` file is one that nobody writes: it may not be written here, either, and no file is made beside it.
+    A `closed` file is one that no process writes: it may not be written here, either, and no file is made beside it.
     Raises StoreUnusable for a file that is not ours, sqlite3.Error where it cannot be opened.
     """
     _see_that_it_is_ours(path)
@@ -159,7 +159,7 @@ def _claim_file(db: sqlite3.Connection, path: str) -> None:
     if _read_pragma(db, "application_id") != APPLICATION_ID:
         db.execute(f"PRAGMA page_size = {_PAGE}")
         with _open_transaction(db, "BEGIN"):
-            # So that a purge can give pages back to the disk. It writes the header itself, and so comes first here,
+            # So that a purge can give pages back to the disk. It writes the header itself, and so must be first here,
             # neither before the transaction nor after its first page: two processes may be making the file at once.
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             if _read_pragma(db, "application_id") != APPLICATION_ID:

@@ -23,7 +23,7 @@ _SOUND = ("ok",)
 def check_file(path: str, *, within: timedelta | None = None, copy_of: str | None = None) -> bool:
     """Whether all of the file was checked, and not only what there was time for `within`.
 
-    What is wrong with a copy that nobody writes is reported of the store it is a copy of. Raises StoreUnusable where
+    What is wrong with a copy that no process writes is reported of the store it is a copy of. Raises StoreUnusable if
     SQLite finds damage, StoreUnavailable where the file cannot be opened now.
     """
     with (

@@ -89,8 +89,8 @@ class WriterThread:
     ) -> None:
         """The same for so many callers that wait for an answer: `then` hears it in the running loop.
 
-        `since` is when the first of them came (by the monotonic clock; None: now).
-        Raises StoreUnavailable when the queue is full or is still; `then` hears it when the store is in trouble.
+        `since` is when the first of them arrived (by the monotonic clock; None: now).
+        Raises StoreUnavailable when the queue is full or does not move; `then` gets the error of a store in trouble.
         Only what callers wait for is turned away by the queue or for want of room: what the loops have to say of
         work that is done is never lost to a rush.
         """

@@ -44,7 +44,7 @@ class _CallerQueue(Generic[Q, Answer]):
 class GroupCommit(Generic[Q, Answer]):
     """Who came since the last group was handed over. One that spoils its group is written apart from the others.
 
-    At most `limit` wait in one event loop, none longer than `patience` seconds: whoever comes then is refused with
+    At most `limit` wait in one event loop, none longer than `patience` seconds: a caller beyond that is refused with
     StoreUnavailable.
     """
 
@@ -118,7 +118,7 @@ class GroupCommit(Generic[Q, Answer]):
             self._ask(
                 [one for one, _, _ in group], group[0][2], lambda answers: self._answer_group(group, answers, then)
             )
-        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who brought it
+        except Exception as error:  # noqa: BLE001  any error is for those who submitted it
             self._answer_group(group, error, then)
 
     def _answer_group(

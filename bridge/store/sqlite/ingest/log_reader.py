@@ -92,7 +92,7 @@ def count_unapplied(db: sqlite3.Connection, folder: str) -> tuple[int, int | Non
 def count_older(db: sqlite3.Connection, folder: str, *, before_ns: int, most: int) -> tuple[int, int | None]:
     """How many webhooks without a row were kept by then, counted to `most`, and when the oldest of these was.
 
-    A file that says nothing of itself, because it cannot be read, counts as one webhook of the time in its name.
+    A file that cannot be read counts as one webhook of the time in its name.
     """
     count, oldest = 0, None
     for name, starts in _readable_files(db, folder):

@@ -63,7 +63,7 @@ class LogWriter:
     def write_group(self, parcels: Sequence[Parcel], _since: float, then: AnswerCallback[None]) -> None:
         """Write the parcels of several requests down.
 
-        `then` hears, in the running loop, when they are on disk, or why not.
+        `then` is called, in the running loop, when they are on disk, or with why not.
 
         Raises StoreUnavailable when closed.
         """
@@ -129,7 +129,7 @@ def _split_handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
 class _LogFileWriter:
     """This process's file of the ingest log: made when needed, and let go when it is large, or in trouble, or told to.
 
-    Locked while it is open, so that nobody takes it away. It lets go of Python's lock as seldom as can be: each time it
+    Locked while it is open, so that no process deletes it. It releases Python's lock as seldom as can be: each time it
     has to win it back from the thread that answers requests.
     """
 
@@ -200,7 +200,7 @@ class _LogFileWriter:
             os.fchmod(held, _FILE_MINE)  # whatever the umask is
             if _is_locked(held) and _is_at(self._path, held):
                 break
-            self.close_file()  # it was empty until now, and somebody takes it away
+            self.close_file()  # it was empty until now, and may be deleted
         flush_folder(self._folder)
         self._size, self._begun_at = 0, time.monotonic()
         return held

@@ -74,7 +74,7 @@ def complete_webhooks(
             left.append((number, *state_of(outcome.result)))
     _set_states(db, left)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
-    for outcome in outcomes:  # after what came with them, which may be what they want
+    for outcome in outcomes:  # after the other events of the batch, which may be what they need
         if isinstance(outcome.result, EventNeeded):
             recall_waits.defer_webhook(db, outcome.webhook.number, outcome.result, now=now)
     return tuple(
@@ -279,7 +279,7 @@ class _EventInsertion:
     def _is_taken(self, name: str, *, origin: str) -> bool:
         """Whether an id names an event already.
 
-        One of the window, or of a former version's that came by another origin.
+        One of the window, or of a former version's that another origin gave.
         """
         key = dedupe_keys.upstream_id_key(name)
         entry = self._ledger.get(key)

@@ -23,7 +23,7 @@ def find_events(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, by
 def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, now: datetime) -> None:
     """Put a received webhook off; one whose event was kept in the meantime is due now.
 
-    One that came by a clock that was set back since waits from now on, as long as it would have.
+    One that was received by a clock that was set back since waits from now on, as long as it would have.
     """
     there = _holder_of(db, wanting.key) is not None
     until = to_ms(now) if there else ms_up(wanting.until)

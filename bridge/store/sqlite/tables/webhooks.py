@@ -49,7 +49,7 @@ class RowState:
 def insert_webhooks(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, RowState]]) -> tuple[Kept, ...]:
     """A row for each that is not known by any of its keys. The items of one request share one body.
 
-    Bytes that came before under another topic, say, are noted and make no difference.
+    Bytes that were received before under another topic, say, are noted and make no difference.
     """
     keys = [key for webhook, _ in webhooks for key in (*webhook.identity, webhook.same_bytes) if key]
     known = {key: before for key, (before, _) in ledger.find_keys(db, keys).items()}
