@@ -48,7 +48,7 @@ def unsigned_webhook_key(source: str, topic: str | None, body: bytes, *, said: s
 
 
 def unsigned_digest_key(source: str, topic: str | None, digest: Digest, *, said: str = "") -> bytes:
-    """The same as `unsigned_content`, of bytes whose SHA-256 is known already."""
+    """The same as `unsigned_webhook_key`, of bytes whose SHA-256 is known already."""
     more = (said,) if said else ()
     return _hash_parts(_join_prefix("webhook-topic-body", source), topic or "", digest.hexdigest(), *more)
 

@@ -93,7 +93,7 @@ class Webhook(msgspec.Struct, frozen=True):
     webhook any of whose keys is known is the same webhook again; none yet for one that is known by id and bytes, and
     was not applied. `body` is always the whole request's bytes; `item` is the JSON pointer of this webhook's own
     part, None where it is the whole, "" for a batch without items. `headers` have lower-case names and no credentials.
-    `said` is what its unsigned headers say of its account and of its being a test, as the mapping reads them.
+    `unsigned_facts` is what its unsigned headers say of its account and of its being a test, as the mapping reads them.
     `same_bytes` is the ledger key of its bytes alone, empty where its signature covers its id, and before it is sorted
     in. `number` is the store's (its public form is `wh_<number>`), 0 before it is applied. `waited` is whether it has
     waited for an earlier event as long as it may.

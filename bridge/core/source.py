@@ -91,7 +91,7 @@ class Source(Protocol):
 
         None under a claim means that there is none.
 
-        Wanting where it takes from an event whose claim is not in `earlier`. Never raises either.
+        EventNeeded where it takes from an event whose claim is not in `earlier`. Never raises either.
         """
         ...
 

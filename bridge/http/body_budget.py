@@ -80,7 +80,7 @@ class BudgetClaim:
     def start_receiving(self, size: int | None, *, drop: Callable[[], None]) -> None:
         """The body is waited for: it declares `size` bytes, or none, and then it may become large.
 
-        `drop` ends the wait for a small body whose room another needs; `add` raises NoRoom from then on.
+        `drop` ends the wait for a small body whose room another needs; `add_bytes` raises NoRoom from then on.
         """
         self._large = size is None or size > SMALL
         if self._large:

@@ -60,7 +60,7 @@ class _WatchedProcess:
 class Watchdog:
     """`beat` gives a process's heartbeat by its name: a number that changes.
 
-    Ask `hangs` every `every` seconds at least.
+    Ask `is_hung` every `every` seconds at least.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ CONTENT_TYPES = ("text/plain", "application/json")
 def read_recipe(section: Mapping[str, object]) -> Recipe:
     """The recipe in a mapping's `webhook` section, of which the keys are those of KEYS.
 
-    Raises RecipeError for the first problem; `problems` says all of them.
+    Raises RecipeError for the first problem; `recipe_problems` says all of them.
     """
     made, found = _read_section(section)
     if found:

@@ -33,7 +33,7 @@ class SignedRequest:
 def sign_request(  # noqa: PLR0913  all that a provider puts into a request, by name
     recipe: Recipe, body: bytes, keys: SigningKeys, *, topic: str | None, now: datetime, nonce: str, url: str | None
 ) -> SignedRequest:
-    """`body` as the provider would sign and send it at `now`, `luck` (a few random letters) in the ids of headers.
+    """`body` as the provider would sign and send it at `now`, `nonce` (a few random letters) in the ids of headers.
 
     A scheme with signatures inside the body writes them into it. Raises SettingsError where only the provider could
     sign, where secret, topic or address are wanting, or where the body cannot be made to prove genuine.

@@ -36,7 +36,7 @@ def verify_request(recipe: Recipe, request: Request, keys: SigningKeys, *, now: 
 
 
 def verify_view(recipe: Recipe, parcel: RequestView, keys: SigningKeys, *, now: datetime) -> None:
-    """The same as `verify`, of a request that others look into as well."""
+    """The same as `verify_request`, of a request that others look into as well."""
     proof = recipe.proof
     match proof.kind:
         case SchemeKind.NONE:
@@ -54,7 +54,7 @@ def judge_head(recipe: Recipe, head: RequestView, keys: SigningKeys) -> None:
     """Nothing, where a request with this head may prove genuine once its body is there.
 
     Raises NotGenuine: `missing` where the signature or its timestamp should be in the head and does not, anything
-    that `judge` may raise where a token or a password proves a request, as these are in the head whole.
+    that `verify_view` may raise where a token or a password proves a request, as these are in the head whole.
     """
     proof = recipe.proof
     if proof.kind in _PROVED_BY_HEAD:
@@ -81,7 +81,7 @@ _PROVED_BY_HEAD = frozenset({SchemeKind.TOKEN, SchemeKind.BASIC})
 def quick_test(recipe: Recipe, keys: SigningKeys) -> Callable[[RequestView], bool] | None:
     """The one test that a genuine request of the plainest kind passes: an HMAC of the body alone, in one header.
 
-    True proves it genuine; False says nothing, and `judge` finds out why. None for any other kind.
+    True proves it genuine; False says nothing, and `verify_view` finds out why. None for any other kind.
     """
     proof, place = recipe.proof, recipe.proof.place
     if (

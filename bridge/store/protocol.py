@@ -134,7 +134,7 @@ class DestinationState:
 class ClaimedDeliveries:
     """Deliveries of one destination claimed for one request, oldest first, and its state then.
 
-    `token` is what `record` names the claim by.
+    `token` is what `record_attempt` names the claim by.
     """
 
     token: int
@@ -161,9 +161,9 @@ DEFAULT_RETENTION = RetentionPolicy()
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """When a store takes nothing new, though it could: `keep`, `accept` and `probe` then raise StoreUnavailable.
+    """When a store takes nothing new, though it could: `keep`, `accept_events` and `probe` then raise StoreUnavailable.
 
-    At most `waiting` of them wait for the disk, none longer than `patience`; and `min_free` bytes of the disk stay
+    At most `waiting` of them wait for the disk, none longer than `max_wait`; and `min_free` bytes of the disk stay
     free, so that what was kept can be worked off. Nothing that waits to be translated or delivered counts.
     """
 

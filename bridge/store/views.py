@@ -105,7 +105,7 @@ class StateCounts:
     """Counts for metrics and status, each kept so that reading it does not cost a scan.
 
     `webhooks` by (source, state), `events` by (event_type, 'fresh' or 'duplicate'), `deliveries` by (destination,
-    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending. `unsorted`
+    state); the oldest webhook still `received` and, by destination, the oldest delivery still pending. `unapplied`
     counts those that were kept and are not applied yet, repeated ones too; the oldest received may be one of
     them.
     """

@@ -61,7 +61,7 @@ class RecallContext:
     earlier: Mapping[bytes, bytes | None]
 
     def find_event(self, recall: Recall, name: str, *, test: bool) -> Json:
-        """The earlier event, None where there is none. Raises Wants where nobody has looked."""
+        """The earlier event, None where there is none. Raises EventWanted where it was not looked up yet."""
         key = dedupe_keys.conversion_key(self.scope, recall.event_type, name, test=test)
         try:
             text = self.earlier[key]

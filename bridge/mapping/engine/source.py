@@ -95,7 +95,7 @@ class MappedSource:
     def translate_with_earlier(
         self, webhook: Webhook, earlier: Table[bytes, bytes | None]
     ) -> Translation | EventNeeded:
-        """What a kept webhook becomes among earlier events; Wanting where it asks for one more."""
+        """What a kept webhook becomes among earlier events; EventNeeded where it asks for one more."""
         return self._translator.translate_among(webhook, earlier)
 
     def make_frame(self, webhook: Webhook) -> tuple[MappingFrame, str | None]:

@@ -52,7 +52,7 @@ def retry_deliveries(db: sqlite3.Connection, which: RowFilter, *, now: datetime)
 
 
 def would_retry(db: sqlite3.Connection, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
-    """What `retry` would make due."""
+    """What `retry_deliveries` would make due."""
     where, values = _retry_condition(db, which, now=now)
     count = db.execute(f"SELECT count(*) FROM deliveries AS d WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
     return DryRun(
@@ -76,7 +76,7 @@ def replay_webhooks(db: sqlite3.Connection, which: RowFilter, *, now: datetime) 
 
 
 def would_replay(db: sqlite3.Connection, which: RowFilter, *, newest: int) -> DryRun:
-    """What `replay` would make received again."""
+    """What `replay_webhooks` would make received again."""
     where, values = _replay_condition(db, which)
     count = db.execute(f"SELECT count(*) FROM webhooks AS w WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
     return DryRun(

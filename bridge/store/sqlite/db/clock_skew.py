@@ -116,7 +116,7 @@ class ClockReadings:
 
 
 def is_worth_noting(db: sqlite3.Connection, now: datetime) -> bool:
-    """Whether `seen` would write something."""
+    """Whether `note_time` would write something."""
     known = _read_known(db)
     return known is None or known.is_new(to_ms(now))
 

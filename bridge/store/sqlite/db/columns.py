@@ -68,12 +68,12 @@ def pack_json(value: Sequence[object] | Mapping[str, str]) -> str:
 
 
 def unpack_list(packed: str) -> tuple[str, ...]:
-    """What `pack` made of a list."""
+    """What `pack_json` made of a list."""
     return tuple(json.loads(packed)) if packed else ()
 
 
 def unpack_object(packed: str) -> dict[str, str]:
-    """What `pack` made of an object."""
+    """What `pack_json` made of an object."""
     return json.loads(packed) if packed else {}
 
 

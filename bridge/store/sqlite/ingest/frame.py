@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 VERSION = 1
-"""The version of the frames that are written. Another content than `packing.py` reads needs the next one, never 10."""
+"""The version of the frames that are written. Another content than `codec.py` reads needs the next one, never 10."""
 UNVERSIONED = b"\n"[0]
 _MARK = b"\xf4tb"
 _HEAD = struct.Struct(">3sBQIII")
