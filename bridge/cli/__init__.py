@@ -19,7 +19,7 @@ from typing import NoReturn, TypeAlias
 from bridge import __version__
 from bridge.cli import filter_options, streams
 from bridge.cli.terminal import say_error
-from bridge.core.errors import BridgeError
+from bridge.core.errors import BridgeError, SettingsError
 from bridge.core.visible_text import make_visible
 
 MOST_WORKERS = 64
@@ -53,6 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run_command(argv: Sequence[str] | None) -> int:
     options = _make_parser().parse_args(argv)
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command: click, rich, 5 MB, 50 ms
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise SettingsError("the working folder was deleted; change to one that exists") from None
     command: Command = getattr(import_module(f"bridge.cli.{options.module}"), f"run_{options.module}")
     return command(options)
 

@@ -77,7 +77,7 @@ def _check_paths(found: _CheckRun, paths: Sequence[Path], *, with_examples: bool
         return
     for path in paths:
         if path.is_dir():
-            files = sorted(path.glob("*.yaml"))
+            files = sorted(path.glob("[!.]*.yaml"))
             if not files:
                 raise SettingsError(f"{path}: holds no .yaml file")
             providers = _check_mappings(found, files, with_examples=with_examples)
@@ -124,7 +124,7 @@ def _check_example(found: _CheckRun, problems: Problems, path: Path) -> MappingE
 def _stray_examples(found: _CheckRun, folder: Path, providers: set[str]) -> None:
     """Folders of examples that belong to no mapping."""
     for beside in example_folders(folder):
-        files = sorted(beside.glob("*.yaml"))
+        files = sorted(beside.glob("[!.]*.yaml"))
         if beside.name not in providers and files:
             told = (
                 f"no mapping in {folder} is for the provider '{beside.name}'{suggest_nearest(beside.name, providers)}"
@@ -137,7 +137,7 @@ def _one_example(found: _CheckRun, path: Path) -> None:
     folder, provider = path.absolute().parents[2], path.absolute().parent.name
     problems = Problems()
     example = _check_example(found, problems, path)
-    for file in sorted(folder.glob("*.yaml"), key=lambda each: each.stem != provider):
+    for file in sorted(folder.glob("[!.]*.yaml"), key=lambda each: each.stem != provider):
         reading = mapping.read_mapping(found.read_file(file), name=str(file))
         if reading.parts.provider == provider:
             if reading.mapping is None:
@@ -174,7 +174,7 @@ def _file_states(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     folders = {path if path.is_dir() else path.parent for path in roots}
     files = [path for path in roots if path.is_file()]
     for folder in folders:
-        files += [*folder.glob("*.yaml"), *(folder / EXAMPLES).glob("*/*.yaml")]
+        files += [*folder.glob("[!.]*.yaml"), *(folder / EXAMPLES).glob("*/[!.]*.yaml")]
     state: dict[Path, tuple[int, int]] = {}
     for path in files:
         try:

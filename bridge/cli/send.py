@@ -65,7 +65,10 @@ def _typed_secret() -> str:
 
 def target_url(to: str, source: str) -> str:
     """The full address: as given where it has a path, else the source's own on that bridge."""
-    parts = urlsplit(to)
+    try:
+        parts = urlsplit(to)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise SettingsError("--to must be an address such as http://127.0.0.1:8000")
     return to if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/webhooks/{source}"

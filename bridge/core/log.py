@@ -99,6 +99,7 @@ class _LineHandler(logging.Handler):
         self._stream = stream
         self._waiting: list[str] = []
         self._dropped = 0
+        self._rest = b""
         self._send = _nonblocking_writer(stream)
         self._second = -1
         self._stamp = ""
@@ -143,12 +144,13 @@ class _LineHandler(logging.Handler):
 
     def _was_sent(self, send: Callable[[bytes], int], text: str) -> bool:
         """Whether a pipe took it; the first time that it does not, its reader gets a moment."""
-        with suppress(BlockingIOError):
-            return send(text.encode("ascii", "replace")) > 0
-        if self._dropped or not _wait_until_writable(self._stream.fileno()):
-            return False
-        with suppress(BlockingIOError):
-            return send(text.encode("ascii", "replace")) > 0
+        content = self._rest + text.encode("ascii", "replace")
+        for _ in range(2):
+            with suppress(BlockingIOError):
+                self._rest = content[send(content) :]  # a socket or a terminal may take a part of a line
+                return True
+            if self._dropped or not _wait_until_writable(self._stream.fileno()):
+                break
         return False
 
     def _format_time(self, at: float) -> str:
@@ -163,26 +165,36 @@ class _LineHandler(logging.Handler):
 def _nonblocking_writer(stream: TextIO) -> Callable[[bytes], int] | None:
     """What writes to the stream's pipe, terminal or socket without ever waiting; None for a file, which never waits.
 
-    The descriptor is opened anew, because other programs share the one that was inherited and expect it to wait.
+    The descriptor is opened again, because other programs share the one that was inherited and expect it to wait.
+    Where it cannot be opened (another user's pipe, no /proc), it is asked whether it takes more before each write.
     """
     try:
         inherited = stream.fileno()
         mode = os.fstat(inherited).st_mode
-        if stat.S_ISSOCK(mode):
-            held = socket.socket(fileno=os.dup(inherited))
-            return lambda content: held.send(content, socket.MSG_DONTWAIT)
-        if stat.S_ISFIFO(mode) or os.isatty(inherited):
-            pipe = os.open(f"/proc/self/fd/{inherited}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            return lambda content: os.write(pipe, content)
-    except (OSError, ValueError, AttributeError):  # no descriptor, or no /proc
-        pass
-    return None
+    except (OSError, ValueError, AttributeError):  # no descriptor
+        return None
+    if stat.S_ISSOCK(mode):
+        held = socket.socket(fileno=os.dup(inherited))
+        return lambda content: held.send(content, socket.MSG_DONTWAIT)
+    if not (stat.S_ISFIFO(mode) or os.isatty(inherited)):
+        return None
+    try:
+        pipe = os.open(f"/proc/self/fd/{inherited}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+
+        def write_if_writable(content: bytes) -> int:
+            if not _wait_until_writable(inherited, milliseconds=0):
+                raise BlockingIOError
+            return os.write(inherited, content)
+
+        return write_if_writable
+    return lambda content: os.write(pipe, content)
 
 
-def _wait_until_writable(descriptor: int) -> bool:
+def _wait_until_writable(descriptor: int, *, milliseconds: int = PATIENCE_MS) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(PATIENCE_MS))
+    return bool(poll.poll(milliseconds))
 
 
 def _split_for_pipe(text: str) -> Iterator[str]:

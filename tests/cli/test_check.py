@@ -312,8 +312,8 @@ def test_a_fifo_among_the_mappings_is_a_problem_and_holds_up_nothing(folder: Pat
 def test_files_of_editors_and_macs_beside_the_mappings_are_left_alone(folder: Path) -> None:
     (folder / "m" / ".#stripe.yaml").symlink_to("nobody@nowhere.1234")
     (folder / "m" / "._stripe.yaml").write_bytes(b"\0\5\x16\7")
-    settings = {"BRIDGE_MAPPINGS": "m"}
-    assert typed(folder, settings, "check").returncode == 0
+    assert typed(folder, {"BRIDGE_MAPPINGS": "m"}, "check").returncode == 0
+    assert checked(folder, "m") == (0, ["1 mapping, 1 example, no problems"])
 
 
 @pytest.mark.parametrize(

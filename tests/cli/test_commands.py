@@ -262,3 +262,15 @@ def test_a_port_that_is_taken_is_told_with_the_mend(bridge: Serving, tmp_path: P
     assert done.stderr == (
         f"trackbridge: cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port or --host\n"
     )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://", "ftp://x", "http://a\nb/", "http://user:hunter2@127.0.0.1:9"]
+)
+def test_send_to_an_odd_address_fails_in_one_line_that_holds_no_password(tmp_path: Path, url: str) -> None:
+    (tmp_path / "body.json").write_text("{}")
+    settings = {"STRIPE_WEBHOOK_SECRET": STRIPE_SECRET}
+    done = trackbridge(tmp_path, settings, "send", "stripe", "body.json", "--to", url)
+    assert done.returncode == 1
+    assert "hunter2" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from store_made import applied, keep, webhook
+from store_made import NOW, applied, keep, routed, webhook
 
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.store.protocol import RowFilter
@@ -78,3 +78,19 @@ def test_a_value_that_cannot_be_read_is_told_without_what_it_holds(path: Path, c
         asyncio.run(listed(path))
     assert "eived" not in str(said.value)
     assert "soon" not in str(said.value)
+
+
+def test_a_store_that_is_emptied_while_it_is_open_says_that_it_is_damaged(path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore(str(path))
+        await store.state_counts()
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with path.open("r+b") as file:
+            file.truncate(0)
+        with pytest.raises(StoreUnavailable):
+            await store.accept_events([routed("evt_1")], now=NOW)
+        with suppress(StoreUnavailable):
+            await store.close()
+
+    asyncio.run(story())

@@ -43,15 +43,19 @@ def result_code(error: sqlite3.Error) -> int:
 
 def ends_the_group(error: sqlite3.Error) -> bool:
     """Whether the store itself is in trouble, and not only what was asked of it."""
-    return result_code(error) in _WAITS or result_code(error) in _DAMAGED
+    return result_code(error) in _WAITS or _is_damage(error)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is damaged, or was emptied: then it has none of the tables that were there at the start."""
+    return result_code(error) in _DAMAGED or str(error).startswith("no such table: ")
 
 
 def store_error(error: sqlite3.Error, path: str) -> StoreUnavailable:
     """The error in words that name the file and the remedy."""
-    known = result_code(error)
-    if known in _DAMAGED:
+    if _is_damage(error):
         return damaged_error(path, "damaged or no database")
-    words, wait = _WAITS.get(known, (f"cannot be used ({type(error).__name__})", _LATER))
+    words, wait = _WAITS.get(result_code(error), (f"cannot be used ({type(error).__name__})", _LATER))
     name = getattr(error, "sqlite_errorname", "")
     return StoreUnavailable(f"the store {path} {words}{f' ({name})' if name else ''}", retry_after=wait)
 
