@@ -156,16 +156,16 @@ class TranslatePipeline:
     `made` is called when there are new events.
     """
 
-    def __init__(self, outfit: AppConfig, store: Store, metrics: Metrics, *, made: Callable[[], None]) -> None:
+    def __init__(self, app_config: AppConfig, store: Store, metrics: Metrics, *, made: Callable[[], None]) -> None:
         self.translator = TranslateLoop(
             store=store,
-            sources=lambda: outfit.sources,
-            route=outfit.route,
+            sources=lambda: app_config.sources,
+            route=app_config.route,
             clock=utc_now,
-            woke=made,
-            watching=metrics,
+            notify=made,
+            metrics=metrics,
         )
-        self.purger = PurgeLoop(store=store, keeping=outfit.settings.keeping, clock=utc_now)
+        self.purger = PurgeLoop(store=store, keeping=app_config.settings.keeping, clock=utc_now)
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
         """The heartbeat of each loop by its name."""
@@ -186,12 +186,12 @@ class TranslatePipeline:
 class DeliverPipeline:
     """The loops that deliver events, one for each sender of a destination, while `running` is entered."""
 
-    def __init__(self, outfit: AppConfig, store: Store, metrics: Metrics) -> None:
+    def __init__(self, app_config: AppConfig, store: Store, metrics: Metrics) -> None:
         self.delivery_loops = DeliveryLoops(
             store=store,
-            destinations=tuple(outfit.destinations.values()),
+            destinations=tuple(app_config.destinations.values()),
             clock=utc_now,
-            watching=metrics,
+            metrics=metrics,
         )
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
@@ -219,7 +219,7 @@ class WebApp:
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
         self,
-        outfit: AppConfig,
+        app_config: AppConfig,
         store: Store,
         metrics: Metrics,
         *,
@@ -233,20 +233,22 @@ class WebApp:
         metrics_key: MetricsKey | None = None,
         has_admin: bool = False,
     ) -> None:
-        budget = BodyBudget(outfit.settings.body_budget, peer=TrustedProxies(outfit.settings.trusted_proxies).peer_of)
+        budget = BodyBudget(
+            app_config.settings.body_budget, peer=TrustedProxies(app_config.settings.trusted_proxies).peer_of
+        )
         receiver = WebhookReceiver(
-            sources=lambda: outfit.sources,
+            sources=lambda: app_config.sources,
             store=store,
-            limit=outfit.settings.webhook_limit,
+            limit=app_config.settings.webhook_limit,
             budget=budget,
             clock=utc_now,
-            woke=kept,
-            watching=metrics,
+            notify=kept,
+            metrics=metrics,
         )
         tracking = track.track_routes(
             store=store,
-            api_keys=callers or track.ApiKeys(outfit.settings.keys),
-            route=lambda event, caller: outfit.route(event, caller.to),
+            api_keys=callers or track.ApiKeys(app_config.settings.keys),
+            route=lambda event, caller: app_config.route(event, caller.to),
             clock=utc_now,
             nonce=random_letters,
             notify=accepted,
@@ -254,7 +256,7 @@ class WebApp:
             budget=budget,
         )
         check = ReadinessCheck(store=store, clock=utc_now, loops=loops, rests=RESTS, stopping=stopping)
-        health = HealthRoutes(store, tuple(outfit.destinations), metrics, utc_now, check, others, key=metrics_key)
+        health = HealthRoutes(store, tuple(app_config.destinations), metrics, utc_now, check, others, key=metrics_key)
         public = health.public_routes() if has_admin else health.routes()
         self.admin = Starlette(routes=health.admin_routes(), exception_handlers=track.EXCEPTION_HANDLERS)
         self.admin.router.redirect_slashes = False
@@ -272,13 +274,15 @@ class SingleProcessApp:
 
     def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], store: Store) -> None:
         self.store = store
-        self.outfit = AppConfig(configured, mappings)
+        self.app_config = AppConfig(configured, mappings)
         metrics = Metrics()
-        self._delivery = DeliverPipeline(self.outfit, store, metrics)
-        self._translation = TranslatePipeline(self.outfit, store, metrics, made=self._delivery.delivery_loops.notify)
+        self._delivery = DeliverPipeline(self.app_config, store, metrics)
+        self._translation = TranslatePipeline(
+            self.app_config, store, metrics, made=self._delivery.delivery_loops.notify
+        )
         self._created_at = time.monotonic()
         self.http = WebApp(
-            self.outfit,
+            self.app_config,
             store,
             metrics,
             kept=self._translation.translator.notify,

@@ -170,7 +170,7 @@ async def _send_all(scene: DemoScene) -> None:
         for letter in LETTERS:
             body = _example_body(letter)
             secret = "not the secret" if letter.forged else None
-            source = scene.bridge.outfit.sources[letter.source]
+            source = scene.bridge.app_config.sources[letter.source]
             signed = source.sign_body(body, topic=letter.topic, now=utc_now(), nonce=random_letters(), secret=secret)
             answer = await client.post(
                 f"{scene.url}/webhooks/{letter.source}", content=signed.body, headers=dict(signed.headers)

@@ -58,11 +58,11 @@ def run_serve(options: argparse.Namespace) -> int:
     configured, mappings = load_configuration(os.environ, options.config)
     listening = bind_socket(options.host, options.port)
     admin = bind_socket(*configured.admin, setting="BRIDGE_ADMIN") if configured.admin else None
-    outfit = AppConfig(configured, mappings)
+    app_config = AppConfig(configured, mappings)
     _try_the_store(configured)
     workers = [f"web-{number}" for number in range(1, (options.web or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)]
     shared = SharedResources(
-        outfit=outfit,
+        app_config=app_config,
         listening=listening,
         admin=admin,
         metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
@@ -76,12 +76,12 @@ def run_serve(options: argparse.Namespace) -> int:
     care = SupervisorHooks(
         ready=lambda: _print_greeting(
             greeting_text(
-                outfit, socket_url(listening), workers=len(workers), admin=socket_url(admin) if admin else None
+                app_config, socket_url(listening), workers=len(workers), admin=socket_url(admin) if admin else None
             )
         ),
         mark=lambda child, up: shared.board.mark_up(child.name, up=up),
         ending=lambda: _close_listeners(listening, admin),
-        reload=partial(_reload_config, outfit, options.config),
+        reload=partial(_reload_config, app_config, options.config),
         changed=watch.has_changed if watch else None,
         every=EVERY,
         watchdog=Watchdog(shared.board.heartbeat_count, silence=SILENCE),
@@ -119,9 +119,9 @@ def _close_listeners(*listening: socket.socket | None) -> None:
             one.close()
 
 
-def _reload_config(outfit: AppConfig, config: Path | None) -> bool:
+def _reload_config(app_config: AppConfig, config: Path | None) -> bool:
     """Whether there is something that checks, for who is forked from now on, and for who is reported to follow."""
-    taken = reload_now(lambda: load_configuration(os.environ, config), lambda found: outfit.replace(*found))
+    taken = reload_now(lambda: load_configuration(os.environ, config), lambda found: app_config.replace(*found))
     _settle_down()
     return taken
 
@@ -143,27 +143,27 @@ def _watched_files(config: Path | None) -> list[Path]:
     return [*mapping_files(mappings_folder(os.environ)), *([Path(named)] if named else [])]
 
 
-def greeting_text(outfit: AppConfig, url: str, *, workers: int, admin: str | None = None) -> str:
+def greeting_text(app_config: AppConfig, url: str, *, workers: int, admin: str | None = None) -> str:
     """What serve says at its start: addresses, what waits for a secret, destinations, where the store lies."""
     more = f" with {workers} web processes" if workers > 1 else ""
     if workers > _count_cores():
         more += f", more than gain anything on {_count_cores()} cores"
-    lines = [f"trackbridge listens on {url}{more}", f"store: {outfit.settings.store}", "sources:"]
-    width = max((len(name) for name in outfit.sources), default=0)
-    named = {one.name: one for one in outfit.settings.sources}
-    for name, source in sorted(outfit.sources.items()):
+    lines = [f"trackbridge listens on {url}{more}", f"store: {app_config.settings.store}", "sources:"]
+    width = max((len(name) for name in app_config.sources), default=0)
+    named = {one.name: one for one in app_config.settings.sources}
+    for name, source in sorted(app_config.sources.items()):
         mend = "its secrets in the settings file are set" if name in named else f"{secret_name(name)} is set"
         secret = "secret set" if source.has_secret else f"NO SECRET: answers 503 until {mend}"
         public = named[name].public_url if name in named else None
         lines.append(f"  {name:<{width}}  {public or f'{url}/webhooks/{name}'}  {secret}")
     lines.append("destinations:")
-    for name, destination in outfit.destinations.items():
+    for name, destination in app_config.destinations.items():
         rate = f"{destination.rate} requests a minute" if destination.rate else "no rate limit"
         lines.append(f"  {name}  {destination.address}  {rate}")
-    if not outfit.destinations:
+    if not app_config.destinations:
         lines.append("  none: events are kept and shown, not delivered; set BRIDGE_TRACK_URL and BRIDGE_TRACK_KEY")
     lines.append(f"metrics: {admin or url}/metrics  `trackbridge metrics` prints a scrape configuration")
-    count = len(outfit.settings.keys)
+    count = len(app_config.settings.keys)
     keys = f"{count} API key{'s' * (count != 1)}" if count else "NO API KEY: answers 401 until BRIDGE_API_KEYS is set"
     lines.append(f"track API: {url}/v1/track  {keys}")
     return "\n".join(lines)

@@ -110,51 +110,51 @@ async def read_status(
     store: Store, keeping: RetentionPolicy, *, now: datetime, weak: Sequence[str] = (), unread: Sequence[str] = ()
 ) -> StatusReport:
     """How everything in a store is. `weak` are needs, and `unread` notes, that the settings give rise to."""
-    tally, glance, overdue = (
+    counts, summary, overdue = (
         await store.state_counts(),
         await store.status_summary(now=now),
         await store.overdue_work(now=now),
     )
-    names = sorted({name for name, _ in tally.deliveries})
+    names = sorted({name for name, _ in counts.deliveries})
     standings = [await store.destination_state(name) for name in names]
     sources = tuple(
-        _source_status(name, tally, glance) for name in sorted({*glance.lasts, *(s for s, _ in tally.webhooks)})
+        _source_status(name, counts, summary) for name in sorted({*summary.lasts, *(s for s, _ in counts.webhooks)})
     )
-    destinations = tuple(_destination_status(standing, tally) for standing in standings)
+    destinations = tuple(_destination_status(state_before, counts) for state_before in standings)
     return StatusReport(
         sources,
         destinations,
-        _coverage_share(tally),
-        (*_list_needs(sources, destinations, glance, now), *_overdue_text(overdue), *weak),
-        (*_list_notes(tally, glance, keeping, now), *unread),
+        _coverage_share(counts),
+        (*_list_needs(sources, destinations, summary, now), *_overdue_text(overdue), *weak),
+        (*_list_notes(counts, summary, keeping, now), *unread),
     )
 
 
-def _source_status(name: str, tally: StateCounts, glance: StatusSummary) -> SourceStatus:
-    today = {state.value: glance.today.get((name, state.value), 0) for state in WebhookState}
+def _source_status(name: str, counts: StateCounts, summary: StatusSummary) -> SourceStatus:
+    today = {state.value: summary.today.get((name, state.value), 0) for state in WebhookState}
     return SourceStatus(
-        name, glance.lasts.get(name), today, tally.webhooks.get((name, WebhookState.SET_ASIDE.value), 0)
+        name, summary.lasts.get(name), today, counts.webhooks.get((name, WebhookState.SET_ASIDE.value), 0)
     )
 
 
-def _destination_status(standing: DestinationState, tally: StateCounts) -> DestinationStatus:
-    name = standing.destination
+def _destination_status(state_before: DestinationState, counts: StateCounts) -> DestinationStatus:
+    name = state_before.destination
     delivered, pending, dead = (
-        tally.deliveries.get((name, state.value), 0)
+        counts.deliveries.get((name, state.value), 0)
         for state in (DeliveryState.DELIVERED, DeliveryState.PENDING, DeliveryState.DEAD)
     )
-    return DestinationStatus(name, delivered, pending, tally.oldest_pending.get(name), dead, standing.paused)
+    return DestinationStatus(name, delivered, pending, counts.oldest_pending.get(name), dead, state_before.paused)
 
 
-def _coverage_share(tally: StateCounts) -> float | None:
+def _coverage_share(counts: StateCounts) -> float | None:
     """Delivered plus rightly ignored, over all that should be either."""
-    ignored = _sum_counts(tally.webhooks, WebhookState.IGNORED)
-    good = ignored + _sum_counts(tally.deliveries, DeliveryState.DELIVERED)
-    bad = _sum_counts(tally.webhooks, WebhookState.SET_ASIDE) + _sum_counts(tally.webhooks, WebhookState.RECEIVED)
+    ignored = _sum_counts(counts.webhooks, WebhookState.IGNORED)
+    good = ignored + _sum_counts(counts.deliveries, DeliveryState.DELIVERED)
+    bad = _sum_counts(counts.webhooks, WebhookState.SET_ASIDE) + _sum_counts(counts.webhooks, WebhookState.RECEIVED)
     bad += (
-        tally.unapplied
-        + _sum_counts(tally.deliveries, DeliveryState.PENDING)
-        + _sum_counts(tally.deliveries, DeliveryState.DEAD)
+        counts.unapplied
+        + _sum_counts(counts.deliveries, DeliveryState.PENDING)
+        + _sum_counts(counts.deliveries, DeliveryState.DEAD)
     )
     return good / (good + bad) if good + bad else None
 
@@ -164,13 +164,13 @@ def _sum_counts(counts: dict[tuple[str, str], int], state: WebhookState | Delive
 
 
 def _list_needs(
-    sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], glance: StatusSummary, now: datetime
+    sources: Sequence[SourceStatus], destinations: Sequence[DestinationStatus], summary: StatusSummary, now: datetime
 ) -> list[str]:
-    said = _clock_needs(glance, now)
-    said += [f"new requests get 503: {glance.no_room}"] if glance.no_room else []
-    if glance.unreadable:
+    said = _clock_needs(summary, now)
+    said += [f"new requests get 503: {summary.no_room}"] if summary.no_room else []
+    if summary.unreadable:
         said.append(
-            f"{glance.unreadable} webhooks were damaged on disk before they had a place: keep a copy of the "
+            f"{summary.unreadable} webhooks were damaged on disk before they had a place: keep a copy of the "
             "store, look to "
             "the disk, and let the providers send that time's webhooks again"
         )
@@ -190,14 +190,14 @@ def _list_needs(
     ]
     said += [
         f"{name}: all its newest events were skipped as tests; use the provider's live keys, or set BRIDGE_TRACK_TEST=1"
-        for name in glance.only_tests
+        for name in summary.only_tests
     ]
     return said
 
 
-def _clock_needs(glance: StatusSummary, now: datetime) -> list[str]:
+def _clock_needs(summary: StatusSummary, now: datetime) -> list[str]:
     """A wrong clock needs a person; where it is right, an hour of running says so by itself."""
-    ahead = glance.clock_ahead
+    ahead = summary.clock_ahead
     if ahead is None:
         return []
     said = (
@@ -228,24 +228,24 @@ def _overdue_text(overdue: OverdueWork) -> list[str]:
     ]
 
 
-def _list_notes(tally: StateCounts, glance: StatusSummary, keeping: RetentionPolicy, now: datetime) -> list[str]:
+def _list_notes(counts: StateCounts, summary: StatusSummary, keeping: RetentionPolicy, now: datetime) -> list[str]:
     said = []
-    if tally.unapplied and tally.oldest_received:
+    if counts.unapplied and counts.oldest_received:
         said.append(
-            f"{tally.unapplied} more webhooks are kept, and nobody has looked at them yet; "
-            f"the oldest came {_format_time(tally.oldest_received)}"
+            f"{counts.unapplied} more webhooks are kept, and nobody has looked at them yet; "
+            f"the oldest came {_format_time(counts.oldest_received)}"
         )
-    if glance.exposed:
-        said.append(glance.exposed)
-    if glance.differing:
-        said.append(f"{glance.differing} duplicates tell another value or currency than their original")
+    if summary.exposed:
+        said.append(summary.exposed)
+    if summary.differing:
+        said.append(f"{summary.differing} duplicates tell another value or currency than their original")
     said += [
         f"{source}: {n} webhooks have the bytes of webhooks of {other}, and their signatures fit both; if both "
         "stand for "
         "one shop, give them the same `scope`, so that no conversion is told twice; if not, give each its own secret"
-        for (source, other), n in sorted(glance.same_bytes.items())
+        for (source, other), n in sorted(summary.same_bytes.items())
     ]
-    for what, oldest in (("set aside webhook", glance.oldest_set_aside), ("dead letter", glance.oldest_dead)):
+    for what, oldest in (("set aside webhook", summary.oldest_set_aside), ("dead letter", summary.oldest_dead)):
         if oldest is not None and oldest + keeping.events - WARNING <= now:
             said.append(f"the oldest {what} goes on {oldest + keeping.events:%Y-%m-%d}: BRIDGE_KEEP_EVENTS")
     return said

@@ -18,9 +18,9 @@ _PAIRS = [last + first for first in _LETTERS for last in _LETTERS]
 _SIX, _TWELVE = 36**6, 36**12
 
 
-def new_id(received_at: datetime, luck: str) -> str:
+def new_id(received_at: datetime, nonce: str) -> str:
     """`evt_<unix ms>_<nonce>`; the nonce is 12 random letters of [a-z0-9]."""
-    return f"evt_{unix_ms(received_at)}_{luck}"
+    return f"evt_{unix_ms(received_at)}_{nonce}"
 
 
 def derived_id(*, received_at: datetime, source: str, webhook_id: str, event_type: str, key: str) -> str:

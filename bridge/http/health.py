@@ -80,7 +80,7 @@ class HealthRoutes:
             return _json_response(401, {"success": False, "error": _KEYLESS}, {"WWW-Authenticate": "Bearer"})
         try:
             stored = StoreState(
-                tally=await self.store.state_counts(),
+                counts=await self.store.state_counts(),
                 standings=[await self.store.destination_state(name) for name in self.destinations],
                 overdue=await self.check.overdue_work(),
                 loops={loop.name: loop.silent_for for loop in self.check.loop_states()},

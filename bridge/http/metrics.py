@@ -43,7 +43,7 @@ class StoreState:
     which that is too long.
     """
 
-    tally: StateCounts
+    counts: StateCounts
     standings: Sequence[DestinationState]
     overdue: OverdueWork
     loops: Mapping[str, float | None]
@@ -197,23 +197,23 @@ class _StoreGauges(Collector):
 
     def __init__(self, stored: StoreState) -> None:
         self._stored = stored
-        self._tally = stored.tally
+        self._counts = stored.counts
         self._now = stored.now
 
     def collect(self) -> Iterator[Metric]:
         yield _gauge_family("trackbridge_ready", "1 when /readyz answers 200.", (), [((), float(self._stored.ready))])
-        yield _count_family("trackbridge_webhooks", "Webhooks kept.", ("source", "state"), self._tally.webhooks)
+        yield _count_family("trackbridge_webhooks", "Webhooks kept.", ("source", "state"), self._counts.webhooks)
         yield _count_family(
-            "trackbridge_events", "Events made.", ("event_type", "kind"), bounded_event_types(self._tally.events)
+            "trackbridge_events", "Events made.", ("event_type", "kind"), bounded_event_types(self._counts.events)
         )
-        yield _count_family("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._tally.deliveries)
+        yield _count_family("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._counts.deliveries)
         yield _gauge_family(
             "trackbridge_webhooks_unsorted",
             "Webhooks kept that are not applied yet, repeated ones too.",
             (),
-            [((), float(self._tally.unapplied))],
+            [((), float(self._counts.unapplied))],
         )
-        depth = [((source,), n) for (source, state), n in self._tally.webhooks.items() if state == "received"]
+        depth = [((source,), n) for (source, state), n in self._counts.webhooks.items() if state == "received"]
         yield _gauge_family(
             "trackbridge_webhooks_waiting", "Webhooks looked at and not yet translated.", ("source",), depth
         )
@@ -221,13 +221,16 @@ class _StoreGauges(Collector):
             "trackbridge_oldest_webhook_seconds",
             "Age of the oldest webhook not yet translated.",
             (),
-            [((), self._age_seconds(self._tally.oldest_received))],
+            [((), self._age_seconds(self._counts.oldest_received))],
         )
-        oldest = [((name,), self._age_seconds(at)) for name, at in self._tally.oldest_pending.items()]
+        oldest = [((name,), self._age_seconds(at)) for name, at in self._counts.oldest_pending.items()]
         yield _gauge_family(
             "trackbridge_oldest_delivery_seconds", "Age of the oldest pending delivery.", ("destination",), oldest
         )
-        paused = [((standing.destination,), float(standing.paused is not None)) for standing in self._stored.standings]
+        paused = [
+            ((state_before.destination,), float(state_before.paused is not None))
+            for state_before in self._stored.standings
+        ]
         yield _gauge_family("trackbridge_destination_paused", "1 while nothing is sent.", ("destination",), paused)
         yield from self._overdue_families()
         yield from self._loop_families()
@@ -238,7 +241,7 @@ class _StoreGauges(Collector):
         yield _gauge_family(
             "trackbridge_overdue_webhooks", f"Webhooks {meaning}.", (), [((), float(overdue.webhooks))]
         )  # fmt: skip
-        names = {name for name, _ in self._tally.deliveries} | {one.destination for one in self._stored.standings}
+        names = {name for name, _ in self._counts.deliveries} | {one.destination for one in self._stored.standings}
         counts = [((name,), float(overdue.deliveries.get(name, 0))) for name in sorted(names)]
         yield _gauge_family(
             "trackbridge_overdue_deliveries",

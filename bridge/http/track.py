@@ -179,9 +179,9 @@ class TrackHandler:
     callers: ApiKeys
     route: Callable[[Event, Caller], tuple[Route, ...]]
     clock: Callable[[], datetime]
-    luck: Callable[[], str]
-    woke: Callable[[], None]
-    watching: TrackMetrics
+    nonce: Callable[[], str]
+    notify: Callable[[], None]
+    metrics: TrackMetrics
     budget: BodyBudget
     ticks: Callable[[], float]
     patience: float
@@ -215,7 +215,7 @@ class TrackHandler:
             response = await _fault_response(http, error)
         seconds = perf_counter() - began
         name = caller.name if caller else None
-        self.watching.count_track_request(
+        self.metrics.count_track_request(
             endpoint.path, response.status_code, key=name, events=len(accepted), seconds=seconds
         )  # fmt: skip
         return response
@@ -242,7 +242,7 @@ class TrackHandler:
             raise TrackRefusal(422, "this Idempotency-Key was sent with another body before; use a new key") from None
         except StoreUnavailable as error:
             raise self._unavailable_response(error, now) from None
-        self.woke()
+        self.notify()
         log.log_lines(
             "event.taken",
             [
@@ -281,7 +281,7 @@ class TrackHandler:
                 events.append(
                     contract.validate_event(
                         document, origin=origin, scope=caller.scope, received_at=now,
-                        default_id=named or contract.new_id(now, self.luck()), plain=plain,
+                        default_id=named or contract.new_id(now, self.nonce()), plain=plain,
                     )
                 )  # fmt: skip
             except NotAnEvent as error:

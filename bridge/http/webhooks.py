@@ -49,16 +49,16 @@ class WebhookReceiver:
         limit: int,
         budget: BodyBudget,
         clock: Callable[[], datetime],
-        woke: Callable[[], None],
-        watching: WebhookMetrics,
+        notify: Callable[[], None],
+        metrics: WebhookMetrics,
     ) -> None:
         self._sources = sources
         self._store = store
         self._limit = limit
         self._budget = budget
         self._clock = clock
-        self._woke = woke
-        self._watching = watching
+        self._notify = notify
+        self._metrics = metrics
         self._seldom = log.RateLimitedLog()
 
     def webhook_routes(self) -> list[Route]:
@@ -75,7 +75,7 @@ class WebhookReceiver:
             else ("unknown", _refuse_unread(scope, 404, _UNKNOWN))
         )
         await answer(scope, receive, send)
-        self._watching.count_webhook_request(source.name if source else "", outcome, seconds=perf_counter() - began)
+        self._metrics.count_webhook_request(source.name if source else "", outcome, seconds=perf_counter() - began)
 
     async def _judge_request(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
         method = scope["method"]
@@ -131,7 +131,7 @@ class WebhookReceiver:
             return "method", _error_response(405, "this address takes POST", {"Allow": "GET, POST"})
         webhooks = source.read_webhooks(request, now=now)
         await self._store.keep(webhooks)
-        self._woke()
+        self._notify()
         return "kept", _send_kept
 
 

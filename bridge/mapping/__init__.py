@@ -138,7 +138,7 @@ class MappingReading:
     advice: Problems = field(default_factory=Problems)
     mapping: Mapping | None = None
     parts: MappingDefinition = field(default_factory=MappingDefinition)
-    learnt: CompileInfo = field(default_factory=CompileInfo)
+    compile_info: CompileInfo = field(default_factory=CompileInfo)
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
@@ -155,15 +155,15 @@ def read_mapping(text: str | bytes, *, name: str) -> MappingReading:
     parts = definition.read_definition(root, problems)
     advice = Problems()
     recipe = read_recipe(parts.webhook, problems, advice)
-    learnt = CompileInfo()
-    program = compile_layout(parts, problems, name=name, learnt=learnt)
-    lint_mapping(parts, learnt, problems, advice)
+    compile_info = CompileInfo()
+    program = compile_layout(parts, problems, name=name, compile_info=compile_info)
+    lint_mapping(parts, compile_info, problems, advice)
     if problems.errors or recipe is None or program is None:
-        return MappingReading(problems, advice, None, parts, learnt)
-    recipe = replace(recipe, saying=headers_read(parts, learnt))
+        return MappingReading(problems, advice, None, parts, compile_info)
+    recipe = replace(recipe, saying=headers_read(parts, compile_info))
     weak = tuple(each for each in advice.all_problems if each.severity == "error")
     made = _make_mapping(parts, recipe, program, name=name, weak=weak)
-    return MappingReading(problems, advice, made, parts, learnt)
+    return MappingReading(problems, advice, made, parts, compile_info)
 
 
 def _make_mapping(

@@ -97,32 +97,32 @@ class _DefinitionReader:
         self._layout = MappingDefinition()
 
     def read_root(self, root: Node) -> MappingDefinition:
-        sheet = ObjectReader.read_object(root, KEYS, self._problems, what="a mapping")
-        self._read_version(sheet)
-        self._read_provider(sheet)
-        self._layout.title = sheet.read_text("title") or self._layout.provider
-        self._read_webhook(sheet)
-        self._read_vars(sheet.read_entries("vars"))
-        self._read_units(sheet)
-        self._read_lets(sheet.read_entries("let"))
+        reader = ObjectReader.read_object(root, KEYS, self._problems, what="a mapping")
+        self._read_version(reader)
+        self._read_provider(reader)
+        self._layout.title = reader.read_text("title") or self._layout.provider
+        self._read_webhook(reader)
+        self._read_vars(reader.read_entries("vars"))
+        self._read_units(reader)
+        self._read_lets(reader.read_entries("let"))
         self._layout.refusals = [
-            refusal for entry in sheet.read_items("set_aside") if (refusal := self._read_refusal(entry)) is not None
+            refusal for entry in reader.read_items("set_aside") if (refusal := self._read_refusal(entry)) is not None
         ]
         named = self._layout.webhook is not None and self._layout.webhook.get_value("topic") is not None
-        rules = [self._read_rule(entry, topic_needed=named) for entry in sheet.read_items("events", needed=True)]
+        rules = [self._read_rule(entry, topic_needed=named) for entry in reader.read_items("events", needed=True)]
         self._layout.rules = [rule for rule in rules if rule is not None]
-        self._read_ignores(sheet.read_entries("ignore"))
+        self._read_ignores(reader.read_entries("ignore"))
         return self._layout
 
-    def _read_version(self, sheet: ObjectReader) -> None:
-        version = sheet.read_scalar("mapping", needed=True)
+    def _read_version(self, reader: ObjectReader) -> None:
+        version = reader.read_scalar("mapping", needed=True)
         if version is not None and version.value != VERSION:
             self._problems.add_error(
                 version.place, f"this is version {VERSION} of the language: write `mapping: {VERSION}`"
             )
 
-    def _read_provider(self, sheet: ObjectReader) -> None:
-        provider = sheet.read_scalar("provider", needed=True)
+    def _read_provider(self, reader: ObjectReader) -> None:
+        provider = reader.read_scalar("provider", needed=True)
         if provider is None:
             return
         if not _PROVIDER.fullmatch(provider.text):
@@ -131,8 +131,8 @@ class _DefinitionReader:
             )
         self._layout.provider = provider.text
 
-    def _read_webhook(self, sheet: ObjectReader) -> None:
-        node = sheet.read_node("webhook", needed=True)
+    def _read_webhook(self, reader: ObjectReader) -> None:
+        node = reader.read_node("webhook", needed=True)
         if not isinstance(node, MappingNode):
             if node is not None:
                 self._problems.add_error(node.place, "webhook must be an object")
@@ -147,18 +147,18 @@ class _DefinitionReader:
 
     def _read_vars(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
         for name, (_, node) in entries.items():
-            sheet = ObjectReader.read_object(
+            reader = ObjectReader.read_object(
                 node, ("default", "allowed", "help"), self._problems, what=f"the var {name}"
             )
-            allowed = tuple(item.text for item in sheet.read_scalars("allowed"))
-            default = sheet.read_scalar("default", needed=True)
+            allowed = tuple(item.text for item in reader.read_scalars("allowed"))
+            default = reader.read_scalar("default", needed=True)
             if default is not None and allowed and default.text not in allowed:
                 self._problems.add_error(default.place, f"the default must be one of {', '.join(allowed)}")
             text = default.text if default else ""
-            self._layout.vars[name] = VarDefinition(name, text, allowed, sheet.read_text("help") or "")
+            self._layout.vars[name] = VarDefinition(name, text, allowed, reader.read_text("help") or "")
 
-    def _read_units(self, sheet: ObjectReader) -> None:
-        node = sheet.read_node("minor_units")
+    def _read_units(self, reader: ObjectReader) -> None:
+        node = reader.read_node("minor_units")
         if node is None:
             return
         below = ObjectReader.read_object(node, ("default", "exponents"), self._problems, what="minor_units")
@@ -184,23 +184,23 @@ class _DefinitionReader:
         self._layout.lets = dict(entries)
 
     def _read_refusal(self, node: Node) -> SetAsideRule | None:
-        sheet = ObjectReader.read_object(
+        reader = ObjectReader.read_object(
             node, ("topic", "when", "reason"), self._problems, what="an entry of set_aside"
         )
-        when, reason = sheet.read_expression("when", needed=True), sheet.read_text("reason", needed=True)
-        topics = tuple(item.text for item in sheet.read_scalars("topic")) or None
+        when, reason = reader.read_expression("when", needed=True), reader.read_text("reason", needed=True)
+        topics = tuple(item.text for item in reader.read_scalars("topic")) or None
         return SetAsideRule(topics, when, reason) if when and reason else None
 
     def _read_rule(self, node: Node, *, topic_needed: bool) -> Rule | None:
-        sheet = ObjectReader.read_object(node, RULE_KEYS, self._problems, what="a rule")
-        topics = tuple(item.text for item in sheet.read_scalars("topic", needed=topic_needed)) or None
-        asked = sheet.read_node("recall")
+        reader = ObjectReader.read_object(node, RULE_KEYS, self._problems, what="a rule")
+        topics = tuple(item.text for item in reader.read_scalars("topic", needed=topic_needed)) or None
+        asked = reader.read_node("recall")
         recall = None if asked is None else read_recall(asked, self._problems)
-        event = sheet.read_node("event", needed=True)
+        event = reader.read_node("event", needed=True)
         when, dedupe, require = (
-            sheet.read_expression("when"),
-            sheet.read_expression("dedupe"),
-            self._read_require(sheet),
+            reader.read_expression("when"),
+            reader.read_expression("dedupe"),
+            self._read_require(reader),
         )
         if event is None or not isinstance(node, MappingNode):
             return None
@@ -209,11 +209,11 @@ class _DefinitionReader:
             return None
         return Rule(node.place, topics, when, dedupe, require, event, node.entries["event"].key, recall)
 
-    def _read_require(self, sheet: ObjectReader) -> tuple[FieldRequirement, ...] | None:
-        if sheet.read_node("require") is None:
+    def _read_require(self, reader: ObjectReader) -> tuple[FieldRequirement, ...] | None:
+        if reader.read_node("require") is None:
             return None
         return tuple(
-            FieldRequirement(tuple(item.text.split(".")), item.place) for item in sheet.read_scalars("require")
+            FieldRequirement(tuple(item.text.split(".")), item.place) for item in reader.read_scalars("require")
         )
 
     def _read_ignores(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:

@@ -40,11 +40,11 @@ class DeliveryLoops:
         store: Store,
         destinations: Sequence[Destination],
         clock: Callable[[], datetime],
-        watching: AttemptMetrics,
+        metrics: AttemptMetrics,
         ticks: Ticks = time.monotonic,
         send: Send | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        luck: Callable[[], float] = random.random,
+        nonce: Callable[[], float] = random.random,
         policy: RetryPolicy = _POLICY,
         idle: timedelta = IDLE,
     ) -> None:
@@ -55,13 +55,13 @@ class DeliveryLoops:
             clock=clock,
             ticks=ticks,
             sleep=sleep,
-            luck=luck,
-            watching=watching,
+            nonce=nonce,
+            metrics=metrics,
             policy=policy,
             idle=idle,
             seldom=log.RateLimitedLog(),
         )
-        self._lanes = [
+        self._senders = [
             Sender(destination, world, turn)
             for destination in destinations
             for turn in [asyncio.Lock()]
@@ -72,14 +72,14 @@ class DeliveryLoops:
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
         """The heartbeats of each destination's senders, by its name."""
         return {
-            name: [lane.heartbeat for lane in self._lanes if lane.destination == name]
-            for name in dict.fromkeys(lane.destination for lane in self._lanes)
+            name: [sender.heartbeat for sender in self._senders if sender.destination == name]
+            for name in dict.fromkeys(sender.destination for sender in self._senders)
         }
 
     def notify(self) -> None:
         """There may be something to deliver."""
-        for lane in self._lanes:
-            lane.notify()
+        for sender in self._senders:
+            sender.notify()
 
     async def run(self) -> None:
         """Deliver until stopped; no error ends a sender."""
@@ -87,7 +87,7 @@ class DeliveryLoops:
             send = self._send
             if send is None:
                 send = await stack.enter_async_context(open_client(self._policy.timeout))
-            self._tasks = [asyncio.create_task(lane.run(send)) for lane in self._lanes]
+            self._tasks = [asyncio.create_task(sender.run(send)) for sender in self._senders]
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def stop(self, grace: timedelta) -> None:
@@ -95,8 +95,8 @@ class DeliveryLoops:
 
         What is then still under way is given up; its lease makes it due again.
         """
-        for lane in self._lanes:
-            lane.stop()
+        for sender in self._senders:
+            sender.stop()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace.total_seconds())
             for task in late:

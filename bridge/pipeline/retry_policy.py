@@ -63,14 +63,14 @@ class RetryDecision(NamedTuple):
     """The result of an attempt: each delivery's new state, the destination's, and whether the attempt counts."""
 
     settled: list[DeliveryUpdate]
-    standing: DestinationState
+    state_before: DestinationState
     counted: bool
 
 
 def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
     outcome: Outcome,
     sent: Sequence[Delivery],
-    standing: DestinationState,
+    state_before: DestinationState,
     *,
     status: int | None,
     now: datetime,
@@ -85,34 +85,36 @@ def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
     match outcome:
         case Delivered():
             settled = [DeliveryUpdate(delivery.number, DeliveryState.DELIVERED) for delivery in sent]
-            return RetryDecision(settled, replace(_resume_destination(standing, now), rejected=0), counted=True)
+            return RetryDecision(settled, replace(_resume_destination(state_before, now), rejected=0), counted=True)
         case Rejected(reason):
-            return _decide_rejected(reason, sent, standing, now, policy)
-        case Retryable() if standing.paused is not None:
-            paused = f"circuit open: {outcome.reason}" if outcome.breaks else standing.paused
-            return _probe_failed(outcome, sent, replace(standing, paused=paused), now, policy)
+            return _decide_rejected(reason, sent, state_before, now, policy)
+        case Retryable() if state_before.paused is not None:
+            paused = f"circuit open: {outcome.reason}" if outcome.breaks else state_before.paused
+            return _probe_failed(outcome, sent, replace(state_before, paused=paused), now, policy)
         case Retryable():
-            return _decide_retryable(outcome, sent, standing, status=status, now=now, jitter=jitter, policy=policy)
-        case DestinationDown(reason) if standing.paused is not None:
-            return _probe_failed(Retryable(reason), sent, replace(standing, paused=reason), now, policy)
+            return _decide_retryable(outcome, sent, state_before, status=status, now=now, jitter=jitter, policy=policy)
+        case DestinationDown(reason) if state_before.paused is not None:
+            return _probe_failed(Retryable(reason), sent, replace(state_before, paused=reason), now, policy)
         case DestinationDown(reason):
             return RetryDecision(
-                _due_again(sent, reason, now), _pause_destination(standing, reason, now, policy), counted=False
+                _due_again(sent, reason, now), _pause_destination(state_before, reason, now, policy), counted=False
             )
 
 
 def _decide_rejected(
-    reason: str, sent: Sequence[Delivery], standing: DestinationState, now: datetime, policy: RetryPolicy
+    reason: str, sent: Sequence[Delivery], state_before: DestinationState, now: datetime, policy: RetryPolicy
 ) -> RetryDecision:
-    hopeless = standing.rejected >= policy.refused_alone  # that is why it is paused, and nothing has passed since
+    hopeless = state_before.rejected >= policy.refused_alone  # that is why it is paused, and nothing has passed since
     if len(sent) > 1:
         half = (len(sent) + 1) // 2
         settled = [structs.replace(one, together=half) for one in _due_again(sent, reason, now)]
-        return RetryDecision(settled, standing if hopeless else _resume_destination(standing, now), counted=True)
+        return RetryDecision(
+            settled, state_before if hopeless else _resume_destination(state_before, now), counted=True
+        )
     if hopeless:
-        return _probe_failed(Retryable(reason), sent, standing, now, policy)
-    refused = standing.rejected + 1
-    after = replace(_resume_destination(standing, now), rejected=refused)
+        return _probe_failed(Retryable(reason), sent, state_before, now, policy)
+    refused = state_before.rejected + 1
+    after = replace(_resume_destination(state_before, now), rejected=refused)
     if refused >= policy.refused_alone:
         after = _pause_destination(
             after, f"{refused} events in a row were refused alone; see its dead letters", now, policy
@@ -125,15 +127,15 @@ def _decide_rejected(
 def _decide_retryable(  # noqa: PLR0913  the same by name
     outcome: Retryable,
     sent: Sequence[Delivery],
-    standing: DestinationState,
+    state_before: DestinationState,
     *,
     status: int | None,
     now: datetime,
     jitter: float,
     policy: RetryPolicy,
 ) -> RetryDecision:
-    failures = standing.failures + 1 if outcome.breaks else 0
-    after = replace(standing, failures=failures)
+    failures = state_before.failures + 1 if outcome.breaks else 0
+    after = replace(state_before, failures=failures)
     opens = failures >= policy.breaks
     if opens:
         after = _pause_destination(
@@ -188,37 +190,37 @@ def _requested_wait(outcome: Retryable, policy: RetryPolicy) -> timedelta:
 
 
 def _pause_destination(
-    standing: DestinationState, reason: str, now: datetime, policy: RetryPolicy, *, wait: timedelta = timedelta()
+    state_before: DestinationState, reason: str, now: datetime, policy: RetryPolicy, *, wait: timedelta = timedelta()
 ) -> DestinationState:
     probe_at = _ceil_millisecond(now + max(policy.first_probe, min(wait, policy.most_probe)))
-    return replace(standing, paused=reason, paused_at=now, probe_at=probe_at, probes=0, failures=0)
+    return replace(state_before, paused=reason, paused_at=now, probe_at=probe_at, probes=0, failures=0)
 
 
-def _resume_destination(standing: DestinationState, now: datetime) -> DestinationState:
+def _resume_destination(state_before: DestinationState, now: datetime) -> DestinationState:
     """The destination answers as it should: no pause, and nothing broke just now."""
-    if standing.paused is None:
-        return replace(standing, failures=0)
-    lasted = max(timedelta(), now - standing.paused_at) if standing.paused_at else timedelta()
+    if state_before.paused is None:
+        return replace(state_before, failures=0)
+    lasted = max(timedelta(), now - state_before.paused_at) if state_before.paused_at else timedelta()
     return replace(
-        standing,
+        state_before,
         paused=None,
         paused_at=None,
         probe_at=None,
         probes=0,
         failures=0,
-        paused_for=standing.paused_for + lasted,
+        paused_for=state_before.paused_for + lasted,
     )
 
 
 def _probe_failed(
-    outcome: Retryable, sent: Sequence[Delivery], standing: DestinationState, now: datetime, policy: RetryPolicy
+    outcome: Retryable, sent: Sequence[Delivery], state_before: DestinationState, now: datetime, policy: RetryPolicy
 ) -> RetryDecision:
     """Still paused. What was sent is due with the next probe, after what was due before: others have their turn."""
     asked = _requested_wait(outcome, policy)
-    probes = standing.probes + 1
+    probes = state_before.probes + 1
     pause = _double_time(policy.first_probe, probes, most=policy.most_probe)
     probe_at = _ceil_millisecond(now + max(pause, min(asked, policy.most_probe)))
-    after = replace(standing, probes=probes, probe_at=probe_at, failures=0)
+    after = replace(state_before, probes=probes, probe_at=probe_at, failures=0)
     return RetryDecision(
         _due_again(sent, outcome.reason, max(probe_at, _ceil_millisecond(now + asked))), after, counted=False
     )

@@ -66,8 +66,8 @@ class SenderDeps:
     clock: Callable[[], datetime]
     ticks: Ticks
     sleep: Callable[[float], Awaitable[None]]
-    luck: Callable[[], float]
-    watching: AttemptMetrics
+    nonce: Callable[[], float]
+    metrics: AttemptMetrics
     policy: RetryPolicy
     idle: timedelta
     seldom: log.RateLimitedLog
@@ -178,11 +178,11 @@ class Sender:
         self, claimed: ClaimedDeliveries, sent: Sequence[Delivery], outcome: Outcome, attempt: Attempt, now: datetime
     ) -> tuple[DestinationState, RetryDecision]:
         """Record, however long the store is away: what is forgotten here would be sent twice."""
-        luck = self._world.luck()
+        nonce = self._world.nonce()
         async with self._turn:
             while True:
                 try:
-                    return await self._decide_outcome(claimed, sent, outcome, attempt, now, luck)
+                    return await self._decide_outcome(claimed, sent, outcome, attempt, now, nonce)
                 except StoreUnavailable as error:
                     self._handle_unavailable(error)
                     await self._sleep_or_notified(self._world.idle)
@@ -194,16 +194,18 @@ class Sender:
         outcome: Outcome,
         attempt: Attempt,
         now: datetime,
-        luck: float,
+        nonce: float,
     ) -> tuple[DestinationState, RetryDecision]:
         store, name = self._world.store, self._destination.name
         alone = self._destination.concurrency == 1  # else another sender may have changed the state since the claim
-        standing = claimed.standing if alone else await store.destination_state(name)
+        state_before = claimed.state_before if alone else await store.destination_state(name)
         policy = self._world.policy
-        decision = decide_retry(outcome, sent, standing, status=attempt.status, now=now, jitter=luck, policy=policy)
+        decision = decide_retry(
+            outcome, sent, state_before, status=attempt.status, now=now, jitter=nonce, policy=policy
+        )
         counted = replace(attempt, counted=decision.counted)
-        await store.record_attempt(claimed.token, counted, decision.settled, decision.standing, now=now)
-        return standing, decision
+        await store.record_attempt(claimed.token, counted, decision.settled, decision.state_before, now=now)
+        return state_before, decision
 
     def _hold_back(self, attempt: Attempt, decision: RetryDecision, now: datetime) -> None:
         """A 429 is about the key, not the batch: the others wait too, a minute at most."""
@@ -259,7 +261,7 @@ class Sender:
         decision: RetryDecision,
         now: datetime,
     ) -> None:
-        name, after, again = self._destination.name, decision.standing, _next_attempt(decision.settled)
+        name, after, again = self._destination.name, decision.state_before, _next_attempt(decision.settled)
         dead = sum(one.state is DeliveryState.DEAD for one in decision.settled)
         log.log_line(
             "delivery.attempted", deliveries=_format_ids(sent), destination=name, count=len(sent),
@@ -275,7 +277,7 @@ class Sender:
         elif after.paused is None and before.paused is not None:
             paused_for = after.paused_for - before.paused_for
             log.log_line("destination.resumed", destination=name, seconds=paused_for.total_seconds())
-        self._world.watching.count_attempt(name, attempt.outcome, seconds=attempt.took.total_seconds())
+        self._world.metrics.count_attempt(name, attempt.outcome, seconds=attempt.took.total_seconds())
 
 
 def _request_spacing(rate: int) -> timedelta:

@@ -55,15 +55,15 @@ class TranslateLoop:
         sources: Callable[[], Mapping[str, Source]],
         route: Callable[[Event, tuple[str, ...] | None], tuple[Route, ...]],
         clock: Callable[[], datetime],
-        woke: Callable[[], None],
-        watching: TranslateMetrics,
+        notify: Callable[[], None],
+        metrics: TranslateMetrics,
     ) -> None:
         self._store = store
         self._sources = sources
         self._route = route
         self._clock = clock
-        self._woke = woke
-        self._watching = watching
+        self._notify = notify
+        self._metrics = metrics
         self._turns = FairYield()
         self._apart = 0
         """Passes in which webhooks are translated one by one, after a batch that failed."""
@@ -133,7 +133,7 @@ class TranslateLoop:
             if not one.kept.is_known:
                 self._log_outcome(outcome, one.kept.number, one.accepted)
         if completed and any(isinstance(outcome.result, tuple) for outcome in outcomes):
-            self._woke()
+            self._notify()
 
     async def _complete_apart(self, batch: Batch, outcomes: Sequence[Outcome], error: Exception) -> None:
         """Of several webhooks, translate each alone from now on; set a single one aside with the fault."""
@@ -182,7 +182,7 @@ class TranslateLoop:
         same = None if kept.same_bytes_as is None else f"wh_{kept.same_bytes_as}"
         log.log_line(what, source=kept.source, id=f"wh_{kept.number}", topic=kept.topic, same_bytes_as=same)
         if kept.is_known:
-            self._watching.count_translated(kept.source, "again")
+            self._metrics.count_translated(kept.source, "again")
 
     def _log_outcome(self, outcome: Outcome, number: int, answers: tuple[Accepted, ...]) -> None:
         webhook, result = outcome.webhook, outcome.result
@@ -200,7 +200,7 @@ class TranslateLoop:
                     "event.made", id=answer.event_id, webhook=f"wh_{number}", type=routed.event.event_type,
                     test=routed.event.test or None, duplicate_of=answer.duplicate_of,
                 )  # fmt: skip
-        self._watching.count_translated(webhook.source, state)
+        self._metrics.count_translated(webhook.source, state)
 
     async def _wait_for_work(self) -> None:
         try:

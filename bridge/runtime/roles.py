@@ -57,7 +57,7 @@ _NONE: Mapping[str, Sequence[Heartbeat]] = {}
 class SharedResources:
     """What exists before the fork. `load` gives settings and mappings as they are now, and logs nothing."""
 
-    outfit: AppConfig
+    app_config: AppConfig
     listening: socket.socket
     admin: socket.socket | None
     """The listener for `/metrics` alone, where there is one."""
@@ -73,7 +73,7 @@ class SharedResources:
 
     def open_own_store(self) -> Store:
         """This process's own."""
-        settings = self.outfit.settings
+        settings = self.app_config.settings
         return open_store(
             settings.store,
             ledger_window=settings.keeping.ledger,
@@ -90,7 +90,7 @@ def run_translate_process(shared: SharedResources, line: ControlChannel) -> None
 
 async def _run_translate(shared: SharedResources, line: ControlChannel) -> None:
     store, metrics = shared.open_own_store(), Metrics()
-    loops = TranslatePipeline(shared.outfit, store, metrics, made=shared.events.make_notifier(EVENT))
+    loops = TranslatePipeline(shared.app_config, store, metrics, made=shared.events.make_notifier(EVENT))
     shared.webhooks.call_on_wakeup({WEBHOOK: loops.translator.notify})
     await _run_loops(loops, store, shared, StatePublisher(shared.board, TRANSLATE, metrics, loops.heartbeats), line)
 
@@ -104,7 +104,7 @@ def run_deliver_process(shared: SharedResources, line: ControlChannel) -> None:
 
 async def _run_deliver(shared: SharedResources, line: ControlChannel) -> None:
     store, metrics = shared.open_own_store(), Metrics()
-    loops = DeliverPipeline(shared.outfit, store, metrics)
+    loops = DeliverPipeline(shared.app_config, store, metrics)
     shared.events.call_on_wakeup({EVENT: loops.delivery_loops.notify})
     await _run_loops(loops, store, shared, StatePublisher(shared.board, DELIVER, metrics, loops.heartbeats), line)
 
@@ -149,7 +149,7 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
         await store.close()
 
     office = WebApp(
-        shared.outfit,
+        shared.app_config,
         store,
         metrics,
         kept=shared.webhooks.make_notifier(WEBHOOK),
@@ -187,7 +187,9 @@ async def attached_to_supervisor(
 ) -> AsyncIterator[ControlClient]:
     """Listen to the supervisor, follow its reloads, publish the counters; `end` is called when it is time to stop."""
     ear = ControlClient(showing.name, line, end=end)
-    reloader = Reloader(shared.load, lambda found: shared.outfit.replace(*found, tell=False), done=ear.send_reloaded)
+    reloader = Reloader(
+        shared.load, lambda found: shared.app_config.replace(*found, tell=False), done=ear.send_reloaded
+    )
     showing.publish()
     ear.start_listening(reloader.request_reload)
     tasks = [

@@ -54,15 +54,15 @@ def recipe_problems(section: Mapping[str, object]) -> list[RecipeError]:
 
 def _read_section(section: Mapping[str, object]) -> tuple[Recipe, list[RecipeError]]:
     found: list[RecipeError] = []
-    sheet = RecipeReader(section, at=(), problems=found)
-    sheet.allow_only(KEYS)
-    sheet.note_missing(
+    reader = RecipeReader(section, at=(), problems=found)
+    reader.allow_only(KEYS)
+    reader.note_missing(
         "signature", "say how a request proves genuine, or `signature: {kind: none, i_accept_unsigned: true}`"
     )
-    items = _read_items(sheet)
-    ids = _read_places(sheet, "id")
-    topics = _read_places(sheet, "topic")
-    below = sheet.read_mapping("signature")
+    items = _read_items(reader)
+    ids = _read_places(reader, "id")
+    topics = _read_places(reader, "topic")
+    below = reader.read_mapping("signature")
     proven = None
     if below is not None:
         proven = read_scheme(below, ids=ids, items=items is not None)
@@ -73,39 +73,39 @@ def _read_section(section: Mapping[str, object]) -> tuple[Recipe, list[RecipeErr
         id=tuple(IdPlace(place, is_covered(made, place, items=items is not None)) for place in ids),
         topic=topics,
         items=items,
-        challenges=tuple(_read_challenge(rule, proven) for rule in sheet.read_mappings("challenge")),
+        challenges=tuple(_read_challenge(rule, proven) for rule in reader.read_mappings("challenge")),
         hidden_headers=CREDENTIALS | ({hidden.name} if hidden and hidden.root is LocatorRoot.HEADER else set()),
         hidden_query=frozenset({hidden.name} if hidden and hidden.root is LocatorRoot.QUERY else ()),
         topic_signed=all(is_covered(made, place, items=items is not None) for place in topics),
     ), found
 
 
-def _read_items(sheet: RecipeReader) -> tuple[str, ...] | None:
-    text = sheet.read_text("items")
+def _read_items(reader: RecipeReader) -> tuple[str, ...] | None:
+    text = reader.read_text("items")
     if text is None or text == "/":
         return None if text is None else ()
     try:
         return parse_pointer(text)
     except ValueError:
-        sheet.note_wrong("items", f"{text!r} is no JSON pointer to a list; write / for the whole body, or like /data")
+        reader.note_wrong("items", f"{text!r} is no JSON pointer to a list; write / for the whole body, or like /data")
         return None
 
 
-def _read_places(sheet: RecipeReader, key: str) -> tuple[Locator, ...]:
+def _read_places(reader: RecipeReader, key: str) -> tuple[Locator, ...]:
     found: list[Locator] = []
-    entries = sheet.read_texts(key)
+    entries = reader.read_texts(key)
     for number, (at, text) in enumerate(entries):
         try:
             place = parse_locator(text)
         except ValueError as error:
-            sheet.problems.append(RecipeError(at, str(error)))
+            reader.problems.append(RecipeError(at, str(error)))
             continue
         if place.root is LocatorRoot.SIGNATURE:
-            sheet.problems.append(RecipeError(at, f"{text!r} can stand only in a timestamp's `from`"))
+            reader.problems.append(RecipeError(at, f"{text!r} can stand only in a timestamp's `from`"))
         elif place.root is LocatorRoot.BODY_SHA256 and key != "id":
-            sheet.problems.append(RecipeError(at, f"'body_sha256' is no {key}; it can stand only in `id`"))
+            reader.problems.append(RecipeError(at, f"'body_sha256' is no {key}; it can stand only in `id`"))
         elif place.root is LocatorRoot.BODY_SHA256 and number < len(entries) - 1:
-            sheet.problems.append(RecipeError(at, "nothing after 'body_sha256' is ever looked at; put it last"))
+            reader.problems.append(RecipeError(at, "nothing after 'body_sha256' is ever looked at; put it last"))
         else:
             found.append(place)
     return tuple(found)

@@ -25,25 +25,25 @@ TOLERANCE = 300
 """Seconds a timestamp may differ where a recipe says nothing: what Stripe, Slack and Standard Webhooks use."""
 
 
-def read_scheme(sheet: RecipeReader, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme | None:
+def read_scheme(reader: RecipeReader, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme | None:
     """The proof that a `signature` block asks for; None where it names no kind. Problems go to the sheet.
 
     `ids` are the places of the webhook's id, for `{id}`; `items` is whether the body is a batch.
     """
-    sheet.note_missing("kind", f"say one of {', '.join(SchemeKind)}")
-    kind = sheet.read_choice("kind", tuple(SchemeKind))
+    reader.note_missing("kind", f"say one of {', '.join(SchemeKind)}")
+    kind = reader.read_choice("kind", tuple(SchemeKind))
     if kind is None:
         return None
-    sheet.allow_only(KEYS[kind], elsewhere=_EVERY_KEY, here=f"kind {kind}")
+    reader.allow_only(KEYS[kind], elsewhere=_EVERY_KEY, here=f"kind {kind}")
     match kind:
         case SchemeKind.NONE:
-            return _read_unsigned(sheet)
+            return _read_unsigned(reader)
         case SchemeKind.BASIC:
             return SignatureScheme(kind, _AUTHORIZATION)
         case SchemeKind.TOKEN:
-            return _read_token(sheet)
+            return _read_token(reader)
         case SchemeKind.HMAC | SchemeKind.DIGEST | SchemeKind.ED25519 | SchemeKind.ECDSA_P256:
-            return _read_signed(sheet, kind, ids=ids, items=items)
+            return _read_signed(reader, kind, ids=ids, items=items)
 
 
 _AUTHORIZATION = Locator(LocatorRoot.HEADER, "authorization", written="Authorization")
@@ -65,9 +65,9 @@ _KEY_ENCODINGS: tuple[KeyEncoding, ...] = ("utf8", "base64", "hex")
 _CLOCKS: tuple[Clock, ...] = ("unix", "unix_ms", "rfc3339", "http_date")
 
 
-def _read_unsigned(sheet: RecipeReader) -> SignatureScheme:
-    if sheet.read_flag("i_accept_unsigned") is not True:
-        sheet.note_wrong(
+def _read_unsigned(reader: RecipeReader) -> SignatureScheme:
+    if reader.read_flag("i_accept_unsigned") is not True:
+        reader.note_wrong(
             "i_accept_unsigned",
             "kind none takes every request as genuine, whoever sent it; if that is meant, say "
             "`i_accept_unsigned: true`",
@@ -75,91 +75,93 @@ def _read_unsigned(sheet: RecipeReader) -> SignatureScheme:
     return SignatureScheme(SchemeKind.NONE)
 
 
-def _read_token(sheet: RecipeReader) -> SignatureScheme:
-    place = _read_from(sheet)
+def _read_token(reader: RecipeReader) -> SignatureScheme:
+    place = _read_from(reader)
     if place is not None and place.root not in {LocatorRoot.HEADER, LocatorRoot.QUERY}:
-        sheet.note_wrong("from", "a token in the body would be kept with it; it can stand in header:NAME or query:NAME")
+        reader.note_wrong(
+            "from", "a token in the body would be kept with it; it can stand in header:NAME or query:NAME"
+        )
     return SignatureScheme(
-        SchemeKind.TOKEN, place, prefix=_read_prefix(sheet), prefix_optional=bool(sheet.read_flag("prefix_optional"))
+        SchemeKind.TOKEN, place, prefix=_read_prefix(reader), prefix_optional=bool(reader.read_flag("prefix_optional"))
     )
 
 
-def _read_signed(sheet: RecipeReader, kind: SchemeKind, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme:
-    place = _read_from(sheet)
-    split, pair, names = _read_listed(sheet)
-    key_encoding, strip_prefix = _read_secret(sheet, kind)
-    stamp = _read_timestamp(sheet, names=names)
-    parts = _read_parts(sheet, ids)
-    sheet.note_missing("encoding", f"say one of {', '.join(_ENCODINGS)}")
+def _read_signed(reader: RecipeReader, kind: SchemeKind, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme:
+    place = _read_from(reader)
+    split, pair, names = _read_listed(reader)
+    key_encoding, strip_prefix = _read_secret(reader, kind)
+    stamp = _read_timestamp(reader, names=names)
+    parts = _read_parts(reader, ids)
+    reader.note_missing("encoding", f"say one of {', '.join(_ENCODINGS)}")
     made = SignatureScheme(
         kind,
         place,
-        algorithm=_read_algorithm(sheet, kind),
-        encoding=sheet.read_choice("encoding", _ENCODINGS) or "hex",
+        algorithm=_read_algorithm(reader, kind),
+        encoding=reader.read_choice("encoding", _ENCODINGS) or "hex",
         split=split,
         pair=pair,
         names=names,
-        prefix=_read_prefix(sheet),
-        prefix_optional=bool(sheet.read_flag("prefix_optional")),
+        prefix=_read_prefix(reader),
+        prefix_optional=bool(reader.read_flag("prefix_optional")),
         parts=parts or (),
         key_encoding=key_encoding,
         strip_prefix=strip_prefix,
         stamp=stamp,
         by_item=items and place is not None and place.root is LocatorRoot.JSON,
-        extension_accepted=bool(sheet.read_flag("i_accept_length_extension")),
+        extension_accepted=bool(reader.read_flag("i_accept_length_extension")),
     )
     if parts is not None:
-        _check_coverage(sheet, made)
+        _check_coverage(reader, made)
     return made
 
 
-def _read_from(sheet: RecipeReader) -> Locator | None:
-    sheet.note_missing("from", "say where the signature stands, such as header:X-Signature")
-    text = sheet.read_text("from")
+def _read_from(reader: RecipeReader) -> Locator | None:
+    reader.note_missing("from", "say where the signature stands, such as header:X-Signature")
+    text = reader.read_text("from")
     if text is None:
         return None
     try:
         place = parse_locator(text)
     except ValueError as error:
-        sheet.note_wrong("from", str(error))
+        reader.note_wrong("from", str(error))
         return None
     if place.root in {LocatorRoot.SIGNATURE, LocatorRoot.BODY_SHA256}:
-        sheet.note_wrong("from", f"{text!r} is no place for a signature; write header:, query:, form: or json:")
+        reader.note_wrong("from", f"{text!r} is no place for a signature; write header:, query:, form: or json:")
         return None
     return place
 
 
-def _read_listed(sheet: RecipeReader) -> tuple[str | None, str | None, tuple[str, ...]]:
-    split, pair = sheet.read_text("split"), sheet.read_text("pair")
-    names = tuple(text for _, text in sheet.read_texts("key"))
+def _read_listed(reader: RecipeReader) -> tuple[str | None, str | None, tuple[str, ...]]:
+    split, pair = reader.read_text("split"), reader.read_text("pair")
+    names = tuple(text for _, text in reader.read_texts("key"))
     if pair is not None and not names:
-        sheet.note_wrong("pair", "`pair` needs `key`: the names whose values are signatures, such as [v1]")
+        reader.note_wrong("pair", "`pair` needs `key`: the names whose values are signatures, such as [v1]")
     if names and pair is None:
-        sheet.note_wrong("key", "`key` needs `pair`: what stands between a name and its value, such as '='")
+        reader.note_wrong("key", "`key` needs `pair`: what stands between a name and its value, such as '='")
     return split, pair, names
 
 
-def _read_prefix(sheet: RecipeReader) -> str:
-    prefix = sheet.read_text("prefix")
-    if prefix is None and sheet.read_flag("prefix_optional") is not None:
-        sheet.note_wrong("prefix_optional", "`prefix_optional` needs `prefix`")
+def _read_prefix(reader: RecipeReader) -> str:
+    prefix = reader.read_text("prefix")
+    if prefix is None and reader.read_flag("prefix_optional") is not None:
+        reader.note_wrong("prefix_optional", "`prefix_optional` needs `prefix`")
     return prefix or ""
 
 
-def _read_algorithm(sheet: RecipeReader, kind: SchemeKind) -> Algorithm:
+def _read_algorithm(reader: RecipeReader, kind: SchemeKind) -> Algorithm:
     match kind:
         case SchemeKind.HMAC | SchemeKind.DIGEST:
-            sheet.note_missing("algorithm", f"say one of {', '.join(_ALGORITHMS)}")
-            return sheet.read_choice("algorithm", _ALGORITHMS) or "sha256"
+            reader.note_missing("algorithm", f"say one of {', '.join(_ALGORITHMS)}")
+            return reader.read_choice("algorithm", _ALGORITHMS) or "sha256"
         case SchemeKind.ECDSA_P256:
-            sheet.read_choice("algorithm", ("sha256",))
+            reader.read_choice("algorithm", ("sha256",))
             return "sha256"
         case _:
             return "sha256"
 
 
-def _read_secret(sheet: RecipeReader, kind: SchemeKind) -> tuple[KeyEncoding, str]:
-    below = sheet.read_mapping("secret")
+def _read_secret(reader: RecipeReader, kind: SchemeKind) -> tuple[KeyEncoding, str]:
+    below = reader.read_mapping("secret")
     encoding: KeyEncoding = "utf8"
     prefix = None
     if below is not None:
@@ -167,15 +169,15 @@ def _read_secret(sheet: RecipeReader, kind: SchemeKind) -> tuple[KeyEncoding, st
         encoding = below.read_choice("encoding", _KEY_ENCODINGS) or "utf8"
         prefix = below.read_text("strip_prefix")
     if kind in ASYMMETRIC and encoding == "utf8":
-        (below or sheet).note_wrong(
+        (below or reader).note_wrong(
             "encoding" if below else "secret",
             f"a public key of kind {kind} needs `secret: {{encoding: base64}}` or hex",
         )
     return encoding, prefix or ""
 
 
-def _read_timestamp(sheet: RecipeReader, *, names: tuple[str, ...]) -> TimestampSpec | None:
-    below = sheet.read_mapping("timestamp")
+def _read_timestamp(reader: RecipeReader, *, names: tuple[str, ...]) -> TimestampSpec | None:
+    below = reader.read_mapping("timestamp")
     if below is None:
         return None
     below.allow_only(("from", "format", "tolerance"))
@@ -198,42 +200,42 @@ def _read_timestamp(sheet: RecipeReader, *, names: tuple[str, ...]) -> Timestamp
     return TimestampSpec(place, form or "unix", TOLERANCE if tolerance is None else tolerance)
 
 
-def _read_parts(sheet: RecipeReader, ids: tuple[Locator, ...]) -> tuple[Part, ...] | None:
-    sheet.note_missing("signed", 'say what is signed, such as "{timestamp}.{body}"')
-    text = sheet.read_text("signed")
+def _read_parts(reader: RecipeReader, ids: tuple[Locator, ...]) -> tuple[Part, ...] | None:
+    reader.note_missing("signed", 'say what is signed, such as "{timestamp}.{body}"')
+    text = reader.read_text("signed")
     if text is None:
         return None
     try:
         parts = templates.parse_signed_template(text)
     except ValueError as error:
-        sheet.note_wrong("signed", str(error))
+        reader.note_wrong("signed", str(error))
         return None
     named = [place for place in ids if place.root is not LocatorRoot.BODY_SHA256]
     if None in parts and len(named) != 1:
-        sheet.note_wrong(
+        reader.note_wrong(
             "signed", "{id} needs exactly one place under `id`; name the place itself, such as {header:NAME}"
         )
         return None
     return tuple(named[0] if part is None else part for part in parts)
 
 
-def _check_coverage(sheet: RecipeReader, made: SignatureScheme) -> None:
+def _check_coverage(reader: RecipeReader, made: SignatureScheme) -> None:
     """Note where the parts do not fit together, or where what they protect would be less than it seems."""
     parts, place, stamp = made.parts, made.place, made.stamp
-    if Placeholder.TIMESTAMP in parts and "timestamp" not in sheet:
-        sheet.note_wrong("signed", "{timestamp} needs a `timestamp` block that says where it stands")
+    if Placeholder.TIMESTAMP in parts and "timestamp" not in reader:
+        reader.note_wrong("signed", "{timestamp} needs a `timestamp` block that says where it stands")
     if stamp is not None and Placeholder.TIMESTAMP not in parts and stamp.place not in parts:
-        sheet.note_wrong(
+        reader.note_wrong(
             "timestamp", "`signed` does not cover the timestamp, so anyone could write it; add {timestamp}"
         )
     if (made.kind is SchemeKind.DIGEST) != (Placeholder.SECRET in parts):
-        sheet.note_wrong(
+        reader.note_wrong(
             "signed", _SECRET if made.kind is SchemeKind.DIGEST else f"{{secret}} has no meaning for kind {made.kind}"
         )
     if made.extension_accepted and parts[-1] is Placeholder.SECRET:
-        sheet.note_wrong("i_accept_length_extension", "the secret stands last, so nothing can be added; leave it out")
+        reader.note_wrong("i_accept_length_extension", "the secret stands last, so nothing can be added; leave it out")
     if not any(_of_body(part) for part in parts):
-        sheet.note_wrong("signed", "covers nothing of the body, so any body would pass with it; add {body}")
+        reader.note_wrong("signed", "covers nothing of the body, so any body would pass with it; add {body}")
     if place is None:
         return
     inside = {
@@ -243,7 +245,7 @@ def _check_coverage(sheet: RecipeReader, made: SignatureScheme) -> None:
     }
     around = inside.get(place.root, set()) & set(parts)
     for word in sorted(around):
-        sheet.note_wrong("signed", f"{{{word}}} holds the signature itself ({place}), which cannot cover itself")
+        reader.note_wrong("signed", f"{{{word}}} holds the signature itself ({place}), which cannot cover itself")
 
 
 _SECRET = "kind digest without {secret} could be made by anyone; add {secret}, or use kind hmac"  # noqa: S105  a message

@@ -132,7 +132,7 @@ class RecipeReader:
             self.note_wrong(key, f"`{key}` must be a list, got {_type_name(value)}")
             return []
         found = [self._reader_below((*self.at, key, number), entry) for number, entry in enumerate(value)]
-        return [sheet for sheet in found if sheet is not None]
+        return [reader for reader in found if reader is not None]
 
     def _reader_below(self, at: Path, raw: object) -> RecipeReader | None:
         if isinstance(raw, Mapping):

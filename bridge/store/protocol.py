@@ -105,7 +105,7 @@ class Pacing:
     """
 
     limit: int
-    lanes: int
+    concurrency: int
     spacing: timedelta
     lease: timedelta
     newest_beyond: timedelta | None = None
@@ -139,7 +139,7 @@ class ClaimedDeliveries:
 
     token: int
     deliveries: tuple[Delivery, ...]
-    standing: DestinationState
+    state_before: DestinationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +276,7 @@ class Store(Protocol):
         token: int,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
-        standing: DestinationState,
+        state_before: DestinationState,
         *,
         now: datetime,
     ) -> None:

@@ -59,11 +59,11 @@ async def claim(store: Store, limit: int, *, now: datetime) -> tuple[Webhook, ..
 
 async def deliver(store: Store, limit: int, *, now: datetime) -> int:
     """Claim due deliveries and record that all were taken; how many."""
-    pacing = Pacing(limit=limit, lanes=1, spacing=timedelta(), lease=LEASE)
+    pacing = Pacing(limit=limit, concurrency=1, spacing=timedelta(), lease=LEASE)
     claimed = await store.claim_deliveries(DESTINATION, now=now, pacing=pacing)
     if claimed is None:
         return 0
     attempt = Attempt(DESTINATION, now, timedelta(milliseconds=20), 200, "delivered", '{"success": true}')
     settled = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in claimed.deliveries]
-    await store.record_attempt(claimed.token, attempt, settled, claimed.standing, now=now)
+    await store.record_attempt(claimed.token, attempt, settled, claimed.state_before, now=now)
     return len(settled)

@@ -39,7 +39,9 @@ def store_mode(folder: Path) -> str:
     `synchronous` is a connection's, not the file's, so that it is asked of the store's own, wherever it has them.
     """
     found = asyncio.run(_modes(folder / "mode.db"))
-    return ", ".join(sorted(f"SQLite {journal.upper()}, synchronous={_LEVELS[level]}" for journal, level in found))
+    return ", ".join(
+        sorted(f"SQLite {log_writer.upper()}, synchronous={_LEVELS[level]}" for log_writer, level in found)
+    )
 
 
 _LEVELS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}

@@ -90,10 +90,10 @@ def outage(folder: Path) -> str:
             store=store,
             destinations=[TrackDestination("track", "https://example.com", "a-made-up-key", rate=RATE)],
             clock=day.clock,
-            watching=day,
+            metrics=day,
             send=day.send,
             sleep=day.sleep,
-            luck=lambda: 0.5,
+            nonce=lambda: 0.5,
             idle=MINUTE,
         )
         before = resident()

@@ -271,27 +271,27 @@ def test_what_cannot_be_read_is_told_in_one_line(folder: Path) -> None:
 
 
 def test_watch_checks_again_when_a_file_changes_and_ends_with_0_on_ctrl_c(folder: Path) -> None:
-    watching = subprocess.Popen(
+    metrics = subprocess.Popen(
         [sys.executable, "-m", "bridge", "check", "m", "--watch"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    assert watching.stdout
-    assert watching.stderr
+    assert metrics.stdout
+    assert metrics.stderr
     try:
-        assert _line(watching.stdout) == "1 mapping, 1 example, no problems"
-        assert _line(watching.stderr) == "watching 2 files; Ctrl-C ends"
+        assert _line(metrics.stdout) == "1 mapping, 1 example, no problems"
+        assert _line(metrics.stderr) == "watching 2 files; Ctrl-C ends"
         change(folder, "acme.yaml", "=body.total\n", "=bdy.total\n")
-        assert _line(watching.stdout).startswith("m/acme.yaml:11:12: error: unknown name 'bdy'")
-        assert _line(watching.stderr) == "watching 2 files; Ctrl-C ends"
+        assert _line(metrics.stdout).startswith("m/acme.yaml:11:12: error: unknown name 'bdy'")
+        assert _line(metrics.stderr) == "watching 2 files; Ctrl-C ends"
         (folder / "m" / "acme.yaml").unlink()
-        assert _line(watching.stderr) == "trackbridge: m: holds no .yaml file"
+        assert _line(metrics.stderr) == "trackbridge: m: holds no .yaml file"
     finally:
-        watching.send_signal(signal.SIGINT)
-        out, errors = watching.communicate(timeout=30)
-    assert watching.returncode == 0
+        metrics.send_signal(signal.SIGINT)
+        out, errors = metrics.communicate(timeout=30)
+    assert metrics.returncode == 0
     assert b"Traceback" not in out + errors
 
 

@@ -84,7 +84,14 @@ def test_a_url_that_cannot_be_used_is_refused_with_the_mend_and_without_the_url(
 
 
 def test_options_are_read_as_settings_hold_them() -> None:
-    options = {"url": " https://example.com ", "api_key": "k", "rate": "60", "test": "true", "batch": "7", "lanes": "2"}
+    options = {
+        "url": " https://example.com ",
+        "api_key": "k",
+        "rate": "60",
+        "test": "true",
+        "batch": "7",
+        "concurrency": "2",
+    }
     assert make_destination("track", "mine", options) == TrackDestination(
         "mine", "https://example.com", "k", 60, test=True, batch=7, concurrency=2
     )
@@ -102,8 +109,8 @@ def test_options_left_out_are_those_of_the_contract() -> None:
         ({"url": ""}, "destination `mine` needs `url`; set it"),
         ({"api_key": " "}, "destination `mine` needs `api_key`; set it"),
         ({"api_key": None}, "destination `mine` needs `api_key`; set it"),
-        ({"api_key": "two words"}, "destination `mine`: api_key must be visible ASCII without blanks; copy it anew"),
-        ({"api_key": "k\r\nx: y"}, "destination `mine`: api_key must be visible ASCII without blanks; copy it anew"),
+        ({"api_key": "two words"}, "destination `mine`: api_key must be visible ASCII without blanks; copy it again"),
+        ({"api_key": "k\r\nx: y"}, "destination `mine`: api_key must be visible ASCII without blanks; copy it again"),
         ({"rate": "many"}, "destination `mine`: rate must be a whole number"),
         ({"rate": "-1"}, "destination `mine`: rate must be a whole number"),
         ({"rate": True}, "destination `mine`: rate must be a whole number"),
@@ -111,7 +118,7 @@ def test_options_left_out_are_those_of_the_contract() -> None:
         ({"test": "maybe"}, "destination `mine`: test must be true or false"),
         ({"batch": "0"}, "destination `mine`: batch must be from 1 to 100, not 0"),
         ({"batch": "101"}, "destination `mine`: batch must be from 1 to 100, not 101"),
-        ({"lanes": "0"}, "destination `mine`: lanes must be from 1 to 64, not 0"),
+        ({"concurrency": "0"}, "destination `mine`: concurrency must be from 1 to 64, not 0"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused_with_its_name(wrong: dict[str, object], message: str) -> None:

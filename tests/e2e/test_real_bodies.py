@@ -63,6 +63,7 @@ def test_every_real_body_of_stripe_and_shopify_is_kept_and_comes_to_an_end_with_
             )
             answer = client.post(f"{bridge.url}/webhooks/{entry['provider']}", content=raw, headers=headers)
             assert (answer.status_code, answer.json()) == (200, {"success": True}), entry["file"]
+    until(lambda: len(listed(tmp_path, "webhooks")) == len(ours), what="a row for each")
     until(
         lambda: all(one["reason"] for one in listed(tmp_path, "webhooks", state="received")),
         what="every webhook translated, or known to wait for another",

@@ -25,8 +25,8 @@ HOSTILE = 'a"b\\c\nd\re\x1b[2J\u202e{}=,#'
 
 
 def page(events: dict[tuple[str, str], int]) -> str:
-    tally = StateCounts({}, events, {}, None, {})
-    stored = StoreState(tally, (), OverdueWork(0, None, {}, {}), loops={}, stalled=set(), ready=True, now=NOW)
+    counts = StateCounts({}, events, {}, None, {})
+    stored = StoreState(counts, (), OverdueWork(0, None, {}, {}), loops={}, stalled=set(), ready=True, now=NOW)
     return Metrics().render_page(stored).decode()
 
 

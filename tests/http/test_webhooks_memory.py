@@ -159,8 +159,8 @@ def placed(*, trusted: Sequence[str] = ()) -> Place:
             limit=LIMIT,
             budget=budget,
             clock=lambda: NOW,
-            woke=lambda: None,
-            watching=seen,
+            notify=lambda: None,
+            metrics=seen,
         ),
     )
 

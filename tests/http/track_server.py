@@ -50,7 +50,7 @@ class Seen:
         self.keys.append(key)
         self.tracked_.append((endpoint, status, events))
 
-    def woke(self) -> None:
+    def notify(self) -> None:
         self.woken += 1
 
 
@@ -118,7 +118,7 @@ def serving(  # noqa: PLR0913  what a server is made of, all by name
                 route=lambda event, caller: tuple(Route(name) for name in caller.to or ("track",)),
                 clock=lambda: NOW,
                 nonce=lambda: f"{next(letters):012d}",
-                notify=seen.woke,
+                notify=seen.notify,
                 metrics=seen,
                 ticks=lambda: ticks[0],
                 patience=patience,

@@ -146,7 +146,7 @@ def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a
     *,
     destination: Destination | None = None,
     seen: Seen | None = None,
-    luck: float = 0.5,
+    nonce: float = 0.5,
     idle: timedelta = timedelta(hours=1),
     policy: RetryPolicy | None = None,
 ) -> DeliveryLoops:
@@ -155,10 +155,10 @@ def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a
         destinations=[destination or track()],
         clock=time.clock,
         ticks=lambda: time.now.timestamp(),  # noqa: PLW0108  the instant of the call, not of this line
-        watching=seen or Seen(),
+        metrics=seen or Seen(),
         send=send,
         sleep=time.sleep,
-        luck=lambda: luck,
+        nonce=lambda: nonce,
         policy=policy or RetryPolicy(),
         idle=idle,
     )

@@ -50,21 +50,21 @@ def sent(
 def decided(  # noqa: PLR0913  the arguments of decide, most with a default
     outcome: Outcome,
     deliveries: Sequence[Delivery],
-    standing: DestinationState = FRESH,
+    state_before: DestinationState = FRESH,
     *,
     status: int | None = None,
-    luck: float = 0.5,
+    nonce: float = 0.5,
     now: datetime = NOW,
 ) -> RetryDecision:
-    return decide_retry(outcome, deliveries, standing, status=status, now=now, jitter=luck, policy=POLICY)
+    return decide_retry(outcome, deliveries, state_before, status=status, now=now, jitter=nonce, policy=POLICY)
 
 
 # -------------------------------------------------------------------------------------------------------- delivered
 
 
 def test_what_was_taken_is_delivered_and_the_destination_is_well() -> None:
-    standing = replace(FRESH, failures=4, rejected=19)
-    assert decided(Delivered(), sent(2), standing) == (
+    state_before = replace(FRESH, failures=4, rejected=19)
+    assert decided(Delivered(), sent(2), state_before) == (
         [DeliveryUpdate(1, DELIVERED), DeliveryUpdate(2, DELIVERED)],
         FRESH,
         True,
@@ -77,13 +77,13 @@ def test_what_was_taken_is_delivered_and_the_destination_is_well() -> None:
 @pytest.mark.parametrize(
     ("attempts", "longest"), [(0, 1), (1, 2), (2, 4), (5, 32), (11, 2048), (12, 3600), (900, 3600)]
 )
-@pytest.mark.parametrize("luck", [0.0, 0.25, 0.999])
+@pytest.mark.parametrize("nonce", [0.0, 0.25, 0.999])
 def test_the_wait_is_full_jitter_over_a_doubling_time_capped_at_an_hour(
-    attempts: int, longest: int, luck: float
+    attempts: int, longest: int, nonce: float
 ) -> None:
-    [one] = decided(BUSY, sent(attempts=attempts), luck=luck).settled
+    [one] = decided(BUSY, sent(attempts=attempts), nonce=nonce).settled
     assert one.next_attempt_at is not None
-    assert seconds(0) <= one.next_attempt_at - (NOW + seconds(longest * luck)) < timedelta(milliseconds=1)
+    assert seconds(0) <= one.next_attempt_at - (NOW + seconds(longest * nonce)) < timedelta(milliseconds=1)
     assert (one.state, one.reason) == (PENDING, BUSY.reason)
 
 
@@ -95,8 +95,8 @@ def test_a_failed_batch_waits_as_one() -> None:
 
 
 def test_retry_after_is_waited_exactly_and_not_jittered() -> None:
-    for luck in (0.0, 0.9):
-        [one] = decided(replace(BUSY, retry_after=seconds(37)), sent(attempts=9), luck=luck, status=429).settled
+    for nonce in (0.0, 0.9):
+        [one] = decided(replace(BUSY, retry_after=seconds(37)), sent(attempts=9), nonce=nonce, status=429).settled
         assert one.next_attempt_at == NOW + seconds(37)
 
 
@@ -137,46 +137,46 @@ def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt()
 def test_a_refused_batch_is_halved_and_due_now(count: int, half: int) -> None:
     decision = decided(Rejected("400: no"), sent(count, together=count))
     assert {(one.state, one.next_attempt_at, one.together) for one in decision.settled} == {(PENDING, NOW, half)}
-    assert decision.standing == FRESH
+    assert decision.state_before == FRESH
 
 
 def test_an_event_refused_alone_is_dead_with_the_upstreams_words() -> None:
     decision = decided(Rejected("400 bad request: no currency"), sent())
     assert decision.settled == [DeliveryUpdate(1, DEAD, "400 bad request: no currency")]
-    assert decision.standing == replace(FRESH, rejected=1)
+    assert decision.state_before == replace(FRESH, rejected=1)
     assert decision.counted
 
 
 def test_the_twentieth_event_refused_alone_in_a_row_pauses_the_destination() -> None:
-    nineteenth = decided(Rejected("400: no"), sent(), replace(FRESH, rejected=18)).standing
+    nineteenth = decided(Rejected("400: no"), sent(), replace(FRESH, rejected=18)).state_before
     assert (nineteenth.paused, nineteenth.rejected) == (None, 19)
     twentieth = decided(Rejected("400: no"), sent(), nineteenth)
     assert twentieth.settled[0].state is DEAD
-    assert twentieth.standing.paused == "20 events in a row were refused alone; see its dead letters"
+    assert twentieth.state_before.paused == "20 events in a row were refused alone; see its dead letters"
 
 
 def test_while_twenty_were_refused_and_none_passed_a_refused_probe_makes_no_dead_letter() -> None:
-    standing = replace(PAUSED, rejected=20, paused="20 events")
-    decision = decided(Rejected("400: no"), sent(), standing)
+    state_before = replace(PAUSED, rejected=20, paused="20 events")
+    decision = decided(Rejected("400: no"), sent(), state_before)
     assert decision.settled[0].state is PENDING
-    assert decision.standing.paused == "20 events"
+    assert decision.state_before.paused == "20 events"
     assert not decision.counted
-    other_reason = decided(DestinationDown("404"), sent(), standing).standing
+    other_reason = decided(DestinationDown("404"), sent(), state_before).state_before
     assert decided(Rejected("400: no"), sent(), other_reason).settled[0].state is PENDING
-    assert decided(Delivered(), sent(), other_reason).standing.rejected == 0
+    assert decided(Delivered(), sent(), other_reason).state_before.rejected == 0
 
 
 def test_a_batch_refused_while_twenty_were_is_halved_and_the_pause_stays() -> None:
-    standing = replace(PAUSED, rejected=20)
-    decision = decided(Rejected("400: no"), sent(4), standing)
-    assert decision.standing == standing
+    state_before = replace(PAUSED, rejected=20)
+    decision = decided(Rejected("400: no"), sent(4), state_before)
+    assert decision.state_before == state_before
     assert {one.together for one in decision.settled} == {2}
 
 
 def test_a_refused_probe_shows_that_the_destination_judges_events_again() -> None:
     decision = decided(Rejected("400: no"), sent(), PAUSED)
     assert decision.settled[0].state is DEAD
-    assert decision.standing == DestinationState("mine", rejected=1, paused_for=seconds(5))
+    assert decision.state_before == DestinationState("mine", rejected=1, paused_for=seconds(5))
 
 
 # ---------------------------------------------------------------------------------------------------- pause and probe
@@ -186,26 +186,26 @@ def test_a_pause_counts_no_attempt_and_everything_is_due_when_it_ends() -> None:
     decision = decided(DestinationDown("401 unauthorized"), sent(3, attempts=2))
     assert not decision.counted
     assert {(one.state, one.next_attempt_at) for one in decision.settled} == {(PENDING, NOW)}
-    assert decision.standing == DestinationState(
+    assert decision.state_before == DestinationState(
         "mine", paused="401 unauthorized", paused_at=NOW, probe_at=NOW + seconds(5), probes=0
     )
 
 
 def test_probes_wait_five_seconds_then_twice_as_long_each_time_up_to_five_minutes() -> None:
     now, waits = NOW, []
-    standing = decided(DestinationDown("401"), sent()).standing
+    state_before = decided(DestinationDown("401"), sent()).state_before
     for _ in range(9):
-        assert standing.probe_at is not None
-        waits.append((standing.probe_at - now).total_seconds())
-        now = standing.probe_at
-        standing = decided(DestinationDown("401"), sent(), standing, now=now).standing
+        assert state_before.probe_at is not None
+        waits.append((state_before.probe_at - now).total_seconds())
+        now = state_before.probe_at
+        state_before = decided(DestinationDown("401"), sent(), state_before, now=now).state_before
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
 def test_a_probe_that_passes_ends_the_pause_and_its_length_is_kept() -> None:
-    standing = replace(PAUSED, probes=3, rejected=2, paused_for=seconds(100))
-    decision = decided(Delivered(), sent(), standing, now=NOW + seconds(60))
-    assert decision.standing == DestinationState("mine", paused_for=seconds(165))
+    state_before = replace(PAUSED, probes=3, rejected=2, paused_for=seconds(100))
+    decision = decided(Delivered(), sent(), state_before, now=NOW + seconds(60))
+    assert decision.state_before == DestinationState("mine", paused_for=seconds(165))
     assert decision.settled == [DeliveryUpdate(1, DELIVERED)]
 
 
@@ -213,61 +213,61 @@ def test_a_probe_that_passes_ends_the_pause_and_its_length_is_kept() -> None:
 def test_a_failed_probe_counts_no_attempt_and_leaves_the_next_probe_to_another_delivery(outcome: Outcome) -> None:
     decision = decided(outcome, sent(attempts=3), PAUSED, status=503)
     assert not decision.counted
-    assert decision.standing.probe_at == NOW + seconds(10)
-    assert decision.standing.probes == 1
-    assert decision.standing.paused_at == PAUSED.paused_at
+    assert decision.state_before.probe_at == NOW + seconds(10)
+    assert decision.state_before.probes == 1
+    assert decision.state_before.paused_at == PAUSED.paused_at
     assert [one.next_attempt_at for one in decision.settled] == [NOW + seconds(10)]
 
 
 def test_a_pause_says_what_its_last_probe_found() -> None:
-    assert decided(DestinationDown("403"), sent(), PAUSED).standing.paused == "403"
-    assert decided(BROKEN, sent(), PAUSED).standing.paused == "circuit open: 503 service unavailable"
-    assert decided(BUSY, sent(), PAUSED).standing.paused == "401"
+    assert decided(DestinationDown("403"), sent(), PAUSED).state_before.paused == "403"
+    assert decided(BROKEN, sent(), PAUSED).state_before.paused == "circuit open: 503 service unavailable"
+    assert decided(BUSY, sent(), PAUSED).state_before.paused == "401"
 
 
 def test_a_probe_waits_as_asked_but_for_no_more_than_five_minutes_and_its_delivery_in_full() -> None:
     for asked, probe in ((7, 10), (60, 60), (3600, 300)):
         decision = decided(replace(BROKEN, retry_after=seconds(asked)), sent(), PAUSED, status=503)
-        assert decision.standing.probe_at == NOW + seconds(probe)
+        assert decision.state_before.probe_at == NOW + seconds(probe)
         assert decision.settled[0].next_attempt_at == NOW + seconds(max(asked, probe))
 
 
 def test_a_clock_set_back_never_makes_a_pause_shorter_than_nothing() -> None:
-    assert decided(Delivered(), sent(), PAUSED, now=NOW - timedelta(days=1)).standing.paused_for == seconds(0)
+    assert decided(Delivered(), sent(), PAUSED, now=NOW - timedelta(days=1)).state_before.paused_for == seconds(0)
 
 
 # --------------------------------------------------------------------------------------------------- circuit breaker
 
 
 def test_the_fifth_request_in_a_row_that_broke_opens_the_circuit_and_counts() -> None:
-    standing = FRESH
+    state_before = FRESH
     for number in range(1, 5):
-        standing = decided(BROKEN, sent(), standing, status=503).standing
-        assert (standing.failures, standing.paused) == (number, None)
-    decision = decided(BROKEN, sent(3, attempts=4), standing, status=503)
-    assert decision.standing.paused == "circuit open: 503 service unavailable"
-    assert decision.standing.probe_at == NOW + seconds(5)
+        state_before = decided(BROKEN, sent(), state_before, status=503).state_before
+        assert (state_before.failures, state_before.paused) == (number, None)
+    decision = decided(BROKEN, sent(3, attempts=4), state_before, status=503)
+    assert decision.state_before.paused == "circuit open: 503 service unavailable"
+    assert decision.state_before.probe_at == NOW + seconds(5)
     assert decision.counted
     assert {one.next_attempt_at for one in decision.settled} == {NOW + seconds(8)}
 
 
 @pytest.mark.parametrize("outcome", [Delivered(), Rejected("400"), BUSY])
 def test_an_answer_of_any_other_kind_ends_the_row(outcome: Outcome) -> None:
-    assert decided(outcome, sent(), replace(FRESH, failures=4)).standing.failures == 0
+    assert decided(outcome, sent(), replace(FRESH, failures=4)).state_before.failures == 0
 
 
 def test_busy_answers_never_open_the_circuit() -> None:
-    standing = FRESH
+    state_before = FRESH
     for _ in range(50):
-        standing = decided(BUSY, sent(), standing, status=429).standing
-    assert standing.paused is None
+        state_before = decided(BUSY, sent(), state_before, status=429).state_before
+    assert state_before.paused is None
 
 
 def test_a_circuit_that_opens_is_probed_as_asked_but_within_five_minutes() -> None:
     for asked, probe in ((1, 5), (60, 60), (86_400, 300)):
-        standing = replace(FRESH, failures=4)
-        decision = decided(replace(BROKEN, retry_after=seconds(asked)), sent(), standing, status=503)
-        assert decision.standing.probe_at == NOW + seconds(probe)
+        state_before = replace(FRESH, failures=4)
+        decision = decided(replace(BROKEN, retry_after=seconds(asked)), sent(), state_before, status=503)
+        assert decision.state_before.probe_at == NOW + seconds(probe)
         assert decision.settled[0].next_attempt_at == NOW + seconds(asked)
 
 
@@ -323,12 +323,12 @@ outcomes = st.one_of(
 def test_whatever_happens_nothing_is_lost_and_every_wait_is_bounded(
     steps: list[tuple[Outcome, int, int, float, timedelta]],
 ) -> None:
-    standing, now = FRESH, NOW
-    for outcome, count, attempts, luck, passed in steps:
-        count = 1 if standing.paused else count  # noqa: PLW2901  a probe is one delivery
+    state_before, now = FRESH, NOW
+    for outcome, count, attempts, nonce, passed in steps:
+        count = 1 if state_before.paused else count  # noqa: PLW2901  a probe is one delivery
         deliveries = sent(count, attempts=attempts, tried_for=passed)
-        before = standing
-        settled, standing, counted = decided(outcome, deliveries, before, status=503, luck=luck, now=now)
+        before = state_before
+        settled, state_before, counted = decided(outcome, deliveries, before, status=503, nonce=nonce, now=now)
         assert [one.number for one in settled] == [delivery.number for delivery in deliveries]
         for one in settled:
             if one.state is PENDING:
@@ -338,10 +338,12 @@ def test_whatever_happens_nothing_is_lost_and_every_wait_is_bounded(
             else:
                 assert one.next_attempt_at is None
                 assert one.state is DELIVERED or (counted and one.reason)
-        assert (standing.paused is None) == (standing.paused_at is None) == (standing.probe_at is None)
-        assert standing.probe_at is None or now < standing.probe_at <= now + timedelta(minutes=5, milliseconds=1)
-        assert standing.paused_for >= before.paused_for
-        assert 0 <= standing.failures < POLICY.breaks
+        assert (state_before.paused is None) == (state_before.paused_at is None) == (state_before.probe_at is None)
+        assert state_before.probe_at is None or now < state_before.probe_at <= now + timedelta(
+            minutes=5, milliseconds=1
+        )
+        assert state_before.paused_for >= before.paused_for
+        assert 0 <= state_before.failures < POLICY.breaks
         now += passed
 
 

@@ -56,14 +56,14 @@ class Troubled(SqliteStore):
         token: int,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
-        standing: DestinationState,
+        state_before: DestinationState,
         *,
         now: datetime,
     ) -> None:
         if self.forgetful:
             self.forgetful -= 1
             raise StoreUnavailable("the disk is full; make room")
-        await super().record_attempt(token, attempt, settled, standing, now=now)
+        await super().record_attempt(token, attempt, settled, state_before, now=now)
 
 
 def test_a_store_that_is_away_is_waited_for_and_logged_once_a_minute(

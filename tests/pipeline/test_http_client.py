@@ -404,9 +404,9 @@ def test_over_a_real_socket_it_stumbles_twice_and_is_delivered(tmp_path: Path) -
                 store=store,
                 destinations=[TrackDestination("mine", upstream.url, "a-made-up-key", rate=0)],
                 clock=time.clock,
-                watching=Seen(),
+                metrics=Seen(),
                 sleep=time.sleep,
-                luck=lambda: 0.5,
+                nonce=lambda: 0.5,
             )
             running = asyncio.create_task(forwarding.run())
             await time.over.wait()

@@ -74,8 +74,8 @@ class Shop:
             sources=lambda: {"shop": cast("Any", source)},
             route=lambda _event, _to: (Route("up"),),
             clock=lambda: self.now,
-            woke=lambda: None,
-            watching=Counted(),
+            notify=lambda: None,
+            metrics=Counted(),
         )
 
     async def take(self, topic: str, body: Json) -> None:

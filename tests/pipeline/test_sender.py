@@ -56,7 +56,7 @@ def test_an_idle_lane_is_woken_by_new_events_and_does_not_wait_its_idle_time(tmp
 
         async with opened(tmp_path) as store:
             forwarding = DeliveryLoops(
-                store=store, destinations=[track()], clock=clock, watching=Seen(), send=send, idle=HOUR
+                store=store, destinations=[track()], clock=clock, metrics=Seen(), send=send, idle=HOUR
             )
             running = asyncio.create_task(forwarding.run())
             for number in range(5):
@@ -124,7 +124,7 @@ def test_a_stop_waits_for_the_request_under_way_and_records_it(tmp_path: Path) -
 
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(150)), now=clock())
-            forwarding = DeliveryLoops(store=store, destinations=[track()], clock=clock, watching=Seen(), send=send)
+            forwarding = DeliveryLoops(store=store, destinations=[track()], clock=clock, metrics=Seen(), send=send)
             running = asyncio.create_task(forwarding.run())
             await asked.wait()
             stopping = asyncio.create_task(forwarding.stop(timedelta(seconds=30)))
@@ -166,7 +166,7 @@ def test_a_stop_gives_up_what_outlasts_its_grace_and_the_lease_brings_it_back(tm
 def test_a_stop_before_the_start_is_a_stop(tmp_path: Path) -> None:
     async def test() -> None:
         async with opened(tmp_path) as store:
-            forwarding = DeliveryLoops(store=store, destinations=[track()], clock=clock, watching=Seen())
+            forwarding = DeliveryLoops(store=store, destinations=[track()], clock=clock, metrics=Seen())
             await forwarding.stop(SECOND)
             await asyncio.wait_for(forwarding.run(), 10)
 
@@ -177,7 +177,7 @@ def test_without_destinations_there_is_nothing_to_do_and_nothing_hangs(tmp_path:
     async def test() -> None:
         time = Time()
         async with opened(tmp_path) as store:
-            forwarding = DeliveryLoops(store=store, destinations=[], clock=time.clock, watching=Seen())
+            forwarding = DeliveryLoops(store=store, destinations=[], clock=time.clock, metrics=Seen())
             await asyncio.wait_for(forwarding.run(), 10)
             time.now += HOUR
             assert forwarding.heartbeats() == {}
@@ -225,7 +225,7 @@ def test_lanes_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> 
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(30)), now=clock())
             forwarding = DeliveryLoops(
-                store=store, destinations=[track(batch=5, concurrency=3)], clock=clock, watching=Seen(), send=send
+                store=store, destinations=[track(batch=5, concurrency=3)], clock=clock, metrics=Seen(), send=send
             )
             running = asyncio.create_task(forwarding.run())
 
@@ -255,7 +255,7 @@ def test_a_pause_found_by_one_lane_is_not_undone_by_anothers_older_view(tmp_path
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(2)), now=clock())
             forwarding = DeliveryLoops(
-                store=store, destinations=[track(batch=1, concurrency=2)], clock=clock, watching=Seen(), send=send
+                store=store, destinations=[track(batch=1, concurrency=2)], clock=clock, metrics=Seen(), send=send
             )
             running = asyncio.create_task(forwarding.run())
 
@@ -304,8 +304,7 @@ def test_two_processes_share_one_store_and_one_rate_and_send_nothing_twice(tmp_p
         await stores[0].accept_events(events(range(40)), now=clock())
         paced = track(rate=6000, batch=2)
         both = [
-            DeliveryLoops(store=store, destinations=[paced], clock=clock, watching=Seen(), send=send)
-            for store in stores
+            DeliveryLoops(store=store, destinations=[paced], clock=clock, metrics=Seen(), send=send) for store in stores
         ]
         running = [asyncio.create_task(one.run()) for one in both]
         await until(all_taken)
@@ -340,7 +339,7 @@ def test_each_destination_goes_at_its_own_pace(tmp_path: Path) -> None:
             await store.accept_events(events([2], destination="quick"), now=clock())
             slow = TrackDestination("slow", "https://slow.example.com", KEY)
             quick = TrackDestination("quick", "https://quick.example.com", KEY)
-            forwarding = DeliveryLoops(store=store, destinations=[slow, quick], clock=clock, watching=Seen(), send=send)
+            forwarding = DeliveryLoops(store=store, destinations=[slow, quick], clock=clock, metrics=Seen(), send=send)
             running = asyncio.create_task(forwarding.run())
             await taken.wait()
             stuck.set()

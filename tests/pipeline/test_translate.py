@@ -47,8 +47,8 @@ def translated(
             sources=lambda: {"shop": source},
             route=lambda _event, _to: (Route("up"),),
             clock=lambda: NOW,
-            woke=lambda: None,
-            watching=cast("Any", SimpleNamespace(count_translated=lambda *words: told.append(words))),
+            notify=lambda: None,
+            metrics=cast("Any", SimpleNamespace(count_translated=lambda *words: told.append(words))),
         )
         await store.keep(webhooks)
         while await translator.translate_batch():
@@ -108,8 +108,8 @@ def test_the_loop_wakes_for_what_is_kept_and_stops_when_told(tmp_path: Path) -> 
             sources=lambda: {"shop": source},
             route=lambda _event, _to: (),
             clock=lambda: datetime.now(UTC),
-            woke=lambda: None,
-            watching=cast("Any", SimpleNamespace(count_translated=lambda *_words: seen.set())),
+            notify=lambda: None,
+            metrics=cast("Any", SimpleNamespace(count_translated=lambda *_words: seen.set())),
         )
         running: Awaitable[None] = asyncio.ensure_future(translator.run())
         await store.keep([webhook("one")])
@@ -144,8 +144,8 @@ def test_a_round_that_fails_is_no_heartbeat_and_an_idle_one_that_looked_is(tmp_p
             sources=dict,
             route=lambda _event, _to: (),
             clock=lambda: datetime.now(UTC),
-            woke=lambda: None,
-            watching=cast("Any", SimpleNamespace()),
+            notify=lambda: None,
+            metrics=cast("Any", SimpleNamespace()),
         )
         running = asyncio.ensure_future(translator.run())
         beats: list[float | None] = []

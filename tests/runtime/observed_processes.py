@@ -24,14 +24,14 @@ def children(bridge: Serving) -> list[int]:
     return family(bridge.process.pid)[1:]
 
 
-def mill(bridge: Serving, title: str = "trackbridge: worker-translate") -> int:
+def translate_process(bridge: Serving, title: str = "trackbridge: worker-translate") -> int:
     """The worker, once there is one that is at work."""
     return int(until(lambda: titled(bridge, title), what=title)[0])
 
 
 def workers(bridge: Serving) -> list[int]:
     """All the web processes, once there are as many as before."""
-    mill(bridge)
+    translate_process(bridge)
     return titled(bridge, "trackbridge: web-")
 
 

@@ -17,12 +17,12 @@ from observed_processes import (
     counted,
     get,
     kill,
-    mill,
     needs_proc,
     post,
     ready,
     told,
     track,
+    translate_process,
     workers,
 )
 from peers import Serving, listed, serving, until
@@ -168,7 +168,7 @@ def degraded(bridge: Serving) -> dict[str, Any] | None:
 
 def test_a_mill_that_hangs_is_seen_and_seen_to_go_on(bridge: Serving) -> None:
     ready(bridge)
-    hung = mill(bridge)
+    hung = translate_process(bridge)
     os.kill(hung, signal.SIGSTOP)
     found = until(lambda: degraded(bridge), what="the word that it hangs")
     assert any(detail.startswith("translate: no round succeeded for ") for detail in found["details"])

@@ -17,11 +17,11 @@ from observed_processes import (
     get,
     is_alive,
     kill,
-    mill,
     needs_proc,
     ready,
     told,
     track,
+    translate_process,
     workers,
 )
 from peers import KEY as UPSTREAM_KEY
@@ -60,7 +60,11 @@ def gone(pids: Sequence[int]) -> None:
 
 def test_a_worker_and_as_many_web_processes_as_asked_for_are_forked(bridge: Serving) -> None:
     assert len(workers(bridge)) == 2
-    assert {*workers(bridge), mill(bridge), mill(bridge, "trackbridge: worker-deliver")} == set(children(bridge))
+    assert {
+        *workers(bridge),
+        translate_process(bridge),
+        translate_process(bridge, "trackbridge: worker-deliver"),
+    } == set(children(bridge))
     assert "with 2 web processes" in bridge.greeting
 
 
@@ -103,11 +107,11 @@ def test_a_worker_that_is_killed_is_told_and_started_again(bridge: Serving) -> N
 
 
 def test_a_mill_that_is_killed_is_started_again_and_goes_on_with_what_waits(bridge: Serving, peer: Upstream) -> None:
-    first = mill(bridge)
+    first = translate_process(bridge)
     kill(first)
     assert track(bridge, "A-1").status_code == 200
     until(lambda: len(peer.taken()) == 1, what="the delivery")
-    assert mill(bridge) != first
+    assert translate_process(bridge) != first
     ready(bridge)
     assert bridge.stop() == 0
 
@@ -115,7 +119,7 @@ def test_a_mill_that_is_killed_is_started_again_and_goes_on_with_what_waits(brid
 def test_one_that_dies_again_and_again_is_started_after_a_growing_pause(bridge: Serving) -> None:
     for death in range(1, 4):
         ready(bridge)
-        kill(mill(bridge))
+        kill(translate_process(bridge))
         until(lambda: len(told(bridge, "process.ended process=worker-translate")) == death, what="its end")  # noqa: B023  asked before the next turn
     ends = [line.partition("then=")[2] for line in told(bridge, "process.ended")]
     assert ends == ['"started again"', '"started again in 1 s"', '"started again in 2 s"']

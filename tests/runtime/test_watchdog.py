@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from observed_processes import KEY, LAUNCH, is_alive, mill, needs_proc, ready, told, track, workers
+from observed_processes import KEY, LAUNCH, is_alive, needs_proc, ready, told, track, translate_process, workers
 from peers import KEY as UPSTREAM_KEY
 from peers import Serving, Upstream, serving, until, upstream
 
@@ -38,7 +38,10 @@ def bridged(folder: Path, settings: dict[str, str]) -> Iterator[tuple[Serving, U
             yield bridge, peer
 
 
-WHO: dict[str, Callable[[Serving], int]] = {"web": lambda bridge: workers(bridge)[0], "worker-translate": mill}
+WHO: dict[str, Callable[[Serving], int]] = {
+    "web": lambda bridge: workers(bridge)[0],
+    "worker-translate": translate_process,
+}
 HOW = {"stopped": signal.SIGSTOP, "blocked in Python": signal.SIGUSR1}
 
 
@@ -63,7 +66,7 @@ def test_a_process_that_hangs_is_killed_told_and_replaced(tmp_path: Path, who: s
 @needs_proc
 def test_a_process_one_of_whose_loops_hangs_is_replaced_and_the_loop_is_named(tmp_path: Path) -> None:
     with bridged(tmp_path, {"FAMILY_LOOP_SILENCE": "3"}) as (bridge, _):
-        hung = mill(bridge)
+        hung = translate_process(bridge)
         os.kill(hung, signal.SIGUSR2)
         [line] = until(lambda: told(bridge, "process."), what="the word of it")
         assert 'process=worker-translate why="its loop translate ended no round for 3 s, so it was killed"' in line
@@ -75,7 +78,7 @@ def test_a_process_one_of_whose_loops_hangs_is_replaced_and_the_loop_is_named(tm
 @needs_proc
 def test_nobody_is_killed_when_all_wake_up_after_a_suspension(tmp_path: Path) -> None:
     with bridged(tmp_path, {}) as (bridge, _):
-        everybody = [bridge.process.pid, mill(bridge), *workers(bridge)]
+        everybody = [bridge.process.pid, translate_process(bridge), *workers(bridge)]
         for pid in everybody:
             os.kill(pid, signal.SIGSTOP)
         slept = subprocess.run(["sleep", str(SILENCE * 2)], check=True)

@@ -124,9 +124,9 @@ def test_status_says_so_where_the_settings_cannot_be_read(tmp_path: Path, weak: 
 
 def test_a_reload_refuses_a_new_short_secret_and_takes_one_that_is_in_use(tmp_path: Path) -> None:
     configured, mappings = load_configuration({"STRIPE_WEBHOOK_SECRET": SHORT}, None, tell=False)
-    outfit = AppConfig(configured, mappings)
-    outfit.replace(*load_configuration({"STRIPE_WEBHOOK_SECRET": f"{LONG},{SHORT}"}, None, tell=False))
-    before = outfit.sources
+    app_config = AppConfig(configured, mappings)
+    app_config.replace(*load_configuration({"STRIPE_WEBHOOK_SECRET": f"{LONG},{SHORT}"}, None, tell=False))
+    before = app_config.sources
     with pytest.raises(SettingsError, match=r"STRIPE_WEBHOOK_SECRET:1:18: source `stripe`: secret 2 of 2"):
-        outfit.replace(*load_configuration({"STRIPE_WEBHOOK_SECRET": f"{LONG},another-short"}, None, tell=False))
-    assert outfit.sources is before
+        app_config.replace(*load_configuration({"STRIPE_WEBHOOK_SECRET": f"{LONG},another-short"}, None, tell=False))
+    assert app_config.sources is before

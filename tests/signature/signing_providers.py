@@ -172,10 +172,10 @@ def slack(body: bytes, *, stamp: str = str(SENT)) -> Request:
 
 def sheet_sections() -> dict[str, dict[str, Any]]:
     """The providers of the fact sheet, flattened into the mapping language's shape; empty where it is absent."""
-    sheet = SHARED / "facts" / "providers.md"
-    if not sheet.exists():
+    reader = SHARED / "facts" / "providers.md"
+    if not reader.exists():
         return {}
-    found = re.search(r"```yaml\n# providers-yaml\n(.*?)```", sheet.read_text(), re.DOTALL)
+    found = re.search(r"```yaml\n# providers-yaml\n(.*?)```", reader.read_text(), re.DOTALL)
     assert found
     return {name: _flat(entry) for name, entry in yaml.safe_load(found[1]).items()}
 

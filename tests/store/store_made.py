@@ -25,7 +25,7 @@ from bridge.store.protocol import Batch, ClaimedDeliveries, DeliveryRow, EventDe
 NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 LEASE = 20 * SECOND
-FREELY = Pacing(limit=100, lanes=1, spacing=timedelta(), lease=LEASE)
+FREELY = Pacing(limit=100, concurrency=1, spacing=timedelta(), lease=LEASE)
 TRACK = (Route("track"),)
 
 Story = Callable[[Store], Awaitable[None]]
@@ -179,7 +179,7 @@ async def sent(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) ->
     if found is None:
         return []
     settled = all_of(found, DeliveryState.DELIVERED)
-    await store.record_attempt(found.token, attempt(at=now), settled, found.standing, now=now)
+    await store.record_attempt(found.token, attempt(at=now), settled, found.state_before, now=now)
     return ids(found)
 
 
@@ -217,7 +217,7 @@ async def dead(store: Store, *names: str, now: datetime = NOW) -> None:
     await accepted(store, *names, now=now)
     found = await claimed(store, now=now)
     settled = all_of(found, DeliveryState.DEAD, reason="400 bad value")
-    await store.record_attempt(found.token, attempt(at=now, status=400), settled, found.standing, now=now)
+    await store.record_attempt(found.token, attempt(at=now, status=400), settled, found.state_before, now=now)
 
 
 async def states(store: Store) -> dict[str, str]:

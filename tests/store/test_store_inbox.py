@@ -79,14 +79,14 @@ def test_whoever_counts_sorts_nothing_in_and_counts_what_has_no_place_by_itself(
         await store.keep([webhook("a"), webhook("b")])
         await store.keep([webhook("b")])
         for _ in range(2):
-            tally = await store.state_counts()
-            assert (tally.unapplied, tally.webhooks) == (3, {})
-            assert tally.oldest_received
-            assert began <= tally.oldest_received <= datetime.now(UTC)
+            counts = await store.state_counts()
+            assert (counts.unapplied, counts.webhooks) == (3, {})
+            assert counts.oldest_received
+            assert began <= counts.oldest_received <= datetime.now(UTC)
             assert (await store.status_summary(now=NOW)).lasts == {}
         await apply_log(store, limit=9)
-        tally = await store.state_counts()
-        assert (tally.unapplied, tally.webhooks, tally.oldest_received) == (0, {("shopify", "received"): 2}, NOW)
+        counts = await store.state_counts()
+        assert (counts.unapplied, counts.webhooks, counts.oldest_received) == (0, {("shopify", "received"): 2}, NOW)
 
     tell(story)
 

@@ -195,8 +195,8 @@ def test_what_is_done_with_goes_after_its_days_and_the_counts_with_it(tell: Tell
         await swept(store, NOW + 90 * DAY)
         assert await listed(store) == ([], [])
         assert await store.deliveries(RowFilter()) == []
-        tally = await store.state_counts()
-        assert (tally.webhooks, tally.events, tally.deliveries) == ({}, {}, {})
+        counts = await store.state_counts()
+        assert (counts.webhooks, counts.events, counts.deliveries) == ({}, {}, {})
 
     tell(story)
 
@@ -241,7 +241,7 @@ def test_of_a_delivery_that_is_tried_for_longer_than_events_are_kept_the_later_a
 async def _tried(store: Store, *, at: datetime) -> None:
     found = await claimed(store, now=at)
     again = [DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=at) for one in found.deliveries]
-    await store.record_attempt(found.token, attempt(at=at, status=500), again, found.standing, now=at)
+    await store.record_attempt(found.token, attempt(at=at, status=500), again, found.state_before, now=at)
 
 
 async def _attempts(store: Store) -> Sequence[Attempt]:

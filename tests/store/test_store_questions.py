@@ -221,19 +221,19 @@ def test_the_counts_follow_every_change_of_state(tell: Tell) -> None:
         await store.replay(RowFilter(ids=("wh_2",)), now=after(7))
         await sent(store, now=after(7))
         await dead(store, "evt_4", now=after(8))
-        tally = await store.state_counts()
-        assert tally.webhooks == {
+        counts = await store.state_counts()
+        assert counts.webhooks == {
             ("shopify", "translated"): 1,
             ("shopify", "received"): 1,
             ("stripe", "received"): 1,
         }
-        assert tally.deliveries == {
+        assert counts.deliveries == {
             ("track", "delivered"): 1,
             ("track", "dead"): 1,
             ("ads", "pending"): 1,
             ("track", "skipped"): 1,
         }
-        assert (tally.oldest_received, tally.oldest_pending) == (NOW, {"ads": after(6)})
+        assert (counts.oldest_received, counts.oldest_pending) == (NOW, {"ads": after(6)})
 
     tell(story)
 

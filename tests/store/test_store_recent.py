@@ -41,10 +41,10 @@ def entries_of(path: Path, table: str) -> int:
 
 def grown(path: Path, size: int) -> None:
     """A ledger of so many keys."""
-    luck = random.Random(7)
+    nonce = random.Random(7)
     with closing(sqlite3.connect(path)) as db, db:
         db.executemany(
-            "INSERT INTO ledger VALUES (?, ?, ?)", sorted((luck.randbytes(KEY_SIZE), n, 0) for n in range(size))
+            "INSERT INTO ledger VALUES (?, ?, ?)", sorted((nonce.randbytes(KEY_SIZE), n, 0) for n in range(size))
         )
 
 

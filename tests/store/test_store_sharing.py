@@ -118,7 +118,7 @@ def test_a_claim_of_one_may_be_recorded_by_the_other(opener: Opener) -> None:
         await accepted(one, "evt_1", "evt_2")
         found = await claimed(one)
         first = all_of(found, DeliveryState.DELIVERED)[:1]
-        await other.record_attempt(found.token, attempt(), first, found.standing, now=NOW)
+        await other.record_attempt(found.token, attempt(), first, found.state_before, now=NOW)
         assert ids(await claimed(one)) == ["evt_2"]
         await one.close()
         await other.close()
@@ -263,9 +263,9 @@ def test_what_was_acknowledged_before_a_kill_is_all_there(tmp_path: Path, acknow
         found = await claim_rows(store, now=NOW, limit=len(rows) + 1, lease=LEASE)
         assert set(seen) <= {one.id for one in found}
         assert [len(one.body) for one in found] == [5000] * len(rows)
-        tally = await store.state_counts()
-        assert tally.webhooks == {("shopify", "received"): len(rows)}
-        assert tally.deliveries == {("track", "pending"): len(events)}
+        counts = await store.state_counts()
+        assert counts.webhooks == {("shopify", "received"): len(rows)}
+        assert counts.deliveries == {("track", "pending"): len(events)}
         await store.close()
 
     asyncio.run(story())

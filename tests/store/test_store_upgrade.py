@@ -110,9 +110,9 @@ def test_every_delivery_of_an_old_store_that_was_pending_is_sent_once_and_no_oth
 
 def test_a_pause_of_an_old_store_goes_on_until_its_probe(old: Path) -> None:
     async def story(store: Store) -> None:
-        standing = await store.destination_state("ads")
-        assert (standing.paused, standing.probes, standing.failures) == ("401 no such key", 1, 2)
-        assert standing.paused_for == timedelta(minutes=1)
+        state_before = await store.destination_state("ads")
+        assert (state_before.paused, state_before.probes, state_before.failures) == ("401 no such key", 1, 2)
+        assert state_before.paused_for == timedelta(minutes=1)
         probe = await store.claim_deliveries("ads", now=LATER, pacing=FREELY)
         assert probe is not None
         assert [one.event_id for one in probe.deliveries] == ["e-paused"]
@@ -153,8 +153,8 @@ def test_everything_of_an_old_store_can_be_listed_shown_counted_and_replayed(old
         (shown,) = await (await applied(store)).show_detail(aside.id)
         assert isinstance(shown, WebhookDetail)
         assert shown.webhook.body == webhook("w-aside").body
-        tally = await store.state_counts()
-        assert (tally.unapplied, sum(tally.webhooks.values())) == (0, len(rows))
+        counts = await store.state_counts()
+        assert (counts.unapplied, sum(counts.webhooks.values())) == (0, len(rows))
         assert (await store.status_summary(now=LATER)).lasts["shopify"] == webhook("w").received_at
         assert await store.replay(RowFilter(ids=(aside.id,)), now=LATER) == 1
 

@@ -41,20 +41,20 @@ class CompileInfo:
 
 
 def compile_layout(
-    layout: MappingDefinition, problems: Problems, *, name: str, learnt: CompileInfo | None = None
+    layout: MappingDefinition, problems: Problems, *, name: str, compile_info: CompileInfo | None = None
 ) -> Program | None:
     """The program of a mapping; None where there are errors, which are then among the problems."""
-    return _Compiler(layout, problems, name, learnt or CompileInfo()).compile_program()
+    return _Compiler(layout, problems, name, compile_info or CompileInfo()).compile_program()
 
 
 class _Compiler:
-    def __init__(self, layout: MappingDefinition, problems: Problems, name: str, learnt: CompileInfo) -> None:
+    def __init__(self, layout: MappingDefinition, problems: Problems, name: str, compile_info: CompileInfo) -> None:
         self._layout = layout
         self._problems = problems
         self._code = ModuleCode(f"<mapping {name}>")
         self._types: dict[str, frozenset[str]] = {}
-        self._learnt = learnt
-        self._trees = learnt.trees
+        self._compile_info = compile_info
+        self._trees = compile_info.trees
         self._names: dict[str, CompiledName | None] = {}
         self._open: list[str] = []
         self._known = KnownNames(
@@ -112,8 +112,8 @@ class _Compiler:
             self._problems.add_error(scalar.location_at(problem.at), problem.text)
         for warning in coder.warnings:
             self._problems.add_warning(scalar.location_at(warning.at), warning.text)
-        self._learnt.types[scalar] = coder.types_of(atom)
-        return atom, self._learnt.types[scalar]
+        self._compile_info.types[scalar] = coder.types_of(atom)
+        return atom, self._compile_info.types[scalar]
 
     def condition(self, scalar: Scalar, scope: ExpressionScope) -> str:
         """Python that is true where an expression holds."""

@@ -171,9 +171,9 @@ class TemplateWriter:
         return out
 
     def _write_for_each(self, node: MappingNode, path: Path, scope: ExpressionScope) -> str:
-        sheet = ObjectReader.read_object(node, _EACH, self.problems, what="a for_each")
-        name, source = sheet.read_scalar("for_each", needed=True), sheet.read_expression("in", needed=True)
-        when, each = sheet.read_expression("when"), sheet.read_node("map", needed=True)
+        reader = ObjectReader.read_object(node, _EACH, self.problems, what="a for_each")
+        name, source = reader.read_scalar("for_each", needed=True), reader.read_expression("in", needed=True)
+        when, each = reader.read_expression("when"), reader.read_node("map", needed=True)
         if name is None or source is None or each is None or not self._may_be_called(name, scope):
             return "None"
         out = self.code.assign_value("[]")

@@ -16,14 +16,14 @@ _FACTS = ("account", "test")
 """What routes a webhook. Its `occurred_at` routes nothing, and a provider may write it again at every attempt."""
 
 
-def headers_read(parts: MappingDefinition, learnt: CompileInfo) -> tuple[str, ...]:
+def headers_read(parts: MappingDefinition, compile_info: CompileInfo) -> tuple[str, ...]:
     """The names of the headers, in order, that `webhook.account` and `webhook.test` read, also by names of `let`."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting: list[Node] = [parts.expressions[name] for name in _FACTS if name in parts.expressions]
     while waiting:
         for scalar in _iter_scalars(waiting.pop()):
-            tree = learnt.trees.get(scalar)
+            tree = compile_info.trees.get(scalar)
             for name in _read_names(tree) if tree is not None else ():
                 if name.startswith(_HEADER):
                     found.add(name.removeprefix(_HEADER))

@@ -90,13 +90,13 @@ def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recal
 def read_recall(node: Node, problems: Problems) -> Recall | None:
     """The `recall` of a rule; None, with problems, where it is none."""
     before = len(problems.errors)
-    sheet = ObjectReader.read_object(node, KEYS, problems, what="recall")
-    event_type, dedupe = sheet.read_text("event_type", needed=True), sheet.read_expression("dedupe", needed=True)
-    fields = sheet.read_scalars("take", needed=True)
+    reader = ObjectReader.read_object(node, KEYS, problems, what="recall")
+    event_type, dedupe = reader.read_text("event_type", needed=True), reader.read_expression("dedupe", needed=True)
+    fields = reader.read_scalars("take", needed=True)
     for field in fields:
         if field.text.split(".")[0] not in LENDS:
             problems.add_error(field.place, f"recall cannot take `{field.text}`; it takes from {', '.join(LENDS)}")
-    wait = _read_wait(sheet.read_scalar("wait"), problems)
+    wait = _read_wait(reader.read_scalar("wait"), problems)
     if event_type is None or dedupe is None or len(problems.errors) > before:
         return None
     return Recall(event_type, dedupe, tuple(tuple(field.text.split(".")) for field in fields), wait)

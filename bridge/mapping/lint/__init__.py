@@ -20,11 +20,11 @@ __all__ = [
 ]
 
 
-def lint_mapping(parts: MappingDefinition, learnt: CompileInfo, problems: Problems, advice: Problems) -> None:
+def lint_mapping(parts: MappingDefinition, compile_info: CompileInfo, problems: Problems, advice: Problems) -> None:
     """Hold every event that the rules build to the contract, and to what a conversion needs.
 
     Errors go to `problems`, warnings to `advice`.
     """
     for rule in parts.rules:
-        FieldLint(learnt, problems, advice).lint_rule(rule)
-        ConversionLint(parts, learnt, advice).lint_rule(rule)
+        FieldLint(compile_info, problems, advice).lint_rule(rule)
+        ConversionLint(parts, compile_info, advice).lint_rule(rule)

@@ -58,9 +58,9 @@ class PathEnd(NamedTuple):
 class ConversionLint:
     """Looks at one rule."""
 
-    def __init__(self, parts: MappingDefinition, learnt: CompileInfo, advice: Problems) -> None:
+    def __init__(self, parts: MappingDefinition, compile_info: CompileInfo, advice: Problems) -> None:
         self._parts = parts
-        self._learnt = learnt
+        self._compile_info = compile_info
         self._advice = advice
 
     def lint_rule(self, rule: Rule) -> None:
@@ -130,7 +130,7 @@ class ConversionLint:
         """Whether what a node says, or a name that it reads, calls from_minor(); a constant needs not."""
         match node:
             case Scalar() if node.is_expression:
-                tree = self._learnt.trees.get(node)
+                tree = self._compile_info.trees.get(node)
                 return tree is None or tree.kind == "literal" or self._tree_converts(tree, seen)
             case Scalar():
                 return False
@@ -150,7 +150,7 @@ class ConversionLint:
 
     def _path_ends(self, node: Scalar, same: frozenset[str], seen: frozenset[str] = frozenset()) -> Iterator[PathEnd]:
         """The last field of each path whose value an expression passes on; `same` functions change little of it."""
-        tree = self._learnt.trees.get(node) if node.is_expression else None
+        tree = self._compile_info.trees.get(node) if node.is_expression else None
         if tree is not None:
             yield from self._tree_ends(PathEnd(node, tree), same, seen, outermost=True)
 

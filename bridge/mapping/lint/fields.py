@@ -29,8 +29,8 @@ _MENDS = {("number", "string"): "; write `decimal(…)`", ("string", "boolean"):
 class FieldLint:
     """Looks at the event of one rule."""
 
-    def __init__(self, learnt: CompileInfo, problems: Problems, advice: Problems) -> None:
-        self._learnt = learnt
+    def __init__(self, compile_info: CompileInfo, problems: Problems, advice: Problems) -> None:
+        self._compile_info = compile_info
         self._problems = problems
         self._advice = advice
 
@@ -141,7 +141,7 @@ class FieldLint:
                 self._problems.add_error(node.place, problem.text)
 
     def _lint_expression(self, node: Scalar, path: Path, word: str) -> None:
-        types = self._learnt.types.get(node, frozenset()) - {"null"}
+        types = self._compile_info.types.get(node, frozenset()) - {"null"}
         if not types or types & _TAKES.get(word, frozenset({word})):
             return
         kinds = " or ".join(SPOKEN[kind] for kind in sorted(types))

@@ -43,12 +43,12 @@ class _FieldSighting:
 
 
 def lint_unread_paths(
-    parts: MappingDefinition, learnt: CompileInfo, samples: Sequence[ExampleWebhook], problems: Problems
+    parts: MappingDefinition, compile_info: CompileInfo, samples: Sequence[ExampleWebhook], problems: Problems
 ) -> None:
     """Tell each field below `body` that no sample of its topics has."""
     seen: dict[tuple[Scalar, Tree], _FieldSighting] = {}
     for sample in samples:
-        walk = _SampleWalk(parts, learnt, sample, seen)
+        walk = _SampleWalk(parts, compile_info, sample, seen)
         for rule in parts.rules:
             if _takes_topic(rule, sample.topic):
                 walk.walk_rule(rule)
@@ -78,12 +78,12 @@ class _SampleWalk:
     def __init__(
         self,
         parts: MappingDefinition,
-        learnt: CompileInfo,
+        compile_info: CompileInfo,
         sample: ExampleWebhook,
         seen: dict[tuple[Scalar, Tree], _FieldSighting],
     ) -> None:
         self._parts = parts
-        self._learnt = learnt
+        self._compile_info = compile_info
         self._sample = sample
         self._seen = seen
         self._lets: dict[str, Values] = {}
@@ -120,7 +120,7 @@ class _SampleWalk:
     def _walk_scalar(self, scalar: Scalar, names: Mapping[str, Values]) -> Values:
         if not scalar.is_expression:
             return [scalar.literal]
-        tree = self._learnt.trees.get(scalar)
+        tree = self._compile_info.trees.get(scalar)
         return self._walk_outermost(scalar, tree, names) if tree is not None else []
 
     # ------------------------------------------------------------------------------------------------ expressions

@@ -93,8 +93,8 @@ def read_example(text: str | bytes, *, name: str, problems: Problems) -> Mapping
     if root is None:
         return None
     before = len(problems.errors)
-    sheet = ObjectReader.read_object(root, ("given", "expect"), problems, what="an example")
-    expect, given = sheet.read_node("expect", needed=True), sheet.read_node("given", needed=True)
+    reader = ObjectReader.read_object(root, ("given", "expect"), problems, what="an example")
+    expect, given = reader.read_node("expect", needed=True), reader.read_node("given", needed=True)
     if expect is None or given is None or not isinstance(root, Object):
         return None
     below = ObjectReader.read_object(given, GIVEN, problems, what="given")
@@ -120,7 +120,7 @@ def check_examples(found: MappingReading, examples: Sequence[MappingExample], pr
     for example in examples:
         webhooks = run_example(found.mapping, example, problems)
         samples.extend(_make_sample(example, webhook) for webhook in webhooks)
-    lint_unread_paths(found.parts, found.learnt, samples, problems)
+    lint_unread_paths(found.parts, found.compile_info, samples, problems)
 
 
 def run_example(mapping: Mapping, example: MappingExample, problems: Problems) -> tuple[Webhook, ...]:
@@ -214,10 +214,10 @@ def _reason_without_places(told: Translation) -> Json:
 # ---------------------------------------------------------------------------------------------------------- reading
 
 
-def _read_texts(sheet: ObjectReader, key: str, problems: Problems) -> dict[str, str]:
+def _read_texts(reader: ObjectReader, key: str, problems: Problems) -> dict[str, str]:
     """The texts under a key, by name."""
     texts: dict[str, str] = {}
-    for name, (_, node) in sheet.read_entries(key).items():
+    for name, (_, node) in reader.read_entries(key).items():
         if isinstance(node, Scalar) and isinstance(node.literal, str):
             texts[name] = node.literal
         else:
@@ -226,8 +226,8 @@ def _read_texts(sheet: ObjectReader, key: str, problems: Problems) -> dict[str, 
 
 
 def _read_earlier(node: Node, problems: Problems) -> EarlierEvent | None:
-    sheet = ObjectReader.read_object(node, ("dedupe", "event"), problems, what="an earlier event")
-    event, dedupe = sheet.read_node("event", needed=True), sheet.read_scalar("dedupe")
+    reader = ObjectReader.read_object(node, ("dedupe", "event"), problems, what="an earlier event")
+    event, dedupe = reader.read_node("event", needed=True), reader.read_scalar("dedupe")
     if event is None:
         return None
     made = EarlierEvent(document.plain_value(event), None if dedupe is None else dedupe.text)
@@ -258,9 +258,9 @@ def _check_expected(node: Node, problems: Problems) -> None:
                 if not isinstance(item, Object):
                     problems.add_error(item.place, "each expected event must be an object")
         case Object():
-            sheet = ObjectReader.read_object(node, REASONS, problems, what="expect")
+            reader = ObjectReader.read_object(node, REASONS, problems, what="expect")
             for key in REASONS:
-                sheet.read_text(key)
+                reader.read_text(key)
             if not node.entries or node.entries.keys() == set(REASONS):
                 problems.add_error(node.place, "expect must be a list of events, or `ignored: …` or `set_aside: …`")
         case _:

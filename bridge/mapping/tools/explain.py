@@ -287,7 +287,7 @@ class _LetValues:
         self.scope = scope
         self.earlier = earlier
         self.parts = found.parts
-        self.trees = found.learnt.trees
+        self.trees = found.compile_info.trees
         self.frame = frame
         self._worked: dict[str, TracedName] = {}
 

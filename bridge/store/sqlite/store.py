@@ -111,7 +111,7 @@ class SqliteStore:
         )
         self._reader = ReaderPool(path, self._guard, patience=bounds.max_wait)
         patience = bounds.max_wait.total_seconds()
-        self._journal = LogWriter(path, min_free=bounds.min_free)
+        self._log_writer = LogWriter(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
         self._webhooks = GroupCommit(self._write_group, limit=bounds.waiting, patience=patience)
         self._events = GroupCommit(self._accept_group, limit=bounds.waiting, patience=patience)
@@ -123,7 +123,9 @@ class SqliteStore:
 
     def _write_group(self, requests: Sequence[Sequence[Webhook]], since: float, then: AnswerCallback[None]) -> None:
         """Packed one right after the other: the processor does that twice as fast as in between all else."""
-        self._journal.write_group([(len(webhooks), codec.pack_request(webhooks)) for webhooks in requests], since, then)
+        self._log_writer.write_group(
+            [(len(webhooks), codec.pack_request(webhooks)) for webhooks in requests], since, then
+        )
 
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Webhooks of the ingest log, or rows that are due: by turns where there are both."""
@@ -230,12 +232,14 @@ class SqliteStore:
         token: int,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
-        standing: DestinationState,
+        state_before: DestinationState,
         *,
         now: datetime,
     ) -> None:
         """Write how an attempt ended."""
-        await self._writer.run_write(lambda db: attempts.record_attempt(db, token, attempt, settled, standing, now=now))
+        await self._writer.run_write(
+            lambda db: attempts.record_attempt(db, token, attempt, settled, state_before, now=now)
+        )
 
     async def destination_state(self, destination: str) -> DestinationState:
         """The state of a destination."""
@@ -322,9 +326,9 @@ class SqliteStore:
 
     def _count_states(self, db: sqlite3.Connection) -> StateCounts:
         count, since = log_reader.count_unapplied(db, self._folder)
-        tally = queries.count_states(db)
-        oldest = [at for at in (tally.oldest_received, since and from_ms(since // NANOSECONDS)) if at]
-        return replace(tally, unapplied=count, oldest_received=min(oldest, default=None))
+        counts = queries.count_states(db)
+        oldest = [at for at in (counts.oldest_received, since and from_ms(since // NANOSECONDS)) if at]
+        return replace(counts, unapplied=count, oldest_received=min(oldest, default=None))
 
     async def status_summary(self, *, now: datetime) -> StatusSummary:
         """What a status screen shows beside the counts."""
@@ -350,7 +354,7 @@ class SqliteStore:
         await asyncio.to_thread(self._close_threads)
 
     def _close_threads(self) -> None:
-        self._journal.close_log()
+        self._log_writer.close_log()
         self._reader.close_all(lambda db: log_reader.delete_applied_files(db, self._folder))
         self._writer.close_thread()
         self._guard.close()
