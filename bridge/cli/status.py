@@ -120,7 +120,7 @@ async def read_status(
     sources = tuple(
         _source_status(name, counts, summary) for name in sorted({*summary.lasts, *(s for s, _ in counts.webhooks)})
     )
-    destinations = tuple(_destination_status(state_before, counts) for state_before in standings)
+    destinations = tuple(_destination_status(destination_state, counts) for destination_state in standings)
     return StatusReport(
         sources,
         destinations,
@@ -137,13 +137,13 @@ def _source_status(name: str, counts: StateCounts, summary: StatusSummary) -> So
     )
 
 
-def _destination_status(state_before: DestinationState, counts: StateCounts) -> DestinationStatus:
-    name = state_before.destination
+def _destination_status(destination_state: DestinationState, counts: StateCounts) -> DestinationStatus:
+    name = destination_state.destination
     delivered, pending, dead = (
         counts.deliveries.get((name, state.value), 0)
         for state in (DeliveryState.DELIVERED, DeliveryState.PENDING, DeliveryState.DEAD)
     )
-    return DestinationStatus(name, delivered, pending, counts.oldest_pending.get(name), dead, state_before.paused)
+    return DestinationStatus(name, delivered, pending, counts.oldest_pending.get(name), dead, destination_state.paused)
 
 
 def _coverage_share(counts: StateCounts) -> float | None:

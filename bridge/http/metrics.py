@@ -228,8 +228,8 @@ class _StoreGauges(Collector):
             "trackbridge_oldest_delivery_seconds", "Age of the oldest pending delivery.", ("destination",), oldest
         )
         paused = [
-            ((state_before.destination,), float(state_before.paused is not None))
-            for state_before in self._stored.standings
+            ((destination_state.destination,), float(destination_state.paused is not None))
+            for destination_state in self._stored.standings
         ]
         yield _gauge_family("trackbridge_destination_paused", "1 while nothing is sent.", ("destination",), paused)
         yield from self._overdue_families()

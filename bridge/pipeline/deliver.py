@@ -44,7 +44,7 @@ class DeliveryLoops:
         ticks: Ticks = time.monotonic,
         send: Send | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        nonce: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
         policy: RetryPolicy = _POLICY,
         idle: timedelta = IDLE,
     ) -> None:
@@ -55,7 +55,7 @@ class DeliveryLoops:
             clock=clock,
             ticks=ticks,
             sleep=sleep,
-            nonce=nonce,
+            jitter=jitter,
             metrics=metrics,
             policy=policy,
             idle=idle,

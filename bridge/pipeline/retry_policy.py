@@ -63,14 +63,14 @@ class RetryDecision(NamedTuple):
     """The result of an attempt: each delivery's new state, the destination's, and whether the attempt counts."""
 
     settled: list[DeliveryUpdate]
-    state_before: DestinationState
+    destination_state: DestinationState
     counted: bool
 
 
 def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
     outcome: Outcome,
     sent: Sequence[Delivery],
-    state_before: DestinationState,
+    destination_state: DestinationState,
     *,
     status: int | None,
     now: datetime,
@@ -85,36 +85,42 @@ def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
     match outcome:
         case Delivered():
             settled = [DeliveryUpdate(delivery.number, DeliveryState.DELIVERED) for delivery in sent]
-            return RetryDecision(settled, replace(_resume_destination(state_before, now), rejected=0), counted=True)
+            return RetryDecision(
+                settled, replace(_resume_destination(destination_state, now), rejected=0), counted=True
+            )
         case Rejected(reason):
-            return _decide_rejected(reason, sent, state_before, now, policy)
-        case Retryable() if state_before.paused is not None:
-            paused = f"circuit open: {outcome.reason}" if outcome.breaks else state_before.paused
-            return _probe_failed(outcome, sent, replace(state_before, paused=paused), now, policy)
+            return _decide_rejected(reason, sent, destination_state, now, policy)
+        case Retryable() if destination_state.paused is not None:
+            paused = f"circuit open: {outcome.reason}" if outcome.breaks else destination_state.paused
+            return _probe_failed(outcome, sent, replace(destination_state, paused=paused), now, policy)
         case Retryable():
-            return _decide_retryable(outcome, sent, state_before, status=status, now=now, jitter=jitter, policy=policy)
-        case DestinationDown(reason) if state_before.paused is not None:
-            return _probe_failed(Retryable(reason), sent, replace(state_before, paused=reason), now, policy)
+            return _decide_retryable(
+                outcome, sent, destination_state, status=status, now=now, jitter=jitter, policy=policy
+            )
+        case DestinationDown(reason) if destination_state.paused is not None:
+            return _probe_failed(Retryable(reason), sent, replace(destination_state, paused=reason), now, policy)
         case DestinationDown(reason):
             return RetryDecision(
-                _due_again(sent, reason, now), _pause_destination(state_before, reason, now, policy), counted=False
+                _due_again(sent, reason, now), _pause_destination(destination_state, reason, now, policy), counted=False
             )
 
 
 def _decide_rejected(
-    reason: str, sent: Sequence[Delivery], state_before: DestinationState, now: datetime, policy: RetryPolicy
+    reason: str, sent: Sequence[Delivery], destination_state: DestinationState, now: datetime, policy: RetryPolicy
 ) -> RetryDecision:
-    hopeless = state_before.rejected >= policy.refused_alone  # that is why it is paused, and nothing has passed since
+    hopeless = (
+        destination_state.rejected >= policy.refused_alone
+    )  # that is why it is paused, and nothing has passed since
     if len(sent) > 1:
         half = (len(sent) + 1) // 2
         settled = [structs.replace(one, together=half) for one in _due_again(sent, reason, now)]
         return RetryDecision(
-            settled, state_before if hopeless else _resume_destination(state_before, now), counted=True
+            settled, destination_state if hopeless else _resume_destination(destination_state, now), counted=True
         )
     if hopeless:
-        return _probe_failed(Retryable(reason), sent, state_before, now, policy)
-    refused = state_before.rejected + 1
-    after = replace(_resume_destination(state_before, now), rejected=refused)
+        return _probe_failed(Retryable(reason), sent, destination_state, now, policy)
+    refused = destination_state.rejected + 1
+    after = replace(_resume_destination(destination_state, now), rejected=refused)
     if refused >= policy.refused_alone:
         after = _pause_destination(
             after, f"{refused} events in a row were refused alone; see its dead letters", now, policy
@@ -127,15 +133,15 @@ def _decide_rejected(
 def _decide_retryable(  # noqa: PLR0913  the same by name
     outcome: Retryable,
     sent: Sequence[Delivery],
-    state_before: DestinationState,
+    destination_state: DestinationState,
     *,
     status: int | None,
     now: datetime,
     jitter: float,
     policy: RetryPolicy,
 ) -> RetryDecision:
-    failures = state_before.failures + 1 if outcome.breaks else 0
-    after = replace(state_before, failures=failures)
+    failures = destination_state.failures + 1 if outcome.breaks else 0
+    after = replace(destination_state, failures=failures)
     opens = failures >= policy.breaks
     if opens:
         after = _pause_destination(
@@ -190,37 +196,46 @@ def _requested_wait(outcome: Retryable, policy: RetryPolicy) -> timedelta:
 
 
 def _pause_destination(
-    state_before: DestinationState, reason: str, now: datetime, policy: RetryPolicy, *, wait: timedelta = timedelta()
+    destination_state: DestinationState,
+    reason: str,
+    now: datetime,
+    policy: RetryPolicy,
+    *,
+    wait: timedelta = timedelta(),
 ) -> DestinationState:
     probe_at = _ceil_millisecond(now + max(policy.first_probe, min(wait, policy.most_probe)))
-    return replace(state_before, paused=reason, paused_at=now, probe_at=probe_at, probes=0, failures=0)
+    return replace(destination_state, paused=reason, paused_at=now, probe_at=probe_at, probes=0, failures=0)
 
 
-def _resume_destination(state_before: DestinationState, now: datetime) -> DestinationState:
+def _resume_destination(destination_state: DestinationState, now: datetime) -> DestinationState:
     """The destination answers as it should: no pause, and nothing broke just now."""
-    if state_before.paused is None:
-        return replace(state_before, failures=0)
-    lasted = max(timedelta(), now - state_before.paused_at) if state_before.paused_at else timedelta()
+    if destination_state.paused is None:
+        return replace(destination_state, failures=0)
+    lasted = max(timedelta(), now - destination_state.paused_at) if destination_state.paused_at else timedelta()
     return replace(
-        state_before,
+        destination_state,
         paused=None,
         paused_at=None,
         probe_at=None,
         probes=0,
         failures=0,
-        paused_for=state_before.paused_for + lasted,
+        paused_for=destination_state.paused_for + lasted,
     )
 
 
 def _probe_failed(
-    outcome: Retryable, sent: Sequence[Delivery], state_before: DestinationState, now: datetime, policy: RetryPolicy
+    outcome: Retryable,
+    sent: Sequence[Delivery],
+    destination_state: DestinationState,
+    now: datetime,
+    policy: RetryPolicy,
 ) -> RetryDecision:
     """Still paused. What was sent is due with the next probe, after what was due before: others have their turn."""
     asked = _requested_wait(outcome, policy)
-    probes = state_before.probes + 1
+    probes = destination_state.probes + 1
     pause = _double_time(policy.first_probe, probes, most=policy.most_probe)
     probe_at = _ceil_millisecond(now + max(pause, min(asked, policy.most_probe)))
-    after = replace(state_before, probes=probes, probe_at=probe_at, failures=0)
+    after = replace(destination_state, probes=probes, probe_at=probe_at, failures=0)
     return RetryDecision(
         _due_again(sent, outcome.reason, max(probe_at, _ceil_millisecond(now + asked))), after, counted=False
     )

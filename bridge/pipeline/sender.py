@@ -66,7 +66,7 @@ class SenderDeps:
     clock: Callable[[], datetime]
     ticks: Ticks
     sleep: Callable[[float], Awaitable[None]]
-    nonce: Callable[[], float]
+    jitter: Callable[[], float]
     metrics: AttemptMetrics
     policy: RetryPolicy
     idle: timedelta
@@ -178,11 +178,11 @@ class Sender:
         self, claimed: ClaimedDeliveries, sent: Sequence[Delivery], outcome: Outcome, attempt: Attempt, now: datetime
     ) -> tuple[DestinationState, RetryDecision]:
         """Record, however long the store is away: what is forgotten here would be sent twice."""
-        nonce = self._world.nonce()
+        jitter = self._world.jitter()
         async with self._turn:
             while True:
                 try:
-                    return await self._decide_outcome(claimed, sent, outcome, attempt, now, nonce)
+                    return await self._decide_outcome(claimed, sent, outcome, attempt, now, jitter)
                 except StoreUnavailable as error:
                     self._handle_unavailable(error)
                     await self._sleep_or_notified(self._world.idle)
@@ -194,18 +194,18 @@ class Sender:
         outcome: Outcome,
         attempt: Attempt,
         now: datetime,
-        nonce: float,
+        jitter: float,
     ) -> tuple[DestinationState, RetryDecision]:
         store, name = self._world.store, self._destination.name
         alone = self._destination.concurrency == 1  # else another sender may have changed the state since the claim
-        state_before = claimed.state_before if alone else await store.destination_state(name)
+        destination_state = claimed.destination_state if alone else await store.destination_state(name)
         policy = self._world.policy
         decision = decide_retry(
-            outcome, sent, state_before, status=attempt.status, now=now, jitter=nonce, policy=policy
+            outcome, sent, destination_state, status=attempt.status, now=now, jitter=jitter, policy=policy
         )
         counted = replace(attempt, counted=decision.counted)
-        await store.record_attempt(claimed.token, counted, decision.settled, decision.state_before, now=now)
-        return state_before, decision
+        await store.record_attempt(claimed.token, counted, decision.settled, decision.destination_state, now=now)
+        return destination_state, decision
 
     def _hold_back(self, attempt: Attempt, decision: RetryDecision, now: datetime) -> None:
         """A 429 is about the key, not the batch: the others wait too, a minute at most."""
@@ -261,7 +261,7 @@ class Sender:
         decision: RetryDecision,
         now: datetime,
     ) -> None:
-        name, after, again = self._destination.name, decision.state_before, _next_attempt(decision.settled)
+        name, after, again = self._destination.name, decision.destination_state, _next_attempt(decision.settled)
         dead = sum(one.state is DeliveryState.DEAD for one in decision.settled)
         log.log_line(
             "delivery.attempted", deliveries=_format_ids(sent), destination=name, count=len(sent),

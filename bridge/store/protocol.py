@@ -139,7 +139,7 @@ class ClaimedDeliveries:
 
     token: int
     deliveries: tuple[Delivery, ...]
-    state_before: DestinationState
+    destination_state: DestinationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +276,7 @@ class Store(Protocol):
         token: int,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
-        state_before: DestinationState,
+        destination_state: DestinationState,
         *,
         now: datetime,
     ) -> None:

@@ -93,7 +93,7 @@ def outage(folder: Path) -> str:
             metrics=day,
             send=day.send,
             sleep=day.sleep,
-            nonce=lambda: 0.5,
+            jitter=lambda: 0.5,
             idle=MINUTE,
         )
         before = resident()

@@ -226,7 +226,11 @@ def test_a_dry_run_counts_what_the_run_then_does(tmp_path: Path, capsys: pytest.
         assert found
         done = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in found.deliveries]
         await store.record_attempt(
-            found.token, Attempt("track", NOW, timedelta(), 200, "delivered", ""), done, found.state_before, now=NOW
+            found.token,
+            Attempt("track", NOW, timedelta(), 200, "delivered", ""),
+            done,
+            found.destination_state,
+            now=NOW,
         )
         await store.close()
 

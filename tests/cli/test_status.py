@@ -29,7 +29,7 @@ def event(name: str, *, test: bool = False, skip: str | None = None, value: str 
     return Routed(made, (Route("up", skip),))
 
 
-def state_before(tmp_path: Path, *results: Result, now: datetime = NOW) -> StatusReport:
+def destination_state(tmp_path: Path, *results: Result, now: datetime = NOW) -> StatusReport:
     """How a store stands after one webhook came to each of the results."""
 
     async def told() -> StatusReport:
@@ -49,29 +49,29 @@ def state_before(tmp_path: Path, *results: Result, now: datetime = NOW) -> Statu
 
 
 def test_a_store_in_which_all_went_well_needs_nobody(tmp_path: Path) -> None:
-    found = state_before(tmp_path, Ignored("no"), Ignored("no"))
+    found = destination_state(tmp_path, Ignored("no"), Ignored("no"))
     [source] = found.sources
     assert (source.name, source.last_webhook_at, source.today["ignored"], source.set_aside) == ("shop", NOW, 2, 0)
     assert (found.coverage, found.needs, found.notes) == (1.0, (), ())
 
 
 def test_what_is_set_aside_needs_a_person_and_lowers_the_coverage(tmp_path: Path) -> None:
-    found = state_before(tmp_path, Ignored("no"), SetAside("broken"))
+    found = destination_state(tmp_path, Ignored("no"), SetAside("broken"))
     [need] = found.needs
     assert "shop: 1 set aside" in need
     assert found.coverage == 0.5
 
 
 def test_counts_of_today_end_at_midnight(tmp_path: Path) -> None:
-    found = state_before(tmp_path, SetAside("broken"), now=NOW + timedelta(days=1))
+    found = destination_state(tmp_path, SetAside("broken"), now=NOW + timedelta(days=1))
     assert (found.sources[0].today["set_aside"], found.sources[0].set_aside) == (0, 1)
 
 
 def test_a_source_whose_events_were_all_skipped_as_tests_is_told_with_the_mend(tmp_path: Path) -> None:
-    found = state_before(tmp_path, (event("a", test=True, skip="test event"),))
+    found = destination_state(tmp_path, (event("a", test=True, skip="test event"),))
     assert "BRIDGE_TRACK_TEST=1" in found.needs[0]
     (tmp_path / "b").mkdir()
-    both = state_before(tmp_path / "b", (event("a", test=True, skip="test event"),), (event("b"),))
+    both = destination_state(tmp_path / "b", (event("a", test=True, skip="test event"),), (event("b"),))
     assert both.needs == ()
 
 
@@ -177,31 +177,33 @@ def test_work_that_is_overdue_needs_a_person_also_while_serve_does_not_run(
 
 
 def test_work_that_is_due_for_less_than_five_minutes_needs_nobody(tmp_path: Path) -> None:
-    assert state_before(tmp_path, (event("a"),), now=NOW + OVERDUE - timedelta(seconds=1)).needs == ()
+    assert destination_state(tmp_path, (event("a"),), now=NOW + OVERDUE - timedelta(seconds=1)).needs == ()
     (tmp_path / "b").mkdir()
-    [need] = state_before(tmp_path / "b", (event("a"),), now=NOW + OVERDUE + timedelta(seconds=1)).needs
+    [need] = destination_state(tmp_path / "b", (event("a"),), now=NOW + OVERDUE + timedelta(seconds=1)).needs
     assert need.startswith("up: 1 deliveries are overdue")
 
 
 def test_tests_that_a_test_destination_takes_need_nobody(tmp_path: Path) -> None:
     taken = event("a", test=True, skip="test event")
     taken = replace(taken, routes=(*taken.routes, Route("trial")))
-    assert state_before(tmp_path, (taken,)).needs == ()
+    assert destination_state(tmp_path, (taken,)).needs == ()
 
 
 def test_duplicates_that_differ_are_flagged(tmp_path: Path) -> None:
-    found = state_before(tmp_path, (event("a", value="10"),), (event("b", value="11"),))
+    found = destination_state(tmp_path, (event("a", value="10"),), (event("b", value="11"),))
     assert found.notes == ("1 duplicates tell another value or currency than their original",)
 
 
 def test_a_week_before_they_go_set_aside_webhooks_are_told(tmp_path: Path) -> None:
-    [note] = state_before(tmp_path, SetAside("broken"), now=NOW + DEFAULT_RETENTION.events - timedelta(days=7)).notes
+    [note] = destination_state(
+        tmp_path, SetAside("broken"), now=NOW + DEFAULT_RETENTION.events - timedelta(days=7)
+    ).notes
     assert note.startswith("the oldest set aside webhook goes on")
 
 
 def test_the_screen_shows_every_source_and_destination(tmp_path: Path) -> None:
     console = Console(width=160, record=True, file=(tmp_path / "out").open("w"))
-    console.print(status_screen(state_before(tmp_path, (event("a"),))))
+    console.print(status_screen(destination_state(tmp_path, (event("a"),))))
     console.file.close()
     shown = console.export_text()
     assert "shop" in shown
@@ -226,7 +228,7 @@ def test_status_ends_with_1_where_the_settings_want_more_room_than_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BRIDGE_STORE", f"sqlite:///{tmp_path / 'a.db'}")
-    state_before(tmp_path, Ignored("no"))
+    destination_state(tmp_path, Ignored("no"))
     assert main(["status", "--format", "json"]) == 0
     monkeypatch.setenv("BRIDGE_MIN_FREE", "1000TiB")
     assert main(["status", "--format", "json"]) == 1

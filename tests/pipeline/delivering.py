@@ -146,7 +146,7 @@ def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a
     *,
     destination: Destination | None = None,
     seen: Seen | None = None,
-    nonce: float = 0.5,
+    jitter: float = 0.5,
     idle: timedelta = timedelta(hours=1),
     policy: RetryPolicy | None = None,
 ) -> DeliveryLoops:
@@ -158,7 +158,7 @@ def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a
         metrics=seen or Seen(),
         send=send,
         sleep=time.sleep,
-        nonce=lambda: nonce,
+        jitter=lambda: jitter,
         policy=policy or RetryPolicy(),
         idle=idle,
     )

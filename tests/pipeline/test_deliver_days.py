@@ -87,7 +87,7 @@ def test_an_upstream_that_stumbles_gets_it_after_the_waits_of_the_contract(tmp_p
         upstream = Upstream(time, scripted(answer(500), answer(429, retry_after="7"), NO_ANSWER))
         async with opened(tmp_path) as store:
             await store.accept_events(events([1, 2, 3]), now=time.now)
-            await lived(forwarder(store, time, upstream.send, nonce=0.5), time)
+            await lived(forwarder(store, time, upstream.send, jitter=0.5), time)
             assert [one.orders for one in upstream.posted] == [[1, 2, 3]] * 4
             assert upstream.waits() == [0.5, 7, 2]
             [one, *_] = await rows(store)
@@ -135,7 +135,7 @@ def test_a_delivery_that_fails_for_72_hours_of_trying_is_dead_and_says_so(tmp_pa
         upstream = Upstream(time, lambda orders: answer(408))
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)
-            await lived(forwarder(store, time, upstream.send, nonce=0.999), time)
+            await lived(forwarder(store, time, upstream.send, jitter=0.999), time)
             [one] = await rows(store)
             assert (one.state, one.reason) == ("dead", "given up after 72 h of trying: 408 request timeout")
             assert upstream.posted[-1].at - upstream.posted[0].at >= timedelta(hours=72)
@@ -202,9 +202,9 @@ def test_a_destination_that_is_wrong_pauses_nothing_dies_and_it_resumes_by_itsel
             await lived(forwarder(store, time, upstream.send, seen=seen), time)
             assert sorted(upstream.taken()) == list(range(10))
             assert {(row.state, row.attempts) for row in await rows(store)} == {("delivered", 1)}
-            state_before = await store.destination_state("mine")
-            assert state_before.paused is None
-            assert state_before.paused_for >= timedelta(hours=1) - timedelta(seconds=1)
+            destination_state = await store.destination_state("mine")
+            assert destination_state.paused is None
+            assert destination_state.paused_for >= timedelta(hours=1) - timedelta(seconds=1)
         assert set(seen.attempts) == {("mine", "pause"), ("mine", "delivered")}
 
     run(test)
@@ -236,7 +236,7 @@ def test_one_event_that_breaks_the_upstream_is_found_and_the_others_pass(tmp_pat
         upstream = Upstream(time, lambda orders: answer(500) if 13 in orders else TAKEN)
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(40)), now=time.now)
-            await lived(forwarder(store, time, upstream.send, nonce=0.9), time)
+            await lived(forwarder(store, time, upstream.send, jitter=0.9), time)
             assert sorted(upstream.taken()) == [number for number in range(40) if number != 13]
             assert upstream.posted[-1].orders == [13]
 

@@ -50,21 +50,21 @@ def sent(
 def decided(  # noqa: PLR0913  the arguments of decide, most with a default
     outcome: Outcome,
     deliveries: Sequence[Delivery],
-    state_before: DestinationState = FRESH,
+    destination_state: DestinationState = FRESH,
     *,
     status: int | None = None,
-    nonce: float = 0.5,
+    jitter: float = 0.5,
     now: datetime = NOW,
 ) -> RetryDecision:
-    return decide_retry(outcome, deliveries, state_before, status=status, now=now, jitter=nonce, policy=POLICY)
+    return decide_retry(outcome, deliveries, destination_state, status=status, now=now, jitter=jitter, policy=POLICY)
 
 
 # -------------------------------------------------------------------------------------------------------- delivered
 
 
 def test_what_was_taken_is_delivered_and_the_destination_is_well() -> None:
-    state_before = replace(FRESH, failures=4, rejected=19)
-    assert decided(Delivered(), sent(2), state_before) == (
+    destination_state = replace(FRESH, failures=4, rejected=19)
+    assert decided(Delivered(), sent(2), destination_state) == (
         [DeliveryUpdate(1, DELIVERED), DeliveryUpdate(2, DELIVERED)],
         FRESH,
         True,
@@ -77,13 +77,13 @@ def test_what_was_taken_is_delivered_and_the_destination_is_well() -> None:
 @pytest.mark.parametrize(
     ("attempts", "longest"), [(0, 1), (1, 2), (2, 4), (5, 32), (11, 2048), (12, 3600), (900, 3600)]
 )
-@pytest.mark.parametrize("nonce", [0.0, 0.25, 0.999])
+@pytest.mark.parametrize("jitter", [0.0, 0.25, 0.999])
 def test_the_wait_is_full_jitter_over_a_doubling_time_capped_at_an_hour(
-    attempts: int, longest: int, nonce: float
+    attempts: int, longest: int, jitter: float
 ) -> None:
-    [one] = decided(BUSY, sent(attempts=attempts), nonce=nonce).settled
+    [one] = decided(BUSY, sent(attempts=attempts), jitter=jitter).settled
     assert one.next_attempt_at is not None
-    assert seconds(0) <= one.next_attempt_at - (NOW + seconds(longest * nonce)) < timedelta(milliseconds=1)
+    assert seconds(0) <= one.next_attempt_at - (NOW + seconds(longest * jitter)) < timedelta(milliseconds=1)
     assert (one.state, one.reason) == (PENDING, BUSY.reason)
 
 
@@ -95,8 +95,8 @@ def test_a_failed_batch_waits_as_one() -> None:
 
 
 def test_retry_after_is_waited_exactly_and_not_jittered() -> None:
-    for nonce in (0.0, 0.9):
-        [one] = decided(replace(BUSY, retry_after=seconds(37)), sent(attempts=9), nonce=nonce, status=429).settled
+    for jitter in (0.0, 0.9):
+        [one] = decided(replace(BUSY, retry_after=seconds(37)), sent(attempts=9), jitter=jitter, status=429).settled
         assert one.next_attempt_at == NOW + seconds(37)
 
 
@@ -137,46 +137,46 @@ def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt()
 def test_a_refused_batch_is_halved_and_due_now(count: int, half: int) -> None:
     decision = decided(Rejected("400: no"), sent(count, together=count))
     assert {(one.state, one.next_attempt_at, one.together) for one in decision.settled} == {(PENDING, NOW, half)}
-    assert decision.state_before == FRESH
+    assert decision.destination_state == FRESH
 
 
 def test_an_event_refused_alone_is_dead_with_the_upstreams_words() -> None:
     decision = decided(Rejected("400 bad request: no currency"), sent())
     assert decision.settled == [DeliveryUpdate(1, DEAD, "400 bad request: no currency")]
-    assert decision.state_before == replace(FRESH, rejected=1)
+    assert decision.destination_state == replace(FRESH, rejected=1)
     assert decision.counted
 
 
 def test_the_twentieth_event_refused_alone_in_a_row_pauses_the_destination() -> None:
-    nineteenth = decided(Rejected("400: no"), sent(), replace(FRESH, rejected=18)).state_before
+    nineteenth = decided(Rejected("400: no"), sent(), replace(FRESH, rejected=18)).destination_state
     assert (nineteenth.paused, nineteenth.rejected) == (None, 19)
     twentieth = decided(Rejected("400: no"), sent(), nineteenth)
     assert twentieth.settled[0].state is DEAD
-    assert twentieth.state_before.paused == "20 events in a row were refused alone; see its dead letters"
+    assert twentieth.destination_state.paused == "20 events in a row were refused alone; see its dead letters"
 
 
 def test_while_twenty_were_refused_and_none_passed_a_refused_probe_makes_no_dead_letter() -> None:
-    state_before = replace(PAUSED, rejected=20, paused="20 events")
-    decision = decided(Rejected("400: no"), sent(), state_before)
+    destination_state = replace(PAUSED, rejected=20, paused="20 events")
+    decision = decided(Rejected("400: no"), sent(), destination_state)
     assert decision.settled[0].state is PENDING
-    assert decision.state_before.paused == "20 events"
+    assert decision.destination_state.paused == "20 events"
     assert not decision.counted
-    other_reason = decided(DestinationDown("404"), sent(), state_before).state_before
+    other_reason = decided(DestinationDown("404"), sent(), destination_state).destination_state
     assert decided(Rejected("400: no"), sent(), other_reason).settled[0].state is PENDING
-    assert decided(Delivered(), sent(), other_reason).state_before.rejected == 0
+    assert decided(Delivered(), sent(), other_reason).destination_state.rejected == 0
 
 
 def test_a_batch_refused_while_twenty_were_is_halved_and_the_pause_stays() -> None:
-    state_before = replace(PAUSED, rejected=20)
-    decision = decided(Rejected("400: no"), sent(4), state_before)
-    assert decision.state_before == state_before
+    destination_state = replace(PAUSED, rejected=20)
+    decision = decided(Rejected("400: no"), sent(4), destination_state)
+    assert decision.destination_state == destination_state
     assert {one.together for one in decision.settled} == {2}
 
 
 def test_a_refused_probe_shows_that_the_destination_judges_events_again() -> None:
     decision = decided(Rejected("400: no"), sent(), PAUSED)
     assert decision.settled[0].state is DEAD
-    assert decision.state_before == DestinationState("mine", rejected=1, paused_for=seconds(5))
+    assert decision.destination_state == DestinationState("mine", rejected=1, paused_for=seconds(5))
 
 
 # ---------------------------------------------------------------------------------------------------- pause and probe
@@ -186,26 +186,26 @@ def test_a_pause_counts_no_attempt_and_everything_is_due_when_it_ends() -> None:
     decision = decided(DestinationDown("401 unauthorized"), sent(3, attempts=2))
     assert not decision.counted
     assert {(one.state, one.next_attempt_at) for one in decision.settled} == {(PENDING, NOW)}
-    assert decision.state_before == DestinationState(
+    assert decision.destination_state == DestinationState(
         "mine", paused="401 unauthorized", paused_at=NOW, probe_at=NOW + seconds(5), probes=0
     )
 
 
 def test_probes_wait_five_seconds_then_twice_as_long_each_time_up_to_five_minutes() -> None:
     now, waits = NOW, []
-    state_before = decided(DestinationDown("401"), sent()).state_before
+    destination_state = decided(DestinationDown("401"), sent()).destination_state
     for _ in range(9):
-        assert state_before.probe_at is not None
-        waits.append((state_before.probe_at - now).total_seconds())
-        now = state_before.probe_at
-        state_before = decided(DestinationDown("401"), sent(), state_before, now=now).state_before
+        assert destination_state.probe_at is not None
+        waits.append((destination_state.probe_at - now).total_seconds())
+        now = destination_state.probe_at
+        destination_state = decided(DestinationDown("401"), sent(), destination_state, now=now).destination_state
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
 def test_a_probe_that_passes_ends_the_pause_and_its_length_is_kept() -> None:
-    state_before = replace(PAUSED, probes=3, rejected=2, paused_for=seconds(100))
-    decision = decided(Delivered(), sent(), state_before, now=NOW + seconds(60))
-    assert decision.state_before == DestinationState("mine", paused_for=seconds(165))
+    destination_state = replace(PAUSED, probes=3, rejected=2, paused_for=seconds(100))
+    decision = decided(Delivered(), sent(), destination_state, now=NOW + seconds(60))
+    assert decision.destination_state == DestinationState("mine", paused_for=seconds(165))
     assert decision.settled == [DeliveryUpdate(1, DELIVERED)]
 
 
@@ -213,61 +213,61 @@ def test_a_probe_that_passes_ends_the_pause_and_its_length_is_kept() -> None:
 def test_a_failed_probe_counts_no_attempt_and_leaves_the_next_probe_to_another_delivery(outcome: Outcome) -> None:
     decision = decided(outcome, sent(attempts=3), PAUSED, status=503)
     assert not decision.counted
-    assert decision.state_before.probe_at == NOW + seconds(10)
-    assert decision.state_before.probes == 1
-    assert decision.state_before.paused_at == PAUSED.paused_at
+    assert decision.destination_state.probe_at == NOW + seconds(10)
+    assert decision.destination_state.probes == 1
+    assert decision.destination_state.paused_at == PAUSED.paused_at
     assert [one.next_attempt_at for one in decision.settled] == [NOW + seconds(10)]
 
 
 def test_a_pause_says_what_its_last_probe_found() -> None:
-    assert decided(DestinationDown("403"), sent(), PAUSED).state_before.paused == "403"
-    assert decided(BROKEN, sent(), PAUSED).state_before.paused == "circuit open: 503 service unavailable"
-    assert decided(BUSY, sent(), PAUSED).state_before.paused == "401"
+    assert decided(DestinationDown("403"), sent(), PAUSED).destination_state.paused == "403"
+    assert decided(BROKEN, sent(), PAUSED).destination_state.paused == "circuit open: 503 service unavailable"
+    assert decided(BUSY, sent(), PAUSED).destination_state.paused == "401"
 
 
 def test_a_probe_waits_as_asked_but_for_no_more_than_five_minutes_and_its_delivery_in_full() -> None:
     for asked, probe in ((7, 10), (60, 60), (3600, 300)):
         decision = decided(replace(BROKEN, retry_after=seconds(asked)), sent(), PAUSED, status=503)
-        assert decision.state_before.probe_at == NOW + seconds(probe)
+        assert decision.destination_state.probe_at == NOW + seconds(probe)
         assert decision.settled[0].next_attempt_at == NOW + seconds(max(asked, probe))
 
 
 def test_a_clock_set_back_never_makes_a_pause_shorter_than_nothing() -> None:
-    assert decided(Delivered(), sent(), PAUSED, now=NOW - timedelta(days=1)).state_before.paused_for == seconds(0)
+    assert decided(Delivered(), sent(), PAUSED, now=NOW - timedelta(days=1)).destination_state.paused_for == seconds(0)
 
 
 # --------------------------------------------------------------------------------------------------- circuit breaker
 
 
 def test_the_fifth_request_in_a_row_that_broke_opens_the_circuit_and_counts() -> None:
-    state_before = FRESH
+    destination_state = FRESH
     for number in range(1, 5):
-        state_before = decided(BROKEN, sent(), state_before, status=503).state_before
-        assert (state_before.failures, state_before.paused) == (number, None)
-    decision = decided(BROKEN, sent(3, attempts=4), state_before, status=503)
-    assert decision.state_before.paused == "circuit open: 503 service unavailable"
-    assert decision.state_before.probe_at == NOW + seconds(5)
+        destination_state = decided(BROKEN, sent(), destination_state, status=503).destination_state
+        assert (destination_state.failures, destination_state.paused) == (number, None)
+    decision = decided(BROKEN, sent(3, attempts=4), destination_state, status=503)
+    assert decision.destination_state.paused == "circuit open: 503 service unavailable"
+    assert decision.destination_state.probe_at == NOW + seconds(5)
     assert decision.counted
     assert {one.next_attempt_at for one in decision.settled} == {NOW + seconds(8)}
 
 
 @pytest.mark.parametrize("outcome", [Delivered(), Rejected("400"), BUSY])
 def test_an_answer_of_any_other_kind_ends_the_row(outcome: Outcome) -> None:
-    assert decided(outcome, sent(), replace(FRESH, failures=4)).state_before.failures == 0
+    assert decided(outcome, sent(), replace(FRESH, failures=4)).destination_state.failures == 0
 
 
 def test_busy_answers_never_open_the_circuit() -> None:
-    state_before = FRESH
+    destination_state = FRESH
     for _ in range(50):
-        state_before = decided(BUSY, sent(), state_before, status=429).state_before
-    assert state_before.paused is None
+        destination_state = decided(BUSY, sent(), destination_state, status=429).destination_state
+    assert destination_state.paused is None
 
 
 def test_a_circuit_that_opens_is_probed_as_asked_but_within_five_minutes() -> None:
     for asked, probe in ((1, 5), (60, 60), (86_400, 300)):
-        state_before = replace(FRESH, failures=4)
-        decision = decided(replace(BROKEN, retry_after=seconds(asked)), sent(), state_before, status=503)
-        assert decision.state_before.probe_at == NOW + seconds(probe)
+        destination_state = replace(FRESH, failures=4)
+        decision = decided(replace(BROKEN, retry_after=seconds(asked)), sent(), destination_state, status=503)
+        assert decision.destination_state.probe_at == NOW + seconds(probe)
         assert decision.settled[0].next_attempt_at == NOW + seconds(asked)
 
 
@@ -323,12 +323,12 @@ outcomes = st.one_of(
 def test_whatever_happens_nothing_is_lost_and_every_wait_is_bounded(
     steps: list[tuple[Outcome, int, int, float, timedelta]],
 ) -> None:
-    state_before, now = FRESH, NOW
-    for outcome, count, attempts, nonce, passed in steps:
-        count = 1 if state_before.paused else count  # noqa: PLW2901  a probe is one delivery
+    destination_state, now = FRESH, NOW
+    for outcome, count, attempts, jitter, passed in steps:
+        count = 1 if destination_state.paused else count  # noqa: PLW2901  a probe is one delivery
         deliveries = sent(count, attempts=attempts, tried_for=passed)
-        before = state_before
-        settled, state_before, counted = decided(outcome, deliveries, before, status=503, nonce=nonce, now=now)
+        before = destination_state
+        settled, destination_state, counted = decided(outcome, deliveries, before, status=503, jitter=jitter, now=now)
         assert [one.number for one in settled] == [delivery.number for delivery in deliveries]
         for one in settled:
             if one.state is PENDING:
@@ -338,12 +338,16 @@ def test_whatever_happens_nothing_is_lost_and_every_wait_is_bounded(
             else:
                 assert one.next_attempt_at is None
                 assert one.state is DELIVERED or (counted and one.reason)
-        assert (state_before.paused is None) == (state_before.paused_at is None) == (state_before.probe_at is None)
-        assert state_before.probe_at is None or now < state_before.probe_at <= now + timedelta(
+        assert (
+            (destination_state.paused is None)
+            == (destination_state.paused_at is None)
+            == (destination_state.probe_at is None)
+        )
+        assert destination_state.probe_at is None or now < destination_state.probe_at <= now + timedelta(
             minutes=5, milliseconds=1
         )
-        assert state_before.paused_for >= before.paused_for
-        assert 0 <= state_before.failures < POLICY.breaks
+        assert destination_state.paused_for >= before.paused_for
+        assert 0 <= destination_state.failures < POLICY.breaks
         now += passed
 
 

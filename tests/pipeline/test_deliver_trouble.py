@@ -56,14 +56,14 @@ class Troubled(SqliteStore):
         token: int,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
-        state_before: DestinationState,
+        destination_state: DestinationState,
         *,
         now: datetime,
     ) -> None:
         if self.forgetful:
             self.forgetful -= 1
             raise StoreUnavailable("the disk is full; make room")
-        await super().record_attempt(token, attempt, settled, state_before, now=now)
+        await super().record_attempt(token, attempt, settled, destination_state, now=now)
 
 
 def test_a_store_that_is_away_is_waited_for_and_logged_once_a_minute(

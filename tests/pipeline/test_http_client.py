@@ -406,7 +406,7 @@ def test_over_a_real_socket_it_stumbles_twice_and_is_delivered(tmp_path: Path) -
                 clock=time.clock,
                 metrics=Seen(),
                 sleep=time.sleep,
-                nonce=lambda: 0.5,
+                jitter=lambda: 0.5,
             )
             running = asyncio.create_task(forwarding.run())
             await time.over.wait()

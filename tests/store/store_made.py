@@ -179,7 +179,7 @@ async def sent(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) ->
     if found is None:
         return []
     settled = all_of(found, DeliveryState.DELIVERED)
-    await store.record_attempt(found.token, attempt(at=now), settled, found.state_before, now=now)
+    await store.record_attempt(found.token, attempt(at=now), settled, found.destination_state, now=now)
     return ids(found)
 
 
@@ -217,7 +217,7 @@ async def dead(store: Store, *names: str, now: datetime = NOW) -> None:
     await accepted(store, *names, now=now)
     found = await claimed(store, now=now)
     settled = all_of(found, DeliveryState.DEAD, reason="400 bad value")
-    await store.record_attempt(found.token, attempt(at=now, status=400), settled, found.state_before, now=now)
+    await store.record_attempt(found.token, attempt(at=now, status=400), settled, found.destination_state, now=now)
 
 
 async def states(store: Store) -> dict[str, str]:

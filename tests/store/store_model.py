@@ -397,7 +397,7 @@ class Model:
 
     # deliveries
 
-    def state_before(self, destination: str) -> DestinationState:
+    def destination_state(self, destination: str) -> DestinationState:
         return self.standings.get(destination, DestinationState(destination))
 
     def claim(self, token: int, destination: str, *, now: datetime, pacing: Pacing) -> list[tuple[int, timedelta]]:
@@ -415,19 +415,19 @@ class Model:
         chosen = [number for _, number in due if self.deliveries[number].together == together][:together]
         self._hold(token, destination, chosen, now=now, until=now + pacing.lease)
         self.claimed_at[destination] = now
-        state_before = self.state_before(destination)
-        if state_before.paused:
-            self.standings[destination] = replace(state_before, probe_at=now + pacing.lease)
-        return [(number, self._tried_for(number, state_before, now=self.aged(now))) for number in chosen]
+        destination_state = self.destination_state(destination)
+        if destination_state.paused:
+            self.standings[destination] = replace(destination_state, probe_at=now + pacing.lease)
+        return [(number, self._tried_for(number, destination_state, now=self.aged(now))) for number in chosen]
 
     def _limit(self, destination: str, *, now: datetime, pacing: Pacing) -> int:
-        state_before = self.state_before(destination)
+        destination_state = self.destination_state(destination)
         concurrency = sum(one.destination == destination and one.until > now for one in self.under_way.values())
         last = self.claimed_at.get(destination)
         if concurrency >= pacing.concurrency or (last is not None and -BACK < now - last < pacing.spacing):
             return 0
-        if state_before.paused:
-            return 1 if state_before.probe_at and state_before.probe_at <= now else 0
+        if destination_state.paused:
+            return 1 if destination_state.probe_at and destination_state.probe_at <= now else 0
         return pacing.limit
 
     def _hold(self, token: int, destination: str, chosen: Sequence[int], *, now: datetime, until: datetime) -> None:
@@ -441,16 +441,16 @@ class Model:
             self.deliveries[number].due = until
             self.deliveries[number].token = token
 
-    def _tried_for(self, number: int, state_before: DestinationState, *, now: datetime) -> timedelta:
+    def _tried_for(self, number: int, destination_state: DestinationState, *, now: datetime) -> timedelta:
         one = self.deliveries[number]
         if one.first is None:
             return timedelta()
-        return max(timedelta(), now - one.first - (_paused_in_all(state_before, now) - one.paused_at_first))
+        return max(timedelta(), now - one.first - (_paused_in_all(destination_state, now) - one.paused_at_first))
 
     def record(
         self, token: int, made: Attempt, settled: Sequence[DeliveryUpdate], after: DestinationState, *, now: datetime
     ) -> None:
-        paused = _paused_in_all(self.state_before(made.destination), made.started_at)
+        paused = _paused_in_all(self.destination_state(made.destination), made.started_at)
         for one in settled:
             if one.number in self.deliveries:
                 self._recorded(token, made, self._as_of_now(token, one), paused=paused, now=now)
@@ -488,9 +488,9 @@ class Model:
             one.due = min(one.due, now)
         else:
             return 0
-        state_before = self.state_before(one.destination)
-        if state_before.paused:
-            self.standings[one.destination] = replace(state_before, probe_at=now)
+        destination_state = self.destination_state(one.destination)
+        if destination_state.paused:
+            self.standings[one.destination] = replace(destination_state, probe_at=now)
         return 1
 
     # what was kept long enough
@@ -542,7 +542,7 @@ def accepted(event: Event, called: str, original: str | None) -> Accepted:
     return Accepted(called, original, event.id if called != event.id else None)
 
 
-def _paused_in_all(state_before: DestinationState, at: datetime) -> timedelta:
-    if state_before.paused is None or state_before.paused_at is None:
-        return state_before.paused_for
-    return state_before.paused_for + max(timedelta(), at - state_before.paused_at)
+def _paused_in_all(destination_state: DestinationState, at: datetime) -> timedelta:
+    if destination_state.paused is None or destination_state.paused_at is None:
+        return destination_state.paused_for
+    return destination_state.paused_for + max(timedelta(), at - destination_state.paused_at)

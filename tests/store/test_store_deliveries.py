@@ -38,13 +38,13 @@ async def later(store: Store, *, at: float, due: float, together: int | None = N
     found = await claimed(store, now=after(at))
     settled = all_of(found, PENDING, reason="503", next_attempt_at=after(due), together=together)
     made = attempt(at=after(at), status=503, counted=counted)
-    await store.record_attempt(found.token, made, settled, found.state_before, now=after(at))
+    await store.record_attempt(found.token, made, settled, found.destination_state, now=after(at))
     return ids(found)
 
 
-async def stand(store: Store, state_before: DestinationState, *, now: float = 0) -> None:
+async def stand(store: Store, destination_state: DestinationState, *, now: float = 0) -> None:
     """Make a destination stand so, by recording an attempt that carried nothing."""
-    await store.record_attempt(0, attempt(status=401, counted=False), [], state_before, now=after(now))
+    await store.record_attempt(0, attempt(status=401, counted=False), [], destination_state, now=after(now))
 
 
 # ------------------------------------------------------------------------------------------------------- claiming
@@ -128,7 +128,9 @@ def test_as_many_claims_are_under_way_as_there_are_lanes(tell: Tell) -> None:
         first = await claimed(store, pacing=pacing)
         await claimed(store, now=after(1), pacing=pacing)
         assert await nothing_to_claim(store, now=after(1), pacing=pacing)
-        await store.record_attempt(first.token, attempt(), all_of(first, DELIVERED), first.state_before, now=after(1))
+        await store.record_attempt(
+            first.token, attempt(), all_of(first, DELIVERED), first.destination_state, now=after(1)
+        )
         await claimed(store, now=after(1), pacing=pacing)
         assert await nothing_to_claim(store, now=after(2), pacing=pacing)
 
@@ -187,7 +189,7 @@ def test_a_delivered_one_says_when_and_how(tell: Tell) -> None:
         await accepted(store, "evt_1")
         found = await claimed(store, now=after(1))
         made = attempt(at=after(1), answer='{"success":true}')
-        await store.record_attempt(found.token, made, all_of(found, DELIVERED), found.state_before, now=after(2))
+        await store.record_attempt(found.token, made, all_of(found, DELIVERED), found.destination_state, now=after(2))
         row = await delivery(store, "evt_1")
         assert (row.state, row.attempts, row.next_attempt_at) == (DELIVERED, 1, None)
         assert (row.last_status, row.last_answer) == (200, '{"success":true}')
@@ -240,7 +242,7 @@ def test_an_answer_is_kept_up_to_two_kibibytes_and_never_cut_within_a_letter(tel
         await accepted(store, "evt_1")
         found = await claimed(store)
         made = attempt(answer="x" + "ü" * 3000 + "\ud800")
-        await store.record_attempt(found.token, made, all_of(found, DELIVERED), found.state_before, now=NOW)
+        await store.record_attempt(found.token, made, all_of(found, DELIVERED), found.destination_state, now=NOW)
         assert (await delivery(store, "evt_1")).last_answer == "x" + "ü" * 1023
 
     tell(story)
@@ -252,7 +254,7 @@ def test_what_was_claimed_and_not_sent_keeps_its_place_in_the_order(tell: Tell) 
             await accepted(store, f"evt_{n}", now=after(n))
         found = await claimed(store, now=after(5), pacing=replace(FREELY, limit=3))
         first = DeliveryUpdate(found.deliveries[0].number, DELIVERED)
-        await store.record_attempt(found.token, attempt(), [first], found.state_before, now=after(6))
+        await store.record_attempt(found.token, attempt(), [first], found.destination_state, now=after(6))
         row = await delivery(store, "evt_1")
         assert (row.attempts, row.last_status) == (0, None)
         assert await sent(store, now=after(6)) == ["evt_1", "evt_2", "evt_3"]
@@ -295,13 +297,13 @@ def test_a_delivery_whose_lease_was_lost_is_not_put_back(tell: Tell) -> None:
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
         await store.record_attempt(
-            quick.token, attempt(), all_of(quick, DELIVERED), quick.state_before, now=NOW + LEASE
+            quick.token, attempt(), all_of(quick, DELIVERED), quick.destination_state, now=NOW + LEASE
         )
         settled = [
             DeliveryUpdate(slow.deliveries[0].number, DEAD, reason="400"),
             DeliveryUpdate(slow.deliveries[1].number, PENDING, next_attempt_at=NOW),
         ]
-        await store.record_attempt(slow.token, attempt(status=400), settled, slow.state_before, now=NOW + LEASE)
+        await store.record_attempt(slow.token, attempt(status=400), settled, slow.destination_state, now=NOW + LEASE)
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
     tell(story)
@@ -313,10 +315,10 @@ def test_one_that_somebody_else_has_claimed_by_now_stays_theirs(tell: Tell) -> N
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
         later_on = [DeliveryUpdate(slow.deliveries[0].number, PENDING, next_attempt_at=NOW)]
-        await store.record_attempt(slow.token, attempt(status=503), later_on, slow.state_before, now=NOW + LEASE)
+        await store.record_attempt(slow.token, attempt(status=503), later_on, slow.destination_state, now=NOW + LEASE)
         assert await nothing_to_claim(store, now=NOW + LEASE + SECOND, pacing=replace(FREELY, concurrency=9))
         await store.record_attempt(
-            quick.token, attempt(), all_of(quick, DELIVERED), quick.state_before, now=NOW + LEASE
+            quick.token, attempt(), all_of(quick, DELIVERED), quick.destination_state, now=NOW + LEASE
         )
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
@@ -328,12 +330,14 @@ def test_a_delivery_whose_lease_was_lost_is_delivered_all_the_same_when_it_was(t
         await accepted(store, "evt_1", "evt_2")
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
-        await store.record_attempt(slow.token, attempt(), all_of(slow, DELIVERED), slow.state_before, now=NOW + LEASE)
+        await store.record_attempt(
+            slow.token, attempt(), all_of(slow, DELIVERED), slow.destination_state, now=NOW + LEASE
+        )
         settled = [
             DeliveryUpdate(quick.deliveries[0].number, PENDING, next_attempt_at=NOW),
             DeliveryUpdate(quick.deliveries[1].number, DEAD, reason="400"),
         ]
-        await store.record_attempt(quick.token, attempt(status=400), settled, quick.state_before, now=NOW + LEASE)
+        await store.record_attempt(quick.token, attempt(status=400), settled, quick.destination_state, now=NOW + LEASE)
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
     tell(story)
@@ -345,8 +349,10 @@ def test_a_dead_letter_that_was_taken_all_the_same_is_delivered(tell: Tell) -> N
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
         gave_up = all_of(quick, DEAD, reason="503 for 72 hours")
-        await store.record_attempt(quick.token, attempt(status=503), gave_up, quick.state_before, now=NOW + LEASE)
-        await store.record_attempt(slow.token, attempt(), all_of(slow, DELIVERED), slow.state_before, now=NOW + LEASE)
+        await store.record_attempt(quick.token, attempt(status=503), gave_up, quick.destination_state, now=NOW + LEASE)
+        await store.record_attempt(
+            slow.token, attempt(), all_of(slow, DELIVERED), slow.destination_state, now=NOW + LEASE
+        )
         row = await delivery(store, "evt_1")
         assert (row.state, row.reason, row.attempts, row.last_status) == (DELIVERED, None, 2, 200)
 
@@ -358,7 +364,9 @@ def test_a_lease_that_is_over_but_that_nobody_took_is_still_ones_own(tell: Tell)
         await accepted(store, "evt_1")
         found = await claimed(store)
         settled = all_of(found, PENDING, next_attempt_at=after(99), reason="503")
-        await store.record_attempt(found.token, attempt(status=503), settled, found.state_before, now=NOW + 2 * LEASE)
+        await store.record_attempt(
+            found.token, attempt(status=503), settled, found.destination_state, now=NOW + 2 * LEASE
+        )
         assert (await delivery(store, "evt_1")).next_attempt_at == after(99)
 
     tell(story)
@@ -372,7 +380,7 @@ def test_an_attempt_is_recorded_with_all_of_its_consequences_or_not_at_all(tell:
         with pytest.raises(Exception, match="failures"):
             await store.record_attempt(found.token, attempt(), all_of(found, DELIVERED), broken, now=NOW)
         assert await states(store) == {"evt_1": "pending"}
-        await store.record_attempt(found.token, attempt(), all_of(found, DELIVERED), found.state_before, now=NOW)
+        await store.record_attempt(found.token, attempt(), all_of(found, DELIVERED), found.destination_state, now=NOW)
         (shown,) = await (await applied(store)).show_detail("dlv_1")
         assert isinstance(shown, DeliveryDetail)
         assert len(shown.attempts) == 1
@@ -402,7 +410,7 @@ def test_of_a_mixed_lot_those_like_the_oldest_go_first(tell: Tell) -> None:
             DeliveryUpdate(one.number, PENDING, next_attempt_at=NOW, together=together)
             for one, together in zip(found.deliveries, (3, None, 3, 2, 3), strict=True)
         ]
-        await store.record_attempt(found.token, attempt(status=400), mixed, found.state_before, now=NOW)
+        await store.record_attempt(found.token, attempt(status=400), mixed, found.destination_state, now=NOW)
         assert [await sent(store) for _ in range(4)] == [["evt_0", "evt_2", "evt_4"], ["evt_1"], ["evt_3"], []]
 
     tell(story)
@@ -504,9 +512,9 @@ def test_a_destination_never_used_stands_fresh(tell: Tell) -> None:
 
 def test_a_standing_comes_back_as_it_was_recorded(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        state_before = replace(PAUSED, probes=3, failures=4, rejected=5, paused_for=timedelta(minutes=7))
-        await stand(store, state_before)
-        assert await store.destination_state("track") == state_before
+        destination_state = replace(PAUSED, probes=3, failures=4, rejected=5, paused_for=timedelta(minutes=7))
+        await stand(store, destination_state)
+        assert await store.destination_state("track") == destination_state
         await stand(store, DestinationState("track"))
         assert await store.destination_state("track") == DestinationState("track")
 
@@ -519,7 +527,7 @@ def test_a_paused_destination_gives_nothing_until_its_probe_and_then_one(tell: T
         await stand(store, PAUSED)
         assert await nothing_to_claim(store, now=after(4.999))
         found = await claimed(store, now=after(5))
-        assert (ids(found), found.state_before) == (["evt_1"], PAUSED)
+        assert (ids(found), found.destination_state) == (["evt_1"], PAUSED)
 
     tell(story)
 

@@ -61,7 +61,7 @@ def test_dead_letters_are_sent_again_in_their_order_and_share_requests(tell: Tel
         await accepted(store, "evt_1", "evt_2", "evt_3")
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400", together=1)
-        await store.record_attempt(found.token, attempt(status=400), refused, found.state_before, now=NOW)
+        await store.record_attempt(found.token, attempt(status=400), refused, found.destination_state, now=NOW)
         await store.retry(DEAD, now=after(1))
         assert await sent(store, now=after(1)) == ["evt_1", "evt_2", "evt_3"]
 
@@ -73,7 +73,7 @@ def test_a_waiting_delivery_is_due_now(tell: Tell) -> None:
         await accepted(store, "evt_1")
         found = await claimed(store)
         waits = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=after(3600))
-        await store.record_attempt(found.token, attempt(status=503), waits, found.state_before, now=NOW)
+        await store.record_attempt(found.token, attempt(status=503), waits, found.destination_state, now=NOW)
         assert await store.retry(RowFilter(ids=("dlv_1",)), now=after(1)) == 1
         (one,) = (await claimed(store, now=after(1))).deliveries
         assert (one.attempts, one.tried_for) == (1, timedelta(seconds=1))
@@ -289,7 +289,7 @@ def test_a_retry_of_one_source_leaves_the_others(tell: Tell) -> None:
         await accepted(store, "evt_2")
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400")
-        await store.record_attempt(found.token, attempt(status=400), refused, found.state_before, now=NOW)
+        await store.record_attempt(found.token, attempt(status=400), refused, found.destination_state, now=NOW)
         assert await store.retry(RowFilter(source="shopify"), now=NOW) == 1
         assert await states(store) == {"evt_1": "pending", "evt_2": "dead"}
 

@@ -309,13 +309,13 @@ class Machine(RuleBasedStateMachine):
     def claim_for(self, destination: str, pacing: Pacing) -> None:
         asked = self.store.claim_deliveries(destination, now=self.now, pacing=pacing)
         self.model.seen(self.now)
-        state_before = self.model.state_before(destination)
+        destination_state = self.model.destination_state(destination)
         found = self.done(asked)
         token = found.token if found else 0
         expected = self.model.claim(token, destination, now=self.now, pacing=pacing)
         if found:
             assert [(one.number, one.tried_for) for one in found.deliveries] == expected
-            assert found.state_before == state_before
+            assert found.destination_state == destination_state
             mine = [self.model.deliveries[number] for number, _ in expected]
             assert [(one.attempts, one.together) for one in found.deliveries] == [
                 (one.attempts, one.together) for one in mine
@@ -331,7 +331,7 @@ class Machine(RuleBasedStateMachine):
     def a_lease_runs_out_and_another_claims(self) -> None:
         self.now += 20 * SECOND
         pacing = Pacing(limit=4, concurrency=9, spacing=timedelta(), lease=20 * SECOND)
-        self.claim_for(self.claimed[-1].state_before.destination, pacing)
+        self.claim_for(self.claimed[-1].destination_state.destination, pacing)
 
     @precondition(lambda self: self.claimed)
     @rule(
@@ -341,7 +341,7 @@ class Machine(RuleBasedStateMachine):
         wait=st.sampled_from([None, 1, 30]),
         together=st.sampled_from([None, None, 1, 2]),
         counted=st.booleans(),
-        state_before=st.sampled_from(["same", "same", "fresh", "paused", "broken"]),
+        destination_state=st.sampled_from(["same", "same", "fresh", "paused", "broken"]),
     )
     def record(  # noqa: PLR0913  all that can differ
         self,
@@ -351,11 +351,11 @@ class Machine(RuleBasedStateMachine):
         how: list[DeliveryState],
         wait: int | None,
         together: int | None,
-        state_before: str,
+        destination_state: str,
         counted: bool,
     ) -> None:
         claimed = self.claimed.pop(which % len(self.claimed))
-        destination = claimed.state_before.destination
+        destination = claimed.destination_state.destination
         settled = [
             DeliveryUpdate(
                 one.number,
@@ -369,11 +369,11 @@ class Machine(RuleBasedStateMachine):
         ]
         made = replace(attempt(at=self.now, counted=counted), destination=destination)
         after = {
-            "same": claimed.state_before,
-            "fresh": DestinationState(destination, paused_for=claimed.state_before.paused_for + 7 * SECOND),
+            "same": claimed.destination_state,
+            "fresh": DestinationState(destination, paused_for=claimed.destination_state.paused_for + 7 * SECOND),
             "paused": DestinationState(destination, "401", self.now, self.now + 5 * SECOND, 1),
             "broken": DestinationState(destination, failures=3, rejected=2),
-        }[state_before]
+        }[destination_state]
         self.done(self.store.record_attempt(claimed.token, made, settled, after, now=self.now))
         self.model.record(claimed.token, made, settled, after, now=self.now)
 
@@ -408,7 +408,7 @@ class Machine(RuleBasedStateMachine):
             for one in self.model.deliveries.values()
         ]
         for name in ("track", "ads"):
-            assert self.done(self.store.destination_state(name)) == self.model.state_before(name)
+            assert self.done(self.store.destination_state(name)) == self.model.destination_state(name)
             found = self.done(self.store.events_without_delivery(name, after=0, limit=99))
             assert [one.number for one in found] == self.model.ungiven(name)
 

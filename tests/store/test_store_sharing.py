@@ -118,7 +118,7 @@ def test_a_claim_of_one_may_be_recorded_by_the_other(opener: Opener) -> None:
         await accepted(one, "evt_1", "evt_2")
         found = await claimed(one)
         first = all_of(found, DeliveryState.DELIVERED)[:1]
-        await other.record_attempt(found.token, attempt(), first, found.state_before, now=NOW)
+        await other.record_attempt(found.token, attempt(), first, found.destination_state, now=NOW)
         assert ids(await claimed(one)) == ["evt_2"]
         await one.close()
         await other.close()

@@ -110,9 +110,13 @@ def test_every_delivery_of_an_old_store_that_was_pending_is_sent_once_and_no_oth
 
 def test_a_pause_of_an_old_store_goes_on_until_its_probe(old: Path) -> None:
     async def story(store: Store) -> None:
-        state_before = await store.destination_state("ads")
-        assert (state_before.paused, state_before.probes, state_before.failures) == ("401 no such key", 1, 2)
-        assert state_before.paused_for == timedelta(minutes=1)
+        destination_state = await store.destination_state("ads")
+        assert (destination_state.paused, destination_state.probes, destination_state.failures) == (
+            "401 no such key",
+            1,
+            2,
+        )
+        assert destination_state.paused_for == timedelta(minutes=1)
         probe = await store.claim_deliveries("ads", now=LATER, pacing=FREELY)
         assert probe is not None
         assert [one.event_id for one in probe.deliveries] == ["e-paused"]

@@ -232,13 +232,13 @@ class SqliteStore:
         token: int,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
-        state_before: DestinationState,
+        destination_state: DestinationState,
         *,
         now: datetime,
     ) -> None:
         """Write how an attempt ended."""
         await self._writer.run_write(
-            lambda db: attempts.record_attempt(db, token, attempt, settled, state_before, now=now)
+            lambda db: attempts.record_attempt(db, token, attempt, settled, destination_state, now=now)
         )
 
     async def destination_state(self, destination: str) -> DestinationState:

@@ -23,7 +23,7 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
     token: int,
     attempt: Attempt,
     settled: Sequence[DeliveryUpdate],
-    state_before: DestinationState,
+    destination_state: DestinationState,
     *,
     now: datetime,
 ) -> None:
@@ -36,7 +36,7 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
         if changed < len(numbers) and end.state is DeliveryState.DELIVERED:
             ending.delivered_after_all(end, numbers)
     _give_back(db, token, sent={one.number for one in settled}, now=now)
-    write_state(db, state_before)
+    write_state(db, destination_state)
 
 
 class _DeliveryEnd(NamedTuple):

@@ -39,19 +39,21 @@ def claim_deliveries(
     `aged` is the time by which ages are reported.
     """
     at = to_ms(now)
-    state_before = read_state(db, destination)
-    if _held_back(state_before, now=now) or not _may_claim(db, destination, at=at, pacing=pacing):
+    destination_state = read_state(db, destination)
+    if _held_back(destination_state, now=now) or not _may_claim(db, destination, at=at, pacing=pacing):
         return None
     rows = _select_due(
-        db, destination, at=at, pacing=pacing if state_before.paused is None else replace(pacing, limit=1)
+        db, destination, at=at, pacing=pacing if destination_state.paused is None else replace(pacing, limit=1)
     )
     if not rows:
         return None
     until = at + to_ms_up(pacing.lease)
     _end_expired_claims(db, destination, at=at, lease=to_ms_up(pacing.lease))
     token = _insert_claim(db, destination, rows, until=until)
-    _claimed_at(db, state_before, at=at, until=until)
-    return ClaimedDeliveries(token, tuple(_delivery_of(row, state_before, aged=aged) for row in rows), state_before)
+    _claimed_at(db, destination_state, at=at, until=until)
+    return ClaimedDeliveries(
+        token, tuple(_delivery_of(row, destination_state, aged=aged) for row in rows), destination_state
+    )
 
 
 def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None:
@@ -64,14 +66,16 @@ def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None
     if row[0] is None:
         return None
     due = from_ms(row[0])
-    state_before = read_state(db, destination)
-    if state_before.paused is None:
+    destination_state = read_state(db, destination)
+    if destination_state.paused is None:
         return due
-    return max(due, state_before.probe_at) if state_before.probe_at is not None else None
+    return max(due, destination_state.probe_at) if destination_state.probe_at is not None else None
 
 
-def _held_back(state_before: DestinationState, *, now: datetime) -> bool:
-    return state_before.paused is not None and (state_before.probe_at is None or state_before.probe_at > now)
+def _held_back(destination_state: DestinationState, *, now: datetime) -> bool:
+    return destination_state.paused is not None and (
+        destination_state.probe_at is None or destination_state.probe_at > now
+    )
 
 
 def _may_claim(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> bool:
@@ -135,28 +139,28 @@ def _insert_claim(db: sqlite3.Connection, destination: str, rows: Sequence[Row],
     return token
 
 
-def _claimed_at(db: sqlite3.Connection, state_before: DestinationState, *, at: int, until: int) -> None:
+def _claimed_at(db: sqlite3.Connection, destination_state: DestinationState, *, at: int, until: int) -> None:
     """Note the claim for the spacing of the next; a probe under way keeps others from probing until its lease ends."""
     db.execute(
         """
         INSERT INTO standings (destination, last_claim_at) VALUES (?, ?)
         ON CONFLICT DO UPDATE SET last_claim_at = excluded.last_claim_at
         """,
-        (state_before.destination, at),
+        (destination_state.destination, at),
     )
-    if state_before.paused is not None:
-        db.execute("UPDATE standings SET probe_at = ? WHERE destination = ?", (until, state_before.destination))
+    if destination_state.paused is not None:
+        db.execute("UPDATE standings SET probe_at = ? WHERE destination = ?", (until, destination_state.destination))
 
 
-def _delivery_of(row: Row, state_before: DestinationState, *, aged: datetime) -> Delivery:
+def _delivery_of(row: Row, destination_state: DestinationState, *, aged: datetime) -> Delivery:
     number, _, together, event_id, tries, first_attempt_at, paused_for, text = row
     tried_for = from_ms_length(0)
     if first_attempt_at is not None:
-        pauses = paused_in_all(state_before, aged) - from_ms_length(paused_for or 0)
+        pauses = paused_in_all(destination_state, aged) - from_ms_length(paused_for or 0)
         tried_for = max(tried_for, aged - from_ms(first_attempt_at) - pauses)
     return Delivery(
         number=number,
-        destination=state_before.destination,
+        destination=destination_state.destination,
         event_id=event_id,
         text=text,
         attempts=tries,

@@ -33,7 +33,7 @@ def read_state(db: sqlite3.Connection, destination: str) -> DestinationState:
     )
 
 
-def write_state(db: sqlite3.Connection, state_before: DestinationState) -> None:
+def write_state(db: sqlite3.Connection, destination_state: DestinationState) -> None:
     """Write the state of it; when it was last claimed from is not the caller's to say and stays."""
     db.execute(
         """
@@ -45,20 +45,20 @@ def write_state(db: sqlite3.Connection, state_before: DestinationState) -> None:
             paused_for = excluded.paused_for
         """,
         (
-            state_before.destination,
-            maybe_text(state_before.paused),
-            None if state_before.paused_at is None else to_ms(state_before.paused_at),
-            None if state_before.probe_at is None else ms_up(state_before.probe_at),
-            state_before.probes,
-            state_before.failures,
-            state_before.rejected,
-            to_ms_up(state_before.paused_for),
+            destination_state.destination,
+            maybe_text(destination_state.paused),
+            None if destination_state.paused_at is None else to_ms(destination_state.paused_at),
+            None if destination_state.probe_at is None else ms_up(destination_state.probe_at),
+            destination_state.probes,
+            destination_state.failures,
+            destination_state.rejected,
+            to_ms_up(destination_state.paused_for),
         ),
     )
 
 
-def paused_in_all(state_before: DestinationState, at: datetime) -> timedelta:
+def paused_in_all(destination_state: DestinationState, at: datetime) -> timedelta:
     """How long a destination had been paused in all at an instant, the pause under way with it."""
-    if state_before.paused is None or state_before.paused_at is None:
-        return state_before.paused_for
-    return state_before.paused_for + max(timedelta(), at - state_before.paused_at)
+    if destination_state.paused is None or destination_state.paused_at is None:
+        return destination_state.paused_for
+    return destination_state.paused_for + max(timedelta(), at - destination_state.paused_at)
