@@ -18,6 +18,7 @@ from typing import NoReturn, TypeAlias
 
 from bridge import __version__
 from bridge.cli import filter_options, streams
+from bridge.cli.interrupts import keep_interrupts
 from bridge.cli.terminal import say_error
 from bridge.core.errors import BridgeError, SettingsError
 from bridge.core.visible_text import make_visible
@@ -32,10 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. Raises SystemExit for what was typed wrong, and nothing else."""
     streams.prepare_streams()
     try:
-        try:
-            return _run_command(argv)
-        finally:
-            sys.stdout.flush()
+        with keep_interrupts():
+            try:
+                return _run_command(argv)
+            finally:
+                sys.stdout.flush()
     except BridgeError as error:
         say_error(error)
         return 1

@@ -303,8 +303,8 @@ def _signal_pipe() -> Iterator[int]:
     readable, written = os.pipe()
     for end in (readable, written):
         os.set_blocking(end, False)
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)  # first: a signal between the two would be lost
     before = {number: signal.signal(number, lambda *_: None) for number in _HEARD}
-    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
     try:
         yield readable
     finally:
