@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from bridge.core import json_text, log
@@ -25,8 +26,8 @@ ANSWER_SECONDS = 30.0
 """Seconds that bytes of an answer may wait for their reader."""
 SLICE = 16 * 1024
 """Bytes that the parser is given at once, so that limits are looked at between them."""
-PIPELINED = 64
-"""Requests that may wait behind the one that is being answered, beyond those of one slice."""
+PIPELINED = 8
+"""Requests that may wait behind the one that is being answered; proxies send none."""
 _CONTROLS = {b"connection", b"proxy-connection"}
 _FORGET = struct.pack("ii", 1, 0)
 """The socket option SO_LINGER, on, for no second."""
@@ -71,26 +72,28 @@ class DeadlineTimer:
 
 
 def _do_nothing() -> None:
-    """What a clock that has ended calls."""
+    """The callback of a timer that was cancelled."""
 
 
 class StrictHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with three clocks.
+    """uvicorn's protocol with three deadline timers.
 
-    One runs while a head is awaited, one while none has begun, and one while bytes of an answer are not read. There is
-    there is always a deadline but while a request is answered, whose time is limited by what answers it.
+    One runs while a head is awaited, one while no head has begun, and one while bytes of an answer are not read. One
+    of them always runs, except while a request is being answered; what answers it limits that time.
     """
 
     head_seconds = HEAD_SECONDS
     answer_seconds = ANSWER_SECONDS
     _seldom = log.RateLimitedLog()
     _received = 0
-    """Bytes received since a head, a piece of a body or a request was last complete, less than a slice too few."""
+    """Bytes received since the last complete head, piece of a body or request; up to SLICE too few."""
     _is_offer = False
     _has_ended = False
     _refusal: HeadRefused | None = None
     _before: RequestResponseCycle | None = None
     """The request before the newest one, where the newest waits for its answer."""
+    _running: RequestResponseCycle | None = None
+    """The request that is being answered, or was last; those that wait behind it are in `pipeline`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Wait for the first head."""
@@ -123,8 +126,6 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._read_offer(data[upgrade.args[0] :])
         if self._received > HEAD_BYTES or (self._received and len(self.headers or ()) > HEADERS):
             raise request_head.too_large()
-        if len(self.pipeline) > PIPELINED:
-            raise HeadRefused("too many requests wait for their answer on this connection", status=503)
 
     def _read_offer(self, rest: bytes) -> None:
         """Read a request that offers an upgrade, from its head on, as one that does not.
@@ -155,6 +156,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self.headers,
                 is_long=self._received > HEAD_BYTES - SLICE,
             )
+            self._check_pipeline()
         except HeadRefused as refusal:
             self._refusal = refusal
             raise
@@ -170,6 +172,14 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self.expect_100_continue = False  # RFC 9110 §10.1.1
         super().on_headers_complete()
         self.headers = []  # for trailers, which are none of the request's (RFC 9110 §6.5)
+
+    def _check_pipeline(self) -> None:
+        if len(self.pipeline) >= PIPELINED:
+            raise HeadRefused("too many requests wait for their answer on this connection", status=503)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
@@ -240,6 +250,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._awaited.cancel()
         self._idle.cancel()
         self._unread.cancel()
+        if self._running is not None:
+            self._running.disconnected = True  # uvicorn tells the newest request only
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def _refuse_request(self, refusal: HeadRefused) -> None:
@@ -258,14 +271,15 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._close_after_answers()
 
     def _last_whole(self) -> RequestResponseCycle | None:
-        """The last complete request that waits for its answer; one behind it that is cut off gets none."""
+        """The last complete request that waits for its answer; one behind it that is cut off is forgotten."""
         if not self._is_answering():
             return None
         if not self.cycle.more_body:
             return self.cycle
-        if self.pipeline:
+        if self.pipeline and self._before is not None:
             self.pipeline.popleft()
-            return self._before
+            self.cycle = self._before
+            return self.cycle
         return None
 
     def _too_slow(self) -> None:

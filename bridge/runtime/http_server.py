@@ -20,6 +20,11 @@ RECEIVE_BUFFER = 32 * 1024
 
 It bounds what one read takes from a connection before anybody has asked for it, where the system would hold megabytes.
 """
+SEND_BUFFER = 64 * 1024
+"""Bytes of answers that the system is asked to hold of each connection until they are read; Linux doubles it.
+
+Without it the system holds up to some megabytes for each connection whose answers nobody reads.
+"""
 _TICK = 1.0
 """Seconds from one Date of the answers to the next."""
 
@@ -109,6 +114,7 @@ def bind_socket(host: str, port: int, *, setting: str = "--port or --host") -> s
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     try:
         listening.bind((host, port))
     except OSError as error:
