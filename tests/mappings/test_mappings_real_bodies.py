@@ -24,7 +24,7 @@ OTHERWISE = {
         "purchase": "payment_intent.succeeded",
         "subscription": "customer.subscription.created",
         "refund": "charge.refunded",
-        "signup": "none",
+        "signup": "customer.created",
     },
     "shopify": {"purchase": "orders/create", "point_of_sale": "counted", "signup": "none"},
 }
@@ -48,8 +48,13 @@ class Told:
 NO_WHEN = {"ignored": "no rule's `when` held"}
 
 TOLD = {
-    "stripe/charge.dispute.created__stripe-openapi__1": Told("dispute", 10, "USD", "ch_1PgafuB7WZ01zgkWXYmPNZs8"),
-    "stripe/charge.dispute.created__supabase-sync__1": Told("dispute", 10, "USD", "pi_1IqtG9JDPojXS6LNOGnYrIqq"),
+    "stripe/charge.dispute.closed__stripe-ruby-mock__1": Told("dispute_won", 10, "USD", "ch_00000000000000"),
+    "stripe/charge.dispute.created__stripe-openapi__1": Told(
+        "dispute_inquiry", None, "USD", "ch_1PgafuB7WZ01zgkWXYmPNZs8"
+    ),
+    "stripe/charge.dispute.created__supabase-sync__1": Told(
+        "dispute_inquiry", None, "USD", "pi_1IqtG9JDPojXS6LNOGnYrIqq"
+    ),
     "stripe/checkout.session.completed__pay-rails__1": Told(
         "subscription",
         19,
@@ -63,8 +68,6 @@ TOLD = {
     "stripe/checkout.session.completed__trigger.dev__1": Told(
         "purchase", 30, "USD", "cs_test_a1LFuyKHsmzBxr6SvxfFu184ISK2sNebnb60DloYuCenBcJtfGttTydm4n", email=True
     ),
-    "stripe/customer.created__activepieces__1": Told("signup", email=True),
-    "stripe/customer.created__stripe-ruby-mock__1": Told("signup"),
     "stripe/customer.subscription.deleted__pay-rails__1": Told("subscription_cancelled"),
     "stripe/customer.subscription.deleted__supabase-sync__1": Told("subscription_cancelled"),
     "stripe/refund.created__stripe-openapi__1": Told("refund", 1, "USD", "ch_1PgafuB7WZ01zgkWXYmPNZs8"),
@@ -94,9 +97,20 @@ TOLD = {
 TOLD_OTHERWISE = {
     name: told
     for name, told in TOLD.items()
-    if told.event_type in {"dispute", "subscription_cancelled", "add_to_cart", "begin_checkout", "order_cancelled"}
+    if told.event_type
+    in {
+        "dispute",
+        "dispute_inquiry",
+        "dispute_won",
+        "subscription_cancelled",
+        "add_to_cart",
+        "begin_checkout",
+        "order_cancelled",
+    }
     or (told.event_type == "refund" and name.startswith("shopify/"))
 } | {
+    "stripe/customer.created__activepieces__1": Told("signup", email=True),
+    "stripe/customer.created__stripe-ruby-mock__1": Told("signup"),
     "stripe/charge.refunded__pay-rails__1": Told("refund", 5, "USD", "pm_1234"),
     "stripe/charge.refunded__supabase-sync__1": Told("refund", 25, "USD", "pi_3Kl36gJDPojXS6LN02fQVtKR"),
     "stripe/customer.subscription.created__activepieces__1": Told(
@@ -116,9 +130,6 @@ TOLD_OTHERWISE = {
 
 NO_NUMBER = "the text is no number like 19.90, in =decimal(body.total_price)"
 SET_ASIDE = {
-    "stripe/v1.billing.meter.error_report_triggered__stripe-python__1": (
-        "a thin event carries no data to map; send snapshot events to this address instead"
-    ),
     # Bodies whose every value was replaced by `example string`: their amounts are no numbers.
     "shopify/checkouts_update__gadget-exemplar__2": NO_NUMBER,
     "shopify/checkouts_update__gadget-exemplar__4": NO_NUMBER,
@@ -132,7 +143,9 @@ SET_ASIDE_OTHERWISE = SET_ASIDE | {
     "shopify/orders_create__gadget-exemplar__6": NO_NUMBER,
 }
 RULES = {
+    "charge.dispute.closed",
     "charge.dispute.created",
+    "charge.refund.updated",
     "charge.refunded",
     "checkout.session.completed",
     "customer.created",
@@ -141,6 +154,8 @@ RULES = {
     "invoice.paid",
     "payment_intent.succeeded",
     "refund.created",
+    "refund.failed",
+    "refund.updated",
     "carts/create",
     "checkouts/create",
     "checkouts/update",
