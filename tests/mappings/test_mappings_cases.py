@@ -119,3 +119,70 @@ def test_a_thin_event_is_ignored_with_a_note() -> None:
 @needs_cases
 def test_an_end_that_was_asked_for_is_told_when_it_is_asked_for() -> None:
     assert only(come_to("24_stripe_cancel_at_period_end"))["event_type"] == "subscription_cancelling"
+
+
+@needs_cases
+def test_a_checkout_is_told_in_the_buyers_currency() -> None:
+    properties = only(come_to("09_shopify_checkout_yen", topic="checkouts/create"))["properties"]
+    assert (properties["value"], properties["currency"]) == (15000, "JPY")
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    ("name", "value", "currency"),
+    [("10b_shopify_refund_eur", 119, "EUR"), ("10c_shopify_refund_with_sets", 129, "USD")],
+)
+def test_a_refund_is_told_in_the_shops_currency_where_its_body_says_how_much_that_is(
+    name: str, value: int, currency: str
+) -> None:
+    properties = only(come_to(name, topic="refunds/create"))["properties"]
+    assert (properties["value"], properties["currency"]) == (value, currency)
+
+
+@needs_cases
+def test_an_order_that_was_edited_before_it_was_paid_is_told_as_it_was_paid() -> None:
+    properties = only(come_to("11a_shopify_edited_before_paid", topic="orders/paid"))["properties"]
+    assert properties["value"] == 89
+    assert [(item["sku"], item["quantity"]) for item in properties["items"]] == [("A-1", 1)]
+
+
+@needs_cases
+def test_an_order_that_was_paid_days_later_is_told_at_its_payment() -> None:
+    name = "13_shopify_paid_days_later"
+    assert only(come_to(name, topic="orders/paid"))["timestamp"] == "2026-03-05T10:01:00+01:00"
+    by_order = only(come_to(name, topic="orders/paid", settings={"time": "order"}))
+    assert by_order["timestamp"] == "2026-02-20T10:00:00+01:00"
+
+
+@needs_cases
+def test_a_dispute_of_shopify_is_told() -> None:
+    event = only(come_to("15d_shopify_dispute", topic="disputes/create"))
+    assert (event["event_type"], event["properties"]["order_id"]) == ("dispute", "5600000000001")
+
+
+@needs_cases
+def test_a_record_of_a_customer_is_no_sign_up_by_default() -> None:
+    assert come_to("17a_shopify_guest_is_signup", topic="customers/create").keys() == {"ignored"}
+
+
+@needs_cases
+def test_a_renewal_of_a_subscription_app_is_counted_with_its_channel_or_left_out_by_a_var() -> None:
+    name = "19a_shopify_recurring_order"
+    assert only(come_to(name, topic="orders/paid"))["properties"]["channel"] == "recurring"
+    left_out = come_to(name, topic="orders/paid", settings={"recurring_orders": "ignored"})
+    assert left_out.keys() == {"ignored"}
+
+
+@needs_cases
+def test_discounted_items_are_told_for_what_was_paid() -> None:
+    properties = only(come_to("20_shopify_discounted_items", topic="orders/paid"))["properties"]
+    assert [item["price"] for item in properties["items"]] == [49]
+    assert properties["discount"] == 60
+
+
+@needs_cases
+def test_a_refund_to_store_credit_is_no_refund_of_money_by_default() -> None:
+    name = "23_shopify_store_credit"
+    assert come_to(name, topic="refunds/create").keys() == {"ignored"}
+    counted = only(come_to(name, topic="refunds/create", settings={"store_credit": "counted"}))
+    assert counted["properties"]["value"] == 119

@@ -26,7 +26,7 @@ OTHERWISE = {
         "refund": "charge.refunded",
         "signup": "customer.created",
     },
-    "shopify": {"purchase": "orders/create", "point_of_sale": "counted", "signup": "none"},
+    "shopify": {"purchase": "orders/create", "point_of_sale": "counted", "signup": "customers/create"},
 }
 """The other choice of every var that has one."""
 
@@ -81,11 +81,11 @@ TOLD = {
     "shopify/checkouts_update__shopify-app-js__1": Told(
         "begin_checkout", Decimal("379.69"), "USD", email=True, test=False
     ),
-    "shopify/customers_create__activepieces__1": Told("signup", email=True, test=False),
-    "shopify/customers_create__gadget-docs__2": Told("signup", email=True, test=False),
-    "shopify/customers_create__go-shopify__1": Told("signup", email=True, test=False),
     "shopify/orders_cancelled__activepieces__1": Told(
         "order_cancelled", order_id="5324790137142", email=True, test=False
+    ),
+    "shopify/disputes_create__gadget-docs__1": Told(
+        "dispute", Decimal("11.50"), "CAD", "820982911946154500", test=False
     ),
     "shopify/orders_paid__activepieces__1": Told("purchase", Decimal("2629.95"), "USD", "5324830114101", test=False),
     "shopify/orders_paid__go-shopify__1": Told("purchase", 10, "USD", "123456", email=True),
@@ -109,6 +109,9 @@ TOLD_OTHERWISE = {
     }
     or (told.event_type == "refund" and name.startswith("shopify/"))
 } | {
+    "shopify/customers_create__activepieces__1": Told("signup", email=True, test=False),
+    "shopify/customers_create__gadget-docs__2": Told("signup", email=True, test=False),
+    "shopify/customers_create__go-shopify__1": Told("signup", email=True, test=False),
     "stripe/customer.created__activepieces__1": Told("signup", email=True),
     "stripe/customer.created__stripe-ruby-mock__1": Told("signup"),
     "stripe/charge.refunded__pay-rails__1": Told("refund", 5, "USD", "pm_1234"),
@@ -129,6 +132,7 @@ TOLD_OTHERWISE = {
 }
 
 NO_NUMBER = "the text is no number like 19.90, in =decimal(body.total_price)"
+NO_NUMBER_OF_ORDER = "the text is no number like 19.90, in =decimal(order_value)"
 SET_ASIDE = {
     # Bodies whose every value was replaced by `example string`: their amounts are no numbers.
     "shopify/checkouts_update__gadget-exemplar__2": NO_NUMBER,
@@ -138,9 +142,9 @@ SET_ASIDE = {
     "shopify/checkouts_update__gadget-exemplar__10": NO_NUMBER,
 }
 SET_ASIDE_OTHERWISE = SET_ASIDE | {
-    "shopify/orders_create__gadget-exemplar__2": NO_NUMBER,
-    "shopify/orders_create__gadget-exemplar__4": NO_NUMBER,
-    "shopify/orders_create__gadget-exemplar__6": NO_NUMBER,
+    "shopify/orders_create__gadget-exemplar__2": NO_NUMBER_OF_ORDER,
+    "shopify/orders_create__gadget-exemplar__4": NO_NUMBER_OF_ORDER,
+    "shopify/orders_create__gadget-exemplar__6": NO_NUMBER_OF_ORDER,
 }
 RULES = {
     "charge.dispute.closed",

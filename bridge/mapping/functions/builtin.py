@@ -82,6 +82,19 @@ def _multiply(one: str | Number, other: str | Number) -> Number:
 
 
 @_function(
+    "divide(one: string|number, other: string|number) -> number",
+    "The first divided by the second, rounded half to even to 6 decimals where there are more.",
+    (
+        ("divide('10.00', `4`)", "2.50"),
+        ("divide('10.00', `3`)", "3.333333"),
+        ("divide('1', `0`)", "!divides by zero"),
+    ),
+)
+def _divide(one: str | Number, other: str | Number) -> Number:
+    return money.divide_rounded(one, other)
+
+
+@_function(
     "total(values: array) -> number",
     "The exact sum of a list of numbers or of texts that hold one, nulls passed over; 0 for an empty list.",
     (("total(['19.90', '0.10'])", "20.00"), ("total(`[1, 0.5, null]`)", "1.5"), ("total(`[]`)", "0")),
@@ -218,6 +231,18 @@ def _e164(phone: str | Number, country: str | None) -> str | None:
 )
 def _iso8601(instant: str | Number) -> str:
     return timestamps.format_iso8601(instant)
+
+
+@_function(
+    "unix_time(instant: string|number) -> number",
+    "The same instants as whole seconds since 1970, for how far two are apart.",
+    (
+        ("unix_time('2024-01-01T02:00:00+02:00')", "1704067200"),
+        ("subtract(unix_time('2024-01-02T00:00:00Z'), unix_time('2024-01-01T00:00:00Z'))", "86400"),
+    ),
+)
+def _unix_time(instant: str | Number) -> int:
+    return timestamps.unix_seconds(instant)
 
 
 @_function(

@@ -19,6 +19,9 @@ _EXACT = Context(prec=1_700, Emax=2_000, Emin=-2_000, traps=[Inexact, InvalidOpe
 _ROUNDED = Context(prec=28)
 _is_decimal = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 _LONGEST = 400
+_LONG = Context(prec=1_700, Emax=2_000, Emin=-2_000, traps=[InvalidOperation, Overflow])
+_MILLIONTH = Decimal("0.000001")
+"""To which quotients are rounded: no currency has more decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,16 @@ def divide_numbers(number: Number, count: int) -> Number:
     """`number` divided by `count`, to 28 digits; a whole number where it comes out whole."""
     result = _ROUNDED.divide(Decimal(number), Decimal(count))
     return int(result) if result == result.to_integral_value() else bound_digits(result)
+
+
+def divide_rounded(one: str | Number, other: str | Number) -> Number:
+    """The quotient, rounded half to even to 6 decimals where it has more."""
+    divisor = parse_decimal(other)
+    if not divisor:
+        raise CannotEvaluate("divides by zero")
+    quotient = _LONG.divide(Decimal(parse_decimal(one)), Decimal(divisor))
+    rounded = quotient.quantize(_MILLIONTH, context=_LONG)
+    return bound_digits(quotient if quotient == rounded else rounded)
 
 
 def from_minor(amount: str | Number, currency: str, units: MinorUnits) -> Number:

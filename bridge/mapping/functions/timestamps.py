@@ -19,13 +19,22 @@ _SECONDS_END = 10**11
 
 def format_iso8601(instant: str | int | Decimal) -> str:
     """The instant as `2024-01-01T00:00:00Z`, with milli- or microseconds where it has any."""
+    at = _parse_instant(instant)
+    spec = "milliseconds" if at.microsecond % 1000 == 0 else "microseconds"
+    return at.isoformat(timespec=spec if at.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def unix_seconds(instant: str | int | Decimal) -> int:
+    """The instant as whole seconds since 1970, parts of a second cut off."""
+    return (_parse_instant(instant) - _EPOCH) // timedelta(seconds=1)
+
+
+def _parse_instant(instant: str | int | Decimal) -> datetime:
     try:
-        at = _from_text(instant) if isinstance(instant, str) else _from_number(instant)
+        return _from_text(instant) if isinstance(instant, str) else _from_number(instant)
     except (ValueError, OverflowError):
         kind = "text is no ISO 8601 time" if isinstance(instant, str) else "number is no Unix time"
         raise CannotEvaluate(f"the {kind}") from None
-    spec = "milliseconds" if at.microsecond % 1000 == 0 else "microseconds"
-    return at.isoformat(timespec=spec if at.microsecond else "seconds").replace("+00:00", "Z")
 
 
 def _from_text(text: str) -> datetime:
