@@ -62,11 +62,12 @@ class BodyBudget:
 class BudgetClaim:
     """What one request's body holds of a budget: `bridge.http.body.Claim`, and a context manager that releases it."""
 
-    __slots__ = ("_budget", "_drop", "_large", "_peer", "_scope", "size")
+    __slots__ = ("_budget", "_drop", "_large", "_peer", "_scope", "_sender", "size")
 
     def __init__(self, budget: BodyBudget, scope: Scope | None) -> None:
         self._budget = budget
         self._scope = scope
+        self._sender: str | None = None
         self._peer: str | None = None
         self._large = False
         self._drop: Callable[[], None] | None = None
@@ -130,7 +131,11 @@ class BudgetClaim:
         self.release_bytes()
 
     def _of_whom(self) -> str | None:
-        return None if self._scope is None else self._budget.peer(self._scope)
+        """The peer; it is found once, since that takes as long as the rest of a refusal."""
+        if self._scope is not None:
+            self._sender = self._budget.peer(self._scope)
+            self._scope = None
+        return self._sender
 
     def _require_room(self, size: int, peer: str | None) -> None:
         """Raises NoRoom where a large body may not hold so many bytes more."""

@@ -14,6 +14,9 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 IPV6_HOST_BITS = 64
 """The bits of an IPv6 address that one customer chooses freely: https://www.rfc-editor.org/rfc/rfc6177."""
+MOST_ENTRIES = 16
+"""Entries of `X-Forwarded-For` that are looked at, from the last: far more than any chain of proxies. A header of 60 KB
+holds up to 6,000 addresses, which take 20 to 40 ms to read; 16 of them take 0.2 ms at most."""
 
 
 class TrustedProxies:
@@ -28,28 +31,36 @@ class TrustedProxies:
         Behind trusted proxies it is the last address in `X-Forwarded-For` that is none of theirs; the entries before
         it was written by the peer. An entry that is no address makes the proxy that wrote it the peer. None for a
         trusted proxy that passes on no address, and where the connection has none, as over a Unix socket.
+
+        Only the last 16 entries are looked at. Where all of them are trusted proxies, the peer is the address of the
+        connection: it has a share, and nothing that a header says chooses another one.
         """
         client = scope.get("client")
-        address = _parse_address(client[0]) if client else None
-        if address is None or not self._is_trusted(address):
-            return None if address is None else _address_name(address)
-        for entry in reversed(_forwarded_entries(scope)):
+        connection = _parse_address(client[0]) if client else None
+        if connection is None or not self._is_trusted(connection):
+            return None if connection is None else _address_name(connection)
+        address, entries = connection, _last_entries(scope)
+        for entry in filter(None, entries):
             named = _parse_address(entry)
             if named is None:
                 return _address_name(address)
             if not self._is_trusted(named):
                 return _address_name(named)
             address = named
-        return None
+        return _address_name(connection) if len(entries) == MOST_ENTRIES else None
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
 
 
-def _forwarded_entries(scope: Scope) -> list[str]:
-    """The entries of all `X-Forwarded-For` headers in order."""
-    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    return [entry.strip() for value in values for entry in value.split(",") if entry.strip()]
+def _last_entries(scope: Scope) -> list[str]:
+    """The last entries of all `X-Forwarded-For` headers, at most 16, the last one first; some may be blank."""
+    found: list[str] = []
+    for name, value in reversed(scope["headers"]):
+        left = MOST_ENTRIES - len(found)
+        if name == b"x-forwarded-for" and left:
+            found += [entry.decode("latin-1").strip() for entry in reversed(value.rsplit(b",", left)[-left:])]
+    return found
 
 
 def _parse_address(text: str) -> Address | None:

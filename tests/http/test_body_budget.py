@@ -205,3 +205,20 @@ def test_a_body_that_is_whole_is_never_dropped() -> None:
     third = budget.claim_for()
     third.add_bytes(SMALL)  # the second makes room
     assert budget.held == 2 * SMALL
+
+
+def test_the_peer_of_a_request_is_found_once() -> None:
+    asked: list[Any] = []
+
+    def peer(scope: Any) -> str:
+        asked.append(scope)
+        return "a"
+
+    budget = BodyBudget(TOTAL, peer=peer)
+    with budget.claim_for({"type": "http"}) as claim:
+        claim.expect_size(2 * SMALL)
+        claim.start_receiving(2 * SMALL, drop=lambda: None)
+        claim.add_bytes(2 * SMALL)
+        assert budget.held_by == {"a": 2 * SMALL}
+    assert len(asked) == 1
+    assert budget.held_by == {}

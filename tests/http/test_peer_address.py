@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.http.peer_address import TrustedProxies
+from bridge.http import peer_address
+from bridge.http.peer_address import MOST_ENTRIES, TrustedProxies
 
 PROXIES = TrustedProxies([ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::/8")])
 
@@ -59,3 +60,35 @@ def test_a_stranger_behind_a_trusted_proxy_cannot_choose_who_he_is(said: list[st
     forwarded = ",".join([*said, "198.51.100.7"]).encode("latin-1")
     asked = scope("10.0.0.1") | {"headers": [(b"x-forwarded-for", forwarded)]}
     assert PROXIES.peer_of(asked) == "198.51.100.7"
+
+
+@pytest.mark.parametrize("headers", [1, 40])
+def test_of_a_long_chain_only_the_last_entries_are_read(monkeypatch: pytest.MonkeyPatch, headers: int) -> None:
+    read: list[str] = []
+
+    def counted(text: str) -> peer_address.Address:
+        read.append(text)
+        return ip_address(text)
+
+    monkeypatch.setattr(peer_address, "ip_address", counted)
+    asked = scope("10.0.0.1", *[",".join(["10.9.9.9"] * 5_000)] * headers)
+    PROXIES.peer_of(asked)
+    assert len(read) == 1 + MOST_ENTRIES
+
+
+def test_blank_entries_count_as_entries_that_were_looked_at() -> None:
+    assert PROXIES.peer_of(scope("10.0.0.1", "198.51.100.7" + "," * MOST_ENTRIES)) == "10.0.0.1"
+
+
+@pytest.mark.parametrize("entries", [MOST_ENTRIES, MOST_ENTRIES + 1, 1_000])
+@pytest.mark.parametrize("earliest", ["198.51.100.1", "10.7.7.7", "unknown"])
+def test_a_chain_too_long_to_follow_counts_to_the_connection_whatever_it_holds(entries: int, earliest: str) -> None:
+    written = [earliest, *(f"10.{entries % 250}.0.{index % 250}" for index in range(entries))]
+    assert PROXIES.peer_of(scope("10.0.0.1", ", ".join(written))) == "10.0.0.1"
+    assert PROXIES.peer_of(scope("10.0.0.1", *written)) == "10.0.0.1"
+
+
+def test_the_last_entry_that_is_looked_at_still_names_the_peer() -> None:
+    chain = ["198.51.100.1", *["10.2.2.2"] * (MOST_ENTRIES - 1)]
+    assert PROXIES.peer_of(scope("10.0.0.1", ",".join(chain))) == "198.51.100.1"
+    assert PROXIES.peer_of(scope("10.0.0.1", *chain)) == "198.51.100.1"
