@@ -16,7 +16,7 @@ from msgspec import structs
 from bridge.contract.event_ids import derived_id, new_id, other_ids
 from bridge.contract.fast_validator import fits_schema
 from bridge.contract.instants import format_instant, parse_instant, unix_ms
-from bridge.contract.json_safety import find_unsafe_json, has_zero, is_plain, is_shallow
+from bridge.contract.json_safety import has_zero, is_plain, is_safe_json, is_shallow
 from bridge.contract.nulls import without_nulls
 from bridge.contract.schema import FIELDS, SCHEMA, TEXT_FIELDS
 from bridge.contract.validate import find_problems
@@ -138,7 +138,7 @@ def _write_event(document: Json, raw: Json, origin: str, *, plain: bool, mapped:
     except ValueError as error:
         raise NotAnEvent(_find_problems(raw, origin) or (EventProblem((), f"the event {error}"),)) from None
     sound = plain or (not has_zero(text) if mapped else is_plain(text))
-    if not (sound and is_shallow(text)) and any(find_unsafe_json(document)):
+    if not (sound and is_shallow(text)) and not is_safe_json(document):
         raise NotAnEvent(_find_problems(raw, origin))
     if len(text) > LARGEST:
         raise NotAnEvent((EventProblem((), f"the event has {len(text)} bytes of JSON; at most {LARGEST} can be sent"),))

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bridge.contract.fast_validator import is_number
+from bridge.contract.fast_validator import compile_schema, is_number
 from bridge.contract.instants import parse_instant
 from bridge.contract.json_safety import find_unsafe_json
 from bridge.contract.messages import describe_value, format_path
@@ -61,7 +61,11 @@ def schema_validator() -> Judge:
     formats = jsonschema.FormatChecker(formats=())
     formats.checks("iso-8601")(lambda value: not isinstance(value, str) or parse_instant(value) is not None)
     extend: Json = jsonschema.validators.extend  # it has no types
-    kind = extend(jsonschema.Draft202012Validator, validators={"pattern": _whole_pattern}, type_checker=checker)
+    kind = extend(
+        jsonschema.Draft202012Validator,
+        validators={"pattern": _whole_pattern, "items": _wrong_items},
+        type_checker=checker,
+    )
     errors: Judge = kind(SCHEMA, format_checker=formats).iter_errors
     return errors
 
@@ -72,6 +76,14 @@ def _whole_pattern(_validator: Json, pattern: str, value: Json, _schema: Json) -
 
     if isinstance(value, str) and not re.fullmatch(pattern, value):
         yield ValidationError("does not match")
+
+
+def _wrong_items(validator: Json, schema: Json, value: Json, _schema: Json) -> Iterator[ValidationError]:
+    """Only items that are wrong: one takes jsonschema 6 µs, and in 1 MB there may be 340,000 that are right."""
+    fits = compile_schema(schema)
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        if not fits(item):
+            yield from validator.descend(item, schema, path=index)
 
 
 def _error_message(error: ValidationError, *, values: bool) -> EventProblem:

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge.contract import FIELDS, SCHEMA, find_problems, is_plain, validate_event
+from bridge.contract import FIELDS, SCHEMA, find_problems, is_plain, json_safety, validate_event
 from bridge.contract.fast_validator import compile_schema, fits_schema
 from bridge.contract.validate import schema_validator
 from bridge.core import json_text
@@ -94,6 +94,24 @@ def test_an_event_is_made_exactly_when_there_is_no_problem(raw: Json) -> None:
         read = made(again)
         assert replace(read, text=b"") == replace(one, text=b"")  # a float may be spelt 1e16 or 1E+16
         assert made(json_text.parse_json(read.text)) == read
+
+
+@settings(max_examples=200, deadline=None)
+@given(DOCUMENTS, st.integers(0, 2) | st.integers(60, 66))
+@example("\x00", 1)
+@example({"\ud800": 1}, 2)
+@example({1: 1}, 0)
+@example([float("inf")], 0)
+@example([1, "a", Decimal("sNaN")], 0)
+@example((), 0)
+@example([], 63)
+@example([], 64)
+@example(1, 64)
+@example("\ud800", 64)
+def test_the_quick_look_for_unsafe_json_agrees_with_the_close_one(raw: Json, depth: int) -> None:
+    for level in range(depth):
+        raw = {"a": raw, "b": 1} if level % 2 else [None, raw]
+    assert json_safety.is_safe_json(raw) == (not [*json_safety._find_unsafe_value(raw, ())])  # noqa: SLF001  the oracle
 
 
 @settings(max_examples=200, deadline=None)
