@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from track_server import Api, head, serving
+
+from bridge import contract
+from bridge.http.body import SMALL
 
 CROWD = 200
 PURCHASE = b'{"event_type":"purchase","properties":{"order_id":"A-1","value":99.99,"currency":"EUR"}}'
@@ -56,3 +60,40 @@ def test_two_hundred_with_the_same_order_make_one_delivery_and_the_others_are_ke
     assert len({row.id for row in rows}) == CROWD
     assert {row.duplicate_of for row in rows} == {None, first}
     assert [row.event for row in api.deliveries()] == [first]
+
+
+LARGE = {"event_type": "large", "text": "x" * SMALL}
+SMALL_ONE = {"event_type": "small"}
+
+
+def test_while_a_large_body_is_read_a_small_one_is_answered_and_another_large_one_waits(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate, entered, go_on = contract.validate_event, threading.Semaphore(0), threading.Semaphore(0)
+    reading: list[int] = []
+
+    def slow(raw: Any, **named: Any) -> Any:
+        if raw["event_type"] == "large":
+            reading.append(1)
+            assert len(reading) == 1, "two at once"
+            entered.release()
+            assert go_on.acquire(timeout=5)
+            reading.clear()
+        return validate(raw, **named)
+
+    monkeypatch.setattr(contract, "validate_event", slow)
+    with ThreadPoolExecutor(2) as pool:
+        large = [pool.submit(api.post, "/v1/track", LARGE) for _ in range(2)]
+        for _ in large:
+            assert entered.acquire(timeout=20)
+            assert api.post("/v1/track", SMALL_ONE).status_code == 200
+            go_on.release()
+        assert [one.result(20).status_code for one in large] == [200, 200]
+    assert sorted(event["event_type"] for event in api.events()) == ["large", "large", "small", "small"]
+
+
+@pytest.mark.parametrize(("body", "status"), [({"event_type": 1, "text": "x" * SMALL}, 400), (b"[" * SMALL * 2, 400)])
+def test_what_is_wrong_with_a_large_body_is_answered_as_of_a_small_one(api: Api, body: Any, status: int) -> None:
+    answer = api.post("/v1/track", body)
+    assert (answer.status_code, answer.json()["success"]) == (status, False)
+    assert api.events() == []
