@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from bridge.store.protocol import EventDetail, Idempotency, Outcome, RetentionPo
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.schema import STEPS
 from bridge.store.sqlite.store import SqliteStore
+from bridge.store.sqlite.tables import ledger
 
 DAY = timedelta(days=1)
 KEEPING = RetentionPolicy(bodies=30 * DAY, events=90 * DAY, ledger=400 * DAY)
@@ -121,6 +124,36 @@ def test_who_takes_the_id_that_would_be_made_makes_nobody_lose_an_event(tell: Te
         await sent(store, now=after(2))
         await purged(store, 91)
         assert await one(store, given_by("shop", "e-1"), 92 * 86400) == other
+
+    tell(story)
+
+
+def test_who_takes_a_long_chain_of_the_ids_that_would_be_made_makes_nobody_look_at_all_of_them(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_keys, looked_for = ledger.find_keys, list[bytes]()
+
+    def counted(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+        looked_for.extend(keys)
+        return find_keys(db, keys)
+
+    async def story(store: Store) -> None:
+        chain = list(islice(contract.other_ids(dedupe_keys.scope_name("shop"), "e-1"), 200))
+        await store.accept_events([given_by("track", name) for name in ("e-1", *chain)], now=NOW)
+        kept = len(await store.events(RowFilter()))
+        monkeypatch.setattr(ledger, "find_keys", counted)
+        other = await one(store, given_by("shop", "e-1"))
+        assert other.event_id not in {"e-1", *chain}
+        assert other.given_event_id == "e-1"
+        assert await one(store, given_by("shop", "e-1"), 1) == other
+        assert await one(store, given_by("shop", other.event_id), 2) == Accepted(other.event_id)
+        assert len(await store.events(RowFilter())) == kept + 1
+        for claim in range(5):
+            await sent(store, now=after(3 + claim))
+        await purged(store, 91)
+        await one(store, given_by("shop", "e-1"), 92 * 86400)
+        assert await store.events(RowFilter()) == []
+        assert len(looked_for) < 100
 
     tell(story)
 

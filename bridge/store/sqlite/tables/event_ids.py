@@ -6,9 +6,10 @@ goes upstream. An event's own id is read from its row, or from the ledger when t
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from bridge import contract
@@ -16,6 +17,10 @@ from bridge.core import dedupe_keys
 from bridge.core.model import Event
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import ledger as recent
+
+MOST_DERIVED = 8
+"""Derived ids that are tried. Anybody can derive them and use them beforehand, thousands of them, and each that is
+tried takes a look into the ledger while nothing else is written. By chance not even the first is taken."""
 
 
 class EventIdKeys(NamedTuple):
@@ -44,8 +49,13 @@ def number_of(entries: Mapping[bytes, tuple[int, int]], keys: EventIdKeys) -> in
 
 
 def first_free_id(event: Event, *, is_taken: Callable[[str], bool]) -> str:
-    """The first of an event's ids that names no other event: the one that it was given, mostly."""
-    return next(name for name in _candidate_ids(event) if not is_taken(name))
+    """The first of an event's ids that names no other event: the one that it was given, mostly.
+
+    Where all that are tried are taken, it is a random one. The event is recognised by the id that it was given, as any
+    other; only a store that was restored from an older copy gives it another id, and once its row was purged, the
+    answer to it names the id that it was given.
+    """
+    return next((name for name in _candidate_ids(event) if not is_taken(name)), None) or f"evt_{secrets.token_hex(12)}"
 
 
 def ledger_entries(event: Event, called: str, keys: EventIdKeys) -> tuple[bytes, ...]:
@@ -83,4 +93,4 @@ def _scope_of(event: Event) -> str:
 
 
 def _candidate_ids(event: Event) -> Iterator[str]:
-    return chain((event.id,), contract.other_ids(_scope_of(event), event.id))
+    return chain((event.id,), islice(contract.other_ids(_scope_of(event), event.id), MOST_DERIVED))
