@@ -7,6 +7,7 @@ A line holds ids, names, numbers, outcomes and times, never a body, a secret or 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import logging
 import os
 import re
@@ -34,6 +35,8 @@ _LONGEST = MOST_BYTES - 64
 """Characters of a line without its time, its level and the count of fields that were left out."""
 _LONGEST_VALUE = 1024
 """Characters of a value as it is written; one beyond ASCII takes up to ten."""
+_escape = codecs.getencoder("unicode_escape")
+"""Looked up here: Python reads this codec from a file, and a process without a free descriptor must log that, too."""
 _WHOLE_ESCAPES = re.compile(r"(?:\\x..|\\u.{4}|\\U.{8}|\\[^xuU]|[^\\])*")
 
 
@@ -74,8 +77,8 @@ class RateLimitedLog:
         """Write the line unless one of its kind was written within the last minute."""
         last = self._last.get(what)
         if last is None or not timedelta() <= now - last < self._every:
-            self._last[what] = now
             log_warning(what, **fields)
+            self._last[what] = now  # where the line could not be written, the next one is
 
 
 def start_log(level: int = logging.INFO) -> None:
@@ -250,7 +253,7 @@ def _shorten_text(text: str) -> str:
 
 
 def _escape_text(text: str) -> str:
-    return text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return _escape(text)[0].decode("ascii").replace('"', '\\"')
 
 
 def _bound_text(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 _HIDDEN = (
@@ -18,6 +19,8 @@ U+FE00 to U+FE0F, which choose a glyph (https://www.unicode.org/reports/tr44/#De
 have no exception: two topics that differ by one must not look alike."""
 _IN_TEXT = re.compile(f"[\x00-\x1f{_HIDDEN}]")
 _IN_LINES = re.compile(f"[\x00-\x09\x0b-\x1f{_HIDDEN}]")
+_encode_utf16 = codecs.getencoder("utf-16-be")
+"""Looked up here: Python reads this codec from a file, and a process may have no free descriptor later."""
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -38,5 +41,5 @@ def _escape_match(found: re.Match[str]) -> str:
     character = found[0]
     if character in _SHORT:
         return _SHORT[character]
-    units = character.encode("utf-16-be", "surrogatepass").hex()
+    units = _encode_utf16(character, "surrogatepass")[0].hex()
     return "".join(rf"\u{units[at : at + 4]}" for at in range(0, len(units), 4))

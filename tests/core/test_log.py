@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,6 +103,39 @@ def test_a_clock_that_jumps_back_does_not_silence_trouble(lines: list[str]) -> N
     seldom.warn("store.full", now=NOW)
     seldom.warn("store.full", now=NOW - timedelta(hours=1))
     assert lines == ["store.full", "store.full"]
+
+
+def test_trouble_that_could_not_be_told_is_told_the_next_time(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError("too many open files")
+
+    seldom = log.RateLimitedLog()
+    with monkeypatch.context() as patched, suppress(OSError):
+        patched.setattr(log, "log_warning", full)
+        seldom.warn("store.full", now=NOW)
+    seldom.warn("store.full", now=NOW)
+    assert lines == ["store.full"]
+
+
+WITHOUT_DESCRIPTORS = """
+import os, resource
+from bridge.core import log, visible_text
+log.start_log()
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+log.log_warning("store.full", why="f\u00fcr \u202e")
+print(visible_text.make_visible("\u202e"))
+"""
+
+
+def test_a_process_without_a_free_file_descriptor_still_writes_its_log() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DESCRIPTORS], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert r'store.full why="f\xfcr \u202e"' in ran.stderr
+    assert ran.stdout == "\\u202e\n"
 
 
 def test_what_happens_to_many_at_one_moment_is_a_line_each(
