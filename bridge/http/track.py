@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from math import ceil
 from time import monotonic, perf_counter
 from typing import Protocol
@@ -367,8 +367,11 @@ async def _no_route(http: HttpRequest, error: Exception) -> Response:
 
 
 async def _fault_response(_http: HttpRequest, error: Exception) -> Response:
-    """The answer when the fault is ours: no detail to the caller, the kind of it in the log."""
-    log.log_warning("http.fault", error=type(error).__name__, at=_error_location(error))
+    """The answer when the fault is ours: no detail to the caller, the kind of it in the log, once a minute.
+
+    Callers can repeat one: such as an answer to a connection that they closed in the middle of pipelined requests.
+    """
+    _faults.warn(f"http.fault error={type(error).__name__} at={_error_location(error)}", now=datetime.now(UTC))
     return _error_response(500, "a fault of ours; send it again later")
 
 
@@ -376,12 +379,15 @@ EXCEPTION_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {HTTPException:
 """What a Starlette application needs so that every answer is JSON of the contract's shape."""
 
 
-def _error_location(error: Exception) -> str | None:
+_faults = log.RateLimitedLog()
+
+
+def _error_location(error: Exception) -> str:
     """File and line that raised it: enough to find it, and no value of anybody's."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else None
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "unknown"
 
 
 def _error_response(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:

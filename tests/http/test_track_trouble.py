@@ -12,23 +12,31 @@ from typing import Any, cast
 import pytest
 from track_server import Api, serving
 
+from bridge.core import log
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Accepted, Routed
+from bridge.http import track
 from bridge.store.protocol import Idempotency, Store
 
 LEAD = {"event_type": "lead"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fault was told yet in this minute, whatever other tests did."""
+    monkeypatch.setattr(track, "_faults", log.RateLimitedLog())
 
 
 class Failing:
     """A store that takes nothing."""
 
     def __init__(self, error: Exception) -> None:
-        self._error = error
+        self.error = error
 
     async def accept_events(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
-        raise self._error
+        raise self.error
 
     async def close(self) -> None:
         return
@@ -58,6 +66,18 @@ def test_a_fault_of_ours_gets_500_as_json_without_a_traceback(tmp_path: Path, ca
     assert "ada" not in answer.text + caplog.text
     assert "http.fault error=RuntimeError at=test_track_trouble.py:" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_a_fault_that_repeats_is_told_once_a_minute_for_each_cause(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = Failing(RuntimeError())
+    with caplog.at_level(logging.WARNING), serving(tmp_path, store=cast("Store", failing)) as api:
+        assert [api.post("/v1/track", LEAD).status_code for _ in range(5)] == [500] * 5
+        failing.error = KeyError()
+        assert api.post("/v1/track", LEAD).status_code == 500
+    told = [record.getMessage() for record in caplog.records if "http.fault" in record.getMessage()]
+    assert ["RuntimeError" in line for line in told] == [True, False]
 
 
 def test_no_value_of_an_event_and_no_key_stands_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
