@@ -30,6 +30,7 @@ from bridge.core.model import (
 )
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.http_client import Send
+from bridge.pipeline.key_removal import remove_key
 from bridge.pipeline.retry_policy import RetryDecision, RetryPolicy, decide_retry
 from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing, Store
 
@@ -47,7 +48,6 @@ BACKLOG = timedelta(minutes=5)
 NEWEST_EVERY = 5
 """Every so many requests one takes the newest, while a backlog drains."""
 _MILLISECOND = timedelta(milliseconds=1)
-_LEAST_SECRET = 8
 
 
 class AttemptMetrics(Protocol):
@@ -312,9 +312,8 @@ def _cut_text(text: str) -> str:
 def _without_key(response: Response, outgoing: Outgoing) -> Response:
     """An answer that repeats the key it was asked with, without it."""
     key = outgoing.headers.get("authorization", "").removeprefix("Bearer ")
-    if len(key) < _LEAST_SECRET or key not in response.text:
-        return response
-    return replace(response, text=response.text.replace(key, "[key]"))
+    text = remove_key(response.text, key)
+    return response if text == response.text else replace(response, text=text)
 
 
 def _format_ids(sent: Sequence[Delivery]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from datetime import timedelta
 from http import HTTPStatus
@@ -310,10 +309,11 @@ def test_an_upstream_that_refuses_everything_makes_twenty_dead_letters_and_no_mo
 # ------------------------------------------------------------------------------------------------------- what is kept
 
 
-def test_an_answer_is_kept_to_its_first_2_kib_and_without_the_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spelt", [KEY, "".join(f"\\u{ord(letter):04x}" for letter in KEY)])
+def test_an_answer_is_kept_to_its_first_2_kib_and_without_the_key(tmp_path: Path, spelt: str) -> None:
     async def test() -> None:
         time = Time(lasts=timedelta(hours=1))
-        said = Response(400, {}, json.dumps({"error": f"the key {KEY} may not: " + "ö" * 5000}, ensure_ascii=False))
+        said = Response(400, {}, '{"error": "the key ' + spelt + " may not: " + "ö" * 5000 + '"}')
         upstream = Upstream(time, lambda orders: said)
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)

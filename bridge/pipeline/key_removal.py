@@ -1,0 +1,52 @@
+"""An upstream's answer without the API key that it was asked with, however it spells the key.
+
+What is kept of an answer is shown by commands and copied into tickets. An upstream that repeats the key on purpose can
+always encode it in a way that is not known here; these are the ways of frameworks and proxies that repeat a request.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from functools import lru_cache
+
+LEAST_KEY = 8
+"""Characters of a key that is looked for: a shorter one would be found in ordinary words."""
+REMOVED = "[key]"
+
+
+def remove_key(text: str, key: str) -> str:
+    r"""The text with `[key]` for each time that it has the key.
+
+    Each character may be itself or escaped as JSON (`\u0061`), Python (`\x61`), URLs (`%61`) or HTML (`&#97;`) do,
+    more than once, too. The whole key may be hexadecimal or, also as a part of something longer, base64.
+    """
+    return _spellings(key).sub(REMOVED, text) if len(key) >= LEAST_KEY else text
+
+
+@lru_cache(maxsize=64)
+def _spellings(key: str) -> re.Pattern[str]:
+    content = key.encode()
+    whole = [f"(?i:{content.hex()})", *(re.escape(text) for text in sorted(_base64_parts(content)))]
+    return re.compile("|".join(["".join(map(_character_spellings, key)), *whole]))
+
+
+def _character_spellings(character: str) -> str:
+    """A pattern for one character; its repetitions are bounded, so that a hostile answer takes no long time."""
+    code = ord(character)
+    units = character.encode("utf-16-be").hex()
+    escaped = r"\\{1,8}".join(f"u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    percent = "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in character.encode())
+    entity = rf"&(?:amp;){{0,3}}#(?:0{{0,6}}{code}|x0{{0,6}}{code:x});?"
+    return rf"(?:\\{{0,8}}{re.escape(character)}|(?i:\\{{1,8}}(?:{escaped}|x{code:02x})|{percent}|{entity}))"
+
+
+def _base64_parts(content: bytes) -> set[str]:
+    """The base64 of content wherever it begins in what is encoded, without the letters that its neighbours change."""
+    parts = set()
+    for before in range(3):
+        first = -(-before * 8 // 6)
+        last = (before + len(content)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            parts.add(encode(b"\0" * before + content).decode()[first:last])
+    return parts
