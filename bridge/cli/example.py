@@ -29,6 +29,7 @@ from bridge.mapping.tools.anonymize import Anonymizer, anonymize_form
 from bridge.mapping.tools.examples import MappingExample
 from bridge.mapping.tools.personal_data import regions_in
 from bridge.mapping.yaml import dump
+from bridge.mapping.yaml.document import DEEPEST
 from bridge.settings import mappings_folder
 from bridge.signature.locators import LocatorRoot
 from bridge.store.protocol import WebhookDetail
@@ -71,6 +72,7 @@ def run_example(options: argparse.Namespace) -> int:
         query=_safe_headers(known, given),
         vars=variables,
     )
+    _require_writable(plain)
     made, inventor = _anonymized_body(plain)
     expect = examples.example_outcome(known, made)
     topic = next(iter(examples.example_topics(known, made)), None)
@@ -154,6 +156,30 @@ def _body_as_example(content: bytes) -> tuple[Json, Json]:
     if text and parse_qsl(text, strict_parsing=False) and not text.lstrip().startswith(("{", "[", "<")):
         return text, None
     raise SettingsError("the body is neither JSON nor a form, so it cannot be made an example")
+
+
+def _require_writable(plain: MappingExample) -> None:
+    """Raise SettingsError for what a file of an example cannot hold."""
+    if _is_deeper(plain.body, DEEPEST):
+        raise SettingsError(f"the body is nested over {DEEPEST} deep, so it cannot be made an example")
+    try:
+        json_text.write_json([plain.body, dict(plain.headers), dict(plain.query), dict(plain.vars)])
+    except ValueError:
+        raise SettingsError(
+            "the body, a header or a var holds half a character (a lone surrogate), so it cannot be made an example"
+        ) from None
+
+
+def _is_deeper(document: Json, most: int) -> bool:
+    """Whether objects and lists are nested in more than so many levels."""
+    level = [document]
+    for _ in range(most + 1):
+        level = [
+            below
+            for each in level
+            for below in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+        ]
+    return bool(level)
 
 
 def _readable_headers(known: Mapping, headers: dict[str, str]) -> dict[str, str]:

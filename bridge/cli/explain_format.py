@@ -152,7 +152,7 @@ def _cut_text(text: str) -> str:
 
 
 def _shown_value(value: Json) -> str:
-    text = json_text.write_json(value).decode()
+    text = json_text.write_escaped_json(value).decode()
     match value:
         case list() if len(text) > _LONGEST:
             return f"a list of {len(value)}"

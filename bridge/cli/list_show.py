@@ -108,7 +108,7 @@ def make_console() -> SafeConsole:
 
 def write_json(document: json_text.Json) -> None:
     """One JSON document on standard output, and nothing else. What a terminal would obey is escaped in its strings."""
-    sys.stdout.buffer.write(make_visible(json_text.write_json(document).decode()).encode() + b"\n")
+    sys.stdout.buffer.write(make_visible(json_text.write_escaped_json(document).decode()).encode() + b"\n")
     sys.stdout.flush()
 
 

@@ -69,6 +69,23 @@ def write_json(document: Json) -> bytes:
         raise ValueError(f"cannot be written as JSON: {type(error).__name__}") from None
 
 
+def write_escaped_json(document: Json) -> bytes:
+    """The same for documents that may hold a lone surrogate, which UTF-8 cannot: it is written as its escape."""
+    try:
+        return write_json(document)
+    except ValueError:
+        match document:
+            case str():
+                return json.dumps(document).encode()
+            case list():
+                return b"[%b]" % b",".join(write_escaped_json(item) for item in document)
+            case dict():
+                members = (b"%b:%b" % (json.dumps(key).encode(), write_escaped_json(document[key])) for key in document)
+                return b"{%b}" % b",".join(members)
+            case _:
+                raise
+
+
 def indent_json(text: bytes) -> str:
     """A JSON text indented for people, with its digits; what is no JSON, or nested too deep, is returned unchanged."""
     try:

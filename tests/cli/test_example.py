@@ -226,6 +226,11 @@ def test_check_runs_what_was_added_beside_a_mapping(folder: Path, capsys: pytest
         (["shopify", "gone.json"], "cannot be read"),
         (["shopify", "body.json", "--var", "country"], "--var takes K=V"),
         (["shopify", "--from-webhook", "wh_1"], "there is no store"),
+        (["shopify", "half.json"], "holds half a character (a lone surrogate)"),
+        (["shopify", "half_key.json"], "holds half a character (a lone surrogate)"),
+        (["shopify", "body.json", "--header", "X-A: \udcff"], "holds half a character (a lone surrogate)"),
+        (["shopify", "deep.json"], "the body is nested over 64 deep"),
+        (["shopify", "deep_list.json"], "the body is nested over 64 deep"),
     ],
 )
 def test_what_cannot_be_made_is_said(
@@ -233,6 +238,10 @@ def test_what_cannot_be_made_is_said(
 ) -> None:
     (folder / "body.json").write_text('{"id": 1}')
     (folder / "text.txt").write_text("<xml/>")
+    (folder / "half.json").write_text(r'{"id": 1, "note": "\ud800"}')
+    (folder / "half_key.json").write_text(r'{"id": 1, "\ud800": 1}')
+    (folder / "deep.json").write_text('{"id":' * 400 + "1" + "}" * 400)
+    (folder / "deep_list.json").write_text('{"id":' + "[" * 400 + "]" * 400 + "}")
     assert main(["example", "add", *arguments, "--to", str(folder / "out")]) == 1
     assert told in capsys.readouterr().err
     assert not (folder / "out").exists()

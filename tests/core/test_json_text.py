@@ -144,3 +144,10 @@ def test_what_is_nested_too_deep_is_shown_as_it_was() -> None:
 
 def test_half_a_character_is_read_as_it_came() -> None:
     assert json_text.parse_json(b'{"a": "\\ud83d"}', strict=False) == {"a": "\ud83d"}
+
+
+def test_half_a_character_is_written_as_its_escape_where_that_is_asked_for() -> None:
+    document = {"a": Decimal("19.90"), "\ud83d": [1, "\ud800", "é"]}
+    assert json_text.write_escaped_json(document) == r'{"a":19.90,"\ud83d":[1,"\ud800","é"]}'.encode()
+    with pytest.raises(ValueError, match="cannot be written as JSON"):
+        json_text.write_escaped_json({"a": object()})

@@ -390,3 +390,24 @@ def test_try_explain_as_json_holds_the_same(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"id": 7, "type": "other"}')
     other = typed(tmp_path, {}, "try", "acme.yaml", "other.json", "--explain")
     assert (other.returncode, other.stdout) == (0, "topic other: ignored: no rule for this topic\n")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        (r'"\ud800"', "holds half a character"),
+        (r'{"\ud800": 1}', "holds half a character"),
+        ("[" * 400 + "1" + "]" * 400, "is nested deeper than 64 levels"),
+        ("[" * 900 + "1" + "]" * 900, "nested too deep"),
+    ],
+    ids=["half", "half a key", "deep", "deeper"],
+)
+def test_try_explain_says_of_a_value_that_no_event_can_hold_why(
+    tmp_path: Path, value: str, outcome: str, form: str
+) -> None:
+    (tmp_path / "acme.yaml").write_text(ACME)
+    (tmp_path / "body.json").write_text(f'{{"id": {value}, "type": "done"}}')
+    done = typed(tmp_path, {}, "try", "acme.yaml", "body.json", "--explain", "--format", form)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert outcome in done.stdout

@@ -99,9 +99,11 @@ def explain_webhook(
     events = iter(outcome.events if isinstance(outcome, Translated) else ())
     rules = [rule for rule in found.parts.rules if _takes_topic(rule, webhook.topic)]
     failed = isinstance(outcome, SetAside)
-    return Explanation(
-        webhook.topic, outcome, tuple(_explain_rule(rule, lets, events, failed=failed) for rule in rules)
-    )
+    try:
+        told = tuple(_explain_rule(rule, lets, events, failed=failed) for rule in rules)
+    except RecursionError:  # a value is nested too deep to be followed, as the outcome says
+        told = ()
+    return Explanation(webhook.topic, outcome, told)
 
 
 def world_of(found: MappingReading, frame: MappingFrame) -> _ExplainContext:
