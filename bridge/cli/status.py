@@ -31,6 +31,8 @@ from bridge.store.protocol import DestinationState, OverdueWork, RetentionPolicy
 EVERY = 2.0
 """Seconds between two looks of --watch."""
 WARNING = timedelta(days=7)
+FILES_SHOWN = 10
+"""How many files are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,9 @@ def _list_needs(
             "store, look to "
             "the disk, and let the providers send that time's webhooks again"
         )
+    said += [f"webhooks that were answered 200 wait there: {why}" for why in summary.unopened[:FILES_SHOWN]]
+    if len(summary.unopened) > FILES_SHOWN:
+        said.append(f"{len(summary.unopened) - FILES_SHOWN} more files of the ingest log cannot be opened")
     said += [
         f"{one.name}: {one.set_aside} set aside; see `trackbridge list webhooks --state set_aside --source "
         f"{one.name}`, "

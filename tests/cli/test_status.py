@@ -18,6 +18,7 @@ from bridge.core import dedupe_keys
 from bridge.core.model import Event, Ignored, Route, Routed, SetAside, Webhook
 from bridge.store.engines import open_store
 from bridge.store.protocol import DEFAULT_RETENTION, OVERDUE, AdmissionLimits, Outcome
+from bridge.store.sqlite.ingest import log_files
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Result = tuple[Routed, ...] | Ignored | SetAside
@@ -151,6 +152,36 @@ def test_what_nobody_has_looked_at_yet_is_told_and_needs_nobody(tmp_path: Path) 
     assert (found.sources, found.needs, found.coverage) == ((), (), 0.0)
     [note] = found.notes
     assert note.startswith("2 more webhooks are kept, and nobody has looked at them yet; the oldest came ")
+
+
+def test_files_of_the_ingest_log_that_cannot_be_opened_need_a_person_who_is_told_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    destination_state(tmp_path, Ignored("no"))
+    monkeypatch.setenv("BRIDGE_STORE", f"sqlite:///{tmp_path / 'a.db'}")
+    refused = [tmp_path / "a.db-inbox" / f"{number:020d}-00000000" for number in range(12)]
+    usual = log_files.open_file
+
+    def open_file(path: str) -> int | None:
+        if Path(path) in refused:
+            raise PermissionError(13, "Permission denied")
+        return usual(path)
+
+    monkeypatch.setattr(log_files, "open_file", open_file)
+    assert main(["status", "--format", "json"]) == 0
+    for path in refused:
+        path.write_bytes(b"webhooks of another user")
+    capsys.readouterr()
+    assert main(["status", "--format", "json"]) == 1
+    needs = json.loads(capsys.readouterr().out)["needs"]
+    assert needs[:11] == [
+        *(
+            f"webhooks that were answered 200 wait there: {path} of the ingest log cannot be read (Permission denied); "
+            "give this user access to it, and check the disk"
+            for path in refused[:10]
+        ),
+        "2 more files of the ingest log cannot be opened",
+    ]
 
 
 def test_work_that_is_overdue_needs_a_person_also_while_serve_does_not_run(

@@ -334,7 +334,11 @@ class SqliteStore:
         """What a status screen shows beside the counts."""
         lacking = self._room.lack_of_space()
         found = await self._reader.run_query(
-            lambda db: replace(summary.read_summary(db, now=now), exposed=file_modes.exposed_files(self._path))
+            lambda db: replace(
+                summary.read_summary(db, now=now),
+                unopened=tuple(log_reader.unopened_files(db, self._folder)),
+                exposed=file_modes.exposed_files(self._path),
+            )
         )
         return replace(found, no_room=None if lacking is None else str(lacking))
 

@@ -128,6 +128,19 @@ def _can_be_opened(path: str) -> bool:
     return held is not None
 
 
+def unopened_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
+    """Of each file that is not applied to its end and cannot be opened: its path, why, and the remedy."""
+    for name, _ in _unapplied_files(db, folder):
+        path = _path_of(folder, name)
+        try:
+            held = log_files.open_file(path)
+        except OSError as error:
+            yield str(log_files.unreadable_error(path, error))
+        else:
+            if held is not None:
+                os.close(held)
+
+
 def newer_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
     """The files that continue with what a newer version wrote. They are left as they are: nobody here can read them."""
     return (name for name, starts in _unapplied_files(db, folder) if _goes_on_newer(folder, name, starts))
