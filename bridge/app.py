@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -86,8 +87,9 @@ def make_sources(configured: Settings, mappings: Mapping[str, mapping.Mapping]) 
     sources: dict[str, Source] = {}
     for one in configured.sources:
         if one.mapping not in mappings:
-            known = ", ".join(sorted(mappings))
-            raise SettingsError(f"source `{one.name}`: there is no mapping for `{one.mapping}`; known are {known}")
+            near = get_close_matches(one.mapping, mappings, n=1)  # not repeated: `${NAME}` may have put a secret there
+            hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(mappings))}"
+            raise SettingsError(f"source `{one.name}`: `mapping` names no mapping; {hint}")
         sources[one.name] = mappings[one.mapping].bind_source(
             one.name, secrets=one.secrets, vars=one.vars, to=one.to, public_url=one.public_url, scope=one.scope
         )

@@ -27,7 +27,7 @@ KINDS: Mapping[str, DestinationKind] = {
 def make_destination(kind: str, name: str, options: Mapping[str, object]) -> Destination:
     """The destination of that kind and name. Raises SettingsError that names the remedy and holds no value."""
     if kind not in KINDS:
-        raise SettingsError(f"destination `{name}`: there is no kind `{kind}`; {_suggest_word(kind, KINDS)}")
+        raise SettingsError(f"destination `{name}`: `kind` names no kind; {_suggest_word(kind, KINDS)}")
     known = KINDS[kind].options
     for option in options:
         if option not in known:

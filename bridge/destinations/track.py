@@ -123,7 +123,7 @@ class TrackDestination:
 
     def _bounded_option(self, option: str, value: int, *, least: int, most: int) -> None:
         if not least <= value <= most:
-            raise SettingsError(f"destination `{self.name}`: {option} must be from {least} to {most}, not {value}")
+            raise SettingsError(f"destination `{self.name}`: {option} must be from {least} to {most}")
 
 
 # -------------------------------------------------------------------------------------------------------- options

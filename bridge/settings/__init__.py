@@ -250,13 +250,25 @@ def _body_budget(environment: Mapping[str, str], limit: int) -> int:
 def _read_networks(name: str, environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:
     if not environment.get(name):
         return ()
-    texts = _split_list(name, environment[name])
+    networks = []
+    for place, text in enumerate(_split_list(name, environment[name]), start=1):
+        try:
+            networks.append(ip_network(text))
+        except ValueError:
+            raise SettingsError(
+                f"{name}: entry {place} {_network_problem(text)}; write addresses such as 10.0.0.5, or networks such "
+                "as 10.0.0.0/8"
+            ) from None
+    return tuple(networks)
+
+
+def _network_problem(text: str) -> str:
+    """What is wrong, without the text itself: it may be a secret that was pasted there."""
     try:
-        return tuple(ip_network(text) for text in texts)
-    except ValueError as error:
-        raise SettingsError(
-            f"{name}: {error}; write addresses such as 10.0.0.5, or networks such as 10.0.0.0/8"
-        ) from None
+        ip_network(text, strict=False)
+    except ValueError:
+        return "is no address and no network"
+    return "is a network whose address has bits set behind its prefix"
 
 
 def _read_days(environment: Mapping[str, str], name: str, usual: timedelta) -> timedelta:
@@ -300,13 +312,14 @@ def _all_different(what: str, names: Sequence[str]) -> None:
 def _all_known(
     sources: Sequence[SourceSettings], keys: Sequence[KeySettings], destinations: Sequence[DestinationSettings]
 ) -> None:
+    """No message repeats an unknown name: `${NAME}` may have put a secret there."""
     names = [destination.name for destination in destinations]
     for owner, to in [
         *((f"source `{source.name}`", source.to) for source in sources),
         *((f"API key `{key.name}`", key.to) for key in keys),
     ]:
-        for name in to or ():
+        for place, name in enumerate(to or (), start=1):
             if name not in names:
                 near = get_close_matches(name, names, n=1)
                 hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(names) or 'none yet'}"
-                raise SettingsError(f"{owner}: there is no destination `{name}`; {hint}")
+                raise SettingsError(f"{owner}: entry {place} of `to` names no destination; {hint}")

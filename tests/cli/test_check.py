@@ -319,8 +319,8 @@ def test_files_of_editors_and_macs_beside_the_mappings_are_left_alone(folder: Pa
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("destinations: {a: {kind: nothing}}", "nothing"),
-        ("sources: {a: {mapping: shopfy}}", "there is no mapping for `shopfy`"),
+        ("destinations: {a: {kind: nothing}}", "`kind` names no kind; known are track"),
+        ("sources: {a: {mapping: shopfy}}", "source `a`: `mapping` names no mapping; did you mean `shopify`?"),
         ("sources: {a: {mapping: stripe, vars: {nothing: b}}}", "has no var `nothing`"),
         ("destinations: {a: {kind: track, api_key: some-made-up-key-1234}}", "url"),
     ],

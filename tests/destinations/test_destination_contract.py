@@ -121,7 +121,7 @@ def test_an_unknown_option_is_refused_with_what_it_could_have_been(kind: str) ->
 
 
 def test_an_unknown_kind_is_refused_with_what_it_could_have_been() -> None:
-    with pytest.raises(SettingsError, match="destination `mine`: there is no kind `trak`; did you mean `track`"):
+    with pytest.raises(SettingsError, match="destination `mine`: `kind` names no kind; did you mean `track`"):
         destinations.make_destination("trak", "mine", {})
-    with pytest.raises(SettingsError, match="there is no kind `pigeon`; known are track"):
+    with pytest.raises(SettingsError, match="`kind` names no kind; known are track"):
         destinations.make_destination("pigeon", "mine", {})

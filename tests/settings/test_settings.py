@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app import AppConfig, load_configuration
 from bridge.core.errors import SettingsError
 from bridge.settings import TABLE, DestinationSettings, Settings, load_settings, store_url
 from bridge.store.protocol import DEFAULT_LIMITS
@@ -80,8 +81,14 @@ def test_the_environments_destination_takes_test_events_and_a_rate_where_told() 
             "BRIDGE_BODY_BUDGET must be 20971520 bytes or more: 4 times the largest body",
         ),
         ({"BRIDGE_WEBHOOK_LIMIT": "8388608"}, "BRIDGE_BODY_BUDGET must be 33554432 bytes or more"),
-        ({"BRIDGE_TRUSTED_PROXIES": "10.0.0.5/8"}, "BRIDGE_TRUSTED_PROXIES: 10.0.0.5/8 has host bits set; write"),
-        ({"BRIDGE_TRUSTED_PROXIES": "caddy"}, "BRIDGE_TRUSTED_PROXIES: 'caddy' does not appear to be"),
+        (
+            {"BRIDGE_TRUSTED_PROXIES": "10.0.0.5/8"},
+            "entry 1 is a network whose address has bits set behind its prefix; write",
+        ),
+        (
+            {"BRIDGE_TRUSTED_PROXIES": "10.0.0.5, caddy"},
+            "BRIDGE_TRUSTED_PROXIES: entry 2 is no address and no network; write addresses such as 10.0.0.5",
+        ),
         ({"BRIDGE_TRUSTED_PROXIES": "10.0.0.5,"}, "BRIDGE_TRUSTED_PROXIES is set but blank"),
         ({"BRIDGE_MIN_FREE": "plenty"}, "BRIDGE_MIN_FREE must be a number of bytes, or one with a unit, such as 64MiB"),
         ({"BRIDGE_MIN_FREE": "-1"}, "BRIDGE_MIN_FREE must be a number of bytes"),
@@ -196,7 +203,7 @@ def test_environment_and_file_add_up(tmp_path: Path) -> None:
         ("api_keys: one", {}, "/bridge.yaml:1:11: must be a list: `[one, two]`"),
         ("api_keys: [{name: a}]", {}, "/bridge.yaml:1:12: an API key needs `key:`"),
         ("sources: {", {}, "/bridge.yaml:1:11: no YAML: "),
-        ("sources: {a: {to: [up]}}", {}, "source `a`: there is no destination `up`; known are none yet"),
+        ("sources: {a: {to: [up]}}", {}, "source `a`: entry 1 of `to` names no destination; known are none yet"),
         ("sources: {stripe: {}}", {"STRIPE_WEBHOOK_SECRET": "s"}, "the source `stripe` is set twice, in the environment and in the file; keep one"),
     ],
 )  # fmt: skip
@@ -258,3 +265,37 @@ def test_no_complaint_repeats_a_secret(tmp_path: Path) -> None:
 )
 def test_a_secret_at_the_wrong_place_of_the_file_is_not_repeated(tmp_path: Path, text: str) -> None:
     assert "hunter2" not in complaint(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sources: {a: {to: ['${SECRET}']}}",
+        "api_keys: [{key: a-made-up-key, to: [up, '${SECRET}']}]\ndestinations: {up: {url: 'http://up.example', api_key: k}}",
+        "sources: {a: {mapping: '${SECRET}'}}",
+        "sources: {a: {mapping: stripe, vars: {country: '${SECRET}'}}}",
+        "destinations: {up: {kind: '${SECRET}'}}",
+        "destinations: {up: {url: 'http://up.example', api_key: '${SECRET}'}}",
+        "destinations: {up: {url: '${SECRET}', api_key: k}}",
+        "destinations: {up: {url: 'http://up.example', api_key: k, batch: '${SECRET}'}}",
+        "api_keys: [{key: a-made-up-key, rate: '${SECRET}'}]",
+        "api_keys: [{key: a-made-up-key, name: '${SECRET}'}]",
+    ],
+)
+@pytest.mark.parametrize("secret", ["hunter2 hunter2", "hunter2-\u00e9", "1002003001"])
+def test_no_error_repeats_a_secret_that_the_environment_put_where_none_belongs(
+    tmp_path: Path, text: str, secret: str
+) -> None:
+    path = tmp_path / "bridge.yaml"
+    path.write_text(text)
+    try:
+        AppConfig(*load_configuration({"SECRET": secret, "BRIDGE_CONFIG": str(path)}, None, tell=False))
+    except SettingsError as error:
+        assert secret not in str(error)  # noqa: PT017  some of these are right where they stand
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "10.0.0.5/hunter2", "10.20.30.40/8"])
+def test_no_error_repeats_a_value_of_the_trusted_proxies(secret: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded({"BRIDGE_TRUSTED_PROXIES": f"10.0.0.5, {secret}"})
+    assert secret not in str(caught.value)
