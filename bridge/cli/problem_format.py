@@ -35,7 +35,7 @@ def _as_json(problems: Sequence[Problem]) -> str:
             "line": problem.place.line,
             "column": problem.place.column,
             "severity": problem.severity,
-            "text": problem.text,
+            "text": "\n".join((problem.text, *problem.details)),
         }
         for problem in problems
     ]
@@ -49,7 +49,8 @@ def _as_github(problem: Problem) -> str:
     """A workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions."""
     place = problem.place
     path = _escape_github(place.path).replace(":", "%3A").replace(",", "%2C")
-    return f"::{problem.severity} file={path},line={place.line},col={place.column}::{_escape_github(problem.text)}"
+    text = _escape_github("\n".join(map(make_visible, (problem.text, *problem.details))))
+    return f"::{problem.severity} file={path},line={place.line},col={place.column}::{text}"
 
 
 def _escape_github(text: str) -> str:
@@ -61,12 +62,11 @@ def _escape_github(text: str) -> str:
 
 def _problem_block(problem: Problem, text: str) -> str:
     """The problem, the line that it is in, a caret under its column, and what else there is to say."""
-    first, *rest = problem.text.split("\n")
-    lines = [f"{make_visible(str(problem.place))}: {problem.severity}: {first}"]
+    lines = [str(problem)]
     source = _source_line(text, problem.place.line)
     if source.strip():
         lines += _caret_lines(source, problem.place.column, f"{problem.place.line:5} | ")
-    return "\n".join([*lines, *(f"    {each}" for each in rest)])
+    return "\n".join([*lines, *(f"    {make_visible(each)}" for each in problem.details)])
 
 
 def _source_line(text: str, number: int) -> str:

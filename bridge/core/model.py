@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from bridge.core.visible_text import make_visible
+
 # ---------------------------------------------------------------------------------------------- places and problems
 
 
@@ -34,14 +36,19 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One problem of a mapping, as a value: where, how bad, and what, with its remedy."""
+    """One problem of a mapping, as a value: where, how bad, and what, with its remedy.
+
+    `text` may quote the file with whatever it holds; as a string the problem is one line. `details` are lines to be
+    read below it.
+    """
 
     place: SourceLocation
     severity: Severity
     text: str
+    details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.severity}: {self.text}"
+        return make_visible(f"{self.place}: {self.severity}: {self.text}")
 
 
 @dataclass(frozen=True, slots=True)

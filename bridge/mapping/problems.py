@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bridge.core.model import Problem, SourceLocation
 
@@ -16,9 +16,9 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
 
-    def add_error(self, place: SourceLocation, text: str) -> None:
+    def add_error(self, place: SourceLocation, text: str, details: Sequence[str] = ()) -> None:
         """A mapping with this in it cannot be used."""
-        self._found[Problem(place, "error", text)] = None
+        self._found[Problem(place, "error", text, tuple(details))] = None
 
     def add_warning(self, place: SourceLocation, text: str) -> None:
         """This is probably not meant."""

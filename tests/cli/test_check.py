@@ -330,3 +330,36 @@ def test_settings_that_serve_would_refuse_are_a_problem(folder: Path, text: str,
     done = typed(folder, {"BRIDGE_CONFIG": "bridge.yaml"}, "check")
     assert done.returncode == 1
     assert words in done.stdout + done.stderr
+
+
+FORGED = "m/other.yaml:1:1: error: forged"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    when: ", f'    "wh\\n{FORGED}\\u001b[2J": '),
+        ("email:", f'"e\\n{FORGED}":'),
+        ("event_type: purchase", f'event_type: "purchas\\n{FORGED}"'),
+        ("=body.total\n", f'"=\\n{FORGED}"\n'),
+        ("default:", f'"a\\r{FORGED}\\u2028{FORGED}":'),
+    ],
+    ids=["a key", "a field", "an event type", "an expression", "a var"],
+)
+@pytest.mark.parametrize("form", ["text", "github"])
+def test_text_of_a_mapping_forges_no_line(folder: Path, old: str, new: str, form: str) -> None:
+    change(folder, "acme.yaml", old, new)
+    status, lines = checked(folder, "m", "--format", form, "--strict")
+    assert status == 1
+    begins = ("::error file=m/", "m/acme.yaml:", "m/examples/acme/paid.usual.yaml:", " ")
+    assert [line for line in lines[: -1 if form == "text" else None] if not line.startswith(begins)] == []
+    assert [line for line in lines if line.strip().startswith(FORGED)] == []
+    assert all(line.isprintable() for line in lines)
+
+
+def test_text_of_a_mapping_forges_no_line_of_a_command_that_refuses_it(folder: Path) -> None:
+    change(folder, "acme.yaml", "    when: ", f'    "wh\\n{FORGED}": ')
+    (folder / "body.json").write_text("{}")
+    done = typed(folder, {}, "try", "m/acme.yaml", "body.json")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert rf"unknown key 'wh\n{FORGED}'" in done.stderr

@@ -132,9 +132,8 @@ def run_example(mapping: Mapping, example: MappingExample, problems: Problems) -
         problems.add_error(example.places["vars"], str(error).partition(": ")[2])
         return webhooks
     if not are_equal(told, example.expect):
-        problems.add_error(
-            example.places["expect"], f"comes to something else:\n{diff_documents(example.expect, told)}"
-        )
+        different = diff_documents(example.expect, told).split("\n")
+        problems.add_error(example.places["expect"], "comes to something else:", different)
     return webhooks
 
 
