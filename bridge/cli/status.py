@@ -176,9 +176,9 @@ def _list_needs(
             "store, look to "
             "the disk, and let the providers send that time's webhooks again"
         )
-    said += [f"webhooks that were answered 200 wait there: {why}" for why in summary.unopened[:FILES_SHOWN]]
-    if len(summary.unopened) > FILES_SHOWN:
-        said.append(f"{len(summary.unopened) - FILES_SHOWN} more files of the ingest log cannot be opened")
+    said += summary.unread[:FILES_SHOWN]
+    if len(summary.unread) > FILES_SHOWN:
+        said.append(f"{len(summary.unread) - FILES_SHOWN} more files of the ingest log cannot be read")
     said += [
         f"{one.name}: {one.set_aside} set aside; see `trackbridge list webhooks --state set_aside --source "
         f"{one.name}`, "

@@ -151,10 +151,10 @@ class StatusSummary:
     `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
     currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
     `no_room` is why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that were
-    in and whose bytes were damaged before they had a place; `unopened` says of each file of the ingest log that cannot
-    be opened why, and the remedy; `clock_ahead` is None where the clock can be believed;
-    `exposed` is that other users may read the store, and how to end that; `same_bytes` counts webhooks of a source
-    whose bytes were first received at another source, by (source, the other).
+    in and whose bytes were damaged before they had a place; `unread` says of each file in the ingest log's folder that
+    cannot be opened, or is none of ours, why it is not read, and the remedy; `clock_ahead` is None where the clock can
+    be believed; `exposed` is that other users may read the store, and how to end that; `same_bytes` counts webhooks of
+    a source whose bytes were first received at another source, by (source, the other).
     """
 
     today: dict[tuple[str, str], int]
@@ -165,7 +165,7 @@ class StatusSummary:
     oldest_dead: datetime | None
     no_room: str | None = None
     unreadable: int = 0
-    unopened: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     clock_ahead: ClockAhead | None = None
     exposed: str | None = None
     same_bytes: dict[tuple[str, str], int] = field(default_factory=dict)

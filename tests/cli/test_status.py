@@ -176,11 +176,11 @@ def test_files_of_the_ingest_log_that_cannot_be_opened_need_a_person_who_is_told
     needs = json.loads(capsys.readouterr().out)["needs"]
     assert needs[:11] == [
         *(
-            f"webhooks that were answered 200 wait there: {path} of the ingest log cannot be read (Permission denied); "
+            f"{path} of the ingest log cannot be read (Permission denied); "
             "give this user access to it, and check the disk"
             for path in refused[:10]
         ),
-        "2 more files of the ingest log cannot be opened",
+        "2 more files of the ingest log cannot be read",
     ]
 
 

@@ -6,15 +6,22 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from store_made import LEASE, NOW, applied, apply_log, claim_rows, webhook
 
 from bridge.store.protocol import DEFAULT_RETENTION, RowFilter
+from bridge.store.sqlite.ingest import codec
+from bridge.store.sqlite.ingest.frame import frame_bytes
+from bridge.store.sqlite.ingest.log_reader import AT_ONCE, MOST_DAMAGE
 from bridge.store.sqlite.store import SqliteStore
 
 OURS = "01700000000000000000-0123abcd"
 """A name as our own files have it, older than any of theirs."""
+
+HUGE = 1_100_000_000
+"""Bytes of a file that takes no room on disk: it is a hole."""
 
 
 def a_folder(path: Path) -> None:
@@ -94,3 +101,65 @@ def test_a_file_in_place_of_the_folder_keeps_nothing_else_from_going_on(tmp_path
         await store.close()
 
     asyncio.run(story())
+
+
+def _zeros(file: IO[bytes]) -> None:
+    file.truncate(HUGE)
+
+
+def _another_format(file: IO[bytes]) -> None:
+    file.write(b"SQLite format 3\0")
+    file.truncate(HUGE)
+
+
+def _a_mark_and_a_length_beyond_it(file: IO[bytes]) -> None:
+    file.write(b"\xf4tb\x01" + b"\xff" * 20)
+    file.truncate(HUGE)
+
+
+def _a_frame_and_then_another_format(file: IO[bytes]) -> None:
+    file.write(frame_bytes(1, 1, codec.pack_requests([codec.pack_request([webhook("framed")])])))
+    file.truncate(HUGE)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [_zeros, _another_format, _a_mark_and_a_length_beyond_it, _a_frame_and_then_another_format],
+    ids=lambda one: one.__name__.strip("_"),
+)
+@pytest.mark.timeout(60)
+def test_a_huge_file_of_another_program_is_not_read_and_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[IO[bytes]], None]
+) -> None:
+    read: list[int] = []
+    usual = os.pread
+
+    def pread(held: int, size: int, at: int) -> bytes:
+        read.append(size)
+        return usual(held, size, at)
+
+    monkeypatch.setattr(os, "pread", pread)
+    expected = ["framed", "a"] if write is _a_frame_and_then_another_format else ["a"]
+
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        try:
+            await store.keep([webhook("a")])
+            for number in range(AT_ONCE):
+                with (tmp_path / "x.db-inbox" / f"{number:020d}-0123abcd").open("wb") as file:
+                    write(file) if number == 0 else _zeros(file)
+            fresh = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
+            assert [one.id for one in fresh.webhooks] == expected
+            assert len(await apply_log(store, limit=9)) == len(expected)
+            assert (await store.state_counts()).unapplied == 0
+            await store.purge(DEFAULT_RETENTION, now=NOW, place=None, limit=9)
+            summary = await store.status_summary(now=NOW)
+            assert (len(summary.unread), summary.unreadable) == (AT_ONCE, 0)
+            assert summary.unread[0].startswith(f"{tmp_path / 'x.db-inbox' / ('0' * 20)}-0123abcd of the ingest log")
+            assert (await store.overdue_work(now=NOW)).webhooks == 0
+        finally:
+            await store.close()
+        assert len(list((tmp_path / "x.db-inbox").iterdir())) == AT_ONCE
+
+    asyncio.run(story())
+    assert max(read) <= MOST_DAMAGE

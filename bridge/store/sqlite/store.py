@@ -336,7 +336,7 @@ class SqliteStore:
         found = await self._reader.run_query(
             lambda db: replace(
                 summary.read_summary(db, now=now),
-                unopened=tuple(log_reader.unopened_files(db, self._folder)),
+                unread=tuple(log_reader.unread_files(db, self._folder)),
                 exposed=file_modes.exposed_files(self._path),
             )
         )

@@ -69,6 +69,12 @@ def read_head(held: bytes) -> FrameHead:
     return FrameHead(at, count, HEAD + length)
 
 
+def frame_size(held: bytes, *, most: int) -> int:
+    """The bytes of the frame that begins these bytes; 0 where none begins, or a damaged head says more than `most`."""
+    size = read_head(held).size
+    return size if size <= most or _has_sound_head(held, 0) else 0
+
+
 def is_cut_off(held: bytes) -> bool:
     """Whether these bytes are the beginning of a frame whose end is missing, as far as its head can be relied on."""
     return len(held) < HEAD or (read_head(held).size > len(held) and _has_sound_head(held, 0))

@@ -24,6 +24,7 @@ from bridge.store.sqlite.ingest.frame import (
     NO_HEAD,
     FrameHead,
     LogFrame,
+    frame_size,
     is_cut_off,
     is_newer,
     next_frame_after,
@@ -38,6 +39,10 @@ AHEAD = 8
 """How many of the first files are looked at for the one with the oldest webhook."""
 AT_ONCE = 64
 """How many of the first files are read at once: a process may open so many only."""
+
+
+MOST_DAMAGE = 64 * 1024 * 1024
+"""Bytes that may be damaged in one place. A file of which more cannot be read is none of ours, and is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ NOTHING = UnappliedLog()
 _SELDOM = log.RateLimitedLog()
 _UNWRITTEN = bytes(8)
 """Where a power cut left a file longer than what was written to it."""
+MEND_FOREIGN = "see what wrote it there, and move it away"
 MEND_NEWER = "a newer trackbridge wrote webhooks there; install that version again"
 
 
@@ -128,17 +134,19 @@ def _can_be_opened(path: str) -> bool:
     return held is not None
 
 
-def unopened_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
-    """Of each file that is not applied to its end and cannot be opened: its path, why, and the remedy."""
-    for name, _ in _unapplied_files(db, folder):
+def unread_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
+    """Of each file with a part to be applied that cannot be opened, or is none of ours: its path, why, the remedy."""
+    for name, starts in _unapplied_files(db, folder):
         path = _path_of(folder, name)
         try:
             held = log_files.open_file(path)
         except OSError as error:
             yield str(log_files.unreadable_error(path, error))
-        else:
-            if held is not None:
-                os.close(held)
+            continue
+        if held is not None:
+            os.close(held)
+        if _is_foreign(folder, name, starts):
+            yield f"{path} of the ingest log is none of its files and is left alone; {MEND_FOREIGN}"
 
 
 def newer_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
@@ -151,6 +159,8 @@ def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, 
     for name, starts in _unapplied_files(db, folder):
         if _goes_on_newer(folder, name, starts):
             _SELDOM.warn("store.newer_version", now=datetime.now(UTC), file=name, mend=MEND_NEWER)
+        elif _is_foreign(folder, name, starts):
+            _SELDOM.warn("store.foreign_file", now=datetime.now(UTC), file=name, mend=MEND_FOREIGN)
         else:
             yield name, starts
 
@@ -168,6 +178,14 @@ def _unapplied_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str,
 def _goes_on_newer(folder: str, name: str, starts: int) -> bool:
     with log_files.opened_for_reading(_path_of(folder, name)) as held, suppress(OSError):
         return held is not None and is_newer(os.pread(held, HEAD, starts))
+    return False
+
+
+def _is_foreign(folder: str, name: str, starts: int) -> bool:
+    """Whether a file is far longer than damage in one place may be, and no frame begins where it is to be read."""
+    with log_files.opened_for_reading(_path_of(folder, name)) as held, suppress(OSError):
+        if held is not None and os.fstat(held).st_size - starts > MOST_DAMAGE:
+            return not frame_size(os.pread(held, HEAD, starts), most=MOST_DAMAGE)
     return False
 
 
@@ -286,9 +304,10 @@ class _LogFileReader:
                 at = frame.ends
                 yield frame
             left = content[at - before :]
-            if at == before and max(read_head(left).size, CHUNK) <= size:  # more of it would be no frame either
+            wanted = max(frame_size(left, most=MOST_DAMAGE), CHUNK)
+            if at == before and wanted <= size:  # more of it would be no frame either
                 return
-            size = max(read_head(left).size, CHUNK)
+            size = wanted
 
     def may_be_cut_off(self, frame: LogFrame) -> bool:
         """Whether a frame that cannot be read is the last, and may have become the disk in part only."""
@@ -297,7 +316,7 @@ class _LogFileReader:
 
     def read_damaged_rest(self) -> list[LogDamage]:
         """What is behind the last whole frame, once nobody writes there."""
-        if self._held is None or os.fstat(self._held).st_size <= self.ends:
+        if self._held is None or not 0 < os.fstat(self._held).st_size - self.ends <= MOST_DAMAGE:
             return []
         with self._try_lock(self._held) as locked:
             return self._judge_rest(self._read_bytes(os.fstat(self._held).st_size, self.ends)) if locked else []
