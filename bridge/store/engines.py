@@ -46,7 +46,7 @@ def open_store(
 def sqlite_file(url: str) -> str:
     """The path of the file at `url`, as it is there; of a link, the file that it leads to.
 
-    Raises SettingsError for a URL of no engine, or of no file.
+    Raises SettingsError for a URL of no engine, or of no file, before anything is made beside it.
     """
     scheme, colon, rest = url.partition(":")
     if not colon or scheme.lower() != "sqlite":
@@ -61,7 +61,17 @@ def sqlite_file(url: str) -> str:
         )
     if path == ":memory:" or "?" in path or "\0" in path:
         raise SettingsError(f"the store's file cannot be {path!r}; write a plain path: sqlite:///trackbridge.db")
-    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114  the log lies beside the file itself
+    path = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114  the log lies beside the file itself
+    _require_file(path)
+    return path
+
+
+def _require_file(path: str) -> None:
+    """Raise SettingsError for what can be no store: a device, a folder, a fifo, a socket, and a new file in `/dev`."""
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  a path as the URL has it
+        raise SettingsError(f"the store {path} is no regular file; name another file in BRIDGE_STORE")
+    if os.path.realpath(os.path.dirname(path)) == "/dev":  # noqa: PTH120  as above
+        raise SettingsError(f"the store {path} is in /dev, which is empty again after a restart; name another file")
 
 
 def reserve_store(url: str) -> None:

@@ -21,7 +21,7 @@ from store_made import NOW, SECOND, accepted, applied, claim_rows, event, keep, 
 
 from bridge.core.errors import SettingsError, StoreUnavailable, StoreUnusable
 from bridge.core.model import Routed
-from bridge.store.engines import open_store, sqlite_file
+from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file
 from bridge.store.protocol import AdmissionLimits, RowFilter, StateCounts, Store
 from bridge.store.sqlite.db import errors, open_file
 from bridge.store.sqlite.db.writer import WriterThread
@@ -80,6 +80,34 @@ def test_a_url_that_names_no_store_is_refused_with_the_mend(url: str, mend: str)
     with pytest.raises(SettingsError) as refused:
         open_store(url)
     assert mend in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/dev/null", "/dev/null is no regular file; name another file in BRIDGE_STORE"),
+        ("/dev/full", "/dev/full is no regular file"),
+        ("/dev/fd", "is no regular file"),
+        ("/dev/trackbridge.db", "/dev/trackbridge.db is in /dev, which is empty again after a restart"),
+        ("{tmp}/folder", "/folder is no regular file"),
+        ("{tmp}/fifo", "/fifo is no regular file"),
+        ("{tmp}/link", "/dev/null is no regular file"),
+    ],
+)
+@pytest.mark.parametrize("use", [open_store, reserve_store, check_store, sqlite_file])
+@pytest.mark.timeout(20)
+def test_what_is_no_regular_file_is_refused_before_files_are_made_beside_it(
+    tmp_path: Path, path: str, words: str, use: Callable[[str], object]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("/dev/null")
+    before = set(Path("/dev").iterdir())
+    with pytest.raises(SettingsError) as refused:
+        use(f"sqlite:///{path.format(tmp=tmp_path)}")
+    assert words in str(refused.value)
+    assert set(Path("/dev").iterdir()) == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["fifo", "folder", "link"]
 
 
 def test_a_store_in_a_folder_that_is_not_there_is_refused_with_the_mend(tmp_path: Path) -> None:
