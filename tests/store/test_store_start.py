@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from peers import clean_environment, trackbridge, typed
 from store_made import keep, webhook
 
 from bridge.core.errors import StoreUnavailable
-from bridge.store.engines import check_store
+from bridge.store.engines import check_store, reserve_store
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.db import open_file, quick_check
 from bridge.store.sqlite.store import SqliteStore
@@ -157,3 +158,14 @@ def test_new_files_are_the_users_alone_whatever_the_umask_is(tmp_path: Path, uma
     assert file_modes.exposed_files(str(tmp_path / STORE)) is None
     assert stat.S_IMODE((tmp_path / INBOX).stat().st_mode) == 0o700
     assert {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "backup").rglob("*")} == {0o600, 0o700}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda lock: lock.symlink_to("/dev/null")], ids=["a fifo", "a device"])
+@pytest.mark.timeout(20)
+def test_a_lock_file_that_is_no_regular_file_is_refused_without_waiting(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / f".{STORE}.lock")
+    with pytest.raises(StoreUnavailable, match=rf"\.{STORE}\.lock is no regular file; delete it, and start again"):
+        reserve_store(f"sqlite:///{tmp_path / STORE}")
+    assert not (tmp_path / STORE).exists()

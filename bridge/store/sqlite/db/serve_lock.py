@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,13 +40,16 @@ def _lock_file(path: str, kind: int, refusal: str) -> int:
     """The descriptor that holds the lock until it is closed."""
     lock = _lock_of(path)
     try:
-        held = os.open(lock, os.O_CREAT | os.O_RDWR, _FILE_MODE)
+        held = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NONBLOCK, _FILE_MODE)  # a fifo or a device may wait
     except OSError as error:
         raise StoreUnavailable(
             f"the store's lock file {lock} cannot be opened ({error.strerror}); see that its folder exists and "
             "that this "
             "user may write there"
         ) from None
+    if not stat.S_ISREG(os.fstat(held).st_mode):
+        os.close(held)
+        raise StoreUnavailable(f"the store's lock file {lock} is no regular file; delete it, and start again")
     try:
         fcntl.flock(held, kind | fcntl.LOCK_NB)
     except BlockingIOError:
