@@ -108,8 +108,10 @@ def _counting_protocol(counted: Callable[[int], None]) -> type[StrictHttpProtoco
 
 def bind_socket(host: str, port: int, *, setting: str = "--port or --host") -> socket.socket:
     """A listening socket. Raises SettingsError that names the address, and the `setting` to change."""
-    if not host.strip() or not host.isascii():
+    if not host.strip():
         raise SettingsError(f"no address to listen on; choose another {setting}, such as 127.0.0.1")
+    if not host.isascii():  # the socket module would encode it by IDNA 2003, and name servers may know it by IDNA 2008
+        raise SettingsError(f"a host name to listen on must be ASCII: write its xn-- form; choose another {setting}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -207,6 +207,21 @@ def test_an_admin_address_that_is_taken_is_told_with_its_setting(tmp_path: Path)
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another BRIDGE_ADMIN" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "words", "setting"),
+    [
+        ({"BRIDGE_ADMIN": "bücher.example:9090"}, (), "BRIDGE_ADMIN"),
+        ({}, ("--host", "bücher.example"), "--port or --host"),
+    ],
+)
+def test_a_host_name_that_is_not_ascii_is_refused_with_the_form_that_is_taken(
+    tmp_path: Path, environment: dict[str, str], words: tuple[str, ...], setting: str
+) -> None:
+    done = trackbridge(tmp_path, environment, "serve", "--port", "0", *words)
+    told = f"a host name to listen on must be ASCII: write its xn-- form; choose another {setting}"
+    assert (done.returncode, done.stderr) == (1, f"trackbridge: {told}\n")
+
+
 @pytest.mark.parametrize("value", ["9090", ":9090", "localhost", "localhost:0", "localhost:65536", "localhost:http"])
 def test_an_admin_address_without_host_or_port_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="BRIDGE_ADMIN must be an address to listen on"):
