@@ -25,7 +25,7 @@ from bridge.core import json_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import Attempt
 from bridge.core.visible_text import make_visible
-from bridge.store.engines import open_store
+from bridge.store.engines import open_store, require_log_of_serve
 from bridge.store.protocol import (
     DeliveryDetail,
     DeliveryRow,
@@ -93,11 +93,15 @@ def existing_store() -> Store:
 
 
 def see_that_there_is_a_store() -> str:
-    """The URL of the configured store. Raises SettingsError where there is none."""
+    """The URL of the configured store, before it is opened.
+
+    Raises SettingsError where there is none, StoreUnavailable where its write-ahead log was deleted while `serve` runs.
+    """
     url = settings.store_url(os.environ)
     path = url.removeprefix("sqlite:///")
     if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
         raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")
+    require_log_of_serve(url)
     return url
 
 

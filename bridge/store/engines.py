@@ -13,7 +13,7 @@ from bridge.store.sqlite.backup import create as sqlite_backup
 from bridge.store.sqlite.backup import restore as sqlite_restore
 from bridge.store.sqlite.backup.manifest import BackupManifest
 from bridge.store.sqlite.backup.restore import RestoreResult
-from bridge.store.sqlite.db import quick_check, serve_lock
+from bridge.store.sqlite.db import quick_check, serve_lock, wal_guard
 from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "back_up_store",
     "check_store",
     "open_store",
+    "require_log_of_serve",
     "reserve_store",
     "restore_store",
     "sqlite_file",
@@ -95,6 +96,14 @@ def check_store(url: str) -> tuple[str, ...]:
     exposed = file_modes.exposed_files(path)
     quick_check.check_file(path, within=quick_check.AT_START)
     return (exposed,) if exposed else ()
+
+
+def require_log_of_serve(url: str) -> None:
+    """For a command, before it opens the store: raises StoreUnavailable where `serve` runs without its log.
+
+    What the command writes would be lost, and the store could be damaged.
+    """
+    wal_guard.require_log_of_serve(sqlite_file(url))
 
 
 def back_up_store(url: str, target: Path, *, now: datetime, bounds: AdmissionLimits = DEFAULT_LIMITS) -> BackupManifest:

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
-from peers import listed, serving, until
+from peers import listed, serving, typed, until
 from signed_requests import ORDER, SHOPIFY_SECRET, shopify
 
 SETTINGS = {"SHOPIFY_WEBHOOK_SECRET": SHOPIFY_SECRET, "BRIDGE_API_KEYS": "a-made-up-api-key"}
@@ -39,6 +39,22 @@ def test_what_is_answered_after_the_write_ahead_log_was_deleted_survives_a_kill(
     with serving(tmp_path, SETTINGS) as bridge:
         until(lambda: {f"w-{number}" for number in answered} <= webhook_ids(tmp_path), what="all that were answered")
         assert bridge.stop() == 0
+
+
+def test_a_command_refuses_to_begin_another_write_ahead_log_while_serve_runs(tmp_path: Path) -> None:
+    with serving(tmp_path, SETTINGS) as bridge:
+        assert post(bridge.url, 1) == 200
+        until(lambda: len(listed(tmp_path, "webhooks")) == 1, what="its row")
+        (tmp_path / "trackbridge.db-wal").unlink()
+        (tmp_path / "trackbridge.db-shm").unlink()
+        for words in (("retry", "--all-dead"), ("list", "webhooks"), ("backup", "copy")):
+            done = typed(tmp_path, {}, *words)
+            assert done.returncode == 1
+            assert "trackbridge.db-wal was deleted or replaced while trackbridge runs" in done.stderr
+        assert not (tmp_path / "trackbridge.db-wal").exists()
+        assert bridge.stop() == 0
+    assert typed(tmp_path, {}, "retry", "--all-dead").returncode == 0
+    assert webhook_ids(tmp_path) == {"w-1"}
 
 
 def webhook_ids(folder: Path) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 from bridge.core.errors import StoreUnavailable
 
 _FILE_MODE = 0o600
+_INSTANT = 0.05
+"""Seconds, far longer than `is_served` holds the lock to find out whether it is free."""
 
 
 def lock_for_serve(path: str) -> None:
@@ -36,6 +39,21 @@ def locked_for_restore(path: str) -> Iterator[None]:
         os.close(held)
 
 
+def is_served(path: str) -> bool:
+    """Whether `serve` runs on the store at that path, or `restore` writes it."""
+    try:
+        held = os.open(_lock_of(path), os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:  # nobody has served from there yet
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(held)
+    return False
+
+
 def _lock_file(path: str, kind: int, refusal: str) -> int:
     """The descriptor that holds the lock until it is closed."""
     lock = _lock_of(path)
@@ -50,12 +68,20 @@ def _lock_file(path: str, kind: int, refusal: str) -> int:
     if not stat.S_ISREG(os.fstat(held).st_mode):
         os.close(held)
         raise StoreUnavailable(f"the store's lock file {lock} is no regular file; delete it, and start again")
+    if not _try_lock(held, kind):
+        time.sleep(_INSTANT)
+        if not _try_lock(held, kind):
+            os.close(held)
+            raise StoreUnavailable(refusal)
+    return held
+
+
+def _try_lock(held: int, kind: int) -> bool:
     try:
         fcntl.flock(held, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(held)
-        raise StoreUnavailable(refusal) from None
-    return held
+        return False
+    return True
 
 
 def _lock_of(path: str) -> Path:

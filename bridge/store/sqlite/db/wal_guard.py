@@ -8,12 +8,38 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from datetime import timedelta
 
 from bridge.core.errors import StoreUnavailable
-from bridge.store.sqlite.db import errors, open_file
+from bridge.store.sqlite.db import errors, open_file, serve_lock
 
 Identity = tuple[int, int]
+
+
+PATIENCE = 3.0
+"""Seconds for which there may be no log while `serve` starts or stops: its processes are not yet or no longer there."""
+_POLL = 0.05
+
+
+def require_log_of_serve(path: str) -> None:
+    """For a command, before it opens the store: raises StoreUnavailable where `serve` runs and the log is gone.
+
+    SQLite would begin another log, in which nobody but the command would find what it wrote. While `serve` runs there
+    is a log, because its guards keep a connection open.
+    """
+    patience = time.monotonic() + PATIENCE
+    while not os.path.exists(f"{path}-wal") and serve_lock.is_served(path):  # noqa: PTH110  a path as the URL has it
+        if time.monotonic() > patience:
+            raise _lost_log(path)
+        time.sleep(_POLL)
+
+
+def _lost_log(path: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{path}-wal was deleted or replaced while trackbridge runs; stop `trackbridge serve` by SIGTERM, not by kill "
+        "-9, so that it saves what it has written, and start it again"
+    )
 
 
 class WalGuard:
@@ -28,10 +54,7 @@ class WalGuard:
     def require_same(self) -> None:
         """Raises StoreUnavailable where the log at the store's path is another one, or none."""
         if self._identity() != self._first:
-            raise StoreUnavailable(
-                f"{self._path}-wal was deleted or replaced while trackbridge runs; stop `trackbridge serve` by "
-                "SIGTERM, not by kill -9, so that it saves what it has written, and start it again"
-            )
+            raise _lost_log(self._path)
 
     def renew(self, inode: Identity) -> None:
         """Begin again: the store's own file was replaced by the one with this identity."""
