@@ -7,7 +7,7 @@ what the store holds. It only reads.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bridge.core.model import EventNeeded, Translated, Translation, Webhook
 from bridge.mapping import MappedSource
@@ -30,14 +30,15 @@ class DiffSide:
         source = self._sources[webhook.source]
         looked: dict[bytes, bytes | None] = {}
         while isinstance(made := source.translate_with_earlier(webhook, ChainMap(self._made, looked)), EventNeeded):
-            looked[made.key] = await self._kept_event(made.key)
+            looked |= await self._kept_events([key for key in made.keys if key not in self._made])
         if isinstance(made, Translated):
             for event in made.events:
                 self._remember_claims(event.claims, event.text)
         return made
 
-    async def _kept_event(self, key: bytes) -> bytes | None:
-        return None if self._store is None else (await self._store.recall_events((key,))).get(key)
+    async def _kept_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        found = {} if self._store is None else await self._store.recall_events(keys)
+        return {key: found.get(key) for key in keys}
 
     def _remember_claims(self, claims: tuple[bytes, ...], text: bytes) -> None:
         """The first event of a claim holds it, as in the ledger."""

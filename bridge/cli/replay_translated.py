@@ -50,7 +50,8 @@ async def _translate_now(store: Store, source: Source, webhook: Webhook) -> Tran
     """What it becomes now; nothing is waited for."""
     earlier: dict[bytes, bytes | None] = {}
     while isinstance(made := source.translate_with_earlier(webhook, earlier), EventNeeded):
-        earlier[made.key] = (await store.recall_events((made.key,))).get(made.key)
+        found = await store.recall_events(made.keys)
+        earlier |= {key: found.get(key) for key in made.keys}
     return made
 
 

@@ -203,12 +203,13 @@ Translation = Translated | Ignored | SetAside
 
 @dataclass(frozen=True, slots=True)
 class EventNeeded:
-    """A webhook can be translated only after an earlier event was looked up by this claim.
+    """A webhook can be translated only after an earlier event was looked up by these claims.
 
-    While there is none it waits `until` then, and goes without after it. `event_type` is what it waits for.
+    While no event holds one of them it waits until `until`, and goes without after that. `event_type` is what it waits
+    for.
     """
 
-    key: bytes
+    keys: tuple[bytes, ...]
     event_type: str
     until: datetime
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from bridge.core.model import SourceLocation
 from bridge.mapping.engine.recall import Recall, read_recall
 from bridge.mapping.functions.money import MinorUnits
-from bridge.mapping.language import NAME, ROOTS
+from bridge.mapping.language import EARLIER, NAME, ROOTS
 from bridge.mapping.problems import Problems
 from bridge.mapping.yaml.document import MappingNode, Node, Scalar
 from bridge.mapping.yaml.reader import ObjectReader
@@ -179,7 +179,7 @@ class _DefinitionReader:
         for name, (key, _) in entries.items():
             if not NAME.fullmatch(name):
                 self._problems.add_error(key.place, "a name must be of letters, digits and `_`")
-            elif name in ROOTS:
+            elif name in {*ROOTS, EARLIER}:
                 self._problems.add_error(key.place, f"the name '{name}' is taken by a root")
         self._layout.lets = dict(entries)
 

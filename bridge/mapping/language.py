@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 ROOTS = ("body", "headers", "query", "webhook", "source", "request")
+EARLIER = "earlier"
+"""The root of a rule with `recall`: the event that it finds, null where there is none."""
 
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

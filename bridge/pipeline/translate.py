@@ -172,10 +172,10 @@ class TranslateLoop:
             made = source.translate_with_earlier(webhook, earlier)
             if not isinstance(made, EventNeeded):
                 return made
-            found = (await self._store.recall_events((made.key,))).get(made.key)
-            if found is None and not webhook.waited:
+            found = await self._store.recall_events(made.keys)
+            if not found and not webhook.waited:
                 return made
-            earlier[made.key] = found
+            earlier |= {key: found.get(key) for key in made.keys}
 
     def _log_kept(self, kept: Kept) -> None:
         what = "webhook.again" if kept.is_known else "webhook.kept"

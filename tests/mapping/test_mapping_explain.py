@@ -251,6 +251,22 @@ def test_a_recall_that_finds_nothing_says_what_it_looked_for() -> None:
     assert (nothing.key, nothing.found) == (None, None)
 
 
+def test_a_recall_of_several_keys_shows_the_one_that_was_found_and_what_was_read_of_it() -> None:
+    text = REFUND.replace("dedupe: =body.order, take", "dedupe: [=body.payment, =body.order], take").replace(
+        "order_id: =body.order, value", "order_id: =earlier.properties.order_id || body.payment, value"
+    )
+    found = mapping.read_mapping(text, name="shop.yaml")
+    known = recallable_events([EarlierEvent(PURCHASE)], scope="shop")
+    given_body = {"id": "r", "payment": "pi_1", "order": "A", "value": 4}
+    [rule] = explain_webhook(found, webhook(given_body), vars={}, earlier=known).rules
+    assert rule.recall
+    assert (rule.recall.key, rule.recall.event_type) == ("A", "purchase")
+    [order] = [one for one in rule.fields if one.name == "properties.order_id"]
+    assert order.value == "A"
+    assert order.working
+    assert [read.path for read in order.working.reads] == ["earlier.properties.order_id"]
+
+
 def test_a_refund_that_is_set_aside_still_says_that_nothing_was_found() -> None:
     rule = refund({}, earlier=())
     assert rule.event is None

@@ -151,6 +151,19 @@ FILES = [
         "9:15: error: `user_id` is required and nothing gives it: write it, or `require: []`",
     ]),
     (rule("recall: {event_type: purchase, dedupe: =body.id, take: [user_data], wait: 1h}", "event: {event_type: thing}"), []),
+    (rule("recall: {event_type: [purchase, lead], dedupe: [=body.id, =body.o], take: [user_data]}",
+          "event: {event_type: thing, user_id: =earlier.user_id}"), []),
+    (rule("recall: {event_type: purchase, dedupe: [=body.id, x], take: [user_data]}", "event: {event_type: thing}"), [
+        "9:55: error: dedupe must be an expression, which begins with `=`",
+    ]),
+    (rule("event: {event_type: thing, user_id: =earlier.user_id}"), [
+        "9:42: error: `earlier` is what the rule's `recall` finds, and is known in a rule that has one",
+    ]),
+    (rule("when: =earlier.user_id", "recall: {event_type: purchase, dedupe: =body.id, take: [user_data]}",
+          "event: {event_type: thing}"), []),
+    (rule("recall: {event_type: purchase, dedupe: =earlier.id, take: [user_data]}", "event: {event_type: thing}"), [
+        "9:45: error: `earlier` is what the rule's `recall` finds, and is known in a rule that has one",
+    ]),
     (rule("recall: {event_typ: purchase, dedupe: x}", "event: {event_type: thing}"), [
         "9:13: error: recall needs `event_type`",
         "9:13: error: recall needs `take`",

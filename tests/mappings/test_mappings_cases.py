@@ -9,9 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from shipped import outcome, translation
+from shipped import NOW, load, outcome, translation
 
+from bridge import signature
+from bridge.core import json_text
 from bridge.core.json_text import Json
+from bridge.core.model import Request, Translated
+from bridge.mapping.engine.recall import NoEarlierEvents
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 needs_cases = pytest.mark.skipif(not CASES.exists(), reason="the collected cases are not beside this checkout")
@@ -35,6 +39,26 @@ def only(came: Json) -> Json:
 def items_total(event: Json) -> Decimal:
     items = event["properties"]["items"]
     return Decimal(sum(Decimal(str(item["price"])) * item["quantity"] for item in items))
+
+
+@needs_cases
+def test_a_refund_and_a_dispute_carry_their_sales_order_id_and_person() -> None:
+    bound = load("stripe").bind_source("stripe", secrets=["whsec_made_up_for_cases_01"], vars={})
+    earlier = NoEarlierEvents()
+    told = {}
+    for name in ("01a_stripe_session", "01b_stripe_refund", "01c_stripe_dispute"):
+        body = (CASES / f"{name}.json").read_bytes()
+        [webhook] = signature.identify_webhooks(
+            load("stripe").recipe, Request(method="POST", headers=(), body=body), source="stripe", now=NOW
+        )
+        made = bound.translate_with_earlier(webhook, earlier)
+        assert isinstance(made, Translated)
+        [event] = made.events
+        earlier |= dict.fromkeys(event.claims, event.text)
+        told[event.event_type] = json_text.parse_json(event.text)
+    assert set(told) == {"purchase", "refund", "dispute"}
+    assert len({event["properties"]["order_id"] for event in told.values()}) == 1
+    assert told["dispute"]["user_data"] == told["refund"]["user_data"] == told["purchase"]["user_data"]
 
 
 @needs_cases

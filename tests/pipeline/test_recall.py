@@ -49,10 +49,20 @@ events:
       event_type: refund
       user_data: {city: =body.city}
       properties: {order_id: =body.order, value: 4, currency: =body.currency}
+  - topic: returned
+    dedupe: =body.id
+    recall:
+      event_type: [subscription, purchase]
+      dedupe: [=body.payment, =body.order]
+      take: session_id
+    event:
+      event_type: refund
+      properties: {order_id: =earlier.properties.order_id || body.payment, value: 4, currency: EUR}
 """
 PAID: Json = {"order": "A", "email": "ada@example.com", "city": "Ulm", "session": "s1"}
 REFUNDED: Json = {"id": "r1", "order": "A", "city": "Bonn"}
 AGAIN: Json = {"id": "r2", "order": "A"}
+RETURNED: Json = {"id": "r3", "payment": "pi_3", "order": "A"}
 
 
 class Counted:
@@ -127,7 +137,13 @@ def after(webhooks: Sequence[tuple[str, Json]]) -> list[Json]:
     return cast("list[Json]", story(tell))
 
 
-IN_ORDER = [("paid", PAID), ("refunded", REFUNDED), ("refunded", AGAIN), ("paid", PAID | {"order": "B"})]
+IN_ORDER = [
+    ("paid", PAID),
+    ("refunded", REFUNDED),
+    ("refunded", AGAIN),
+    ("returned", RETURNED),
+    ("paid", PAID | {"order": "B"}),
+]
 
 
 @settings(max_examples=24, deadline=None)
@@ -155,6 +171,30 @@ def test_a_refund_waits_visibly_and_then_goes_without() -> None:
         [refund] = await shop.told()
         assert refund["user_data"] == {"city": "Bonn"}
         assert "session_id" not in refund
+
+    story(tell)
+
+
+def test_several_keys_and_types_are_waited_for_together_and_the_first_that_comes_counts() -> None:
+    async def tell(shop: Shop) -> None:
+        await shop.take("returned", RETURNED)
+        [row] = await shop.store.webhooks(RowFilter())
+        assert row.reason == "waits for subscription or purchase until 2026-03-01T01:00:00+00:00"
+        shop.now = NOW + timedelta(minutes=50)
+        await shop.take("paid", PAID)
+        refund = next(one for one in await shop.told() if one["event_type"] == "refund")
+        assert (refund["session_id"], refund["properties"]["order_id"]) == ("s1", "A")
+
+    story(tell)
+
+
+def test_a_refund_whose_purchase_never_comes_goes_by_its_own_name_after_one_wait() -> None:
+    async def tell(shop: Shop) -> None:
+        await shop.take("returned", RETURNED)
+        shop.now = NOW + timedelta(hours=1)
+        await shop.settle()
+        [refund] = await shop.told()
+        assert refund["properties"]["order_id"] == "pi_3"
 
     story(tell)
 

@@ -275,11 +275,11 @@ class Model:
         one = self.webhooks[number]
         if one.state != "received":
             return
-        if self._holder(wanting.key):
+        if any(map(self._holder, wanting.keys)):
             one.due = now
         else:
             one.due = min(wanting.until, now + max(timedelta(), wanting.until - one.received_at))
-            self.waiting.add((wanting.key, number))
+            self.waiting |= {(key, number) for key in wanting.keys}
 
     def _holder(self, key: bytes) -> int | None:
         return self.claims[key].number if key in self.claims and self.claims[key].number in self.events else None

@@ -403,7 +403,7 @@ async def waiting(world: World, name: str) -> None:
     """A webhook waits for the event of order 7, an hour from its receipt."""
     await keep(world.store, webhook(name, at=world.now))
     found = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
-    wanting = EventNeeded(order("7"), "purchase", world.now + HOUR)
+    wanting = EventNeeded((order("7"),), "purchase", world.now + HOUR)
     await complete(world.store, [Outcome(one, wanting) for one in found], now=world.now)
 
 
@@ -453,7 +453,7 @@ def test_what_began_to_wait_while_the_clock_was_ahead_waits_its_hour_and_no_year
         world.now += 10 * SECOND
         found = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
         assert [one.id for one in found] == ["unplaced"]
-        await complete(world.store, [Outcome(found[0], EventNeeded(order("7"), "purchase", until))], now=world.now)
+        await complete(world.store, [Outcome(found[0], EventNeeded((order("7"),), "purchase", until))], now=world.now)
         await world.goes_on(58 * MINUTE)
         assert await due(world) == []
         await world.goes_on(3 * MINUTE)

@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
     )
     def translate(self, *, limit: int, made: list[list[Routed]], what: list[int], wanted: int, late: bool) -> None:
         batch, is_of_rows = self.claim_batch(limit)
-        wanting = EventNeeded(order(str(wanted)), "purchase", self.now + 30 * SECOND)
+        wanting = EventNeeded((order(str(wanted)),), "purchase", self.now + 30 * SECOND)
         results = [wanting if kind == 4 else result(kind, some) for some, kind in zip(made, what, strict=True)]
         outcomes = [Outcome(one, result) for one, result in zip(batch.webhooks, results, strict=False)]
         if is_of_rows:
@@ -262,7 +262,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), wanted=st.integers(0, 9), wait=st.sampled_from([0, 30, 3600]))
     def postpone(self, which: int, wanted: int, wait: int) -> None:
         number = one_of(self.model.webhooks, which)
-        wanting = EventNeeded(order(str(wanted)), "purchase", self.now + wait * SECOND)
+        wanting = EventNeeded((order(str(wanted)),), "purchase", self.now + wait * SECOND)
         self.settle([Outcome(structs.replace(webhook("late"), number=number), wanting)])
 
     @precondition(lambda self: self.model.webhooks)

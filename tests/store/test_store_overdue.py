@@ -74,7 +74,7 @@ def test_what_waits_for_a_named_event_is_not_overdue_until_its_wait_is_over_for_
         await keep(store, webhook("refund"))
         [refund] = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         until = NOW + timedelta(hours=1)
-        await complete(store, [Outcome(refund, EventNeeded(b"k" * 16, "purchase", until))], now=NOW)
+        await complete(store, [Outcome(refund, EventNeeded((b"k" * 16,), "purchase", until))], now=NOW)
         assert await store.overdue_work(now=until) == NOTHING
         assert await store.overdue_work(now=until + OVERDUE - timedelta(seconds=1)) == NOTHING
         assert (await store.overdue_work(now=until + LATE)).webhooks == 1

@@ -275,7 +275,7 @@ def test_what_waits_for_a_conversion_whose_event_was_purged_is_due_when_its_like
         await swept(store, later)
         (kept,) = await keep(store, webhook("refund", at=later))
         await claim_rows(store, now=later, limit=10, lease=LEASE)
-        wanting = EventNeeded(order("1"), "purchase", later + DAY)
+        wanting = EventNeeded((order("1"),), "purchase", later + DAY)
         await complete(store, [Outcome(replace(webhook("refund"), number=kept.number), wanting)], now=later)
         assert await claim_rows(store, now=later + 2 * LEASE, limit=10, lease=LEASE) == ()
         await store.accept_events([routed("f", order("1"))], now=later + 2 * LEASE)

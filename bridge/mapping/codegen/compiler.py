@@ -6,6 +6,7 @@ It parses the expressions, searches them for pitfalls and bounds them; `template
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from bridge.contract import TEXT_FIELDS
 from bridge.core.model import SourceLocation
@@ -17,7 +18,7 @@ from bridge.mapping.definition import MappingDefinition, Rule, SetAsideRule
 from bridge.mapping.engine.context import HELPERS
 from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.engine.program import Program, RefusalCode, RuleCode
-from bridge.mapping.engine.recall import Recall, take_from_earlier
+from bridge.mapping.engine.recall import Recall, find_earlier, take_from_earlier
 from bridge.mapping.expressions import size_limit
 from bridge.mapping.expressions.parser import ExpressionError, child_parts, parse_expression
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
@@ -27,7 +28,7 @@ from bridge.mapping.language import Path
 from bridge.mapping.problems import Problems
 from bridge.mapping.yaml.document import IN_QUOTES, MappingNode, Node, Scalar, SequenceNode
 
-NAMES: dict[str, object] = {**GLOBALS, **HELPERS, "_KEPT": KEPT, "_take": take_from_earlier}
+NAMES: dict[str, object] = {**GLOBALS, **HELPERS, "_KEPT": KEPT, "_take": take_from_earlier, "_earlier": find_earlier}
 _NOTHING = Tree("literal", 0)
 _CALL = "function_expression"
 
@@ -210,7 +211,7 @@ class _Compiler:
     # ------------------------------------------------------------------------------------------ rules, refusals
 
     def _compile_rule(self, rule: Rule) -> tuple[str, ExpressionScope, dict[Path, SourceLocation]]:
-        scope = ExpressionScope(self._known)
+        scope = ExpressionScope(self._known, earlier=partial(self._write_earlier, rule.recall) if rule.recall else None)
         template = TemplateWriter(self._code, self._problems, self, texts=TEXT_FIELDS)
         requirements = RuleRequirements(rule, self._problems)
         requirements.check_statically()
@@ -225,12 +226,26 @@ class _Compiler:
         return name, scope, template.places
 
     def _compile_recall(self, recall: Recall, event: str, scope: ExpressionScope) -> None:
-        atom, _ = self.write(recall.dedupe, scope)
-        with self._code.standing_for(recall.dedupe):
-            key = self._code.assign_value(atom)  # which may be a constant, and nobody compares one with None
-            self._code.emit_line(
-                f"if {key} is not None: _take(S, {event}, {self._code.add_constant(recall)}, _as_key({key}))"
-            )
+        names = self._write_names(recall, scope)
+        with self._code.standing_for(recall.dedupes[0]):
+            self._code.emit_line(f"_take(S, {event}, {self._code.add_constant(recall)}, {names})")
+
+    def _write_earlier(self, recall: Recall, scope: ExpressionScope) -> str:
+        """The atom of `earlier`."""
+        names = self._write_names(recall, scope)
+        with self._code.standing_for(recall.dedupes[0]):
+            return self._code.assign_value(f"_earlier(S, {self._code.add_constant(recall)}, {names})")
+
+    def _write_names(self, recall: Recall, scope: ExpressionScope) -> str:
+        """The dedupe keys of a recall, each None where it came out as nothing."""
+        without = ExpressionScope(self._known, uses=scope.uses)  # which cannot read what it looks for
+        names = []
+        for dedupe in recall.dedupes:
+            atom, _ = self.write(dedupe, without)
+            with self._code.standing_for(dedupe):
+                key = self._code.assign_value(atom)  # which may be a constant, and nobody compares one with None
+                names.append(self._code.assign_value(f"None if {key} is None else _as_key({key})"))
+        return f"({', '.join(names)},)"
 
     def _compile_key(self, rule: Rule, scope: ExpressionScope) -> str:
         if rule.dedupe is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bridge.mapping.codegen.emitter import ExpressionWriter
 from bridge.mapping.expressions.parser import ExpressionNode
-from bridge.mapping.language import ROOTS, SOURCE, WEBHOOK
+from bridge.mapping.language import EARLIER, ROOTS, SOURCE, WEBHOOK
 from bridge.mapping.problems import suggest_nearest
 
 _LAZY = frozenset({"occurred_at", "account", "test"})
@@ -57,6 +57,8 @@ class ExpressionScope:
     locals: Mapping[str, str] = field(default_factory=dict)
     uses: set[str] = field(default_factory=set)
     fallible: bool = False
+    earlier: Callable[[ExpressionScope], str] | None = None
+    """Writes what `recall` finds, in a rule that has one."""
 
     @property
     def parameters(self) -> str:
@@ -65,12 +67,12 @@ class ExpressionScope:
 
     def within_loop(self, name: str, atom: str) -> ExpressionScope:
         """The level inside a for_each."""
-        return ExpressionScope(self.known, {**self.locals, name: atom}, self.uses, self.fallible)
+        return ExpressionScope(self.known, {**self.locals, name: atom}, self.uses, self.fallible, self.earlier)
 
     @property
     def visible_names(self) -> list[str]:
         """Every name that may begin a path."""
-        return [*ROOTS, *self.known.lets, *self.locals]
+        return [*ROOTS, *([EARLIER] if self.earlier else ()), *self.known.lets, *self.locals]
 
     def growth_of(self, name: str) -> int:
         """How often what a name represents may repeat the body."""
@@ -87,6 +89,9 @@ class ExpressionScope:
             return self.locals[name], 1
         if name in self.known.lets:
             return self._resolve_let(writer, name, first), 1
+        if name == EARLIER and self.earlier is not None:
+            known = writer.code.known_name(("root", EARLIER))
+            return known or writer.code.note_known(("root", EARLIER), self.earlier(self)), 1
         if name not in ROOTS:
             return writer.refuse_part(self._refuse_unknown(first), at=first.at), 1
         return self._of_root(writer, path)
@@ -167,6 +172,8 @@ class ExpressionScope:
 
     def _refuse_unknown(self, node: ExpressionNode) -> str:
         name = node.value
+        if name == EARLIER:
+            return "`earlier` is what the rule's `recall` finds, and is known in a rule that has one"
         if node.quoted:
             return f"unknown name \"{name}\": in double quotes it is a field's name; text is written '{name}'"
         if name in _NAMELESS:

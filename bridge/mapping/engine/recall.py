@@ -28,20 +28,23 @@ _LENGTH = re.compile(r"([0-9]{1,6})([smhd])")
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Which earlier event a rule takes from: its type and dedupe key, the fields, and how long it is waited for."""
+    """Which earlier event a rule takes from: its types and dedupe keys, the fields, and how long it is waited for.
 
-    event_type: str
-    dedupe: Scalar
+    The first key under which there is one counts, of the first type.
+    """
+
+    event_types: tuple[str, ...]
+    dedupes: tuple[Scalar, ...]
     take: tuple[tuple[str, ...], ...]
     wait: timedelta = WAIT
 
 
 class EventWanted(Exception):
-    """A rule asks for an event that nobody has looked for yet."""
+    """A rule asks for an event that nobody has looked for yet, by these claims."""
 
-    def __init__(self, key: bytes, recall: Recall) -> None:
+    def __init__(self, keys: tuple[bytes, ...], recall: Recall) -> None:
         super().__init__()
-        self.key = key
+        self.keys = keys
         self.recall = recall
 
 
@@ -60,14 +63,22 @@ class RecallContext:
     test: bool
     earlier: Mapping[bytes, bytes | None]
 
-    def find_event(self, recall: Recall, name: str, *, test: bool) -> Json:
-        """The earlier event, None where there is none. Raises EventWanted where it was not looked up yet."""
-        key = dedupe_keys.conversion_key(self.scope, recall.event_type, name, test=test)
+    def find_event(self, recall: Recall, names: Sequence[str | None], *, test: bool) -> Json:
+        """The earlier event under the first of these names, None where there is none; a name that is None has none.
+
+        Raises EventWanted where one was not looked up yet: all are looked up together, and waited for together.
+        """
+        keys = tuple(
+            dedupe_keys.conversion_key(self.scope, event_type, name, test=test)
+            for name in names
+            if name is not None
+            for event_type in recall.event_types
+        )
         try:
-            text = self.earlier[key]
+            texts = [self.earlier[key] for key in keys]
         except KeyError:
-            raise EventWanted(key, recall) from None
-        return None if text is None else json_text.parse_json(text)
+            raise EventWanted(keys, recall) from None
+        return next((json_text.parse_json(text) for text in texts if text is not None), None)
 
 
 class HasRecalling(Protocol):
@@ -76,12 +87,19 @@ class HasRecalling(Protocol):
     recalling: RecallContext | None
 
 
-def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recall, name: str) -> None:
-    """Fill what `event` lacks from the earlier event called `name`, if there is one."""
+def find_earlier(frame: HasRecalling, recall: Recall, names: Sequence[str | None]) -> Json:
+    """What `earlier` is in a rule: the event that its `recall` finds, None where there is none."""
+    if frame.recalling is None:
+        return None
+    return frame.recalling.find_event(recall, names, test=frame.recalling.test)
+
+
+def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recall, names: Sequence[str | None]) -> None:
+    """Fill what `event` lacks from the earlier event under the first of these names that has one."""
     recalling = frame.recalling
     if recalling is None:
         return
-    found = recalling.find_event(recall, name, test=recalling.test or event.get("test") is True)
+    found = recalling.find_event(recall, names, test=recalling.test or event.get("test") is True)
     if found is not None:
         for path in recall.take:
             _lend_path(found, event, path)
@@ -91,15 +109,16 @@ def read_recall(node: Node, problems: Problems) -> Recall | None:
     """The `recall` of a rule; None, with problems, where it is none."""
     before = len(problems.errors)
     reader = ObjectReader.read_object(node, KEYS, problems, what="recall")
-    event_type, dedupe = reader.read_text("event_type", needed=True), reader.read_expression("dedupe", needed=True)
+    event_types = tuple(one.text for one in reader.read_scalars("event_type", needed=True))
+    dedupes = tuple(reader.read_expressions("dedupe", needed=True))
     fields = reader.read_scalars("take", needed=True)
     for field in fields:
         if field.text.split(".")[0] not in LENDS:
             problems.add_error(field.place, f"recall cannot take `{field.text}`; it takes from {', '.join(LENDS)}")
     wait = _read_wait(reader.read_scalar("wait"), problems)
-    if event_type is None or dedupe is None or len(problems.errors) > before:
+    if not event_types or not dedupes or len(problems.errors) > before:
         return None
-    return Recall(event_type, dedupe, tuple(tuple(field.text.split(".")) for field in fields), wait)
+    return Recall(event_types, dedupes, tuple(tuple(field.text.split(".")) for field in fields), wait)
 
 
 def _read_wait(scalar: Scalar | None, problems: Problems) -> timedelta:

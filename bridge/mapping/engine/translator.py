@@ -66,7 +66,9 @@ class WebhookTranslator(FailureNotes):
         try:
             return self._translate_checked(webhook, earlier)
         except EventWanted as wants:
-            return EventNeeded(wants.key, wants.recall.event_type, webhook.received_at + wants.recall.wait)
+            return EventNeeded(
+                wants.keys, " or ".join(wants.recall.event_types), webhook.received_at + wants.recall.wait
+            )
         except Exception as error:  # noqa: BLE001  nothing that a provider sends may stop the loop
             return SetAside(self._failure_text(error))
 

@@ -91,7 +91,7 @@ class _SampleWalk:
 
     def walk_rule(self, rule: Rule) -> None:
         """Walk every expression of a rule."""
-        for scalar in (rule.when, rule.dedupe, rule.recall.dedupe if rule.recall else None):
+        for scalar in (rule.when, rule.dedupe, *(rule.recall.dedupes if rule.recall else ())):
             if scalar is not None:
                 self._walk_scalar(scalar, {})
         self._walk_node(rule.event, {})

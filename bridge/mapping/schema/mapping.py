@@ -201,8 +201,13 @@ _LENT = pattern_of(f"^({'|'.join(LENDS)})(\\..+)?$", f"recall takes from {', '.j
 _RECALLS = "An earlier event that this one takes from where the webhook itself says nothing."
 _REQUIRED = ", ".join(".".join(path) for path in REQUIRED)
 _RECALL: Schema = {
-    "event_type": text_of("The type of the earlier event, such as purchase."),
-    "dedupe": optional_expression("The dedupe key that the earlier event was kept under."),
+    "event_type": plain_texts("The type of the earlier event, such as purchase, or a list of types."),
+    "dedupe": {
+        "description": "The dedupe key that the earlier event was kept under, or a list: the first found counts.",
+        "type": ["string", "array"],
+        **required_expression(),
+        "items": {"type": "string", **required_expression()},
+    },
     "take": {
         "description": "What to take from it where this event has nothing, such as user_data or properties.currency.",
         "type": ["array", "string"],

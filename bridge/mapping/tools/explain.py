@@ -8,7 +8,7 @@ It evaluates the mapping's tree again, slowly, beside what the compiled mapping 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.contract import TEXT_FIELDS
 from bridge.core import json_text
@@ -23,6 +23,7 @@ from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.expressions.parser import parse_expression
 from bridge.mapping.expressions.runtime import CannotEvaluate, is_true
 from bridge.mapping.functions.money import MinorUnits
+from bridge.mapping.language import EARLIER
 from bridge.mapping.tools.explain_recall import RecallExplanation, explain_recall
 from bridge.mapping.tools.tracer import Trace, TracedName, TracedValue, work_out
 from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
@@ -124,6 +125,7 @@ def _explain_rule(rule: Rule, lets: _LetValues, events: Iterator[Event], *, fail
         return RuleExplanation(rule.place, when, when_place, held=False)
     event = None if failed else next(events, None)
     recall = _explain_recall(rule.recall, world, event) if rule.recall else None
+    world = replace(world, earlier=recall.found if recall else None)
     return RuleExplanation(
         rule.place,
         when,
@@ -138,10 +140,10 @@ def _explain_rule(rule: Rule, lets: _LetValues, events: Iterator[Event], *, fail
 
 
 def _explain_recall(recall: Recall, world: _ExplainContext, event: Event | None) -> RecallExplanation:
-    dedupe = world.trace_scalar(recall.dedupe)
+    dedupes = [world.trace_scalar(dedupe) for dedupe in recall.dedupes]
     named = None if event else world.named("webhook.test")
     test = event.test if event else named is not None and named.working.value is True
-    return explain_recall(recall, dedupe, scope=world.lets.scope, test=test, earlier=world.lets.earlier)
+    return explain_recall(recall, dedupes, scope=world.lets.scope, test=test, earlier=world.lets.earlier)
 
 
 # ------------------------------------------------------------------------------------------------- the event's fields
@@ -335,6 +337,7 @@ class _ExplainContext:
 
     lets: _LetValues
     locals: Mapping[str, TracedValue] = field(default_factory=dict)
+    earlier: Json = None
 
     @property
     def units(self) -> MinorUnits | None:
@@ -343,7 +346,7 @@ class _ExplainContext:
 
     def within_loop(self, name: str, seen: TracedValue) -> _ExplainContext:
         """The names inside a for_each."""
-        return _ExplainContext(self.lets, {**self.locals, name: seen})
+        return replace(self, locals={**self.locals, name: seen})
 
     def trace_scalar(self, scalar: Scalar) -> Trace:
         """How an expression of the mapping becomes its value here."""
@@ -360,4 +363,4 @@ class _ExplainContext:
 
     def root(self, name: str) -> Json:
         """A root."""
-        return getattr(self.lets.frame, name)
+        return self.earlier if name == EARLIER else getattr(self.lets.frame, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.core.json_text import Json
 from bridge.core.model import SourceLocation
@@ -15,7 +15,10 @@ from bridge.mapping.tools.tracer import Trace
 
 @dataclass(frozen=True, slots=True)
 class RecallExplanation:
-    """One look for an earlier event. `key` None: the dedupe came out as nothing. `found` None: there is none."""
+    """One look for an earlier event. `key` None: each dedupe came out as nothing. `found` None: there is none.
+
+    `dedupe` is the one under which it was found, else the first that came out as something.
+    """
 
     place: SourceLocation
     event_type: str
@@ -37,15 +40,28 @@ class RecallExplanation:
 
 
 def explain_recall(
-    recall: Recall, dedupe: Trace, *, scope: str, test: bool, earlier: Mapping[bytes, bytes | None]
+    recall: Recall, dedupes: Sequence[Trace], *, scope: str, test: bool, earlier: Mapping[bytes, bytes | None]
 ) -> RecallExplanation:
     """What a rule's `recall` finds among earlier events of the ledger's scope `scope`."""
-    looked = RecallExplanation(recall.dedupe.place, recall.event_type, dedupe, None, None, recall.take)
+    looked = [
+        _look_up(replace(recall, dedupes=(scalar,)), dedupe, RecallContext(scope, test, earlier))
+        for scalar, dedupe in zip(recall.dedupes, dedupes, strict=True)
+    ]
+    named = [one for one in looked if one.key is not None]
+    return next((one for one in named if one.found is not None), (named or looked)[0])
+
+
+def _look_up(recall: Recall, dedupe: Trace, context: RecallContext) -> RecallExplanation:
+    """What is found under one dedupe key."""
+    looked = RecallExplanation(
+        recall.dedupes[0].place, " or ".join(recall.event_types), dedupe, None, None, recall.take
+    )
     if dedupe.value is None:
         return looked
     try:
         key = as_key(dedupe.value)
-        found = RecallContext(scope, test, earlier).find_event(recall, key, test=test)
+        found = context.find_event(recall, [key], test=context.test)
     except (CannotEvaluate, EventWanted):
         return looked
-    return RecallExplanation(looked.place, looked.event_type, dedupe, key, found, recall.take)
+    event_type = found["event_type"] if isinstance(found, dict) else looked.event_type
+    return RecallExplanation(looked.place, event_type, dedupe, key, found, recall.take)

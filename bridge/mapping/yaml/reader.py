@@ -67,6 +67,17 @@ class ObjectReader:
         self._problems.add_error(scalar.place, f"{key} must be an expression, which begins with `=`")
         return None
 
+    def read_expressions(self, key: str, *, needed: bool = False) -> list[Scalar]:
+        """One expression or a list of expressions under a key."""
+        node = self.read_node(key, needed=needed)
+        found: list[Scalar] = []
+        for item in () if node is None else node.items if isinstance(node, SequenceNode) else (node,):
+            if isinstance(item, Scalar) and item.is_expression:
+                found.append(item)
+            else:
+                self._problems.add_error(item.place, f"{key} must be an expression, which begins with `=`")
+        return found
+
     def read_scalars(self, key: str, *, needed: bool = False) -> list[Scalar]:
         """One value or a list of values under a key."""
         node = self.read_node(key, needed=needed)

@@ -1,4 +1,4 @@
-"""Webhooks that are deferred until an earlier event is kept: found by its claim, and due at once when it is kept."""
+"""Webhooks that are deferred until an earlier event is kept: found by its claims, and due at once when it is kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, 
 
     One that was received by a clock that was set back since waits from now on, as long as it would have.
     """
-    there = _holder_of(db, wanting.key) is not None
+    there = any(_holder_of(db, key) is not None for key in wanting.keys)
     until = to_ms(now) if there else ms_up(wanting.until)
     reason = f"waits for {storable_text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
     changed = db.execute(
@@ -36,7 +36,7 @@ def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, 
         {"until": until, "now": to_ms(now), "reason": reason, "number": number},
     ).rowcount
     if changed and not there:
-        db.execute("INSERT OR IGNORE INTO waiting VALUES (?, ?)", (wanting.key, number))
+        db.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?)", [(key, number) for key in wanting.keys])
 
 
 def make_due(db: sqlite3.Connection, claims: Sequence[tuple[bytes, int]]) -> None:
