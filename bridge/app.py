@@ -316,7 +316,9 @@ def load_configuration(
     `tell` is whether warnings go to the log.
     """
     mappings = load_mappings(settings.mappings_folder(environment))
-    configured = settings.load_settings(environment, providers=tuple(mappings), config=config)
+    configured = settings.load_settings(
+        environment, providers={name: one.vars for name, one in mappings.items()}, config=config
+    )
     for warning in configured.warnings if tell else ():
         log.log_warning("settings", warning=warning)
     if tell:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -77,7 +77,7 @@ async def _compare_kept(
     found: MappingDiff, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace
 ) -> None:
     since = filter_options.parse_since(options.since, now=utc_now())
-    sources = {one.name: one for one in _provider_sources(old.provider, options.config)}
+    sources = {one.name: one for one in _provider_sources(old.provider, {*old.vars, *new.vars}, options.config)}
     bound_old = {name: _bind_source(old, one, strictly=False) for name, one in sources.items()}
     bound_new = {name: _bind_source(new, one, strictly=True) for name, one in sources.items()}
     store = existing_store()
@@ -99,9 +99,9 @@ async def _iter_kept(store: Store, sources: Sequence[str], *, since: datetime | 
         last = page[-1].number
 
 
-def _provider_sources(provider: str, config: Path | None) -> list[SourceSettings]:
+def _provider_sources(provider: str, vars: Collection[str], config: Path | None) -> list[SourceSettings]:  # noqa: A002
     """The sources of a provider: those that were set, and its own where none of that name was."""
-    configured = settings.load_settings(os.environ, providers=(provider,), config=config).sources
+    configured = settings.load_settings(os.environ, providers={provider: vars}, config=config).sources
     mine = [one for one in configured if one.mapping == provider]
     if any(one.name == provider for one in configured):
         return mine

@@ -6,7 +6,7 @@ What a mapping declares and what a destination's options mean is checked when th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from difflib import get_close_matches
@@ -20,6 +20,7 @@ from bridge.http.api_keys import read_digest
 from bridge.http.body_budget import PARTS, USUAL
 from bridge.http.metrics_key import MetricsKey, read_setting
 from bridge.settings.file import SettingsFile
+from bridge.settings.source_vars import environment_name, warn_of_near_names, with_source_vars
 from bridge.settings.table import (
     MEBIBYTE,
     SECRET_SUFFIX,
@@ -70,18 +71,19 @@ def store_url(environment: Mapping[str, str]) -> str:
     return environment.get("BRIDGE_STORE") or TABLE[0].default
 
 
-def load_settings(environment: Mapping[str, str], *, providers: Sequence[str], config: Path | None = None) -> Settings:
-    """The settings of an environment and its file, for the providers that have a mapping.
+def load_settings(
+    environment: Mapping[str, str], *, providers: Mapping[str, Collection[str]], config: Path | None = None
+) -> Settings:
+    """The settings of an environment and its file, for the providers that have a mapping, each with its vars.
 
     Raises SettingsError that names the setting and the remedy, and never a value that may be secret.
     """
     path = config or (Path(environment["BRIDGE_CONFIG"]) if environment.get("BRIDGE_CONFIG") else None)
     rate = _read_number(environment, "BRIDGE_API_RATE", 1000)
     filed = SettingsFile(path, environment, rate).read_settings() if path else Settings()
-    sources = (*_environment_sources(environment, providers), *filed.sources)
+    sources = with_source_vars(environment, _all_sources(environment, providers, filed.sources), providers)
     destinations = (*_environment_destinations(environment), *filed.destinations)
     keys = (*_environment_keys(environment, rate), *filed.keys)
-    _all_different("source", [source.name for source in sources])
     _all_different("destination", [destination.name for destination in destinations])
     _all_different("API key", [key.name for key in keys])
     _all_known(sources, keys, destinations)
@@ -100,7 +102,11 @@ def load_settings(environment: Mapping[str, str], *, providers: Sequence[str], c
         trusted_proxies=_read_networks("BRIDGE_TRUSTED_PROXIES", environment),
         keeping=retention_policy(environment),
         bounds=admission_limits(environment),
-        warnings=(*_strange_names(environment, providers), *filed.warnings),
+        warnings=(
+            *_strange_names(environment, {*providers, *(one.name for one in sources)}),
+            *warn_of_near_names(environment, sources, providers),
+            *filed.warnings,
+        ),
     )
 
 
@@ -168,18 +174,30 @@ def mappings_folder(environment: Mapping[str, str]) -> Path | None:
 
 def secret_name(provider: str) -> str:
     """The environment's name for a provider's secrets."""
-    return provider.upper().replace("-", "_").replace(".", "_") + SECRET_SUFFIX
+    return environment_name(provider) + SECRET_SUFFIX
 
 
 # ------------------------------------------------------------------------------------------------- environment
 
 
-def _environment_sources(environment: Mapping[str, str], providers: Sequence[str]) -> Iterator[SourceSettings]:
-    for provider in providers:
-        name = secret_name(provider)
-        if name in environment:
-            secrets = _split_list(name, environment[name])
-            yield SourceSettings(provider, provider, secrets, places=_value_places(name, environment[name]))
+def _all_sources(
+    environment: Mapping[str, str], providers: Collection[str], filed: Sequence[SourceSettings]
+) -> tuple[SourceSettings, ...]:
+    """The sources of the file, and each mapping's own; the environment may hold the secrets of either."""
+    own = [SourceSettings(provider, provider) for provider in providers if provider not in {one.name for one in filed}]
+    sources = []
+    for source in (*own, *filed):
+        name = secret_name(source.name)
+        if name not in environment:
+            sources += [source] if source in filed else []
+            continue
+        if source.secrets:
+            raise SettingsError(
+                f"source `{source.name}`: its secrets are set twice, in the file and as {name}; keep one"
+            )
+        secrets = _split_list(name, environment[name])
+        sources.append(replace(source, secrets=secrets, places=_value_places(name, environment[name])))
+    return tuple(sources)
 
 
 def _environment_destinations(environment: Mapping[str, str]) -> Iterator[DestinationSettings]:
@@ -278,10 +296,10 @@ def _read_days(environment: Mapping[str, str], name: str, usual: timedelta) -> t
     return timedelta(days=days)
 
 
-def _strange_names(environment: Mapping[str, str], providers: Sequence[str]) -> Iterator[str]:
-    """Refuses a misspelt name of ours; warns of a secret for a provider that has no mapping."""
+def _strange_names(environment: Mapping[str, str], sources: Collection[str]) -> Iterator[str]:
+    """Refuses a misspelt name of ours; warns of a secret for a source that there is not."""
     known = {row.name for row in TABLE}
-    secrets = {secret_name(provider) for provider in providers}
+    secrets = {secret_name(source) for source in sources}
     for name in sorted(environment):
         if name.startswith("BRIDGE_") and name not in known:
             near = get_close_matches(name, known, n=1, cutoff=0.85)
@@ -290,7 +308,7 @@ def _strange_names(environment: Mapping[str, str], providers: Sequence[str]) -> 
         elif name.endswith(SECRET_SUFFIX) and name not in secrets:
             near = get_close_matches(name, secrets, n=1, cutoff=0.8)
             hint = f"; did you mean {near[0]}?" if near else ""
-            yield f"{name} is set, but no mapping is for that provider{hint}"
+            yield f"{name} is set, but no source or mapping has that name{hint}"
 
 
 def _no_api_key(key: MetricsKey | None, keys: Sequence[KeySettings]) -> MetricsKey | None:

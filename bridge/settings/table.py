@@ -33,6 +33,7 @@ TABLE = (
     Setting("BRIDGE_CONFIG", "", "a YAML file for several sources, destinations or API keys"),
     Setting("BRIDGE_MAPPINGS", "", "a folder of mappings that adds to the shipped ones and overrides them by provider"),
     Setting("<PROVIDER>_WEBHOOK_SECRET", "", "the signing secret(s) of a provider, comma-separated: `STRIPE_…`"),
+    Setting("<SOURCE>_<VAR>", "", "a var of a source's mapping, as `STRIPE_PURCHASE`; `mappings/README.md` lists them"),
     Setting("BRIDGE_TRACK_URL", "", "where events are delivered: a destination called `track`"),
     Setting("BRIDGE_TRACK_KEY", "", "its server API key"),
     Setting("BRIDGE_TRACK_RATE", "1000", "its requests a minute, `0` for no limit"),

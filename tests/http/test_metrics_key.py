@@ -124,7 +124,7 @@ def test_anything_else_is_not_matched(shown: str | None) -> None:
 )
 def test_a_key_that_cannot_hold_is_refused_without_its_value(value: str) -> None:
     with pytest.raises(SettingsError, match="BRIDGE_METRICS_KEY") as caught:
-        load_settings({"BRIDGE_METRICS_KEY": value}, providers=())
+        load_settings({"BRIDGE_METRICS_KEY": value}, providers={})
     assert value not in str(caught.value)
 
 
@@ -133,7 +133,7 @@ def test_an_api_key_is_refused_as_the_metrics_key(*, as_digest: bool) -> None:
     digest = f"sha256:{hashlib.sha256(API_KEY.encode()).hexdigest()}"
     environment = {"BRIDGE_API_KEYS": digest if as_digest else API_KEY, "BRIDGE_METRICS_KEY": API_KEY}
     with pytest.raises(SettingsError, match="BRIDGE_METRICS_KEY is the API key `env-1`, too"):
-        load_settings(environment, providers=())
+        load_settings(environment, providers={})
 
 
 # ------------------------------------------------------------------------------------------------ the admin listener
@@ -225,12 +225,12 @@ def test_a_host_name_that_is_not_ascii_is_refused_with_the_form_that_is_taken(
 @pytest.mark.parametrize("value", ["9090", ":9090", "localhost", "localhost:0", "localhost:65536", "localhost:http"])
 def test_an_admin_address_without_host_or_port_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="BRIDGE_ADMIN must be an address to listen on"):
-        load_settings({"BRIDGE_ADMIN": value}, providers=())
+        load_settings({"BRIDGE_ADMIN": value}, providers={})
 
 
 @pytest.mark.parametrize(("value", "read"), [("[::1]:9090", ("::1", 9090)), ("::1:9090", ("::1", 9090))])
 def test_an_admin_address_may_be_ipv6(value: str, read: tuple[str, int]) -> None:
-    assert load_settings({"BRIDGE_ADMIN": value}, providers=()).admin == read
+    assert load_settings({"BRIDGE_ADMIN": value}, providers={}).admin == read
 
 
 # ------------------------------------------------------------------------------------------- what Prometheus is given

@@ -12,11 +12,13 @@ from peers import listed, serving, trackbridge, until
 
 from bridge import mapping, signature
 from bridge.core import json_text
+from bridge.mapping.definition import VarDefinition
 from bridge.mapping.expressions.runtime import are_equal
 from bridge.mapping.functions import reference
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.examples import MappingExample
 
+MAPPINGS = Path(__file__).parents[2] / "mappings"
 PAGE = (Path(__file__).parents[2] / "mappings" / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 FILES = {name: text for _, name, text in BLOCKS if "." in name}
@@ -137,3 +139,18 @@ def test_the_steps_work_as_they_are_typed(tmp_path: Path) -> None:
     assert [row["event_type"] for row in found] == ["purchase"]
     shown = trackbridge(tmp_path, exported, *commands[6])
     assert (shown.returncode, shown.stderr) == (0, "")
+
+
+def test_the_vars_of_the_shipped_mappings_are_listed() -> None:
+    rows = [
+        f"| {provider} | `{name}` | {_values_text(var)} | {var.help} |"
+        for provider in ("shopify", "stripe")
+        for name, var in mapping.load_mapping(MAPPINGS / f"{provider}.yaml").vars.items()
+    ]
+    table = "\n".join(["| mapping | var | values | what it decides |", "|---|---|---|---|", *rows])
+    assert table in PAGE, f"write this table to mappings/README.md:\n{table}"
+
+
+def _values_text(var: VarDefinition) -> str:
+    others = [value for value in var.allowed if value != var.default]
+    return ", ".join(f"`{value}`" for value in [var.default, *others]) if var.allowed else "any text"

@@ -106,7 +106,7 @@ def test_a_stop_ends_the_rest_between_two_steps() -> None:
 def test_what_nobody_sets_is_kept_30_90_and_400_days() -> None:
     days = timedelta(days=1)
     assert (
-        load_settings({}, providers=()).keeping
+        load_settings({}, providers={}).keeping
         == DEFAULT_RETENTION
         == RetentionPolicy(bodies=30 * days, events=90 * days, ledger=400 * days)
     )

@@ -12,7 +12,7 @@ from bridge.core.errors import SettingsError
 from bridge.settings import TABLE, DestinationSettings, Settings, load_settings, store_url
 from bridge.store.protocol import DEFAULT_LIMITS
 
-PROVIDERS = ("shopify", "stripe")
+PROVIDERS = {"shopify": ("purchase", "shop"), "stripe": ("purchase", "refund")}
 BOUNDED = ("BRIDGE_MIN_FREE", "BRIDGE_QUEUE_LIMIT", "BRIDGE_QUEUE_PATIENCE")
 
 
@@ -132,7 +132,7 @@ def test_a_secret_for_no_known_provider_is_told_with_the_nearest_name() -> None:
     [warning] = loaded({"STRIP_WEBHOOK_SECRET": "x"}).warnings
     assert (
         warning
-        == "STRIP_WEBHOOK_SECRET is set, but no mapping is for that provider; did you mean STRIPE_WEBHOOK_SECRET?"
+        == "STRIP_WEBHOOK_SECRET is set, but no source or mapping has that name; did you mean STRIPE_WEBHOOK_SECRET?"
     )
 
 
@@ -204,7 +204,7 @@ def test_environment_and_file_add_up(tmp_path: Path) -> None:
         ("api_keys: [{name: a}]", {}, "/bridge.yaml:1:12: an API key needs `key:`"),
         ("sources: {", {}, "/bridge.yaml:1:11: no YAML: "),
         ("sources: {a: {to: [up]}}", {}, "source `a`: entry 1 of `to` names no destination; known are none yet"),
-        ("sources: {stripe: {}}", {"STRIPE_WEBHOOK_SECRET": "s"}, "the source `stripe` is set twice, in the environment and in the file; keep one"),
+        ("sources: {stripe: {secrets: [a]}}", {"STRIPE_WEBHOOK_SECRET": "s"}, "source `stripe`: its secrets are set twice, in the file and as STRIPE_WEBHOOK_SECRET; keep one"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_told_at_its_line(tmp_path: Path, text: str, environment: dict[str, str], said: str) -> None:
