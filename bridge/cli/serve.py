@@ -37,7 +37,7 @@ from bridge.runtime.shared_state import SharedState
 from bridge.runtime.supervisor import ChildProcess, Supervisor, SupervisorHooks
 from bridge.runtime.wakeup_pipe import WakeupPipe
 from bridge.runtime.watchdog import SILENCE, Watchdog
-from bridge.settings import Settings, mappings_folder, secret_name
+from bridge.settings import Settings, logs_json, mappings_folder, secret_name
 from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file
 
 GC_THRESHOLDS = (10_000, 10, 20)
@@ -51,7 +51,7 @@ DEFAULT_WEB_PROCESSES = 2
 
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until told to stop; 0 after a graceful stop, 1 where a process had to be killed."""
-    log.start_log()
+    log.start_log(as_json=logs_json(os.environ), process="supervisor")
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*GC_THRESHOLDS)
     watch = FileWatch(partial(_watched_files, options.config)) if options.reload else None

@@ -1,20 +1,17 @@
-"""The log: one wide line of `key=value` for each webhook kept, each event made and each attempt.
+"""The log: one wide line for each webhook kept, each event made and each attempt, by the standard `logging`.
 
-A line holds ids, names, numbers, outcomes and times, never a body, a secret or personal data. It is ASCII, and at most
-`MOST_BYTES` long.
+A line holds ids, names, numbers, outcomes and times, never a body, a secret or personal data. How it is written is in
+`log_format`; to give the lines to a handler of one's own, add it to `LOGGER`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import codecs
 import logging
 import os
-import re
 import select
 import socket
 import stat
-import string
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,48 +19,38 @@ from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import TextIO
 
+from bridge.core.log_format import LogLine, format_json, format_text
+
 PATIENCE_MS = 100
 """How long the first line that cannot be written waits for a reader."""
 LOGGER = logging.getLogger("trackbridge")
-SERVER = logging.getLogger("uvicorn.error")
-ASYNCIO = logging.getLogger("asyncio")
-MOST_BYTES = 4096
-"""Of a line with its newline: Linux's pipes take so many bytes whole, so lines of several processes never mix."""
-_PLAIN = f"{string.ascii_letters}{string.digits}_.:/+*#@-"
 _WHOLE = select.PIPE_BUF
-_LONGEST = MOST_BYTES - 64
-"""Characters of a line without its time, its level and the count of fields that were left out."""
-_LONGEST_VALUE = 1024
-"""Characters of a value as it is written; one beyond ASCII takes up to ten."""
-_escape = codecs.getencoder("unicode_escape")
-"""Looked up here: Python reads this codec from a file, and a process without a free descriptor must log that, too."""
-_WHOLE_ESCAPES = re.compile(r"(?:\\x..|\\u.{4}|\\U.{8}|\\[^xuU]|[^\\])*")
 
 
 def log_line(what: str, **fields: object) -> None:
     """Write one line: what happened, then its fields; those that are None are left out."""
     if LOGGER.isEnabledFor(logging.INFO):
-        _log_texts([_format_line(what, fields)])
+        _log_info([LogLine(what, fields)])
 
 
 def log_lines(what: str, each: Iterable[Mapping[str, object]]) -> None:
     """The same for all that happened at one moment, each with fields of its own."""
     if LOGGER.isEnabledFor(logging.INFO):
-        _log_texts([_format_line(what, fields) for fields in each])
+        _log_info([LogLine(what, fields) for fields in each])
 
 
-def _log_texts(texts: Sequence[str]) -> None:
+def _log_info(lines: Sequence[LogLine]) -> None:
     match LOGGER.handlers:
         case [_LineHandler() as ours]:  # straight there: a record of `logging` costs more than the line
-            ours.put_lines(time.time(), "info", texts)
+            ours.put_lines(time.time(), "info", lines)
         case _:
-            for text in texts:
-                LOGGER.info("%s", text)
+            for line in lines:
+                LOGGER.info(line)
 
 
 def log_warning(what: str, **fields: object) -> None:
     """The same for what a person should look at."""
-    LOGGER.warning("%s", _format_line(what, fields))
+    LOGGER.warning(LogLine(what, fields))
 
 
 class RateLimitedLog:
@@ -81,13 +68,21 @@ class RateLimitedLog:
             self._last[what] = now  # where the line could not be written, the next one is
 
 
-def start_log(level: int = logging.INFO) -> None:
-    """Send the log to standard error, each line with its UTC time."""
-    handler = _LineHandler(sys.stderr)
-    for logger, least in ((LOGGER, level), (SERVER, logging.WARNING), (ASYNCIO, logging.WARNING)):
+def start_log(level: int = logging.INFO, *, as_json: bool = False, process: str = "") -> None:
+    """Send the log to standard error, and with it the warnings of all libraries; `process` is the role of this one."""
+    handler = _LineHandler(sys.stderr, as_json=as_json, process=process)
+    for logger, least in ((LOGGER, level), (logging.getLogger(), logging.WARNING)):
         logger.handlers[:] = [handler]
         logger.setLevel(least)
-        logger.propagate = False
+    LOGGER.propagate = False
+    logging.captureWarnings(capture=True)
+
+
+def name_process(role: str) -> None:
+    """Say which process writes from now on: a child that was forked has the handler of its parent."""
+    for handler in LOGGER.handlers:
+        if isinstance(handler, _LineHandler):
+            handler.process = role
 
 
 class _LineHandler(logging.Handler):
@@ -97,8 +92,10 @@ class _LineHandler(logging.Handler):
     loop, at once.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, as_json: bool, process: str) -> None:
         super().__init__()
+        self.process = process
+        self._as_json = as_json
         self._stream = stream
         self._waiting: list[str] = []
         self._dropped = 0
@@ -108,15 +105,17 @@ class _LineHandler(logging.Handler):
         self._stamp = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.put_lines(record.created, record.levelname.lower(), [_bound_text(record.getMessage())])
+        line = record.msg
+        if not isinstance(line, LogLine):  # a library's
+            line = LogLine(record.name, {"message": record.getMessage().strip()})
+        self.put_lines(record.created, record.levelname.lower(), [line])
         if record.levelno > logging.INFO:
             self.flush()
 
-    def put_lines(self, at: float, level: str, texts: Sequence[str]) -> None:
+    def put_lines(self, at: float, level: str, lines: Iterable[LogLine]) -> None:
         """Write lines; `at` is seconds since 1970."""
-        before = f"{self._format_time(at)}Z {level}"
         fresh = not self._waiting
-        self._waiting += [f"{before} {text}\n" for text in texts]
+        self._waiting += self._format_lines(at, level, lines)
         if fresh:
             try:
                 asyncio.get_running_loop().call_soon(self.flush)
@@ -137,8 +136,8 @@ class _LineHandler(logging.Handler):
                 self._stream.flush()
                 return
             if self._dropped:
-                note = f"{self._format_time(time.time())}Z warning log.dropped lines={self._dropped}\n"
-                if not self._was_sent(self._send, note):
+                dropped = LogLine("log.dropped", {"lines": self._dropped})
+                if not self._was_sent(self._send, *self._format_lines(time.time(), "warning", [dropped])):
                     self._dropped += part.count("\n")
                     return
                 self._dropped = 0
@@ -155,6 +154,12 @@ class _LineHandler(logging.Handler):
             if self._dropped or not _wait_until_writable(self._stream.fileno()):
                 break
         return False
+
+    def _format_lines(self, at: float, level: str, lines: Iterable[LogLine]) -> list[str]:
+        when = f"{self._format_time(at)}Z"
+        if self._as_json:
+            return [f"{format_json(one, time=when, level=level, process=self.process)}\n" for one in lines]
+        return [f"{when} {level} {format_text(one)}\n" for one in lines]
 
     def _format_time(self, at: float) -> str:
         """The UTC time to the millisecond; most lines share their second with the one before."""
@@ -207,56 +212,3 @@ def _split_for_pipe(text: str) -> Iterator[str]:
         yield text[:end]
         text = text[end:]
     yield text
-
-
-def _format_line(what: str, fields: Mapping[str, object]) -> str:
-    text = what
-    for key, value in fields.items():
-        if value is not None:
-            text = f"{text} {key}={value if type(value) is str and _is_plain(value) else _quote_value(value)}"
-    return text if len(text) <= _LONGEST else _shorten_line(what, fields)
-
-
-def _shorten_line(what: str, fields: Mapping[str, object]) -> str:
-    """A line that is too long: long values are cut, and of the fields there are as many as fit."""
-    text, left_out = what, 0
-    for key, value in fields.items():
-        if value is None:
-            continue
-        shown = _quote_value(value)
-        if _is_plain(shown) and len(shown) > _LONGEST_VALUE:
-            shown = _shorten_text(shown)
-        field = f" {key}={shown}"
-        if len(text) + len(field) <= _LONGEST:
-            text += field
-        else:
-            left_out += 1
-    return f"{text} left_out={left_out}" if left_out else text
-
-
-def _is_plain(text: str) -> bool:
-    """Whether a text needs no quotes: then nothing is left of it when it is stripped. No pattern is as quick."""
-    return bool(text) and not text.strip(_PLAIN)
-
-
-def _quote_value(value: object) -> str:
-    text = f"{value:.1f}" if isinstance(value, float) else str(value)
-    if _is_plain(text):
-        return text
-    escaped = _escape_text(text)
-    return f'"{escaped}"' if len(escaped) <= _LONGEST_VALUE else _shorten_text(text)
-
-
-def _shorten_text(text: str) -> str:
-    start = _WHOLE_ESCAPES.match(_escape_text(text), 0, _LONGEST_VALUE)
-    return f'"{start[0] if start else ""}... ({len(text)} characters)"'
-
-
-def _escape_text(text: str) -> str:
-    return _escape(text)[0].decode("ascii").replace('"', '\\"')
-
-
-def _bound_text(text: str) -> str:
-    """A line of another program, such as the server's: escaped like a value, and bounded in length."""
-    escaped = text if text.isascii() and text.isprintable() else _escape_text(text)
-    return escaped if len(escaped) <= _LONGEST else f"{escaped[:_LONGEST]}..."

@@ -141,6 +141,7 @@ class Supervisor:
         status = 1
         try:
             setproctitle(f"{TITLE}{child.name}")
+            log.name_process(child.name)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's are for the parent, which hands them on
                 signal.signal(number, signal.SIG_IGN)

@@ -45,6 +45,7 @@ __all__ = [
     "bounds",
     "keeping",
     "load_settings",
+    "logs_json",
     "mappings_folder",
     "metrics_key",
     "secret_name",
@@ -87,6 +88,7 @@ def load_settings(
     _all_different("destination", [destination.name for destination in destinations])
     _all_different("API key", [key.name for key in keys])
     _all_known(sources, keys, destinations)
+    logs_json(environment)
     limit = _read_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE)
     return replace(
         filed,
@@ -162,6 +164,14 @@ def admin_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
     if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) <= LAST_PORT:
         raise SettingsError("BRIDGE_ADMIN must be an address to listen on, such as 127.0.0.1:9090 or [::1]:9090")
     return host, int(port)
+
+
+def logs_json(environment: Mapping[str, str]) -> bool:
+    """Whether `BRIDGE_LOG` asks for JSON, which must be known before anything is logged. Raises SettingsError."""
+    form = environment.get("BRIDGE_LOG") or "text"
+    if form not in {"text", "json"}:
+        raise SettingsError("BRIDGE_LOG must be text or json")
+    return form == "json"
 
 
 def mappings_folder(environment: Mapping[str, str]) -> Path | None:

@@ -65,6 +65,7 @@ TABLE = (
     ),
     Setting("BRIDGE_QUEUE_LIMIT", "10000", "requests that may wait for the disk; more get 503"),
     Setting("BRIDGE_QUEUE_PATIENCE", "5", "seconds that a request may wait for the disk before it gets 503"),
+    Setting("BRIDGE_LOG", "text", "the form of log lines: `text` for people, `json` for one object a line"),
     Setting("BRIDGE_KEEP_BODIES", "30", "days that a translated or ignored webhook's body is kept"),
     Setting("BRIDGE_KEEP_EVENTS", "90", "days that webhooks, events, deliveries and dead letters are kept"),
     Setting("BRIDGE_KEEP_LEDGER", "400", "days that what was known is recognised as a duplicate, 31 at least"),

@@ -316,6 +316,13 @@ def test_files_of_editors_and_macs_beside_the_mappings_are_left_alone(folder: Pa
     assert checked(folder, "m") == (0, ["1 mapping, 1 example, no problems"])
 
 
+def test_a_form_of_the_log_that_is_none_is_refused_by_check_and_by_serve(folder: Path) -> None:
+    for command in ("check", "serve"):
+        done = typed(folder, {"BRIDGE_LOG": "xml"}, command)
+        assert done.returncode == 1
+        assert "BRIDGE_LOG must be text or json" in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -3,38 +3,66 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import log
+from bridge.core.log_format import MOST_BYTES, LogLine
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+@contextmanager
+def logging_as_before() -> Iterator[None]:
+    """Logging is after it as it was before it."""
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in (log.LOGGER, logging.getLogger())]
+    try:
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        for one, handlers, level, propagate in before:
+            one.handlers[:], one.level, one.propagate = handlers, level, propagate
+
+
+class Collecting(logging.Handler):
+    """An operator's own handler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+        self.lines.append(record.getMessage())
+
+
 @pytest.fixture
-def lines() -> Iterator[list[str]]:
-    found: list[str] = []
+def handler() -> Iterator[Collecting]:
+    with logging_as_before():
+        collecting = Collecting()
+        log.LOGGER.handlers[:] = [collecting]
+        log.LOGGER.setLevel(logging.INFO)
+        yield collecting
 
-    class Collecting(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            found.append(record.getMessage())
 
-    before = log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate
-    log.LOGGER.handlers[:] = [Collecting()]
-    log.LOGGER.setLevel(logging.INFO)
-    yield found
-    log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate = before
+@pytest.fixture
+def lines(handler: Collecting) -> list[str]:
+    return handler.lines
 
 
 def test_fields_stand_as_key_value_and_none_is_left_out(lines: list[str]) -> None:
@@ -55,7 +83,7 @@ def test_a_line_is_one_line_of_ascii_fields_and_bounded_whatever_the_values_hold
     fields = dict(zip("abcdefghi", values, strict=False))
     written = told(lambda: log.log_line("said", **fields))
     assert written.endswith("\n")
-    assert len(written.encode()) <= log.MOST_BYTES
+    assert len(written.encode()) <= MOST_BYTES
     assert WRITTEN.fullmatch(written[:-1].partition(" info ")[2])
 
 
@@ -71,23 +99,104 @@ def test_fields_that_do_not_fit_into_a_line_are_counted() -> None:
     assert written.endswith(" left_out=3\n")
 
 
-def test_lines_of_the_server_and_of_asyncio_are_bounded_and_escaped_as_well() -> None:
-    for logger in (log.SERVER, log.ASYNCIO):
-        written = told(lambda: logger.warning("odd: %s", "\x1b[2J\n\u202e" + "x" * 9000))  # noqa: B023
-        assert re.fullmatch(r"[^ ]+ warning odd: \\x1b\[2J\\n\\u202ex+\.\.\.\n", written)
-        assert len(written.encode()) <= log.MOST_BYTES
+@pytest.mark.parametrize("name", ["uvicorn.error", "asyncio", "httpx", "another.library"])
+def test_warnings_of_libraries_are_bounded_and_escaped_as_well(name: str) -> None:
+    def chatter() -> None:
+        logging.getLogger(name).info("said by the way")
+        logging.getLogger(name).warning("odd: %s", "\x1b[2J\n\u202e" + "x" * 9000)
+
+    written = told(chatter)
+    assert re.fullmatch(
+        rf'[^ ]+ warning {name} message="odd: \\x1b\[2J\\n\\u202ex+\.\.\. \(9011 characters\)"\n', written
+    )
+    [one] = objects(chatter)
+    assert (one["level"], one["event"]) == ("warning", name)
+    assert one["message"].startswith("odd: \x1b[2J\n\u202exxx")
 
 
-def told(telling: Callable[[], None]) -> str:
+@pytest.mark.filterwarnings("always::FutureWarning")
+def test_what_python_itself_warns_of_is_a_line_as_well() -> None:
+    [one] = objects(lambda: warnings.warn("this is old", FutureWarning, stacklevel=1))
+    assert one["event"] == "py.warnings"
+    assert "FutureWarning: this is old" in one["message"]
+
+
+def test_the_line_of_an_exception_has_no_traceback() -> None:
+    def fail() -> None:
+        try:
+            int("ada@example.com")
+        except ValueError:
+            logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
+
+    assert told(fail).endswith('Z error uvicorn.error message="Exception in ASGI application"\n')
+
+
+def told(telling: Callable[[], None], *, as_json: bool = False) -> str:
     """All that is written to standard error meanwhile."""
-    loggers = (log.LOGGER, log.SERVER, log.ASYNCIO)
-    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
-    with redirect_stderr(io.StringIO()) as errors:
-        log.start_log()
+    with logging_as_before(), redirect_stderr(io.StringIO()) as errors:
+        log.start_log(as_json=as_json, process="web-1")
         telling()
-    for one, handlers, level, propagate in before:
-        one.handlers[:], one.level, one.propagate = handlers, level, propagate
     return errors.getvalue()
+
+
+def objects(telling: Callable[[], None]) -> list[dict[str, Any]]:
+    """The same as JSON: one object a line, each within its bounds."""
+    written = told(telling, as_json=True)
+    assert written.isascii()
+    assert all(line.isprintable() and len(line) < MOST_BYTES for line in written.splitlines())
+    return [json.loads(line, parse_constant=pytest.fail) for line in written.splitlines()]
+
+
+def test_a_json_line_has_its_time_level_process_and_event_and_typed_fields() -> None:
+    def tell() -> None:
+        log.log_line("delivery.attempted", count=2, ms=1.25, test=True, topic=None, why='a "b"')
+        log.log_warning("store.full")
+
+    first, second = objects(tell)
+    assert datetime.fromisoformat(first.pop("time")).tzinfo == UTC
+    assert list(first.items()) == [
+        ("level", "info"), ("process", "web-1"), ("event", "delivery.attempted"),
+        ("count", 2), ("ms", 1.25), ("test", True), ("why", 'a "b"'),
+    ]  # fmt: skip
+    assert (second["level"], second["event"]) == ("warning", "store.full")
+
+
+def test_a_forked_process_has_its_own_name_in_its_lines() -> None:
+    def tell() -> None:
+        log.log_line("said")
+        log.name_process("worker-deliver")
+        log.log_line("said")
+
+    assert [one["process"] for one in objects(tell)] == ["web-1", "worker-deliver"]
+
+
+@given(st.lists(st.one_of(st.text(max_size=3000), st.floats(), st.integers(), st.none()), max_size=9))
+def test_a_json_line_is_valid_and_bounded_whatever_the_values_hold(values: list[object]) -> None:
+    fields = dict(zip("abcdefghi", values, strict=False))
+    [one] = objects(lambda: log.log_line("said", **fields))
+    shown = {key: value for key, value in fields.items() if value is not None}
+    assert len(one.keys() & shown.keys()) + one.get("left_out", 0) == len(shown)
+
+
+@pytest.mark.parametrize("letter", ["a", "\U0001f600", "\n", '"', "\\", "\ud800"])
+def test_a_json_value_that_is_too_long_is_cut_and_says_so(letter: str) -> None:
+    [one] = objects(lambda: log.log_line("said", topic=letter * 5000, state="ignored"))
+    assert one["topic"].endswith("... (5000 characters)")
+    assert one["state"] == "ignored"
+
+
+def test_json_fields_that_do_not_fit_are_counted() -> None:
+    [one] = objects(lambda: log.log_line("said", **dict.fromkeys("abcdef", "x y" * 400)))
+    assert (one["left_out"], "c" in one, "d" in one) == (3, True, False)
+
+
+def test_a_handler_of_ones_own_gets_the_fields_with_their_types(handler: Collecting) -> None:
+    log.log_line("said", count=2)
+    log.log_warning("odd", ms=1.5)
+    assert [(record.levelname, record.msg) for record in handler.records] == [
+        ("INFO", LogLine("said", {"count": 2})),
+        ("WARNING", LogLine("odd", {"ms": 1.5})),
+    ]
 
 
 def test_trouble_that_repeats_is_told_once_a_minute_for_each_kind(lines: list[str]) -> None:
@@ -145,16 +254,16 @@ def test_what_happens_to_many_at_one_moment_is_a_line_each(
     expected = ['event.taken id="e 1"', "event.taken id=e2 test=True"]
     log.log_lines("event.taken", each)
     assert lines == expected
-    log.start_log()
-    log.log_lines("event.taken", each)
+    with logging_as_before():
+        log.start_log()
+        log.log_lines("event.taken", each)
     assert [line.split("Z info ")[1] for line in capsys.readouterr().err.splitlines()] == expected
 
 
 def test_lines_go_to_standard_error_with_their_utc_time(capsys: pytest.CaptureFixture[str]) -> None:
-    before = log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate
-    log.start_log()
-    log.log_warning("store.full")
-    log.LOGGER.handlers[:], log.LOGGER.level, log.LOGGER.propagate = before
+    with logging_as_before():
+        log.start_log()
+        log.log_warning("store.full")
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.endswith("Z warning store.full\n")
