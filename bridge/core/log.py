@@ -16,13 +16,17 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
 from bridge.core.log_format import LogLine, format_json, format_text
 
 PATIENCE_MS = 100
 """How long the first line that cannot be written waits for a reader."""
+MOST_KINDS = 1000
+"""Kinds of trouble that are told apart at a time; beyond, all that is new under one word shares a line."""
+_KIND = ("source", "destination", "key", "reason", "status")
+"""The fields that set trouble of one kind apart from others."""
 LOGGER = logging.getLogger("trackbridge")
 _WHOLE = select.PIPE_BUF
 
@@ -54,18 +58,57 @@ def log_warning(what: str, **fields: object) -> None:
 
 
 class RateLimitedLog:
-    """Trouble that would repeat: at most one line a minute for each kind."""
+    """Trouble that would repeat: at most one line a minute for each kind, with how often it was since the last one.
+
+    Of one kind is what happens with the same source, destination or API key for the same reason. What was counted is
+    told when the minute is over where an event loop runs, else with the next of its kind.
+    """
 
     def __init__(self, every: timedelta = timedelta(minutes=1)) -> None:
         self._every = every
-        self._last: dict[str, datetime] = {}
+        self._kinds: dict[tuple[object, ...], _Repeated] = {}
 
-    def warn(self, what: str, *, now: datetime, **fields: object) -> None:
-        """Write the line unless one of its kind was written within the last minute."""
-        last = self._last.get(what)
-        if last is None or not timedelta() <= now - last < self._every:
-            log_warning(what, **fields)
-            self._last[what] = now  # where the line could not be written, the next one is
+    def warn(self, what: str, *, now: datetime, count: int = 1, **fields: object) -> None:
+        """Write the line, or count it where one of its kind was written within the last minute."""
+        kind = self._find_kind(what, fields, now)
+        kind.line, kind.count = LogLine(what, fields), kind.count + count
+        if not self._is_recent(kind, now):
+            kind.write_line(now)
+        elif kind.timer is None:
+            with suppress(RuntimeError):  # no loop runs in this thread
+                left = (kind.told_at + self._every - now).total_seconds()
+                kind.timer = asyncio.get_running_loop().call_later(left, kind.write_line, kind.told_at + self._every)
+
+    def _find_kind(self, what: str, fields: Mapping[str, object], now: datetime) -> _Repeated:
+        key = (what, *[fields.get(name) for name in _KIND])
+        if key not in self._kinds and len(self._kinds) >= MOST_KINDS:
+            self._kinds = {key: kind for key, kind in self._kinds.items() if kind.count or self._is_recent(kind, now)}
+            if len(self._kinds) >= MOST_KINDS:
+                key = (what,)
+        return self._kinds.setdefault(key, _Repeated())
+
+    def _is_recent(self, kind: _Repeated, now: datetime) -> bool:
+        """Whether a line was written less than a minute ago; a clock that was set back does not silence the log."""
+        return timedelta() <= now - kind.told_at < self._every
+
+
+class _Repeated:
+    """Trouble of one kind: when it was last told, and how often it was since then."""
+
+    __slots__ = ("count", "line", "timer", "told_at")
+
+    def __init__(self) -> None:
+        self.line = LogLine("", {})
+        self.count = 0
+        self.told_at = datetime.min.replace(tzinfo=UTC)
+        self.timer: asyncio.TimerHandle | None = None
+
+    def write_line(self, now: datetime) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        log_warning(self.line.what, count=self.count if self.count > 1 else None, **self.line.fields)
+        self.count, self.told_at = 0, now  # where the line could not be written, the next one is
 
 
 def start_log(level: int = logging.INFO, *, as_json: bool = False, process: str = "") -> None:

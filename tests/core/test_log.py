@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -199,12 +200,59 @@ def test_a_handler_of_ones_own_gets_the_fields_with_their_types(handler: Collect
     ]
 
 
-def test_trouble_that_repeats_is_told_once_a_minute_for_each_kind(lines: list[str]) -> None:
+def test_trouble_that_repeats_is_told_once_a_minute_with_how_often_it_was(lines: list[str]) -> None:
     seldom = log.RateLimitedLog()
     for seconds in (0, 1, 59, 60, 61):
         seldom.warn("store.full", now=NOW + timedelta(seconds=seconds))
     seldom.warn("store.locked", now=NOW)
-    assert lines == ["store.full", "store.full", "store.locked"]
+    assert lines == ["store.full", "store.full count=3", "store.locked"]
+
+
+def test_trouble_of_another_source_or_for_another_reason_has_its_own_line(lines: list[str]) -> None:
+    seldom = log.RateLimitedLog()
+    for source, reason in (("a", "stale"), ("a", "missing"), ("b", "stale"), ("a", "stale")):
+        seldom.warn("refused", now=NOW, source=source, reason=reason)
+    assert lines == [
+        "refused source=a reason=stale",
+        "refused source=a reason=missing",
+        "refused source=b reason=stale",
+    ]
+
+
+def test_what_was_counted_is_told_when_the_minute_is_over(handler: Collecting) -> None:
+    async def story() -> None:
+        told = asyncio.Event()
+
+        def notice(record: logging.LogRecord) -> bool:
+            if "count=" in record.getMessage():
+                told.set()
+            return True
+
+        handler.addFilter(notice)
+        seldom = log.RateLimitedLog(every=timedelta(milliseconds=10))
+        for number in range(100):
+            seldom.warn("refused", now=NOW, id=number)
+        async with asyncio.timeout(10):
+            await told.wait()
+        seldom.warn("refused", now=NOW + timedelta(milliseconds=11))
+
+    asyncio.run(story())
+    assert handler.lines == ["refused id=0", "refused count=99 id=99"]
+
+
+def test_several_at_once_count_as_so_many(lines: list[str]) -> None:
+    log.RateLimitedLog().warn("dead", now=NOW, count=20)
+    assert lines == ["dead count=20"]
+
+
+def test_kinds_without_end_share_a_line_and_old_ones_are_forgotten(lines: list[str]) -> None:
+    seldom = log.RateLimitedLog()
+    for number in range(3 * log.MOST_KINDS):
+        seldom.warn("odd", now=NOW, reason=f"reason-{number}")
+    assert len(lines) == log.MOST_KINDS + 1
+    later = NOW + timedelta(minutes=2)
+    seldom.warn("odd", now=later, reason="reason-x")
+    assert lines[-1] == "odd reason=reason-x"
 
 
 def test_a_clock_that_jumps_back_does_not_silence_trouble(lines: list[str]) -> None:
@@ -225,7 +273,7 @@ def test_trouble_that_could_not_be_told_is_told_the_next_time(
         patched.setattr(log, "log_warning", full)
         seldom.warn("store.full", now=NOW)
     seldom.warn("store.full", now=NOW)
-    assert lines == ["store.full"]
+    assert lines == ["store.full count=2"]
 
 
 WITHOUT_DESCRIPTORS = """
