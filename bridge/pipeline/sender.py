@@ -262,14 +262,16 @@ class Sender:
         now: datetime,
     ) -> None:
         name, after, again = self._destination.name, decision.destination_state, _next_attempt(decision.settled)
-        dead = sum(one.state is DeliveryState.DEAD for one in decision.settled)
+        dead = [one for one in decision.settled if one.state is DeliveryState.DEAD]
         log.log_line(
             "delivery.attempted", deliveries=_format_ids(sent), destination=name, count=len(sent),
             number=max(delivery.attempts for delivery in sent) + 1, outcome=attempt.outcome, status=attempt.status,
             why=attempt.answer if attempt.status is None else None, ms=attempt.took / _MILLISECOND,
             wait=_seconds_until(again, now),
-            counted=None if attempt.counted else "no", ambiguous=attempt.ambiguous or None, dead=dead or None,
+            counted=None if attempt.counted else "no", ambiguous=attempt.ambiguous or None, dead=len(dead) or None,
         )  # fmt: skip
+        if dead:
+            self._warn_of_dead(dead, attempt, now)
         if after.paused is not None and before.paused is None:
             log.log_warning(
                 "destination.paused", destination=name, why=after.paused, probe_in=_seconds_until(after.probe_at, now)
@@ -278,6 +280,14 @@ class Sender:
             paused_for = after.paused_for - before.paused_for
             log.log_line("destination.resumed", destination=name, seconds=paused_for.total_seconds())
         self._world.metrics.count_attempt(name, attempt.outcome, seconds=attempt.took.total_seconds())
+
+    def _warn_of_dead(self, dead: Sequence[DeliveryUpdate], attempt: Attempt, now: datetime) -> None:
+        """Warn of dead letters; the destination's words are in the store, as they may hold personal data."""
+        self._world.seldom.warn(
+            "delivery.dead", now=now, count=len(dead), destination=self._destination.name, deliveries=_format_ids(dead),
+            reason="refused" if attempt.outcome == "refused" else "given_up", status=attempt.status,
+            mend=f"see trackbridge show dlv_{dead[0].number}; once it is mended, trackbridge retry --all-dead",
+        )  # fmt: skip
 
 
 def _request_spacing(rate: int) -> timedelta:
@@ -316,12 +326,12 @@ def _without_key(response: Response, outgoing: Outgoing) -> Response:
     return response if text == response.text else replace(response, text=text)
 
 
-def _format_ids(sent: Sequence[Delivery]) -> str:
+def _format_ids(sent: Sequence[Delivery | DeliveryUpdate]) -> str:
     """Their public ids, runs of them as first..last: a batch's line stays readable."""
     return ",".join(f"dlv_{a}" if a == b else f"dlv_{a}..dlv_{b}" for a, b in _consecutive_runs(sent))
 
 
-def _consecutive_runs(sent: Sequence[Delivery]) -> Iterator[tuple[int, int]]:
+def _consecutive_runs(sent: Sequence[Delivery | DeliveryUpdate]) -> Iterator[tuple[int, int]]:
     numbers = sorted(delivery.number for delivery in sent)
     first = last = numbers[0]
     for number in numbers[1:]:

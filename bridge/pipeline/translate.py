@@ -190,14 +190,20 @@ class TranslateLoop:
             log.log_line("webhook.waits", id=f"wh_{number}", source=webhook.source, topic=webhook.topic)
             return
         state, reason = _state_and_reason(result)
-        log.log_line(
-            "webhook.translated", id=f"wh_{number}", source=webhook.source, topic=webhook.topic, state=state,
-            reason=reason,
-        )  # fmt: skip
+        id_ = f"wh_{number}"
+        if isinstance(result, SetAside):
+            self._seldom.warn(
+                "webhook.set_aside", now=self._clock(), id=id_, source=webhook.source, topic=webhook.topic,
+                reason=reason, mend=f"see trackbridge show {id_}; once it is mended, trackbridge replay --set-aside",
+            )  # fmt: skip
+        else:
+            log.log_line(
+                "webhook.translated", id=id_, source=webhook.source, topic=webhook.topic, state=state, reason=reason
+            )
         if isinstance(result, tuple):
             for routed, answer in zip(result, answers, strict=True):
                 log.log_line(
-                    "event.made", id=answer.event_id, webhook=f"wh_{number}", type=routed.event.event_type,
+                    "event.made", id=answer.event_id, webhook=id_, type=routed.event.event_type,
                     test=routed.event.test or None, duplicate_of=answer.duplicate_of,
                 )  # fmt: skip
         self._metrics.count_translated(webhook.source, state)

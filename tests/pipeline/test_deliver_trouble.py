@@ -23,6 +23,7 @@ from delivering import (
     rows,
     run,
     scripted,
+    track,
 )
 
 from bridge.core.errors import StoreUnavailable
@@ -201,6 +202,27 @@ def test_a_sender_or_a_destination_that_raises_costs_an_attempt_and_not_the_even
     run(test)
 
 
+def test_dead_letters_are_warned_of_once_a_minute_with_how_many_they_were(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        time = Time(lasts=HOUR)
+        refusing = scripted(*[answer(400, "ada@example.com")] * 7)
+        upstream = Upstream(time, refusing, slow=timedelta(seconds=15))
+        async with opened(tmp_path) as store:
+            await store.accept_events(events(range(1, 8)), now=time.now)
+            await lived(forwarder(store, time, upstream.send, destination=track(batch=1)), time)
+
+    run(test)
+    dead = [record for record in caplog.records if record.getMessage().startswith("delivery.dead ")]
+    assert [record.levelno for record in dead] == [logging.WARNING] * 2
+    words = [record.getMessage().partition(" mend=")[0] for record in dead]
+    assert words == [
+        "delivery.dead destination=mine deliveries=dlv_1 reason=refused status=400",
+        "delivery.dead count=4 destination=mine deliveries=dlv_5 reason=refused status=400",
+    ]
+
+
 def test_each_attempt_is_one_line_without_the_upstreams_words_or_the_key(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -224,6 +246,10 @@ def test_each_attempt_is_one_line_without_the_upstreams_words_or_the_key(
     assert lines == [
         f"{tried}dlv_1..dlv_2 destination=mine count=2 number=1 outcome=refused status=400 ms=10.0 wait=0.0",
         f"{tried}dlv_1 destination=mine count=1 number=2 outcome=refused status=400 ms=10.0 dead=1",
+        (
+            "delivery.dead destination=mine deliveries=dlv_1 reason=refused status=400 "
+            'mend="see trackbridge show dlv_1; once it is mended, trackbridge retry --all-dead"'
+        ),
         f"{tried}dlv_2 destination=mine count=1 number=2 outcome=delivered status=200 ms=10.0",
         f'{tried}"dlv_3,dlv_5" destination=mine count=2 number=1 outcome=pause status=401 ms=10.0 wait=0.0 counted=no',
         'destination.paused destination=mine why="401 unauthorized: the key is not accepted; check api_key" probe_in=5.0',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from bridge.core import dedupe_keys
 from bridge.core.errors import StoreUnavailable
-from bridge.core.model import Event, Ignored, Route, Translated, Translation, Webhook
+from bridge.core.model import Event, Ignored, Route, SetAside, Translated, Translation, Webhook
 from bridge.core.source import Source
 from bridge.pipeline.translate import TranslateLoop
 from bridge.store.engines import open_store
@@ -82,6 +83,28 @@ def test_a_source_that_breaks_on_one_webhook_sets_that_one_aside_and_goes_on(tmp
         ("bad", "set_aside", fault),
         ("fine", "ignored", "as it should be"),
     ]
+
+
+def test_webhooks_that_are_set_aside_are_warned_of_with_the_remedy_and_counted_where_many_are_alike(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def become(one: Webhook) -> Translation:
+        return SetAside("shop.yaml:9:3: no currency" if one.id != "odd" else "shop.yaml:4:1: no order")
+
+    with caplog.at_level(logging.INFO):
+        translated([webhook(name) for name in ("first", "second", "odd", "third")], become, tmp_path)
+    mend = "once it is mended, trackbridge replay --set-aside"
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        (
+            'webhook.set_aside id=wh_1 source=shop topic=first reason="shop.yaml:9:3: no currency" '
+            f'mend="see trackbridge show wh_1; {mend}"'
+        ),
+        (
+            'webhook.set_aside id=wh_3 source=shop topic=odd reason="shop.yaml:4:1: no order" '
+            f'mend="see trackbridge show wh_3; {mend}"'
+        ),
+    ]
+    assert "webhook.translated" not in caplog.text
 
 
 def test_an_event_that_the_store_cannot_write_is_set_aside_alone(tmp_path: Path) -> None:
