@@ -25,10 +25,12 @@ SMALL = 64 * 1024
 class BodyError(Exception):
     """A body that is not accepted.
 
-    Its text is for the caller, whom `answer_unread` answers with `status` and `headers`.
+    Its text is for the caller, whom `answer_unread` answers with `status` and `headers`. `reason` is one word, for
+    counting.
     """
 
     status: ClassVar[int] = 400
+    reason: ClassVar[str]
     headers: ClassVar[Mapping[str, str]] = {}
 
 
@@ -36,22 +38,27 @@ class BodyTooLarge(BodyError):
     """More bytes than allowed, or a declared length above it."""
 
     status = 413
+    reason = "too_large"
 
 
 class BodyTooSlow(BodyError):
     """It took too long."""
 
     status = 408
+    reason = "too_slow"
 
 
 class BodyEncoded(BodyError):
     """It is compressed."""
 
     status = 415
+    reason = "encoded"
 
 
 class BodyCutOff(BodyError):
     """The caller closed the connection before the body was complete. Nobody will see the answer."""
+
+    reason = "cut_off"
 
 
 class BodyClaim(Protocol):

@@ -23,6 +23,7 @@ class BudgetExceeded(BodyError):
     """The budget has no room for a body. `why` names the bound, for the operator; the text is for the caller."""
 
     status = 503
+    reason = "no_room"
     headers: ClassVar = {"Retry-After": "5"}
 
     def __init__(self, why: str) -> None:

@@ -31,7 +31,7 @@ COME_AGAIN = timedelta(minutes=1)
 
 
 class WebhookMetrics(Protocol):
-    """Counts webhook requests: kept, again, challenge, refused (with why), no_secret, no_room, unknown, …."""
+    """Counts webhook requests: kept, challenge, refused:REASON, no_secret, method, unknown, no_room, unavailable."""
 
     def count_webhook_request(self, source: str, outcome: str, *, seconds: float) -> None:
         """One request to a source was answered with this outcome."""
@@ -76,6 +76,11 @@ class WebhookReceiver:
         )
         await answer(scope, receive, send)
         self._metrics.count_webhook_request(source.name if source else "", outcome, seconds=perf_counter() - began)
+        if outcome in _MENDS:  # without the name of an unknown source: it is any text, and each would be a kind
+            self._seldom.warn(
+                "webhook.refused", now=self._clock(), source=source.name if source else None,
+                reason=outcome.removeprefix("refused:"), mend=_MENDS[outcome],
+            )  # fmt: skip
 
     async def _judge_request(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
         method = scope["method"]
@@ -88,7 +93,7 @@ class WebhookReceiver:
         try:
             source.verify_head(head)
         except NotGenuine as error:
-            outcome, answer = self._refuse_request(source, error)
+            outcome, answer = _refuse_request(error)
             return outcome, body.answer_unread(Headers(scope=scope), answer)
         return await self._read_and_judge(scope, receive, source, head)
 
@@ -102,26 +107,22 @@ class WebhookReceiver:
                 content = await body.read_body(receive, scope, claim=claim, limit=self._limit)
                 return await self._take_request(replace(head, body=content), source, now=now)
         except body.BodyError as error:
-            return self._not_read(error), body.answer_unread(
+            return self._not_read(error, source), body.answer_unread(
                 Headers(scope=scope), _error_response(error.status, str(error), error.headers)
             )
         except NotGenuine as error:
-            return self._refuse_request(source, error)
+            return _refuse_request(error)
         except StoreUnavailable as error:
             self._seldom.warn("receive.unavailable", now=self._clock(), why=str(error))
             return "unavailable", _error_response(
                 503, "cannot be kept now; send it again", _retry_after(error.retry_after)
             )
 
-    def _not_read(self, error: body.BodyError) -> str:
+    def _not_read(self, error: body.BodyError, source: Source) -> str:
         if not isinstance(error, BudgetExceeded):
-            return "body"
-        self._seldom.warn("receive.no_room", now=self._clock(), why=error.why)
+            return f"refused:{error.reason}"
+        self._seldom.warn("receive.no_room", now=self._clock(), source=source.name, why=error.why)
         return "no_room"
-
-    def _refuse_request(self, source: Source, error: NotGenuine) -> tuple[str, Response]:
-        self._seldom.warn(f"webhook.refused source={source.name}", now=self._clock(), why=error.reason)
-        return f"refused:{error.reason}", _error_response(401, "not genuine")
 
     async def _take_request(self, request: Request, source: Source, *, now: datetime) -> tuple[str, ASGIApp]:
         reply = source.answer_challenge(request, now=now)
@@ -170,6 +171,19 @@ _KEPT_HEAD: Message = {
     "headers": [(b"content-length", str(len(_KEPT)).encode()), (b"content-type", b"application/json")],
 }
 _KEPT_BODY: Message = {"type": "http.response.body", "body": _KEPT}
+_MENDS = {
+    "refused:mismatch": "set the secret that the provider shows for this address; a proxy must not change bodies",
+    "refused:missing": "have the provider sign its webhooks; a proxy must pass on all headers",
+    "refused:malformed": "enter this address at its own provider only; a proxy must not change headers",
+    "refused:stale": "set the clock of this machine; if it is right, the request was late or was sent twice",
+    "refused:too_large": "if it is genuine, raise BRIDGE_WEBHOOK_LIMIT",
+    "refused:too_slow": "look for a slow network or proxy",
+    "refused:cut_off": "look for a proxy or network that ends requests early",
+    "method": "have the provider send POST",
+    "no_secret": "set the secret of this source, or take the address out at the provider",
+    "unknown": "compare the address at the provider with those that serve prints at its start",
+}
+"""What an operator can do where a request was refused, by outcome."""
 _UNKNOWN = "no source of that name; see the addresses that serve prints at its start"
 _NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: S105  a sentence, no secret
 
@@ -188,6 +202,10 @@ def _request_head(scope: Scope) -> Request:
 def _refuse_unread(scope: Scope, status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
     """A refusal before the body was read."""
     return body.answer_unread(Headers(scope=scope), _error_response(status, error, headers))
+
+
+def _refuse_request(error: NotGenuine) -> tuple[str, Response]:
+    return f"refused:{error.reason}", _error_response(401, "not genuine")
 
 
 def _error_response(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:

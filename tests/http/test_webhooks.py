@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,13 +30,25 @@ class Broken(SqliteStore):
 
 
 def asked(store: SqliteStore, method: str, path: str) -> httpx.Response:
-    async def ask() -> httpx.Response:
-        http = SingleProcessApp(*load_configuration({"SHOPIFY_WEBHOOK_SECRET": SECRET}, None, tell=False), store).http
+    [answer] = all_asked(store, (method, path, SIGNED))
+    return answer
+
+
+def all_asked(
+    store: SqliteStore, *requests: tuple[str, str, dict[str, str]], setting: str = "SHOPIFY_WEBHOOK_SECRET"
+) -> list[httpx.Response]:
+    """The answers of one bridge to requests, each a method, a path and headers."""
+
+    async def ask() -> list[httpx.Response]:
+        environment = {setting: SECRET, "BRIDGE_WEBHOOK_LIMIT": "100"}
+        http = SingleProcessApp(*load_configuration(environment, None, tell=False), store).http
         transport = httpx.ASGITransport(http, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
-            answer = await client.request(method, path, content=BODY, headers=SIGNED)
+            answers = [
+                await client.request(method, path, content=BODY, headers=headers) for method, path, headers in requests
+            ]
         await store.close()
-        return answer
+        return answers
 
     return asyncio.run(ask())
 
@@ -74,6 +88,52 @@ def test_the_endpoint_gets_what_is_for_a_source_and_nothing_else(
     assert answer.status_code == status
     if error != "":
         assert answer.json().get("error") == error
+
+
+WRONG = {"X-Shopify-Hmac-Sha256": base64.b64encode(b"x" * 32).decode()}
+REFUSED: list[tuple[str, str, dict[str, str]]] = [
+    ("POST", "/webhooks/shopify", WRONG),
+    ("POST", "/webhooks/shopify", WRONG),
+    ("POST", "/webhooks/shopify", {}),
+    ("POST", "/webhooks/shopify", {"X-Shopify-Hmac-Sha256": "-"}),
+    ("POST", "/webhooks/shopify", SIGNED | {"Content-Length": "101"}),
+    ("GET", "/webhooks/shopify", SIGNED),
+    ("POST", "/webhooks/stripe", SIGNED),
+    ("POST", "/webhooks/a-strangers-idea", SIGNED),
+    ("POST", "/webhooks/another-idea", SIGNED),
+    ("POST", "/webhooks/shopify", SIGNED),
+]
+
+
+def test_what_is_refused_is_told_once_by_source_and_reason_with_the_remedy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = all_asked(SqliteStore(str(tmp_path / "t.db")), *REFUSED)
+    assert [one.status_code for one in answers] == [401, 401, 401, 401, 413, 405, 503, 404, 404, 200]
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [line.partition(" mend=")[0] for line in lines] == [
+        "webhook.refused source=shopify reason=mismatch",
+        "webhook.refused source=shopify reason=missing",
+        "webhook.refused source=shopify reason=malformed",
+        "webhook.refused source=shopify reason=too_large",
+        "webhook.refused source=shopify reason=method",
+        "webhook.refused source=stripe reason=no_secret",
+        "webhook.refused reason=unknown",
+    ]
+    assert all(" mend=" in line for line in lines)
+    assert "idea" not in caplog.text
+
+
+def test_a_webhook_that_arrives_late_is_told_with_the_remedy(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    old = int(time.time()) - 3600
+    signature = hmac.new(SECRET.encode(), f"{old}.".encode() + BODY, "sha256").hexdigest()
+    headers = {"Stripe-Signature": f"t={old},v1={signature}"}
+    [answer] = all_asked(
+        SqliteStore(str(tmp_path / "t.db")), ("POST", "/webhooks/stripe", headers), setting="STRIPE_WEBHOOK_SECRET"
+    )
+    assert answer.status_code == 401
+    assert "webhook.refused source=stripe reason=stale mend=" in caplog.text
+    assert "clock" in caplog.text
 
 
 @pytest.mark.parametrize(
