@@ -106,3 +106,11 @@ class StoreUnavailable(BridgeError):
 
 class StoreUnusable(StoreUnavailable):
     """The store's file is no store of ours, is damaged, or was written by a newer version."""
+
+
+def error_location(error: Exception) -> str:
+    """File and line that raised it: enough to find it, and no value of anybody's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "unknown"

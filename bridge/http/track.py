@@ -23,10 +23,10 @@ from starlette.types import ExceptionHandler
 
 from bridge import contract
 from bridge.core import dedupe_keys, json_text, log
-from bridge.core.errors import IdempotencyConflict, NotAnEvent, StoreUnavailable
+from bridge.core.errors import IdempotencyConflict, NotAnEvent, StoreUnavailable, error_location
 from bridge.core.json_text import Json
 from bridge.core.model import Accepted, Event, Route, Routed
-from bridge.http import body
+from bridge.http import body, remedies
 from bridge.http.api_keys import ApiKeys, Caller
 from bridge.http.body_budget import BodyBudget, BudgetExceeded
 from bridge.store.protocol import Idempotency, Store
@@ -88,7 +88,7 @@ def track_routes(  # noqa: PLR0913  what it knows of the world, all by name
 
 
 class TrackRefusal(Exception):
-    """A request is answered with an error. `unread` is whether its body has not been read."""
+    """A request is answered with an error; `reason` is why it was refused before its body was read, in one word."""
 
     def __init__(
         self,
@@ -97,13 +97,13 @@ class TrackRefusal(Exception):
         *,
         errors: Sequence[Json] = (),
         headers: Mapping[str, str] | None = None,
-        unread: bool = False,
+        reason: str | None = None,
     ) -> None:
         super().__init__(error)
         self.status = status
         self.answer: dict[str, Json] = {"success": False, "error": error} | ({"errors": errors} if errors else {})
         self.headers = headers
-        self.unread = unread
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +208,12 @@ class TrackHandler:
             response = _json_response(200, endpoint.answer(accepted))
         except TrackRefusal as refusal:
             response = _json_response(refusal.status, refusal.answer, refusal.headers)
-            response = body.answer_unread(http.headers, response) if refusal.unread else response
+            response = body.answer_unread(http.headers, response) if refusal.reason else response
+            self._tell_refused(refusal.reason, caller)
         except body.BodyError as error:
             if isinstance(error, BudgetExceeded):
                 self.seldom.warn("track.no_room", now=self.clock(), why=error.why)
+            self._tell_refused(error.reason, caller)
             response = body.answer_unread(http.headers, _error_response(error.status, str(error), error.headers))
         except Exception as error:  # noqa: BLE001  a caller gets JSON, whatever is wrong with us
             response = await _fault_response(http, error)
@@ -262,14 +264,15 @@ class TrackHandler:
         caller = self.callers.find_caller(key) if key is not None else None
         if caller is None:
             error = "Invalid API key" if key is not None else "no API key; send it as `Authorization: Bearer KEY`"
-            raise TrackRefusal(401, error, headers={"WWW-Authenticate": "Bearer"}, unread=True)
+            reason = "wrong_key" if key is not None else "no_key"
+            raise TrackRefusal(401, error, headers={"WWW-Authenticate": "Bearer"}, reason=reason)
         return caller
 
     def _check_rate(self, caller: Caller) -> None:
         wait = ceil(caller.window.acquire(self.ticks()))
         if wait:
             error = f"over the rate of requests a minute; send it again in {wait} s"
-            raise TrackRefusal(429, error, headers={"Retry-After": str(wait)}, unread=True)
+            raise TrackRefusal(429, error, headers={"Retry-After": str(wait)}, reason="rate")
 
     async def _read_body_events(
         self, content: bytes, caller: Caller, endpoint: TrackEndpoint, now: datetime
@@ -306,6 +309,11 @@ class TrackHandler:
         if wrong:
             raise endpoint.refusal(wrong, len(documents))
         return events
+
+    def _tell_refused(self, reason: str | None, caller: Caller | None) -> None:
+        if reason in remedies.TRACK:
+            key = caller.name if caller else None
+            self.seldom.warn("track.refused", now=self.clock(), key=key, reason=reason, mend=remedies.TRACK[reason])
 
     def _unavailable_response(self, error: StoreUnavailable, now: datetime) -> TrackRefusal:
         self.seldom.warn("track.unavailable", now=now, why=str(error))
@@ -371,7 +379,7 @@ async def _fault_response(_http: HttpRequest, error: Exception) -> Response:
 
     Callers can repeat one: such as an answer to a connection that they closed in the middle of pipelined requests.
     """
-    _faults.warn(f"http.fault error={type(error).__name__} at={_error_location(error)}", now=datetime.now(UTC))
+    _faults.warn(f"http.fault error={type(error).__name__} at={error_location(error)}", now=datetime.now(UTC))
     return _error_response(500, "a fault of ours; send it again later")
 
 
@@ -380,14 +388,6 @@ EXCEPTION_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {HTTPException:
 
 
 _faults = log.RateLimitedLog()
-
-
-def _error_location(error: Exception) -> str:
-    """File and line that raised it: enough to find it, and no value of anybody's."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "unknown"
 
 
 def _error_response(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from track_server import Api, serving
+from track_server import KEY, Api, Key, serving
 
 from bridge.core import log
 from bridge.core.errors import StoreUnavailable
@@ -90,6 +90,27 @@ def test_no_value_of_an_event_and_no_key_stands_in_the_log(tmp_path: Path, caplo
     assert "event.taken id=evt_1704067200000_000000000000 key=a type=lead" in ours
     for secret in ("ada", "a-secret", "a-made-up-key"):
         assert secret not in ours
+
+
+def test_requests_that_are_refused_are_told_once_by_key_and_reason_with_the_remedy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), serving(tmp_path, Key("a", KEY, rate=2)) as api:
+        answers = [api.post("/v1/track", LEAD, key=key).status_code for key in ("a-secret", "another-secret", None)]
+        answers.append(api.post("/v1/track", b" " * 1_048_577).status_code)
+        answers.append(api.post("/v1/track", LEAD, headers={"Content-Encoding": "gzip"}).status_code)
+        answers.append(api.post("/v1/track", LEAD).status_code)
+    assert answers == [401, 401, 401, 413, 415, 429]
+    lines = [record.getMessage() for record in caplog.records if record.name == "trackbridge"]
+    assert [line.partition(" mend=")[0] for line in lines] == [
+        "track.refused reason=wrong_key",
+        "track.refused reason=no_key",
+        "track.refused key=a reason=too_large",
+        "track.refused key=a reason=encoded",
+        "track.refused key=a reason=rate",
+    ]
+    assert all(" mend=" in line for line in lines)
+    assert "secret" not in caplog.text
 
 
 def test_what_was_answered_200_is_on_disk(tmp_path: Path) -> None:
