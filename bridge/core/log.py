@@ -148,9 +148,7 @@ class _LineHandler(logging.Handler):
         self._stamp = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = record.msg
-        if not isinstance(line, LogLine):  # a library's
-            line = LogLine(record.name, {"message": record.getMessage().strip()})
+        line = record.msg if isinstance(record.msg, LogLine) else _library_line(record)
         self.put_lines(record.created, record.levelname.lower(), [line])
         if record.levelno > logging.INFO:
             self.flush()
@@ -211,6 +209,13 @@ class _LineHandler(logging.Handler):
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._stamp}.{int((at - second) * 1000):03d}"
+
+
+def _library_line(record: logging.LogRecord) -> LogLine:
+    """The first line of a library's message, and the kind of its exception: the rest may show what a request held."""
+    kind = record.exc_info[0] if record.exc_info else None
+    message = record.getMessage().strip().partition("\n")[0]
+    return LogLine(record.name, {"message": message, "error": kind.__name__ if kind else None})
 
 
 def _nonblocking_writer(stream: TextIO) -> Callable[[bytes], int] | None:

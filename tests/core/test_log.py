@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import logging
@@ -104,15 +105,13 @@ def test_fields_that_do_not_fit_into_a_line_are_counted() -> None:
 def test_warnings_of_libraries_are_bounded_and_escaped_as_well(name: str) -> None:
     def chatter() -> None:
         logging.getLogger(name).info("said by the way")
-        logging.getLogger(name).warning("odd: %s", "\x1b[2J\n\u202e" + "x" * 9000)
+        logging.getLogger(name).warning("odd: %s", "\x1b[2J\u202e" + "x" * 9000)
 
     written = told(chatter)
-    assert re.fullmatch(
-        rf'[^ ]+ warning {name} message="odd: \\x1b\[2J\\n\\u202ex+\.\.\. \(9011 characters\)"\n', written
-    )
+    assert re.fullmatch(rf'[^ ]+ warning {name} message="odd: \\x1b\[2J\\u202ex+\.\.\. \(9010 characters\)"\n', written)
     [one] = objects(chatter)
     assert (one["level"], one["event"]) == ("warning", name)
-    assert one["message"].startswith("odd: \x1b[2J\n\u202exxx")
+    assert one["message"].startswith("odd: \x1b[2J\u202exxx")
 
 
 @pytest.mark.filterwarnings("always::FutureWarning")
@@ -122,14 +121,16 @@ def test_what_python_itself_warns_of_is_a_line_as_well() -> None:
     assert "FutureWarning: this is old" in one["message"]
 
 
-def test_the_line_of_an_exception_has_no_traceback() -> None:
-    def fail() -> None:
-        try:
-            int("ada@example.com")
-        except ValueError:
-            logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
+def test_an_exception_that_nobody_caught_is_told_by_its_kind_and_without_its_text() -> None:
+    async def fail() -> None:
+        task = asyncio.ensure_future(asyncio.to_thread(int, "ada@example.com"))
+        await asyncio.wait([task])
 
-    assert told(fail).endswith('Z error uvicorn.error message="Exception in ASGI application"\n')
+    def tell() -> None:
+        asyncio.run(fail())
+        gc.collect()
+
+    assert told(tell).endswith('Z error asyncio message="Task exception was never retrieved" error=ValueError\n')
 
 
 def told(telling: Callable[[], None], *, as_json: bool = False) -> str:
