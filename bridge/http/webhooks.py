@@ -31,7 +31,7 @@ COME_AGAIN = timedelta(minutes=1)
 
 
 class WebhookMetrics(Protocol):
-    """Counts webhook requests: kept, challenge, refused:REASON, no_secret, method, unknown, no_room, unavailable."""
+    """Counts webhook requests: kept, challenge, refused:REASON, no_secret, method, unknown_source, no_room, …."""
 
     def count_webhook_request(self, source: str, outcome: str, *, seconds: float) -> None:
         """One request to a source was answered with this outcome."""
@@ -72,7 +72,7 @@ class WebhookReceiver:
         outcome, answer = (
             await self._judge_request(scope, receive, source)
             if source
-            else ("unknown", _refuse_unread(scope, 404, _UNKNOWN))
+            else ("unknown_source", _refuse_unread(scope, 404, _UNKNOWN))
         )
         await answer(scope, receive, send)
         self._metrics.count_webhook_request(source.name if source else "", outcome, seconds=perf_counter() - began)
@@ -181,7 +181,7 @@ _MENDS = {
     "refused:cut_off": "look for a proxy or network that ends requests early",
     "method": "have the provider send POST",
     "no_secret": "set the secret of this source, or take the address out at the provider",
-    "unknown": "compare the address at the provider with those that serve prints at its start",
+    "unknown_source": "compare the address at the provider with those that serve prints at its start",
 }
 """What an operator can do where a request was refused, by outcome."""
 _UNKNOWN = "no source of that name; see the addresses that serve prints at its start"

@@ -118,7 +118,7 @@ def test_what_is_refused_is_told_once_by_source_and_reason_with_the_remedy(
         "webhook.refused source=shopify reason=too_large",
         "webhook.refused source=shopify reason=method",
         "webhook.refused source=stripe reason=no_secret",
-        "webhook.refused reason=unknown",
+        "webhook.refused reason=unknown_source",
     ]
     assert all(" mend=" in line for line in lines)
     assert "idea" not in caplog.text
