@@ -29,6 +29,7 @@ SLICE = 16 * 1024
 PIPELINED = 8
 """Requests that may wait behind the one that is being answered; proxies send none."""
 _CONTROLS = {b"connection", b"proxy-connection"}
+_MEND = "correct the proxy or client that sends this; what strangers send needs nothing"
 _FORGET = struct.pack("ii", 1, 0)
 """The socket option SO_LINGER, on, for no second."""
 
@@ -258,7 +259,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
     def _refuse_request(self, refusal: HeadRefused) -> None:
         """Read no more of this connection, and close it once the earlier requests are answered."""
         self._has_ended = True
-        self._seldom.warn("http.refused", now=datetime.now(UTC), why=str(refusal))
+        self._seldom.warn("http.refused", now=datetime.now(UTC), reason=str(refusal), mend=_MEND)
         last = self._last_whole()
         if last is not None:
             last.keep_alive = False

@@ -239,7 +239,8 @@ def test_what_is_refused_is_told_once_a_minute(
                 assert answer is not None
                 assert (answer.status, answer.headers["content-type"]) == (400, "application/json")
                 assert answer.body == b'{"success":false,"error":"this is no HTTP/1.1 request"}'
-    assert len([record for record in caplog.records if "http.refused" in record.getMessage()]) == 1
+    [told] = [record.getMessage() for record in caplog.records if "http.refused" in record.getMessage()]
+    assert told.startswith('http.refused reason="this is no HTTP/1.1 request" mend=')
 
 
 # ------------------------------------------------------------------------------------------------- a head read again
