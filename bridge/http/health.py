@@ -7,7 +7,7 @@ machine. `readiness` decides what makes a bridge ready.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_address
@@ -17,7 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.core import json_text
+from bridge.core import json_text, log
 from bridge.core.errors import StoreUnavailable
 from bridge.http.metrics import CONTENT_TYPE, Metrics, StoreState
 from bridge.http.metrics_key import MetricsKey
@@ -25,6 +25,7 @@ from bridge.http.readiness import ReadinessCheck
 from bridge.store.protocol import Store
 
 _KEYLESS = "this page needs the metrics key as a Bearer token; `trackbridge metrics` prints a scrape configuration"
+_MEND = "have the scraper send the metrics key: see trackbridge metrics"
 _PROXIED = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
 """Headers that a proxy adds."""
 
@@ -43,6 +44,7 @@ class HealthRoutes:
     check: ReadinessCheck
     others: Callable[[], Iterable[bytes]]
     key: MetricsKey | None = None
+    seldom: log.RateLimitedLog = field(default_factory=log.RateLimitedLog)
 
     def routes(self) -> list[Route]:
         """The three addresses on one public port: metrics and details need the key."""
@@ -77,6 +79,7 @@ class HealthRoutes:
 
     async def _answer_metrics(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
         if not may_see(request):
+            self.seldom.warn("metrics.refused", now=self.clock(), mend=_MEND)
             return _json_response(401, {"success": False, "error": _KEYLESS}, {"WWW-Authenticate": "Bearer"})
         try:
             stored = StoreState(

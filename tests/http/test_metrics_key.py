@@ -65,7 +65,9 @@ def test_neither_the_key_nor_its_digest_is_in_the_log_or_the_greeting(tmp_path: 
         key = (tmp_path / FILE).read_text().strip()
         assert get(bridge.url, "/metrics", key).status_code == 200
         assert get(bridge.url, "/metrics", key + "x").status_code == 401
+        assert get(bridge.url, "/metrics", key + "x").status_code == 401
     said = bridge.greeting + bridge.log.read_text()
+    assert 'metrics.refused mend="have the scraper send the metrics key: see trackbridge metrics"' in said
     assert key not in said
     assert hashlib.sha256(key.encode()).hexdigest() not in said
 
