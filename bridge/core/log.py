@@ -25,7 +25,7 @@ PATIENCE_MS = 100
 """How long the first line that cannot be written waits for a reader."""
 MOST_KINDS = 1000
 """Kinds of trouble that are told apart at a time; beyond, all that is new under one word shares a line."""
-_KIND = ("source", "destination", "key", "reason", "status")
+_KIND = ("source", "destination", "key", "reason", "status", "error", "at")
 """The fields that set trouble of one kind apart from others."""
 LOGGER = logging.getLogger("trackbridge")
 _WHOLE = select.PIPE_BUF

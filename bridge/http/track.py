@@ -379,7 +379,7 @@ async def _fault_response(_http: HttpRequest, error: Exception) -> Response:
 
     Callers can repeat one: such as an answer to a connection that they closed in the middle of pipelined requests.
     """
-    _faults.warn(f"http.fault error={type(error).__name__} at={error_location(error)}", now=datetime.now(UTC))
+    _faults.warn("http.fault", now=datetime.now(UTC), error=type(error).__name__, at=error_location(error))
     return _error_response(500, "a fault of ours; send it again later")
 
 
