@@ -1,5 +1,7 @@
 """The head of a request: what HTTP/1.1 allows and this server refuses, and a head without its upgrade offer.
 
+The time that a head may take is not here: it is `http_protocol.HEAD_SECONDS`.
+
 It refuses whatever two parsers could read in two ways: a proxy that sees the end of a request elsewhere than this
 server would lead the bytes of the next request into it. llhttp itself refuses folded lines, bare line feeds, two
 lengths, and a length beside an encoding.
