@@ -33,17 +33,17 @@ class DiffSide:
             looked |= await self._kept_events([key for key in made.keys if key not in self._made])
         if isinstance(made, Translated):
             for event in made.events:
-                self._remember_claims(event.claims, event.text)
+                self._remember_event(event.conversion_keys, event.text)
         return made
 
     async def _kept_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
         found = {} if self._store is None else await self._store.recall_events(keys)
         return {key: found.get(key) for key in keys}
 
-    def _remember_claims(self, claims: tuple[bytes, ...], text: bytes) -> None:
-        """The first event of a claim holds it, as in the ledger."""
-        if any(claim in self._made for claim in claims):
+    def _remember_event(self, conversion_keys: tuple[bytes, ...], text: bytes) -> None:
+        """Keep the first event of each conversion key, as the ledger does."""
+        if any(key in self._made for key in conversion_keys):
             return
-        self._made |= dict.fromkeys(claims, text)
+        self._made |= dict.fromkeys(conversion_keys, text)
         while len(self._made) > MOST:
             del self._made[next(iter(self._made))]

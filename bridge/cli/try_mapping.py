@@ -50,7 +50,7 @@ def run_try_mapping(options: argparse.Namespace) -> int:
 
 
 def _read_earlier(paths: Sequence[Path], *, scope: str) -> NoEarlierEvents:
-    """The events in files, by their claims: each one, or a list, as `try` prints them or as examples hold them."""
+    """The events in files by their conversion keys. A file holds one, or a list, as `try` or an example writes them."""
     known = NoEarlierEvents()
     for path in paths:
         try:

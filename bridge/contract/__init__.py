@@ -99,7 +99,9 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
         test=test,
         text=_write_event(document, raw, origin, plain=plain, mapped=mapped),
         occurred_at=parse_instant(document["timestamp"]) or received_at,
-        claims=_claim_keys(document["event_type"], properties.get("order_id"), dedupe, scope=scope, test=test),
+        conversion_keys=_conversion_keys(
+            document["event_type"], properties.get("order_id"), dedupe, scope=scope, test=test
+        ),
         order_id=properties.get("order_id"),
         value=_canonical_number(properties["value"]) if "value" in properties else None,
         currency=properties.get("currency"),
@@ -145,10 +147,10 @@ def _write_event(document: Json, raw: Json, origin: str, *, plain: bool, mapped:
     return text
 
 
-def _claim_keys(
+def _conversion_keys(
     event_type: str, order_id: str | None, dedupe: str | None, *, scope: str, test: bool
 ) -> tuple[bytes, ...]:
-    """What an event claims in the ledger. A blank order id names no order: it would join all that have none."""
+    """The ledger keys of an event's conversion. A blank order id names no order: it would join all that have none."""
     names = [order_id] if event_type in CONVERSIONS and order_id and order_id.strip() else []
     names += [dedupe] if dedupe and dedupe not in names else []
     return tuple([dedupe_keys.conversion_key(scope, event_type, name, test=test) for name in names])

@@ -1,6 +1,7 @@
 """The keys of the ledger: 16 bytes of a hash that name a webhook, an event, a conversion or a request.
 
-Pure. The text that a key was made of cannot be read back from it.
+Pure. The text that a key was made of cannot be read back from it. The store looks webhooks up in
+`tables/webhooks.insert_webhooks`, and events and conversions in `tables/events`.
 """
 
 from __future__ import annotations

@@ -97,12 +97,12 @@ class Webhook(msgspec.Struct, frozen=True):
     """One genuine request, or one item of a batch, named and ready to be kept.
 
     `id` is what the provider calls it, or the SHA-256 of its bytes in hex. `identity` holds 16-byte ledger keys: a
-    webhook any of whose keys is known is the same webhook again; none yet for one that is known by id and bytes, and
-    was not applied. `body` is always the whole request's bytes; `item` is the JSON pointer of this webhook's own
-    part, None where it is the whole, "" for a batch without items. `headers` have lower-case names and no credentials.
+    webhook with a key that the ledger knows is a redelivery; empty for one that is recognised by its bytes, until it is
+    applied. `body` is always the whole request's bytes; `item` is the JSON pointer of this webhook's own part, None
+    where it is the whole, "" for a batch without items. `headers` have lower-case names and no credentials.
     `unsigned_facts` is what its unsigned headers say of its account and of its being a test, as the mapping reads them.
-    `same_bytes` is the ledger key of its bytes alone, empty where its signature covers its id, and before it is sorted
-    in. `number` is the store's (its public form is `wh_<number>`), 0 before it is applied. `waited` is whether it has
+    `same_bytes` is the ledger key of its bytes alone, empty if its signature covers its id, and before it is applied.
+    `number` is the store's (its public form is `wh_<number>`), 0 before it is applied. `waited` is whether it has
     waited for an earlier event as long as it may.
     """
 
@@ -122,7 +122,7 @@ class Webhook(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What a store answers for a webhook that it was given: its number, and whether it was known before.
+    """A store's answer for one webhook: its number, and whether the webhook is a redelivery of a known one.
 
     `source` and `topic` are those that it came with. `same_bytes_as` is the number of the first webhook that came with
     the same bytes under another topic, account or test flag, or at another source; None where there was none.
@@ -142,10 +142,11 @@ class Event(msgspec.Struct, frozen=True):
     """One track event, checked against the contract.
 
     `text` is the JSON that is sent, byte for byte. `origin` is who gave it: `source:<name>` or `key:<name>`. `id` is
-    its event_id: within `id_scope` (within the origin where that is empty) the same id is the same event. `claims` are
-    the 16-byte ledger keys of its conversion: an event whose claim is taken is a duplicate. `order_id`, `value` and
-    `currency` are those of `text`, to compare duplicates. `notes` name the fields that were left out and where, never a
-    value. `hashed` names the user_data fields that arrived as SHA-256. `number` is the store's, 0 before it is kept.
+    its event_id: within `id_scope` (within the origin where that is empty) the same id is the same event.
+    `conversion_keys` are the 16-byte ledger keys of its conversion: an event with one that the ledger knows is a
+    duplicate. `order_id`, `value` and `currency` are those of `text`, to compare duplicates. `notes` name the fields
+    that were left out and where, never a value. `hashed` names the user_data fields that arrived as SHA-256. `number`
+    is the store's, 0 before it is kept.
     """
 
     id: str
@@ -154,7 +155,7 @@ class Event(msgspec.Struct, frozen=True):
     test: bool
     text: bytes
     occurred_at: datetime
-    claims: tuple[bytes, ...] = ()
+    conversion_keys: tuple[bytes, ...] = ()
     order_id: str | None = None
     value: str | None = None
     currency: str | None = None
@@ -203,10 +204,10 @@ Translation = Translated | Ignored | SetAside
 
 @dataclass(frozen=True, slots=True)
 class EventNeeded:
-    """A webhook can be translated only after an earlier event was looked up by these claims.
+    """A webhook can be translated only after an earlier event was looked up by `keys`, conversion keys of that event.
 
-    While no event holds one of them it waits until `until`, and goes without after that. `event_type` is what it waits
-    for.
+    If no event has one of them, the webhook waits until `until`, and is translated without it afterwards. `event_type`
+    is the type of that event.
     """
 
     keys: tuple[bytes, ...]

@@ -87,11 +87,9 @@ class Source(Protocol):
     def translate_with_earlier(
         self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]
     ) -> Translation | EventNeeded:
-        """What a kept webhook becomes with earlier events, by their claims.
+        """What a kept webhook becomes with `earlier`: texts of events by conversion key, None if there is no event.
 
-        None under a claim means that there is none.
-
-        EventNeeded where it takes from an event whose claim is not in `earlier`. Never raises either.
+        Returns EventNeeded if a rule takes from an event whose key is not in `earlier`. It never raises either.
         """
         ...
 

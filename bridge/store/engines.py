@@ -37,7 +37,7 @@ def open_store(
 ) -> Store:
     """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
-    A conversion's claim makes the same one a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
+    A known conversion makes the next event of it a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """

@@ -230,9 +230,10 @@ class Store(Protocol):
 
         A webhook that was just kept and is known by any of its keys is only named, and its outcome is dropped. A
         webhook that is no longer `received` stays as it is. An event whose id is known within its scope is not made
-        again; an event whose id names another event gets an id of its own, always the same one; an event whose claim is
-        taken is kept as a duplicate, without deliveries. A webhook that needs an event stays `received`, is due at
-        `until`, or at once when an event with that claim is kept; if that event is there already, it is due now.
+        again; an event whose id names another event gets an id of its own, always the same one; an event with a
+        conversion key that the ledger knows is kept as a duplicate, without deliveries. A webhook that needs an event
+        stays `received`; it is due at `until`, or at once when an event with that conversion key is kept, or now if
+        that event is kept already.
         """
         ...
 
@@ -245,7 +246,7 @@ class Store(Protocol):
         ...
 
     async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The text of the event that holds each claim; nothing for a claim without one."""
+        """The text of the event that each conversion key belongs to; a key without an event is left out."""
         ...
 
     # a caller's events are received

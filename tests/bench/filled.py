@@ -33,7 +33,9 @@ def purchase(number: int, *, at: datetime) -> Routed:
     """A purchase on its way to the one destination."""
     claim = dedupe_keys.conversion_key(SOURCE, "purchase", str(number), test=False)
     text = made_up.numbered(made_up.event(), number)
-    made = Event(f"e-{number}", f"source:{SOURCE}", "purchase", test=False, text=text, occurred_at=at, claims=(claim,))
+    made = Event(
+        f"e-{number}", f"source:{SOURCE}", "purchase", test=False, text=text, occurred_at=at, conversion_keys=(claim,)
+    )
     return Routed(made, (Route(DESTINATION),))
 
 

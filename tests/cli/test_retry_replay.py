@@ -131,7 +131,7 @@ async def _taken_first(tmp_path: Path) -> str:
     assert isinstance(made, Translated)
     (event,) = made.events
     await store.accept_events(
-        [Routed(structs.replace(event, origin="key:web", id_scope="scope:track", claims=()), ())], now=NOW
+        [Routed(structs.replace(event, origin="key:web", id_scope="scope:track", conversion_keys=()), ())], now=NOW
     )
     ((accepted,),) = await complete(store, [Outcome(webhook, (Routed(event, (To("track"),)),))], now=NOW)
     assert accepted.given_event_id == event.id

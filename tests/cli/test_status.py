@@ -25,8 +25,8 @@ Result = tuple[Routed, ...] | Ignored | SetAside
 
 
 def event(name: str, *, test: bool = False, skip: str | None = None, value: str | None = None) -> Routed:
-    claims = (dedupe_keys.conversion_key("shop", "purchase", "A", test=test),) if value else ()
-    made = Event(f"evt_{name}", "source:shop", "purchase", test, b"{}", NOW, claims, value=value)
+    conversion_keys = (dedupe_keys.conversion_key("shop", "purchase", "A", test=test),) if value else ()
+    made = Event(f"evt_{name}", "source:shop", "purchase", test, b"{}", NOW, conversion_keys, value=value)
     return Routed(made, (Route("up", skip),))
 
 

@@ -107,26 +107,28 @@ def test_test_true_marks_the_event_and_is_sent() -> None:
 @pytest.mark.parametrize("event_type", ["purchase", "lead", "signup", "subscription"])
 def test_a_conversion_claims_its_order_id(event_type: str) -> None:
     one = made({"event_type": event_type, "properties": {"order_id": "A-1"}})
-    assert one.claims == (dedupe_keys.conversion_key("shop", event_type, "A-1", test=False),)
+    assert one.conversion_keys == (dedupe_keys.conversion_key("shop", event_type, "A-1", test=False),)
     assert one.order_id == "A-1"
 
 
 def test_other_types_claim_no_order_id_but_any_type_claims_its_dedupe_key() -> None:
     raw = {"event_type": "refund", "properties": {"order_id": "A-1"}}
-    assert made(raw).claims == ()
-    assert made(raw, dedupe="re_1").claims == (dedupe_keys.conversion_key("shop", "refund", "re_1", test=False),)
+    assert made(raw).conversion_keys == ()
+    assert made(raw, dedupe="re_1").conversion_keys == (
+        dedupe_keys.conversion_key("shop", "refund", "re_1", test=False),
+    )
 
 
 def test_an_order_id_and_a_dedupe_key_are_two_claims_and_the_same_twice_is_one() -> None:
     raw = {"event_type": "purchase", "test": True, "properties": {"order_id": "A-1"}}
     keys = [dedupe_keys.conversion_key("shop", "purchase", key, test=True) for key in ("A-1", "pi_1")]
-    assert made(raw, dedupe="pi_1").claims == tuple(keys)
-    assert made(raw, dedupe="A-1").claims == tuple(keys[:1])
+    assert made(raw, dedupe="pi_1").conversion_keys == tuple(keys)
+    assert made(raw, dedupe="A-1").conversion_keys == tuple(keys[:1])
 
 
 @pytest.mark.parametrize("order_id", ["", " ", None])
 def test_a_blank_order_id_names_no_order(order_id: str | None) -> None:
-    assert made({"event_type": "purchase", "properties": {"order_id": order_id}}).claims == ()
+    assert made({"event_type": "purchase", "properties": {"order_id": order_id}}).conversion_keys == ()
 
 
 @pytest.mark.parametrize(

@@ -388,7 +388,7 @@ def keyed(key: str) -> str:
 @pytest.mark.parametrize(("key", "text"), [("a-1", "a-1"), (9007199254740993, "9007199254740993"), (0, "0")])
 def test_a_dedupe_key_is_text_and_claims_the_conversion(key: Json, text: str) -> None:
     (event,) = made(source(keyed("=body.key")).translate(webhook({"key": key, "id": "o1"})))
-    assert event.claims == (
+    assert event.conversion_keys == (
         dedupe_keys.conversion_key("shop", "purchase", "o1", test=False),
         dedupe_keys.conversion_key("shop", "purchase", text, test=False),
     )

@@ -54,7 +54,7 @@ def test_a_refund_and_a_dispute_carry_their_sales_order_id_and_person() -> None:
         made = bound.translate_with_earlier(webhook, earlier)
         assert isinstance(made, Translated)
         [event] = made.events
-        earlier |= dict.fromkeys(event.claims, event.text)
+        earlier |= dict.fromkeys(event.conversion_keys, event.text)
         told[event.event_type] = json_text.parse_json(event.text)
     assert set(told) == {"purchase", "refund", "dispute"}
     assert len({event["properties"]["order_id"] for event in told.values()}) == 1

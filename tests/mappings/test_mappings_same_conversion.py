@@ -16,16 +16,16 @@ from bridge.core.model import Translated
 EXAMPLES = {str(example): example for provider in ("stripe", "shopify") for example in examples(provider)}
 
 
-def claims(name: str, **changes: Json) -> set[bytes]:
-    """What the one event of an example claims, with other values for fields of the body's object."""
+def conversion_keys(name: str, **changes: Json) -> set[bytes]:
+    """The conversion keys of the one event of an example, with other values for fields of the body's object."""
     example = EXAMPLES[name]
     came = translation(
         example.provider, example.headers, json_text.write_json(_with(example, changes)), example.settings
     )
     assert isinstance(came, Translated), came
     [event] = came.events
-    assert event.claims
-    return set(event.claims)
+    assert event.conversion_keys
+    return set(event.conversion_keys)
 
 
 def _with(example: Example, changes: dict[str, Json]) -> Json:
@@ -35,62 +35,68 @@ def _with(example: Example, changes: dict[str, Json]) -> Json:
 
 
 def test_a_session_is_one_purchase_however_often_it_succeeds() -> None:
-    first = claims("stripe/checkout.session.completed.usual")
+    first = conversion_keys("stripe/checkout.session.completed.usual")
 
-    assert first & claims("stripe/checkout.session.async_payment_succeeded.usual", payment_intent="pi_A100")
-    assert not first & claims("stripe/checkout.session.async_payment_succeeded.usual")
+    assert first & conversion_keys("stripe/checkout.session.async_payment_succeeded.usual", payment_intent="pi_A100")
+    assert not first & conversion_keys("stripe/checkout.session.async_payment_succeeded.usual")
 
 
 def test_a_payment_is_one_purchase_whichever_event_tells_it() -> None:
-    session = claims("stripe/checkout.session.completed.usual")
-    expanded = claims("stripe/checkout.session.completed.basil", payment_intent={"id": "pi_A100"})
-    invoice = claims("stripe/invoice.paid.renewal", payment_intent="pi_A100")
-    basil = claims("stripe/invoice.paid.basil", payments={"data": [{"payment": {"payment_intent": "pi_A100"}}]})
-    intent = claims("stripe/payment_intent.succeeded.usual", id="pi_A100")
+    session = conversion_keys("stripe/checkout.session.completed.usual")
+    expanded = conversion_keys("stripe/checkout.session.completed.basil", payment_intent={"id": "pi_A100"})
+    invoice = conversion_keys("stripe/invoice.paid.renewal", payment_intent="pi_A100")
+    basil = conversion_keys(
+        "stripe/invoice.paid.basil", payments={"data": [{"payment": {"payment_intent": "pi_A100"}}]}
+    )
+    intent = conversion_keys("stripe/payment_intent.succeeded.usual", id="pi_A100")
 
     assert session & expanded & invoice & basil & intent
 
 
 def test_a_free_session_without_a_payment_is_known_by_itself() -> None:
-    free = claims("stripe/checkout.session.completed.free", metadata={})
+    free = conversion_keys("stripe/checkout.session.completed.free", metadata={})
 
-    assert not free & claims("stripe/checkout.session.completed.free", metadata={}, id="cs_live_other")
-    assert free & claims("stripe/checkout.session.completed.free", metadata={"order_id": "later known"})
+    assert not free & conversion_keys("stripe/checkout.session.completed.free", metadata={}, id="cs_live_other")
+    assert free & conversion_keys("stripe/checkout.session.completed.free", metadata={"order_id": "later known"})
 
 
 def test_renewals_of_one_subscription_are_purchases_of_their_own() -> None:
-    first = claims("stripe/invoice.paid.renewal")
+    first = conversion_keys("stripe/invoice.paid.renewal")
 
-    assert not first & claims("stripe/invoice.paid.renewal", id="in_R2", payment_intent="pi_R2")
+    assert not first & conversion_keys("stripe/invoice.paid.renewal", id="in_R2", payment_intent="pi_R2")
 
 
 def test_a_subscription_is_one_whichever_event_tells_it() -> None:
-    created = claims("stripe/customer.subscription.created.usual", id="sub_D4")
+    created = conversion_keys("stripe/customer.subscription.created.usual", id="sub_D4")
 
-    assert created & claims("stripe/customer.subscription.updated.activated")
-    assert created & claims("stripe/checkout.session.completed.subscription", subscription="sub_D4")
+    assert created & conversion_keys("stripe/customer.subscription.updated.activated")
+    assert created & conversion_keys("stripe/checkout.session.completed.subscription", subscription="sub_D4")
 
 
 def test_refunds_of_one_payment_are_refunds_of_their_own() -> None:
-    first = claims("stripe/refund.created.partial")
-    second = claims("stripe/charge.refunded.second")
+    first = conversion_keys("stripe/refund.created.partial")
+    second = conversion_keys("stripe/charge.refunded.second")
 
-    assert not first & claims("stripe/refund.created.partial", id="re_A101")
-    assert not second & claims("stripe/charge.refunded.second", amount_refunded=3000)
-    assert second & claims("stripe/charge.refunded.second", receipt_email="told@example.com")
+    assert not first & conversion_keys("stripe/refund.created.partial", id="re_A101")
+    assert not second & conversion_keys("stripe/charge.refunded.second", amount_refunded=3000)
+    assert second & conversion_keys("stripe/charge.refunded.second", receipt_email="told@example.com")
 
 
 def test_refunds_of_one_order_are_refunds_of_their_own() -> None:
-    assert not claims("shopify/refunds_create.usual") & claims("shopify/refunds_create.usual", id=1)
+    assert not conversion_keys("shopify/refunds_create.usual") & conversion_keys("shopify/refunds_create.usual", id=1)
 
 
 def test_an_order_is_one_purchase_whichever_topic_tells_it() -> None:
-    assert claims("shopify/orders_paid.usual") & claims("shopify/orders_create.usual", id=9007199254740993111)
-    assert not claims("shopify/orders_paid.usual") & claims("shopify/orders_paid.usual", id=9007199254740993112)
+    assert conversion_keys("shopify/orders_paid.usual") & conversion_keys(
+        "shopify/orders_create.usual", id=9007199254740993111
+    )
+    assert not conversion_keys("shopify/orders_paid.usual") & conversion_keys(
+        "shopify/orders_paid.usual", id=9007199254740993112
+    )
 
 
 def test_a_checkout_begins_once_whatever_is_changed_in_it() -> None:
-    first = claims("shopify/checkouts_create.usual")
+    first = conversion_keys("shopify/checkouts_create.usual")
 
-    assert first & claims("shopify/checkouts_update.usual", token="2a1ace52255252df566af0faaedfbfa7")
-    assert not first & claims("shopify/checkouts_update.usual")
+    assert first & conversion_keys("shopify/checkouts_update.usual", token="2a1ace52255252df566af0faaedfbfa7")
+    assert not first & conversion_keys("shopify/checkouts_update.usual")

@@ -110,7 +110,7 @@ def event(name: str, *, destination: str = "track", skip: str | None = None, ord
             test=False,
             text=b'{"event_id":"%s","event_type":"purchase"}' % name.encode(),
             occurred_at=NOW,
-            claims=(dedupe_keys.conversion_key("track", "purchase", order_id, test=False),),
+            conversion_keys=(dedupe_keys.conversion_key("track", "purchase", order_id, test=False),),
             order_id=order_id,
             value="19.90",
             currency="EUR",

@@ -67,7 +67,7 @@ def webhook(name: str, *keys: bytes, at: datetime = NOW, source: str = "shopify"
 
 def event(  # noqa: PLR0913  any of them may be the point
     name: str,
-    *claims: bytes,
+    *conversion_keys: bytes,
     origin: str = "key:web",
     event_type: str = "purchase",
     test: bool = False,
@@ -81,7 +81,7 @@ def event(  # noqa: PLR0913  any of them may be the point
         test=test,
         text=b'{"event_id":"%s"}' % name.encode(),
         occurred_at=NOW,
-        claims=claims,
+        conversion_keys=conversion_keys,
         order_id="1001",
         value=value,
         currency=currency,
@@ -90,8 +90,8 @@ def event(  # noqa: PLR0913  any of them may be the point
     )
 
 
-def routed(name: str, *claims: bytes, routes: tuple[Route, ...] = TRACK, origin: str = "key:web") -> Routed:
-    return Routed(event(name, *claims, origin=origin), routes)
+def routed(name: str, *conversion_keys: bytes, routes: tuple[Route, ...] = TRACK, origin: str = "key:web") -> Routed:
+    return Routed(event(name, *conversion_keys, origin=origin), routes)
 
 
 def order(number: str, *, scope: str = "track", test: bool = False) -> bytes:

@@ -98,7 +98,7 @@ class Model:
     called: dict[int, str] = field(default_factory=dict)
     """By which id an event goes upstream, also after its row went."""
     upstream: dict[str, Known] = field(default_factory=dict)
-    claims: dict[bytes, Known] = field(default_factory=dict)
+    conversions: dict[bytes, Known] = field(default_factory=dict)
     answers: dict[bytes, tuple[bytes, tuple[Accepted, ...], datetime]] = field(default_factory=dict)
     deliveries: dict[int, KeptDelivery] = field(default_factory=dict)
     under_way: dict[int, Claim] = field(default_factory=dict)
@@ -282,7 +282,11 @@ class Model:
             self.waiting |= {(key, number) for key in wanting.keys}
 
     def _holder(self, key: bytes) -> int | None:
-        return self.claims[key].number if key in self.claims and self.claims[key].number in self.events else None
+        return (
+            self.conversions[key].number
+            if key in self.conversions and self.conversions[key].number in self.events
+            else None
+        )
 
     def _wake(self, keys: Sequence[bytes], *, now: datetime) -> None:
         for key, number in sorted(self.waiting):
@@ -328,16 +332,16 @@ class Model:
         if known:
             return known
         number = self._next("event")
-        held = {key: self.claims[key].number for key in event.claims if self._is_taken(key, now=now)}
+        held = {key: self.conversions[key].number for key in event.conversion_keys if self._is_taken(key, now=now)}
         original = min(held.values(), default=None)
         self.events[number] = KeptEvent(event, original, now, webhook)
         self.called[number] = called = self._free_id(event, now=now)
         self.upstream[called] = Known(number, now)
         self.ids |= {(within(event), name): Known(number, now) for name in (event.id, called)}
-        self._wake(event.claims, now=now)
-        for key in event.claims:
+        self._wake(event.conversion_keys, now=now)
+        for key in event.conversion_keys:
             if key not in held:
-                self.claims[key] = Known(original or number, now)
+                self.conversions[key] = Known(original or number, now)
         if original:
             return accepted(event, called, self._called(original))
         for route in routed.routes:
@@ -345,7 +349,7 @@ class Model:
         return accepted(event, called, None)
 
     def _is_taken(self, key: bytes, *, now: datetime) -> bool:
-        return key in self.claims and self.claims[key].at > self.aged(now) - WINDOW
+        return key in self.conversions and self.conversions[key].at > self.aged(now) - WINDOW
 
     def _deliver(self, event: int, route: Route, *, now: datetime) -> None:
         due = now
@@ -518,7 +522,7 @@ class Model:
         self.identity = {key: one for key, one in self.identity.items() if one.at > now - keeping.ledger}
         self.ids = {name: one for name, one in self.ids.items() if one.at > now - keeping.ledger}
         self.upstream = {name: one for name, one in self.upstream.items() if one.at > now - keeping.ledger}
-        self.claims = {key: one for key, one in self.claims.items() if one.at > now - keeping.ledger}
+        self.conversions = {key: one for key, one in self.conversions.items() if one.at > now - keeping.ledger}
         self.answers = {key: one for key, one in self.answers.items() if one[2] > now - REQUESTS}
         return before - len(self.webhooks) - len(self.events) - len(self.bodies)
 

@@ -519,12 +519,12 @@ class Truth:
         self.came[name] = self.true
 
     async def holds(self) -> None:
-        """Nothing went before its time: no row, no claim in the ledger, no answer to an Idempotency-Key."""
+        """Nothing went before its time: no row, no key in the ledger, no answer to an Idempotency-Key."""
         await self.world.swept()
         events = {row.id.removeprefix("e-") for row in await self.world.store.events(RowFilter())}
         with closing(sqlite3.connect(self.path)) as db:
             keys = {order(name): name for name in self.came}
-            claims = {keys[key] for key in ledger.find_keys(db, list(keys))}
+            known = {keys[key] for key in ledger.find_keys(db, list(keys))}
             answers = {
                 json.loads(answer)[0][0].removeprefix("e-")
                 for (answer,) in db.execute("SELECT answer FROM idempotency")
@@ -532,7 +532,7 @@ class Truth:
         for there, kept in (
             (await names(self.world.store), KEEPING.events),
             (events, KEEPING.events),
-            (claims, KEEPING.ledger),
+            (known, KEEPING.ledger),
             (answers, 2 * DAY),
         ):
             assert {name for name, at in self.came.items() if at + kept > self.true} <= there

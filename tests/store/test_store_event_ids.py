@@ -32,12 +32,12 @@ BEFORE_IDS = 7
 """The version of the schema before event ids were unique upstream."""
 
 
-def given_by(scope: str, name: str, *claims: bytes, origin: str = "key:web") -> Routed:
-    return Routed(replace(event(name, *claims, origin=origin), id_scope=dedupe_keys.scope_name(scope)), TRACK)
+def given_by(scope: str, name: str, *conversion_keys: bytes, origin: str = "key:web") -> Routed:
+    return Routed(replace(event(name, *conversion_keys, origin=origin), id_scope=dedupe_keys.scope_name(scope)), TRACK)
 
 
-def made_by(source: str, name: str, *claims: bytes) -> Routed:
-    return Routed(event(name, *claims, origin=f"source:{source}"), TRACK)
+def made_by(source: str, name: str, *conversion_keys: bytes) -> Routed:
+    return Routed(event(name, *conversion_keys, origin=f"source:{source}"), TRACK)
 
 
 async def one(store: Store, routed: Routed, seconds: float = 0) -> Accepted:
@@ -324,7 +324,8 @@ def test_a_store_that_knew_each_keys_ids_apart_still_knows_them_and_gives_none_a
         for number, (origin, name) in enumerate([("key:web", "e-1"), ("key:app", "e-1"), ("source:shopify", "e-2")], 1):
             db.execute(
                 """
-                INSERT INTO events (number, id, door, event_type, test, text, occurred_at, created_at, notes, hashed, claims,
+                INSERT INTO events (number, id, door, event_type, test, text, occurred_at, created_at, notes, hashed,
+                claims,
                     differs) VALUES (?, ?, ?, 'lead', 0, '{}', ?, ?, '', '', '', 0)
                 """,
                 (number, name, origin, at, at),

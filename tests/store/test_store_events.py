@@ -103,10 +103,10 @@ def test_two_doors_may_give_the_same_event_id_and_both_events_are_shown_by_it(te
 @pytest.mark.parametrize("shared", [0, 1])
 def test_an_event_with_either_claim_taken_is_a_duplicate_and_goes_nowhere(tell: Tell, shared: int) -> None:
     async def story(store: Store) -> None:
-        claims = [order("1"), order("2")]
-        await store.accept_events([routed("evt_1", *claims)], now=NOW)
+        conversion_keys = [order("1"), order("2")]
+        await store.accept_events([routed("evt_1", *conversion_keys)], now=NOW)
         other = [order("3"), order("4")]
-        other[shared] = claims[1 - shared]
+        other[shared] = conversion_keys[1 - shared]
         assert await store.accept_events([routed("evt_2", *other)], now=NOW) == (Accepted("evt_2", "evt_1"),)
         found = await shown(store, "evt_2")
         assert found.row.duplicate_of == "evt_1"

@@ -69,8 +69,8 @@ routes = st.lists(
 ).map(tuple)
 events = st.lists(
     st.builds(
-        lambda name, claims, who, to: Routed(
-            replaced(event(f"evt_{name}", *claims, origin=who[0]), id_scope=who[1]), to
+        lambda name, conversion_keys, who, to: Routed(
+            replaced(event(f"evt_{name}", *conversion_keys, origin=who[0]), id_scope=who[1]), to
         ),
         st.integers(0, 40),
         orders,

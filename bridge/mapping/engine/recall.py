@@ -40,7 +40,7 @@ class Recall:
 
 
 class EventWanted(Exception):
-    """A rule asks for an event that nobody has looked for yet, by these claims."""
+    """A rule asks for an event that nobody has looked for yet, by these conversion keys."""
 
     def __init__(self, keys: tuple[bytes, ...], recall: Recall) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class NoEarlierEvents(dict[bytes, bytes | None]):
 
 @dataclass(frozen=True, slots=True)
 class RecallContext:
-    """What a rule may find: events by their claims, in one scope, tests among tests."""
+    """What a rule may find: events by their conversion keys, in one scope, tests among tests."""
 
     scope: str
     test: bool

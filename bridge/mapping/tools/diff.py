@@ -52,14 +52,14 @@ class DiffTotals:
     events: Counter[str] = field(default_factory=Counter)
     values: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     duplicates: int = 0
-    _claimed: set[bytes] = field(default_factory=set)
+    _seen: set[bytes] = field(default_factory=set)
 
     def add_event(self, event: Event) -> None:
         """One event more."""
-        if any(claim in self._claimed for claim in event.claims):
+        if any(key in self._seen for key in event.conversion_keys):
             self.duplicates += 1
             return
-        self._claimed.update(event.claims)
+        self._seen.update(event.conversion_keys)
         kind = f"{event.event_type} (test)" if event.test else event.event_type
         self.events[kind] += 1
         if event.value is not None:

@@ -153,11 +153,11 @@ def translate_example(mapping: Mapping, example: MappingExample) -> tuple[Transl
 
 
 def recallable_events(earlier: Sequence[EarlierEvent], *, scope: str) -> NoEarlierEvents:
-    """Earlier events by their claims in a scope, as `recall` looks for them. Raises NotAnEvent."""
+    """Earlier events by their conversion keys in a scope, as `recall` looks for them. Raises NotAnEvent."""
     found = NoEarlierEvents()
     for one in earlier:
         event = _earlier_event(one, scope=scope)
-        found |= dict.fromkeys(event.claims, event.text)
+        found |= dict.fromkeys(event.conversion_keys, event.text)
     return found
 
 

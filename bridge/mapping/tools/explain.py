@@ -86,7 +86,7 @@ def explain_webhook(
 ) -> Explanation:
     """How a mapping without problems makes what it makes of a webhook. Raises SettingsError for a wrong var.
 
-    `earlier` holds the events by their claims that `recall` may find, and there are no others.
+    `earlier` holds the events that `recall` may find, by their conversion keys, and there are no others.
     """
     assert found.mapping is not None, "a mapping with problems explains nothing"  # noqa: S101  the caller's slip
     source = found.mapping.bind_source(webhook.source, secrets=(), vars=vars)

@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 LEDGER_WINDOW = DEFAULT_RETENTION.ledger
-"""How long a conversion's claim makes the same one a duplicate."""
+"""How long a known conversion makes the next event of it a duplicate."""
 NANOSECONDS = 1_000_000
 """In a millisecond."""
 
@@ -195,7 +195,7 @@ class SqliteStore:
                 return ()
 
     async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The events that hold claims."""
+        """The events that conversion keys belong to."""
         return await self._reader.run_query(lambda db: recall_waits.find_events(db, keys))
 
     async def accept_events(

@@ -153,7 +153,7 @@ def _event_of(row: tuple[Any, ...]) -> Event:
         test=bool(test),
         text=text,
         occurred_at=from_ms(occurred_at),
-        claims=split_keys(claims),
+        conversion_keys=split_keys(claims),
         order_id=order_id,
         value=value,
         currency=currency,

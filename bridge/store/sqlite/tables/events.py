@@ -1,7 +1,8 @@
 """Inserts events, from webhooks and from callers, by the same rules.
 
-An event whose id is known in its scope is not inserted again; one whose claim is taken is kept as a duplicate, without
-deliveries; any other takes its claims and gets its deliveries. `event_ids.py` decides about ids.
+An event whose id is known in its scope is not inserted again; one with a conversion key that the
+ledger knows is kept as a duplicate, without deliveries; any other enters its keys in the ledger and gets its
+deliveries. `event_ids.py` decides about ids.
 """
 
 from __future__ import annotations
@@ -231,7 +232,7 @@ class _EventInsertion:
         self._made = [(one, event_ids.event_id_keys(one.routed.event)) for one in made]
         self._since = since
         self._ledger = recent.find_keys(
-            db, [key for one, keys in self._made for key in (*keys, *one.routed.event.claims)]
+            db, [key for one, keys in self._made for key in (*keys, *one.routed.event.conversion_keys)]
         )
         self._given = {one.routed.event.id for one in made}
         self._former_origins = event_ids.former_origins(db, list(self._given))
@@ -241,15 +242,15 @@ class _EventInsertion:
         """What was just made, by its number: what it is called, the event, and the id of its original."""
         self._rows: list[tuple[object, ...]] = []
         self._deliveries: list[tuple[int, Route, int]] = []
-        self._claims: list[tuple[bytes, int]] = []
-        """What the new events claim, also what others hold, and when."""
+        self._conversion_keys: list[tuple[bytes, int]] = []
+        """The conversion keys of the new events, also those that the ledger knows, each with the time."""
 
     def insert_all(self) -> tuple[Accepted, ...]:
         """Decide on each in turn, then write all of it."""
         accepted = tuple([self._decide_one(one, keys) for one, keys in self._made])
         bulk.insert_rows(self._db, f"events ({_ROW})", self._rows)
         recent.add_entries(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
-        recall_waits.make_due(self._db, self._claims)
+        recall_waits.make_due(self._db, self._conversion_keys)
         insert_deliveries(self._db, self._deliveries)
         return accepted
 
@@ -258,7 +259,7 @@ class _EventInsertion:
         known = event_ids.number_of(self._ledger, keys)
         if known is not None:
             return self._as_it_was(event, known)
-        held = self._held_claims(event.claims)
+        held = self._held_keys(event.conversion_keys)
         original = self._original_of(event, min(held.values())) if held else None
         called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, origin=event.origin))
         self._number = number = self._number + 1
@@ -266,8 +267,8 @@ class _EventInsertion:
         self._here[number] = called, event, original.id if original else None
         for key in event_ids.ledger_entries(event, called, keys):
             self._ledger[key] = self._new[key] = number, made.at
-        for key in event.claims:
-            self._claims.append((key, made.at))
+        for key in event.conversion_keys:
+            self._conversion_keys.append((key, made.at))
             if key not in held:
                 # a duplicate's go to the original, so that the next of kin meets it too
                 self._ledger[key] = self._new[key] = original.number if original else number, made.at
@@ -287,12 +288,12 @@ class _EventInsertion:
             entry = recent.find_keys(self._db, [key]).get(key)
         return (entry is not None and entry[1] > self._since) or bool(self._former_origins.get(name, set()) - {origin})
 
-    def _held_claims(self, claims: Sequence[bytes]) -> dict[bytes, int]:
-        """Which claims were taken within the window, and by which events."""
-        return {key: entry[0] for key in claims if (entry := self._ledger.get(key)) and entry[1] > self._since}
+    def _held_keys(self, conversion_keys: Sequence[bytes]) -> dict[bytes, int]:
+        """The conversion keys that the ledger knows within the window, each with the number of its event."""
+        return {key: entry[0] for key in conversion_keys if (entry := self._ledger.get(key)) and entry[1] > self._since}
 
     def _original_of(self, event: Event, number: int) -> _OriginalEvent:
-        """The oldest event that holds one of the event's claims."""
+        """The oldest event that one of the event's conversion keys belongs to; `number` is its number."""
         if number in self._here:
             called, first, _ = self._here[number]
             return _OriginalEvent(number, called, first.value, first.currency)
@@ -328,7 +329,7 @@ def _event_row(number: int, made: NewEvent, called: str, original: _OriginalEven
         number, event.id, event.origin, storable_text(event.event_type), event.test, event.text,
         to_ms(event.occurred_at), made.at,
         maybe_text(event.order_id), event.value, event.currency, pack_json(event.notes), pack_json(event.hashed),
-        join_keys(event.claims), made.webhook, original.number if original else None,
+        join_keys(event.conversion_keys), made.webhook, original.number if original else None,
         original is not None and _content_differs(event, original), "" if event is given else given.id,
     )  # fmt: skip
 

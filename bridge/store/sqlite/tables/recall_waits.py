@@ -1,4 +1,4 @@
-"""Webhooks that are deferred until an earlier event is kept: found by its claims, and due at once when it is kept."""
+"""Webhooks that are deferred until an earlier event is kept. Each waits for conversion keys of that event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WAITS = "EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number)"
 
 
 def find_events(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The text of the event that holds each claim; nothing for a claim that is free, or whose event was purged."""
+    """The text of the event that each conversion key belongs to; a key whose event is not there is left out."""
     return {key: row[0] for key in keys if (row := _holder_of(db, key)) is not None}
 
 
@@ -39,11 +39,11 @@ def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, 
         db.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?)", [(key, number) for key in wanting.keys])
 
 
-def make_due(db: sqlite3.Connection, claims: Sequence[tuple[bytes, int]]) -> None:
-    """Events with these claims are kept, each at its instant: whoever waits for one of them is due."""
+def make_due(db: sqlite3.Connection, conversion_keys: Sequence[tuple[bytes, int]]) -> None:
+    """Make webhooks due that wait for one of these conversion keys, each at the time its event is kept."""
     if not _has_waits(db):
         return
-    for key, at in claims:
+    for key, at in conversion_keys:
         woken = db.execute("SELECT webhook FROM waiting WHERE key = ?", (key,)).fetchall()
         if woken:
             db.executemany(

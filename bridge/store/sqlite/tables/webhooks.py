@@ -47,9 +47,10 @@ class RowState:
 
 
 def insert_webhooks(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, RowState]]) -> tuple[Kept, ...]:
-    """A row for each that is not known by any of its keys. The items of one request share one body.
+    """Insert a row for each webhook; redeliveries are recognised here, and get none.
 
-    Bytes that were received before under another topic, say, are noted and make no difference.
+    A webhook is a redelivery if the ledger knows one of its identity keys: it gets the number of the known webhook. The
+    items of one request share one body. Bytes that were received before, say under another topic, are only noted.
     """
     keys = [key for webhook, _ in webhooks for key in (*webhook.identity, webhook.same_bytes) if key]
     known = {key: before for key, (before, _) in ledger.find_keys(db, keys).items()}
