@@ -20,7 +20,8 @@ from bridge.mapping.yaml.reader import ObjectReader
 KEYS = ("event_type", "dedupe", "take", "wait")
 LENDS = ("user_data", "context", "session_id", "user_id", "properties")
 """What an event may take from another; what names or dates it is its own."""
-WAIT = timedelta(hours=1)
+DEFAULT_WAIT = timedelta(hours=1)
+"""How long a webhook waits for an earlier event if its rule has no `wait`."""
 LONGEST_WAIT = timedelta(days=7)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LENGTH = re.compile(r"([0-9]{1,6})([smhd])")
@@ -36,7 +37,7 @@ class Recall:
     event_types: tuple[str, ...]
     dedupes: tuple[Scalar, ...]
     take: tuple[tuple[str, ...], ...]
-    wait: timedelta = WAIT
+    wait: timedelta = DEFAULT_WAIT
 
 
 class EventWanted(Exception):
@@ -123,12 +124,12 @@ def read_recall(node: Node, problems: Problems) -> Recall | None:
 
 def _read_wait(scalar: Scalar | None, problems: Problems) -> timedelta:
     if scalar is None:
-        return WAIT
+        return DEFAULT_WAIT
     found = _LENGTH.fullmatch(scalar.text)
     length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
     if length is None or length > LONGEST_WAIT:
         problems.add_error(scalar.place, "wait must be a length of time such as 30m, 1h or 2d, of at most 7d")
-        return WAIT
+        return DEFAULT_WAIT
     return length
 
 
