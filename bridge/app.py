@@ -197,8 +197,8 @@ class DeliverPipeline:
         )
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
-        """The heartbeats of each destination's senders; they are one loop, `forward:NAME`."""
-        return {f"forward:{name}": each for name, each in self.delivery_loops.heartbeats().items()}
+        """The heartbeats of each destination's senders; they are one loop, `deliver:NAME`."""
+        return {f"deliver:{name}": each for name, each in self.delivery_loops.heartbeats().items()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -134,7 +134,7 @@ def _add_command(commands: Commands, name: str, module: str, meaning: str) -> ar
 
 
 def _add_serve(commands: Commands) -> None:
-    parser = _add_command(commands, "serve", "serve", "receive, translate and forward")
+    parser = _add_command(commands, "serve", "serve", "receive, translate and deliver")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_read_port, default=8000, help="port to listen on (default: %(default)s)")
     parser.add_argument(

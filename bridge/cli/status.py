@@ -227,7 +227,7 @@ def _overdue_text(overdue: OverdueWork) -> list[str]:
     return said + [
         f"{name}: {count} deliveries are overdue: due since {_format_time(overdue.oldest_delivery[name])} and not "
         "attempted; "
-        f"{running} (forward.…), and whether {name} is still set; after a long pause they drain at the "
+        f"{running} (deliver.…), and whether {name} is still set; after a long pause they drain at the "
         "destination's rate"
         for name, count in overdue.deliveries.items()
     ]

@@ -304,13 +304,16 @@ class Retryable:
 
 
 @dataclass(frozen=True, slots=True)
-class DestinationDown:
-    """The destination itself is wrong (key, address, kind of answer): no event is at fault, all of them wait."""
+class Misconfigured:
+    """The destination does not work as it is set (key, address, kind of answer), and is paused.
+
+    No event is at fault, so all of them stay pending. The attempt's outcome is `pause`.
+    """
 
     reason: str
 
 
-Outcome = Delivered | Rejected | Retryable | DestinationDown
+Outcome = Delivered | Rejected | Retryable | Misconfigured
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from bridge.core.errors import SettingsError
 from bridge.core.model import (
     Delivered,
     Delivery,
-    DestinationDown,
     Event,
+    Misconfigured,
     Outcome,
     Outgoing,
     Rejected,
@@ -107,7 +107,17 @@ class TrackDestination:
         )
 
     def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:  # noqa: ARG002  one event or many: the answers mean the same
-        """What an answer means. A reason is a few words that begin with the status."""
+        """What an answer means. A reason is a few words that begin with the status.
+
+        | answer | meaning |
+        |---|---|
+        | 2xx with a JSON object | Delivered; Rejected if it says `"success": false`; Misconfigured if it is no object |
+        | 400, 413, 422 | Rejected: sending the same again would not help |
+        | 408, 425, 429 | Retryable, after `Retry-After` if it is given |
+        | 5xx | the same, and it counts for the circuit breaker |
+        | none | Retryable, and it counts for the circuit breaker |
+        | any other, such as 401, 403, 404 and 3xx | Misconfigured: the destination is paused |
+        """
         status = response.status
         if status is None:
             return Retryable(response.failure or "no answer", breaks=True)
@@ -118,8 +128,8 @@ class TrackDestination:
         if status in _REFUSED:
             return Rejected(_with_words(told, response.text))
         if 200 <= status < 300:  # noqa: PLR2004  the class of success
-            return _accepted_count(told, response.text)
-        return DestinationDown(f"{told}: {_remedy_for(status)}")
+            return _read_success(told, response.text)
+        return Misconfigured(f"{told}: {_remedy_for(status)}")
 
     def _bounded_option(self, option: str, value: int, *, least: int, most: int) -> None:
         if not least <= value <= most:
@@ -197,10 +207,10 @@ def _batch_body(group: Sequence[Delivery]) -> bytes:
 # -------------------------------------------------------------------------------------------------------- answers
 
 
-def _accepted_count(told: str, text: str) -> Outcome:
+def _read_success(told: str, text: str) -> Outcome:
     document = _parse_document(text)
     if not isinstance(document, dict):
-        return DestinationDown(f"{told} without a JSON object: no answer of the track API; check url")
+        return Misconfigured(f"{told} without a JSON object: no answer of the track API; check url")
     if document.get("success") is False:
         return Rejected(_with_words(f"{told} with success false", text))
     return Delivered()

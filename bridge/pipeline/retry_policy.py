@@ -18,7 +18,7 @@ from bridge.core.model import (
     Delivery,
     DeliveryState,
     DeliveryUpdate,
-    DestinationDown,
+    Misconfigured,
     Outcome,
     Rejected,
     Retryable,
@@ -33,7 +33,7 @@ _MOST_DOUBLINGS = 30  # of a second: more years than anybody waits, and no timed
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How patient the forwarder is.
+    """How long requests, retries and pauses of deliveries take.
 
     A request takes at most `timeout`, and its claim is exclusive for `lease`, which must be longer. The n-th
     failure in a row (from 0) waits up to `backoff · 2^n`, at most `most_backoff`; `give_up` of trying is enough. A
@@ -97,9 +97,9 @@ def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
             return _decide_retryable(
                 outcome, sent, destination_state, status=status, now=now, jitter=jitter, policy=policy
             )
-        case DestinationDown(reason) if destination_state.paused is not None:
+        case Misconfigured(reason) if destination_state.paused is not None:
             return _probe_failed(Retryable(reason), sent, replace(destination_state, paused=reason), now, policy)
-        case DestinationDown(reason):
+        case Misconfigured(reason):
             return RetryDecision(
                 _due_again(sent, reason, now), _pause_destination(destination_state, reason, now, policy), counted=False
             )

@@ -21,7 +21,7 @@ from bridge.core.model import (
     Delivery,
     DeliveryState,
     DeliveryUpdate,
-    DestinationDown,
+    Misconfigured,
     Outcome,
     Outgoing,
     Rejected,
@@ -239,14 +239,14 @@ class Sender:
     def _handle_unavailable(self, error: StoreUnavailable) -> None:
         self.heartbeat.record_failure()
         self._world.seldom.warn(
-            "forward.waits", now=self._world.clock(), destination=self._destination.name, why=str(error)
+            "deliver.waits", now=self._world.clock(), destination=self._destination.name, why=str(error)
         )
 
     def _handle_fault(self, error: Exception) -> None:
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else None
         self._world.seldom.warn(
-            "forward.fault",
+            "deliver.fault",
             now=self._world.clock(),
             destination=self._destination.name,
             error=type(error).__name__,
@@ -303,7 +303,7 @@ def _outcome_word(outcome: Outcome) -> str:
             return "refused"
         case Retryable():
             return "later"
-        case DestinationDown():
+        case Misconfigured():
             return "pause"
 
 

@@ -86,7 +86,7 @@ def outage(folder: Path) -> str:
         for first in range(0, PENDING, 5000):
             await store.accept_events([event(number) for number in range(first, first + 5000)], now=NOON)
         day = Day(NOON + 24 * HOUR, NOON + 24 * HOUR + 50 * MINUTE)
-        forwarder = DeliveryLoops(
+        loops = DeliveryLoops(
             store=store,
             destinations=[TrackDestination("track", "https://example.com", "a-made-up-key", rate=RATE)],
             clock=day.clock,
@@ -97,7 +97,7 @@ def outage(folder: Path) -> str:
             idle=MINUTE,
         )
         before = resident()
-        running = asyncio.create_task(forwarder.run())
+        running = asyncio.create_task(loops.run())
         while not day.taken:  # noqa: ASYNC110  simulated time passes meanwhile
             await asyncio.sleep(0)
         down = resident()
@@ -105,7 +105,7 @@ def outage(folder: Path) -> str:
         await store.accept_events([event(PENDING)], now=day.now)
         accepted_at = day.now
         await day.over.wait()
-        await forwarder.stop(10 * SECOND)
+        await loops.stop(10 * SECOND)
         await running
         grown = max(most_resident(), resident()) - before
         assert grown < 50 * MEBIBYTE

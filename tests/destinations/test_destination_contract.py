@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge import destinations
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, DestinationDown, Event, Rejected, Response, Retryable
+from bridge.core.model import Delivered, Delivery, Event, Misconfigured, Rejected, Response, Retryable
 from bridge.destinations import KINDS, make_destination
 from bridge.destinations.protocol import Destination
 
@@ -104,7 +104,7 @@ def test_whatever_is_answered_has_a_meaning(kind: str, status: int, text: str, h
     match outcome:
         case Delivered():
             assert 200 <= status < 300
-        case Rejected(reason) | DestinationDown(reason) | Retryable(reason):
+        case Rejected(reason) | Misconfigured(reason) | Retryable(reason):
             assert reason.startswith(str(status))
             assert reason.isprintable()
             assert len(reason) < 300

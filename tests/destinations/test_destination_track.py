@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, DestinationDown, Outcome, Rejected, Response, Retryable
+from bridge.core.model import Delivered, Delivery, Misconfigured, Outcome, Rejected, Response, Retryable
 from bridge.destinations import make_destination
 from bridge.destinations.track import MOST_BYTES, TrackDestination
 
@@ -202,7 +202,7 @@ def test_success_is_a_json_object_that_does_not_say_false(status: int, text: str
 @pytest.mark.parametrize(("status", "phrase"), [(200, "ok"), (204, "no content")])
 def test_success_without_a_json_object_pauses(status: int, phrase: str, text: str) -> None:
     told = f"{status} {phrase} without a JSON object: no answer of the track API; check url"
-    assert read(status, text) == DestinationDown(told)
+    assert read(status, text) == Misconfigured(told)
 
 
 def test_success_false_is_a_refusal_with_the_answers_words() -> None:
@@ -241,25 +241,25 @@ def test_a_refusals_words_are_short_and_printable(text: str, words: str) -> None
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_not_accepted_pauses(status: int) -> None:
     outcome = read(status, '{"success": false, "error": "Invalid API key"}')
-    assert isinstance(outcome, DestinationDown)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason.endswith(": the key is not accepted; check api_key")
 
 
 @pytest.mark.parametrize("status", [402, 404, 405, 406, 409, 410, 418, 431, 451, 499])
 def test_any_other_4xx_pauses(status: int) -> None:
-    assert isinstance(read(status), DestinationDown)
+    assert isinstance(read(status), Misconfigured)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 def test_a_redirect_pauses(status: int) -> None:
     outcome = read(status, location="https://example.com/elsewhere")
-    assert isinstance(outcome, DestinationDown)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason.endswith("a redirect, which is never followed; set the final url")
 
 
 @pytest.mark.parametrize("status", [101, 600, 999])
 def test_a_status_that_means_nothing_here_pauses(status: int) -> None:
-    assert isinstance(read(status, "{}"), DestinationDown)
+    assert isinstance(read(status, "{}"), Misconfigured)
 
 
 @pytest.mark.parametrize(("status", "breaks"), [(408, False), (425, False), (429, False), (500, True), (503, True)])

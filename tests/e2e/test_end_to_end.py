@@ -172,7 +172,7 @@ def test_health_readiness_and_metrics_are_answered(bridge: Serving, peer: Upstre
         "trackbridge_overdue_webhooks 0.0",
         'trackbridge_overdue_deliveries{destination="track"} 0.0',
         'trackbridge_loop_up{loop="translate"} 1.0',
-        'trackbridge_loop_up{loop="forward:track"} 1.0',
+        'trackbridge_loop_up{loop="deliver:track"} 1.0',
         'trackbridge_loop_up{loop="purge"} 1.0',
     }
 

@@ -90,12 +90,12 @@ def test_loops_that_fail_or_do_not_run_and_overdue_work_are_details_of_a_bridge_
     async def story() -> None:
         async with opened(tmp_path) as store:
             await overdue(store)
-            get = asked(store, loops={"translate": LONG, "forward:track": None, "purge": LONG + sum(RESTS.values())})
+            get = asked(store, loops={"translate": LONG, "deliver:track": None, "purge": LONG + sum(RESTS.values())})
             found = await get("/readyz")
             assert (found.status_code, found.json()["success"], found.json()["state"]) == (200, True, "degraded")
             assert found.json()["details"] == [
                 "translate: no round succeeded for 42 s",
-                "forward:track: does not run; it is being started again",
+                "deliver:track: does not run; it is being started again",
                 "purge: no round succeeded for 3702 s",
                 "1 webhooks are overdue to be translated",
                 "1 deliveries to track are overdue to be attempted",
@@ -147,14 +147,14 @@ def test_a_process_that_is_shutting_down_is_not_ready(tmp_path: Path) -> None:
         'trackbridge_overdue_deliveries{destination="track"} 1.0',
         'trackbridge_loop_up{loop="translate"} 0.0',
         'trackbridge_loop_up{loop="purge"} 1.0',
-        'trackbridge_loop_up{loop="forward:track"} 0.0',
+        'trackbridge_loop_up{loop="deliver:track"} 0.0',
     ],
 )
 def test_metrics_say_what_is_overdue_and_which_loops_do_not_succeed(tmp_path: Path, sample: str) -> None:
     async def story() -> None:
         async with opened(tmp_path) as store:
             await overdue(store)
-            page = await asked(store, loops={"translate": LONG, "purge": LONG, "forward:track": None})("/metrics")
+            page = await asked(store, loops={"translate": LONG, "purge": LONG, "deliver:track": None})("/metrics")
             assert sample in page.text.splitlines()
             assert 'trackbridge_loop_seconds_since_success{loop="translate"} 42.' in page.text
 

@@ -1,4 +1,4 @@
-"""What the forwarder's tests share: a clock that sleeping moves, a real store, and upstreams as plain functions."""
+"""What the tests of delivery share: a clock that sleeping moves, a real store, and upstreams as plain functions."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def opened(folder: Path) -> AsyncIterator[SqliteStore]:
         await store.close()
 
 
-def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a simulated day wants
+def delivery_loops(  # noqa: PLR0913  the loops' own arguments, each with what a simulated day wants
     store: Store,
     time: Time,
     send: Send,
@@ -164,11 +164,11 @@ def forwarder(  # noqa: PLR0913  the forwarder's own arguments, each with what a
     )
 
 
-async def lived(forwarding: DeliveryLoops, time: Time) -> None:
+async def lived(loops: DeliveryLoops, time: Time) -> None:
     """Run until the simulated time is over."""
-    running = asyncio.create_task(forwarding.run())
+    running = asyncio.create_task(loops.run())
     await time.over.wait()
-    await forwarding.stop(timedelta(seconds=10))
+    await loops.stop(timedelta(seconds=10))
     await running
 
 

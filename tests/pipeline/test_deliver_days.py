@@ -16,9 +16,9 @@ from delivering import (
     Time,
     Upstream,
     answer,
+    delivery_loops,
     detail,
     events,
-    forwarder,
     lived,
     opened,
     rows,
@@ -41,7 +41,7 @@ def test_events_go_out_in_batches_in_the_order_they_were_accepted(tmp_path: Path
         upstream = Upstream(time)
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(250)), now=time.now)
-            await lived(forwarder(store, time, upstream.send, seen=seen), time)
+            await lived(delivery_loops(store, time, upstream.send, seen=seen), time)
             assert [len(one.orders) for one in upstream.posted] == [100, 100, 50]
             assert upstream.taken() == list(range(250))
             assert {row.state for row in await rows(store)} == {"delivered"}
@@ -57,7 +57,7 @@ def test_what_does_not_fit_one_request_goes_with_the_next_and_the_order_is_kept(
         upstream = Upstream(time)
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(30), size=100_000), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             assert [len(one.orders) for one in upstream.posted] == [10, 10, 10]
             assert upstream.taken() == list(range(30))
             assert {row.attempts for row in await rows(store)} == {1}
@@ -71,7 +71,7 @@ def test_requests_are_as_far_apart_as_the_rate_says(tmp_path: Path) -> None:
         upstream = Upstream(time, slow=timedelta())
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(6)), now=time.now)
-            await lived(forwarder(store, time, upstream.send, destination=track(rate=7, batch=1)), time)
+            await lived(delivery_loops(store, time, upstream.send, destination=track(rate=7, batch=1)), time)
             assert upstream.waits() == [8.572] * 5
 
     run(test)
@@ -86,7 +86,7 @@ def test_an_upstream_that_stumbles_gets_it_after_the_waits_of_the_contract(tmp_p
         upstream = Upstream(time, scripted(answer(500), answer(429, retry_after="7"), NO_ANSWER))
         async with opened(tmp_path) as store:
             await store.accept_events(events([1, 2, 3]), now=time.now)
-            await lived(forwarder(store, time, upstream.send, jitter=0.5), time)
+            await lived(delivery_loops(store, time, upstream.send, jitter=0.5), time)
             assert [one.orders for one in upstream.posted] == [[1, 2, 3]] * 4
             assert upstream.waits() == [0.5, 7, 2]
             [one, *_] = await rows(store)
@@ -108,7 +108,7 @@ def test_a_429_holds_back_the_other_batches_too_but_for_no_longer_than_a_minute(
         )
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(5)), now=time.now)
-            await lived(forwarder(store, time, upstream.send, destination=track(batch=1)), time)
+            await lived(delivery_loops(store, time, upstream.send, destination=track(batch=1)), time)
             assert [one.orders for one in upstream.posted] == [[0], [1], [2], [3], [4], [0], [3]]
             assert upstream.waits()[:5] == [30, 0, 0, 60, 0]
             assert upstream.posted[6].at - upstream.posted[3].at >= timedelta(hours=1)
@@ -122,7 +122,7 @@ def test_nothing_is_sent_earlier_than_a_date_in_retry_after_says(tmp_path: Path)
         upstream = Upstream(time, scripted(answer(503, retry_after="Sunday, 01-Mar-26 18:00:00 GMT")))
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             assert [one.at for one in upstream.posted] == [NOON, NOON + timedelta(hours=6)]
 
     run(test)
@@ -134,7 +134,7 @@ def test_a_delivery_that_fails_for_72_hours_of_trying_is_dead_and_says_so(tmp_pa
         upstream = Upstream(time, lambda orders: answer(408))
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)
-            await lived(forwarder(store, time, upstream.send, jitter=0.999), time)
+            await lived(delivery_loops(store, time, upstream.send, jitter=0.999), time)
             [one] = await rows(store)
             assert (one.state, one.reason) == ("dead", "given up after 72 h of trying: 408 request timeout")
             assert upstream.posted[-1].at - upstream.posted[0].at >= timedelta(hours=72)
@@ -155,7 +155,7 @@ def test_days_of_pause_do_not_count_as_trying(tmp_path: Path) -> None:
         upstream = Upstream(time, judge)
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             [one] = await rows(store)
             assert one.state == "delivered"
             assert timedelta(days=3.4) < (await store.destination_state("mine")).paused_for < timedelta(days=3.6)
@@ -187,9 +187,9 @@ def test_a_destination_that_is_wrong_pauses_nothing_dies_and_it_resumes_by_itsel
         upstream = Upstream(time, lambda orders: said if time.now < mended_at else TAKEN)
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(10)), now=time.now)
-            forwarding = forwarder(store, time, upstream.send, seen=seen)
+            loops = delivery_loops(store, time, upstream.send, seen=seen)
             time.end = NOON + timedelta(minutes=30)
-            await lived(forwarding, time)
+            await lived(loops, time)
             assert {(row.state, row.attempts, row.last_status) for row in await rows(store)} <= {
                 ("pending", 0, said.status)
             }
@@ -198,7 +198,7 @@ def test_a_destination_that_is_wrong_pauses_nothing_dies_and_it_resumes_by_itsel
             assert upstream.waits()[:8] == [5, 10, 20, 40, 80, 160, 300, 300]
 
             time.go_on(until=NOON + timedelta(hours=6))
-            await lived(forwarder(store, time, upstream.send, seen=seen), time)
+            await lived(delivery_loops(store, time, upstream.send, seen=seen), time)
             assert sorted(upstream.taken()) == list(range(10))
             assert {(row.state, row.attempts) for row in await rows(store)} == {("delivered", 1)}
             destination_state = await store.destination_state("mine")
@@ -217,7 +217,7 @@ def test_an_upstream_that_is_down_opens_the_circuit_and_is_probed_until_it_is_up
         upstream = Upstream(time, lambda orders: refused if time.now < up_at else TAKEN)
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(300)), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             before_probes = [one for one in upstream.posted if len(one.orders) > 1 and one.at < up_at]
             probes = [one for one in upstream.posted if one.at < up_at][len(before_probes) :]
             assert len(before_probes) == 5
@@ -235,7 +235,7 @@ def test_one_event_that_breaks_the_upstream_is_found_and_the_others_pass(tmp_pat
         upstream = Upstream(time, lambda orders: answer(500) if 13 in orders else TAKEN)
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(40)), now=time.now)
-            await lived(forwarder(store, time, upstream.send, jitter=0.9), time)
+            await lived(delivery_loops(store, time, upstream.send, jitter=0.9), time)
             assert sorted(upstream.taken()) == [number for number in range(40) if number != 13]
             assert upstream.posted[-1].orders == [13]
 
@@ -262,7 +262,7 @@ def test_of_a_hundred_events_three_are_refused_and_97_pass_in_at_most_40_request
         upstream = Upstream(time, judge)
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(100)), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             assert sorted(upstream.taken()) == [number for number in range(100) if number not in poison]
             dead = await rows(store, "dead")
             assert [row.event for row in dead] == [f"evt_{number}" for number in sorted(poison)]
@@ -282,7 +282,7 @@ def test_an_event_beyond_one_mebibyte_dies_alone(tmp_path: Path) -> None:
         async with opened(tmp_path) as store:
             for number, size in ((1, 0), (2, 1_050_000), (3, 0)):
                 await store.accept_events(events([number], size=size), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             assert [one.orders for one in upstream.posted] == [[1], [2], [3]]
             assert [(row.event, row.reason) for row in await rows(store, "dead")] == [
                 ("evt_2", f"413 {HTTPStatus(413).phrase.lower()}: send less")
@@ -298,7 +298,7 @@ def test_an_upstream_that_refuses_everything_makes_twenty_dead_letters_and_no_mo
         upstream = Upstream(time, lambda orders: answer(400, "no") if time.now < mended_at else TAKEN)
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(60)), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             assert len(await rows(store, "dead")) == 20
             assert len(await rows(store, "delivered")) == 40
             assert len({order for one in upstream.posted for order in one.orders}) == 60
@@ -317,7 +317,7 @@ def test_an_answer_is_kept_to_its_first_2_kib_and_without_the_key(tmp_path: Path
         upstream = Upstream(time, lambda orders: said)
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             [row] = await rows(store)
             assert row.last_answer is not None
             assert row.reason is not None

@@ -17,7 +17,7 @@ from bridge.core.model import (
     Delivery,
     DeliveryState,
     DeliveryUpdate,
-    DestinationDown,
+    Misconfigured,
     Outcome,
     Rejected,
     Retryable,
@@ -113,7 +113,7 @@ def test_a_due_instant_is_never_rounded_down() -> None:
 
 def test_a_wait_keeps_the_halving_that_was_under_way() -> None:
     assert {one.together for one in decided(BUSY, sent(5, together=13)).settled} == {13}
-    assert {one.together for one in decided(DestinationDown("401"), sent(5, together=13)).settled} == {13}
+    assert {one.together for one in decided(Misconfigured("401"), sent(5, together=13)).settled} == {13}
 
 
 def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt() -> None:
@@ -126,7 +126,7 @@ def test_a_delivery_ends_after_72_hours_of_trying_and_only_by_a_failed_attempt()
     assert ended == DeliveryUpdate(1, DEAD, "given up after 72 h of trying: 503 service unavailable")
     assert goes_on.state is PENDING
     assert decided(Delivered(), [old]).settled[0].state is DELIVERED
-    assert decided(DestinationDown("401"), [old]).settled[0].state is PENDING
+    assert decided(Misconfigured("401"), [old]).settled[0].state is PENDING
     assert decided(BROKEN, [old], PAUSED, status=503).settled[0].state is PENDING
 
 
@@ -161,7 +161,7 @@ def test_while_twenty_were_refused_and_none_passed_a_refused_probe_makes_no_dead
     assert decision.settled[0].state is PENDING
     assert decision.destination_state.paused == "20 events"
     assert not decision.counted
-    other_reason = decided(DestinationDown("404"), sent(), destination_state).destination_state
+    other_reason = decided(Misconfigured("404"), sent(), destination_state).destination_state
     assert decided(Rejected("400: no"), sent(), other_reason).settled[0].state is PENDING
     assert decided(Delivered(), sent(), other_reason).destination_state.rejected == 0
 
@@ -183,7 +183,7 @@ def test_a_refused_probe_shows_that_the_destination_judges_events_again() -> Non
 
 
 def test_a_pause_counts_no_attempt_and_everything_is_due_when_it_ends() -> None:
-    decision = decided(DestinationDown("401 unauthorized"), sent(3, attempts=2))
+    decision = decided(Misconfigured("401 unauthorized"), sent(3, attempts=2))
     assert not decision.counted
     assert {(one.state, one.next_attempt_at) for one in decision.settled} == {(PENDING, NOW)}
     assert decision.destination_state == DestinationState(
@@ -193,12 +193,12 @@ def test_a_pause_counts_no_attempt_and_everything_is_due_when_it_ends() -> None:
 
 def test_probes_wait_five_seconds_then_twice_as_long_each_time_up_to_five_minutes() -> None:
     now, waits = NOW, []
-    destination_state = decided(DestinationDown("401"), sent()).destination_state
+    destination_state = decided(Misconfigured("401"), sent()).destination_state
     for _ in range(9):
         assert destination_state.probe_at is not None
         waits.append((destination_state.probe_at - now).total_seconds())
         now = destination_state.probe_at
-        destination_state = decided(DestinationDown("401"), sent(), destination_state, now=now).destination_state
+        destination_state = decided(Misconfigured("401"), sent(), destination_state, now=now).destination_state
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
@@ -209,7 +209,7 @@ def test_a_probe_that_passes_ends_the_pause_and_its_length_is_kept() -> None:
     assert decision.settled == [DeliveryUpdate(1, DELIVERED)]
 
 
-@pytest.mark.parametrize("outcome", [DestinationDown("403"), BROKEN, BUSY])
+@pytest.mark.parametrize("outcome", [Misconfigured("403"), BROKEN, BUSY])
 def test_a_failed_probe_counts_no_attempt_and_leaves_the_next_probe_to_another_delivery(outcome: Outcome) -> None:
     decision = decided(outcome, sent(attempts=3), PAUSED, status=503)
     assert not decision.counted
@@ -220,7 +220,7 @@ def test_a_failed_probe_counts_no_attempt_and_leaves_the_next_probe_to_another_d
 
 
 def test_a_pause_says_what_its_last_probe_found() -> None:
-    assert decided(DestinationDown("403"), sent(), PAUSED).destination_state.paused == "403"
+    assert decided(Misconfigured("403"), sent(), PAUSED).destination_state.paused == "403"
     assert decided(BROKEN, sent(), PAUSED).destination_state.paused == "circuit open: 503 service unavailable"
     assert decided(BUSY, sent(), PAUSED).destination_state.paused == "401"
 
@@ -297,7 +297,7 @@ def test_a_batch_is_not_halved_before_its_fifth_5xx_nor_for_a_timeout_nor_where_
 outcomes = st.one_of(
     st.just(Delivered()),
     st.just(Rejected("400")),
-    st.just(DestinationDown("401")),
+    st.just(Misconfigured("401")),
     st.builds(
         Retryable,
         st.just("503"),

@@ -1,4 +1,4 @@
-"""A forwarder that is disturbed: a store that is away, faults of ours; and what the log says of an attempt."""
+"""Delivery loops that are disturbed: a store that is away, faults of ours; and what the log says of an attempt."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from delivering import (
     Time,
     Upstream,
     answer,
+    delivery_loops,
     detail,
     events,
-    forwarder,
     lived,
     opened,
     rows,
@@ -76,14 +76,14 @@ def test_a_store_that_is_away_is_waited_for_and_logged_once_a_minute(
         store = Troubled(str(tmp_path / "x.db"))
         store.away = 150
         await store.accept_events(events([1]), now=time.now)
-        await lived(forwarder(store, time, upstream.send, idle=SECOND), time)
+        await lived(delivery_loops(store, time, upstream.send, idle=SECOND), time)
         assert upstream.taken() == [1]
         await store.close()
 
     run(test)
-    waits = [record.getMessage() for record in caplog.records if "forward.waits" in record.getMessage()]
+    waits = [record.getMessage() for record in caplog.records if "deliver.waits" in record.getMessage()]
     words = 'destination=mine why="the disk is full; make room"'
-    assert waits == [f"forward.waits {words}", *[f"forward.waits count=60 {words}"] * 2]
+    assert waits == [f"deliver.waits {words}", *[f"deliver.waits count=60 {words}"] * 2]
 
 
 def test_an_outcome_is_recorded_however_long_the_store_is_away_and_nothing_is_sent_twice(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_an_outcome_is_recorded_however_long_the_store_is_away_and_nothing_is_se
         store = Troubled(str(tmp_path / "x.db"))
         store.forgetful = 600
         await store.accept_events(events([1]), now=time.now)
-        forwarding = forwarder(store, time, upstream.send, idle=SECOND)
-        await lived(forwarding, time)
+        loops = delivery_loops(store, time, upstream.send, idle=SECOND)
+        await lived(loops, time)
         assert upstream.taken() == [1]
         assert [row.state for row in await rows(store)] == ["delivered"]
         await store.close()
@@ -111,12 +111,12 @@ def test_a_fault_of_ours_is_logged_by_type_and_place_and_the_lane_goes_on(
         store = Troubled(str(tmp_path / "x.db"))
         store.broken = 10
         await store.accept_events(events([1]), now=time.now)
-        await lived(forwarder(store, time, upstream.send, idle=SECOND), time)
+        await lived(delivery_loops(store, time, upstream.send, idle=SECOND), time)
         assert upstream.taken() == [1]
         await store.close()
 
     run(test)
-    [fault] = [record.getMessage() for record in caplog.records if "forward.fault" in record.getMessage()]
+    [fault] = [record.getMessage() for record in caplog.records if "deliver.fault" in record.getMessage()]
     assert "error=KeyError place=claim_deliveries:" in fault
     assert "example.com" not in caplog.text
 
@@ -128,7 +128,7 @@ def test_a_lane_whose_every_round_fails_gives_no_heartbeat_until_one_succeeds(tm
         store = Troubled(str(tmp_path / "x.db"))
         setattr(store, trouble, 1_000_000)
         await store.accept_events(events([1]), now=time.now)
-        failing = forwarder(store, time, Upstream(time).send, idle=SECOND)
+        failing = delivery_loops(store, time, Upstream(time).send, idle=SECOND)
         running = asyncio.create_task(failing.run())
         await time.over.wait()
         [beat] = failing.heartbeats()["mine"]
@@ -159,7 +159,7 @@ def test_a_round_that_waits_for_its_rate_is_no_heartbeat_after_one_that_failed(t
             await store.accept_events(events([1]), now=time.now)
             odd = Odd("mine", "https://example.com", KEY, rate=1)
             policy = RetryPolicy(timeout=SECOND, lease=2 * SECOND)
-            failing = forwarder(store, time, Upstream(time).send, destination=odd, idle=SECOND, policy=policy)
+            failing = delivery_loops(store, time, Upstream(time).send, destination=odd, idle=SECOND, policy=policy)
             running = asyncio.create_task(failing.run())
             await time.over.wait()
             [beat] = failing.heartbeats()["mine"]
@@ -192,7 +192,7 @@ def test_a_sender_or_a_destination_that_raises_costs_an_attempt_and_not_the_even
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)
             odd = Odd("mine", "https://example.com", KEY, rate=0)
-            await lived(forwarder(store, time, send, destination=odd), time)
+            await lived(delivery_loops(store, time, send, destination=odd), time)
             [row] = await rows(store)
             assert (row.state, row.attempts) == ("delivered", 3)
             tries = (await detail(store, row.id)).attempts
@@ -211,7 +211,7 @@ def test_dead_letters_are_warned_of_once_a_minute_with_how_many_they_were(
         upstream = Upstream(time, refusing, slow=timedelta(seconds=15))
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(1, 8)), now=time.now)
-            await lived(forwarder(store, time, upstream.send, destination=track(batch=1)), time)
+            await lived(delivery_loops(store, time, upstream.send, destination=track(batch=1)), time)
 
     run(test)
     dead = [record for record in caplog.records if record.getMessage().startswith("delivery.dead ")]
@@ -234,11 +234,11 @@ def test_each_attempt_is_one_line_without_the_upstreams_words_or_the_key(
         upstream = Upstream(time, scripted(refusal, refusal, TAKEN, answer(401, "ada@example.com")))
         async with opened(tmp_path) as store:
             await store.accept_events(events([1, 2]), now=time.now)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             for number, destination in ((3, "mine"), (4, "another"), (5, "mine")):
                 await store.accept_events(events([number], destination=destination), now=time.now)
             time.go_on(until=time.now + HOUR)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
 
     run(test)
     lines = [record.getMessage() for record in caplog.records if record.name == "trackbridge"]

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from delivering import Seen, Time, detail, events, opened, rows, run
 
-from bridge.core.model import Delivery, DestinationDown, Outgoing, Rejected, Response, Retryable
+from bridge.core.model import Delivery, Misconfigured, Outgoing, Rejected, Response, Retryable
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.http_client import open_client
@@ -185,7 +185,7 @@ def test_a_redirect_is_never_followed(status: int) -> None:
             moved = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n"
             response = await posted(says(moved.encode()))
             assert response.status == status
-            assert isinstance(meaning(response), DestinationDown)
+            assert isinstance(meaning(response), Misconfigured)
             assert elsewhere.connections == 0
 
     run(test)
@@ -197,7 +197,7 @@ def test_a_redirect_to_what_is_no_address_is_told_as_a_redirect(where: str) -> N
         moved = f"HTTP/1.1 302 Moved\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n"
         response = await posted(says(moved.encode()))
         assert response.status == 302
-        assert isinstance(meaning(response), DestinationDown)
+        assert isinstance(meaning(response), Misconfigured)
 
     run(test)
 
@@ -400,7 +400,7 @@ def test_over_a_real_socket_it_stumbles_twice_and_is_delivered(tmp_path: Path) -
         time = Time(lasts=timedelta(hours=1))
         async with opened(tmp_path) as store, peer(answering) as upstream:
             await store.accept_events(events([1, 2]), now=time.now)
-            forwarding = DeliveryLoops(
+            loops = DeliveryLoops(
                 store=store,
                 destinations=[TrackDestination("mine", upstream.url, "a-made-up-key", rate=0)],
                 clock=time.clock,
@@ -408,9 +408,9 @@ def test_over_a_real_socket_it_stumbles_twice_and_is_delivered(tmp_path: Path) -
                 sleep=time.sleep,
                 jitter=lambda: 0.5,
             )
-            running = asyncio.create_task(forwarding.run())
+            running = asyncio.create_task(loops.run())
             await time.over.wait()
-            await forwarding.stop(timedelta(seconds=10))
+            await loops.stop(timedelta(seconds=10))
             await running
             assert {(row.state, row.last_status) for row in await rows(store, "delivered")} == {("delivered", 200)}
             tries = [(await detail(store, row.id)).attempts for row in await rows(store)]

@@ -16,8 +16,8 @@ from delivering import (
     Time,
     Upstream,
     answer,
+    delivery_loops,
     events,
-    forwarder,
     lived,
     opened,
     rows,
@@ -55,15 +55,15 @@ def test_an_idle_lane_is_woken_by_new_events_and_does_not_wait_its_idle_time(tmp
             return TAKEN
 
         async with opened(tmp_path) as store:
-            forwarding = DeliveryLoops(
+            loops = DeliveryLoops(
                 store=store, destinations=[track()], clock=clock, metrics=Seen(), send=send, idle=HOUR
             )
-            running = asyncio.create_task(forwarding.run())
+            running = asyncio.create_task(loops.run())
             for number in range(5):
                 await store.accept_events(events([number]), now=clock())
-                forwarding.notify()
+                loops.notify()
                 await until(partial(_holds, taken, number))
-            await forwarding.stop(timedelta(seconds=10))
+            await loops.stop(timedelta(seconds=10))
             await running
 
     run(test)
@@ -79,12 +79,12 @@ def test_what_another_process_accepts_is_seen_without_being_woken(tmp_path: Path
         upstream = Upstream(time)
         async with opened(tmp_path) as store, opened(tmp_path) as other:
             idle = timedelta(seconds=1)
-            forwarding = forwarder(store, time, upstream.send, idle=idle)
+            loops = delivery_loops(store, time, upstream.send, idle=idle)
             time.end = NOON + timedelta(seconds=10)
-            await lived(forwarding, time)
+            await lived(loops, time)
             await other.accept_events(events([7]), now=time.now)
             time.go_on(until=NOON + timedelta(seconds=20))
-            await lived(forwarder(store, time, upstream.send, idle=idle), time)
+            await lived(delivery_loops(store, time, upstream.send, idle=idle), time)
             assert upstream.taken() == [7]
 
     run(test)
@@ -103,7 +103,7 @@ def test_an_idle_lane_looks_about_once_in_its_idle_time(tmp_path: Path) -> None:
     async def test() -> None:
         time = Time(lasts=timedelta(minutes=1))
         store = Counting(str(tmp_path / "x.db"))
-        await lived(forwarder(store, time, Upstream(time).send, idle=SECOND), time)
+        await lived(delivery_loops(store, time, Upstream(time).send, idle=SECOND), time)
         assert 50 <= store.claims <= 61
         await store.close()
 
@@ -124,10 +124,10 @@ def test_a_stop_waits_for_the_request_under_way_and_records_it(tmp_path: Path) -
 
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(150)), now=clock())
-            forwarding = DeliveryLoops(store=store, destinations=[track()], clock=clock, metrics=Seen(), send=send)
-            running = asyncio.create_task(forwarding.run())
+            loops = DeliveryLoops(store=store, destinations=[track()], clock=clock, metrics=Seen(), send=send)
+            running = asyncio.create_task(loops.run())
             await asked.wait()
-            stopping = asyncio.create_task(forwarding.stop(timedelta(seconds=30)))
+            stopping = asyncio.create_task(loops.stop(timedelta(seconds=30)))
             await asyncio.sleep(0)
             may_answer.set()
             await stopping
@@ -150,13 +150,13 @@ def test_a_stop_gives_up_what_outlasts_its_grace_and_the_lease_brings_it_back(tm
         time = Time()
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)
-            forwarding = forwarder(store, time, send)
-            running = asyncio.create_task(forwarding.run())
+            loops = delivery_loops(store, time, send)
+            running = asyncio.create_task(loops.run())
             await asked.wait()
-            await forwarding.stop(timedelta(milliseconds=1))
+            await loops.stop(timedelta(milliseconds=1))
             await running
             upstream = Upstream(time)
-            await lived(forwarder(store, time, upstream.send), time)
+            await lived(delivery_loops(store, time, upstream.send), time)
             assert [(one.at, one.orders) for one in upstream.posted] == [(NOON + RetryPolicy().lease, [1])]
             assert [row.attempts for row in await rows(store, "delivered")] == [1]
 
@@ -166,9 +166,9 @@ def test_a_stop_gives_up_what_outlasts_its_grace_and_the_lease_brings_it_back(tm
 def test_a_stop_before_the_start_is_a_stop(tmp_path: Path) -> None:
     async def test() -> None:
         async with opened(tmp_path) as store:
-            forwarding = DeliveryLoops(store=store, destinations=[track()], clock=clock, metrics=Seen())
-            await forwarding.stop(SECOND)
-            await asyncio.wait_for(forwarding.run(), 10)
+            loops = DeliveryLoops(store=store, destinations=[track()], clock=clock, metrics=Seen())
+            await loops.stop(SECOND)
+            await asyncio.wait_for(loops.run(), 10)
 
     run(test)
 
@@ -177,10 +177,10 @@ def test_without_destinations_there_is_nothing_to_do_and_nothing_hangs(tmp_path:
     async def test() -> None:
         time = Time()
         async with opened(tmp_path) as store:
-            forwarding = DeliveryLoops(store=store, destinations=[], clock=time.clock, metrics=Seen())
-            await asyncio.wait_for(forwarding.run(), 10)
+            loops = DeliveryLoops(store=store, destinations=[], clock=time.clock, metrics=Seen())
+            await asyncio.wait_for(loops.run(), 10)
             time.now += HOUR
-            assert forwarding.heartbeats() == {}
+            assert loops.heartbeats() == {}
 
     run(test)
 
@@ -197,13 +197,13 @@ def test_a_lane_that_waits_for_an_answer_has_ended_no_round(tmp_path: Path) -> N
         time = Time()
         async with opened(tmp_path) as store:
             await store.accept_events(events([1]), now=time.now)
-            forwarding = forwarder(store, time, send)
-            running = asyncio.create_task(forwarding.run())
+            loops = delivery_loops(store, time, send)
+            running = asyncio.create_task(loops.run())
             await asked.wait()
             time.now += HOUR
-            [beat] = forwarding.heartbeats()["mine"]
+            [beat] = loops.heartbeats()["mine"]
             assert (beat.succeeded_at, beat.ended_at) == (None, NOON.timestamp())
-            await forwarding.stop(timedelta(milliseconds=1))
+            await loops.stop(timedelta(milliseconds=1))
             await running
 
     run(test)
@@ -224,16 +224,16 @@ def test_lanes_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> 
 
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(30)), now=clock())
-            forwarding = DeliveryLoops(
+            loops = DeliveryLoops(
                 store=store, destinations=[track(batch=5, concurrency=3)], clock=clock, metrics=Seen(), send=send
             )
-            running = asyncio.create_task(forwarding.run())
+            running = asyncio.create_task(loops.run())
 
             async def all_taken() -> bool:
                 return len(taken) == 30
 
             await until(all_taken)
-            await forwarding.stop(timedelta(seconds=10))
+            await loops.stop(timedelta(seconds=10))
             await running
             assert sorted(taken) == list(range(30))
             assert len(await rows(store, "delivered")) == 30
@@ -254,10 +254,10 @@ def test_a_pause_found_by_one_lane_is_not_undone_by_anothers_older_view(tmp_path
 
         async with opened(tmp_path) as store:
             await store.accept_events(events(range(2)), now=clock())
-            forwarding = DeliveryLoops(
+            loops = DeliveryLoops(
                 store=store, destinations=[track(batch=1, concurrency=2)], clock=clock, metrics=Seen(), send=send
             )
-            running = asyncio.create_task(forwarding.run())
+            running = asyncio.create_task(loops.run())
 
             async def paused() -> bool:
                 return (await store.destination_state("mine")).paused is not None
@@ -272,7 +272,7 @@ def test_a_pause_found_by_one_lane_is_not_undone_by_anothers_older_view(tmp_path
             assert (
                 await store.destination_state("mine")
             ).paused == "401 unauthorized: the key is not accepted; check api_key"
-            await forwarding.stop(timedelta(milliseconds=1))
+            await loops.stop(timedelta(milliseconds=1))
             await running
 
     run(test)
@@ -339,11 +339,11 @@ def test_each_destination_goes_at_its_own_pace(tmp_path: Path) -> None:
             await store.accept_events(events([2], destination="quick"), now=clock())
             slow = TrackDestination("slow", "https://slow.example.com", KEY)
             quick = TrackDestination("quick", "https://quick.example.com", KEY)
-            forwarding = DeliveryLoops(store=store, destinations=[slow, quick], clock=clock, metrics=Seen(), send=send)
-            running = asyncio.create_task(forwarding.run())
+            loops = DeliveryLoops(store=store, destinations=[slow, quick], clock=clock, metrics=Seen(), send=send)
+            running = asyncio.create_task(loops.run())
             await taken.wait()
             stuck.set()
-            await forwarding.stop(timedelta(seconds=10))
+            await loops.stop(timedelta(seconds=10))
             await running
             assert {row.state for row in await rows(store)} == {"delivered"}
 
@@ -361,11 +361,11 @@ def test_a_retry_by_hand_brings_a_dead_letter_back_to_life_and_probes_a_paused_d
             await store.accept_events(events([1, 2]), now=time.now)
             one_by_one = track(batch=1)
             time.end = NOON + timedelta(seconds=3)
-            await lived(forwarder(store, time, upstream.send, destination=one_by_one), time)
+            await lived(delivery_loops(store, time, upstream.send, destination=one_by_one), time)
             assert [row.state for row in await rows(store)] == ["dead", "pending"]
             assert await store.retry(RowFilter(state="dead"), now=time.now) == 1
             time.go_on(until=NOON + timedelta(seconds=4))
-            await lived(forwarder(store, time, upstream.send, destination=one_by_one), time)
+            await lived(delivery_loops(store, time, upstream.send, destination=one_by_one), time)
             assert sorted(upstream.taken()) == [1, 2]
 
     run(test)
@@ -385,7 +385,7 @@ def test_an_event_revised_while_its_request_is_under_way_is_sent_again_as_it_is_
                 return TAKEN
 
             await store.accept_events(events([1, 2]), now=NOON)
-            await lived(forwarder(store, time, send), time)
+            await lived(delivery_loops(store, time, send), time)
             assert sent == [[1, 2], [100]]
             assert [row.state for row in await rows(store)] == ["delivered", "delivered"]
 

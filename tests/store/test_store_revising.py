@@ -151,13 +151,13 @@ def test_one_that_is_done_or_waits_is_due_at_once_and_starts_anew(tell: Tell) ->
 
 def test_another_processes_claim_is_seen(opener: Opener) -> None:
     async def story() -> None:
-        forwarding, by_hand = opener(), opener()
-        number = await made(forwarding, "evt_1")
-        old = await claimed(forwarding)
+        sending, by_hand = opener(), opener()
+        number = await made(sending, "evt_1")
+        old = await claimed(sending)
         assert await revised(by_hand, number, "evt_1") == 1
-        await ended(forwarding, old, DeliveryState.DELIVERED, at=3)
-        assert texts(await claimed(forwarding, now=after(3))) == [NEW]
-        for store in (forwarding, by_hand):
+        await ended(sending, old, DeliveryState.DELIVERED, at=3)
+        assert texts(await claimed(sending, now=after(3))) == [NEW]
+        for store in (sending, by_hand):
             await store.close()
 
     asyncio.run(story())

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _ODD = (ArithmeticError, LookupError, TypeError, ValueError)
 """What reading a row becomes whose bytes the disk has changed."""
 READERS = 2
-"""So that a long list does not hold up the forwarder's short questions."""
+"""Reading threads: with two, a long list does not delay the short queries of the delivery loops."""
 
 
 class ReaderPool:
