@@ -47,6 +47,13 @@ def test_the_mapping_has_no_problem(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "1 mapping, no problems\n")
 
 
+def test_what_is_touched_to_extend_is_there() -> None:
+    table = README.partition("| to add | touch | proof |")[2].partition("\n\n")[0]
+    named = [text for row in table.splitlines()[2:] for text in re.findall(r"`((?:bridge|mappings)/[^`<]*)[^`]*`", row)]
+    assert len(named) >= 7
+    assert [path for path in named if not (CHECKOUT / path).exists()] == []
+
+
 def test_the_map_names_what_is_there_and_leaves_nothing_out() -> None:
     drawn = block("", "cli/")
     named = set(re.findall(r"^  ([a-z_]+(?:\.py|/))", drawn, re.MULTILINE))

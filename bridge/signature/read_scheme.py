@@ -5,6 +5,8 @@ It also refuses what could be read but would protect nothing: a time or a body t
 
 from __future__ import annotations
 
+from typing import get_args
+
 from bridge.signature import templates
 from bridge.signature.locators import Locator, LocatorRoot, parse_locator
 from bridge.signature.reader import RecipeReader
@@ -59,10 +61,10 @@ KEYS: dict[SchemeKind, tuple[str, ...]] = {
     SchemeKind.NONE: ("kind", "i_accept_unsigned"),
 }
 _EVERY_KEY = tuple({key: None for keys in KEYS.values() for key in keys})
-_ALGORITHMS: tuple[Algorithm, ...] = ("sha256", "sha1", "sha512")
-_ENCODINGS: tuple[Encoding, ...] = ("hex", "base64")
-_KEY_ENCODINGS: tuple[KeyEncoding, ...] = ("utf8", "base64", "hex")
-_CLOCKS: tuple[Clock, ...] = ("unix", "unix_ms", "rfc3339", "http_date")
+_ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+_ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+_KEY_ENCODINGS: tuple[KeyEncoding, ...] = get_args(KeyEncoding)
+_CLOCKS: tuple[Clock, ...] = get_args(Clock)
 
 
 def _read_unsigned(reader: RecipeReader) -> SignatureScheme:

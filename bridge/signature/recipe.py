@@ -27,6 +27,10 @@ class SchemeKind(StrEnum):
 ASYMMETRIC = frozenset({SchemeKind.ED25519, SchemeKind.ECDSA_P256})
 
 Algorithm = Literal["sha256", "sha1", "sha512"]
+"""Names of hashlib. To add one, write it here and in `mappings/README.md`; the mapping language then takes it.
+
+`weaknesses.is_extensible` says which of them a digest with a secret can be extended under.
+"""
 Encoding = Literal["hex", "base64"]
 KeyEncoding = Literal["utf8", "base64", "hex"]
 Clock = Literal["unix", "unix_ms", "rfc3339", "http_date"]

@@ -14,6 +14,9 @@ from bridge.signature.read_recipe import read_recipe
 from bridge.signature.reader import Path
 from bridge.signature.recipe import Part, Placeholder, Recipe, SchemeKind, SignatureScheme
 
+_HIDE_STATE = ("sha3_", "shake_", "blake2", "sha384", "sha512_")
+"""How the names of those hashes begin whose digest is not their whole state; any other counts as extensible."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
@@ -31,13 +34,14 @@ def find_weaknesses(section: Mapping[str, object]) -> list[Weakness]:
 
 
 def is_extensible(proof: SignatureScheme) -> bool:
-    """Whether who has one signed request can sign a longer one without the secret.
+    """Whether somebody who has one signed request can sign a longer one without the secret.
 
-    SHA-1, SHA-256 and SHA-512 continue from a digest, so that whatever is added behind is covered, unless the secret
-    comes last. Source: https://en.wikipedia.org/wiki/Length_extension_attack.
+    A digest of SHA-1, SHA-256 or SHA-512 is the whole state of the hash, which can be continued from it, unless the
+    secret comes last. Source: https://en.wikipedia.org/wiki/Length_extension_attack.
     """
     return (
         proof.kind is SchemeKind.DIGEST
+        and not proof.algorithm.startswith(_HIDE_STATE)
         and Placeholder.SECRET in proof.parts
         and proof.parts[-1] is not Placeholder.SECRET
     )

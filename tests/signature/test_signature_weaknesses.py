@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import cast, get_args
 
 import pytest
 from signing_providers import NOW, SECTIONS, keys, recipe, request
@@ -12,7 +15,10 @@ from bridge import mapping, signature
 from bridge.app import load_mappings
 from bridge.cli import main
 from bridge.core.errors import RecipeError
+from bridge.signature.recipe import Algorithm
+from bridge.signature.weaknesses import is_extensible
 
+LANGUAGE = Path(__file__).parents[2] / "mappings" / "README.md"
 BLOCK = {"kind": "digest", "algorithm": "sha256", "encoding": "hex", "from": "header:X-Sig"}
 FORM = "application/x-www-form-urlencoded"
 EXTENSIBLE = """\
@@ -29,6 +35,23 @@ def found(signed: str, **more: object) -> list[signature.Weakness]:
     block = BLOCK | {"signed": signed} | ({} if "{secret}" in signed else {"kind": "hmac"})
     section = {"signature": block | more, "id": "json:/id"}
     return signature.find_weaknesses(section)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "extensible"),
+    [("sha256", True), ("sha1", True), ("sha512", True), ("sha384", False), ("sha3_256", False), ("md5", True)],
+)
+def test_a_digest_can_be_extended_where_it_is_the_whole_state_of_its_hash(algorithm: str, *, extensible: bool) -> None:
+    section = {"signature": BLOCK | {"signed": "{secret}{body}", "i_accept_length_extension": True}, "id": "json:/id"}
+    proof = signature.read_recipe(section).proof
+    assert is_extensible(replace(proof, algorithm=cast("Algorithm", algorithm))) is extensible
+
+
+def test_every_algorithm_is_one_of_hashlib_and_is_listed_in_the_language() -> None:
+    listed = re.search(r"^`algorithm` is (.+?)\. ", LANGUAGE.read_text(), re.MULTILINE)
+    assert listed
+    assert re.findall(r"`(\w+)`", listed[1]) == list(get_args(Algorithm))
+    assert set(get_args(Algorithm)) <= hashlib.algorithms_guaranteed
 
 
 @pytest.mark.parametrize(
