@@ -59,7 +59,10 @@ class DestinationStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """All of it. `coverage` is None while nothing came; `needs` says what a person must do, `notes` what to know."""
+    """All of it. `coverage` is None while nothing came.
+
+    `needs` are warnings that a person must act on, `notes` are worth knowing; the JSON of `status` has both names.
+    """
 
     sources: tuple[SourceStatus, ...]
     destinations: tuple[DestinationStatus, ...]
@@ -188,8 +191,8 @@ def _list_needs(
     ]
     said += [f"{one.name}: paused: {one.paused}" for one in destinations if one.paused]
     said += [
-        f"{one.name}: {one.dead} dead; see `trackbridge list deliveries --state dead`, then "
-        f"`trackbridge retry --all-dead --destination {one.name}`"
+        f"{one.name}: {one.dead} dead letter{'s' if one.dead > 1 else ''}; see `trackbridge list deliveries "
+        f"--state dead`, then `trackbridge retry --all-dead --destination {one.name}`"
         for one in destinations
         if one.dead
     ]
@@ -252,7 +255,7 @@ def _list_notes(counts: StateCounts, summary: StatusSummary, keeping: RetentionP
     ]
     for what, oldest in (("set aside webhook", summary.oldest_set_aside), ("dead letter", summary.oldest_dead)):
         if oldest is not None and oldest + keeping.events - WARNING <= now:
-            said.append(f"the oldest {what} goes on {oldest + keeping.events:%Y-%m-%d}: BRIDGE_KEEP_EVENTS")
+            said.append(f"the oldest {what} is deleted on {oldest + keeping.events:%Y-%m-%d}: BRIDGE_KEEP_EVENTS")
     return said
 
 

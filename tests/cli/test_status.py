@@ -229,7 +229,7 @@ def test_a_week_before_they_go_set_aside_webhooks_are_told(tmp_path: Path) -> No
     [note] = destination_state(
         tmp_path, SetAside("broken"), now=NOW + DEFAULT_RETENTION.events - timedelta(days=7)
     ).notes
-    assert note.startswith("the oldest set aside webhook goes on")
+    assert note.startswith("the oldest set aside webhook is deleted on")
 
 
 def test_the_screen_shows_every_source_and_destination(tmp_path: Path) -> None:
