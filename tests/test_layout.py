@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,3 +157,31 @@ def test_most_function_names_are_of_more_than_one_word() -> None:
     ]
     single = [name for name in names if "_" not in name]
     assert len(single) <= len(names) // 5
+
+
+# -------------------------------------------------------------------------------------------------- docstrings
+
+NAMED = re.compile(r"`([a-z0-9.]*[a-z]_[a-z0-9_]+|[A-Z][a-z]+[A-Z]\w*)`|[Rr]aises ([A-Z]\w+)")
+"""What a docstring calls by a name: with an underscore or several capitals in backticks, and what is raised."""
+ELSEWHERE = {"HttpParserInvalidURLError", "SystemExit", "postal_code", "wh_12"}
+"""Names of Python, of a library, and of examples."""
+
+
+class DocstringRemover(ast.NodeTransformer):
+    """Takes the docstrings out of a module, and what they call by a name."""
+
+    def __init__(self) -> None:
+        self.named: set[str] = set()
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        if not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)):
+            return node
+        self.named |= {part for names in NAMED.findall(node.value.value) for part in "".join(names).split(".")}
+        return None
+
+
+def test_docstrings_name_what_is_in_the_code() -> None:
+    remover = DocstringRemover()
+    code = [ast.unparse(remover.visit(ast.parse(path.read_text()))) for path in FILES]
+    code += [path.read_text() for path in BRIDGE.rglob("*.sql")]
+    assert remover.named - ELSEWHERE - set(re.findall(r"\w+", "\n".join(code))) == set()

@@ -19,7 +19,7 @@ class SafeConsole(Console):
     """A console on standard output that shows text literally: no markup, no emoji codes, nothing that steers.
 
     As wide as the terminal, and where there is none so wide that no cell is broken. Tables measure their cells before
-    they are rendered; give them a `cell`, so that an escape has its width.
+    they are rendered; give them cells of `as_text`, so that an escape has its width.
     """
 
     def __init__(self) -> None:

@@ -169,7 +169,7 @@ class StartedMessage:
 
 
 def require_unencoded(headers: Headers) -> None:
-    """Raises Encoded for a body that is compressed or otherwise not sent as it is."""
+    """Raises BodyEncoded for a body that is compressed or otherwise not sent as it is."""
     encodings = ",".join(headers.getlist("content-encoding")).lower().split(",")
     for encoding in encodings:
         if encoding.strip() not in {"", "identity"}:

@@ -61,7 +61,7 @@ class BodyBudget:
 
 
 class BudgetClaim:
-    """What one request's body holds of a budget: `bridge.http.body.Claim`, and a context manager that releases it."""
+    """What one request's body holds of a budget, a `bridge.http.body.BodyClaim`. A context manager that releases it."""
 
     __slots__ = ("_budget", "_drop", "_large", "_peer", "_scope", "_sender", "size")
 
@@ -75,14 +75,14 @@ class BudgetClaim:
         self.size = 0
 
     def expect_size(self, size: int) -> None:
-        """Raises NoRoom where a body of so many bytes would find no room as things are. Nothing is held for it."""
+        """Raises BudgetExceeded if a body of this size would not fit now; reserves nothing."""
         if size > SMALL:
             self._require_room(size, self._of_whom())
 
     def start_receiving(self, size: int | None, *, drop: Callable[[], None]) -> None:
         """The body is waited for: it declares `size` bytes, or none, and then it may become large.
 
-        `drop` ends the wait for a small body whose room another needs; `add_bytes` raises NoRoom from then on.
+        `drop` ends the wait for a small body whose room another needs; `add_bytes` raises BudgetExceeded from then on.
         """
         self._large = size is None or size > SMALL
         if self._large:
@@ -92,7 +92,7 @@ class BudgetClaim:
             self._budget.small_arriving[self] = None
 
     def add_bytes(self, size: int) -> None:
-        """So many bytes more have arrived. Raises NoRoom, and then they are not counted and must not be kept."""
+        """Count `size` more bytes. Raises BudgetExceeded, and then they are not counted and must not be kept."""
         budget = self._budget
         if self._drop is None:
             self._large = self._large or size > SMALL
@@ -139,7 +139,7 @@ class BudgetClaim:
         return self._sender
 
     def _require_room(self, size: int, peer: str | None) -> None:
-        """Raises NoRoom where a large body may not hold so many bytes more."""
+        """Raises BudgetExceeded if a large body may not hold `size` more bytes."""
         budget = self._budget
         if budget.held_large + size > budget.most_large:
             raise BudgetExceeded(f"bodies over 64 KiB hold {budget.held_large} bytes; raise BRIDGE_BODY_BUDGET")
@@ -151,7 +151,7 @@ class BudgetClaim:
             )
 
     def _drop_oldest(self) -> None:
-        """Let go of the small body that has been arriving for longest. Raises NoRoom where there is no other."""
+        """Drop the small body that has been arriving for longest. Raises BudgetExceeded if there is no other."""
         budget = self._budget
         oldest = next((claim for claim in budget.small_arriving if claim is not self), None)
         if oldest is None:

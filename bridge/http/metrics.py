@@ -94,7 +94,7 @@ class Metrics:
         )
 
     def encode_counts(self) -> bytes:
-        """All counts, for `add`."""
+        """Returns all counts as bytes, for `add_counts` of another process."""
         return _ENCODER.encode([counter.rows() for counter in self._counters])
 
     def add_counts(self, shown: bytes) -> None:

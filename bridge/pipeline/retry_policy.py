@@ -192,7 +192,7 @@ def _requested_wait(outcome: Retryable, policy: RetryPolicy) -> timedelta:
     return max(timedelta(), min(outcome.retry_after or timedelta(), policy.most_retry_after))
 
 
-# ------------------------------------------------------------------------------------------------------- standings
+# ------------------------------------------------------------------------------------------- the destination's state
 
 
 def _pause_destination(

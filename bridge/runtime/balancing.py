@@ -18,14 +18,14 @@ _COUNT = Struct("=I")
 
 
 class ConnectionBalance:
-    """Made before the fork, for the workers of these names."""
+    """Made before the fork, for the web processes of these names."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._memory = mmap.mmap(-1, _COUNT.size * len(names))
         self._place = {name: _COUNT.size * place for place, name in enumerate(names)}
 
     def counter_of(self, name: str) -> Callable[[int], None]:
-        """What a worker calls with the number of its connections whenever that has changed.
+        """What a web process calls with the number of its connections whenever that has changed.
 
         It returns when the next may be accepted. The count starts at none: a process that is restarted begins again.
         """

@@ -35,7 +35,7 @@ class SharedRateLimits:
 
 
 class SharedWindow:
-    """As `callers.Window`, over all processes, exactly; `now` must be a clock that they share."""
+    """Like `api_keys.SlidingWindow`, but shared by all processes; `now` must be of a clock that they share."""
 
     def __init__(self, rate: int, *, lock: int, place: int) -> None:
         self._rate = min(rate, MOST)

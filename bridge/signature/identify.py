@@ -39,7 +39,7 @@ def identify_webhooks(recipe: Recipe, request: Request, *, source: str, now: dat
 def identify_in(
     recipe: Recipe, parcel: RequestView, *, source: str, now: datetime, later: bool = False
 ) -> tuple[Webhook, ...]:
-    """The same as `webhooks`, of a request that others look into as well.
+    """The same as `identify_webhooks`, for a request of which other functions read parts as well.
 
     With `later`, a webhook of a whole request that is known by its bytes too has no identity yet.
     """

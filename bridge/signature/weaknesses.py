@@ -28,7 +28,7 @@ class Weakness:
 
 
 def find_weaknesses(section: Mapping[str, object]) -> list[Weakness]:
-    """All weaknesses of a mapping's `webhook` section, which must be one that `recipe` takes."""
+    """All weaknesses of a mapping's `webhook` section, which must be one that `read_recipe` takes."""
     made = read_recipe(section)
     return [*_length_extension(made.proof), *_adjacent_fields(made.proof), *_weak_identities(made)]
 

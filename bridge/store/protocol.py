@@ -99,7 +99,7 @@ class Idempotency:
 class Pacing:
     """How a destination may be sent to, over all processes.
 
-    At most `limit` deliveries a claim, `lanes` claims at a time, claims at least `spacing` apart; a claim that is
+    At most `limit` deliveries a claim, `concurrency` claims at a time, claims at least `spacing` apart; a claim that is
     not recorded ends after `lease`. With `newest_beyond`, the newest that are due go first where the oldest one
     was made longer ago than that: behind a backlog nothing new would be sent.
     """
@@ -281,7 +281,7 @@ class Store(Protocol):
         *,
         now: datetime,
     ) -> None:
-        """Write how an attempt ended: the attempt, each delivery's new state and the destination's standing, together.
+        """Write how an attempt ended: the attempt, each delivery's new state and the destination's, together.
 
         What was claimed under the token and is not in `settled` is due again at once. A delivery whose lease was
         lost is only changed to delivered, never back.

@@ -246,7 +246,7 @@ def _flatten_chain(node: ExpressionNode) -> list[ExpressionNode]:
 def compile_standalone(text: str, *, units: MinorUnits | None = None) -> Callable[[Json], Json]:
     """A function of one document, which is the current node: JMESPath as its specification has it.
 
-    Raises ExpressionError; the function raises Unworkable.
+    Raises ExpressionError; the function raises CannotEvaluate.
     """
     code = ModuleCode("<expression>")
     coder = ExpressionCoder(code, units)

@@ -50,7 +50,7 @@ def _parse_text(text: str) -> Decimal:
 
 
 def parse_json_number(text: str) -> Number:
-    """A JSON number's text as a number. Raises Unworkable where it is out of bounds."""
+    """A JSON number's text as a number. Raises CannotEvaluate if it is out of bounds."""
     if len(text) > _LONGEST:
         raise CannotEvaluate("holds a number of over 400 digits")
     try:

@@ -17,7 +17,7 @@ from bridge.store.sqlite.db.columns import maybe_text, ms_up, public_number
 
 @dataclass(frozen=True, slots=True)
 class RowKind:
-    """A kind of row: how each part of a Filter is said of it. States are literal, so that their indexes serve."""
+    """A kind of row: the SQL for each part of a RowFilter. States are literal, so that SQLite uses their indexes."""
 
     name: str
     named: Callable[[str], int | str | None]
@@ -105,7 +105,7 @@ def at_most(which: RowFilter) -> int:
 
 
 def row_numbers(which: RowFilter, kind: RowKind) -> list[int]:
-    """The numbers that a Filter's ids name. Raises NotFound for an id that is not written as such rows' are."""
+    """Returns the row numbers in a RowFilter's ids. Raises NotFound for an id that no such row could have."""
     found = [(one, kind.named(one)) for one in which.ids or ()]
     for public_id, name in found:
         if name is None:
