@@ -13,7 +13,7 @@ from bridge.core.model import EventNeeded, Translated, Translation, Webhook
 from bridge.mapping import MappedSource
 from bridge.store.protocol import Store
 
-MOST = 50_000
+MOST_KEYS = 50_000
 """Claims of its own events that it remembers; the store has the older ones."""
 
 
@@ -45,5 +45,5 @@ class DiffSide:
         if any(key in self._made for key in conversion_keys):
             return
         self._made |= dict.fromkeys(conversion_keys, text)
-        while len(self._made) > MOST:
+        while len(self._made) > MOST_KEYS:
             del self._made[next(iter(self._made))]

@@ -11,7 +11,7 @@ from bridge.store.protocol import RowFilter
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-MOST = timedelta(weeks=52 * 100)
+LONGEST_AGO = timedelta(weeks=52 * 100)
 """The longest span; more is no time that anything was kept."""
 
 
@@ -48,4 +48,4 @@ def parse_since(text: str | None, *, now: datetime) -> datetime | None:
     found = _SPAN.fullmatch(text)
     if found is None:
         raise SettingsError(f"--since takes a span such as 12h, 7d or 4w, got {text[:40]!r}")
-    return now - min(timedelta(**{_UNITS[found[2]]: int(found[1])}), MOST)
+    return now - min(timedelta(**{_UNITS[found[2]]: int(found[1])}), LONGEST_AGO)

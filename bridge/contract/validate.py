@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Judge = Callable[[Json], Iterator[ValidationError]]
 
-MOST = 100
+MOST_PROBLEMS = 100
 """How many problems a message holds; nobody fixes more at once."""
 
 _SHOWN = frozenset({"event_type", "event_id", "timestamp", "test", "properties"})
@@ -47,9 +47,9 @@ def find_problems(raw: Json, *, values: bool = True) -> tuple[EventProblem, ...]
     """
     found: dict[tuple[str | int, ...], EventProblem] = {}
     judged = (_error_message(error, values=values) for error in schema_validator()(raw))
-    for problem in (*islice(judged, MOST), *islice(find_unsafe_json(without_nulls(raw)), MOST)):
+    for problem in (*islice(judged, MOST_PROBLEMS), *islice(find_unsafe_json(without_nulls(raw)), MOST_PROBLEMS)):
         found.setdefault(problem.path, problem)
-    return tuple(sorted(found.values(), key=lambda problem: _position_in_document(raw, problem.path))[:MOST])
+    return tuple(sorted(found.values(), key=lambda problem: _position_in_document(raw, problem.path))[:MOST_PROBLEMS])
 
 
 @cache

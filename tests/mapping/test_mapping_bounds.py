@@ -35,7 +35,7 @@ def copies(expression: str) -> int:
         ("body.a == twice", 1),
         ("merge(body, twice)", 3),
         ("map(&[@, @], twice)", 4),
-        ("body | " + " | ".join(["[@, @]"] * 50), size_limit.MOST + 1),
+        ("body | " + " | ".join(["[@, @]"] * 50), size_limit.MOST_REPETITIONS + 1),
     ],
 )
 def test_what_an_expression_may_repeat_is_known_before_it_runs(expression: str, most: int) -> None:

@@ -154,8 +154,10 @@ class _Compiler:
         for trap in find_pitfalls(tree, scope.visible_names):
             tell = self._problems.add_error if trap.certain else self._problems.add_warning
             tell(scalar.location_at(trap.at), trap.text)
-        if size_limit.growth_bound(tree, scope.growth_of) > size_limit.MOST:
-            self._problems.add_error(scalar.place, f"could repeat what it reads over {size_limit.MOST:,} times")
+        if size_limit.growth_bound(tree, scope.growth_of) > size_limit.MOST_REPETITIONS:
+            self._problems.add_error(
+                scalar.place, f"could repeat what it reads over {size_limit.MOST_REPETITIONS:,} times"
+            )
 
     # ----------------------------------------------------------------------------------------------------- names
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from bridge.mapping.expressions.parser import ExpressionNode, child_parts
 
-MOST = 1_000
+MOST_REPETITIONS = 1_000
 """What an expression may evaluate to, in copies of what the webhook holds."""
 
 _SUMS = frozenset({"multi_select_list", "multi_select_dict", "function_expression"})
@@ -26,10 +26,10 @@ def growth_bound(node: ExpressionNode, of_name: Callable[[str], int]) -> int:
         return 1
     each = [growth_bound(child, of_name if same_level else _read_once) for child, same_level in child_parts(node)]
     if node.kind in _SUMS:
-        return min(MOST + 1, sum(each))
+        return min(MOST_REPETITIONS + 1, sum(each))
     if node.kind in _ONE_OF:
         return max(each)
-    return min(MOST + 1, math.prod(each))
+    return min(MOST_REPETITIONS + 1, math.prod(each))
 
 
 def _read_once(_name: str) -> int:
