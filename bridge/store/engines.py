@@ -86,7 +86,7 @@ def reserve_store(url: str) -> None:
 def check_store(url: str) -> tuple[str, ...]:
     """For `serve`, before it opens the store: what a person should know about it, in a sentence each.
 
-    Raises StoreUnavailable where its files are not this user's, StoreUnusable where they are damaged as far as a check
+    Raises StoreUnavailable if its files are not this user's, StoreUnusable if they are damaged as far as a check
     of two seconds finds.
     """
     path = sqlite_file(url)

@@ -355,7 +355,7 @@ class Store(Protocol):
     async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
         """What has that id, or was given it: several where two origins gave one event_id.
 
-        NotFound where nothing has.
+        NotFound if nothing has.
         """
         ...
 

@@ -56,7 +56,7 @@ class WebhookDetail:
     """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged.
 
     `same_bytes_as` is the first webhook with the same bytes under another topic, account or test flag, or at
-    another source; None where there is none, and where its body is gone.
+    another source; None if there is none, and where its body is gone.
     """
 
     row: WebhookRow
@@ -150,11 +150,11 @@ class StatusSummary:
 
     `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
     currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
-    `no_room` is why the disk has no room for anything new, None where it has; `unreadable` counts webhooks that were
-    in and whose bytes were damaged before they had a place; `unread` says of each file in the ingest log's folder that
-    cannot be opened, or is none of ours, why it is not read, and the remedy; `clock_ahead` is None where the clock can
-    be believed; `exposed` is that other users may read the store, and how to end that; `same_bytes` counts webhooks of
-    a source whose bytes were first received at another source, by (source, the other).
+    `no_room` is why the disk has no room for anything new, None if it has; `unreadable` counts webhooks of the ingest
+    log whose bytes were damaged before they were applied; `unread` says of each file in the ingest log's folder that
+    cannot be opened, or is none of ours, why it is not read, and the remedy; `clock_ahead` is None if the clock can be
+    believed; `exposed` is that other users may read the store, and how to end that; `same_bytes` counts webhooks of a
+    source whose bytes were first received at another source, by (source, the other).
     """
 
     today: dict[tuple[str, str], int]

@@ -33,7 +33,7 @@ def main() -> int:
     vars(app)["Forwarder"] = partial(DeliveryLoops, policy=IMPATIENT)
     vars(app)["Purger"] = partial(PurgeLoop, rest=0.01, every=0.2)
     translate.LEASE = SECOND
-    ledger.FLUSH_FROM, ledger.MOST, ledger.SEGMENT_ENTRIES = 20, 60, 8
+    ledger.FLUSH_FROM, ledger.MOST_ENTRIES, ledger.SEGMENT_ENTRIES = 20, 60, 8
     log_writer.LARGE = int(os.environ.get("FIRE_LOG_FILE") or log_writer.LARGE)
     pragma = os.environ.get("FIRE_SYNCHRONOUS")
     if pragma:

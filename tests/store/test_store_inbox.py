@@ -31,7 +31,7 @@ from bridge.store.sqlite.ingest import codec, log_files, log_reader, log_writer
 from bridge.store.sqlite.ingest.apply import split_log
 from bridge.store.sqlite.ingest.frame import HEAD, LogFrame, frame_bytes, next_frame_after, read_frames
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
-from bridge.store.sqlite.ingest.log_writer import EVERY, HANDY, MANY, folder_of
+from bridge.store.sqlite.ingest.log_writer import EVERY, FRAME_TARGET_BYTES, FRAME_TARGET_WEBHOOKS, folder_of
 from bridge.store.sqlite.store import SqliteStore
 
 
@@ -174,7 +174,7 @@ def test_what_came_before_a_clock_was_set_back_is_due_within_ten_seconds(tell: T
 
 
 def test_large_bodies_of_one_moment_are_packed_a_few_megabytes_at_a_time(tmp_path: Path) -> None:
-    bodies = [random.randbytes(HANDY // 3 - 1000) for _ in range(5)]
+    bodies = [random.randbytes(FRAME_TARGET_BYTES // 3 - 1000) for _ in range(5)]
 
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
@@ -334,7 +334,7 @@ def test_batches_of_many_items_share_no_row_that_would_take_long_to_sort_in(tmp_
         await asyncio.gather(*(store.keep(batch) for batch in batches))
         assert [frame.count for frame in written(tmp_path)] == [2000] * 8
         await asyncio.gather(*(store.keep([one]) for one in items))
-        assert {frame.count for frame in written(tmp_path)} == {MANY, 2000}
+        assert {frame.count for frame in written(tmp_path)} == {FRAME_TARGET_WEBHOOKS, 2000}
         await store.close()
 
     asyncio.run(story())

@@ -108,7 +108,7 @@ def files_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_little_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the ledger learned is entered after a few keys, a few at a time, so that most verbs find it half entered."""
     monkeypatch.setattr(ledger, "FLUSH_FROM", 4)
-    monkeypatch.setattr(ledger, "MOST", 20)
+    monkeypatch.setattr(ledger, "MOST_ENTRIES", 20)
     monkeypatch.setattr(ledger, "SEGMENT_ENTRIES", 3)
 
 

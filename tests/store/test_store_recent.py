@@ -114,7 +114,7 @@ def test_what_is_fresh_or_due_goes_before_entering(tmp_path: Path, monkeypatch: 
 
 
 def test_more_than_may_wait_is_entered_by_whoever_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "MOST", 30)
+    monkeypatch.setattr(ledger, "MOST_ENTRIES", 30)
     monkeypatch.setattr(ledger, "SEGMENT_ENTRIES", 10)
     path = tmp_path / "x.db"
 
@@ -263,6 +263,6 @@ class Machine(RuleBasedStateMachine):
 def test_each_key_is_known_by_what_was_learned_last_whatever_is_moved_or_rolled_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ledger, "MOST", 12)
+    monkeypatch.setattr(ledger, "MOST_ENTRIES", 12)
     monkeypatch.setattr(ledger, "SEGMENT_ENTRIES", 3)
     run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))

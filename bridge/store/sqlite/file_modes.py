@@ -16,7 +16,7 @@ _OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def require_own_files(path: str, *, user: int | None = None) -> None:
-    """Raises StoreUnavailable where a file belongs to another user than `user` (None: the one who runs this).
+    """Raises StoreUnavailable if a file belongs to another user than `user` (None: the one who runs this).
 
     Or where it may not be read and written. Root is no exception: what root writes, the owner cannot read later.
     """
@@ -36,7 +36,7 @@ def require_own_files(path: str, *, user: int | None = None) -> None:
 
 
 def exposed_files(path: str) -> str | None:
-    """That other users may read or write the store, and the command that takes this from them; None where none may."""
+    """That other users may read or write the store, and the command that takes this from them; None if none may."""
     open_to_others = {
         _path_within(path, one) for one, found in _store_files(path) if stat.S_IMODE(found.st_mode) & _OF_OTHERS
     }

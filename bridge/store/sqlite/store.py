@@ -79,7 +79,7 @@ __all__ = [
 
 LEDGER_WINDOW = DEFAULT_RETENTION.ledger
 """How long a known conversion makes the next event of it a duplicate."""
-NANOSECONDS = 1_000_000
+NS_PER_MS = 1_000_000
 """In a millisecond."""
 
 
@@ -156,12 +156,14 @@ class SqliteStore:
         unapplied = log_reader.read_unapplied(db, self._folder, limit=limit)
         if not unapplied.stretches or log_reader.is_long(db):
             log_reader.delete_applied_files(db, self._folder)
-        is_due = inbox.is_due(db, now=now, aged=self._clocks.aging_time(db, now))
+        is_due = inbox.is_due(db, now=now, trusted_now=self._clocks.trusted_time(db, now))
         return unapplied, is_due, not unapplied.stretches and ledger.should_flush(db)
 
     async def _claim_rows(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
         return await self._writer.run_write(
-            lambda db: inbox.claim_webhooks(db, now=now, aged=self._clocks.note_time(db, now), limit=limit, lease=lease)
+            lambda db: inbox.claim_webhooks(
+                db, now=now, trusted_now=self._clocks.record_reading(db, now), limit=limit, lease=lease
+            )
         )
 
     async def complete_batch(
@@ -217,13 +219,13 @@ class SqliteStore:
 
     def _ledger_since(self, db: sqlite3.Connection, now: datetime) -> datetime:
         """Since when what the ledger knows counts."""
-        return self._clocks.aging_time(db, now) - self._window
+        return self._clocks.trusted_time(db, now) - self._window
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
         """Claim due deliveries of a destination."""
         return await self._writer.run_write(
             lambda db: outbox.claim_deliveries(
-                db, destination, now=now, aged=self._clocks.note_time(db, now), pacing=pacing
+                db, destination, now=now, trusted_now=self._clocks.record_reading(db, now), pacing=pacing
             )
         )
 
@@ -291,7 +293,7 @@ class SqliteStore:
         return await self._writer.run_write(
             lambda db: (
                 retention.purge_step(db, keeping, now=now, place=place, limit=limit)
-                if self._clocks.note_time(db, now) == now
+                if self._clocks.record_reading(db, now) == now
                 else PurgeStep(0, None)
             )
         )
@@ -327,7 +329,7 @@ class SqliteStore:
     def _count_states(self, db: sqlite3.Connection) -> StateCounts:
         count, since = log_reader.count_unapplied(db, self._folder)
         counts = queries.count_states(db)
-        oldest = [at for at in (counts.oldest_received, since and from_ms(since // NANOSECONDS)) if at]
+        oldest = [at for at in (counts.oldest_received, since and from_ms(since // NS_PER_MS)) if at]
         return replace(counts, unapplied=count, oldest_received=min(oldest, default=None))
 
     async def status_summary(self, *, now: datetime) -> StatusSummary:
@@ -349,7 +351,7 @@ class SqliteStore:
     async def probe(self, *, now: datetime) -> None:
         """Take a small durable write in each of the two ways that something new comes in."""
         await self.keep(())
-        await self._writer.run_write(lambda db: self._clocks.note_time(db, now, always=True), urgent=True)
+        await self._writer.run_write(lambda db: self._clocks.record_reading(db, now, always=True), urgent=True)
 
     async def close(self) -> None:
         """Finish what is under way and let the file go; once more does nothing."""
@@ -365,7 +367,7 @@ class SqliteStore:
 
 
 def _require_known_log(path: str, patience: timedelta) -> None:
-    """Raises StoreUnusable where the ingest log holds webhooks that a newer version wrote."""
+    """Raises StoreUnusable if the ingest log holds webhooks that a newer version wrote."""
     try:
         with closing(open_file.connect_to(path, reading=True, busy=patience)) as db:
             newer = next(log_reader.newer_files(db, folder_of(path)), None)

@@ -13,7 +13,7 @@ from bridge.store.protocol import OverdueWork
 from bridge.store.sqlite.db.columns import from_ms, to_ms
 from bridge.store.sqlite.ingest import log_reader
 
-MOST = 100_000
+MOST_COUNTED = 100_000
 """What is counted at most of each kind.
 
 So many entries of an index are counted in about 15 ms, ten million in a second.
@@ -23,12 +23,12 @@ _NS_PER_MS = 1_000_000
 
 def find_overdue(db: sqlite3.Connection, folder: str, *, before: datetime) -> OverdueWork:
     """What was due by then: webhooks, and deliveries of destinations that are not paused."""
-    kept, oldest_kept = log_reader.count_older(db, folder, before_ns=to_ms(before) * _NS_PER_MS, most=MOST)
+    kept, oldest_kept = log_reader.count_older(db, folder, before_ns=to_ms(before) * _NS_PER_MS, most=MOST_COUNTED)
     received, oldest_received = _count_due(db, "webhooks WHERE state = 'received'", (), before)
     oldest = [at for at in (oldest_kept and oldest_kept // _NS_PER_MS, oldest_received) if at is not None]
     deliveries = {name: found for name in _sent_to(db) if (found := _overdue_deliveries(db, name, before))[0]}
     return OverdueWork(
-        webhooks=min(MOST, kept + received),
+        webhooks=min(MOST_COUNTED, kept + received),
         oldest_webhook=from_ms(min(oldest)) if oldest else None,
         deliveries={name: count for name, (count, _) in deliveries.items()},
         oldest_delivery={name: from_ms(at) for name, (_, at) in deliveries.items() if at is not None},
@@ -54,7 +54,7 @@ def _overdue_deliveries(db: sqlite3.Connection, name: str, before: datetime) -> 
 def _count_due(db: sqlite3.Connection, which: str, values: tuple[str, ...], before: datetime) -> tuple[int, int | None]:
     """How many of these were due by then, and since when the first of them."""
     row: tuple[int, int | None] = db.execute(
-        f"SELECT count(*), min(due) FROM (SELECT due FROM {which} AND due <= ? ORDER BY due LIMIT {MOST})",  # noqa: S608  ours
+        f"SELECT count(*), min(due) FROM (SELECT due FROM {which} AND due <= ? ORDER BY due LIMIT {MOST_COUNTED})",  # noqa: S608  ours
         (*values, to_ms(before)),
     ).fetchone()
     return row

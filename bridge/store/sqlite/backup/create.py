@@ -54,7 +54,7 @@ _STEP = 4096
 _LOG_SCHEMA = 6
 """The first schema with an ingest log beside the file."""
 _MEBIBYTE = 1024 * 1024
-_NANOSECONDS = 1_000_000
+_NS_PER_MS = 1_000_000
 """In a millisecond."""
 
 
@@ -76,8 +76,8 @@ def create_backup(path: str, target: Path, *, now: datetime, min_free: int = 0) 
     """Copy the store at `path` into a new folder `target`, whoever uses it; what is in it.
 
     It is written as `TARGET.partial` and renamed when it is complete, flushed and found sound. Where it lies on the
-    store's disk, `min_free` bytes of that stay free. Raises BackupError where it cannot be written, StoreUnavailable
-    where the store cannot be read, StoreUnusable where it is damaged; nothing of the copy stays then.
+    store's disk, `min_free` bytes of that stay free. Raises BackupError if it cannot be written, StoreUnavailable
+    where the store cannot be read, StoreUnusable if it is damaged; nothing of the copy stays then.
     """
     _see_that_it_is_known(path)
     try:
@@ -219,7 +219,7 @@ def _count_contents(db: sqlite3.Connection, log: Path) -> BackupContents:
     }
     newest = db.execute("SELECT received_at FROM webhooks ORDER BY number DESC LIMIT 1").fetchone()
     unapplied = list(_unapplied_heads(log, _applied_offsets(db)))
-    times = [*(newest or ()), *(one.at // _NANOSECONDS for one in unapplied)]
+    times = [*(newest or ()), *(one.at // _NS_PER_MS for one in unapplied)]
     return BackupContents(
         webhooks=sum(counts["webhooks"].values()) + sum(one.webhooks for one in unapplied),
         waiting=counts["webhooks"].get("received", 0) + sum(one.webhooks for one in unapplied),

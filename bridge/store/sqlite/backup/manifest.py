@@ -86,7 +86,7 @@ def write_manifest(folder: Path, manifest: BackupManifest) -> None:
 def read_manifest(folder: Path) -> BackupManifest:
     """What a backup says of itself.
 
-    Raises BackupError where it is no complete backup, or one of a newer trackbridge.
+    Raises BackupError if it is no complete backup, or one of a newer trackbridge.
     """
     try:
         found = msgspec.json.decode(_manifest_content(folder / NAME), type=BackupManifest)

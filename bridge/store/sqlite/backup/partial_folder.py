@@ -23,7 +23,7 @@ SUFFIX = ".partial"
 def partial_folder(target: Path) -> Iterator[Path]:
     """The folder in which a backup is made, locked; deleted if it is still there at the end.
 
-    One that a killed backup left is emptied first. Raises BackupError where there is a `target`, OSError where the
+    One that a killed backup left is emptied first. Raises BackupError if there is a `target`, OSError if the
     folder cannot be made.
     """
     _see_that_it_is_new(target)

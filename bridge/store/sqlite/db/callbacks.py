@@ -11,14 +11,14 @@ Answer = TypeVar("Answer")
 
 
 Answers: TypeAlias = "list[Answer | Exception] | list[Answer] | Exception"
-"""An answer for each, or an error of its own, or one error for all."""
+"""For each caller an answer or an error, or one error for all callers."""
 
 
 AnswerCallback: TypeAlias = "Callable[[Answers[Answer]], None]"
-"""Who hears the answers."""
+"""What is called with the answers."""
 
 
 def call_in_loop(loop: asyncio.AbstractEventLoop, then: Callable[[Answer], None], what: Answer) -> None:
-    """Let those hear it who wait in an event loop, from another thread."""
+    """Call `then(what)` in an event loop, from another thread."""
     with suppress(RuntimeError):  # the loop has ended, and nothing waits any more
         loop.call_soon_threadsafe(then, what)

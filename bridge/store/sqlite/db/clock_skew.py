@@ -23,11 +23,11 @@ from bridge.store.sqlite.db.columns import from_ms, from_ms_length, to_ms, to_ms
 from bridge.store.views import ClockAhead
 
 BACK_MS = 60_000
-"""How far back a clock must be to have been set back."""
+"""A clock counts as set back if it is more than this much behind the newest time."""
 STEP_MS = 10_000
-"""The newest time is written down this seldom, where nothing else is written."""
+"""How far the clock must advance before the newest time is written again."""
 AHEAD_MS = 24 * 3600 * 1000
-"""How far beyond the last believed time a clock is believed at once."""
+"""A clock is believed at once up to this much after the last believed time."""
 TRIAL = timedelta(hours=1)
 """How much monotonic time must pass until a clock beyond that is believed."""
 
@@ -57,7 +57,7 @@ class _KnownClock:
         return at > self.believed + AHEAD_MS
 
     def is_new(self, at: int) -> bool:
-        """Whether a reading says more than what is known."""
+        """Whether a reading is to be recorded."""
         return not self.newest - BACK_MS <= at < self.newest + STEP_MS
 
 
@@ -72,8 +72,11 @@ class ClockReadings:
         self._trial = to_ms_up(trial)
         self._last: tuple[int, float] | None = None
 
-    def note_time(self, db: sqlite3.Connection, now: datetime, *, always: bool = False) -> datetime:
-        """It is now `now`: the time by which ages are reported. Writes where there is something new, or `always`."""
+    def record_reading(self, db: sqlite3.Connection, now: datetime, *, always: bool = False) -> datetime:
+        """Record the reading `now`; returns the trusted time, which is used for ages.
+
+        It writes only if `now` is new, or with `always`.
+        """
         at, tick = to_ms(now), self._ticks() * 1000
         known = _read_known(db) or _KnownClock(at - STEP_MS, at)
         if self._last is None:
@@ -92,11 +95,8 @@ class ClockReadings:
             _log_change(known, after, now)
         return from_ms(after.believed) if after.is_doubted(at) else now
 
-    def aging_time(self, db: sqlite3.Connection, now: datetime) -> datetime:
-        """The time by which ages are reported, by what was seen before; for a `now` that may be a while ago.
-
-        Writes nothing.
-        """
+    def trusted_time(self, db: sqlite3.Connection, now: datetime) -> datetime:
+        """Returns the trusted time for `now`, which may be a while ago, by the earlier readings. It writes nothing."""
         known = _read_known(db)
         return from_ms(known.believed) if self._trial and known is not None and known.is_doubted(to_ms(now)) else now
 
@@ -116,13 +116,13 @@ class ClockReadings:
 
 
 def is_worth_noting(db: sqlite3.Connection, now: datetime) -> bool:
-    """Whether `note_time` would write something."""
+    """Whether `record_reading` would write."""
     known = _read_known(db)
     return known is None or known.is_new(to_ms(now))
 
 
 def clock_ahead(db: sqlite3.Connection, now: datetime) -> ClockAhead | None:
-    """What a person should know of a clock that is far ahead; None where it is not, or nobody has met it yet."""
+    """Returns what `status` says of a clock that is far ahead; None if it is not, or no process has recorded it yet."""
     known = _read_known(db)
     if known is None or not known.is_doubted(to_ms(now)) or not known.is_doubted(known.newest):
         return None
@@ -135,14 +135,14 @@ def _read_known(db: sqlite3.Connection) -> _KnownClock | None:
 
 
 def _set_back(db: sqlite3.Connection, known: _KnownClock, at: int) -> None:
-    """Move what waits. Of a clock that was not believed only what was written by it, not what was there before."""
+    """Move waits and leases back with the clock. If it was not believed before, move only times that it gave."""
     since = max(at, known.believed + AHEAD_MS) if known.is_doubted(known.newest) else at
     for move in _MOVES:
         db.execute(move, {"by": known.newest - at, "at": since})
 
 
 def _log_change(before: _KnownClock, after: _KnownClock, now: datetime) -> None:
-    """The one line for a clock that is far ahead, and the one for its end; the store sees to it that both come once."""
+    """Log that a clock is far ahead, or that it is believed. The store has the state, so each is logged once."""
     newest = from_ms(before.believed).isoformat(timespec="seconds")
     if after.is_doubted(after.newest):
         log.log_warning(

@@ -17,12 +17,12 @@ _MOST_DIGITS = 18
 
 
 def to_ms(at: datetime) -> int:
-    """Whole milliseconds since 1970, rounded down: no earlier instant is called now."""
+    """Returns whole milliseconds since 1970, rounded down. For the present: nothing is due before its time."""
     return (at - _EPOCH) // _MS
 
 
 def ms_up(at: datetime) -> int:
-    """Whole milliseconds since 1970, rounded up: what is due then is never due earlier."""
+    """Returns whole milliseconds since 1970, rounded up. For due times: nothing is due before its time."""
     return -((_EPOCH - at) // _MS)
 
 

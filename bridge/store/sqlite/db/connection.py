@@ -15,7 +15,7 @@ from bridge.store.sqlite.db import errors, open_file
 from bridge.store.sqlite.db.wal_guard import WalGuard
 
 LOOK = 0.0005
-"""Seconds between two looks at whether another process still writes."""
+"""Seconds between two attempts to begin a transaction while another process writes."""
 
 
 class StoreConnection:
@@ -30,10 +30,10 @@ class StoreConnection:
         self._inode: tuple[int, int] | None = None
 
     def open_if_needed(self) -> sqlite3.Connection:
-        """The connection, to the file that is at the path now.
+        """Returns the connection to the file that is at the path now; opens it again if the file was replaced.
 
-        What is written to a file that was moved away or deleted would be lost with it. Raises StoreUnavailable where
-        there is none any more, or where its write-ahead log is another one.
+        What is written to a file that was moved away or deleted would be lost with it. Raises StoreUnavailable if there
+        is no file any more, or if its write-ahead log was replaced.
         """
         inode = self._file_identity()
         if self._db is None or inode != self._inode:
@@ -52,7 +52,7 @@ class StoreConnection:
         return self._db
 
     def begin_write(self) -> sqlite3.Connection:
-        """The connection, in a transaction that writes, once no other process does.
+        """Begin a transaction that writes, once no other process does; returns the connection.
 
         SQLite itself would look again after ever longer pauses, and so mostly miss the moment between two short
         transactions of a busy process.

@@ -13,7 +13,7 @@ from datetime import timedelta
 from bridge.core.errors import StoreUnavailable
 
 EVERY = 1.0
-"""Seconds for which a look at the disk holds."""
+"""Seconds for which one reading of the free space is used."""
 MEBIBYTE = 1024 * 1024
 _LATER = timedelta(seconds=30)
 
@@ -29,7 +29,7 @@ class DiskSpace:
         self._free = least
 
     def lack_of_space(self) -> StoreUnavailable | None:
-        """Why nothing new can be kept; None while there is room, or where nobody can tell."""
+        """Returns the error for a disk with too little space; None if there is enough, or if it cannot be read."""
         if not self._least:
             return None
         if self._ticks() - self._looked >= EVERY:

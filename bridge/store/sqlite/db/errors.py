@@ -42,7 +42,7 @@ def result_code(error: sqlite3.Error) -> int:
 
 
 def ends_the_group(error: sqlite3.Error) -> bool:
-    """Whether the store itself is in trouble, and not only what was asked of it."""
+    """Whether the error is of the store itself, and so of every job in the transaction, not of one job."""
     return result_code(error) in _WAITS or _is_damage(error)
 
 
@@ -52,7 +52,7 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def store_error(error: sqlite3.Error, path: str) -> StoreUnavailable:
-    """The error in words that name the file and the remedy."""
+    """Returns the error with a text that names the file and the remedy."""
     if _is_damage(error):
         return damaged_error(path, "damaged or no database")
     words, wait = _WAITS.get(result_code(error), (f"cannot be used ({type(error).__name__})", _LATER))
@@ -62,7 +62,7 @@ def store_error(error: sqlite3.Error, path: str) -> StoreUnavailable:
 
 @contextmanager
 def explained_errors(path: str) -> Iterator[None]:
-    """Whatever SQLite raises in the block is raised in words."""
+    """Raises StoreUnavailable or StoreUnusable for what SQLite raises in the block."""
     try:
         yield
     except sqlite3.Error as error:
@@ -72,7 +72,7 @@ def explained_errors(path: str) -> Iterator[None]:
 
 
 def foreign_value(error: Exception, path: str) -> StoreUnusable:
-    """A value that nobody here has written."""
+    """Returns the error for a value in the store that trackbridge never writes."""
     return StoreUnusable(
         f"the store {path} holds a value that cannot be read ({type(error).__name__}); check the disk and put a "
         "backup in "
@@ -81,7 +81,7 @@ def foreign_value(error: Exception, path: str) -> StoreUnusable:
 
 
 def damaged_error(path: str, finding: str) -> StoreUnusable:
-    """What was found in the file, and what to do about it."""
+    """Returns the error for a damaged file, with the remedy."""
     there = shlex.quote(path)
     return StoreUnusable(
         f"the store {path} is {' '.join(finding.split())}; put a backup in its place: stop `trackbridge serve`, "
@@ -92,15 +92,15 @@ def damaged_error(path: str, finding: str) -> StoreUnusable:
 
 
 def crowded_error(callers: int) -> StoreUnavailable:
-    """Too many wait already."""
+    """Returns the error for a request beyond the limit, while `callers` wait already."""
     return StoreUnavailable(f"{callers} requests wait for the disk already", retry_after=_SHORTLY)
 
 
 def too_slow_error() -> StoreUnavailable:
-    """Somebody has waited too long."""
+    """Returns the error for a request that waited longer than `patience`."""
     return StoreUnavailable("the disk takes writes too slowly", retry_after=_SHORTLY)
 
 
 def is_passing(error: sqlite3.Error) -> bool:
-    """Whether the same connection may continue once the trouble is over; else another one has to be opened."""
+    """Whether the connection can be used again after this error; else it must be opened again."""
     return result_code(error) in _PASSING

@@ -13,36 +13,36 @@ ENTRY = struct.Struct(f">{KEY_SIZE}sqq")
 
 @dataclass(slots=True)
 class LedgerCache:
-    """What a connection has read of the segments: those from the first to the last, and which lot a key is in.
+    """The segments that a connection has read, from number `first` to `last`, and the newest segment of each key.
 
-    A lot never changes, and segments go from the first on. A number may be given again where a transaction was rolled
-    back, its nonce is not: so all segments up to the last are as they were read when the last one is.
+    A segment never changes, and the first ones are deleted first. A number may be given again after a rollback, but a
+    nonce is not: if the last segment still has its `nonce`, all segments before it are as they were read.
     """
 
     first: int = 0
     last: int = 0
     nonce: int = 0
     keys: dict[int, list[bytes]] = field(default_factory=dict)
-    lots: dict[bytes, int] = field(default_factory=dict)
+    segment_of: dict[bytes, int] = field(default_factory=dict)
 
     def clear_all(self) -> None:
-        """Nothing was read."""
+        """Forget all segments."""
         self.first = self.last = self.nonce = 0
-        self.keys, self.lots = {}, {}
+        self.keys, self.segment_of = {}, {}
 
     def begin_at(self, first: int) -> None:
-        """The segments before this one are gone."""
+        """Forget the segments before this number, which were deleted."""
         for number in [number for number in self.keys if number < first]:
             for key in self.keys.pop(number):
-                if self.lots[key] == number:
-                    del self.lots[key]
+                if self.segment_of[key] == number:
+                    del self.segment_of[key]
         self.first = first
 
     def add_segment(self, number: int, nonce: int, entries: bytes) -> None:
-        """The next lot: what it says of a key holds."""
+        """Add the next segment; it is now the newest one of its keys."""
         keys = [entries[at : at + KEY_SIZE] for at in range(0, len(entries), ENTRY.size)]
         self.keys[number] = keys
-        self.lots |= dict.fromkeys(keys, number)
+        self.segment_of |= dict.fromkeys(keys, number)
         self.last, self.nonce = number, nonce
 
 

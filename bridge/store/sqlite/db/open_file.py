@@ -30,10 +30,10 @@ _STATEMENTS = 256
 
 
 def prepare_file(path: str, *, steps: Sequence[Step] = STEPS) -> None:
-    """See to it that the file is a store of this version: made, or led up to it.
+    """Make the file a store of this version: create it, or migrate it.
 
     Raises StoreUnusable, leaving the file as it is, for one that is not ours, a newer version's, or has other tables
-    than its version made; StoreUnavailable where it cannot be opened now.
+    than its version made; StoreUnavailable if it cannot be opened now.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreUnavailable(f"this Python has SQLite {sqlite3.sqlite_version}; the store needs 3.35 or newer")
@@ -76,7 +76,7 @@ def connect_to(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connecti
 
 
 def open_as_it_is(path: str, *, closed: bool = False) -> sqlite3.Connection:
-    """A connection to a store that is there, of whatever version, which is neither made nor led up to this one's.
+    """Open an existing store of any version; it is neither created nor migrated.
 
     A `closed` file is one that no process writes: it may not be written here, either, and no file is made beside it.
     Raises StoreUnusable for a file that is not ours, sqlite3.Error where it cannot be opened.
@@ -103,7 +103,7 @@ def _connect(path: str, mode: str, *, busy: timedelta = _BUSY) -> sqlite3.Connec
 
 
 def _make_file(path: str) -> None:
-    """An empty file that only this user may read; SQLite gives its -wal and -shm files the same mode."""
+    """Create an empty file that only this user may read; SQLite gives its -wal and -shm files the same mode."""
     try:
         with suppress(FileExistsError):
             held = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MINE)
@@ -173,7 +173,7 @@ def _claim_file(db: sqlite3.Connection, path: str) -> None:
 
 
 def _enable_wal(db: sqlite3.Connection) -> str:
-    """Turn the write-ahead log on; the log mode that this became.
+    """Turn the write-ahead log on; returns the journal mode.
 
     SQLite does not wait for another process that is turning it on as well, so this does.
     """
@@ -197,7 +197,7 @@ def _migrate_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> 
 
 
 def _known_version(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> int:
-    """The version that the store bears, whose tables it has. Raises StoreUnusable for any other store."""
+    """Returns the store's version. Raises StoreUnusable if it is newer, or the tables are not of that version."""
     with _open_transaction(db, "BEGIN"):
         version = _read_pragma(db, "user_version")
         if version > len(steps):
@@ -214,9 +214,9 @@ def _known_version(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> 
 
 
 def _run_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
-    """Do the last of these steps.
+    """Run the last of these steps, in the caller's transaction.
 
-    Raises StoreUnusable, and then nothing of it stays, where that does not make its tables.
+    Raises StoreUnusable, so that it is rolled back, if the tables are not those of the steps afterwards.
     """
     try:
         schema_check.run_step(db, steps[-1])

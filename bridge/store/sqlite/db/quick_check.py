@@ -24,7 +24,7 @@ def check_file(path: str, *, within: timedelta | None = None, copy_of: str | Non
     """Whether all of the file was checked, and not only what there was time for `within`.
 
     What is wrong with a copy that no process writes is reported of the store it is a copy of. Raises StoreUnusable if
-    SQLite finds damage, StoreUnavailable where the file cannot be opened now.
+    SQLite finds damage, StoreUnavailable if the file cannot be opened now.
     """
     with (
         errors.explained_errors(copy_of or path),
@@ -62,7 +62,7 @@ def _interrupt_after(db: sqlite3.Connection, within: timedelta | None) -> Iterat
 
 
 def _interrupt_repeatedly(db: sqlite3.Connection, seconds: float, over: threading.Event) -> None:
-    """Again and again: it is without effect before a statement has begun."""
+    """Interrupt until `over` is set: an interrupt has no effect before a statement has begun."""
     while not over.wait(seconds):
         db.interrupt()
         seconds = _AGAIN

@@ -19,7 +19,7 @@ from bridge.store.sqlite.db.wal_guard import WalGuard
 T = TypeVar("T")
 
 _ODD = (ArithmeticError, LookupError, TypeError, ValueError)
-"""What reading a row becomes whose bytes the disk has changed."""
+"""Errors that reading a row raises if the disk has changed its bytes."""
 READERS = 2
 """Reading threads: with two, a long list does not delay the short queries of the delivery loops."""
 
@@ -35,7 +35,7 @@ class ReaderPool:
             self._lines.put(StoreConnection(path, guard, busy=patience, reading=True))
 
     async def run_query(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """What `run` returns. Raises StoreUnavailable when the store is in trouble, or closed."""
+        """Returns what `run` returns. Raises StoreUnavailable if the store cannot be read, or is closed."""
         try:
             future = self._pool.submit(self._answer_query, run)
         except RuntimeError:
@@ -43,7 +43,7 @@ class ReaderPool:
         return await asyncio.wrap_future(future)
 
     def close_all(self, last: Callable[[sqlite3.Connection], None]) -> None:
-        """Finish what is under way and `last`, let the file go. Blocks until it is done."""
+        """Finish the queries under way, run `last`, and close the connections. Blocks until it is done."""
         with suppress(RuntimeError, StoreUnavailable):  # once more, or there is no such file
             self._pool.submit(self._answer_query, last).result()
         self._pool.shutdown(wait=True)

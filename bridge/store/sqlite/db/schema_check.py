@@ -21,7 +21,7 @@ _BESIDE_SIGN = re.compile(r" ?([(),;]) ?")
 
 
 def schema_difference(db: sqlite3.Connection, steps: Sequence[Step]) -> str | None:
-    """What of these steps the store lacks or has otherwise, in words; None where it has all of it."""
+    """Returns in words what the store lacks of these steps, or has otherwise; None if it has all of it."""
     found = _read_shape(db)
     for (kind, name), made_by in _expected_shape(tuple(steps)).items():
         if (kind, name) not in found:
@@ -56,7 +56,7 @@ def _read_shape(db: sqlite3.Connection) -> Shape:
 
 
 def _normalise_sql(sql: str) -> str:
-    """Without comments, and with blanks only where they count: SQLite keeps a statement as it was written."""
+    """Returns SQL without comments and needless blanks: SQLite keeps a statement as it was written."""
     return _BESIDE_SIGN.sub(r"\1", _BLANK.sub(" ", _COMMENT.sub("", sql))).strip()
 
 

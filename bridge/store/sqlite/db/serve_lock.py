@@ -22,16 +22,16 @@ _INSTANT = 0.05
 
 
 def lock_for_serve(path: str) -> None:
-    """Until this process and all that were forked from it have ended, nothing is restored at that path.
+    """Keep `restore` from that path until this process and all that were forked from it have ended.
 
-    Raises StoreUnavailable while something is.
+    Raises StoreUnavailable while a restore is under way.
     """
     _lock_file(path, fcntl.LOCK_SH, f"`trackbridge restore` is writing the store {path}; start again when it is done")
 
 
 @contextmanager
 def locked_for_restore(path: str) -> Iterator[None]:
-    """Until the end of the block nobody serves from that path. Raises StoreUnavailable where somebody does."""
+    """Keep `serve` from that path until the end of the block. Raises StoreUnavailable if `serve` runs on it."""
     held = _lock_file(path, fcntl.LOCK_EX, f"`trackbridge serve` runs on the store {path}; stop it first")
     try:
         yield
@@ -55,7 +55,7 @@ def is_served(path: str) -> bool:
 
 
 def _lock_file(path: str, kind: int, refusal: str) -> int:
-    """The descriptor that holds the lock until it is closed."""
+    """Returns a descriptor that holds the lock until it is closed."""
     lock = _lock_of(path)
     try:
         held = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NONBLOCK, _FILE_MODE)  # a fifo or a device may wait

@@ -52,19 +52,19 @@ class WalGuard:
         self._open()
 
     def require_same(self) -> None:
-        """Raises StoreUnavailable where the log at the store's path is another one, or none."""
+        """Raises StoreUnavailable if the log at the store's path is another one, or none."""
         if self._identity() != self._first:
             raise _lost_log(self._path)
 
     def renew(self, inode: Identity) -> None:
-        """Begin again: the store's own file was replaced by the one with this identity."""
+        """Guard the log of the file with this identity, which has replaced the store's file."""
         with self._lock:
             if inode != self._inode:
                 self._db.close()
                 self._open()
 
     def close(self) -> None:
-        """Let the log go."""
+        """Close the connection that keeps the log."""
         self._db.close()
 
     def _open(self) -> None:

@@ -28,7 +28,7 @@ Run = Callable[[sqlite3.Connection], object]
 
 GROUP_URGENT = 1000
 GROUP_OTHER = 16
-"""How many jobs of either kind share a transaction at most: those that a caller waits for, and the loops'."""
+"""The most jobs of one transaction: those that callers wait for, and those of the loops."""
 _SHORTLY = timedelta(seconds=1)
 
 
@@ -65,7 +65,7 @@ class WriterThread:
         self._thread.start()
 
     async def run_write(self, run: Callable[[sqlite3.Connection], T], *, urgent: bool = False) -> T:
-        """What `run` returns, once it is on disk; what it raises, with nothing of it kept."""
+        """Returns what `run` returns, once it is on disk. Raises what `run` raises, and then nothing of it is kept."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def told(result: T | Exception) -> None:
@@ -87,12 +87,11 @@ class WriterThread:
         callers: int,
         since: float | None = None,
     ) -> None:
-        """The same for so many callers that wait for an answer: `then` hears it in the running loop.
+        """Queue a write for `callers` that wait for its answer; `then` is called with it in the running loop.
 
-        `since` is when the first of them arrived (by the monotonic clock; None: now).
-        Raises StoreUnavailable when the queue is full or does not move; `then` gets the error of a store in trouble.
-        Only what callers wait for is turned away by the queue or for want of room: what the loops have to say of
-        work that is done is never lost to a rush.
+        `since` is when the first of them arrived (by the monotonic clock; None: now). Raises StoreUnavailable if the
+        queue is full or too slow; `then` gets the errors of the write itself. Only writes that callers wait for are
+        refused by the queue or for lack of disk space: what the loops record of finished work is always taken.
         """
         heard = cast("Callable[[object], None]", then)
         came = time.monotonic() if since is None else since
@@ -104,7 +103,7 @@ class WriterThread:
             self._changed.notify()
 
     def close_thread(self) -> None:
-        """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
+        """Refuse new jobs, finish those that wait, and close the connection. Blocks until it is done."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -128,7 +127,7 @@ class WriterThread:
         self._line.close_connection()
 
     def _gather_group(self) -> list[_WriteJob]:
-        """The next group, those that callers wait for first; empty when there will be none."""
+        """Returns the next group, jobs that callers wait for first; empty if the thread is to end."""
         with self._changed:
             while not (self._urgent or self._other or self._closing):
                 self._changed.wait()
@@ -146,7 +145,7 @@ class WriterThread:
                 job.result = self._room.lack_of_space()
 
     def _commit_group(self, group: Sequence[_WriteJob]) -> None:
-        """Run a group, all of it in one transaction; when that fails, all of it has failed."""
+        """Run a group in one transaction; if that fails, every job of it has failed."""
         try:
             db = self._line.begin_write()
             for job in group:
@@ -161,7 +160,7 @@ class WriterThread:
                 self._line.close_connection()
 
     def _group_error(self, error: Exception) -> StoreUnavailable:
-        """The same trouble for one more job: each caller gets an error of its own to raise."""
+        """Returns an error for one job of a group that failed: each caller raises an error of its own."""
         match error:
             case sqlite3.Error():
                 return errors.store_error(error, self._line.path)
@@ -181,13 +180,13 @@ def _run_job(db: sqlite3.Connection, job: _WriteJob) -> None:
 
 
 def _run_single_job(db: sqlite3.Connection, job: _WriteJob) -> None:
-    """The same where nobody shares the transaction: no page is copied for the sake of others."""
+    """Run a job that has the transaction alone: without a savepoint SQLite copies no pages for it."""
     if not _has_run(db, job):
         db.execute("ROLLBACK")
 
 
 def _has_run(db: sqlite3.Connection, job: _WriteJob) -> bool:
-    """Whether all went well; what did not is the job's alone, whatever it is, unless it ends the group."""
+    """Run a job; returns whether it succeeded. Its error becomes its result, unless the error ends the group."""
     try:
         job.result = job.run(db)
     except Exception as error:

@@ -30,7 +30,7 @@ def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     now: datetime,
     since: datetime,
 ) -> tuple[Completed, ...] | None:
-    """What became of each, in order; None where others have sorted them in meanwhile."""
+    """What became of each, in order; None if others have sorted them in meanwhile."""
     if not log_reader.is_current(db, found):
         return None
     kept = webhooks.insert_webhooks(db, [(one.webhook, _row_state(one, now)) for one in outcomes])

@@ -62,7 +62,7 @@ NO_HEAD = FrameHead(0, 0, 0)
 
 
 def read_head(held: bytes) -> FrameHead:
-    """The head of the frame that begins these bytes, maybe a damaged one; NO_HEAD where none begins there."""
+    """The head of the frame that begins these bytes, maybe a damaged one; NO_HEAD if none begins there."""
     if len(held) < HEAD or not held.startswith(_MARK):
         return NO_HEAD
     _, _, at, count, length, _ = _HEAD.unpack_from(held)

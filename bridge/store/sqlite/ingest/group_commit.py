@@ -22,12 +22,12 @@ Q = TypeVar("Q")
 Ask: TypeAlias = "Callable[[Sequence[Q], float, AnswerCallback[Answer]], None]"
 """Hands a group over, with when its oldest came.
 
-Raises StoreUnavailable where it is not taken, or what one spoils it with.
+Raises StoreUnavailable if it is not taken, or what one spoils it with.
 """
 _Caller: TypeAlias = "tuple[Q, asyncio.Future[Answer], float]"
 """What somebody brings who waits, and since when."""
 _SHORTLY = 0.001
-MOST = 1000
+MOST_CALLERS = 1000
 """Callers in one group."""
 ROUNDS = 8
 """Of the event loop, in which a group gathers: callers that are answered together mostly call again together."""
@@ -58,7 +58,7 @@ class GroupCommit(Generic[Q, Answer]):
     def submit(self, one: Q) -> asyncio.Future[Answer]:
         """The answer to one, or its error, to be awaited in the running loop.
 
-        Raises StoreUnavailable where it may not wait.
+        Raises StoreUnavailable if it may not wait.
         """
         loop = asyncio.get_running_loop()
         if self._last is None or self._last[0] is not loop:
@@ -82,7 +82,7 @@ class GroupCommit(Generic[Q, Answer]):
     def _gather_group(self, queue: _CallerQueue[Q, Answer], rounds: int) -> None:
         """Wait a few more rounds of the event loop, then hand the group over."""
         loop = asyncio.get_running_loop()
-        if rounds > 1 and len(queue.waiting) < MOST:
+        if rounds > 1 and len(queue.waiting) < MOST_CALLERS:
             loop.call_soon(self._gather_group, queue, rounds - 1)
         else:
             self._hand_over(queue)
@@ -103,7 +103,7 @@ class GroupCommit(Generic[Q, Answer]):
                 if since < latest:
                     _set_error(future, too_slow_error())
             waiting = [one for one in waiting if one[2] >= latest]
-        group, queue.waiting = waiting[:MOST], waiting[MOST:]
+        group, queue.waiting = waiting[:MOST_CALLERS], waiting[MOST_CALLERS:]
         queue.busy = bool(group)
         if not group:
             return

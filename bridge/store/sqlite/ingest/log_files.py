@@ -37,7 +37,7 @@ def list_names(folder: str) -> list[str]:
     """The names of the ingest log's files, oldest first; none while the folder does not exist.
 
     A file has a name as `new_name` gives it and is a regular file: a folder, a link, a fifo or a device of such a name
-    is not one. Raises StoreUnavailable where the folder cannot be read.
+    is not one. Raises StoreUnavailable if the folder cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
@@ -64,9 +64,9 @@ def size_of(path: str) -> int:
 
 
 def open_file(path: str) -> int | None:
-    """A descriptor for reading a regular file; None where it does not exist any more or is something else.
+    """A descriptor for reading a regular file; None if it does not exist any more or is something else.
 
-    Opening never waits, as it would for a fifo that was put there since the folder was listed. Raises OSError where a
+    Opening never waits, as it would for a fifo that was put there since the folder was listed. Raises OSError if a
     regular file cannot be opened.
     """
     try:
@@ -83,7 +83,7 @@ def open_file(path: str) -> int | None:
 
 @contextmanager
 def opened_for_reading(path: str) -> Iterator[int | None]:
-    """A descriptor for reading a file until the end of the block; None where it cannot be opened."""
+    """A descriptor for reading a file until the end of the block; None if it cannot be opened."""
     held = None
     with suppress(OSError):
         held = open_file(path)

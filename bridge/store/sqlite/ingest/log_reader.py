@@ -115,8 +115,8 @@ def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
     """Whether something before these ends has no row yet."""
     if not ends:
         return False
-    sorted_to = _applied_offsets(db)
-    return any(sorted_to.get(name, 0) < size for name, size in ends.items())
+    applied_to = _applied_offsets(db)
+    return any(applied_to.get(name, 0) < size for name, size in ends.items())
 
 
 def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int) -> UnappliedLog:
@@ -168,9 +168,9 @@ def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, 
 def _unapplied_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
     """The files that are not applied to their ends."""
     names = log_files.list_names(folder)
-    sorted_to = _applied_offsets(db) if names else {}
+    applied_to = _applied_offsets(db) if names else {}
     for name in names:
-        starts = sorted_to.get(name, 0)
+        starts = applied_to.get(name, 0)
         if log_files.size_of(_path_of(folder, name)) > starts:
             yield name, starts
 
@@ -229,10 +229,10 @@ def delete_applied_files(db: sqlite3.Connection, folder: str) -> None:
 
     Not within a transaction that writes: it could still be rolled back.
     """
-    sorted_to = _applied_offsets(db)
+    applied_to = _applied_offsets(db)
     gone = False
     for name in log_files.list_names(folder):
-        starts = sorted_to.get(name, 0)
+        starts = applied_to.get(name, 0)
         with ExitStack() as stack:
             if log_files.size_of(_path_of(folder, name)) <= starts:
                 gone |= _LogFileReader(folder, name, starts, stack).delete_if_applied()
@@ -248,18 +248,18 @@ def _frame_time(found: tuple[LogFrame, _LogFileReader]) -> int:
     return found[0].at
 
 
-def is_current(db: sqlite3.Connection, unsorted: UnappliedLog) -> bool:
+def is_current(db: sqlite3.Connection, unapplied: UnappliedLog) -> bool:
     """Whether nobody has sorted it in meanwhile."""
-    sorted_to = _applied_offsets(db)
-    return all(sorted_to.get(one.name, 0) == one.starts for one in unsorted.stretches)
+    applied_to = _applied_offsets(db)
+    return all(applied_to.get(one.name, 0) == one.starts for one in unapplied.stretches)
 
 
-def advance_offsets(db: sqlite3.Connection, folder: str, unsorted: UnappliedLog) -> None:
+def advance_offsets(db: sqlite3.Connection, folder: str, unapplied: UnappliedLog) -> None:
     """Its webhooks have their place: continue behind them. What was damaged is set apart, as it is, and told."""
-    for one in unsorted.damaged:
+    for one in unapplied.damaged:
         db.execute("INSERT INTO unreadable (count, packed) VALUES (?, ?)", (one.count, one.content))
         log.log_warning("store.unreadable", file=one.name, webhooks=one.count, mend="see trackbridge status")
-    for stretch in unsorted.stretches:
+    for stretch in unapplied.stretches:
         db.execute("INSERT OR REPLACE INTO inbox_files VALUES (?, ?)", (stretch.name, stretch.ends))
     for name in _applied_offsets(db).keys() - set(log_files.list_names(folder)):
         if not os.path.lexists(_path_of(folder, name)):

@@ -26,9 +26,9 @@ from bridge.store.sqlite.ingest.frame import frame_bytes
 
 Parcel: TypeAlias = tuple[int, bytes]
 """The webhooks of one request: how many, and their bytes."""
-HANDY = 16 * 1024 * 1024
+FRAME_TARGET_BYTES = 16 * 1024 * 1024
 """About how many bytes are packed into one frame at most, or one request's."""
-MANY = 200
+FRAME_TARGET_WEBHOOKS = 200
 """Webhooks in one frame at most, or one request's: they are applied together."""
 LARGE = 512 * 1024
 """Bytes of a file after which another is begun: it can go when it is applied, and others can apply the next."""
@@ -106,7 +106,7 @@ class LogWriter:
         if (lacking := self._room.lack_of_space()) is not None:
             raise lacking
         now = time.time_ns()
-        self._file.append_frame(b"".join([_make_frame(now, group) for group in _split_handy(parcels)]))
+        self._file.append_frame(b"".join([_make_frame(now, group) for group in _split_frames(parcels)]))
 
 
 def _make_frame(now: int, parcels: Sequence[Parcel]) -> bytes:
@@ -115,10 +115,10 @@ def _make_frame(now: int, parcels: Sequence[Parcel]) -> bytes:
     )
 
 
-def _split_handy(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
+def _split_frames(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
     first = size = many = 0
     for at, (count, content) in enumerate(parcels):
-        if at > first and (size + len(content) > HANDY or many + count > MANY):
+        if at > first and (size + len(content) > FRAME_TARGET_BYTES or many + count > FRAME_TARGET_WEBHOOKS):
             yield parcels[first:at]
             first, size, many = at, 0, 0
         size += len(content)

@@ -32,11 +32,11 @@ _COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
 
 
 def claim_deliveries(
-    db: sqlite3.Connection, destination: str, *, now: datetime, aged: datetime, pacing: Pacing
+    db: sqlite3.Connection, destination: str, *, now: datetime, trusted_now: datetime, pacing: Pacing
 ) -> ClaimedDeliveries | None:
     """Claim what one request may carry, in the order in which it came due.
 
-    `aged` is the time by which ages are reported.
+    `trusted_now` is the time by which ages are reported.
     """
     at = to_ms(now)
     destination_state = read_state(db, destination)
@@ -52,7 +52,7 @@ def claim_deliveries(
     token = _insert_claim(db, destination, rows, until=until)
     _claimed_at(db, destination_state, at=at, until=until)
     return ClaimedDeliveries(
-        token, tuple(_delivery_of(row, destination_state, aged=aged) for row in rows), destination_state
+        token, tuple(_delivery_of(row, destination_state, trusted_now=trusted_now) for row in rows), destination_state
     )
 
 
@@ -152,12 +152,12 @@ def _claimed_at(db: sqlite3.Connection, destination_state: DestinationState, *, 
         db.execute("UPDATE standings SET probe_at = ? WHERE destination = ?", (until, destination_state.destination))
 
 
-def _delivery_of(row: Row, destination_state: DestinationState, *, aged: datetime) -> Delivery:
+def _delivery_of(row: Row, destination_state: DestinationState, *, trusted_now: datetime) -> Delivery:
     number, _, together, event_id, tries, first_attempt_at, paused_for, text = row
     tried_for = from_ms_length(0)
     if first_attempt_at is not None:
-        pauses = paused_in_all(destination_state, aged) - from_ms_length(paused_for or 0)
-        tried_for = max(tried_for, aged - from_ms(first_attempt_at) - pauses)
+        pauses = paused_in_all(destination_state, trusted_now) - from_ms_length(paused_for or 0)
+        tried_for = max(tried_for, trusted_now - from_ms(first_attempt_at) - pauses)
     return Delivery(
         number=number,
         destination=destination_state.destination,

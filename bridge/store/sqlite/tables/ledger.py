@@ -19,22 +19,22 @@ from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.ledger_cache import ENTRY, CachingConnection, LedgerCache
 
 FLUSH_FROM = 8_000
-"""Entries that are worth entering when nobody waits; known in memory they take less than a megabyte."""
-MOST = 32_000
-"""Entries that there may be, four megabytes in memory: beyond, whoever adds some enters as many."""
+"""Buffered entries that are flushed when nothing waits; in memory they take less than a megabyte."""
+MOST_ENTRIES = 32_000
+"""The most buffered entries, four megabytes in memory: beyond, `add_entries` flushes."""
 SEGMENT_ENTRIES = 500
-"""Entries that are entered in one step."""
+"""Entries of a sorted segment, which is flushed in one step."""
 _VALUE = struct.Struct(">qq")
 
 
 def find_keys(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
-    """The number and the instant of each key that is known, by what was learned of it last."""
-    lots = _read_segments(db).lots
+    """Returns the number and the time of each key that the ledger knows, by its newest entry."""
+    segment_of = _read_segments(db).segment_of
     recent: defaultdict[int, list[bytes]] = defaultdict(list)
     older: list[bytes] = []
     for key in keys:
-        if key in lots:
-            recent[lots[key]].append(key)
+        if key in segment_of:
+            recent[segment_of[key]].append(key)
         else:
             older.append(key)
     older.sort()  # found sooner so
@@ -42,30 +42,30 @@ def find_keys(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, tupl
         key: (number, at)
         for key, number, at in bulk.select_keys(db, "SELECT key, number, at FROM ledger WHERE key", older)
     }
-    for lot, mine in recent.items():
-        entries |= _entries_of_segment(db, lot, mine)
+    for segment, mine in recent.items():
+        entries |= _entries_of_segment(db, segment, mine)
     return entries
 
 
 def add_entries(db: sqlite3.Connection, entries: Sequence[tuple[bytes, int, int]]) -> None:
-    """Keys, each with a number and an instant, are known from now on; whatever was known of them is no more."""
+    """Add keys with number and time; they replace earlier entries."""
     if not entries:
         return
     _append_segment(db, b"".join([ENTRY.pack(*one) for one in entries]))
-    while _buffered_count(db) > MOST:
+    while _buffered_count(db) > MOST_ENTRIES:
         flush_step(db)
 
 
 def should_flush(db: sqlite3.Connection) -> bool:
-    """Whether there is enough to be entered, or entering has begun."""
+    """Whether the buffer has enough entries to be flushed, or a flush has begun."""
     begun = db.execute("SELECT sorted FROM recent ORDER BY number LIMIT 1").fetchone()
     return begun is not None and (bool(begun[0]) or _buffered_count(db) >= FLUSH_FROM)
 
 
 def flush_step(db: sqlite3.Connection) -> bool:
-    """One step on the way into the ledger: all are put in order, or the first of those in order are entered.
+    """One step of a flush: sort the buffer, or insert its first sorted segment into the ledger.
 
-    Whether more are in order.
+    Returns whether sorted segments remain.
     """
     first = db.execute("SELECT number, sorted, entries FROM recent ORDER BY number LIMIT 1").fetchone()
     if first is None:
@@ -84,7 +84,7 @@ def flush_step(db: sqlite3.Connection) -> bool:
 
 
 def sort_buffer(db: sqlite3.Connection) -> bool:
-    """Put all of them into segments in the order of their keys, each key once. Whether there are any."""
+    """Sort the buffer into segments in the order of the keys, each key once. Returns whether there are any."""
     _cache_of(db).clear_all()  # all of it is about to change, and need not be in memory twice
     newest: dict[bytes, bytes] = {}
     for (entries,) in db.execute("SELECT entries FROM recent ORDER BY number"):
@@ -110,7 +110,7 @@ def _append_segment(db: sqlite3.Connection, entries: bytes, *, in_order: bool = 
 
 
 def _buffered_count(db: sqlite3.Connection) -> int:
-    """How many entries there are, by what the first and the last lot count."""
+    """Returns how many entries are buffered, by the counts of the first and the last segment."""
     amount: int = db.execute(
         """
         SELECT coalesce((SELECT until FROM recent ORDER BY number DESC LIMIT 1)
@@ -121,8 +121,8 @@ def _buffered_count(db: sqlite3.Connection) -> int:
     return amount
 
 
-def _entries_of_segment(db: sqlite3.Connection, lot: int, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
-    (entries,) = db.execute("SELECT entries FROM recent WHERE number = ?", (lot,)).fetchone()
+def _entries_of_segment(db: sqlite3.Connection, segment: int, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+    (entries,) = db.execute("SELECT entries FROM recent WHERE number = ?", (segment,)).fetchone()
     places = {entries[at : at + KEY_SIZE]: at + KEY_SIZE for at in range(0, len(entries), ENTRY.size)}
     return {key: _VALUE.unpack_from(entries, places[key]) for key in keys}
 
@@ -139,7 +139,7 @@ def _cache_of(db: sqlite3.Connection) -> LedgerCache:
 
 
 def _read_segments(db: sqlite3.Connection) -> LedgerCache:
-    """What is in the segments now, of which only what is new has to be read."""
+    """Returns the cache of the segments, after reading the new ones into it."""
     memory = _cache_of(db)
     first, nonce = db.execute(
         "SELECT (SELECT min(number) FROM recent), (SELECT nonce FROM recent WHERE number = ?)", (memory.last,)
@@ -149,8 +149,8 @@ def _read_segments(db: sqlite3.Connection) -> LedgerCache:
     if first is not None:
         if memory.first != first:
             memory.begin_at(first)
-        for lot in db.execute(
+        for segment in db.execute(
             "SELECT number, nonce, entries FROM recent WHERE number > ? ORDER BY number", (memory.last,)
         ):
-            memory.add_segment(*lot)
+            memory.add_segment(*segment)
     return memory

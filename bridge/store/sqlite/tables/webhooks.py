@@ -96,17 +96,17 @@ def _webhook_row(number: int, webhook: Webhook, stands: RowState, body: int, at:
     )  # fmt: skip
 
 
-_DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :aged OR NOT {recall_waits.WAITS})"
+_DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :trusted_now OR NOT {recall_waits.WAITS})"
 """One that waits for an event is due by the time by which ages are reported."""
 
 
 def claim_webhooks(
-    db: sqlite3.Connection, *, now: datetime, aged: datetime, limit: int, lease: timedelta
+    db: sqlite3.Connection, *, now: datetime, trusted_now: datetime, limit: int, lease: timedelta
 ) -> tuple[Webhook, ...]:
     """Received webhooks that are due, those due first first; due again when the lease is over."""
     rows = db.execute(
         f"SELECT {COLUMNS} WHERE {_DUE} ORDER BY w.due, w.number LIMIT :limit",
-        {"now": to_ms(now), "aged": to_ms(aged), "limit": limit},
+        {"now": to_ms(now), "trusted_now": to_ms(trusted_now), "limit": limit},
     ).fetchall()
     if not rows:
         return ()
@@ -127,9 +127,9 @@ def release_claims(db: sqlite3.Connection, numbers: Sequence[int], *, now: datet
     )
 
 
-def is_due(db: sqlite3.Connection, *, now: datetime, aged: datetime) -> bool:
+def is_due(db: sqlite3.Connection, *, now: datetime, trusted_now: datetime) -> bool:
     """Whether there is something to claim, or the clock to be looked at."""
-    when = {"now": to_ms(now), "aged": to_ms(aged)}
+    when = {"now": to_ms(now), "trusted_now": to_ms(trusted_now)}
     due = db.execute(f"SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE})", when)  # noqa: S608  the same
     return bool(due.fetchone()[0]) or clock_skew.is_worth_noting(db, now)
 
