@@ -59,16 +59,16 @@ def test_a_damaged_file_holds_up_none_of_the_others_and_is_put_by(tmp_path: Path
 def test_files_go_as_they_are_sorted_in_however_many_are_left(tmp_path: Path) -> None:
     async def story() -> None:
         store, _ = side_by_side(tmp_path)
-        for number in range(5 * log_reader.AHEAD):
+        for number in range(5 * log_reader.MANY_FILES):
             await store.keep([webhook(str(number))])
         most = 0
-        for number in range(5 * log_reader.AHEAD):
+        for number in range(5 * log_reader.MANY_FILES):
             fresh = await store.claim_batch(now=NOW, limit=1, lease=LEASE)
             assert names(fresh) == [str(number)], "in the order in which they came"
             await store.complete_batch(fresh, outcomes(fresh), now=NOW)
-            left = 5 * log_reader.AHEAD - number - 1
+            left = 5 * log_reader.MANY_FILES - number - 1
             most = max(most, len(list((tmp_path / "store.db-inbox").iterdir())) - left)
-        assert most <= log_reader.AHEAD + 1
+        assert most <= log_reader.MANY_FILES + 1
         await store.close()
 
     asyncio.run(story())

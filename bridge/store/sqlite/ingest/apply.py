@@ -30,7 +30,7 @@ def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     now: datetime,
     since: datetime,
 ) -> tuple[Completed, ...] | None:
-    """What became of each, in order; None if others have sorted them in meanwhile."""
+    """Apply webhooks with their outcomes; returns what became of each, None if another process has applied them."""
     if not log_reader.is_current(db, found):
         return None
     kept = webhooks.insert_webhooks(db, [(one.webhook, _row_state(one, now)) for one in outcomes])
@@ -69,7 +69,7 @@ def split_log(db: sqlite3.Connection, folder: str, found: UnappliedLog) -> tuple
 
 
 def _latest_due(db: sqlite3.Connection) -> int | None:
-    """What came before a clock was set back is due now, not when that clock has come so far again."""
+    """Returns the latest time at which a webhook may be due: one received before the clock was set back is due now."""
     found = db.execute("SELECT at FROM probes").fetchone()
     return found[0] + clock_skew.STEP_MS if found else None
 

@@ -46,7 +46,7 @@ class _PackedRequest(msgspec.Struct, array_like=True, frozen=True):
     """A body, once, and the webhooks of the request that brought it."""
 
     body: bytes
-    letters: list[_PackedWebhook]
+    webhooks: list[_PackedWebhook]
 
 
 def pack_request(webhooks: Sequence[Webhook]) -> bytes:
@@ -56,25 +56,25 @@ def pack_request(webhooks: Sequence[Webhook]) -> bytes:
         return _ENCODER.encode(parcels)
     except UnicodeEncodeError:  # a lone surrogate among headers or query
         return _ENCODER.encode(
-            [_PackedRequest(one.body, list(map(_escape_surrogates, one.letters))) for one in parcels]
+            [_PackedRequest(one.body, list(map(_escape_surrogates, one.webhooks))) for one in parcels]
         )
 
 
 def pack_requests(parcels: Sequence[bytes]) -> bytes:
-    """The parcels of several requests as one run of bytes."""
+    """Returns the parcels of several requests, packed together."""
     return TOOLS.compressor.compress(_ENCODER.encode(list(map(msgspec.Raw, parcels))))
 
 
 def unpack_webhooks(content: bytes) -> list[Webhook]:
-    """The webhooks of the parcels that were packed, in their order, each with its identity, none with a number yet.
+    """Returns the webhooks of packed parcels, in their order, each with its identity, none with a number yet.
 
-    Raises ValueError for bytes that are not what was packed.
+    Raises ValueError for bytes that `pack_requests` did not make.
     """
     try:
         requests = _DECODER.decode(TOOLS.decompressor.decompress(content))
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise ValueError(f"it cannot be unpacked ({type(error).__name__})") from error
-    return [_unpack_webhook(one.body, letter) for parcels in requests for one in parcels for letter in one.letters]
+    return [_unpack_webhook(one.body, packed) for parcels in requests for one in parcels for packed in one.webhooks]
 
 
 def _pack_webhook(webhook: Webhook) -> _PackedWebhook:
@@ -91,37 +91,37 @@ def _pack_webhook(webhook: Webhook) -> _PackedWebhook:
     )
 
 
-def _escape_surrogates(letter: _PackedWebhook) -> _PackedWebhook:
-    return msgspec.structs.replace(letter, headers=_packed_object(letter.headers), query=_packed_object(letter.query))
+def _escape_surrogates(packed: _PackedWebhook) -> _PackedWebhook:
+    return msgspec.structs.replace(packed, headers=_packed_object(packed.headers), query=_packed_object(packed.query))
 
 
 def _packed_object(value: dict[str, str] | str) -> str:
     return value if isinstance(value, str) else pack_json(value)
 
 
-def _unpack_webhook(body: bytes, letter: _PackedWebhook) -> Webhook:
-    identity, same_bytes = _known_by(body, letter)
+def _unpack_webhook(body: bytes, packed: _PackedWebhook) -> Webhook:
+    identity, same_bytes = _identity_of(body, packed)
     return Webhook(
-        source=letter.source,
-        id=letter.id,
-        topic=letter.topic,
-        received_at=from_ms(letter.at),
+        source=packed.source,
+        id=packed.id,
+        topic=packed.topic,
+        received_at=from_ms(packed.at),
         body=body,
         identity=identity,
-        headers=_unpack_object(letter.headers),
-        query=_unpack_object(letter.query),
-        item=letter.item,
-        unsigned_facts=letter.said,
+        headers=_unpack_object(packed.headers),
+        query=_unpack_object(packed.query),
+        item=packed.item,
+        unsigned_facts=packed.said,
         same_bytes=same_bytes,
     )
 
 
-def _known_by(body: bytes, letter: _PackedWebhook) -> tuple[tuple[bytes, ...], bytes]:
-    """What knows a webhook again; and the key of its bytes, where they are what does."""
-    if letter.identity:
-        return split_keys(letter.identity), b""
+def _identity_of(body: bytes, packed: _PackedWebhook) -> tuple[tuple[bytes, ...], bytes]:
+    """The webhook's identity keys, and its content key if it is identified by content."""
+    if packed.identity:
+        return split_keys(packed.identity), b""
     digest = hashlib.sha256(body)
-    key = dedupe_keys.unsigned_digest_key(letter.source, letter.topic, digest, said=letter.said)
+    key = dedupe_keys.unsigned_digest_key(packed.source, packed.topic, digest, said=packed.said)
     return (key,), dedupe_keys.content_key(digest)
 
 

@@ -20,32 +20,32 @@ from bridge.store.sqlite.db.errors import crowded_error, too_slow_error
 Q = TypeVar("Q")
 
 Ask: TypeAlias = "Callable[[Sequence[Q], float, AnswerCallback[Answer]], None]"
-"""Hands a group over, with when its oldest came.
+"""Writes a group: its requests, the arrival time of the oldest, and the callback for the answers.
 
-Raises StoreUnavailable if it is not taken, or what one spoils it with.
+Raises StoreUnavailable if the group is refused, or the error of the caller that broke it.
 """
 _Caller: TypeAlias = "tuple[Q, asyncio.Future[Answer], float]"
-"""What somebody brings who waits, and since when."""
+"""A waiting caller: request, future, arrival time."""
 _SHORTLY = 0.001
 MOST_CALLERS = 1000
-"""Callers in one group."""
+"""The most callers of one group."""
 ROUNDS = 8
-"""Of the event loop, in which a group gathers: callers that are answered together mostly call again together."""
+"""Rounds of the event loop in which a group gathers: callers answered together mostly call again together."""
 
 
 @dataclass(slots=True, weakref_slot=True)
 class _CallerQueue(Generic[Q, Answer]):
-    """Who waits in one event loop, and whether a group of theirs is being written."""
+    """The callers that wait in one event loop, and whether a group of them is being written."""
 
     waiting: list[_Caller[Q, Answer]] = field(default_factory=list)
     busy: bool = False
 
 
 class GroupCommit(Generic[Q, Answer]):
-    """Who came since the last group was handed over. One that spoils its group is written apart from the others.
+    """Gathers the callers of each event loop into groups. A caller that breaks its group is written alone.
 
-    At most `limit` wait in one event loop, none longer than `patience` seconds: a caller beyond that is refused with
-    StoreUnavailable.
+    At most `limit` callers wait in one event loop, none longer than `patience` seconds: a caller beyond that is refused
+    with StoreUnavailable.
     """
 
     def __init__(self, ask: Ask[Q, Answer], *, limit: int, patience: float) -> None:
@@ -56,9 +56,9 @@ class GroupCommit(Generic[Q, Answer]):
         self._last: tuple[asyncio.AbstractEventLoop, _CallerQueue[Q, Answer]] | None = None
 
     def submit(self, one: Q) -> asyncio.Future[Answer]:
-        """The answer to one, or its error, to be awaited in the running loop.
+        """Queue a request; returns a future of the running loop for its answer.
 
-        Raises StoreUnavailable if it may not wait.
+        Raises StoreUnavailable if too many callers wait, or the first has waited for too long.
         """
         loop = asyncio.get_running_loop()
         if self._last is None or self._last[0] is not loop:
@@ -94,7 +94,7 @@ class GroupCommit(Generic[Q, Answer]):
             raise too_slow_error()
 
     def _hand_over(self, queue: _CallerQueue[Q, Answer]) -> None:
-        """Hand the next group over; those who have waited too long are reported so first."""
+        """Hand the next group over; callers that have waited longer than `patience` get an error first."""
         waiting = queue.waiting
         now = time.monotonic()
         latest = now - self._patience
@@ -110,7 +110,7 @@ class GroupCommit(Generic[Q, Answer]):
         self._write_group(group, lambda: self._group_written(queue))
 
     def _group_written(self, queue: _CallerQueue[Q, Answer]) -> None:
-        """The group is answered; who came meanwhile is the next."""
+        """Gather the next group: the callers that came while this one was written."""
         self._gather_group(queue, ROUNDS)
 
     def _write_group(self, group: list[_Caller[Q, Answer]], then: Callable[[], None]) -> None:
@@ -135,7 +135,7 @@ class GroupCommit(Generic[Q, Answer]):
         then()
 
     def _refuse_group(self, group: list[_Caller[Q, Answer]], error: Exception) -> None:
-        """Each caller gets an error of its own to raise; a fault that one of them may have brought is looked for."""
+        """Give each caller an error of its own; after a fault that one of them may have caused, write each alone."""
         if not isinstance(error, StoreUnavailable) and len(group) > 1:
             for one in group:
                 self._write_group([one], lambda: None)

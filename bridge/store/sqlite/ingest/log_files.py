@@ -24,7 +24,7 @@ def new_name() -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether `new_name` gives such names."""
+    """Whether `new_name` could have made this name."""
     return _NAME.fullmatch(text) is not None
 
 

@@ -35,10 +35,10 @@ from bridge.store.sqlite.ingest.log_writer import flush_folder
 
 CHUNK = 256 * 1024
 """Bytes of a file that are read at once, or a frame's."""
-AHEAD = 8
-"""How many of the first files are looked at for the one with the oldest webhook."""
+MANY_FILES = 8
+"""More files than this with a recorded offset are reason to delete those that are applied."""
 AT_ONCE = 64
-"""How many of the first files are read at once: a process may open so many only."""
+"""The most files that are read at once: the system limits how many a process may open."""
 
 
 MOST_DAMAGE = 64 * 1024 * 1024
@@ -81,12 +81,12 @@ MEND_NEWER = "a newer trackbridge wrote webhooks there; install that version aga
 
 
 def file_sizes(folder: str) -> dict[str, int]:
-    """How many bytes each file has now."""
+    """Returns the bytes of each file now, by its name."""
     return {name: log_files.size_of(_path_of(folder, name)) for name in log_files.list_names(folder)}
 
 
 def count_unapplied(db: sqlite3.Connection, folder: str) -> tuple[int, int | None]:
-    """How many webhooks have no place yet, by what their frames say, and when the oldest of these was made, in ns."""
+    """Returns how many webhooks are not applied, by the heads of the frames, and the time of the oldest frame in ns."""
     count, oldest = 0, None
     for name, starts in _readable_files(db, folder):
         for one in _iter_heads(folder, name, starts):
@@ -112,7 +112,7 @@ def count_older(db: sqlite3.Connection, folder: str, *, before_ns: int, most: in
 
 
 def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
-    """Whether something before these ends has no row yet."""
+    """Whether a file holds something before its end in `ends` that is not applied."""
     if not ends:
         return False
     applied_to = _applied_offsets(db)
@@ -155,7 +155,7 @@ def newer_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
 
 
 def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
-    """The files that hold something without a row, those begun first first, and from where on they do."""
+    """The files that are not applied to their ends, oldest first, each with the offset up to which it is applied."""
     for name, starts in _unapplied_files(db, folder):
         if _goes_on_newer(folder, name, starts):
             _SELDOM.warn("store.newer_version", now=datetime.now(UTC), file=name, mend=MEND_NEWER)
@@ -166,7 +166,7 @@ def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, 
 
 
 def _unapplied_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
-    """The files that are not applied to their ends."""
+    """The same, also of files that a newer version wrote, or that are none of ours."""
     names = log_files.list_names(folder)
     applied_to = _applied_offsets(db) if names else {}
     for name in names:
@@ -190,7 +190,7 @@ def _is_foreign(folder: str, name: str, starts: int) -> bool:
 
 
 def _iter_heads(folder: str, name: str, at: int) -> Iterator[FrameHead]:
-    """What the frames of a file say of themselves, from there on."""
+    """The heads of the frames of a file, from the offset `at` on."""
     with log_files.opened_for_reading(_path_of(folder, name)) as held, suppress(OSError):
         while held is not None and (one := read_head(os.pread(held, HEAD, at))) != NO_HEAD:
             yield one
@@ -198,7 +198,7 @@ def _iter_heads(folder: str, name: str, at: int) -> Iterator[FrameHead]:
 
 
 def _read_files(folder: str, starts: Mapping[str, int], *, limit: int) -> UnappliedLog:
-    """What is in these files, in each from there on."""
+    """Read these files, each from its offset in `starts`, until there are `limit` webhooks."""
     with ExitStack() as stack:
         files = [_LogFileReader(folder, name, at, stack) for name, at in starts.items()]
         webhooks: list[Webhook] = []
@@ -220,8 +220,8 @@ def _read_files(folder: str, starts: Mapping[str, int], *, limit: int) -> Unappl
 
 
 def is_long(db: sqlite3.Connection) -> bool:
-    """Whether so many files have their place, or a part of it, that the first must be looked for."""
-    return len(_applied_offsets(db)) > AHEAD
+    """Whether so many log files are (partly) applied that the applied ones should be deleted."""
+    return len(_applied_offsets(db)) > MANY_FILES
 
 
 def delete_applied_files(db: sqlite3.Connection, folder: str) -> None:
@@ -249,13 +249,13 @@ def _frame_time(found: tuple[LogFrame, _LogFileReader]) -> int:
 
 
 def is_current(db: sqlite3.Connection, unapplied: UnappliedLog) -> bool:
-    """Whether nobody has sorted it in meanwhile."""
+    """Whether no other process has applied any of it meanwhile."""
     applied_to = _applied_offsets(db)
     return all(applied_to.get(one.name, 0) == one.starts for one in unapplied.stretches)
 
 
 def advance_offsets(db: sqlite3.Connection, folder: str, unapplied: UnappliedLog) -> None:
-    """Its webhooks have their place: continue behind them. What was damaged is set apart, as it is, and told."""
+    """Record that its webhooks are applied. Damaged parts are kept in the table `unreadable`, and logged."""
     for one in unapplied.damaged:
         db.execute("INSERT INTO unreadable (count, packed) VALUES (?, ?)", (one.count, one.content))
         log.log_warning("store.unreadable", file=one.name, webhooks=one.count, mend="see trackbridge status")
@@ -275,7 +275,7 @@ def _path_of(folder: str, name: str) -> str:
 
 
 def _open_or_warn(path: str) -> int | None:
-    """A descriptor of the file. One that cannot be opened is reported, and does not keep the others from being read."""
+    """Returns a descriptor of the file; None if it is gone, or cannot be opened, which is logged."""
     try:
         return log_files.open_file(path)
     except OSError as error:
@@ -284,7 +284,7 @@ def _open_or_warn(path: str) -> int | None:
 
 
 class _LogFileReader:
-    """A file that is read: from where on, and to where so far. One that has just gone holds nothing."""
+    """A file that is read from the offset `starts` on, so far up to `ends`. A file that was deleted holds nothing."""
 
     def __init__(self, folder: str, name: str, starts: int, stack: ExitStack) -> None:
         self.name = name
@@ -296,7 +296,7 @@ class _LogFileReader:
             stack.callback(os.close, self._held)
 
     def read_whole_frames(self) -> Iterator[LogFrame]:
-        """The whole frames from there on."""
+        """The whole frames from `starts` on."""
         at, size = self.starts, CHUNK
         while content := self._read_bytes(size, at):
             before = at
@@ -310,21 +310,21 @@ class _LogFileReader:
             size = wanted
 
     def may_be_cut_off(self, frame: LogFrame) -> bool:
-        """Whether a frame that cannot be read is the last, and may have become the disk in part only."""
+        """Whether a frame that cannot be read is the last one, and may be on disk only in part."""
         self._doubtful = frame.content.endswith(_UNWRITTEN) and not self._read_bytes(1, frame.ends)
         return self._doubtful
 
     def read_damaged_rest(self) -> list[LogDamage]:
-        """What is behind the last whole frame, once nobody writes there."""
+        """Returns the damage behind the last whole frame; none while another process writes to the file."""
         if self._held is None or not 0 < os.fstat(self._held).st_size - self.ends <= MOST_DAMAGE:
             return []
         with self._try_lock(self._held) as locked:
             return self._judge_rest(self._read_bytes(os.fstat(self._held).st_size, self.ends)) if locked else []
 
     def delete_if_applied(self) -> bool:
-        """Go, where there is nothing behind the place from which it is read, and nobody writes; whether it went.
+        """Delete the file if it ends at `starts` and no process writes to it; returns whether it is deleted.
 
-        It may be shorter: what was applied before it was flushed is gone from it after a power cut.
+        It may be shorter: after a power cut it lacks what was applied before it was flushed.
         """
         if self._held is None:
             return False
@@ -337,7 +337,7 @@ class _LogFileReader:
 
     @contextmanager
     def _try_lock(self, held: int) -> Iterator[bool]:
-        """Whether nobody writes to it, until the end of the block."""
+        """Lock the file until the end of the block; False if a process writes to it."""
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -27,17 +27,17 @@ from bridge.store.sqlite.ingest.frame import frame_bytes
 Parcel: TypeAlias = tuple[int, bytes]
 """The webhooks of one request: how many, and their bytes."""
 FRAME_TARGET_BYTES = 16 * 1024 * 1024
-"""About how many bytes are packed into one frame at most, or one request's."""
+"""The most bytes of requests in one frame, or one request."""
 FRAME_TARGET_WEBHOOKS = 200
-"""Webhooks in one frame at most, or one request's: they are applied together."""
+"""The most webhooks in one frame, or those of one request: they are applied together."""
 LARGE = 512 * 1024
-"""Bytes of a file after which another is begun: it can go when it is applied, and others can apply the next."""
+"""Bytes of a file after which another is begun: it can then be deleted as soon as it is applied."""
 QUIET = 5.0
-"""Seconds after which a file that nothing is written to is let go, so that it can go when it is applied."""
+"""Seconds after which a file to which nothing is written is closed, so that it can be deleted."""
 OLDEST = 60.0
-"""Seconds after which another file is begun all the same: what a purge takes away must not live on there."""
+"""Seconds after which another file is begun in any case: an old one would still hold what is purged."""
 EVERY = 1.0
-"""Seconds for which a look at the store and the file holds."""
+"""Seconds between two checks that the store and the file are in their place."""
 _Asked: TypeAlias = "tuple[Sequence[Parcel], asyncio.AbstractEventLoop, AnswerCallback[None]]"
 _FILE_MINE, _FOLDER_MINE = 0o600, 0o700
 _LATER = timedelta(seconds=30)
@@ -61,18 +61,17 @@ class LogWriter:
         self._thread.start()
 
     def write_group(self, parcels: Sequence[Parcel], _since: float, then: AnswerCallback[None]) -> None:
-        """Write the parcels of several requests down.
+        """Write the parcels of several requests.
 
-        `then` is called, in the running loop, when they are on disk, or with why not.
-
-        Raises StoreUnavailable when closed.
+        `then` is called in the running loop when they are on disk, or with the error. Raises StoreUnavailable if the
+        log is closed.
         """
         if self._closed:
             raise StoreUnavailable("the store is closing; come again when it is back", retry_after=_LATER)
         self._asked.put((parcels, asyncio.get_running_loop(), then))
 
     def close_log(self) -> None:
-        """Take nothing more, finish what waits, let the file go. Blocks until it is done."""
+        """Refuse new requests, write those that wait, and close the file. Blocks until it is done."""
         if not self._closed:
             self._closed = True
             self._asked.put(None)
@@ -127,10 +126,10 @@ def _split_frames(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
 
 
 class _LogFileWriter:
-    """This process's file of the ingest log: made when needed, and let go when it is large, or in trouble, or told to.
+    """This process's file of the ingest log: made when needed, closed when large, old or idle, or after an error.
 
-    Locked while it is open, so that no process deletes it. It releases Python's lock as seldom as can be: each time it
-    has to win it back from the thread that answers requests.
+    Locked while it is open, so that no process deletes it. It makes few calls that release Python's lock, because each
+    time it must acquire the lock again from the thread that answers requests.
     """
 
     def __init__(self, store: str) -> None:
@@ -144,11 +143,11 @@ class _LogFileWriter:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is one now."""
+        """Whether a file is open now."""
         return self._held is not None
 
     def append_frame(self, content: bytes) -> None:
-        """Write it and flush it. Raises StoreUnavailable; then nothing of it stays, or it stays without a promise."""
+        """Write frames and flush them. After StoreUnavailable nothing is promised, though they may be on disk."""
         try:
             self._check_store()
             self._write_bytes(self._begin_file() if self._held is None else self._held, content)
@@ -164,7 +163,7 @@ class _LogFileWriter:
             self.close_file()
 
     def close_file(self) -> None:
-        """Let the file go; the next use begins another."""
+        """Close the file; the next use begins another."""
         held, self._held = self._held, None
         if held is not None:
             os.close(held)
@@ -189,7 +188,7 @@ class _LogFileWriter:
             self.close_file()
 
     def _begin_file(self) -> int:
-        """Another file; its name is there after a power cut as well."""
+        """Begin another file, whose name is on disk; returns its descriptor."""
         with suppress(FileExistsError):
             os.mkdir(self._folder, _FOLDER_MINE)  # noqa: PTH102  a path as the URL has it
             os.chmod(self._folder, _FOLDER_MINE)  # noqa: PTH101  as above; whatever the umask is
@@ -233,7 +232,7 @@ def _is_at(path: str, held: int) -> bool:
 
 
 def flush_folder(path: str) -> None:
-    """See to it that the names in a folder are on disk."""
+    """Flush the names in a folder to disk."""
     held = os.open(path, os.O_RDONLY)
     try:
         os.fsync(held)

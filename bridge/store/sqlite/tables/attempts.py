@@ -27,7 +27,7 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
     *,
     now: datetime,
 ) -> None:
-    """Write an attempt and what it became; what was claimed and not sent is due when it was due before."""
+    """Write an attempt and its outcome; unsent deliveries of the claim keep their earlier due time."""
     paused = paused_in_all(read_state(db, attempt.destination), attempt.started_at)
     number = _insert_attempt(db, attempt, settled)
     ending = _AttemptRecorder(db, token, attempt, number, to_ms_up(paused), now)
@@ -40,7 +40,7 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
 
 
 class _DeliveryEnd(NamedTuple):
-    """What may become of many deliveries at once."""
+    """An outcome shared by several deliveries."""
 
     state: DeliveryState
     reason: str | None
@@ -59,7 +59,7 @@ def _group_alike(settled: Sequence[DeliveryUpdate]) -> dict[_DeliveryEnd, list[i
 def record_lost_claim(  # noqa: PLR0913  the columns of an attempt
     db: sqlite3.Connection, destination: str, token: int, numbers: Sequence[int], *, started_at: int, took: int
 ) -> None:
-    """Write that a claim's lease is over: of what is still under it nobody recorded how its request ended, if any."""
+    """Record an attempt that is `lost` for the deliveries that a claim still holds when its lease is over."""
     under = "number IN (SELECT value FROM json_each(?)) AND token = ? AND state = 'pending'"
     left = (json.dumps(numbers), token)
     if db.execute(f"SELECT 1 FROM deliveries WHERE {under}", left).fetchone() is None:  # noqa: S608  a condition that stands above
@@ -78,7 +78,7 @@ def record_lost_claim(  # noqa: PLR0913  the columns of an attempt
 def _as_of_now(
     db: sqlite3.Connection, token: int, settled: Sequence[DeliveryUpdate], *, now: datetime
 ) -> Sequence[DeliveryUpdate]:
-    """What became of the deliveries; one that was sent with an older text than its event has now is due again."""
+    """Returns the updates; a delivery that was sent with an older text than its event has now becomes due again."""
     numbers = json.dumps([one.number for one in settled])
     found = db.execute(
         "SELECT number FROM deliveries WHERE number IN (SELECT value FROM json_each(?)) AND stale >= ?",
@@ -121,7 +121,7 @@ def _first_bytes(answer: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _AttemptRecorder:
-    """One attempt, whose deliveries become their ends. `paused` is how long its destination had been paused in all."""
+    """Records what became of the deliveries of one attempt. `paused` is how long its destination was paused in all."""
 
     db: sqlite3.Connection
     token: int
@@ -131,7 +131,7 @@ class _AttemptRecorder:
     now: datetime
 
     def update_deliveries(self, end: _DeliveryEnd, numbers: Sequence[int]) -> int:
-        """Change those deliveries that are still under this claim; how many were."""
+        """Change those deliveries that this claim still holds; returns how many."""
         due = to_ms(self.now) if end.next_attempt_at is None else ms_up(end.next_attempt_at)
         return self.db.execute(
             """
@@ -150,7 +150,7 @@ class _AttemptRecorder:
         ).rowcount  # fmt: skip
 
     def delivered_after_all(self, end: _DeliveryEnd, numbers: Sequence[int]) -> None:
-        """The lease was lost and the upstream has taken it all the same: whoever has it now need not continue."""
+        """Mark deliveries as delivered whose lease was lost, though the destination has taken them."""
         self.db.execute(
             """
             UPDATE deliveries SET
@@ -163,7 +163,7 @@ class _AttemptRecorder:
 
 
 def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int], now: datetime) -> None:
-    """End the claim. What it still holds is due as before, and so in its old order; none later than now."""
+    """End the claim. Deliveries that it still holds get their earlier due time, and so their order; at most now."""
     found = db.execute("DELETE FROM claims WHERE token = ? RETURNING held", (token,)).fetchone()
     held: list[tuple[int, int]] = [one for one in json.loads(found[0]) if one[0] not in sent] if found else []
     db.executemany(

@@ -34,9 +34,9 @@ _COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
 def claim_deliveries(
     db: sqlite3.Connection, destination: str, *, now: datetime, trusted_now: datetime, pacing: Pacing
 ) -> ClaimedDeliveries | None:
-    """Claim what one request may carry, in the order in which it came due.
+    """Claim the deliveries of one request, earliest due first; returns None if none may be claimed now.
 
-    `trusted_now` is the time by which ages are reported.
+    `trusted_now` is the time that is used for ages (`db/clock_skew.py`).
     """
     at = to_ms(now)
     destination_state = read_state(db, destination)
@@ -89,7 +89,7 @@ def _may_claim(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pac
 
 
 def _select_due(db: sqlite3.Connection, destination: str, *, at: int, pacing: Pacing) -> list[Row]:
-    """The first that are due and may go together. Of a mixed lot those like the first: the others come next time."""
+    """The first due deliveries with the same `together` as the first; behind a backlog, the newest instead."""
     which = (destination, at, pacing.limit)
     rows = _select_rows(db, f"{_DUE} ORDER BY d.due, d.number LIMIT ?", which)
     if not rows:
@@ -117,7 +117,7 @@ def _is_backlog(db: sqlite3.Connection, first: Row, *, at: int, pacing: Pacing) 
 
 
 def _end_expired_claims(db: sqlite3.Connection, destination: str, *, at: int, lease: int) -> None:
-    """End the claims whose lease is over; what they were to carry may have been sent, and its attempts say so."""
+    """End the claims whose lease is over, with an attempt that says that their request may have been made."""
     over = db.execute(
         "DELETE FROM claims WHERE destination = ? AND until <= ? RETURNING token, until, held", (destination, at)
     ).fetchall()
@@ -140,7 +140,7 @@ def _insert_claim(db: sqlite3.Connection, destination: str, rows: Sequence[Row],
 
 
 def _claimed_at(db: sqlite3.Connection, destination_state: DestinationState, *, at: int, until: int) -> None:
-    """Note the claim for the spacing of the next; a probe under way keeps others from probing until its lease ends."""
+    """Record the time of the claim, for spacing. A probe keeps other senders from probing until its lease ends."""
     db.execute(
         """
         INSERT INTO standings (destination, last_claim_at) VALUES (?, ?)

@@ -34,7 +34,7 @@ def read_state(db: sqlite3.Connection, destination: str) -> DestinationState:
 
 
 def write_state(db: sqlite3.Connection, destination_state: DestinationState) -> None:
-    """Write the state of it; when it was last claimed from is not the caller's to say and stays."""
+    """Write the state of a destination; the time of its last claim is no part of it, and stays."""
     db.execute(
         """
         INSERT INTO standings (destination, paused, paused_at, probe_at, probes, failures, refused, paused_for)

@@ -43,15 +43,15 @@ def event_id_keys(event: Event) -> EventIdKeys:
 
 
 def number_of(entries: Mapping[bytes, tuple[int, int]], keys: EventIdKeys) -> int | None:
-    """The number of the event that was given this id in this scope before, by what the ledger knows; None for none."""
+    """Returns the number of the known event with this id in this scope, by ledger entries; None if there is none."""
     found = entries.get(keys.own) or entries.get(keys.former)
     return found[0] if found else None
 
 
 def first_free_id(event: Event, *, is_taken: Callable[[str], bool]) -> str:
-    """The first of an event's ids that names no other event: the one that it was given, mostly.
+    """Returns the first of an event's possible ids that names no other event; usually the id that it was given.
 
-    Where all that are tried are taken, it is a random one. The event is recognised by the id that it was given, as any
+    If all that are tried are taken, it is a random one. The event is recognised by the id that it was given, as any
     other; only a store that was restored from an older copy gives it another id, and once its row was purged, the
     answer to it names the id that it was given.
     """
@@ -59,14 +59,14 @@ def first_free_id(event: Event, *, is_taken: Callable[[str], bool]) -> str:
 
 
 def ledger_entries(event: Event, called: str, keys: EventIdKeys) -> tuple[bytes, ...]:
-    """The keys of an event that is new, and is called so. By an id that was made, it is known in its scope as well."""
+    """The ledger keys of a new event with the id `called`; with a made id, the event is known by both ids."""
     if called == event.id:
         return keys.own, keys.upstream
     return keys.own, dedupe_keys.event_key(_scope_of(event), called), dedupe_keys.upstream_id_key(called)
 
 
 def after_purge(db: sqlite3.Connection, event: Event, number: int) -> str:
-    """What an event is called whose row was purged: the first of its ids that the ledger has under its number."""
+    """Returns the id of an event whose row was purged: the first that the ledger has under its number."""
     for name in _candidate_ids(event):
         key = dedupe_keys.upstream_id_key(name)
         entry = recent.find_keys(db, [key]).get(key)
@@ -78,7 +78,7 @@ def after_purge(db: sqlite3.Connection, event: Event, number: int) -> str:
 
 
 def former_origins(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, set[str]]:
-    """Who gave these ids to events whose ids a former version kept apart by origin; nothing once those are purged."""
+    """The origins that gave these ids to events of a former version, which kept ids apart by origin."""
     oldest = db.execute("SELECT given_id IS NULL FROM events ORDER BY number LIMIT 1").fetchone()
     if oldest is None or not oldest[0]:
         return {}

@@ -42,7 +42,7 @@ AHEAD_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class TrackRequest:
-    """What one caller brings to be kept: a request's events, when it came, and its Idempotency-Key, if any."""
+    """A caller's request: its events, when it arrived, and its Idempotency-Key, if any."""
 
     events: Sequence[Routed]
     now: datetime
@@ -61,7 +61,7 @@ class NewEvent:
 def complete_webhooks(
     db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, since: datetime
 ) -> tuple[Completed, ...]:
-    """Write what webhooks became. Of one that is no longer received, only say what its events are known as."""
+    """Write the outcomes of webhooks. One that is no longer received only gets the answers for its known events."""
     at = to_ms(now)
     received = _still_received(db, [outcome.webhook.number for outcome in outcomes])
     made: list[list[NewEvent]] = []
@@ -90,7 +90,7 @@ def complete_webhooks(
 def accept_requests(
     db: sqlite3.Connection, asked: Sequence[TrackRequest], *, since: datetime
 ) -> list[tuple[Accepted, ...] | Exception]:
-    """Keep callers' events, or give the first answer again; the answer to each, or its error."""
+    """Keep callers' events, or repeat the first answer; returns an answer or an error for each request."""
     answers: list[tuple[Accepted, ...] | Exception] = []
     fresh: list[TrackRequest] = []
     for one in asked:
@@ -146,7 +146,7 @@ def _still_received(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
 
 
 def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookState, str | None]:
-    """The state that a webhook becomes by what translating it became, and why."""
+    """Returns the state of a webhook with this outcome, and the reason."""
     match result:
         case Ignored(reason):
             return WebhookState.IGNORED, maybe_text(reason)
@@ -157,7 +157,7 @@ def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookSt
 
 
 def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None]]) -> None:
-    """Webhooks become a state; those that became the same one together."""
+    """Set the states of webhooks, those with the same state and reason in one statement."""
     alike: dict[tuple[WebhookState, str | None], list[int]] = {}
     for number, state, reason in left:
         alike.setdefault((state, reason), []).append(number)
@@ -174,7 +174,7 @@ def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, 
 def _known_answers(
     db: sqlite3.Connection, result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
 ) -> tuple[Accepted, ...]:
-    """What the events of a webhook that had become something before are known as."""
+    """Returns the answers for the events of a webhook that was completed before."""
     if not isinstance(result, tuple):
         return ()
     return tuple(_known_event(db, one.event) or Accepted(one.event.id) for one in result)
@@ -187,7 +187,7 @@ def _known_event(db: sqlite3.Connection, event: Event) -> Accepted | None:
 
 
 def _as_it_was(db: sqlite3.Connection, event: Event, number: int) -> Accepted:
-    """What was said of an event when it was made, under this number."""
+    """Returns the answer that was given when the event with this number was inserted."""
     row = db.execute(
         """
         SELECT first.id, first.duplicate_of, original.id FROM events AS first
@@ -217,15 +217,15 @@ class _OriginalEvent:
 
 
 def insert_events(db: sqlite3.Connection, made: Sequence[NewEvent], *, since: datetime) -> tuple[Accepted, ...]:
-    """Make events by the rules, each unless it is known, one after another and all of them in a few statements.
+    """Insert events by the rules, each unless it is known, all of them in a few statements.
 
-    What was entered in the ledger `since` then, and not at it, makes a duplicate, and an id that is taken.
+    Only ledger entries newer than `since` make an event a duplicate or an id taken.
     """
     return _EventInsertion(db, made, to_ms(since)).insert_all() if made else ()
 
 
 class _EventInsertion:
-    """Events being made: what the ledger knew of them before, and what those before them have added since."""
+    """Inserts events: has what the ledger knew of them before, and what the events before them have added."""
 
     def __init__(self, db: sqlite3.Connection, made: Sequence[NewEvent], since: int) -> None:
         self._db = db
@@ -270,7 +270,7 @@ class _EventInsertion:
         for key in event.conversion_keys:
             self._conversion_keys.append((key, made.at))
             if key not in held:
-                # a duplicate's go to the original, so that the next of kin meets it too
+                # a duplicate's keys lead to the original, so that later related events find the original
                 self._ledger[key] = self._new[key] = original.number if original else number, made.at
         if original is None:
             for route in made.routed.routes:
@@ -278,9 +278,9 @@ class _EventInsertion:
         return _accepted_answer(event, called, original.id if original else None)
 
     def _is_taken(self, name: str, *, origin: str) -> bool:
-        """Whether an id names an event already.
+        """Whether an id names another event already, by the ledger within the window.
 
-        One of the window, or of a former version's that another origin gave.
+        Or by the row of a former version's event, if another origin gave the id.
         """
         key = dedupe_keys.upstream_id_key(name)
         entry = self._ledger.get(key)
@@ -312,7 +312,7 @@ class _EventInsertion:
 
 
 def purged_original_id(number: int) -> str:
-    """How an original is called whose own row was purged: only the ledger knows of it."""
+    """Returns what stands for the id of an original whose row was purged: only the ledger knows its number."""
     return f"gone:{number}"
 
 
@@ -353,9 +353,9 @@ _SKIPPED = DeliveryState.SKIPPED.value
 
 
 def insert_deliveries(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) -> None:
-    """Make deliveries: of an event by number, by a route, at an instant.
+    """Insert deliveries, each of an event (by number), by a route, at a time.
 
-    Each due after all that were made before it.
+    Unless the clock was set back, none is due earlier than one inserted before it for its destination.
     """
     if not wanted:
         return

@@ -12,7 +12,7 @@ from bridge.store.sqlite.db.columns import ms_up, storable_text, to_ms
 from bridge.store.sqlite.tables import ledger
 
 WAITS = "EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number)"
-"""Whether a webhook `w` waits."""
+"""The SQL condition that a webhook `w` waits for an event."""
 
 
 def find_events(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -21,9 +21,9 @@ def find_events(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, by
 
 
 def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, now: datetime) -> None:
-    """Put a received webhook off; one whose event was kept in the meantime is due now.
+    """Defer a received webhook; one whose event was kept in the meantime is due now.
 
-    One that was received by a clock that was set back since waits from now on, as long as it would have.
+    If the clock was set back after receipt, the full wait starts again now.
     """
     there = any(_holder_of(db, key) is not None for key in wanting.keys)
     until = to_ms(now) if there else ms_up(wanting.until)

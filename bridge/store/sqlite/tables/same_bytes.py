@@ -21,7 +21,7 @@ _OF = "same_bytes"
 
 
 def count_same_bytes(db: sqlite3.Connection, kept: Sequence[Kept]) -> None:
-    """Add those among `kept` whose bytes came first at another source."""
+    """Count the webhooks among `kept` whose bytes were first received at another source."""
     again = [(one.source, one.same_bytes_as) for one in kept if one.same_bytes_as is not None]
     if not again:
         return

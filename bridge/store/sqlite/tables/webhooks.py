@@ -59,14 +59,14 @@ def insert_webhooks(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, Ro
     rows: list[tuple[Any, ...]] = []
     learned: list[tuple[bytes, int, int]] = []
     kept: list[Kept] = []
-    for webhook, stands in webhooks:
+    for webhook, row_state in webhooks:
         before = next((known[key] for key in webhook.identity if key in known), None)
         same = None
         if before is None:
             number += 1
             mine, _ = bodies.setdefault(id(webhook.body), (body + len(bodies) + 1, webhook.body))
             at = to_ms(webhook.received_at)
-            rows.append(_webhook_row(number, webhook, stands, mine, at))
+            rows.append(_webhook_row(number, webhook, row_state, mine, at))
             same = known.get(webhook.same_bytes)
             for key in webhook.identity if same or not webhook.same_bytes else (*webhook.identity, webhook.same_bytes):
                 known[key] = number
@@ -87,23 +87,23 @@ def _at_rest(bodies: Collection[tuple[int, bytes]]) -> list[tuple[int, bytes, in
 _ROW = "number, source, id, topic, state, reason, received_at, due, headers, query, item, identity, body"
 
 
-def _webhook_row(number: int, webhook: Webhook, stands: RowState, body: int, at: int) -> tuple[Any, ...]:
+def _webhook_row(number: int, webhook: Webhook, row_state: RowState, body: int, at: int) -> tuple[Any, ...]:
     return (
-        number, storable_text(webhook.source), storable_text(webhook.id), maybe_text(webhook.topic), stands.state.value,
-        stands.reason, at,
-        stands.due, pack_json(webhook.headers), pack_json(webhook.query), maybe_text(webhook.item),
+        number, storable_text(webhook.source), storable_text(webhook.id), maybe_text(webhook.topic),
+        row_state.state.value, row_state.reason, at,
+        row_state.due, pack_json(webhook.headers), pack_json(webhook.query), maybe_text(webhook.item),
         join_keys(webhook.identity), body,
     )  # fmt: skip
 
 
 _DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :trusted_now OR NOT {recall_waits.WAITS})"
-"""One that waits for an event is due by the time by which ages are reported."""
+"""A webhook that waits for an event is due by the trusted time, any other by the clock."""
 
 
 def claim_webhooks(
     db: sqlite3.Connection, *, now: datetime, trusted_now: datetime, limit: int, lease: timedelta
 ) -> tuple[Webhook, ...]:
-    """Received webhooks that are due, those due first first; due again when the lease is over."""
+    """Claim received webhooks that are due, earliest due first; they are due again when the lease is over."""
     rows = db.execute(
         f"SELECT {COLUMNS} WHERE {_DUE} ORDER BY w.due, w.number LIMIT :limit",
         {"now": to_ms(now), "trusted_now": to_ms(trusted_now), "limit": limit},
@@ -128,14 +128,14 @@ def release_claims(db: sqlite3.Connection, numbers: Sequence[int], *, now: datet
 
 
 def is_due(db: sqlite3.Connection, *, now: datetime, trusted_now: datetime) -> bool:
-    """Whether there is something to claim, or the clock to be looked at."""
+    """Whether there is a webhook to claim, or a reading of the clock to record."""
     when = {"now": to_ms(now), "trusted_now": to_ms(trusted_now)}
     due = db.execute(f"SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE})", when)  # noqa: S608  the same
     return bool(due.fetchone()[0]) or clock_skew.is_worth_noting(db, now)
 
 
 def webhook_of(row: tuple[Any, ...]) -> Webhook:
-    """The webhook in a row of COLUMNS. One whose body is gone has none."""
+    """Returns the webhook in a row of COLUMNS. Its body is empty if it was purged."""
     number, source, name, topic, received_at, headers, query, item, identity, body, form = row
     return Webhook(
         source=source,
