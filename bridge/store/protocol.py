@@ -144,7 +144,7 @@ class ClaimedDeliveries:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """How long what is done with is kept.
+    """How long each kind of thing is kept; what still waits to be worked on is kept longer.
 
     `bodies`: the bodies of webhooks; `events`: webhooks, events, their deliveries and attempts, and the bodies of
     webhooks set aside; `ledger`: what a known webhook, event or conversion is recognised by.
@@ -156,7 +156,7 @@ class RetentionPolicy:
 
 
 DEFAULT_RETENTION = RetentionPolicy()
-"""How long everything is kept where nobody says otherwise."""
+"""How long everything is kept by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class AdmissionLimits:
 
 
 DEFAULT_LIMITS = AdmissionLimits()
-"""The bounds where nobody says otherwise."""
+"""The default limits."""
 
 
 OVERDUE = timedelta(minutes=5)
@@ -207,7 +207,7 @@ class Store(Protocol):
     # a webhook is received
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
-        """Keep the webhooks of one request, all or none. Nothing is asked of them yet, so that a burst is soon kept."""
+        """Keep the webhooks of one request, all or none. Redeliveries are not recognised yet, so that it is quick."""
         ...
 
     # a webhook becomes events
@@ -228,8 +228,8 @@ class Store(Protocol):
         `outcomes` are those of `batch.webhooks`, in order, and so is the answer. None, and nothing has changed, where
         another process has completed or split some of the batch meanwhile.
 
-        A webhook that was just kept and is known by any of its keys is only named, and its outcome is dropped. A
-        webhook that is no longer `received` stays as it is. An event whose id is known within its scope is not made
+        If a webhook that was just kept is a redelivery, the answer names the known webhook, and the outcome is dropped.
+        A webhook that is no longer `received` stays as it is. An event whose id is known within its scope is not made
         again; an event whose id names another event gets an id of its own, always the same one; an event with a
         conversion key that the ledger knows is kept as a duplicate, without deliveries. A webhook that needs an event
         stays `received`; it is due at `until`, or at once when an event with that conversion key is kept, or now if
@@ -299,23 +299,23 @@ class Store(Protocol):
     # by hand
 
     async def retry(self, which: RowFilter, *, now: datetime) -> int:
-        """Make dead (or waiting) deliveries due now; how many. A paused destination's probe is due now too."""
+        """Make dead (or waiting) deliveries due now; returns how many. A paused destination's probe is due now too."""
         ...
 
     async def replay(self, which: RowFilter, *, now: datetime) -> int:
-        """Make webhooks `received` again so that they go through their mapping again; how many."""
+        """Make webhooks `received` again so that they are translated again; returns how many."""
         ...
 
     async def would_retry(self, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
-        """What `retry` would make due, the `newest` of it; nothing changes."""
+        """Returns what `retry` would make due: the count, and the `newest` rows. Nothing changes."""
         ...
 
     async def would_replay(self, which: RowFilter, *, newest: int) -> DryRun:
-        """What `replay` would make received again, the `newest` of it; nothing changes."""
+        """Returns what `replay` would make received again: the count, and the `newest` rows. Nothing changes."""
         ...
 
     async def rewrite_events(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
-        """Write a webhook's events over and send them again, make new ones; how many deliveries are due."""
+        """Overwrite a webhook's events, insert new ones, make all due again; returns how many deliveries are due."""
         ...
 
     async def events_without_delivery(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
@@ -325,20 +325,20 @@ class Store(Protocol):
     async def create_deliveries(
         self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
     ) -> int:
-        """Make deliveries of events (by number, with why each is skipped) to a destination; how many were new."""
+        """Make deliveries of events (by number, with why each is skipped) to a destination; returns how many."""
         ...
 
-    # what was kept long enough goes
+    # what was kept long enough is deleted
 
     async def purge(self, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int) -> PurgeStep:
-        """Look at some `limit` rows from a place on (None: the beginning) and take away what was kept long enough.
+        """Read about `limit` rows from a place on (None: the beginning) and delete what was kept long enough.
 
         Never a webhook that is received, nor its body; never an event with a pending delivery; never the body of a
         webhook that is set aside before the webhook itself goes.
         """
         ...
 
-    # seeing
+    # queries
 
     async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
         """Webhooks, newest first; without those that were just kept and have no number yet."""
@@ -353,9 +353,9 @@ class Store(Protocol):
         ...
 
     async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
-        """What has that id, or was given it: several where two origins gave one event_id.
+        """Returns what has that id, or was given it: several if two origins gave one event_id.
 
-        NotFound if nothing has.
+        Raises NotFound if nothing has it.
         """
         ...
 
@@ -366,15 +366,15 @@ class Store(Protocol):
         ...
 
     async def state_counts(self) -> StateCounts:
-        """The counts."""
+        """Returns the counts."""
         ...
 
     async def status_summary(self, *, now: datetime) -> StatusSummary:
-        """What a status screen shows beside the counts."""
+        """Returns what a status screen shows beside the counts."""
         ...
 
     async def overdue_work(self, *, now: datetime) -> OverdueWork:
-        """What is due and unclaimed for longer than OVERDUE; it costs little, however much that is.
+        """Returns what is due and unclaimed for longer than OVERDUE; it costs little, however much that is.
 
         Not overdue: a webhook that waits for a named event, and the deliveries of a paused destination.
         """
@@ -385,5 +385,5 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what is under way and let the store go."""
+        """Finish the work under way and close the store."""
         ...

@@ -134,8 +134,8 @@ class ClockAhead:
 class OverdueWork:
     """Work that was due a while ago and that nobody has claimed; counts are exact up to 100,000 and end there.
 
-    `webhooks` not translated, those with no place yet among them; `deliveries` by destination. `oldest_webhook` and
-    `oldest_delivery` are since when the first of them is due.
+    `webhooks` counts those not translated, also those not applied yet; `deliveries` by destination. `oldest_webhook`
+    and `oldest_delivery` are since when the first of them is due.
     """
 
     webhooks: int

@@ -80,13 +80,12 @@ __all__ = [
 LEDGER_WINDOW = DEFAULT_RETENTION.ledger
 """How long a known conversion makes the next event of it a duplicate."""
 NS_PER_MS = 1_000_000
-"""In a millisecond."""
 
 
 class SqliteStore:
     """A `bridge.store.protocol.Store` in the file at `path`; the promise says what each verb does.
 
-    Opening makes the file, or leads it up to this version; raises StoreUnusable or StoreUnavailable. The patience of
+    Opening creates the file, or migrates it to this version; raises StoreUnusable or StoreUnavailable. `max_wait` of
     `bounds` is also how long another process's lock is waited for. `clocks` says when a clock that is far ahead is
     believed.
     """
@@ -122,15 +121,15 @@ class SqliteStore:
         await self._webhooks.submit(webhooks)
 
     def _write_group(self, requests: Sequence[Sequence[Webhook]], since: float, then: AnswerCallback[None]) -> None:
-        """Packed one right after the other: the processor does that twice as fast as in between all else."""
+        """Write a group. Packing its requests one right after another is twice as fast as packing each on arrival."""
         self._log_writer.write_group(
             [(len(webhooks), codec.pack_request(webhooks)) for webhooks in requests], since, then
         )
 
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
-        """Webhooks of the ingest log, or rows that are due: by turns where there are both."""
+        """Returns webhooks of the ingest log, or claims rows that are due; if there are both, in turns."""
         while True:
-            unapplied, is_due, is_ripe = await self._reader.run_query(
+            unapplied, is_due, should_flush = await self._reader.run_query(
                 lambda db: self._look_for_work(db, now=now, limit=limit)
             )
             if unapplied.webhooks and not (is_due and self._claimed_log):
@@ -143,16 +142,13 @@ class SqliteStore:
                 break
             if not unapplied.webhooks:  # a damaged part is kept apart, and an empty write is passed over
                 await self._apply_log(unapplied, (), now=now)
-        if is_ripe and not is_due:  # nothing else waits for the writer
+        if should_flush and not is_due:  # nothing else waits for the writer
             with suppress(StoreUnavailable):
                 await self._writer.run_write(ledger.flush_step)
         return Batch(())
 
     def _look_for_work(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[UnappliedLog, bool, bool]:
-        """The oldest webhooks of the ingest log; whether rows are due.
-
-        Whether the ledger's buffer should be flushed.
-        """
+        """Returns the oldest webhooks of the ingest log, whether rows are due, and whether to flush the ledger."""
         unapplied = log_reader.read_unapplied(db, self._folder, limit=limit)
         if not unapplied.stretches or log_reader.is_long(db):
             log_reader.delete_applied_files(db, self._folder)
@@ -218,7 +214,7 @@ class SqliteStore:
         )
 
     def _ledger_since(self, db: sqlite3.Connection, now: datetime) -> datetime:
-        """Since when what the ledger knows counts."""
+        """Returns the time since when ledger entries count."""
         return self._clocks.trusted_time(db, now) - self._window
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
@@ -286,9 +282,9 @@ class SqliteStore:
         return await self._writer.run_write(lambda db: retry_replay.create_deliveries(db, destination, skips, now=now))
 
     async def purge(self, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int) -> PurgeStep:
-        """One step of taking away what was kept long enough; it continues after what was just looked at.
+        """Delete one step's rows of what was kept long enough.
 
-        Where the clock is not believed, it takes nothing, and there is nothing to continue with.
+        If the clock is not believed, nothing is deleted, and there is no place to continue at.
         """
         return await self._writer.run_write(
             lambda db: (
@@ -349,12 +345,12 @@ class SqliteStore:
         return await self._reader.run_query(lambda db: overdue.find_overdue(db, self._folder, before=now - OVERDUE))
 
     async def probe(self, *, now: datetime) -> None:
-        """Take a small durable write in each of the two ways that something new comes in."""
+        """Make a small durable write in the ingest log and in the SQLite file."""
         await self.keep(())
         await self._writer.run_write(lambda db: self._clocks.record_reading(db, now, always=True), urgent=True)
 
     async def close(self) -> None:
-        """Finish what is under way and let the file go; once more does nothing."""
+        """Finish the work under way and close the files; closing again does nothing."""
         await self._webhooks.wait_until_idle()
         await self._events.wait_until_idle()
         await asyncio.to_thread(self._close_threads)

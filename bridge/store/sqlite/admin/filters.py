@@ -29,7 +29,7 @@ class RowKind:
     since: str
     number: str
     few: str | None = None
-    """The state that few rows have: they are found by its index and then put in order, not looked for among all."""
+    """A state that few rows have: they are found by its index and then sorted, not looked for among all rows."""
 
 
 WEBHOOKS = RowKind(
@@ -75,7 +75,7 @@ DELIVERIES = RowKind(
 
 
 def where_conditions(which: RowFilter, kind: RowKind) -> tuple[str, list[object]]:
-    """What follows WHERE, and its parameters. Raises SettingsError for a state that such rows do not have."""
+    """Returns what follows WHERE, and its parameters. Raises SettingsError for a state that such rows do not have."""
     said: list[tuple[str, list[object]]] = [("1", [])]
     if which.ids is not None:
         said.append((kind.ids, [json.dumps([name for one in which.ids if (name := kind.named(one)) is not None])]))
@@ -95,12 +95,12 @@ def where_conditions(which: RowFilter, kind: RowKind) -> tuple[str, list[object]
 
 
 def order_by_newest(which: RowFilter, kind: RowKind) -> str:
-    """What follows ORDER BY for newest first. A `+` keeps SQLite from walking through all rows in their order."""
+    """Returns what follows ORDER BY for newest first. A `+` keeps SQLite from walking through all rows in order."""
     return f"{'+' if which.state is not None and which.state == kind.few else ''}{kind.number} DESC"
 
 
 def at_most(which: RowFilter) -> int:
-    """What follows LIMIT: SQLite takes -1 for none."""
+    """Returns what follows LIMIT; -1 is no limit for SQLite."""
     return -1 if which.limit is None else which.limit
 
 
@@ -114,7 +114,7 @@ def row_numbers(which: RowFilter, kind: RowKind) -> list[int]:
 
 
 def not_found(public_id: str, kind: RowKind) -> NotFound:
-    """No row of that kind has that id."""
+    """Returns the error for an id that no row of that kind has."""
     return NotFound(f"there is no {kind.name} {public_id[:80]!r}; `trackbridge list` shows the ids")
 
 

@@ -14,15 +14,15 @@ from bridge.store.sqlite.db.columns import from_ms, to_ms
 from bridge.store.sqlite.ingest import log_reader
 
 MOST_COUNTED = 100_000
-"""What is counted at most of each kind.
+"""The most rows of each kind that are counted.
 
-So many entries of an index are counted in about 15 ms, ten million in a second.
+As many entries of an index are counted in about 15 ms, ten million in a second.
 """
 _NS_PER_MS = 1_000_000
 
 
 def find_overdue(db: sqlite3.Connection, folder: str, *, before: datetime) -> OverdueWork:
-    """What was due by then: webhooks, and deliveries of destinations that are not paused."""
+    """Returns what was due at `before`: webhooks, and deliveries of destinations that are not paused."""
     kept, oldest_kept = log_reader.count_older(db, folder, before_ns=to_ms(before) * _NS_PER_MS, most=MOST_COUNTED)
     received, oldest_received = _count_due(db, "webhooks WHERE state = 'received'", (), before)
     oldest = [at for at in (oldest_kept and oldest_kept // _NS_PER_MS, oldest_received) if at is not None]
@@ -36,7 +36,7 @@ def find_overdue(db: sqlite3.Connection, folder: str, *, before: datetime) -> Ov
 
 
 def _sent_to(db: sqlite3.Connection) -> list[str]:
-    """The destinations that deliveries wait for, without those that are paused."""
+    """The destinations with pending deliveries, without those that are paused."""
     rows = db.execute(
         """
         SELECT name FROM counts WHERE of = 'deliveries' AND state = ? AND n > 0
@@ -52,7 +52,7 @@ def _overdue_deliveries(db: sqlite3.Connection, name: str, before: datetime) -> 
 
 
 def _count_due(db: sqlite3.Connection, which: str, values: tuple[str, ...], before: datetime) -> tuple[int, int | None]:
-    """How many of these were due by then, and since when the first of them."""
+    """Returns how many of these rows were due at `before`, and since when the first was due."""
     row: tuple[int, int | None] = db.execute(
         f"SELECT count(*), min(due) FROM (SELECT due FROM {which} AND due <= ? ORDER BY due LIMIT {MOST_COUNTED})",  # noqa: S608  ours
         (*values, to_ms(before)),

@@ -80,7 +80,7 @@ def delivery_rows(db: sqlite3.Connection, where: str, values: Sequence[object], 
 
 
 def show_detail(db: sqlite3.Connection, public_id: str) -> list[Detail]:
-    """Whatever has that id, or was given it: a webhook, a delivery, events of several origins."""
+    """Returns all that has that id, or was given it: a webhook, a delivery, events of several origins."""
     found: list[Detail] = [
         *_webhook_detail(db, public_id),
         *_delivery_detail(db, public_id),
@@ -108,12 +108,12 @@ def next_webhooks(
 
 
 def count_states(db: sqlite3.Connection) -> StateCounts:
-    """The counts, as the triggers keep them, and the oldest of what waits, each from its index."""
+    """Returns the counts that triggers keep, and the oldest received webhook and pending deliveries, by indexes."""
     counts: dict[str, dict[tuple[str, str], int]] = {"webhooks": {}, "events": {}, "deliveries": {}}
     for of, name, state, n in db.execute("SELECT of, name, state, n FROM counts WHERE n > 0"):
         if of in counts:
             counts[of][name, state] = n
-    oldest = db.execute(  # one that waits for an earlier event has its reason, and is not late
+    oldest = db.execute(  # a webhook that waits for an earlier event has a reason, and is not late
         "SELECT min(received_at) FROM webhooks WHERE state = 'received' AND reason IS NULL"
     ).fetchone()[0]
     return StateCounts(

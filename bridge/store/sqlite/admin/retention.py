@@ -16,7 +16,7 @@ from bridge.store.sqlite.tables import ledger
 STEP_BYTES = 8 * 1024 * 1024
 """Bytes of bodies that one step takes at most, or one body."""
 LEDGER_ROWS = 10
-"""How many rows of the ledger are looked at for one of the others: they are that small."""
+"""How many rows of the ledger are read instead of one of another table: they are small."""
 REQUESTS = timedelta(hours=48)
 """How long an Idempotency-Key is known: longer than the 24 hours that are promised."""
 FREE = 0.25
@@ -116,14 +116,14 @@ def _purge_attempts(
 def _flush_ledger_buffer(
     db: sqlite3.Connection, key: str, _keeping: RetentionPolicy, _now: datetime, _limit: int
 ) -> tuple[int, str | None]:
-    """What the ledger learned until now is entered, so that all of it is looked at next."""
+    """Flush the ledger's write buffer, so that the purge of the ledger finds all keys."""
     return 0, "on" if (ledger.flush_step(db) if key else ledger.sort_buffer(db)) else None
 
 
 def _purge_ledger(
     db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
 ) -> tuple[int, str | None]:
-    """Keys, all of them looked at: they are in no order of time."""
+    """Keys of the ledger. All of them are read: they are in no order of time."""
     return _purge_hashed(db, "ledger", key, now - keeping.ledger, limit * LEDGER_ROWS)
 
 
@@ -136,7 +136,7 @@ def _purge_idempotency(
 def _purge_counts(
     db: sqlite3.Connection, _key: str, _keeping: RetentionPolicy, _now: datetime, _limit: int
 ) -> tuple[int, str | None]:
-    """Counts of names that nothing has any more."""
+    """Counts of names that are not used any more."""
     db.execute("DELETE FROM counts WHERE n <= 0")
     return 0, None
 
@@ -173,7 +173,7 @@ _ORDER = tuple(_STEPS)
 
 
 def _next_number(rows: list[tuple[int, ...]], limit: int) -> str | None:
-    """The last number looked at; None at the table's end, or where all of it was young: what follows is younger.
+    """Returns the last number read; None at the table's end, or if all rows were young: later rows are younger.
 
     A row from the future, its last column, says nothing of those that follow: a clock that was set back wrote it
     since.

@@ -21,12 +21,12 @@ from bridge.store.sqlite.db.columns import from_ms, split_keys, to_ms, unpack_li
 from bridge.store.sqlite.tables.events import insert_deliveries
 
 _RETRIED = "(d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?)))"
-"""Dead, or waiting; one that is under way is left to its claim."""
+"""A dead delivery, or one that waits; one that is claimed is left to its claim."""
 _REPLAYED = "w.state <> 'received' AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body)"
 
 
 def retry_deliveries(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> int:
-    """Dead ones start again, waiting ones are due now."""
+    """Make dead deliveries pending again, and waiting ones due now; returns how many."""
     where, values = _retry_condition(db, which, now=now)
     found = db.execute(
         f"SELECT d.number, d.destination FROM deliveries AS d WHERE {where} ORDER BY d.number DESC LIMIT ?",  # noqa: S608  conditions that stand in this file and filters.py
@@ -52,7 +52,7 @@ def retry_deliveries(db: sqlite3.Connection, which: RowFilter, *, now: datetime)
 
 
 def would_retry(db: sqlite3.Connection, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
-    """What `retry_deliveries` would make due."""
+    """Returns what `retry_deliveries` would make due."""
     where, values = _retry_condition(db, which, now=now)
     count = db.execute(f"SELECT count(*) FROM deliveries AS d WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
     return DryRun(
@@ -61,9 +61,9 @@ def would_retry(db: sqlite3.Connection, which: RowFilter, *, now: datetime, newe
 
 
 def replay_webhooks(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> int:
-    """Webhooks that became something are received once more; one that still is, is left as it is.
+    """Make completed webhooks received again, and due; returns how many. Those still received stay as they are.
 
-    One whose body is gone is passed over, and refused where it was named.
+    A webhook whose body was purged is left out, or refused with BodyGone if it was named.
     """
     where, values = _replay_condition(db, which)
     return db.execute(
@@ -76,7 +76,7 @@ def replay_webhooks(db: sqlite3.Connection, which: RowFilter, *, now: datetime) 
 
 
 def would_replay(db: sqlite3.Connection, which: RowFilter, *, newest: int) -> DryRun:
-    """What `replay_webhooks` would make received again."""
+    """Returns what `replay_webhooks` would make received again."""
     where, values = _replay_condition(db, which)
     count = db.execute(f"SELECT count(*) FROM webhooks AS w WHERE {where}", values).fetchone()[0]  # noqa: S608  conditions that stand in this file and filters.py
     return DryRun(
@@ -85,7 +85,7 @@ def would_replay(db: sqlite3.Connection, which: RowFilter, *, newest: int) -> Dr
 
 
 def _retry_condition(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> tuple[str, list[object]]:
-    """What follows WHERE for a retry, and its parameters. Raises NotFound for an id that nothing has."""
+    """Returns what follows WHERE for a retry, and its parameters. Raises NotFound for an id that nothing has."""
     for number in row_numbers(which, DELIVERIES):
         if db.execute("SELECT 1 FROM deliveries WHERE number = ?", (number,)).fetchone() is None:
             raise not_found(f"dlv_{number}", DELIVERIES)
@@ -94,7 +94,7 @@ def _retry_condition(db: sqlite3.Connection, which: RowFilter, *, now: datetime)
 
 
 def _replay_condition(db: sqlite3.Connection, which: RowFilter) -> tuple[str, list[object]]:
-    """The same for a replay. Raises BodyGone for a webhook that was named and cannot be replayed, too."""
+    """The same for a replay. Also raises BodyGone for a named webhook whose body was purged."""
     for number in row_numbers(which, WEBHOOKS):
         found = db.execute(
             "SELECT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body) FROM webhooks AS w WHERE w.number = ?",
@@ -129,7 +129,7 @@ def events_without_delivery(db: sqlite3.Connection, destination: str, *, after: 
 def create_deliveries(
     db: sqlite3.Connection, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
 ) -> int:
-    """Make the deliveries that are not there yet."""
+    """Insert the deliveries that do not exist yet; returns how many."""
     numbers = json.dumps([number for number, _ in skips])
     missing = db.execute(
         """

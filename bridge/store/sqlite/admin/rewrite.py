@@ -19,7 +19,7 @@ from bridge.store.sqlite.tables import events as making
 def rewrite_events(
     db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, since: datetime
 ) -> int:
-    """Write a webhook's events over and send them again; new ones are made. How many deliveries are due."""
+    """Overwrite a webhook's events, insert new ones, and make all due again; returns how many deliveries are due."""
     due = 0
     for routed in events:
         event = routed.event
@@ -55,7 +55,7 @@ def rewrite_events(
 
 
 def _new_deliveries(db: sqlite3.Connection, origin: str, event_id: str) -> int:
-    """How many deliveries an event has that was taken just now: none where it is a duplicate, or known and purged."""
+    """Returns how many deliveries a new event has: none if it is a duplicate, or is known and was purged."""
     pending = """
         SELECT count(*) FROM deliveries JOIN events ON events.number = deliveries.event
         WHERE events.origin = ? AND events.id = ? AND deliveries.state = 'pending'

@@ -15,11 +15,11 @@ from bridge.store.sqlite.tables import same_bytes
 
 _DAY = 86_400_000
 _RECENT = 1000
-"""How many of a source's newest events are looked at."""
+"""How many of a source's newest events are read."""
 
 
 def read_summary(db: sqlite3.Connection, *, now: datetime) -> StatusSummary:
-    """The answers, in one snapshot."""
+    """Returns the summary, read in one snapshot."""
     today = db.execute("SELECT source, state, n FROM days WHERE day = ? AND n > 0", (to_ms(now) // _DAY,))
     return StatusSummary(
         today={(source, state): n for source, state, n in today},
@@ -37,13 +37,13 @@ def read_summary(db: sqlite3.Connection, *, now: datetime) -> StatusSummary:
 
 
 def _only_tests(db: sqlite3.Connection) -> tuple[str, ...]:
-    """The sources none of whose newest events went anywhere because they are tests."""
+    """Returns the sources whose newest events were all skipped because they are tests."""
     sources = [source for (source,) in db.execute("SELECT source FROM lasts ORDER BY source")]
     return tuple(source for source in sources if _sends_only_tests(db, source))
 
 
 def _sends_only_tests(db: sqlite3.Connection, source: str) -> bool:
-    """Whether the newest one is a test, and so are those before it; duplicates say nothing."""
+    """Whether a source's newest events are all tests, and all skipped; duplicates do not count."""
     newest = (
         "SELECT number, test FROM events WHERE origin = 'source:' || ? AND duplicate_of IS NULL ORDER BY number DESC"
     )

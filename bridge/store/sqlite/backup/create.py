@@ -48,19 +48,18 @@ from bridge.store.sqlite.ingest.log_writer import flush_folder, folder_of
 from bridge.store.sqlite.schema import STEPS
 
 _BUSY = timedelta(seconds=30)
-"""How long the writers may keep us out."""
+"""How long another process's write transaction is waited for."""
 _STEP = 4096
-"""Pages that are copied before signals are looked at."""
+"""Pages that are copied between two checks for signals."""
 _LOG_SCHEMA = 6
 """The first schema with an ingest log beside the file."""
 _MEBIBYTE = 1024 * 1024
 _NS_PER_MS = 1_000_000
-"""In a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
 class _StoreSnapshot:
-    """A read transaction, and the log files that there were at its instant."""
+    """A read transaction, and the names of the log files at its instant."""
 
     db: sqlite3.Connection
     log_names: frozenset[str]
@@ -73,7 +72,7 @@ class _StoreSnapshot:
 
 
 def create_backup(path: str, target: Path, *, now: datetime, min_free: int = 0) -> BackupManifest:
-    """Copy the store at `path` into a new folder `target`, whoever uses it; what is in it.
+    """Copy the store at `path`, which may be in use, into a new folder `target`; returns what the backup holds.
 
     It is written as `TARGET.partial` and renamed when it is complete, flushed and found sound. Where it lies on the
     store's disk, `min_free` bytes of that stay free. Raises BackupError if it cannot be written, StoreUnavailable
@@ -111,7 +110,7 @@ def _see_that_it_is_known(path: str) -> None:
 
 
 def _copy_store(path: str, partial: Path, min_free: int) -> dict[str, FileSum]:
-    """Copy the files of the store, durably and checked; what each became."""
+    """Copy the files of the store, durably, and check them; returns the size and SHA-256 of each."""
     log = _log_copied(folder_of(path), partial / INGEST_LOG)
     with _open_snapshot(path) as snapshot:
         _see_that_it_fits(path, partial, needed=snapshot.size, min_free=min_free)
@@ -126,7 +125,7 @@ def _copy_store(path: str, partial: Path, min_free: int) -> dict[str, FileSum]:
 
 
 def _log_copied(folder: str, target: Path) -> dict[str, FileSum]:
-    """Copy each file of the ingest log. One that has just gone is applied as a whole."""
+    """Copy each file of the ingest log. One that was deleted meanwhile was applied to its end."""
     copies: dict[str, FileSum] = {}
     sizes = {name: log_files.size_of(str(Path(folder, name))) for name in log_files.list_names(folder)}
     for name, size in sizes.items():
@@ -137,7 +136,7 @@ def _log_copied(folder: str, target: Path) -> dict[str, FileSum]:
 
 @contextmanager
 def _open_snapshot(path: str) -> Iterator[_StoreSnapshot]:
-    """The store at one instant, for as long as the block lasts; nobody writes in the moment in which it begins."""
+    """The store at one instant, until the end of the block; no process writes in the moment in which it begins."""
     writing = StoreConnection(path, busy=_BUSY)
     try:
         with closing(open_file.connect_to(path, reading=True, busy=_BUSY)) as db:
@@ -187,11 +186,11 @@ def _snapshot_copied(path: str, snapshot: _StoreSnapshot, partial: Path) -> None
 
 
 def _heed_signals(_status: int, _left: int, _total: int) -> None:
-    """Python looks at signals when it runs code of its own, such as this."""
+    """Do nothing: Python handles signals between two instructions of its own code, such as this call."""
 
 
 def _needless_files(partial: Path, log: dict[str, FileSum], present: frozenset[str]) -> set[str]:
-    """The copied log files of which the snapshot has applied everything."""
+    """Returns the copied log files that the snapshot has applied to their ends."""
     with closing(open_file.open_as_it_is(str(partial / STORE), closed=True)) as db:
         applied = _applied_offsets(db)
     return {name for name, one in log.items() if name not in present or one.size <= applied.get(name, 0)}
@@ -230,7 +229,7 @@ def _count_contents(db: sqlite3.Connection, log: Path) -> BackupContents:
 
 
 def _applied_offsets(db: sqlite3.Connection) -> dict[str, int]:
-    """Up to which byte each log file is applied."""
+    """Returns the offset up to which each log file is applied, by its name."""
     has_log = open_file.version_of(db) >= _LOG_SCHEMA
     return dict(db.execute("SELECT name, sorted FROM inbox_files")) if has_log else {}
 

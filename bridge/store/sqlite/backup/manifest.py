@@ -20,7 +20,7 @@ from bridge.store.sqlite.ingest import log_files
 from bridge.store.sqlite.ingest.log_writer import flush_folder
 
 FORMAT = 1
-"""Of `backup.json`. A reader refuses a higher one."""
+"""The format of `backup.json`. A reader refuses a higher one."""
 NAME = "backup.json"
 STORE = "trackbridge.db"
 INGEST_LOG = f"{STORE}-inbox"
@@ -67,7 +67,7 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_folder(path: Path) -> None:
-    """A new folder that only this user may look into, whatever the umask is."""
+    """Make a new folder that only this user may read, whatever the umask is."""
     path.mkdir(FOLDER_MODE)
     path.chmod(FOLDER_MODE)
 
@@ -110,9 +110,9 @@ def read_manifest(folder: Path) -> BackupManifest:
 
 
 def copy_file(source: Path, target: Path, *, size: int) -> FileSum:
-    """Copy so many bytes of a file into a new one that only this user may read, durably; what was copied.
+    """Copy `size` bytes of a file, durably, into a new one that only this user may read.
 
-    Raises OSError.
+    Returns the size and SHA-256 of the copy. Raises OSError.
     """
     digest, left = hashlib.sha256(), size
     with (
@@ -130,13 +130,13 @@ def copy_file(source: Path, target: Path, *, size: int) -> FileSum:
 
 
 def sum_file(path: Path) -> FileSum:
-    """The size and the SHA-256 of a file, not of one that a link leads to. Raises OSError."""
+    """Returns the size and SHA-256 of a regular file; a link is not followed. Raises OSError."""
     with _open_regular(path) as file:
         return FileSum(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _open_regular(path: Path) -> BufferedReader:
-    """A regular file, for reading: a fifo would be waited for. Raises OSError."""
+    """Open a regular file for reading; opening a fifo would wait. Raises OSError."""
     held = log_files.open_file(str(path))
     if held is not None:
         return os.fdopen(held, "rb")

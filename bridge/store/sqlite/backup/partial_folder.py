@@ -56,7 +56,7 @@ def _see_that_it_is_new(target: Path) -> None:
 
 
 def _empty_folder(partial: Path) -> None:
-    """Nothing is in the folder but an empty ingest log, and only this user may look."""
+    """Leave nothing in the folder but an empty ingest log, and let only this user read it."""
     left = {one.name for one in partial.iterdir()}
     if left - {STORE, INGEST_LOG, manifest.NAME}:
         raise BackupError(

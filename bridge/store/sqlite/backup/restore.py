@@ -28,7 +28,7 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What was put back, and the log files that was in the place before and were left there."""
+    """What was restored, and how many log files were in the place before and were left there."""
 
     manifest: BackupManifest
     log_files_left: int
@@ -90,7 +90,7 @@ def _see_that_it_is_sound(source: Path, found: BackupManifest) -> None:
 
 
 def _put_files(source: Path, found: BackupManifest, path: str) -> int:
-    """Copy the files beside their places, then rename each; how many log files were there before."""
+    """Copy the files beside their places, then rename each; returns how many log files were there before."""
     store, log = Path(path), Path(folder_of(path))
     beside = store.with_name(f"{store.name}.restoring")
     shutil.rmtree(beside, ignore_errors=True)  # an interrupted restore has left it
@@ -132,7 +132,7 @@ def _copy_exactly(source: Path, target: Path, expected: FileSum) -> None:
 
 
 def _log_files_put(beside: Path, found: BackupManifest, log: Path) -> int:
-    """Rename the log files to their places; how many were there before.
+    """Rename the log files to their places; returns how many were there before.
 
     A file in place that begins with the backup's bytes holds all of them and maybe more, so it stays. Any other file of
     that name stays, too, and the backup's gets a name of its own: what both hold is recognised when it is applied.
