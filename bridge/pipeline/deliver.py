@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 IDLE = timedelta(seconds=1)
-"""After which an idle sender looks again, for work that another process has accepted."""
+"""How long an idle sender waits before it looks for work that another process has accepted."""
 _POLICY = RetryPolicy()
 
 
 class DeliveryLoops:
     """All senders of one process. `run` continues until `stop`."""
 
-    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+    def __init__(  # noqa: PLR0913  all that the loops depend on, by name
         self,
         *,
         store: Store,
@@ -77,7 +77,7 @@ class DeliveryLoops:
         }
 
     def notify(self) -> None:
-        """There may be something to deliver."""
+        """Wake the senders: there may be something to deliver."""
         for sender in self._senders:
             sender.notify()
 

@@ -6,21 +6,21 @@ import asyncio
 from time import perf_counter
 
 SLICE = 0.002
-"""Seconds of work in one go."""
+"""Seconds that a loop works before it yields."""
 
 
 class FairYield:
-    """The turns of one loop."""
+    """Yields to other tasks for one loop."""
 
     def __init__(self) -> None:
         self._began = perf_counter()
 
     def begin_pass(self) -> None:
-        """A pass begins: what was done before it was something else."""
+        """Begin a pass: the time before it does not count as work."""
         self._began = perf_counter()
 
     async def yield_if_due(self) -> None:
-        """Continue; after a slice of work, let other tasks run first."""
+        """Let other tasks run, if the loop has worked for SLICE seconds."""
         if perf_counter() - self._began < SLICE:
             return
         await asyncio.sleep(0)

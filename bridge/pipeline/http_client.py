@@ -32,7 +32,7 @@ _MOST_CAUSES = 10
 
 @asynccontextmanager
 async def open_client(within: timedelta) -> AsyncIterator[Send]:
-    """A sender over one pool of connections; each request may take so long from its start to its answer's end."""
+    """A function that sends over one pool of connections; a request and its answer take `within` at most."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_SECONDS)
     async with httpx.AsyncHTTPTransport(verify=_trusted_certificates(), trust_env=False, limits=limits) as http:
 
@@ -43,7 +43,7 @@ async def open_client(within: timedelta) -> AsyncIterator[Send]:
 
 
 def _trusted_certificates() -> ssl.SSLContext:
-    """Public authorities and those that this machine trusts besides."""
+    """Trust the public authorities, and those that this machine trusts."""
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     return context
@@ -93,7 +93,7 @@ class _Exchange:
             self._sent = True
 
     def _end_exchange(self, failure: str | None) -> Response:
-        """The answer; none where there was none, or where an answer of success was cut short."""
+        """Returns the answer; one without a status if there was none, or if an answer of success was cut short."""
         if self._status is None:
             return Response(None, failure=failure or "no answer", sent=self._sent)
         if failure is not None and self._status // 100 == 2:  # noqa: PLR2004  the class of success
@@ -103,7 +103,7 @@ class _Exchange:
 
 
 def _failure_reason(error: Exception) -> str:
-    """Why there is no answer, in a few words without an address."""
+    """Returns why there is no answer, in a few words without an address."""
     match error:
         case httpx.ConnectError():
             return f"no connection: {_root_cause(error)}"

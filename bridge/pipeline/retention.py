@@ -19,9 +19,9 @@ EVERY = 3600.0
 AGAIN = 60.0
 """Seconds from a sweep that failed to the next one's start."""
 REST = 0.05
-"""Seconds between two steps, in which the store has others to serve."""
+"""Seconds between two steps, so that other writers get their turn."""
 STEP = 200
-"""Rows that one step looks at."""
+"""Rows that one step reads."""
 
 
 class PurgeLoop:
@@ -50,7 +50,7 @@ class PurgeLoop:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Sweep at the start and every hour; nothing that goes wrong ends the loop."""
+        """Sweep at the start and every hour; no error ends the loop."""
         while not self._stopping.is_set():
             pause = min(AGAIN, self._every)
             try:
@@ -65,7 +65,7 @@ class PurgeLoop:
             await self._wait_or_stop(pause)
 
     async def purge_once(self) -> int:
-        """One sweep, or what there was time for before the stop: how many rows went."""
+        """One sweep, or its steps before the stop; returns how many rows were deleted."""
         taken, place = 0, None
         while not self._stopping.is_set():
             step = await self._store.purge(self._keeping, now=self._clock(), place=place, limit=STEP)

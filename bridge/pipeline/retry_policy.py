@@ -35,11 +35,11 @@ _MOST_DOUBLINGS = 30  # of a second: more years than anybody waits, and no timed
 class RetryPolicy:
     """How long requests, retries and pauses of deliveries take.
 
-    A request takes at most `timeout`, and its claim is exclusive for `lease`, which must be longer. The n-th
-    failure in a row (from 0) waits up to `backoff · 2^n`, at most `most_backoff`; `give_up` of trying is enough. A
-    paused destination is probed after `first_probe`, then after twice as long each time, at most `most_probe`.
-    `breaks` requests that broke in a row open the circuit; `halve_after` of one batch while others passed halve it;
-    `refused_alone` events refused alone in a row pause the destination.
+    A request takes at most `timeout`, and its claim is exclusive for `lease`, which must be longer. A delivery that
+    fails after n earlier attempts waits up to `backoff · 2^n`, at most `most_backoff`; after `give_up` of trying it is
+    dead. A paused destination is probed after `first_probe`, then after twice the time each, at most `most_probe`.
+    `breaks` requests that broke in a row open the circuit; a batch that failed `halve_after` times while the circuit
+    stayed closed is halved; `refused_alone` events refused alone in a row pause the destination.
     """
 
     timeout: timedelta = timedelta(seconds=10)
@@ -79,7 +79,7 @@ def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
 ) -> RetryDecision:
     """What becomes of the deliveries that were `sent` in one request, given the destination's state before it.
 
-    `status` is the answer's, None where there was none; `jitter` is in [0, 1). The deliveries of a batch that must wait
+    `status` is the answer's, None if there was none; `jitter` is in [0, 1). The deliveries of a batch that must wait
     are due together. An attempt made while the destination is paused is its probe.
     """
     match outcome:
@@ -108,9 +108,7 @@ def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
 def _decide_rejected(
     reason: str, sent: Sequence[Delivery], destination_state: DestinationState, now: datetime, policy: RetryPolicy
 ) -> RetryDecision:
-    hopeless = (
-        destination_state.rejected >= policy.refused_alone
-    )  # that is why it is paused, and nothing has passed since
+    hopeless = destination_state.rejected >= policy.refused_alone  # why it is paused, and no delivery was taken since
     if len(sent) > 1:
         half = (len(sent) + 1) // 2
         settled = [structs.replace(one, together=half) for one in _due_again(sent, reason, now)]
@@ -159,9 +157,9 @@ def _decide_retryable(  # noqa: PLR0913  the same by name
 
 
 def _should_halve(sent: Sequence[Delivery], policy: RetryPolicy) -> bool:
-    """Whether a batch failed often enough that one of it may be why.
+    """Whether the batch has failed so often that one event in it is probably the cause.
 
-    So many failures and the circuit still closed: something else got through in between.
+    The circuit is still closed after `halve_after` failures, so other requests succeeded in between.
     """
     return len(sent) > 1 and min(delivery.attempts for delivery in sent) + 1 >= policy.halve_after
 
@@ -172,7 +170,7 @@ def _given_up(one: DeliveryUpdate, reason: str, policy: RetryPolicy) -> Delivery
 
 
 def _wait_time(outcome: Retryable, sent: Sequence[Delivery], jitter: float, policy: RetryPolicy) -> timedelta:
-    """What the upstream asked for, else full jitter over a doubling time; one value for the whole batch.
+    """Returns the time the upstream asked for, else full jitter over a doubling time; one for the whole batch.
 
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
@@ -188,7 +186,7 @@ def _double_time(time: timedelta, doublings: int, *, most: timedelta) -> timedel
 
 
 def _requested_wait(outcome: Retryable, policy: RetryPolicy) -> timedelta:
-    """What the upstream asked for, zero where it did not; `Retry-After: 0` leaves it to us as well."""
+    """Returns the time the upstream asked for, zero if it did not; `Retry-After: 0` counts as not asked."""
     return max(timedelta(), min(outcome.retry_after or timedelta(), policy.most_retry_after))
 
 
@@ -208,7 +206,7 @@ def _pause_destination(
 
 
 def _resume_destination(destination_state: DestinationState, now: datetime) -> DestinationState:
-    """The destination answers as it should: no pause, and nothing broke just now."""
+    """Returns the state after an answer as it should be: not paused, and no failures in a row."""
     if destination_state.paused is None:
         return replace(destination_state, failures=0)
     lasted = max(timedelta(), now - destination_state.paused_at) if destination_state.paused_at else timedelta()
@@ -230,7 +228,7 @@ def _probe_failed(
     now: datetime,
     policy: RetryPolicy,
 ) -> RetryDecision:
-    """Still paused. What was sent is due with the next probe, after what was due before: others have their turn."""
+    """Returns the decision to stay paused. What was sent is due with the next probe, behind all that was due before."""
     asked = _requested_wait(outcome, policy)
     probes = destination_state.probes + 1
     pause = _double_time(policy.first_probe, probes, most=policy.most_probe)
@@ -249,6 +247,6 @@ def _due_again(sent: Sequence[Delivery], reason: str, at: datetime) -> list[Deli
 
 
 def _ceil_millisecond(at: datetime) -> datetime:
-    """The next whole millisecond: stores keep no finer time, and rounding down would send too early."""
+    """Round up to a whole millisecond: stores keep no finer time, and rounding down would send too early."""
     spare = timedelta(microseconds=at.microsecond % 1000)
     return at - spare + _MILLISECOND if spare else at

@@ -38,15 +38,15 @@ ANSWER = 2048
 """Bytes of an upstream's answer that are kept with the attempt."""
 TOO_MANY = 429
 MOST_HOLD = timedelta(minutes=1)
-"""How long at most a 429 holds back what it was not about: a destination that is free again is soon found out."""
-BREATH = timedelta(milliseconds=20)
-"""Between two claims that found nothing, however often the sender is notified."""
-STANDOFF = timedelta(milliseconds=100)
-"""Between two claims when something is due but another sender, or another process, has its turn."""
+"""Longest pause of the other deliveries after a 429."""
+EMPTY_CLAIM_DELAY = timedelta(milliseconds=20)
+"""Shortest time between two claims that found nothing, however often the sender is notified."""
+CLAIM_CONTENTION_DELAY = timedelta(milliseconds=100)
+"""Time between two claims if deliveries are due but may not be claimed yet, as others claim them."""
 BACKLOG = timedelta(minutes=5)
-"""How old the oldest must be for something new to overtake it."""
+"""How old the oldest due delivery must be for newer ones to overtake it."""
 NEWEST_EVERY = 5
-"""Every so many requests one takes the newest, while a backlog drains."""
+"""While a backlog drains, every fifth request takes the newest deliveries."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -88,7 +88,7 @@ class Sender:
         self.heartbeat = Heartbeat(world.ticks)
 
     def notify(self) -> None:
-        """There may be something to deliver."""
+        """Wake the sender: there may be something to deliver."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -97,7 +97,7 @@ class Sender:
         self._wake.set()
 
     async def run(self, send: Send) -> None:
-        """Go round until stopped."""
+        """Claim, send and record until stopped."""
         while not self._stopping:
             try:
                 await self._run_round(send)
@@ -141,7 +141,7 @@ class Sender:
     # -- one request
 
     async def _make_attempt(self, claimed: ClaimedDeliveries, send: Send) -> None:
-        """Send the first request's worth; the rest of the claim goes back by being left out of the record."""
+        """Send the first request; the deliveries not in it are released when the attempt is recorded."""
         outgoing = self._destination.make_requests(claimed.deliveries)[0]
         started_at = self._world.clock()
         response = await self._send_request(outgoing, send)
@@ -177,7 +177,7 @@ class Sender:
     async def _record_attempt(
         self, claimed: ClaimedDeliveries, sent: Sequence[Delivery], outcome: Outcome, attempt: Attempt, now: datetime
     ) -> tuple[DestinationState, RetryDecision]:
-        """Record, however long the store is away: what is forgotten here would be sent twice."""
+        """Record the attempt, retrying while the store is unavailable: an unrecorded request would be made twice."""
         jitter = self._world.jitter()
         async with self._turn:
             while True:
@@ -208,7 +208,7 @@ class Sender:
         return destination_state, decision
 
     def _hold_back(self, attempt: Attempt, decision: RetryDecision, now: datetime) -> None:
-        """A 429 is about the key, not the batch: the others wait too, a minute at most."""
+        """After a 429, which is about the key and not the batch, let all deliveries wait, MOST_HOLD at most."""
         again = _next_attempt(decision.settled)
         if attempt.status == TOO_MANY and again is not None:
             self._not_before = max(self._not_before, min(again, now + MOST_HOLD))
@@ -217,11 +217,11 @@ class Sender:
 
     async def _wait_for_work(self) -> None:
         """Wait until something is due or this sender is notified; not longer than the idle time."""
-        await self._sleep_or_notified(BREATH)
+        await self._sleep_or_notified(EMPTY_CLAIM_DELAY)
         due = await self._world.store.next_due(self._destination.name)
         left = self._world.idle if due is None else min(self._world.idle, due - self._world.clock())
         if left <= timedelta():
-            await self._sleep_or_notified(STANDOFF)
+            await self._sleep_or_notified(CLAIM_CONTENTION_DELAY)
             return
         sleeping = asyncio.ensure_future(self._sleep_or_notified(left))
         waking = asyncio.ensure_future(self._wake.wait())
@@ -234,7 +234,7 @@ class Sender:
     async def _sleep_or_notified(self, time: timedelta) -> None:
         await self._world.sleep(time.total_seconds())
 
-    # -- telling
+    # -- logging
 
     def _handle_unavailable(self, error: StoreUnavailable) -> None:
         self.heartbeat.record_failure()
@@ -291,7 +291,7 @@ class Sender:
 
 
 def _request_spacing(rate: int) -> timedelta:
-    """Between two requests of `rate` a minute, in whole milliseconds, rather too long than too short."""
+    """Returns the time between two requests of `rate` a minute, rounded up to milliseconds."""
     return timedelta(milliseconds=-(-60_000 // rate)) if rate else timedelta()
 
 
@@ -320,14 +320,14 @@ def _cut_text(text: str) -> str:
 
 
 def _without_key(response: Response, outgoing: Outgoing) -> Response:
-    """An answer that repeats the key it was asked with, without it."""
+    """Returns the answer without the key of its request, which it may repeat."""
     key = outgoing.headers.get("authorization", "").removeprefix("Bearer ")
     text = remove_key(response.text, key)
     return response if text == response.text else replace(response, text=text)
 
 
 def _format_ids(sent: Sequence[Delivery | DeliveryUpdate]) -> str:
-    """Their public ids, runs of them as first..last: a batch's line stays readable."""
+    """Returns the public ids, runs of them as first..last, so that a batch's line stays readable."""
     return ",".join(f"dlv_{a}" if a == b else f"dlv_{a}..dlv_{b}" for a, b in _consecutive_runs(sent))
 
 

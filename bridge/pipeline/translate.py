@@ -32,23 +32,23 @@ from bridge.store.protocol import Batch, Outcome, Store
 
 BATCH = 100
 LEASE = timedelta(seconds=10)
-"""How long a pass may take; what a killed process had claimed is translated after it."""
+"""How long a pass may take; what a killed process has claimed is due again after it."""
 IDLE = 1.0
-"""Seconds after which an idle loop looks again, for work that another process has kept."""
+"""Seconds that an idle loop waits before it looks for webhooks that another process has kept."""
 
 
 class TranslateMetrics(Protocol):
     """Counts the outcomes of webhooks."""
 
     def count_translated(self, source: str, outcome: str) -> None:
-        """One webhook of a source was `translated`, `ignored` or `set_aside`, or was known (`again`)."""
+        """One webhook of a source was `translated`, `ignored` or `set_aside`, or was a redelivery (`again`)."""
         ...
 
 
 class TranslateLoop:
     """The loop. `run` continues until `stop`; `heartbeat` has when a round last succeeded."""
 
-    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+    def __init__(  # noqa: PLR0913  all that the loop depends on, by name
         self,
         *,
         store: Store,
@@ -73,7 +73,7 @@ class TranslateLoop:
         self.heartbeat = Heartbeat()
 
     def notify(self) -> None:
-        """There is something to translate."""
+        """Wake the loop: there is something to translate."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -82,7 +82,7 @@ class TranslateLoop:
         self._wake.set()
 
     async def run(self) -> None:
-        """Go round until stopped; nothing that goes wrong ends the loop."""
+        """Translate batches until stopped; no error ends the loop."""
         while not self._stopping:
             self._wake.clear()
             busy = 0
@@ -100,7 +100,7 @@ class TranslateLoop:
                 await self._wait_for_work()
 
     async def translate_batch(self) -> int:
-        """One pass: how many webhooks it translated."""
+        """One pass; returns how many webhooks it translated."""
         limit = 1 if self._apart else BATCH
         batch = await self._store.claim_batch(now=self._clock(), limit=limit, lease=LEASE)
         if not batch.webhooks:
@@ -163,7 +163,7 @@ class TranslateLoop:
             return _fault_outcome(error)
 
     async def _translate_webhook(self, source: Source, webhook: Webhook) -> Translation | EventNeeded:
-        """What a webhook becomes with the events that it asks for; EventNeeded while one may still arrive.
+        """Translate a webhook with the earlier events that its rules ask for; EventNeeded while one may still arrive.
 
         The store decides when it has waited long enough: it knows whether the clock is believed.
         """
