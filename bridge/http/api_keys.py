@@ -26,7 +26,7 @@ class ApiKeySettings(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in logs and ids; two keys have two names."""
+        """Its name in logs and ids; no two keys have the same."""
         ...
 
     @property
@@ -54,7 +54,7 @@ class RateLimiter(Protocol):
     """How often one key may call."""
 
     def acquire(self, now: float) -> float:
-        """0 where a request at `now` passes, and then it counts; else the seconds after which one would."""
+        """Returns 0 if a request at `now` passes, and counts it; else the seconds after which one would pass."""
         ...
 
 
@@ -74,7 +74,7 @@ class Caller:
 
 
 class ApiKeys:
-    """All API keys, each with the pace that `pace` makes of its rate.
+    """All API keys, each with a rate limiter that `pace` makes for its rate.
 
     Raises SettingsError for a key that no request could carry, and for two keys that are the same.
     """
@@ -92,7 +92,7 @@ class ApiKeys:
             self._known.append((digest, Caller(key.name, key.scope or "track", key.to, pace(key.rate))))
 
     def find_caller(self, key: bytes) -> Caller | None:
-        """Whose key it is. Takes as long for a wrong one as for a right one."""
+        """Returns the caller with this key, None if it is unknown. Takes as long for a wrong key as for a right one."""
         digest = hashlib.sha256(key).digest()
         found = None
         for known, caller in self._known:
@@ -109,7 +109,7 @@ class SlidingWindow:
         self._passed: deque[float] = deque()
 
     def acquire(self, now: float) -> float:
-        """0 where a request at `now` passes, and then it counts; else the seconds after which one would.
+        """Returns 0 if a request at `now` passes, and counts it; else the seconds after which one would pass.
 
         `now` is a clock that never goes back, in seconds.
         """

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 PATIENCE = 30.0
-"""Seconds a body may take."""
+"""Seconds that a body may take to arrive."""
 WASTE = 4 * 1024 * 1024
 """Bytes of an unwanted body that are read and thrown away, so that its sender sees the answer."""
 WASTE_SECONDS = 2.0
@@ -35,21 +35,21 @@ class BodyError(Exception):
 
 
 class BodyTooLarge(BodyError):
-    """More bytes than allowed, or a declared length above it."""
+    """The body has more bytes than allowed, or declares more."""
 
     status = 413
     reason = "too_large"
 
 
 class BodyTooSlow(BodyError):
-    """It took too long."""
+    """The body took too long to arrive."""
 
     status = 408
     reason = "too_slow"
 
 
 class BodyEncoded(BodyError):
-    """It is compressed."""
+    """The body is compressed, or otherwise encoded."""
 
     status = 415
     reason = "encoded"
@@ -68,7 +68,7 @@ class BodyClaim(Protocol):
     """
 
     def expect_size(self, size: int) -> None:
-        """The request declares a body of so many bytes."""
+        """The request declares a body of `size` bytes."""
         ...
 
     def start_receiving(self, size: int | None, *, drop: Callable[[], None]) -> None:
@@ -76,7 +76,7 @@ class BodyClaim(Protocol):
         ...
 
     def add_bytes(self, size: int) -> None:
-        """So many bytes of it have arrived."""
+        """`size` more bytes of it have arrived."""
         ...
 
     def mark_complete(self) -> None:
@@ -102,7 +102,7 @@ async def read_body(
         step = next(receiving)
     except StopIteration as done:
         message = done.value
-        if not message.get("more_body", False):  # there already, as most are: no clock for it
+        if not message.get("more_body", False):  # it is there already, as most are, and needs no timeout
             body = _check_limit(limit, _chunk_of(message))
             claim.add_bytes(len(body))
             return body
@@ -111,12 +111,12 @@ async def read_body(
             claim.start_receiving(declared or None, drop=partial(_end_wait, clock))
             return await _read_chunks(message or await StartedMessage(receiving, step), receive, claim, limit)
     except TimeoutError:
-        claim.add_bytes(0)  # raises where it was not the time that ended
+        claim.add_bytes(0)  # raises BodyError if it was dropped, not timed out
         raise BodyTooSlow(f"the body took longer than {seconds:g} s; send it again") from None
 
 
 def _end_wait(clock: asyncio.Timeout) -> None:
-    """The time is over now."""
+    """End the wait now, as if its time was over."""
     if not clock.expired():
         clock.reschedule(0)
 
@@ -151,7 +151,7 @@ def _check_limit(limit: int, body: bytes) -> bytes:
 
 
 class StartedMessage:
-    """A message that is being received: what has already been waited for once is waited for on."""
+    """A pending `receive()` call that was started by hand, so that it can be awaited from there on."""
 
     def __init__(self, receiving: Generator[object, object, Message], step: object) -> None:
         self._steps = receiving
@@ -163,7 +163,7 @@ class StartedMessage:
         except BaseException as error:  # noqa: BLE001  any error is for the receiver to handle
             try:
                 yield self._steps.throw(error)
-            except StopIteration as done:  # it was cancelled, and returned a message all the same
+            except StopIteration as done:  # it was cancelled, but returned a message
                 return cast("Message", done.value)
         return (yield from self._steps)
 
@@ -208,18 +208,18 @@ class PartingResponse(Response):
         if PartingResponse.under_way < WASTED_AT_ONCE:
             PartingResponse.under_way += 1
             try:
-                await _thrown_away(receive)
+                await _drop_rest(receive)
             finally:
                 PartingResponse.under_way -= 1
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _thrown_away(receive: Receive) -> None:
+async def _drop_rest(receive: Receive) -> None:
     try:
         async with asyncio.timeout(WASTE_SECONDS):
             left = WASTE
             while left > 0:
-                size = _size_limit_exceeded(await receive())
+                size = _size_to_drop(await receive())
                 if size is None:
                     return
                 left -= size
@@ -227,8 +227,8 @@ async def _thrown_away(receive: Receive) -> None:
         return
 
 
-def _size_limit_exceeded(message: Message) -> int | None:
-    """Bytes of a message after which more will follow, else None. It is not held while the next one is awaited."""
+def _size_to_drop(message: Message) -> int | None:
+    """Returns the bytes of a message that more will follow, else None. The message itself is not kept."""
     if message["type"] == "http.disconnect" or not message.get("more_body", False):
         return None
     return len(message.get("body", b""))

@@ -14,9 +14,9 @@ from starlette.types import Scope
 from bridge.http.body import SMALL, BodyError
 
 USUAL = 24 * 1024 * 1024
-"""Bytes: with two processes and what their connections take beside it, an attack costs less than 100 MB."""
+"""Bytes: with two processes and the memory of their connections, an attack takes less than 100 MB."""
 PARTS = 4
-"""A quarter of the budget is left to small bodies, and a quarter is what one peer's large bodies may hold."""
+"""One part, a quarter, is left to small bodies, and the large bodies of one peer may hold one part."""
 
 
 class BudgetExceeded(BodyError):
@@ -50,10 +50,10 @@ class BodyBudget:
         self.held_by: dict[str, int] = {}
         """Bytes of large bodies that are arriving, by peer; peers without any are not in it."""
         self.small_arriving: dict[BudgetClaim, None] = {}
-        """Those that can be dropped, the oldest first."""
+        """The small bodies that can be dropped, the oldest first."""
 
     def claim_for(self, scope: Scope | None = None) -> BudgetClaim:
-        """What one request's body will hold; released at the end of a `with` statement.
+        """Returns a claim for one request's body, released at the end of a `with` statement.
 
         `scope` is that of a request whose sender has proved nothing yet; None means that the sender has no share.
         """
@@ -105,7 +105,7 @@ class BudgetClaim:
         self._count_bytes(size)
 
     def mark_complete(self) -> None:
-        """All of it is there: it is judged at once, so that it counts no longer to its peer, and is not dropped."""
+        """The body is complete: it counts no longer to its peer, and is not dropped."""
         if self._peer is not None:
             self._count_peer(self._peer, -self.size)
             self._peer = None
@@ -114,14 +114,14 @@ class BudgetClaim:
             self._drop = None
 
     def give_way(self) -> None:
-        """Hold nothing any more, and end the wait for the rest of this small body."""
+        """Release the bytes of this small body, and end the wait for its rest."""
         self._budget.small_arriving.pop(self)
         self._count_bytes(-self.size)
         if self._drop is not None:
             self._drop()
 
     def release_bytes(self) -> None:
-        """Nothing is held any more."""
+        """Release all bytes."""
         self.mark_complete()
         self._count_bytes(-self.size)
 

@@ -32,7 +32,7 @@ _PROXIED = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
 
 @dataclass(frozen=True, slots=True)
 class HealthRoutes:
-    """What answers. `others` gives what the other processes have shown of their counters.
+    """The handlers of the three addresses. `others` gives the counts that the other processes have published.
 
     Without `key`, the public port shows neither the metrics nor the details.
     """
@@ -107,7 +107,7 @@ def is_local(request: HttpRequest) -> bool:
 
 
 def _host_name(host: str) -> str:
-    """The name or address in a `Host` header; empty where it holds none."""
+    """The name or address in a `Host` header; empty if it holds none."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -115,7 +115,7 @@ def _host_name(host: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address, or a name, is the machine's own."""
+    """Whether an address or a name is of the loopback interface."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -30,7 +30,7 @@ MOST_EVENT_TYPES = 200
 LONGEST_LABEL = 128
 OTHER = "other"
 _Rows = list[tuple[tuple[str, ...], list[int], float]]
-"""What one counter shows: labels, counts, and the sum of the seconds."""
+"""The rows of one counter: labels, counts, and the sum of the seconds."""
 _ENCODER = msgspec.msgpack.Encoder()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -39,7 +39,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 class StoreState:
     """The state of the store at `now`, and of each loop.
 
-    `loops` are the seconds since a round last succeeded, None where the loop does not run; `stalled` names those for
+    `loops` are the seconds since a round last succeeded, None if the loop does not run; `stalled` names those for
     which that is too long.
     """
 
@@ -98,7 +98,7 @@ class Metrics:
         return _ENCODER.encode([counter.rows() for counter in self._counters])
 
     def add_counts(self, shown: bytes) -> None:
-        """Count on from what another process, or one before, had counted; nothing where it has shown nothing."""
+        """Add the counts of another process, or of a former one; empty bytes add nothing."""
         if shown:
             for counter, rows in zip(self._counters, msgspec.msgpack.decode(shown, type=list[_Rows]), strict=True):
                 counter.merge_rows(rows)
@@ -125,7 +125,7 @@ class Metrics:
         self._attempt_seconds.add_seconds(seconds, (destination,))
 
     def render_page(self, stored: StoreState, *, others: Iterable[bytes] = ()) -> bytes:
-        """All of it, with what the `others` have shown, in the text format of Prometheus."""
+        """Returns the page in the text format of Prometheus, with the counts of the `others`."""
         total = Metrics()
         for shown in (self.encode_counts(), *others):
             total.add_counts(shown)
@@ -136,7 +136,7 @@ class Metrics:
 
 
 class _Counter(Collector):
-    """A counter for one thread: the library's own is for several, and a lock and a look-up dearer."""
+    """A counter for one thread: the library's own, for several, costs a lock and a look-up more."""
 
     def __init__(self, name: str, meaning: str, labels: tuple[str, ...]) -> None:
         self._named = name, meaning, labels
@@ -161,7 +161,7 @@ class _Counter(Collector):
 
 
 class _Histogram(Collector):
-    """A histogram of seconds, likewise."""
+    """A histogram of seconds, for one thread as well."""
 
     def __init__(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> None:
         self._named = name, meaning, labels
@@ -264,7 +264,7 @@ class _StoreGauges(Collector):
 
 
 def bounded_event_types(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    """Counts by (event_type, kind) for a page that does not grow with what callers think of.
+    """Returns counts by (event_type, kind), bounded however many event types callers use.
 
     An event type is cut to LONGEST_LABEL characters, and those beyond the MOST_EVENT_TYPES commonest become OTHER.
     """

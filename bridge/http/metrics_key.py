@@ -49,14 +49,14 @@ def read_setting(text: str) -> MetricsKey:
 
 
 def key_file(store: Path) -> Path:
-    """Where the key of a store is kept when no setting gives one."""
+    """Returns the file that has the key of a store if no setting gives one."""
     return store.with_name(store.name + _SUFFIX)
 
 
 def keep_beside(store: Path) -> MetricsKey:
-    """The key in the file beside the store, made where there is none: 32 random bytes, readable by the owner alone.
+    """Returns the key in the file beside the store; makes one if there is none: 32 random bytes, for the owner alone.
 
-    Raises SettingsError that names the file where it cannot be read or made, or holds no key.
+    Raises SettingsError that names the file if it cannot be read or made, or holds no key.
     """
     path = key_file(store)
     try:
@@ -74,7 +74,7 @@ def keep_beside(store: Path) -> MetricsKey:
 
 
 def _make_key_file(path: Path) -> None:
-    """Write a new key. Raises FileExistsError where there is one; a start that was cut off leaves none behind.
+    """Write a new key. Raises FileExistsError if there is one; a start that was cut off leaves none behind.
 
     It gets its name when it is whole: two processes that start at once agree on the first.
     """

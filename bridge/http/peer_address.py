@@ -29,7 +29,7 @@ class TrustedProxies:
         """The name of the peer that sent a request of HTTP: an IPv4 address, or an IPv6 network of 64 bits.
 
         Behind trusted proxies it is the last address in `X-Forwarded-For` that is none of theirs; the entries before
-        it was written by the peer. An entry that is no address makes the proxy that wrote it the peer. None for a
+        it were written by the peer. An entry that is no address makes the proxy that wrote it the peer. None for a
         trusted proxy that passes on no address, and where the connection has none, as over a Unix socket.
 
         Only the last 16 entries are looked at. Where all of them are trusted proxies, the peer is the address of the

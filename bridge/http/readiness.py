@@ -18,7 +18,7 @@ from bridge.store.protocol import OverdueWork, Store
 FRESH = timedelta(seconds=5)
 """How long the result of a test write, or a count of overdue work, is used again."""
 STALLED = timedelta(seconds=30)
-"""How long a loop may be without a round that succeeded, beyond the rest between two rounds."""
+"""How long a loop may have no round that succeeded, beyond its rest between two rounds."""
 PATIENCE = timedelta(seconds=10)
 """How long the store may take for a write before it counts as taking none."""
 
@@ -40,7 +40,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class LoopState:
-    """One loop: seconds since a round last succeeded, None where its process does not run; whether that is too long."""
+    """One loop: seconds since a round last succeeded, None if its process does not run; whether that is too long."""
 
     name: str
     silent_for: float | None
@@ -54,7 +54,7 @@ class ReadinessCheck:
     is long; `stopping` is whether this process accepts nothing more.
     """
 
-    def __init__(  # noqa: PLR0913  what it knows of the world, all by name
+    def __init__(  # noqa: PLR0913  all that the check depends on, by name
         self,
         *,
         store: Store,
@@ -98,7 +98,7 @@ class ReadinessCheck:
         return LoopState(name, silent_for, is_stalled=silent_for is None or silent_for > most)
 
     async def _refusal_reason(self) -> str | None:
-        """Why no webhook can be kept; None where one can."""
+        """Why no webhook can be kept; None if one can."""
         if self._stopping():
             return "this process is shutting down"
         now = time.monotonic()
