@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from struct import Struct
 
 PAUSE = 0.0005
-"""Seconds in which another takes what waits, if it can."""
+"""Seconds this process pauses so that another one can accept the waiting connection."""
 AHEAD = 2
-"""Connections more than another has, by which a process is ahead of it; one more is normal."""
+"""A process pauses when it has at least this many more connections than another."""
 _COUNT = Struct("=I")
 
 

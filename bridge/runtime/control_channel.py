@@ -12,14 +12,14 @@ _LONGEST = 65536
 
 
 class ControlChannel:
-    """One end. Neither end ever waits for the other."""
+    """One end of the channel. Neither end ever waits for the other."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._heard = b""
 
     def fileno(self) -> int:
-        """For selectors."""
+        """Returns the descriptor, for selectors."""
         return self._end.fileno()
 
     def send_message(self, sentence: str) -> None:
@@ -44,11 +44,11 @@ class ControlChannel:
         return [sentence.decode() for sentence in whole], there
 
     def close(self) -> None:
-        """Hang up."""
+        """Close this end."""
         self._end.close()
 
 
 def open_channel() -> tuple[ControlChannel, ControlChannel]:
-    """Both ends."""
+    """Returns both ends of a new channel."""
     one, other = socket.socketpair()
     return ControlChannel(one), ControlChannel(other)

@@ -70,7 +70,7 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take none."""
+        """Install no signal handlers; the supervisor handles signals."""
         yield
 
     def stop(self) -> None:

@@ -14,10 +14,10 @@ from struct import Struct
 
 from bridge.http.api_keys import MINUTE
 
-MOST = 10_000_000
-"""Requests a minute that are passed at most, whatever the rate: so many moments take 80 MB."""
+MOST_REQUESTS = 10_000_000
+"""Upper limit for `rate`: this many timestamps need 80 MB."""
 _HEAD = Struct("<QQ")
-"""How many have passed since ever, and how many of them are over a minute old."""
+"""How many requests have passed in all, and how many of them are over a minute old."""
 _MOMENT = Struct("<d")
 
 
@@ -38,13 +38,13 @@ class SharedWindow:
     """Like `api_keys.SlidingWindow`, but shared by all processes; `now` must be of a clock that they share."""
 
     def __init__(self, rate: int, *, lock: int, place: int) -> None:
-        self._rate = min(rate, MOST)
+        self._rate = min(rate, MOST_REQUESTS)
         self._lock = lock
         self._place = place
         self._memory = mmap.mmap(-1, _HEAD.size + _MOMENT.size * self._rate) if rate else None
 
     def acquire(self, now: float) -> float:
-        """0 where a request at `now` passes, and then it counts; else the seconds after which one would."""
+        """Returns 0 if a request at `now` passes, and counts it; else the seconds after which one would pass."""
         if self._memory is None:
             return 0.0
         fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, self._place)

@@ -1,8 +1,6 @@
 """Loads changed mappings while requests are answered.
 
-A mapping with an error is refused, logged, and the old one stays.
-
-Watches the times of files; what is loaded and who uses it are arguments.
+A mapping with an error is refused and logged, and the old one stays. What is loaded, and what takes it, are arguments.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ class Reloader(Generic[T]):
         self._number = 0
 
     def request_reload(self, number: int = 0) -> None:
-        """Something may have changed."""
+        """Ask for a reload: something may have changed."""
         self._number = number
         self._asked.set()
 
@@ -59,7 +57,7 @@ class Reloader(Generic[T]):
             self._done(number, await self.reload_once())
 
     async def reload_once(self) -> bool:
-        """Load and take; False, with the old kept and every problem in the log, where that cannot be done."""
+        """Load and take; returns False if that fails: the old stays, and every problem is logged."""
         try:
             self._take(await asyncio.to_thread(self._load))
         except Exception as error:  # noqa: BLE001  a fault of ours must not end reloading, nor what is served
@@ -69,7 +67,7 @@ class Reloader(Generic[T]):
 
 
 def reload_now(load: Callable[[], T], take: Callable[[T], None]) -> bool:
-    """The same at once, where there is no loop."""
+    """The same at once, without an event loop."""
     try:
         take(load())
     except Exception as error:  # noqa: BLE001  a fault of ours must not end what is served
@@ -79,7 +77,7 @@ def reload_now(load: Callable[[], T], take: Callable[[T], None]) -> bool:
 
 
 class FileWatch:
-    """Files whose times, sizes and names are looked at; what `files` gives may change, too."""
+    """Watches names, times and sizes of the files that `files` gives; it may give others each time."""
 
     def __init__(self, files: Callable[[], Iterable[Path]]) -> None:
         self._files = files
@@ -92,7 +90,7 @@ class FileWatch:
         return now != before
 
     def _file_states(self) -> State:
-        """Name, time and size of every file that is there."""
+        """Returns name, time and size of every file that exists."""
         found = set()
         with contextlib.suppress(BridgeError, OSError):  # a folder that is gone holds nothing; loading reports it
             for path in self._files():

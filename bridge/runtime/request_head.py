@@ -41,7 +41,7 @@ class HeadRefused(Exception):
 
 
 def check_head(method: bytes, version: str, url: bytes, headers: Headers, *, is_long: bool) -> None:
-    """Raises HeadRefused for a head that this server does not take; one that is not `is_long` is within the limit."""
+    """Raises HeadRefused for a head that this server does not take. Its size is checked only if it `is_long`."""
     if len(headers) > HEADERS or (is_long and _head_size(url, headers) > HEAD_BYTES):
         raise too_large()
     if len(url) > TARGET_BYTES or url.count(b"&") >= FIELDS:
@@ -69,7 +69,7 @@ def _check_encoding(version: str, names: Sequence[bytes], headers: Headers) -> N
 
 
 def too_large() -> HeadRefused:
-    """The refusal of a head beyond the limit."""
+    """Returns the refusal of a head beyond the limit."""
     return HeadRefused("the head of the request is too large; send fewer and shorter headers", status=431)
 
 
@@ -78,7 +78,7 @@ def _head_size(url: bytes, headers: Headers) -> int:
 
 
 def origin_form(url: bytes) -> bytes:
-    """Path and query of an absolute address, whose path may be missing (RFC 9112 §3.2.2); `*` as it is.
+    """Returns path and query of an absolute address, whose path may be missing (RFC 9112 §3.2.2); `*` as it is.
 
     Raises HttpParserInvalidURLError.
     """

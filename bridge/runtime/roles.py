@@ -125,7 +125,7 @@ async def _run_loops(
 
 
 def _lower_priority(shared: SharedResources) -> None:
-    """Yield to the processes that answer, and answer nothing."""
+    """Close the listening sockets, and lower this process's priority below the web processes'."""
     shared.listening.close()
     if shared.admin is not None:
         shared.admin.close()

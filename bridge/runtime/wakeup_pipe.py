@@ -14,7 +14,7 @@ _AT_ONCE = 65536
 
 
 class WakeupPipe:
-    """A pipe that is made before the fork, and held by all."""
+    """A pipe that is made before the fork, and that all processes have."""
 
     def __init__(self) -> None:
         self._listener, self._ringer = os.pipe()
@@ -26,7 +26,7 @@ class WakeupPipe:
         return _Notifier(self._ringer, kind).notify
 
     def call_on_wakeup(self, wake: Mapping[bytes, Callable[[], None]]) -> None:
-        """Call what is to be called for each kind that was rung for, in the running loop."""
+        """Call, in the running loop, the function of each kind of work that a notification names."""
 
         def heard() -> None:
             with suppress(BlockingIOError):
@@ -51,5 +51,5 @@ class _Notifier:
 
     def _write_byte(self) -> None:
         self._due = False
-        with suppress(BlockingIOError):  # so many are unheard that this one is not missed
+        with suppress(BlockingIOError):  # the pipe is full, so the reader wakes in any case
             os.write(self._ringer, self._kind)

@@ -16,11 +16,11 @@ from pathlib import Path
 SILENCE = 30.0
 """Seconds of silence after which a process hangs; a healthy one gives a heartbeat each second."""
 STARTING = 10
-"""As many times as long may pass before the first heartbeat: opening a store after a crash reads its log."""
+"""The first heartbeat may take STARTING times SILENCE seconds: opening a store after a crash reads its log."""
 UNKNOWN = 10
-"""As many times as long where the system does not say what a process waits for."""
+"""A process may be silent for UNKNOWN times SILENCE seconds if the system does not say what it waits for."""
 CHECKS = 6
-"""In each period of silence."""
+"""How often `is_hung` is asked within SILENCE seconds."""
 _NS = 1_000_000_000
 
 
@@ -33,7 +33,7 @@ class ProcessWaits:
 
 
 def read_waits(pid: int) -> ProcessWaits | None:
-    """What Linux reports of a process and its threads; None where it reports nothing.
+    """What Linux reports of a process and its threads; None if it reports nothing.
 
     Run-queue delay: https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
     """
@@ -96,7 +96,7 @@ class Watchdog:
 
 
 def _own_time(passed: float, before: ProcessWaits | None, after: ProcessWaits | None) -> float:
-    """How much of the time that passed a process has itself to answer for."""
+    """Returns how much of the time that passed a process did not wait for a processor or a disk."""
     if after is None:
         return passed / UNKNOWN
     if before is None or after.for_disk:
