@@ -35,7 +35,7 @@ def open_store(
     ledger_window: timedelta = LEDGER_WINDOW,
     bounds: AdmissionLimits = DEFAULT_LIMITS,
 ) -> Store:
-    """The store at `url`, made where there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
+    """Open the store at `url`, made if there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
 
     A known conversion makes the next event of it a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
@@ -115,7 +115,7 @@ def back_up_store(url: str, target: Path, *, now: datetime, bounds: AdmissionLim
 
 
 def restore_store(url: str, source: Path) -> RestoreResult:
-    """Put the backup in the folder `source` where the store at `url` belongs; what was put back.
+    """Put the backup in the folder `source` where the store at `url` belongs; returns what was restored.
 
     Raises BackupError or StoreUnavailable, and then there is no store at `url` that was not there before.
     """

@@ -58,7 +58,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What translating one webhook became: its events with their routes, or why there is none, or none yet."""
+    """The outcome of one webhook: its events with their routes, or why there is none, or none yet."""
 
     webhook: Webhook
     result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
@@ -66,7 +66,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Webhooks to be translated, in the order in which they are to be translated; none where there are none.
+    """Webhooks to be translated, in the order in which they are to be translated; empty if there are none.
 
     `mark` is the engine's own: what it needs to complete the batch.
     """
@@ -77,7 +77,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What became of one webhook of a batch: its number and whether it was known, and what became of its events."""
+    """The answer for one webhook of a batch: its number, whether it is a redelivery, and the answers for its events."""
 
     kept: Kept
     accepted: tuple[Accepted, ...]
@@ -100,7 +100,7 @@ class Pacing:
     """How a destination may be sent to, over all processes.
 
     At most `limit` deliveries a claim, `concurrency` claims at a time, claims at least `spacing` apart; a claim that is
-    not recorded ends after `lease`. With `newest_beyond`, the newest that are due go first where the oldest one
+    not recorded ends after `lease`. With `newest_beyond`, the newest due deliveries go first if the oldest one
     was made longer ago than that: behind a backlog nothing new would be sent.
     """
 
@@ -182,7 +182,7 @@ OVERDUE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class PurgeStep:
-    """One step of a purge: how many rows it took away, and the place where the next continues, None at the end."""
+    """One step of a purge: how many rows it deleted, and the place at which the next continues, None at the end."""
 
     taken: int
     place: str | None
@@ -190,7 +190,7 @@ class PurgeStep:
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:
-    """Which rows a list or a verb by hand means. None means any; `limit` None means all."""
+    """The rows of a list, or of a verb by hand. None means any; `limit` None means all."""
 
     ids: tuple[str, ...] | None = None
     state: str | None = None
@@ -225,7 +225,7 @@ class Store(Protocol):
     ) -> tuple[Completed, ...] | None:
         """Write what the webhooks of a batch became: state, events, ledger and deliveries, all in one transaction.
 
-        `outcomes` are those of `batch.webhooks`, in order, and so is the answer. None, and nothing has changed, where
+        `outcomes` are those of `batch.webhooks`, in order, and so is the answer. Returns None, and changes nothing, if
         another process has completed or split some of the batch meanwhile.
 
         If a webhook that was just kept is a redelivery, the answer names the known webhook, and the outcome is dropped.
@@ -240,8 +240,8 @@ class Store(Protocol):
     async def split_batch(self, batch: Batch, *, now: datetime) -> tuple[Kept, ...]:
         """Make each webhook of a batch received and due on its own, so that one that fails does not hold up the others.
 
-        Returns those of the batch that were just kept, as they are known now; none where another process has completed
-        or split them meanwhile.
+        Returns the answers for the webhooks that were just kept; none if another process has completed or split them
+        meanwhile.
         """
         ...
 
@@ -256,18 +256,18 @@ class Store(Protocol):
     ) -> tuple[Accepted, ...]:
         """Keep a request's events, all or none, by the same rules as `complete_batch`.
 
-        With `idempotency` known for the same body, the first answer again and nothing new; for another body,
-        IdempotencyConflict.
+        If `idempotency` is known for the same body, returns the first answer again and keeps nothing; raises
+        IdempotencyConflict if it is known for another body.
         """
         ...
 
     # a delivery is made
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
-        """Due deliveries of a destination, oldest first, exclusive until the lease is over.
+        """Claim due deliveries of a destination, oldest first, exclusive until the lease is over.
 
         The oldest one's `together` limits the claim, and only deliveries with the same `together` share it.
-        None when nothing is due, when all senders are taken, when the last claim was less than the spacing ago, or
+        Returns None if nothing is due, if all senders are taken, if the last claim was less than the spacing ago, or
         when the destination is paused; a paused one whose probe is due gives one delivery.
         """
         ...

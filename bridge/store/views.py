@@ -56,7 +56,7 @@ class WebhookDetail:
     """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged.
 
     `same_bytes_as` is the first webhook with the same bytes under another topic, account or test flag, or at
-    another source; None if there is none, and where its body is gone.
+    another source; None if there is none, or if its body is gone.
     """
 
     row: WebhookRow
@@ -70,7 +70,7 @@ class WebhookDetail:
 class EventDetail:
     """One event in full: the JSON that is sent, its notes, and its deliveries.
 
-    `given_id` is the id that it was given, where that one names another event; else None.
+    `given_id` is the id that it was given, if that one names another event; else None.
     """
 
     row: EventRow
@@ -94,7 +94,7 @@ class DeliveryDetail:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a verb by hand would change: how many, and the newest of them."""
+    """The rows that a verb by hand would change: how many, and the newest of them."""
 
     count: int
     newest: list[DeliveryRow] | list[WebhookRow]

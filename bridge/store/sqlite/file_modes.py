@@ -18,7 +18,7 @@ _OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 def require_own_files(path: str, *, user: int | None = None) -> None:
     """Raises StoreUnavailable if a file belongs to another user than `user` (None: the one who runs this).
 
-    Or where it may not be read and written. Root is no exception: what root writes, the owner cannot read later.
+    Also if this user may not read and write it. Root is no exception: what root writes, the owner cannot read later.
     """
     user = os.geteuid() if user is None else user
     for one, found in _store_files(path):

@@ -256,11 +256,11 @@ class SqliteStore:
         return await self._writer.run_write(lambda db: retry_replay.replay_webhooks(db, which, now=now))
 
     async def would_retry(self, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
-        """What a retry would change."""
+        """Returns what a retry would change."""
         return await self._reader.run_query(lambda db: retry_replay.would_retry(db, which, now=now, newest=newest))
 
     async def would_replay(self, which: RowFilter, *, newest: int) -> DryRun:
-        """What a replay would change."""
+        """Returns what a replay would change."""
         return await self._reader.run_query(lambda db: retry_replay.would_replay(db, which, newest=newest))
 
     async def rewrite_events(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
@@ -307,7 +307,7 @@ class SqliteStore:
         return await self._reader.run_query(lambda db: queries.list_deliveries(db, which))
 
     async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
-        """What has that id."""
+        """Returns what has that id."""
         return await self._reader.run_query(lambda db: queries.show_detail(db, public_id))
 
     async def iter_webhooks(
@@ -329,7 +329,7 @@ class SqliteStore:
         return replace(counts, unapplied=count, oldest_received=min(oldest, default=None))
 
     async def status_summary(self, *, now: datetime) -> StatusSummary:
-        """What a status screen shows beside the counts."""
+        """Returns what a status screen shows beside the counts."""
         lacking = self._room.lack_of_space()
         found = await self._reader.run_query(
             lambda db: replace(
@@ -341,7 +341,7 @@ class SqliteStore:
         return replace(found, no_room=None if lacking is None else str(lacking))
 
     async def overdue_work(self, *, now: datetime) -> OverdueWork:
-        """What is due and unclaimed for over five minutes."""
+        """Returns what is due and unclaimed for over five minutes."""
         return await self._reader.run_query(lambda db: overdue.find_overdue(db, self._folder, before=now - OVERDUE))
 
     async def probe(self, *, now: datetime) -> None:

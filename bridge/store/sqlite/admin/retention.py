@@ -30,7 +30,7 @@ _Step = Callable[[sqlite3.Connection, str, RetentionPolicy, datetime, int], tupl
 def purge_step(
     db: sqlite3.Connection, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int
 ) -> PurgeStep:
-    """One step from a place on. A place is a table's name and the key after which to look."""
+    """Purge one step from a place on. A place is a table's name and the key after which to continue."""
     table, _, key = (place or f"{_ORDER[0]}:").partition(":")
     taken, last = _STEPS[table](db, key, keeping, now, limit)
     if last is not None:
@@ -62,7 +62,7 @@ def _purge_events(
 def _purge_webhooks(
     db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
 ) -> tuple[int, str | None]:
-    """Webhooks that became something, once the events that they made are gone; their bodies come next."""
+    """Completed webhooks whose events are purged; their bodies come next."""
     rows = db.execute(
         """
         SELECT number, received_at <= ?,
@@ -144,7 +144,7 @@ def _purge_counts(
 def _free_pages(
     db: sqlite3.Connection, _key: str, _keeping: RetentionPolicy, _now: datetime, _limit: int
 ) -> tuple[int, str | None]:
-    """Pages go back to the disk where much of the file is free, and where it was made so that they can."""
+    """Return pages to the disk if much of the file is free, and if it was created so that they can be returned."""
     pages, free, can = (
         db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "auto_vacuum")
     )

@@ -94,7 +94,7 @@ def _retry_condition(db: sqlite3.Connection, which: RowFilter, *, now: datetime)
 
 
 def _replay_condition(db: sqlite3.Connection, which: RowFilter) -> tuple[str, list[object]]:
-    """The same for a replay. Also raises BodyGone for a named webhook whose body was purged."""
+    """Returns what follows WHERE for a replay. Also raises BodyGone for a named webhook whose body was purged."""
     for number in row_numbers(which, WEBHOOKS):
         found = db.execute(
             "SELECT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body) FROM webhooks AS w WHERE w.number = ?",

@@ -74,7 +74,7 @@ class _StoreSnapshot:
 def create_backup(path: str, target: Path, *, now: datetime, min_free: int = 0) -> BackupManifest:
     """Copy the store at `path`, which may be in use, into a new folder `target`; returns what the backup holds.
 
-    It is written as `TARGET.partial` and renamed when it is complete, flushed and found sound. Where it lies on the
+    It is written as `TARGET.partial` and renamed when it is complete, flushed and found sound. If it is on the
     store's disk, `min_free` bytes of that stay free. Raises BackupError if it cannot be written, StoreUnavailable
     where the store cannot be read, StoreUnusable if it is damaged; nothing of the copy stays then.
     """

@@ -46,7 +46,7 @@ class BackupContents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `backup.json` says. `files` are named by their path inside the backup."""
+    """The content of `backup.json`. `files` are named by their path inside the backup."""
 
     format: int
     made_at: datetime
@@ -84,7 +84,7 @@ def write_manifest(folder: Path, manifest: BackupManifest) -> None:
 
 
 def read_manifest(folder: Path) -> BackupManifest:
-    """What a backup says of itself.
+    """Returns the manifest of a backup.
 
     Raises BackupError if it is no complete backup, or one of a newer trackbridge.
     """

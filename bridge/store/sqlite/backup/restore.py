@@ -37,9 +37,9 @@ class RestoreResult:
 def restore_backup(source: Path, path: str) -> RestoreResult:
     """Put the backup in the folder `source` where the store at `path` belongs.
 
-    Raises BackupError, and then there is no store at `path`, where a store is there already, where the backup is not
-    complete and sound or was written by a newer version, and where it cannot be written; StoreUnavailable while
-    `serve` runs on that store.
+    Raises BackupError if a store is there already, if the backup is not complete and sound or was written by a newer
+    version, or if it cannot be written: then no store is restored. Raises StoreUnavailable while `serve` runs on that
+    store.
     """
     with serve_lock.locked_for_restore(path):
         _see_that_there_is_none(path)

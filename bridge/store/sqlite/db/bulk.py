@@ -29,7 +29,7 @@ def _insert_statement(into: str, rows: int, columns: int, then: str) -> str:
 
 
 def select_keys(db: sqlite3.Connection, select: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """What `{select} IN (…)` finds for these keys."""
+    """Returns the rows that `{select} IN (…)` finds for these keys."""
     rows: list[tuple[Any, ...]] = []
     for chunk in _split_rows(keys):
         rows += db.execute(f"{select} IN ({', '.join('?' * len(chunk))})", tuple(chunk)).fetchall()

@@ -15,7 +15,7 @@ Answers: TypeAlias = "list[Answer | Exception] | list[Answer] | Exception"
 
 
 AnswerCallback: TypeAlias = "Callable[[Answers[Answer]], None]"
-"""What is called with the answers."""
+"""A function that is called with the answers."""
 
 
 def call_in_loop(loop: asyncio.AbstractEventLoop, then: Callable[[Answer], None], what: Answer) -> None:

@@ -47,7 +47,7 @@ _MOVES = (
 
 @dataclass(frozen=True, slots=True)
 class _KnownClock:
-    """What the store knows of clocks: the newest time seen, the last believed, and how much of the trial has passed."""
+    """The store's record of clocks: the newest time seen, the last believed, and how much of the trial has passed."""
 
     newest: int
     believed: int
@@ -107,7 +107,7 @@ class ClockReadings:
         return _KnownClock(at, at) if passed >= self._trial else _KnownClock(at, known.believed, passed)
 
     def _trial_progress(self, known: _KnownClock, at: int, tick: float) -> int:
-        """How much of the trial has passed: none of it where the clock has jumped since the newest reading."""
+        """Returns how much of the trial has passed: none if the clock has jumped since the newest reading."""
         before = known.passed if known.newest - BACK_MS <= at <= known.newest + AHEAD_MS else 0
         last, then = self._last or (at, tick)
         if abs((at - last) - (tick - then)) > BACK_MS:

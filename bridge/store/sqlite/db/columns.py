@@ -13,7 +13,7 @@ from bridge.core.dedupe_keys import KEY_SIZE
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _MOST_DIGITS = 18
-"""Any number of so many digits fits SQLite's 64 bits."""
+"""Any number of 18 digits fits SQLite's 64 bits."""
 
 
 def to_ms(at: datetime) -> int:
@@ -68,12 +68,12 @@ def pack_json(value: Sequence[object] | Mapping[str, str]) -> str:
 
 
 def unpack_list(packed: str) -> tuple[str, ...]:
-    """What `pack_json` made of a list."""
+    """Returns the list that `pack_json` was given."""
     return tuple(json.loads(packed)) if packed else ()
 
 
 def unpack_object(packed: str) -> dict[str, str]:
-    """What `pack_json` made of an object."""
+    """Returns the object that `pack_json` was given."""
     return json.loads(packed) if packed else {}
 
 

@@ -54,7 +54,7 @@ class StoreConnection:
     def begin_write(self) -> sqlite3.Connection:
         """Begin a transaction that writes, once no other process does; returns the connection.
 
-        SQLite itself would look again after ever longer pauses, and so mostly miss the moment between two short
+        SQLite itself would try again after ever longer pauses, and so mostly miss the moment between two short
         transactions of a busy process.
         """
         db, patience = self.open_if_needed(), time.monotonic() + self._busy.total_seconds()

@@ -1,4 +1,4 @@
-"""What a connection keeps in memory of the ledger's write buffer."""
+"""A connection's copy of the ledger's write buffer, in memory."""
 
 from __future__ import annotations
 

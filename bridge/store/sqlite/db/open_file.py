@@ -55,7 +55,7 @@ def prepare_file(path: str, *, steps: Sequence[Step] = STEPS) -> None:
 def connect_to(path: str, *, reading: bool, busy: timedelta) -> sqlite3.Connection:
     """A connection to a prepared file, for any one thread at a time; `reading`, it refuses to write.
 
-    It waits for another process's lock no longer than `busy`. Raises sqlite3.Error where the file is not there, and
+    It waits for another process's lock no longer than `busy`. Raises sqlite3.Error if the file is not there, and
     never makes one.
     """
     db = _connect(path, "rw", busy=busy)
@@ -79,7 +79,7 @@ def open_as_it_is(path: str, *, closed: bool = False) -> sqlite3.Connection:
     """Open an existing store of any version; it is neither created nor migrated.
 
     A `closed` file is one that no process writes: it may not be written here, either, and no file is made beside it.
-    Raises StoreUnusable for a file that is not ours, sqlite3.Error where it cannot be opened.
+    Raises StoreUnusable for a file that is not ours, sqlite3.Error if it cannot be opened.
     """
     _see_that_it_is_ours(path)
     return _connect(path, "ro&immutable=1" if closed else "rw")

@@ -57,7 +57,7 @@ def _row_state(outcome: Outcome, now: datetime) -> RowState:
 
 
 def split_log(db: sqlite3.Connection, folder: str, found: UnappliedLog) -> tuple[Kept, ...]:
-    """Give each webhook a row of its own, received and due; none where another process has applied them meanwhile."""
+    """Give each webhook a row of its own, received and due; does nothing if another process has applied them."""
     if not log_reader.is_current(db, found):
         return ()
     latest = _latest_due(db)

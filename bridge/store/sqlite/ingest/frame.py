@@ -51,7 +51,7 @@ def read_frames(held: bytes, *, starts: int = 0) -> Iterator[LogFrame]:
 
 
 class FrameHead(NamedTuple):
-    """What a frame says of itself: when it was made, how many webhooks it holds, how many bytes it has in all."""
+    """The head of a frame: when the frame was made, how many webhooks it holds, and how many bytes it has in all."""
 
     at: int
     webhooks: int
@@ -88,7 +88,7 @@ def is_newer(held: bytes, at: int = 0) -> bool:
 
 
 def next_frame_after(held: bytes) -> int:
-    """Where the next frame begins after damage at the beginning; the end of the bytes where there is none."""
+    """Returns where the next frame begins after damage at the beginning; the end of the bytes if there is none."""
     at = 1
     while (at := held.find(_MARK, at)) >= 0:
         if is_newer(held, at) or _read_frame(held, at, 0, searching=True) is not None:

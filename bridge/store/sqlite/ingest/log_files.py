@@ -56,7 +56,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def size_of(path: str) -> int:
-    """The bytes of a file; 0 where it does not exist any more."""
+    """Returns the bytes of a file; 0 if it does not exist any more."""
     try:
         return os.lstat(path).st_size
     except OSError:

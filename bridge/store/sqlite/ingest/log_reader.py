@@ -47,7 +47,7 @@ MOST_DAMAGE = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LogRange:
-    """A part of a file, from where it was applied to where it will be."""
+    """A part of a file: the offsets up to which it is applied, and up to which it will be."""
 
     name: str
     starts: int
@@ -75,7 +75,7 @@ class UnappliedLog:
 NOTHING = UnappliedLog()
 _SELDOM = log.RateLimitedLog()
 _UNWRITTEN = bytes(8)
-"""Where a power cut left a file longer than what was written to it."""
+"""What a file ends with if a power cut left it longer than what was written to it."""
 MEND_FOREIGN = "see what wrote it there, and move it away"
 MEND_NEWER = "a newer trackbridge wrote webhooks there; install that version again"
 
@@ -120,7 +120,7 @@ def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
 
 
 def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int) -> UnappliedLog:
-    """The oldest webhooks without a row: `limit`, or those of one frame where it holds more."""
+    """Returns the oldest webhooks that are not applied: about `limit`, in whole frames."""
     files = (
         (name, starts) for name, starts in _readable_files(db, folder) if _can_be_opened(_path_of(folder, name))
     )  # one that cannot be opened is logged, and does not keep the others from being read

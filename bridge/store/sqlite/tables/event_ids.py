@@ -1,4 +1,4 @@
-"""The id of an event: the one that it was given, or another one where that names another event already.
+"""The id of an event: the one that it was given, or another one if that names another event already.
 
 The ledger knows each event by the id that it was given, within the scope or the source that gave it, and by the id that
 goes upstream. An event's own id is read from its row, or from the ledger when the row was purged.

@@ -239,7 +239,7 @@ class _EventInsertion:
         self._new: dict[bytes, tuple[int, int]] = {}
         self._number = last_number(db, "events")
         self._here: dict[int, tuple[str, Event, str | None]] = {}
-        """What was just made, by its number: what it is called, the event, and the id of its original."""
+        """The new events by number, each with the id it goes by and the id of its original."""
         self._rows: list[tuple[object, ...]] = []
         self._deliveries: list[tuple[int, Route, int]] = []
         self._conversion_keys: list[tuple[bytes, int]] = []

@@ -54,7 +54,7 @@ def make_due(db: sqlite3.Connection, conversion_keys: Sequence[tuple[bytes, int]
 
 
 def waiting_among(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
-    """Which of these webhooks wait."""
+    """Returns which of these webhooks wait for an event."""
     if not _has_waits(db):
         return set()
     return {number for (number,) in bulk.select_keys(db, "SELECT webhook FROM waiting WHERE webhook", numbers)}

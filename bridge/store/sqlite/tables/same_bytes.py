@@ -43,7 +43,7 @@ def same_bytes_count(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
 
 
 def first_with_bytes(db: sqlite3.Connection, webhook: Webhook) -> int | None:
-    """The number of the first webhook with these bytes, where it is another one that is known for them."""
+    """Returns the number of the first webhook with these bytes; None if it is this one, or is not known."""
     key = dedupe_keys.content_key(hashlib.sha256(webhook.body))
     number, _ = recent.find_keys(db, [key]).get(key, (webhook.number, 0))
     return number if number < webhook.number else None
