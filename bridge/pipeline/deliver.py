@@ -1,4 +1,4 @@
-"""All senders of one process: for each destination as many as its `concurrency`.
+"""All senders of one process: `concurrency` of them for each destination.
 
 `destinations/` decides what is sent and what an answer means, `retry_policy` what becomes of a delivery.
 """
@@ -91,9 +91,9 @@ class DeliveryLoops:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def stop(self, grace: timedelta) -> None:
-        """Claim nothing more, and return when what is under way is recorded or `grace` is over.
+        """Claim nothing more; return when the requests under way are recorded, or `grace` is over.
 
-        What is then still under way is given up; its lease makes it due again.
+        A request that is still under way then is cancelled; the lease makes its deliveries due again.
         """
         for sender in self._senders:
             sender.stop()

@@ -77,7 +77,7 @@ def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
     jitter: float,
     policy: RetryPolicy,
 ) -> RetryDecision:
-    """What becomes of the deliveries that were `sent` in one request, given the destination's state before it.
+    """Decide about the deliveries that were `sent` in one request, given the destination's state before it.
 
     `status` is the answer's, None if there was none; `jitter` is in [0, 1). The deliveries of a batch that must wait
     are due together. An attempt made while the destination is paused is its probe.

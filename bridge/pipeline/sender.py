@@ -60,7 +60,7 @@ class AttemptMetrics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SenderDeps:
-    """What all senders depend on."""
+    """The store, the clock and whatever else all senders share."""
 
     store: Store
     clock: Callable[[], datetime]
@@ -74,7 +74,7 @@ class SenderDeps:
 
 
 class Sender:
-    """One request at a time to one destination. `turn` is shared by its senders: they record one after another."""
+    """Sends one request at a time to a destination, whose senders share `turn`: they record one after another."""
 
     def __init__(self, destination: Destination, world: SenderDeps, turn: asyncio.Lock) -> None:
         self.destination = destination.name
