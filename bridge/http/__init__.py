@@ -1,1 +1,1 @@
-"""What is answered over HTTP: webhooks, the track API, health, metrics."""
+"""The handlers of HTTP requests: webhooks, the track API, health, metrics."""

@@ -17,7 +17,7 @@ WASTE = 4 * 1024 * 1024
 """Bytes of an unwanted body that are read and thrown away, so that its sender sees the answer."""
 WASTE_SECONDS = 2.0
 WASTED_AT_ONCE = 32
-"""Unwanted bodies that a process reads at once: where more arrive it is under attack, and closes without reading."""
+"""Unwanted bodies that a process reads at once: if more arrive it is under attack, and closes without reading."""
 SMALL = 64 * 1024
 """Bytes of a small body: what the server throws away by itself at no cost, and what a budget keeps room for."""
 
@@ -62,9 +62,9 @@ class BodyCutOff(BodyError):
 
 
 class BodyClaim(Protocol):
-    """What a body holds of the memory for bodies; see `bridge.http.body_budget.BudgetClaim`.
+    """The share of a body in the memory for bodies, as `bridge.http.body_budget.BudgetClaim`.
 
-    Its verbs raise BodyError.
+    Its methods raise BodyError.
     """
 
     def expect_size(self, size: int) -> None:
@@ -179,8 +179,8 @@ def require_unencoded(headers: Headers) -> None:
 def answer_unread(headers: Headers, response: Response) -> Response:
     """`response` as the answer to a request whose body has not been read, or not to its end.
 
-    Where the body is small or there is none, the server drops it by itself and the connection stays open; not so where
-    the caller waits for `100 Continue`, and may never send it.
+    If the body is small or there is none, the server drops it by itself and the connection stays open; but not if the
+    caller waits for `100 Continue`, and may never send it.
     """
     small = "transfer-encoding" not in headers and _declared_length(headers.raw) <= SMALL
     sure = "expect" not in headers and response.status_code != BodyTooSlow.status
@@ -191,7 +191,7 @@ class PartingResponse(Response):
     """An answer that is sent whole while the request's body may still be arriving.
 
     What still arrives is read and dropped for a while, so that a caller who is still sending sees the answer; then the
-    connection closes. Where this is under way for many others already, it closes at once, and a caller who sends may
+    connection closes. If WASTED_AT_ONCE bodies are being read so already, it closes at once, and a caller who sends may
     miss the answer: reading for hundreds of strangers would take the time that genuine requests need.
     """
 
@@ -239,7 +239,7 @@ def _too_large(limit: int) -> BodyTooLarge:
 
 
 def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """The value of `Content-Length`, 0 where there is none: the server has refused any that is no number."""
+    """Returns the value of `Content-Length`, 0 if there is none: the server has refused any that is no number."""
     for name, length in headers:
         if name == b"content-length":
             return int(length[:20]) if length.isdigit() else 0

@@ -35,7 +35,7 @@ class BodyBudget:
     """`total` bytes for one process. `peer` says who sent a request, None for a peer without a share of its own.
 
     Bodies over 64 KiB hold three quarters at most, and those of one peer a quarter while they arrive. Small bodies have
-    no share: one that is still arriving is dropped where another body needs its room, the one that began first before
+    no share: one that is still arriving is dropped if another body needs its room, the one that began first before
     the others. A genuine small webhook arrives within moments, and one that is slow on purpose is the oldest soon. So
     genuine small webhooks find room even where all requests arrive through a proxy that is not configured as one.
     """
@@ -61,7 +61,7 @@ class BodyBudget:
 
 
 class BudgetClaim:
-    """What one request's body holds of a budget, a `bridge.http.body.BodyClaim`. A context manager that releases it."""
+    """One request's share of a budget: a `bridge.http.body.BodyClaim`, and a context manager that releases it."""
 
     __slots__ = ("_budget", "_drop", "_large", "_peer", "_scope", "_sender", "size")
 

@@ -48,9 +48,9 @@ class LoopState:
 
 
 class ReadinessCheck:
-    """Checks when it is asked. `loops` gives when each loop last succeeded, None for one whose process does not run.
+    """Checks readiness. `loops` gives when each loop last succeeded, None for one whose process does not run.
 
-    Times are seconds of the monotonic clock. `rests` are the seconds that a loop rests between two rounds, where that
+    Times are seconds of the monotonic clock. `rests` are the seconds that a loop rests between two rounds, if that
     is long; `stopping` is whether this process accepts nothing more.
     """
 
