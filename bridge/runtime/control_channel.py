@@ -1,6 +1,6 @@
 """The control channel between the supervisor and one child: short messages in both directions.
 
-The end of the channel says each side that the other is gone.
+The end of the channel tells each side that the other has ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ControlChannel:
         return self._end.fileno()
 
     def send_message(self, sentence: str) -> None:
-        """Send one message; it is lost where the other end is gone or reads no more."""
+        """Send one message; it is lost if the other end is closed or reads no more."""
         with suppress(OSError):
             self._end.send(" ".join(sentence.splitlines()).encode() + b"\n", socket.MSG_DONTWAIT)
 

@@ -15,7 +15,7 @@ from bridge.core import log
 from bridge.core.errors import BridgeError, MappingError
 
 EVERY = 0.5
-"""Seconds from one look at the files' times to the next."""
+"""Seconds between two checks of the files' times."""
 _KEPT = "the mappings from before"
 
 T = TypeVar("T")

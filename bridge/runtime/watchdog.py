@@ -33,7 +33,7 @@ class ProcessWaits:
 
 
 def read_waits(pid: int) -> ProcessWaits | None:
-    """What Linux reports of a process and its threads; None if it reports nothing.
+    """Returns what Linux reports of a process and its threads; None if it reports nothing.
 
     Run-queue delay: https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
     """
