@@ -147,6 +147,24 @@ def test_a_store_that_may_not_be_written_is_refused_before_anything_is_served(tm
     assert "trackbridge.db may not be read and written by this user; `chmod -R u+rwX trackbridge.db" in done.stderr
 
 
+def test_a_file_that_another_process_deletes_during_the_check_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_store(tmp_path)
+    [log] = (tmp_path / INBOX).iterdir()
+    may_access = os.access
+
+    def access(path: str, mode: int, **options: bool) -> bool:
+        log.unlink(missing_ok=True)  # as a worker that has applied it
+        return may_access(path, mode, **options)
+
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(os, "supports_effective_ids", {access})
+    found = log.stat()
+    monkeypatch.setattr(file_modes, "_store_files", lambda _path: iter([(str(log), found)]))
+    file_modes.require_own_files(str(tmp_path / STORE))
+
+
 @pytest.mark.parametrize("umask", [0, 0o077, 0o177, 0o777])
 def test_new_files_are_the_users_alone_whatever_the_umask_is(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
