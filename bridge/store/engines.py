@@ -13,7 +13,7 @@ from bridge.store.sqlite.backup import create as sqlite_backup
 from bridge.store.sqlite.backup import restore as sqlite_restore
 from bridge.store.sqlite.backup.manifest import BackupManifest
 from bridge.store.sqlite.backup.restore import RestoreResult
-from bridge.store.sqlite.db import quick_check, serve_lock, wal_guard
+from bridge.store.sqlite.db import network_disk, quick_check, serve_lock, wal_guard
 from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
 
 __all__ = [
@@ -78,9 +78,11 @@ def _require_file(path: str) -> None:
 def reserve_store(url: str) -> None:
     """For `serve`: until this process and all that were forked from it have ended, nothing is restored at `url`.
 
-    Raises StoreUnavailable while something is.
+    Raises StoreUnavailable while something is, and where the store would lie on a network's file system.
     """
-    serve_lock.lock_for_serve(sqlite_file(url))
+    path = sqlite_file(url)
+    network_disk.require_local_disk(path)
+    serve_lock.lock_for_serve(path)
 
 
 def check_store(url: str) -> tuple[str, ...]:
