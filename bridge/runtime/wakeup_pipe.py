@@ -9,8 +9,21 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 _AT_ONCE = 65536
+
+
+class Wakeups(Protocol):
+    """The way from the processes that have kept something to the one that works on it. No side waits for the other."""
+
+    def make_notifier(self, kind: bytes) -> Callable[[], None]:
+        """A function that notifies of one kind of work, a byte, from within an event loop."""
+        ...
+
+    def call_on_wakeup(self, wake: Mapping[bytes, Callable[[], None]]) -> None:
+        """Call what is to be called for each kind that was notified of, in the running loop."""
+        ...
 
 
 class WakeupPipe:
@@ -23,7 +36,7 @@ class WakeupPipe:
 
     def make_notifier(self, kind: bytes) -> Callable[[], None]:
         """A function that notifies of one kind of work, a byte, from within an event loop."""
-        return _Notifier(self._ringer, kind).notify
+        return NotifierOncePerRound(self._write_byte, kind).notify
 
     def call_on_wakeup(self, wake: Mapping[bytes, Callable[[], None]]) -> None:
         """Call, in the running loop, the function of each kind of work that a notification names."""
@@ -37,19 +50,25 @@ class WakeupPipe:
 
         asyncio.get_running_loop().add_reader(self._listener, heard)
 
+    def _write_byte(self, kind: bytes) -> None:
+        with suppress(BlockingIOError):  # the pipe is full, so the reader wakes in any case
+            os.write(self._ringer, kind)
 
-class _Notifier:
-    def __init__(self, ringer: int, kind: bytes) -> None:
-        self._ringer = ringer
+
+class NotifierOncePerRound:
+    """`notify` sends its kind of work once in a round of the event loop, however often it is called there."""
+
+    def __init__(self, send: Callable[[bytes], object], kind: bytes) -> None:
+        self._send = send
         self._kind = kind
         self._due = False
 
     def notify(self) -> None:
+        """There is such work."""
         if not self._due:
             self._due = True
-            asyncio.get_running_loop().call_soon(self._write_byte)
+            asyncio.get_running_loop().call_soon(self._send_kind)
 
-    def _write_byte(self) -> None:
+    def _send_kind(self) -> None:
         self._due = False
-        with suppress(BlockingIOError):  # the pipe is full, so the reader wakes in any case
-            os.write(self._ringer, self._kind)
+        self._send(self._kind)
