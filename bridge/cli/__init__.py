@@ -138,6 +138,10 @@ def _add_serve(commands: Commands) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_read_port, default=8000, help="port to listen on (default: %(default)s)")
     parser.add_argument(
+        "--role", choices=("web", "worker"),
+        help="start only the processes that answer requests, or only those that translate and deliver (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
         "--web", type=_read_workers, metavar="N",
         help="processes that answer requests, beside those that translate and deliver (default: 2, on one core 1); "
         "a second one answers about 1.4 times as many webhooks on two cores",

@@ -11,6 +11,8 @@ import gc
 import os
 import socket
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from bridge.app import AppConfig, load_configuration
 from bridge.cli import streams
 from bridge.cli.terminal import print_text
 from bridge.core import log
+from bridge.core.errors import SettingsError
 from bridge.http.api_keys import ApiKeys
 from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
@@ -28,25 +31,31 @@ from bridge.runtime.reload import EVERY, FileWatch, reload_now
 from bridge.runtime.roles import (
     DELIVER,
     TRANSLATE,
+    WEB,
+    WORKER,
     SharedResources,
+    WorkerWatch,
+    loop_success_times,
     run_deliver_process,
     run_translate_process,
     run_web_process,
 )
 from bridge.runtime.shared_state import SharedState
 from bridge.runtime.supervisor import ChildProcess, Supervisor, SupervisorHooks
-from bridge.runtime.wakeup_pipe import WakeupPipe
+from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
+from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, secret_name
-from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file
+from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file, watch_role
 
 GC_THRESHOLDS = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
 SWITCH_INTERVAL = 0.0001
 """Seconds after which a thread lets go of Python's lock for another: the one that writes must not wait long for it."""
 
+ROLES = (WEB, WORKER)
 DEFAULT_WEB_PROCESSES = 2
-"""Workers, unless told otherwise, where there are cores for them: one answers while another is started again."""
+"""Web processes, unless told otherwise, where there are cores for them: one answers while another is started again."""
 
 
 def run_serve(options: argparse.Namespace) -> int:
@@ -54,45 +63,91 @@ def run_serve(options: argparse.Namespace) -> int:
     log.start_log(as_json=logs_json(os.environ), process="supervisor")
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*GC_THRESHOLDS)
+    roles = (options.role,) if options.role else ROLES
+    if options.web and WEB not in roles:
+        raise SettingsError("--web N is how many processes answer requests, and `--role worker` starts none: omit it")
     watch = FileWatch(partial(_watched_files, options.config)) if options.reload else None
     configured, mappings = load_configuration(os.environ, options.config)
-    listening = bind_socket(options.host, options.port)
-    admin = bind_socket(*configured.admin, setting="BRIDGE_ADMIN") if configured.admin else None
+    reserve_store(configured.store, roles)
+    listening = _bind_listeners(options, configured) if WEB in roles else []
     app_config = AppConfig(configured, mappings)
     _try_the_store(configured)
-    workers = [f"web-{number}" for number in range(1, (options.web or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)]
-    shared = SharedResources(
-        app_config=app_config,
-        listening=listening,
-        admin=admin,
-        metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
-        callers=ApiKeys(configured.keys, pace=SharedRateLimits().make_window if len(workers) > 1 else None),
-        webhooks=WakeupPipe(),
-        events=WakeupPipe(),
-        board=SharedState([TRANSLATE, DELIVER, *workers]),
-        shares=ConnectionBalance(workers),
-        load=partial(load_configuration, os.environ, options.config, tell=False),
-    )
-    care = SupervisorHooks(
-        ready=lambda: _print_greeting(
-            greeting_text(
-                app_config, socket_url(listening), workers=len(workers), admin=socket_url(admin) if admin else None
-            )
-        ),
-        mark=lambda child, up: shared.board.mark_up(child.name, up=up),
-        ending=lambda: _close_listeners(listening, admin),
-        reload=partial(_reload_config, app_config, options.config),
-        changed=watch.has_changed if watch else None,
-        every=EVERY,
-        watchdog=Watchdog(shared.board.heartbeat_count, silence=SILENCE),
-    )
-    family = [
-        ChildProcess(TRANSLATE, partial(run_translate_process, shared)),
-        ChildProcess(DELIVER, partial(run_deliver_process, shared)),
-    ]
-    family += [ChildProcess(name, partial(run_web_process, shared, name)) for name in workers]
-    _settle_down()
-    return 0 if Supervisor(family, care).run() else 1
+    workers = _name_web_processes(options.web) if WEB in roles else []
+    works = [TRANSLATE, DELIVER] if WORKER in roles else []
+    board = SharedState([*works, *workers])
+    with _opened_wakeups(configured.store, roles) as (webhooks, events):
+        shared = SharedResources(
+            app_config=app_config,
+            listening=listening,
+            metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
+            callers=ApiKeys(configured.keys, pace=SharedRateLimits().make_window if len(workers) > 1 else None),
+            webhooks=webhooks,
+            events=events,
+            board=board,
+            loops=(
+                partial(loop_success_times, board)
+                if WORKER in roles
+                else WorkerWatch(watch_role(configured.store, WORKER)).loop_success_times
+            ),
+            shares=ConnectionBalance(workers),
+            load=partial(load_configuration, os.environ, options.config, tell=False),
+        )
+        care = SupervisorHooks(
+            ready=lambda: _print_greeting(
+                greeting_text(app_config, list(map(socket_url, listening)), workers=len(workers), roles=roles)
+            ),
+            mark=lambda child, up: board.mark_up(child.name, up=up),
+            ending=lambda: _close_listeners(listening),
+            reload=partial(_reload_config, app_config, options.config),
+            changed=watch.has_changed if watch else None,
+            every=EVERY,
+            watchdog=Watchdog(board.heartbeat_count, silence=SILENCE),
+        )
+        _settle_down()
+        name = "-".join(["supervisor", *([options.role] if options.role else [])])
+        return 0 if Supervisor(list(_make_children(shared, works, workers)), care, name=name).run() else 1
+
+
+def _bind_listeners(options: argparse.Namespace, configured: Settings) -> list[socket.socket]:
+    """The public listener, then the admin's, where one is set."""
+    listening = [bind_socket(options.host, options.port)]
+    if configured.admin:
+        listening.append(bind_socket(*configured.admin, setting="BRIDGE_ADMIN"))
+    return listening
+
+
+def _name_web_processes(count: int | None) -> list[str]:
+    return [f"{WEB}-{number}" for number in range(1, (count or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)]
+
+
+def _make_children(shared: SharedResources, works: Sequence[str], workers: Sequence[str]) -> Iterator[ChildProcess]:
+    """The processes of each role that is started here."""
+    run = {TRANSLATE: run_translate_process, DELIVER: run_deliver_process}
+    for name in works:
+        yield ChildProcess(name, partial(run[name], shared))
+    for name in workers:
+        yield ChildProcess(name, partial(run_web_process, shared, name))
+
+
+@contextmanager
+def _opened_wakeups(store: str, roles: Sequence[str]) -> Iterator[tuple[Wakeups, Wakeups]]:
+    """What wakes the process that translates, and the one that delivers.
+
+    Roles of one `serve` have pipes; where they are started apart, the worker listens at sockets beside the store.
+    """
+    if len(roles) > 1:
+        yield WakeupPipe(), WakeupPipe()
+        return
+    path = Path(sqlite_file(store))
+    webhooks, events = (WakeupSocket(path.with_name(f".{path.name}.{name}.sock")) for name in ("webhooks", "events"))
+    if WORKER in roles:
+        webhooks.bind_listener()
+        events.bind_listener()
+    try:
+        yield webhooks, events
+    finally:
+        webhooks.delete_listener()
+        events.delete_listener()
 
 
 def _print_greeting(text: str) -> None:
@@ -104,19 +159,20 @@ def _print_greeting(text: str) -> None:
 
 
 def _try_the_store(configured: Settings) -> None:
-    """Make it, lead it up to this version, or say why it cannot be used: once, and before there are processes."""
-    reserve_store(configured.store)
+    """Make it, lead it up to this version, or say why it cannot be used: once, and before there are processes.
+
+    Another role may do the same at the same moment: each step is one transaction.
+    """
     for warning in check_store(configured.store):
         log.log_warning("store.warning", why=warning)
     store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
     asyncio.run(store.close())
 
 
-def _close_listeners(*listening: socket.socket | None) -> None:
+def _close_listeners(listening: Sequence[socket.socket]) -> None:
     """Take no new connection on any of them."""
     for one in listening:
-        if one is not None:
-            one.close()
+        one.close()
 
 
 def _reload_config(app_config: AppConfig, config: Path | None) -> bool:
@@ -143,27 +199,49 @@ def _watched_files(config: Path | None) -> list[Path]:
     return [*mapping_files(mappings_folder(os.environ)), *([Path(named)] if named else [])]
 
 
-def greeting_text(app_config: AppConfig, url: str, *, workers: int, admin: str | None = None) -> str:
-    """What serve says at its start: addresses, what waits for a secret, destinations, where the store lies."""
+def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, roles: Sequence[str] = ROLES) -> str:
+    """What serve says at its start: addresses, what waits for a secret, destinations, where the store lies.
+
+    `urls` are the public address and the admin's, where there is one; none without web processes.
+    """
+    store = f"store: {app_config.settings.store}"
+    if not urls:
+        title = "trackbridge translates and delivers; `trackbridge serve --role web` answers requests"
+        return "\n".join([title, store, *_destination_lines(app_config)])
     more = f" with {workers} web processes" if workers > 1 else ""
     if workers > _count_cores():
         more += f", more than gain anything on {_count_cores()} cores"
-    lines = [f"trackbridge listens on {url}{more}", f"store: {app_config.settings.store}", "sources:"]
+    apart = [] if WORKER in roles else ["`trackbridge serve --role worker` translates and delivers what is kept here"]
+    count = len(app_config.settings.keys)
+    keys = f"{count} API key{'s' * (count != 1)}" if count else "NO API KEY: answers 401 until BRIDGE_API_KEYS is set"
+    return "\n".join(
+        [
+            f"trackbridge listens on {urls[0]}{more}",
+            *apart,
+            store,
+            *_source_lines(app_config, urls[0]),
+            *_destination_lines(app_config),
+            f"metrics: {urls[-1]}/metrics  `trackbridge metrics` prints a scrape configuration",
+            f"track API: {urls[0]}/v1/track  {keys}",
+        ]
+    )
+
+
+def _source_lines(app_config: AppConfig, url: str) -> Iterator[str]:
+    yield "sources:"
     width = max((len(name) for name in app_config.sources), default=0)
     named = {one.name: one for one in app_config.settings.sources}
     for name, source in sorted(app_config.sources.items()):
         mend = "its secrets in the settings file are set" if name in named else f"{secret_name(name)} is set"
         secret = "secret set" if source.has_secret else f"NO SECRET: answers 503 until {mend}"
         public = named[name].public_url if name in named else None
-        lines.append(f"  {name:<{width}}  {public or f'{url}/webhooks/{name}'}  {secret}")
-    lines.append("destinations:")
+        yield f"  {name:<{width}}  {public or f'{url}/webhooks/{name}'}  {secret}"
+
+
+def _destination_lines(app_config: AppConfig) -> Iterator[str]:
+    yield "destinations:"
     for name, destination in app_config.destinations.items():
         rate = f"{destination.rate} requests a minute" if destination.rate else "no rate limit"
-        lines.append(f"  {name}  {destination.address}  {rate}")
+        yield f"  {name}  {destination.address}  {rate}"
     if not app_config.destinations:
-        lines.append("  none: events are kept and shown, not delivered; set BRIDGE_TRACK_URL and BRIDGE_TRACK_KEY")
-    lines.append(f"metrics: {admin or url}/metrics  `trackbridge metrics` prints a scrape configuration")
-    count = len(app_config.settings.keys)
-    keys = f"{count} API key{'s' * (count != 1)}" if count else "NO API KEY: answers 401 until BRIDGE_API_KEYS is set"
-    lines.append(f"track API: {url}/v1/track  {keys}")
-    return "\n".join(lines)
+        yield "  none: events are kept and shown, not delivered; set BRIDGE_TRACK_URL and BRIDGE_TRACK_KEY"

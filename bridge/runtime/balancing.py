@@ -18,10 +18,10 @@ _COUNT = Struct("=I")
 
 
 class ConnectionBalance:
-    """Made before the fork, for the web processes of these names."""
+    """Made before the fork, for the web processes of these names, of which there may be none."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._memory = mmap.mmap(-1, _COUNT.size * len(names))
+        self._memory = mmap.mmap(-1, _COUNT.size * len(names) or 1)  # no memory can be empty
         self._place = {name: _COUNT.size * place for place, name in enumerate(names)}
 
     def counter_of(self, name: str) -> Callable[[int], None]:

@@ -1,6 +1,7 @@
 """What each process of `serve` does from its fork to its end: translate, deliver, or answer requests.
 
-The supervisor starts and restarts them.
+The supervisor starts and restarts them. The processes of a role run together: web processes answer, and the worker's
+two processes translate and deliver.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ from bridge.runtime.control_channel import ControlChannel
 from bridge.runtime.http_server import HttpServer
 from bridge.runtime.reload import Reloader
 from bridge.runtime.shared_state import SharedState
-from bridge.runtime.wakeup_pipe import WakeupPipe
+from bridge.runtime.wakeup_pipe import Wakeups
 from bridge.settings import Settings
 from bridge.store.engines import open_store
 from bridge.store.protocol import Store
 
+WEB, WORKER = "web", "worker"
+"""The roles. They are always named by these words, and never guessed from what a process looks like."""
 TRANSLATE, DELIVER = "worker-translate", "worker-deliver"
+"""The processes of the worker."""
 NICE = 15
 """By how much the workers yield to the web processes: a burst must not wait for its own translation.
 
@@ -58,16 +62,17 @@ class SharedResources:
     """What exists before the fork. `load` gives settings and mappings as they are now, and logs nothing."""
 
     app_config: AppConfig
-    listening: socket.socket
-    admin: socket.socket | None
-    """The listener for `/metrics` alone, where there is one."""
+    listening: Sequence[socket.socket]
+    """The public listener, then the one for `/metrics` alone, where there is one; none without web processes."""
     metrics_key: MetricsKey
     callers: ApiKeys
-    webhooks: WakeupPipe
+    webhooks: Wakeups
     """Wakes the process that translates."""
-    events: WakeupPipe
+    events: Wakeups
     """Wakes the process that delivers."""
     board: SharedState
+    loops: Callable[[], Mapping[str, float | None]]
+    """The ReadinessCheck's."""
     shares: ConnectionBalance
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
 
@@ -126,9 +131,8 @@ async def _run_loops(
 
 def _lower_priority(shared: SharedResources) -> None:
     """Close the listening sockets, and lower this process's priority below the web processes'."""
-    shared.listening.close()
-    if shared.admin is not None:
-        shared.admin.close()
+    for one in shared.listening:
+        one.close()
     with suppress(OSError):
         os.nice(NICE)
 
@@ -148,23 +152,23 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
         yield
         await store.close()
 
+    public, *admin = shared.listening
     office = WebApp(
         shared.app_config,
         store,
         metrics,
         kept=shared.webhooks.make_notifier(WEBHOOK),
         accepted=shared.events.make_notifier(EVENT),
-        loops=lambda: loop_success_times(shared.board),
+        loops=shared.loops,
         others=showing.other_counts,
         callers=shared.callers,
         lifespan=lifespan,
         stopping=lambda: any(server.should_exit for server in servers),
         metrics_key=shared.metrics_key,
-        has_admin=shared.admin is not None,
+        has_admin=bool(admin),
     )
-    servers = {HttpServer(office.http, shared.shares.counter_of(name)): shared.listening}
-    if shared.admin is not None:
-        servers[HttpServer(office.admin, lifespan="off")] = shared.admin
+    servers = {HttpServer(office.http, shared.shares.counter_of(name)): public}
+    servers |= {HttpServer(office.admin, lifespan="off"): one for one in admin}
     async with attached_to_supervisor(shared, showing, line, end=lambda: _stop_servers(servers)) as ear:
         serving = asyncio.gather(*(server.serve(sockets=[listening]) for server, listening in servers.items()))
         for server in servers:
@@ -279,6 +283,23 @@ def loop_success_times(board: SharedState) -> dict[str, float | None]:
         shown = _decode_page(board.pages[process].read_content())[0]
         found |= shown if board.is_up(process) else dict.fromkeys(shown or [process])
     return found
+
+
+class WorkerWatch:
+    """What web processes can say of a worker that was started apart: when it last ran, by the monotonic clock.
+
+    While none has been seen, that is the time of the first question.
+    """
+
+    def __init__(self, is_running: Callable[[], bool]) -> None:
+        self._is_running = is_running
+        self._seen_at: float | None = None
+
+    def loop_success_times(self) -> dict[str, float | None]:
+        """All its loops as one, which is called as the role is."""
+        if self._seen_at is None or self._is_running():
+            self._seen_at = time.monotonic()
+        return {WORKER: self._seen_at}
 
 
 def _decode_page(shown: bytes) -> tuple[dict[str, float], bytes]:

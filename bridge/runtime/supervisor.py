@@ -76,9 +76,13 @@ class SupervisorHooks:
 
 
 class Supervisor:
-    """`run` returns when all children have ended as they should: False where some had to be killed."""
+    """`run` returns when all children have ended as they should: False where some had to be killed.
 
-    def __init__(self, children: Sequence[ChildProcess], care: SupervisorHooks) -> None:
+    `name` is its own, as `ps` shows it.
+    """
+
+    def __init__(self, children: Sequence[ChildProcess], care: SupervisorHooks, *, name: str = "supervisor") -> None:
+        self._name = name
         self._children = children
         self._care = care
         self._told_ready = False
@@ -90,7 +94,7 @@ class Supervisor:
 
     def run(self) -> bool:
         """Raises BridgeError with the words of a child that could not start for the first time."""
-        setproctitle(f"{TITLE}supervisor")
+        setproctitle(f"{TITLE}{self._name}")
         with _signal_pipe() as wakeful:
             for child in self._children:
                 if self._stop_by is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ __all__ = [
     "reserve_store",
     "restore_store",
     "sqlite_file",
+    "watch_role",
 ]
 
 
@@ -75,14 +77,22 @@ def _require_file(path: str) -> None:
         raise SettingsError(f"the store {path} is in /dev, which is empty again after a restart; name another file")
 
 
-def reserve_store(url: str) -> None:
+def reserve_store(url: str, roles: Sequence[str]) -> None:
     """For `serve`: until this process and all that were forked from it have ended, nothing is restored at `url`.
 
-    Raises StoreUnavailable while something is, and where the store would lie on a network's file system.
+    Until this process itself has ended, no other one has any of these roles there. Raises StoreUnavailable while
+    something is restored, where another process has one of the roles, and where the store would lie on a network's
+    file system.
     """
     path = sqlite_file(url)
     network_disk.require_local_disk(path)
     serve_lock.lock_for_serve(path)
+    serve_lock.lock_roles(path, roles)
+
+
+def watch_role(url: str, role: str) -> Callable[[], bool]:
+    """A function that says whether another process has that role on the store at `url`."""
+    return serve_lock.watch_role(sqlite_file(url), role)
 
 
 def check_store(url: str) -> tuple[str, ...]:

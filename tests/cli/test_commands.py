@@ -257,7 +257,8 @@ def test_the_demo_shows_all_arriving_once_and_ends_with_0_whatever_is_set(tmp_pa
 
 def test_a_port_that_is_taken_is_told_with_the_mend(bridge: Serving, tmp_path: Path) -> None:
     port = bridge.url.rpartition(":")[2]
-    done = trackbridge(tmp_path, {"BRIDGE_API_KEYS": API_KEY}, "serve", "--port", port)
+    elsewhere = {"BRIDGE_API_KEYS": API_KEY, "BRIDGE_STORE": "sqlite:///other.db"}
+    done = trackbridge(tmp_path, elsewhere, "serve", "--port", port)
     assert done.returncode == 1
     assert done.stderr == (
         f"trackbridge: cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port or --host\n"

@@ -69,7 +69,7 @@ def test_serve_refuses_a_store_on_a_networks_file_system_and_leaves_no_file(
     (tmp_path / "link").symlink_to(folder)
     for path in (folder / "x.db", tmp_path / "link" / "x.db"):
         with pytest.raises(StoreUnavailable) as refused:
-            reserve_store(f"sqlite:///{path}")
+            reserve_store(f"sqlite:///{path}", ["web", "worker"])
         assert f"lies on a network's file system ({kind}, in {folder})" in str(refused.value)
         assert "name a file on a disk of this machine in BRIDGE_STORE" in str(refused.value)
     assert list(folder.iterdir()) == []
