@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser, SectionProxy
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -26,7 +28,10 @@ from observed_processes import (
 from peers import KEY as UPSTREAM_KEY
 from peers import Serving, Upstream, clean_environment, command, kill_all, serving, trackbridge, until, upstream
 
+from bridge.runtime.supervisor import STOP_TIMEOUT
+
 pytestmark = needs_proc
+DEPLOY = Path(__file__).parents[2] / ".github" / "deploy"
 SOCKETS = (".trackbridge.db.webhooks.sock", ".trackbridge.db.events.sock")
 MAPPING = """
 mapping: 1
@@ -272,3 +277,37 @@ def test_the_web_role_stays_ready_without_a_worker_and_says_since_when_none_runs
         with working(tmp_path, settings):
             ready(web)
             assert 'trackbridge_loop_up{loop="worker"} 1.0' in get(web, "/metrics").text
+
+
+# ------------------------------------------------------------------------------------------------- the units of systemd
+
+
+def service(role: str) -> SectionProxy:
+    unit = ConfigParser(interpolation=None)
+    unit.read_string((DEPLOY / f"trackbridge-{role}.service").read_text())
+    return unit["Service"]
+
+
+def words_of(role: str) -> list[str]:
+    """What a unit adds to `trackbridge serve`."""
+    program, verb, *words = shlex.split(service(role)["ExecStart"])
+    assert (Path(program).name, verb) == ("trackbridge", "serve")
+    return words
+
+
+def test_the_units_start_both_roles_and_a_webhook_is_delivered(
+    tmp_path: Path, settings: dict[str, str], peer: Upstream
+) -> None:
+    with (
+        serving(tmp_path, settings, *words_of("web"), "--port", "0") as web,
+        working(tmp_path, settings, *words_of("worker")),
+    ):
+        assert post(web, "a") == 200
+        delivered(peer, "a")
+
+
+def test_the_units_share_their_settings_and_give_a_stop_its_time() -> None:
+    web, worker = service("web"), service("worker")
+    for name in ("User", "WorkingDirectory", "EnvironmentFile"):
+        assert web[name] == worker[name]
+    assert all(float(one["TimeoutStopSec"]) > STOP_TIMEOUT for one in (web, worker))
