@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from datetime import datetime, timedelta
 
 from bridge.core.errors import SettingsError
+from bridge.core.instants import parse_length
 from bridge.store.protocol import RowFilter
 
-_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 LONGEST_AGO = timedelta(weeks=52 * 100)
 """The longest span; more is no time that anything was kept."""
 
@@ -45,7 +43,7 @@ def parse_since(text: str | None, *, now: datetime) -> datetime | None:
     """The instant that a span such as 12h goes back to; None where none was typed. Raises SettingsError."""
     if text is None:
         return None
-    found = _SPAN.fullmatch(text)
-    if found is None:
+    span = parse_length(text)
+    if span is None:
         raise SettingsError(f"--since takes a span such as 12h, 7d or 4w, got {text[:40]!r}")
-    return now - min(timedelta(**{_UNITS[found[2]]: int(found[1])}), LONGEST_AGO)
+    return now - min(span, LONGEST_AGO)

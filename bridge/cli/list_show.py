@@ -23,6 +23,7 @@ from bridge.cli import filter_options
 from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.core import json_text
 from bridge.core.errors import SettingsError
+from bridge.core.instants import format_instant
 from bridge.core.model import Attempt
 from bridge.core.visible_text import make_visible
 from bridge.store.engines import open_store, require_log_of_serve
@@ -120,7 +121,7 @@ def plain_value(value: object) -> json_text.Json:
     """A row as JSON has it: instants in ISO 8601, states by their word."""
     match value:
         case datetime():
-            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return format_instant(value)
         case timedelta():
             return value.total_seconds()
         case Enum():

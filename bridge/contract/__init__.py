@@ -15,13 +15,13 @@ from msgspec import structs
 
 from bridge.contract.event_ids import derived_id, new_id, other_ids
 from bridge.contract.fast_validator import fits_schema
-from bridge.contract.instants import format_instant, parse_instant, unix_ms
 from bridge.contract.json_safety import has_zero, is_plain, is_safe_json, is_shallow
 from bridge.contract.nulls import without_nulls
 from bridge.contract.schema import FIELDS, SCHEMA, TEXT_FIELDS
 from bridge.contract.validate import find_problems
 from bridge.core import dedupe_keys, json_text
 from bridge.core.errors import NotAnEvent
+from bridge.core.instants import format_instant, parse_instant
 from bridge.core.json_text import Json
 from bridge.core.model import Event, EventProblem
 
@@ -35,13 +35,10 @@ __all__ = [
     "TEXT_FIELDS",
     "derived_id",
     "find_problems",
-    "format_instant",
     "is_plain",
     "new_id",
     "other_ids",
-    "parse_instant",
     "rename_event",
-    "unix_ms",
     "validate_event",
 ]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import count
 
-from bridge.contract.instants import unix_ms
 from bridge.core import dedupe_keys
+from bridge.core.instants import unix_ms
 
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PAIRS = [last + first for first in _LETTERS for last in _LETTERS]

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from math import isfinite
 
-from bridge.contract.instants import SHAPE, parse_instant
 from bridge.contract.schema import SCHEMA
+from bridge.core.instants import parse_instant
 from bridge.core.json_text import Json
 
 Check = Callable[[Json], object]
@@ -55,8 +55,8 @@ def compile_schema(schema: Mapping[str, Json]) -> Check:
         narrower.append(_compile_items(compile_schema(left.pop("items"))))
     if "minLength" in left:
         narrower.append(_min_length(left.pop("minLength")))
-    if left.get("format") == "iso-8601" and left.get("pattern") == SHAPE:
-        del left["format"], left["pattern"]  # an instant has the shape
+    if left.get("format") == "iso-8601":
+        del left["format"], left["pattern"]  # an instant matches the pattern
         narrower.append(parse_instant)
     if "pattern" in left:
         narrower.append(re.compile(left.pop("pattern")).fullmatch)

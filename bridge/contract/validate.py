@@ -13,11 +13,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bridge.contract.fast_validator import compile_schema, is_number
-from bridge.contract.instants import parse_instant
 from bridge.contract.json_safety import find_unsafe_json
 from bridge.contract.messages import describe_value, format_path
 from bridge.contract.nulls import without_nulls
 from bridge.contract.schema import SCHEMA, type_word
+from bridge.core.instants import parse_instant
 from bridge.core.json_text import Json
 from bridge.core.model import EventProblem
 

@@ -185,5 +185,5 @@ def test_a_lock_file_that_is_no_regular_file_is_refused_without_waiting(
 ) -> None:
     make(tmp_path / f".{STORE}.lock")
     with pytest.raises(StoreUnavailable, match=rf"\.{STORE}\.lock is no regular file; delete it, and start again"):
-        reserve_store(f"sqlite:///{tmp_path / STORE}")
+        reserve_store(f"sqlite:///{tmp_path / STORE}", ["web", "worker"])
     assert not (tmp_path / STORE).exists()

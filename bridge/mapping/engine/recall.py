@@ -5,13 +5,13 @@ Pure: the earlier events are arguments.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from bridge.core import dedupe_keys, json_text
+from bridge.core.instants import parse_length
 from bridge.core.json_text import Json
 from bridge.mapping.problems import Problems
 from bridge.mapping.yaml.document import Node, Scalar
@@ -23,8 +23,6 @@ LENDS = ("user_data", "context", "session_id", "user_id", "properties")
 DEFAULT_WAIT = timedelta(hours=1)
 """How long a webhook waits for an earlier event if its rule has no `wait`."""
 LONGEST_WAIT = timedelta(days=7)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_LENGTH = re.compile(r"([0-9]{1,6})([smhd])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +123,7 @@ def read_recall(node: Node, problems: Problems) -> Recall | None:
 def _read_wait(scalar: Scalar | None, problems: Problems) -> timedelta:
     if scalar is None:
         return DEFAULT_WAIT
-    found = _LENGTH.fullmatch(scalar.text)
-    length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    length = parse_length(scalar.text)
     if length is None or length > LONGEST_WAIT:
         problems.add_error(scalar.place, "wait must be a length of time such as 30m, 1h or 2d, of at most 7d")
         return DEFAULT_WAIT

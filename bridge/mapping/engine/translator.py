@@ -14,6 +14,7 @@ import msgspec
 from bridge import contract
 from bridge.core import dedupe_keys, json_text
 from bridge.core.errors import NotAnEvent
+from bridge.core.instants import format_instant
 from bridge.core.json_text import Json
 from bridge.core.model import Event, EventNeeded, EventProblem, Ignored, SetAside, Translated, Translation, Webhook
 from bridge.mapping.engine.context import FailureNotes, MappingFrame
@@ -202,7 +203,7 @@ class WebhookTranslator(FailureNotes):
             webhook={
                 "id": webhook.id,
                 "topic": webhook.topic,
-                "received_at": contract.format_instant(webhook.received_at),
+                "received_at": format_instant(webhook.received_at),
             },
             source=self._source,
             names=self._program.names,

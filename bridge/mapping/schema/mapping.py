@@ -7,6 +7,7 @@ an expression is right, only `check` can tell.
 from __future__ import annotations
 
 from bridge.contract import SCHEMA as EVENT
+from bridge.core.instants import LENGTH
 from bridge.mapping.definition import REQUIRED, REQUIRING, VERSION
 from bridge.mapping.engine.recall import LENDS
 from bridge.mapping.functions.builtin import OURS
@@ -217,7 +218,7 @@ _RECALL: Schema = {
     "wait": {
         "description": "How long to wait for it while it is not there: 1h where nothing is said; 30m, 2d, at most 7d.",
         "type": ["string", "null"],
-        **pattern_of("^[0-9]{1,6}[smhd]$", "a length of time such as 30m, 1h or 2d"),
+        **pattern_of(f"^{LENGTH}$", "a length of time such as 30m, 1h or 2d"),
     },
 }
 _RULE: Schema = {
