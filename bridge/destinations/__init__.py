@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from bridge.core.errors import SettingsError
+from bridge.core.suggestions import suggest_or_list
 from bridge.destinations.protocol import Destination
 from bridge.destinations.track import TrackDestination
 
@@ -27,16 +27,11 @@ KINDS: Mapping[str, DestinationKind] = {
 def make_destination(kind: str, name: str, options: Mapping[str, object]) -> Destination:
     """The destination of that kind and name. Raises SettingsError that names the remedy and holds no value."""
     if kind not in KINDS:
-        raise SettingsError(f"destination `{name}`: `kind` names no kind; {_suggest_word(kind, KINDS)}")
+        raise SettingsError(f"destination `{name}`: `kind` names no kind; {suggest_or_list(kind, KINDS)}")
     known = KINDS[kind].options
     for option in options:
         if option not in known:
             raise SettingsError(
-                f"destination `{name}`: {kind} has no option `{option}`; {_suggest_word(option, known)}"
+                f"destination `{name}`: {kind} has no option `{option}`; {suggest_or_list(option, known)}"
             )
     return KINDS[kind].of(name, options)
-
-
-def _suggest_word(word: str, known: Mapping[str, DestinationKind] | tuple[str, ...]) -> str:
-    near = get_close_matches(word, known, n=1)
-    return f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"

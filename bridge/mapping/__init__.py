@@ -16,6 +16,7 @@ from bridge import signature
 from bridge.core.errors import MappingError, SettingsError
 from bridge.core.model import Problem
 from bridge.core.regular_file import read_regular_file
+from bridge.core.suggestions import suggest_nearest
 from bridge.mapping import definition
 from bridge.mapping.codegen.compiler import CompileInfo, compile_layout
 from bridge.mapping.codegen.unsigned_facts import headers_read
@@ -24,7 +25,7 @@ from bridge.mapping.engine.program import Program
 from bridge.mapping.engine.source import MappedSource
 from bridge.mapping.engine.translator import WebhookTranslator
 from bridge.mapping.lint import lint_mapping
-from bridge.mapping.problems import Problems, suggest_nearest
+from bridge.mapping.problems import Problems
 from bridge.mapping.signature_section import read_recipe
 from bridge.mapping.yaml.document import read_document
 from bridge.signature import Recipe

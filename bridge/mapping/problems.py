@@ -1,13 +1,10 @@
-"""The problems found in a mapping, each with its place, and the nearest known word as a suggestion."""
+"""The problems found in a mapping, each with its place."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from bridge.core.model import Problem, SourceLocation
-
-_CLOSE = 0.6
 
 
 class Problems:
@@ -33,9 +30,3 @@ class Problems:
     def errors(self) -> tuple[Problem, ...]:
         """What keeps the mapping from being used."""
         return tuple(problem for problem in self.all_problems if problem.severity == "error")
-
-
-def suggest_nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'lower'?` for the nearest known word, or nothing where none is near."""
-    found = difflib.get_close_matches(word, list(known), 1, _CLOSE)
-    return f"; did you mean '{found[0]}'?" if found else ""

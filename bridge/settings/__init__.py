@@ -9,13 +9,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from bridge.contract import REQUEST_BYTES
 from bridge.core.errors import SettingsError
 from bridge.core.model import SourceLocation
+from bridge.core.suggestions import nearest_word, suggest_or_list
 from bridge.http.api_keys import read_digest
 from bridge.http.body_budget import PARTS, USUAL
 from bridge.http.metrics_key import MetricsKey, read_setting
@@ -312,12 +312,12 @@ def _strange_names(environment: Mapping[str, str], sources: Collection[str]) -> 
     secrets = {secret_name(source) for source in sources}
     for name in sorted(environment):
         if name.startswith("BRIDGE_") and name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.85)
+            near = nearest_word(name, known, cutoff=0.85)
             if near:
-                raise SettingsError(f"{name} is no setting; did you mean {near[0]}?")
+                raise SettingsError(f"{name} is no setting; did you mean {near}?")
         elif name.endswith(SECRET_SUFFIX) and name not in secrets:
-            near = get_close_matches(name, secrets, n=1, cutoff=0.8)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest_word(name, secrets, cutoff=0.8)
+            hint = f"; did you mean {near}?" if near else ""
             yield f"{name} is set, but no source or mapping has that name{hint}"
 
 
@@ -348,6 +348,6 @@ def _all_known(
     ]:
         for place, name in enumerate(to or (), start=1):
             if name not in names:
-                near = get_close_matches(name, names, n=1)
-                hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(names) or 'none yet'}"
-                raise SettingsError(f"{owner}: entry {place} of `to` names no destination; {hint}")
+                raise SettingsError(
+                    f"{owner}: entry {place} of `to` names no destination; {suggest_or_list(name, names)}"
+                )

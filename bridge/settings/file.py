@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
@@ -16,6 +15,7 @@ import yaml
 from bridge.core.errors import SettingsError
 from bridge.core.model import SourceLocation
 from bridge.core.regular_file import read_regular_file
+from bridge.core.suggestions import nearest_word, suggest_or_list
 from bridge.settings.table import DestinationSettings, KeySettings, Settings, SourceSettings
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -165,11 +165,8 @@ class SettingsFile:
             if key in fields:
                 raise self._problem_at(key_node, f"`{key}` stands twice; keep one")
             if known is not None and key not in known:
-                near = get_close_matches(key, known, n=1)
-                what = (
-                    f"unknown key `{key}`; did you mean `{near[0]}`?" if near else "unknown key"
-                )  # it may be a secret
-                raise self._problem_at(key_node, what if near else f"{what}; known are {', '.join(known)}")
+                what = f"unknown key `{key}`" if nearest_word(key, known) else "unknown key"  # else it may be a secret
+                raise self._problem_at(key_node, f"{what}; {suggest_or_list(key, known)}")
             fields[key] = value
         return fields
 

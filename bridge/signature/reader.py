@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import TypeVar
 
 from bridge.core.errors import RecipeError
+from bridge.core.suggestions import suggest_nearest, suggest_or_list
 
 Path = tuple[str | int, ...]
 """Where a key is: the keys and list positions that lead to it."""
@@ -33,9 +33,7 @@ class RecipeReader:
             if key in elsewhere:
                 self.note_wrong(str(key), f"`{key}` has no meaning for {here}; leave it out")
             else:
-                near = get_close_matches(str(key), known, 1)
-                mend = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
-                self.note_wrong(str(key), f"unknown key `{key}`; {mend}")
+                self.note_wrong(str(key), f"unknown key `{key}`; {suggest_or_list(str(key), known)}")
 
     def note_wrong(self, key: str | None, text: str) -> None:
         """Note that `key` is wrong, or the whole mapping where it is None or absent."""
@@ -76,8 +74,7 @@ class RecipeReader:
         for word in known:
             if word == value:
                 return word
-        near = get_close_matches(value, known, 1)
-        mend = f"; did you mean {str(near[0])!r}?" if near else ""
+        mend = suggest_nearest(value, known)
         self.note_wrong(key, f"`{key}` must be one of {', '.join(known)}, got {value!r}{mend}")
         return None
 

@@ -6,8 +6,8 @@ A `{` before a letter begins a placeholder; every other brace is itself, so that
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
+from bridge.core.suggestions import nearest_word
 from bridge.signature.locators import Locator, LocatorRoot, parse_locator
 from bridge.signature.recipe import KeyedReply, Part, Placeholder
 
@@ -72,8 +72,8 @@ def _parse_place(piece: str) -> Locator | None:
 
 def _unknown_placeholder(piece: str, known: tuple[str, ...]) -> str:
     head, colon, rest = piece.partition(":")
-    near = get_close_matches(head + colon, known, 1)
+    near = nearest_word(head + colon, known)
     if near:
-        return f"unknown placeholder {{{piece}}}; did you mean {{{near[0]}{rest}}}?"
+        return f"unknown placeholder {{{piece}}}; did you mean {{{near}{rest}}}?"
     shown = ", ".join(f"{{{name}…}}" if name.endswith(":") else f"{{{name}}}" for name in known)
     return f"unknown placeholder {{{piece}}}; there are {shown}"

@@ -5,8 +5,7 @@ What is known while compiling is refused there; the rest is one inline test for 
 
 from __future__ import annotations
 
-import difflib
-
+from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.codegen.emitter import Current, ExpressionWriter
 from bridge.mapping.expressions import runtime
 from bridge.mapping.expressions.parser import ExpressionNode
@@ -23,8 +22,7 @@ class CallWriter(ExpressionWriter):
     def _function_expression(self, node: ExpressionNode, current: Current) -> str:
         function = FUNCTIONS.get(node.value)
         if function is None:
-            near = difflib.get_close_matches(node.value, FUNCTIONS, 1)
-            mend = f"; did you mean '{near[0]}'?" if near else ""
+            mend = suggest_nearest(node.value, FUNCTIONS)
             return self.refuse_part(f"unknown function '{node.value}'{mend}", at=node.at, kind="unknown-function")
         if not _argument_count_fits(function, len(node.children)):
             return self.refuse_part(_arity_text(function, len(node.children)), at=node.at, kind="invalid-arity")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.codegen.emitter import ExpressionWriter
 from bridge.mapping.expressions.parser import ExpressionNode
 from bridge.mapping.language import EARLIER, ROOTS, SOURCE, WEBHOOK
-from bridge.mapping.problems import suggest_nearest
 
 _LAZY = frozenset({"occurred_at", "account", "test"})
 _TEXT = frozenset({"string"})

@@ -7,12 +7,12 @@ Only names can be judged before a webhook arrives, so all of these are warnings.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from bridge.core.model import SourceLocation
+from bridge.core.suggestions import nearest_word
 from bridge.mapping.codegen.compiler import CompileInfo
 from bridge.mapping.definition import REQUIRING, MappingDefinition, Rule
 from bridge.mapping.expressions.parser import PATHS
@@ -85,14 +85,10 @@ class ConversionLint:
         if name in suggestions.EVENT_TYPES:
             return
         plain = suggestions.to_snake_case(name)
-        near = (
-            [plain]
-            if plain in suggestions.EVENT_TYPES
-            else difflib.get_close_matches(plain, suggestions.EVENT_TYPES, 1, _NEAR)
-        )
+        near = nearest_word(plain, suggestions.EVENT_TYPES, cutoff=_NEAR)
         if near:
             self._advice.add_warning(
-                node.place, f"event_type '{name}' is none that the contract names; did you mean '{near[0]}'?"
+                node.place, f"event_type '{name}' is none that the contract names; did you mean '{near}'?"
             )
 
     # ------------------------------------------------------------------------------------------------------ people

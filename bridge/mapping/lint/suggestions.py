@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 
 from bridge.contract import FIELDS, SCHEMA
+from bridge.core.suggestions import nearest_word
 
 Path = tuple[str, ...]
 
@@ -48,8 +48,7 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     for also in (plain, _ALSO.get(plain)):
         if also in names:
             return also
-    found = difflib.get_close_matches(plain, names, 1, _NEAR)
-    return found[0] if found else None
+    return nearest_word(plain, names, cutoff=_NEAR)
 
 
 def names_below(section: Path) -> list[str]:

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.core.json_text import Json
+from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.codegen.compiler import CompileInfo
 from bridge.mapping.definition import MappingDefinition, Rule
 from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
-from bridge.mapping.problems import Problems, suggest_nearest
+from bridge.mapping.problems import Problems
 from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
 
 _SAME = frozenset({"not_null", "merge", "to_array", "reverse", "sort", "sort_by", "max_by", "min_by", "choose"})

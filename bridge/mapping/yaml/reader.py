@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.expressions.parser import ExpressionError, parse_expression
-from bridge.mapping.problems import Problems, suggest_nearest
+from bridge.mapping.problems import Problems
 from bridge.mapping.yaml.document import IN_QUOTES, MappingNode, Node, Scalar, SequenceNode
 
 Entries = dict[str, tuple[Scalar, Node]]
