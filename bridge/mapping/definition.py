@@ -16,11 +16,11 @@ from bridge.mapping.language import EARLIER, NAME, ROOTS
 from bridge.mapping.problems import Problems
 from bridge.mapping.yaml.document import MappingNode, Node, Scalar
 from bridge.mapping.yaml.reader import ObjectReader
+from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
 
 VERSION = 1
 KEYS = ("mapping", "provider", "title", "webhook", "vars", "minor_units", "set_aside", "let", "events", "ignore")
 WEBHOOK_EXPRESSIONS = ("occurred_at", "account", "test")
-WEBHOOK_RECIPE = ("signature", "id", "topic", "items", "challenge")
 RULE_KEYS = ("topic", "when", "dedupe", "require", "recall", "event")
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 REQUIRED = (("properties", "order_id"), ("properties", "value"), ("properties", "currency"))
@@ -137,7 +137,7 @@ class _DefinitionReader:
             if node is not None:
                 self._problems.add_error(node.place, "webhook must be an object")
             return
-        below = ObjectReader.read_object(node, (*WEBHOOK_RECIPE, *WEBHOOK_EXPRESSIONS), self._problems, what="webhook")
+        below = ObjectReader.read_object(node, (*RECIPE_KEYS, *WEBHOOK_EXPRESSIONS), self._problems, what="webhook")
         self._layout.webhook = node
         self._layout.topic_places = tuple(item.text for item in below.read_scalars("topic"))
         for name in WEBHOOK_EXPRESSIONS:

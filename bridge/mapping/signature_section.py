@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bridge import signature
 from bridge.core.model import SourceLocation
-from bridge.mapping.definition import WEBHOOK_RECIPE
 from bridge.mapping.problems import Problems
 from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode, plain_value
 from bridge.signature import Recipe
+from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
 
 
 def read_recipe(webhook: MappingNode | None, problems: Problems, advice: Problems) -> Recipe | None:
@@ -19,7 +19,7 @@ def read_recipe(webhook: MappingNode | None, problems: Problems, advice: Problem
     """
     if webhook is None:
         return None
-    section = {key: plain_value(entry.value) for key, entry in webhook.entries.items() if key in WEBHOOK_RECIPE}
+    section = {key: plain_value(entry.value) for key, entry in webhook.entries.items() if key in RECIPE_KEYS}
     found = signature.recipe_problems(section)
     for error in found:
         problems.add_error(_location_of(webhook, error.at), error.text)

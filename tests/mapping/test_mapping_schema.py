@@ -133,7 +133,6 @@ def keys(made: Any) -> set[str]:
 
 LEVELS = [
     (MAPPING, definition.KEYS),
-    (MAPPING["properties"]["webhook"], (*definition.WEBHOOK_RECIPE, *definition.WEBHOOK_EXPRESSIONS)),
     (MAPPING["properties"]["webhook"], (*RECIPE_KEYS, *definition.WEBHOOK_EXPRESSIONS)),
     (DEFS["var"], ("default", "allowed", "help")),
     (MAPPING["properties"]["minor_units"], ("default", "exponents")),
