@@ -18,6 +18,7 @@ MOST_FILES = 3
 FLOORS: dict[str, tuple[str, ...]] = {
     "bridge": (
         "__init__ core",
+        "yaml",
         "contract destinations signature",
         "mapping store",
         "http pipeline",
@@ -28,8 +29,8 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "__main__",
     ),
     "bridge.mapping": (
-        "expressions language problems",
-        "functions yaml",
+        "expressions language",
+        "functions object_reader",
         "engine",
         "definition",
         "codegen schema signature_section",

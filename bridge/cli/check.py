@@ -21,10 +21,10 @@ from bridge.core.model import Problem, SourceLocation
 from bridge.core.regular_file import read_regular_file
 from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files
-from bridge.mapping.problems import Problems
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.examples import MappingExample
 from bridge.settings import mappings_folder, secret_strength
+from bridge.yaml.problems import Problems
 
 POLL = 0.3
 """Seconds between two looks at the files with `--watch`."""

@@ -33,12 +33,12 @@ from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.core import json_text
 from bridge.core.model import WebhookState
 from bridge.mapping.files import shipped_mappings
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml import document
 from bridge.runtime.http_server import HttpServer, bind_socket, socket_url
 from bridge.settings import DestinationSettings, KeySettings, Settings, SourceSettings
 from bridge.store.engines import open_store
 from bridge.store.protocol import DeliveryRow, EventDetail, EventRow, RowFilter, WebhookRow
+from bridge.yaml import document
+from bridge.yaml.problems import Problems
 
 PATIENCE = 30.0
 """Seconds after which `--once` gives up."""

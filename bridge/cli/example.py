@@ -23,16 +23,16 @@ from bridge.core.errors import MappingError, SettingsError
 from bridge.core.json_text import Json
 from bridge.mapping import Mapping
 from bridge.mapping.files import EXAMPLES, mapping_files, shipped_mappings
-from bridge.mapping.problems import Problems
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.anonymize import Anonymizer, anonymize_form
 from bridge.mapping.tools.examples import MappingExample
 from bridge.mapping.tools.personal_data import regions_in
-from bridge.mapping.yaml import dump
-from bridge.mapping.yaml.document import DEEPEST
 from bridge.settings import mappings_folder
 from bridge.signature.locators import LocatorRoot
 from bridge.store.protocol import WebhookDetail
+from bridge.yaml import dump
+from bridge.yaml.document import DEEPEST
+from bridge.yaml.problems import Problems
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OF_THE_WAY = frozenset(

@@ -25,10 +25,10 @@ from bridge.mapping.engine.program import Program
 from bridge.mapping.engine.source import MappedSource
 from bridge.mapping.engine.translator import WebhookTranslator
 from bridge.mapping.lint import lint_mapping
-from bridge.mapping.problems import Problems
 from bridge.mapping.signature_section import read_recipe
-from bridge.mapping.yaml.document import read_document
 from bridge.signature import Recipe
+from bridge.yaml.document import read_document
+from bridge.yaml.problems import Problems
 
 __all__ = [
     "MappedSource",

@@ -13,10 +13,10 @@ from bridge.core.model import SourceLocation
 from bridge.mapping.engine.recall import Recall, read_recall
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import EARLIER, NAME, ROOTS
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingNode, Node, Scalar
-from bridge.mapping.yaml.reader import ObjectReader
+from bridge.mapping.object_reader import ObjectReader
 from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
+from bridge.yaml.document import MappingNode, Node, Scalar
+from bridge.yaml.problems import Problems
 
 VERSION = 1
 KEYS = ("mapping", "provider", "title", "webhook", "vars", "minor_units", "set_aside", "let", "events", "ignore")

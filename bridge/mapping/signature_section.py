@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bridge import signature
 from bridge.core.model import SourceLocation
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode, plain_value
 from bridge.signature import Recipe
 from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
+from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode, plain_value
+from bridge.yaml.problems import Problems
 
 
 def read_recipe(webhook: MappingNode | None, problems: Problems, advice: Problems) -> Recipe | None:

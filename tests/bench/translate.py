@@ -30,7 +30,7 @@ from bridge.core.model import Webhook
 from bridge.mapping.definition import MappingDefinition
 from bridge.mapping.engine.context import FailureNotes, MappingFrame
 from bridge.mapping.functions.builtin import FUNCTIONS
-from bridge.mapping.yaml.document import plain_value
+from bridge.yaml.document import plain_value
 
 SLOWER_THAN_BY_HAND = 1.5
 FASTER_THAN_JMESPATH = 10.0

@@ -18,11 +18,11 @@ from bridge import mapping
 from bridge.cli import main
 from bridge.core import json_text
 from bridge.core.model import Webhook
-from bridge.mapping.problems import Problems
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.anonymize import Anonymizer
-from bridge.mapping.yaml import document, dump
 from bridge.store.engines import open_store
+from bridge.yaml import document, dump
+from bridge.yaml.problems import Problems
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 SHIPPED = [  # without those that build on earlier events: a body alone brings none

@@ -10,8 +10,8 @@ from bridge.core.model import Webhook
 from bridge.mapping import MappingReading
 from bridge.mapping.engine.recall import NoEarlierEvents
 from bridge.mapping.files import example_files
-from bridge.mapping.problems import Problems
 from bridge.mapping.tools import examples
+from bridge.yaml.problems import Problems
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 EXAMPLES = [

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mapping_author import HEAD_LINES, document, made, one_event, problems, set_aside, source, webhook
 
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingNode, Scalar, read_document
+from bridge.yaml.document import MappingNode, Scalar, read_document
+from bridge.yaml.problems import Problems
 
 BODY = {"a": "x", "total": "1,50"}
 

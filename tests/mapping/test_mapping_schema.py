@@ -16,12 +16,12 @@ from bridge.mapping.codegen import template
 from bridge.mapping.engine import recall
 from bridge.mapping.functions.builtin import FUNCTIONS
 from bridge.mapping.language import ROOTS
-from bridge.mapping.problems import Problems
 from bridge.mapping.schema import mapping
 from bridge.mapping.tools import examples
-from bridge.mapping.yaml.document import Node, Scalar, SequenceNode, read_document
 from bridge.signature import read_scheme
 from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
+from bridge.yaml.document import Node, Scalar, SequenceNode, read_document
+from bridge.yaml.problems import Problems
 
 CHECKOUT = Path(__file__).parents[2]
 SHIPPED = sorted((CHECKOUT / "mappings").glob("*.yaml"))

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from bridge.core.json_text import Json
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingNode, Scalar, plain_value, read_document
+from bridge.yaml.document import MappingNode, Scalar, plain_value, read_document
+from bridge.yaml.problems import Problems
 
 
 def value_of(text: str) -> Json:

@@ -15,9 +15,9 @@ from bridge import mapping
 from bridge.core.json_text import Json
 from bridge.core.model import Request, Translation
 from bridge.mapping.files import example_files
-from bridge.mapping.problems import Problems
 from bridge.mapping.tools import examples as given
-from bridge.mapping.yaml import document
+from bridge.yaml import document
+from bridge.yaml.problems import Problems
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 PROVIDERS = sorted(path.stem for path in MAPPINGS.glob("*.yaml"))

@@ -25,8 +25,8 @@ from bridge.mapping.expressions.parser import ExpressionNode as Tree
 from bridge.mapping.expressions.pitfalls import find_pitfalls
 from bridge.mapping.expressions.runtime import ANY, KEPT
 from bridge.mapping.language import Path
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import IN_QUOTES, MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.document import IN_QUOTES, MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.problems import Problems
 
 NAMES: dict[str, object] = {**GLOBALS, **HELPERS, "_KEPT": KEPT, "_take": take_from_earlier, "_earlier": find_earlier}
 _NOTHING = Tree("literal", 0)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from bridge.mapping.definition import REQUIRED, REQUIRING, FieldRequirement, Rule
 from bridge.mapping.engine.module import ModuleCode
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingNode, Node, Scalar
+from bridge.yaml.document import MappingNode, Node, Scalar
+from bridge.yaml.problems import Problems
 
 _SPOTLESS = -1
 """The offset of a scalar itself, before its expression."""

@@ -16,9 +16,9 @@ from bridge.mapping.codegen.scope import ExpressionScope
 from bridge.mapping.engine.context import Texts
 from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.language import NAME, SOFT, Path
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
-from bridge.mapping.yaml.reader import ObjectReader
+from bridge.mapping.object_reader import ObjectReader
+from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.problems import Problems
 
 _EACH = ("for_each", "in", "when", "map")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bridge.mapping.codegen.compiler import CompileInfo
 from bridge.mapping.definition import MappingDefinition
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
-from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 
 _FACTS = ("account", "test")
 """What routes a webhook. Its `occurred_at` routes nothing, and a provider may write it again at every attempt."""

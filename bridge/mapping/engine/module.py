@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from bridge.mapping.yaml.document import Scalar
+from bridge.yaml.document import Scalar
 
 DEEPEST = 20
 """Levels of indentation after which code moves to a function of its own; CPython takes 100, and 20 nested loops."""

@@ -13,9 +13,9 @@ from typing import Protocol
 from bridge.core import dedupe_keys, json_text
 from bridge.core.instants import parse_length
 from bridge.core.json_text import Json
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import Node, Scalar
-from bridge.mapping.yaml.reader import ObjectReader
+from bridge.mapping.object_reader import ObjectReader
+from bridge.yaml.document import Node, Scalar
+from bridge.yaml.problems import Problems
 
 KEYS = ("event_type", "dedupe", "take", "wait")
 LENDS = ("user_data", "context", "session_id", "user_id", "properties")

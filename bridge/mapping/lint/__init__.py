@@ -11,7 +11,7 @@ from bridge.mapping.definition import MappingDefinition
 from bridge.mapping.lint.conversions import ConversionLint
 from bridge.mapping.lint.fields import FieldLint
 from bridge.mapping.lint.unread_paths import ExampleWebhook, lint_unread_paths
-from bridge.mapping.problems import Problems
+from bridge.yaml.problems import Problems
 
 __all__ = [
     "ExampleWebhook",

@@ -19,8 +19,8 @@ from bridge.mapping.expressions.parser import PATHS
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
 from bridge.mapping.lint import suggestions
 from bridge.mapping.lint.fields import named_entries
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.problems import Problems
 
 _NEAR = 0.85
 _MINOR = re.compile(r"(?:^|_)(?:cents?|minor|pence|subunits?|micros)(?:_|$)")

@@ -12,9 +12,9 @@ from bridge.mapping.definition import Rule
 from bridge.mapping.expressions.runtime import SPOKEN
 from bridge.mapping.lint import suggestions
 from bridge.mapping.lint.suggestions import Path
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingEntry, MappingNode, Node, Scalar, SequenceNode
-from bridge.mapping.yaml.reader import is_cut_short
+from bridge.mapping.object_reader import is_cut_short
+from bridge.yaml.document import MappingEntry, MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.problems import Problems
 
 _ITEMS: Path = ("properties", "items")
 _CLOSED: tuple[Path, ...] = ((), ("user_data",), ("context",))

@@ -15,8 +15,8 @@ from bridge.mapping.codegen.compiler import CompileInfo
 from bridge.mapping.definition import MappingDefinition, Rule
 from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.problems import Problems
 
 _SAME = frozenset({"not_null", "merge", "to_array", "reverse", "sort", "sort_by", "max_by", "min_by", "choose"})
 """Functions whose result is made of what their arguments hold."""

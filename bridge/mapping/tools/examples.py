@@ -32,12 +32,12 @@ from bridge.mapping import Mapping, MappingReading
 from bridge.mapping.engine.recall import NoEarlierEvents
 from bridge.mapping.expressions.runtime import are_equal
 from bridge.mapping.lint import ExampleWebhook, lint_unread_paths
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml import document
-from bridge.mapping.yaml.document import MappingNode as Object
-from bridge.mapping.yaml.document import Node, Scalar, SequenceNode
-from bridge.mapping.yaml.reader import ObjectReader
+from bridge.mapping.object_reader import ObjectReader
 from bridge.signature.locators import NOTHING, parse_pointer, value_at
+from bridge.yaml import document
+from bridge.yaml.document import MappingNode as Object
+from bridge.yaml.document import Node, Scalar, SequenceNode
+from bridge.yaml.problems import Problems
 
 RECEIVED_AT = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 """When the webhooks of examples are received."""

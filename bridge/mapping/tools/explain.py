@@ -26,7 +26,7 @@ from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import EARLIER
 from bridge.mapping.tools.explain_recall import RecallExplanation, explain_recall
 from bridge.mapping.tools.tracer import Trace, TracedName, TracedValue, work_out
-from bridge.mapping.yaml.document import MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 
 Path = tuple[str | int, ...]
 _NOTHING = {type(None): "null", str: "an empty text", list: "an empty list", dict: "an empty object"}

@@ -7,8 +7,8 @@ from typing import Self
 
 from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.expressions.parser import ExpressionError, parse_expression
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml.document import IN_QUOTES, MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.document import IN_QUOTES, MappingNode, Node, Scalar, SequenceNode
+from bridge.yaml.problems import Problems
 
 Entries = dict[str, tuple[Scalar, Node]]
 

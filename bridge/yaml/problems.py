@@ -1,4 +1,4 @@
-"""The problems found in a mapping, each with its place."""
+"""The problems found in a file, each with its place."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import re
 
 from bridge.core import json_text
 from bridge.core.json_text import Json
-from bridge.mapping.yaml.scalars import resolve_scalar
+from bridge.yaml.scalars import resolve_scalar
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_/.-]*")
 _PLAIN = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./@+?&=%;$-]| (?=[A-Za-z0-9(])|[():](?=[A-Za-z0-9/]))*")

@@ -17,9 +17,9 @@ import yaml
 
 from bridge.core.json_text import Json
 from bridge.core.model import SourceLocation
-from bridge.mapping.problems import Problems
-from bridge.mapping.yaml import scalars
-from bridge.mapping.yaml.positions import value_offsets
+from bridge.yaml import scalars
+from bridge.yaml.positions import value_offsets
+from bridge.yaml.problems import Problems
 
 MOST_BYTES = 1 << 20
 DEEPEST = 64

@@ -1,1 +1,0 @@
-"""YAML read with the line and column of every value."""
