@@ -10,45 +10,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from bridge.core.errors import SettingsError
 from bridge.core.model import SourceLocation
 from bridge.core.regular_file import read_regular_file
 from bridge.core.suggestions import nearest_word, suggest_or_list
 from bridge.settings.table import DestinationSettings, KeySettings, Settings, SourceSettings
+from bridge.yaml.document import MOST_BYTES, MappingNode, Node, Scalar, SequenceNode, read_document
+from bridge.yaml.problems import Problems
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-MOST_BYTES = 1 << 20
-DEEPEST = 16
-"""Levels of a file; the settings need six."""
-MOST_ALIASES = 20
-
-
-class _LimitExceeded(yaml.MarkedYAMLError):
-    """A file goes beyond a limit."""
-
-
-class _BoundedLoader(yaml.BaseLoader):
-    """Composes a file of any text without running out of stack: PyYAML itself calls itself for each level."""
-
-    _depth = 0
-    _aliases = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs lack its type
-        self._aliases += isinstance(event, yaml.AliasEvent)
-        if self._aliases > MOST_ALIASES:
-            raise _LimitExceeded(
-                problem=f"over {MOST_ALIASES} aliases; write the values out", problem_mark=event.start_mark
-            )
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise _LimitExceeded(problem=f"nested over {DEEPEST} deep", problem_mark=event.start_mark)
-        node: yaml.Node | None = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
 
 
 class SettingsFile:
@@ -76,17 +47,12 @@ class SettingsFile:
             keys=tuple(key for number, node in enumerate(keys, start=1) for key in self._read_key(number, node)),
         )
 
-    def _read_root(self) -> yaml.Node | None:
-        try:
-            return yaml.compose(self._read_content(), Loader=_BoundedLoader)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-            what = "" if isinstance(error, _LimitExceeded) else "no YAML: "
-            problem = getattr(error, "problem", None) or "cannot be read"
-            if "alias" in problem and what:  # it would repeat the text, which may be a secret
-                problem = "a text that begins with `*` needs quotes"
-            raise SettingsError(f"{self.path}{where}: {what}{problem}") from None
+    def _read_root(self) -> Node | None:
+        problems, name = Problems(), str(self.path)
+        root = read_document(self._read_content(), name=name, problems=problems, texts_only=True, may_be_empty=True)
+        for problem in problems.errors:
+            raise SettingsError(f"{problem.place}: {problem.text}")
+        return root
 
     def _read_content(self) -> str:
         try:
@@ -100,7 +66,7 @@ class SettingsFile:
         except UnicodeDecodeError:
             raise SettingsError(f"{self.path}: is not UTF-8; save it as UTF-8") from None
 
-    def _read_source(self, name: str, node: yaml.Node) -> SourceSettings:
+    def _read_source(self, name: str, node: Node) -> SourceSettings:
         self._resolve_name(name, node)
         fields = self._read_mapping(node, self.SOURCE)
         mapping = self._read_text(fields["mapping"]) if "mapping" in fields else name
@@ -118,18 +84,18 @@ class SettingsFile:
             scope=self._read_text(fields["scope"]) if "scope" in fields else None,
         )
 
-    def _read_destination(self, name: str, node: yaml.Node) -> DestinationSettings:
+    def _read_destination(self, name: str, node: Node) -> DestinationSettings:
         self._resolve_name(name, node)
         fields = self._read_mapping(node)
         options = {key: self._read_text(value) for key, value in fields.items() if key != "kind"}
         return DestinationSettings(name, self._read_text(fields["kind"]) if "kind" in fields else "track", options)
 
-    def _read_key(self, number: int, node: yaml.Node) -> Iterator[KeySettings]:
+    def _read_key(self, number: int, node: Node) -> Iterator[KeySettings]:
         """None where the `${NAME}` it reads is unset: /v1/track then answers 401, and the start says so."""
-        if isinstance(node, yaml.ScalarNode):
+        if isinstance(node, Scalar):
             key = self._expand_names(node)
             if key is not None:
-                yield KeySettings(f"file-{number}", key, self.rate, place=self._location_of(node))
+                yield KeySettings(f"file-{number}", key, self.rate, place=node.place)
             return
         fields = self._read_mapping(node, self.KEY)
         if "key" not in fields:
@@ -144,66 +110,60 @@ class SettingsFile:
         self._resolve_name(name, node)
         scope = self._read_text(fields["scope"]) if "scope" in fields else None
         to = self._read_texts(fields["to"]) if "to" in fields else None
-        yield KeySettings(name, key, int(rate), scope, to, self._location_of(fields["key"]))
+        yield KeySettings(name, key, int(rate), scope, to, fields["key"].place)
 
-    def _read_secrets(self, node: yaml.Node) -> list[tuple[str, SourceLocation]]:
-        nodes = self._read_items(node) if isinstance(node, yaml.SequenceNode) else [node]
-        return [(secret, self._location_of(item)) for item in nodes if (secret := self._expand_names(item)) is not None]
+    def _read_secrets(self, node: Node) -> list[tuple[str, SourceLocation]]:
+        nodes = self._read_items(node) if isinstance(node, SequenceNode) else [node]
+        return [(secret, item.place) for item in nodes if (secret := self._expand_names(item)) is not None]
 
     # -- one node at a time
 
-    def _read_mapping(self, node: yaml.Node, known: Sequence[str] | None = None) -> dict[str, yaml.Node]:
-        if isinstance(node, yaml.ScalarNode) and node.value in {"", "~", "null"}:
+    def _read_mapping(self, node: Node, known: Sequence[str] | None = None) -> dict[str, Node]:
+        if isinstance(node, Scalar) and node.text in {"", "~", "null"}:
             return {}
-        if not isinstance(node, yaml.MappingNode):
+        if not isinstance(node, MappingNode):
             raise self._problem_at(node, "must be `name: value` lines")
-        fields: dict[str, yaml.Node] = {}
-        for key_node, value in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise self._problem_at(key_node, "a key must be text")
-            key = str(key_node.value)
-            if key in fields:
-                raise self._problem_at(key_node, f"`{key}` stands twice; keep one")
+        for key, entry in node.entries.items():
             if known is not None and key not in known:
                 what = f"unknown key `{key}`" if nearest_word(key, known) else "unknown key"  # else it may be a secret
-                raise self._problem_at(key_node, f"{what}; {suggest_or_list(key, known)}")
-            fields[key] = value
-        return fields
+                raise self._problem_at(entry.key, f"{what}; {suggest_or_list(key, known)}")
+        return {key: entry.value for key, entry in node.entries.items()}
 
-    def _read_items(self, node: yaml.Node) -> list[yaml.Node]:
-        if not isinstance(node, yaml.SequenceNode):
+    def _read_items(self, node: Node) -> list[Node]:
+        if not isinstance(node, SequenceNode):
             raise self._problem_at(node, "must be a list: `[one, two]`")
-        return list(node.value)
+        return list(node.items)
 
-    def _read_texts(self, node: yaml.Node) -> tuple[str, ...]:
+    def _read_texts(self, node: Node) -> tuple[str, ...]:
         return tuple(self._read_text(item) for item in self._read_items(node))
 
-    def _read_text(self, node: yaml.Node) -> str:
+    def _read_text(self, node: Node) -> str:
         text = self._expand_names(node)
         if text is None:
-            names = ", ".join(_REFERENCE.findall(node.value))
+            names = ", ".join(_REFERENCE.findall(self._read_scalar(node).text))
             raise self._problem_at(node, f"{names} is not set in the environment; set it, or write the value here")
         return text
 
-    def _expand_names(self, node: yaml.Node) -> str | None:
+    def _expand_names(self, node: Node) -> str | None:
         """The text of a scalar with each `${NAME}` read from the environment; None where one is unset."""
-        if not isinstance(node, yaml.ScalarNode):
-            raise self._problem_at(node, "must be one value")
-        names = _REFERENCE.findall(node.value)
+        scalar = self._read_scalar(node)
+        names = _REFERENCE.findall(scalar.text)
         if any(name not in self.environment for name in names):
             return None
-        text = _REFERENCE.sub(lambda match: self.environment[match[1]], node.value)
+        text = _REFERENCE.sub(lambda match: self.environment[match[1]], scalar.text)
         if not text.strip():
             what = f"{', '.join(names)} is set but blank" if names else "is blank"
             raise self._problem_at(node, f"{what}; give it a value or take it out")
         return text
 
-    def _resolve_name(self, name: str, node: yaml.Node) -> None:
+    def _read_scalar(self, node: Node) -> Scalar:
+        if not isinstance(node, Scalar):
+            raise self._problem_at(node, "must be one value")
+        return node
+
+    def _resolve_name(self, name: str, node: Node) -> None:
         if not _NAME.fullmatch(name):
             raise self._problem_at(node, "a name is 1 to 64 letters, digits, `.`, `_` or `-`")
 
-    def _location_of(self, node: yaml.Node) -> SourceLocation:
-        return SourceLocation(str(self.path), node.start_mark.line + 1, node.start_mark.column + 1)
-
-    def _problem_at(self, node: yaml.Node, text: str) -> SettingsError:
-        return SettingsError(f"{self._location_of(node)}: {text}")
+    def _problem_at(self, node: Node, text: str) -> SettingsError:
+        return SettingsError(f"{node.place}: {text}")

@@ -28,6 +28,7 @@ MOST_NODES = 100_000
 """Nodes of a file, each repeated part counted each time."""
 
 _TOO_DEEP = f"nested over {DEEPEST} deep"
+_NO_ANCHOR = "the alias repeats nothing that stands before it; a text that begins with `*` needs quotes"
 IN_QUOTES = "put the expression in quotes"
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _BARE_EXPRESSION = re.compile(r"(?:^|[:\-,\[{]\s+|[\[{])=[^\s=]")
@@ -36,7 +37,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SourceText:
-    """The text of a mapping file and the name it was given under."""
+    """The text of a file and the name it was given under."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
@@ -151,8 +152,14 @@ def plain_value(node: Node) -> Json:
             return {key: plain_value(entry.value) for key, entry in node.entries.items()}
 
 
-def read_document(text: str | bytes, *, name: str, problems: Problems) -> Node | None:
-    """The tree of a file; None, with a problem, where it cannot be read at all."""
+def read_document(
+    text: str | bytes, *, name: str, problems: Problems, texts_only: bool = False, may_be_empty: bool = False
+) -> Node | None:
+    """The tree of a file; None, with a problem, where it cannot be read at all.
+
+    With `texts_only` every scalar is a text, and no problem repeats a value or the name of an alias, either of which
+    may be a secret. A file without a document is a problem unless it `may_be_empty`.
+    """
     top = SourceLocation(name, 1, 1)
     if len(text) > MOST_BYTES:
         problems.add_error(top, "the file is over 1 MiB")
@@ -169,13 +176,17 @@ def read_document(text: str | bytes, *, name: str, problems: Problems) -> Node |
             file.location_of(odd.start()), f"the character U+{ord(odd[0]):04X} must be escaped in double quotes"
         )
         return None
-    composer = _Composer(file, problems)
+    composer = _Composer(file, problems, texts_only=texts_only)
     try:
-        return composer.compose_tree(yaml.parse(file.text, Loader=_LOADER))
+        root = composer.compose_tree(yaml.parse(file.text, Loader=_LOADER))
     except _DocumentRefused as refusal:
         problems.add_error(refusal.place, refusal.text)
     except yaml.MarkedYAMLError as error:
         problems.add_error(*_unreadable_problem(file, error))
+    else:
+        if root is None and not may_be_empty:
+            problems.add_error(top, "the file is empty")
+        return root
     return None
 
 
@@ -238,9 +249,10 @@ class _OpenCollection:
 class _Composer:
     """Builds the tree from events; refuses what is beyond the limits as soon as it shows."""
 
-    def __init__(self, file: SourceText, problems: Problems) -> None:
+    def __init__(self, file: SourceText, problems: Problems, *, texts_only: bool) -> None:
         self._file = file
         self._problems = problems
+        self._texts_only = texts_only
         self._open: list[_OpenCollection] = []
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._aliases = 0
@@ -267,27 +279,23 @@ class _Composer:
                     self._end_collection()
                 case _:
                     pass
-        if self._root is None:
-            raise _DocumentRefused(self._file.location_of(0), "the file is empty")
         return self._root
 
     def _check_directives(self, event: yaml.DocumentStartEvent, start: int, documents: int) -> None:
         if documents > 1:
-            raise _DocumentRefused(self._file.location_of(start), "a second document; a mapping is one")
+            raise _DocumentRefused(self._file.location_of(start), "a second document; a file is one")
         if event.version and tuple(event.version) != (1, 2):
-            raise _DocumentRefused(self._file.location_of(start), "a mapping is read as YAML 1.2; leave `%YAML` out")
+            raise _DocumentRefused(self._file.location_of(start), "the file is read as YAML 1.2; leave `%YAML` out")
 
     def _compose_alias(self, event: yaml.AliasEvent, start: int) -> tuple[Node, int]:
         place = self._file.location_of(start)
         self._aliases += 1
         if self._aliases > MOST_ALIASES:
-            raise _DocumentRefused(place, f"over {MOST_ALIASES} aliases")
+            raise _DocumentRefused(place, f"over {MOST_ALIASES} aliases; write the values out")
         if any(each.anchor == event.anchor for each in self._open):
-            raise _DocumentRefused(place, f"the alias *{event.anchor} stands inside what it repeats")
+            raise _DocumentRefused(place, "the alias stands inside what it repeats")
         if event.anchor not in self._anchors:
-            raise _DocumentRefused(
-                place, f"the alias *{event.anchor} repeats nothing: no &{event.anchor} stands before it"
-            )
+            raise _DocumentRefused(place, _NO_ANCHOR)
         return self._anchors[event.anchor]
 
     def _compose_scalar(self, event: yaml.ScalarEvent, start: int) -> None:
@@ -299,7 +307,7 @@ class _Composer:
         self._refuse_tag(event.tag, place)
         value: Json = event.value
         is_key = bool(self._open) and self._open[-1].is_table and len(self._open[-1].nodes) % 2 == 0
-        if style == "" and not is_key:
+        if style == "" and not is_key and not self._texts_only:
             try:
                 value = scalars.resolve_scalar(event.value)
             except ValueError as error:

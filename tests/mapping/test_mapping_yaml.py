@@ -114,15 +114,18 @@ def test_an_alias_repeats_what_its_anchor_names() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: *x\n", "1:4: error: the alias *x repeats nothing: no &x stands before it"),
-        ("a: &x [*x]\n", "1:8: error: the alias *x stands inside what it repeats"),
-        ("- &x 1\n" + "- *x\n" * 21, "22:3: error: over 20 aliases"),
+        (
+            "a: *x\n",
+            "1:4: error: the alias repeats nothing that stands before it; a text that begins with `*` needs quotes",
+        ),
+        ("a: &x [*x]\n", "1:8: error: the alias stands inside what it repeats"),
+        ("- &x 1\n" + "- *x\n" * 21, "22:3: error: over 20 aliases; write the values out"),
         ("[" * 65 + "]" * 65, "1:65: error: nested over 64 deep"),
         ("{a: " * 65 + "}" * 65, "1:257: error: nested over 64 deep"),
         ("\n".join(" " * depth + "a:" for depth in range(70)), "65:65: error: nested over 64 deep"),
         ("? {a: b}\n: c\n", "1:3: error: a key must be text"),
-        ("a: b\n---\nc: d\n", "2:1: error: a second document; a mapping is one"),
-        ("%YAML 1.1\n---\na: b\n", "1:1: error: a mapping is read as YAML 1.2; leave `%YAML` out"),
+        ("a: b\n---\nc: d\n", "2:1: error: a second document; a file is one"),
+        ("%YAML 1.1\n---\na: b\n", "1:1: error: the file is read as YAML 1.2; leave `%YAML` out"),
         ("", "1:1: error: the file is empty"),
         ("# only a comment\n", "1:1: error: the file is empty"),
         ("a: b\x07\n", "1:5: error: the character U+0007 must be escaped in double quotes"),

@@ -195,7 +195,7 @@ def test_environment_and_file_add_up(tmp_path: Path) -> None:
     [
         ("sorces: {}", {}, "/bridge.yaml:1:1: unknown key `sorces`; did you mean `sources`?"),
         ("sources:\n  a: {mappin: shopify}", {}, "/bridge.yaml:2:7: unknown key `mappin`; did you mean `mapping`?"),
-        ("sources:\n  a: {mapping: stripe}\n  a: {}", {}, "/bridge.yaml:3:3: `a` stands twice; keep one"),
+        ("sources:\n  a: {mapping: stripe}\n  a: {}", {}, "/bridge.yaml:3:3: the key 'a' stands twice, first in line 2"),
         ("sources: [a]", {}, "/bridge.yaml:1:10: must be `name: value` lines"),
         ("sources:\n  a: {secrets: ['${X}']}", {"X": " "}, "/bridge.yaml:2:17: X is set but blank; give it a value or take it out"),
         ("sources:\n  a: {secrets: ['']}", {}, "/bridge.yaml:2:17: is blank; give it a value or take it out"),
@@ -203,7 +203,7 @@ def test_environment_and_file_add_up(tmp_path: Path) -> None:
         ("destinations:\n  a: {api_key: '${X}'}", {}, "/bridge.yaml:2:16: X is not set in the environment; set it, or write the value here"),
         ("api_keys: one", {}, "/bridge.yaml:1:11: must be a list: `[one, two]`"),
         ("api_keys: [{name: a}]", {}, "/bridge.yaml:1:12: an API key needs `key:`"),
-        ("sources: {", {}, "/bridge.yaml:1:11: no YAML: "),
+        ("sources: {", {}, "/bridge.yaml:2:1: not YAML: "),
         ("sources: {a: {to: [up]}}", {}, "source `a`: entry 1 of `to` names no destination; known are none yet"),
         ("sources: {stripe: {secrets: [a]}}", {"STRIPE_WEBHOOK_SECRET": "s"}, "source `stripe`: its secrets are set twice, in the file and as STRIPE_WEBHOOK_SECRET; keep one"),
     ],
@@ -215,22 +215,28 @@ def test_a_wrong_file_is_told_at_its_line(tmp_path: Path, text: str, environment
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sources: " + "[" * 10_000, "/bridge.yaml:1:25: nested over 16 deep"),
-        ("sources: " + "{a: " * 10_000, "/bridge.yaml:1:67: nested over 16 deep"),
-        ("- " * 10_000 + "a", "/bridge.yaml:1:33: nested over 16 deep"),
-        ("\n".join(" " * depth + "a:" for depth in range(900)), "/bridge.yaml:16:16: nested over 16 deep"),
-        ("sources: {a: &a {}, b: " + "{x: *a, y: " * 10_000, "/bridge.yaml:1:168: nested over 16 deep"),
+        ("sources: " + "[" * 10_000, "/bridge.yaml:1:73: nested over 64 deep"),
+        ("sources: " + "{a: " * 10_000, "/bridge.yaml:1:262: nested over 64 deep"),
+        ("- " * 10_000 + "a", "/bridge.yaml:1:129: nested over 64 deep"),
+        ("\n".join(" " * depth + "a:" for depth in range(900)), "/bridge.yaml:65:65: nested over 64 deep"),
+        (
+            "sources: {a: &a {}, b: " + "{x: *a, y: " * 10_000,
+            "/bridge.yaml:1:248: over 20 aliases; write the values out",
+        ),
         (
             "sources:\n  a: {to: &a [x]}\n" + "".join(f"  s{n}: {{to: *a}}\n" for n in range(30)),
             "/bridge.yaml:23:13: over 20 aliases; write the values out",
         ),
-        ("sources: &a [*a]", "/bridge.yaml:1:10: must be `name: value` lines"),
+        ("sources: &a [*a]", "/bridge.yaml:1:14: the alias stands inside what it repeats"),
         ("sources: {[hunter2]: {}}", "/bridge.yaml:1:11: a key must be text"),
         (
             "#" * (1 << 20) + "\n",
             "/bridge.yaml: cannot be read: it is larger than 1 MiB; check BRIDGE_CONFIG or --config",
         ),
-        ("a: *b", "/bridge.yaml:1:4: no YAML: a text that begins with `*` needs quotes"),
+        (
+            "a: *b",
+            "/bridge.yaml:1:4: the alias repeats nothing that stands before it; a text that begins with `*` needs quotes",
+        ),
     ],
     ids=range(10),
 )
@@ -262,7 +268,18 @@ def test_no_complaint_repeats_a_secret(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["api_keys: [*hunter2]", "hunter2: {}", "sources: {a: {hunter2: b}}", "sources: {a: {secrets: {hunter2: b}}}"],
+    [
+        *("api_keys: [*hunter2]", "hunter2: {}", "sources: {a: {hunter2: b}}", "sources: {a: {secrets: {hunter2: b}}}"),
+        *("api_keys: [!hunter2 a]", "api_keys: &hunter2 [*hunter2]", "api_keys: [@hunter2]", "api_keys: [%hunter2]"),
+        *(
+            'api_keys: ["\\hunter2"]',
+            "api_keys: [`hunter2`]",
+            "api_keys: [a: hunter2: b]",
+            "api_keys: {hunter2",
+            "hunter2",
+        ),
+        *("api_keys: [{key: 0123hunter2, rate: 0x1hunter2}]", "api_keys: a\n--- hunter2\n", "api_keys: [.inf, hunter2"),
+    ],
 )
 def test_a_secret_at_the_wrong_place_of_the_file_is_not_repeated(tmp_path: Path, text: str) -> None:
     assert "hunter2" not in complaint(tmp_path, text)
