@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -25,6 +24,7 @@ from bridge.core.errors import MappingError, SettingsError
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.core.model import Event, Problem, Route
 from bridge.core.source import Source
+from bridge.core.suggestions import suggest_or_list
 from bridge.destinations.protocol import Destination
 from bridge.http import openapi, track
 from bridge.http.body_budget import BodyBudget
@@ -87,8 +87,7 @@ def make_sources(configured: Settings, mappings: Mapping[str, mapping.Mapping]) 
     sources: dict[str, Source] = {}
     for one in configured.sources:
         if one.mapping not in mappings:
-            near = get_close_matches(one.mapping, mappings, n=1)  # not repeated: `${NAME}` may have put a secret there
-            hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(mappings))}"
+            hint = suggest_or_list(one.mapping, sorted(mappings))  # not repeated: `${NAME}` may have put a secret there
             raise SettingsError(f"source `{one.name}`: `mapping` names no mapping; {hint}")
         sources[one.name] = mappings[one.mapping].bind_source(
             one.name, secrets=one.secrets, vars=one.vars, to=one.to, public_url=one.public_url, scope=one.scope

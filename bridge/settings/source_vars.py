@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from bridge.core.errors import SettingsError
+from bridge.core.suggestions import nearest_word
 from bridge.settings.table import SECRET_SUFFIX, SourceSettings
 
 _NEAR = 0.85
@@ -50,9 +50,9 @@ def warn_of_near_names(
     for name in sorted(environment):
         if name in known or name.endswith(SECRET_SUFFIX) or not name.startswith(prefixes):
             continue
-        near = get_close_matches(name, known, n=1, cutoff=_NEAR)
+        near = nearest_word(name, known, cutoff=_NEAR)
         if near:
-            yield f"{name} is set and nothing reads it; did you mean {near[0]}?"
+            yield f"{name} is set and nothing reads it; did you mean {near}?"
 
 
 def _meanings(
