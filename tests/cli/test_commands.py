@@ -210,7 +210,7 @@ def test_a_webhook_set_aside_is_replayed_when_its_mapping_is_mended(tmp_path: Pa
     mappings = tmp_path / "mappings"
     mappings.mkdir()
     shipped = (Path(package.__file__).parents[1] / "mappings" / "shopify.yaml").read_text()
-    broken = shipped.replace("decimal(body.total_price)", "decimal(body.email)")
+    broken = shipped.replace("decimal(order_value)", "decimal(body.email)")
     assert broken != shipped
     (mappings / "shopify.yaml").write_text(broken)
     settings = settings_for(peer) | {"BRIDGE_MAPPINGS": str(mappings)}
