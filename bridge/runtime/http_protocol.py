@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httptools
-from uvicorn._types import ASGI3Application
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from bridge.core import json_text, log
@@ -178,9 +178,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED:
             raise HeadRefused("too many requests wait for their answer on this connection", status=503)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]  # as uvicorn has it
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]  # the same
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
