@@ -11,6 +11,8 @@ import socket
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import islice
+from typing import ClassVar
 
 import httptools
 from starlette.types import ASGIApp
@@ -28,6 +30,13 @@ SLICE = 16 * 1024
 """Bytes that the parser is given at once, so that limits are looked at between them."""
 PIPELINED = 8
 """Requests that may wait behind the one that is being answered; proxies send none."""
+LONG_HEAD = 8 * 1024
+"""Bytes of an unfinished head from which on it counts as long; those of providers have one or two thousand."""
+LONG_HEADS = 128
+"""Long heads that may be unfinished at once in a process; one more closes the connection of the oldest."""
+CONNECTIONS = 4096
+"""Connections of a process; one more closes one that waits for a request, an old one of a few."""
+_LOOKED_AT = 16
 _CONTROLS = {b"connection", b"proxy-connection"}
 _MEND = "correct the proxy or client that sends this; what strangers send needs nothing"
 _FORGET = struct.pack("ii", 1, 0)
@@ -86,6 +95,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
     head_seconds = HEAD_SECONDS
     answer_seconds = ANSWER_SECONDS
     _seldom = log.RateLimitedLog()
+    _long_heads: ClassVar[dict[StrictHttpProtocol, None]] = {}
+    """The connections of this process whose long head is unfinished, the oldest first."""
     _received = 0
     """Bytes received since the last complete head, piece of a body or request; up to SLICE too few."""
     _is_offer = False
@@ -103,6 +114,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._idle = DeadlineTimer(self.loop, self.timeout_keep_alive, self._close_after_answers)
         self._unread = DeadlineTimer(self.loop, self.answer_seconds, self._abort_connection)
         self._awaited.restart()
+        if len(self.connections) > CONNECTIONS:
+            self._close_one_that_waits()
 
     def data_received(self, data: bytes) -> None:
         """Read on, slice by slice, until something is refused: from then on nothing of the connection is read."""
@@ -116,8 +129,36 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._refuse_request(self._refusal or HeadRefused("this is no HTTP/1.1 request"))
         except HeadRefused as refusal:
             self._refuse_request(refusal)
+        if self._received > LONG_HEAD or self in self._long_heads:
+            self._count_long_head()
         if self._awaited.since is None and not self._is_answering():
             self._idle.restart()  # these bytes began no request: blank lines, or the rest of a body that was not needed
+
+    def _count_long_head(self) -> None:
+        """Note whether this connection's head is long and unfinished; where there are too many, close the oldest's."""
+        if self._awaited.since is None or self._received <= LONG_HEAD:
+            self._long_heads.pop(self, None)
+            return
+        self._long_heads[self] = None
+        if len(self._long_heads) > LONG_HEADS:
+            oldest = next(iter(self._long_heads))
+            del self._long_heads[oldest]
+            oldest._abort_connection()  # noqa: SLF001  another of this class
+
+    def _close_one_that_waits(self) -> None:
+        waiting = [
+            one
+            for one in islice(self.connections, _LOOKED_AT)
+            if isinstance(one, StrictHttpProtocol) and one is not self and one._waits_since() is not None  # noqa: SLF001
+        ]
+        if waiting:
+            min(waiting, key=lambda one: one._waits_since() or 0)._abort_connection()  # noqa: SLF001  as above
+
+    def _waits_since(self) -> float | None:
+        """Since when it waits for a request, None if it does not."""
+        if self._is_answering() or self.transport.is_closing():
+            return None
+        return self._idle.since if self._awaited.since is None else self._awaited.since
 
     def _feed_parser(self, data: bytes) -> None:
         self._received += len(data)
@@ -248,6 +289,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nothing to wait for."""
+        self._long_heads.pop(self, None)
         self._awaited.cancel()
         self._idle.cancel()
         self._unread.cancel()

@@ -7,7 +7,7 @@ import inspect
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from wire_server import Wire, signed, wired
 
 from bridge.core import log
-from bridge.runtime.http_protocol import PIPELINED, SLICE, StrictHttpProtocol
+from bridge.runtime import http_protocol
+from bridge.runtime.http_protocol import LONG_HEAD, PIPELINED, SLICE, StrictHttpProtocol
 from bridge.runtime.http_server import bind_socket
 from bridge.runtime.request_head import HEAD_BYTES, without_offer
 
@@ -121,6 +122,44 @@ def test_headers_without_an_end_are_cut_off_before_they_fill_the_memory(wire: Wi
         assert answer is not None
         assert answer.status == 431
         assert line.answer() is None
+
+
+def test_more_long_heads_that_do_not_end_than_may_be_close_the_oldest_and_a_genuine_webhook_is_answered(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "LONG_HEADS", 5)
+    torn = GET + b"X: " + b"x" * (LONG_HEAD + 1)
+    with ExitStack() as stack:
+        lines = [stack.enter_context(wire.connect()) for _ in range(12)]
+        for line in lines:
+            line.send(torn)
+            with wire.connect() as other:  # the torn head is read before this is answered, or soon after
+                other.send(GET + b"\r\n")
+                assert other.answer()
+        assert [line.answer() for line in lines[:6]] == [None] * 6
+        with wire.connect() as genuine:
+            genuine.send(signed("beside torn heads"))
+            answer = genuine.answer()
+            assert answer
+            assert answer.status == 200
+        lines[-1].send(b"\r\n\r\n")
+        last = lines[-1].answer()
+        assert last
+        assert last.status == 200
+
+
+def test_more_connections_than_may_be_close_one_that_waits_and_the_newest_is_answered(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "CONNECTIONS", 6)
+    with ExitStack() as stack:
+        for number in range(20):
+            line = stack.enter_context(wire.connect())
+            line.send(signed(f"many-{number}"))
+            answer = line.answer()
+            assert answer
+            assert answer.status == 200
+    assert len([name for name in wire.kept() if name.startswith("many-")]) == 20
 
 
 # --------------------------------------------------------------------------------------------------- many at once
