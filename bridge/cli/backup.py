@@ -5,19 +5,27 @@ The copy is made in `store/sqlite/backup/create.py`.
 
 from __future__ import annotations
 
-import argparse
 import os
+from pathlib import Path
 
 from bridge import settings
 from bridge.app import utc_now
 from bridge.cli.list_show import see_that_there_is_a_store
+from bridge.cli.options import argument, command_options
 from bridge.cli.terminal import print_text
 from bridge.store.engines import BackupManifest, back_up_store
 
 MEBIBYTE = 1024 * 1024
 
 
-def run_backup(options: argparse.Namespace) -> int:
+@command_options
+class BackupOptions:
+    """The options of `backup`."""
+
+    target: Path = argument(Path, "TARGET", meaning="the folder to make; it must not exist yet")
+
+
+def run_backup(options: BackupOptions) -> int:
     """Make it and say what it holds."""
     url = see_that_there_is_a_store()
     found = back_up_store(url, options.target, now=utc_now(), bounds=settings.admission_limits(os.environ))

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from bridge import mapping
 from bridge.app import AppConfig, load_configuration
 from bridge.cli import problem_format
+from bridge.cli.options import arguments, command_options, flag_option, option_of
 from bridge.cli.terminal import print_text, say_error
 from bridge.core.errors import BridgeError, MappingError, SettingsError
 from bridge.core.model import Problem, SourceLocation
@@ -30,7 +31,20 @@ POLL = 0.3
 """Seconds between two looks at the files with `--watch`."""
 
 
-def run_check(options: argparse.Namespace) -> int:
+@command_options
+class CheckOptions:
+    """The options of `check`."""
+
+    paths: Sequence[Path] = arguments(Path, "PATH", meaning="files or folders (default: what serve loads)")
+    format: Literal["text", "json", "github"] = option_of(
+        ("text", "json", "github"), preset="text", meaning="for people, machines, or GitHub's checks"
+    )
+    strict: bool = flag_option("take warnings for errors")
+    no_examples: bool = flag_option("leave the examples beside the mappings alone")
+    watch: bool = flag_option("check again whenever a file changes, until Ctrl-C")
+
+
+def run_check(options: CheckOptions) -> int:
     """Print the problems; 1 where one is an error."""
     return _check_on_change(options) if options.watch else _check_once(options)
 
@@ -56,7 +70,7 @@ class _CheckRun:
         return found
 
 
-def _check_once(options: argparse.Namespace) -> int:
+def _check_once(options: CheckOptions) -> int:
     found = _CheckRun()
     _check_paths(found, options.paths, with_examples=not options.no_examples)
     problems = sorted(found.problems)
@@ -153,7 +167,7 @@ def _one_example(found: _CheckRun, path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------ watch
 
 
-def _check_on_change(options: argparse.Namespace) -> int:
+def _check_on_change(options: CheckOptions) -> int:
     """Check again whenever a file changes, until Ctrl-C."""
     try:
         while True:

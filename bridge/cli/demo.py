@@ -5,7 +5,6 @@ It reads no setting and no environment. It sends itself signed webhooks over rea
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import signal
@@ -29,6 +28,7 @@ from starlette.routing import Route
 
 from bridge.app import SingleProcessApp, load_mappings, random_letters, utc_now
 from bridge.cli.list_show import STATE_STYLES
+from bridge.cli.options import command_options, flag_option
 from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.core import json_text
 from bridge.core.model import WebhookState
@@ -59,7 +59,14 @@ class DemoScene:
     sent: int = 0
 
 
-def run_demo(options: argparse.Namespace) -> int:
+@command_options
+class DemoOptions:
+    """The options of `demo`."""
+
+    once: bool = flag_option("end when all has arrived: 0 if it did, 1 if not")
+
+
+def run_demo(options: DemoOptions) -> int:
     """Show it; with --once 0 when all arrived."""
     with (
         tempfile.TemporaryDirectory(prefix="trackbridge-demo-") as folder,

@@ -5,12 +5,12 @@ It only reads, and works while `serve` runs on the same store. `mapping/tools/di
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from rich import box
 from rich.table import Table
@@ -21,6 +21,15 @@ from bridge.app import utc_now
 from bridge.cli import filter_options
 from bridge.cli.diff_side import DiffSide
 from bridge.cli.list_show import existing_store, make_console, write_json
+from bridge.cli.options import (
+    argument,
+    arguments,
+    command_options,
+    config_option,
+    format_option,
+    option,
+    repeated_option,
+)
 from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.cli.try_mapping import read_named_mapping, require_usable, webhooks_of
 from bridge.core import json_text
@@ -36,7 +45,24 @@ PAGE = 500
 """Webhooks that are read at a time."""
 
 
-def run_diff(options: argparse.Namespace) -> int:
+@command_options
+class DiffOptions:
+    """The options of `diff`."""
+
+    old: str = argument(str, "OLD", meaning="a mapping's provider, or a path to a mapping file")
+    new: str = argument(str, "NEW", meaning="the same")
+    files: Sequence[Path] = arguments(Path, "FILE", meaning="bodies (default: the store's webhooks)")
+    since: str | None = option(str, "SPAN", meaning="only webhooks received within 12h, 7d, 4w …")
+    topic: str | None = option(str, "T", meaning="the bodies' topic, where the provider sends it in a header")
+    header: Sequence[str] = repeated_option(str, "'K: V'", meaning="a header of the bodies")
+    fail_on: str = option(
+        str, "WHAT", preset="", meaning="end with 1 on lost-events, changed-value, or both with a comma"
+    )
+    config: Path | None = config_option()
+    format: Literal["text", "json"] = format_option()
+
+
+def run_diff(options: DiffOptions) -> int:
     """Compare and tell; 1 where something happens that `--fail-on` names."""
     faults = _parse_fail_on(options.fail_on)
     old, new = require_usable(read_named_mapping(options.old)), require_usable(read_named_mapping(options.new))
@@ -62,9 +88,7 @@ def _parse_fail_on(text: str) -> list[Fault]:
 # ------------------------------------------------------------------------------------------------- which webhooks
 
 
-async def _compare_bodies(
-    found: MappingDiff, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace
-) -> None:
+async def _compare_bodies(found: MappingDiff, old: ProviderMapping, new: ProviderMapping, options: DiffOptions) -> None:
     one = SourceSettings(old.provider, old.provider)
     before = DiffSide({one.name: _bind_source(old, one, strictly=False)})
     after = DiffSide({one.name: _bind_source(new, one, strictly=True)})
@@ -73,9 +97,7 @@ async def _compare_bodies(
             found.add_webhook(await before.translate(webhook), await after.translate(webhook), name=path.name)
 
 
-async def _compare_kept(
-    found: MappingDiff, old: ProviderMapping, new: ProviderMapping, options: argparse.Namespace
-) -> None:
+async def _compare_kept(found: MappingDiff, old: ProviderMapping, new: ProviderMapping, options: DiffOptions) -> None:
     since = filter_options.parse_since(options.since, now=utc_now())
     sources = {one.name: one for one in _provider_sources(old.provider, {*old.vars, *new.vars}, options.config)}
     bound_old = {name: _bind_source(old, one, strictly=False) for name, one in sources.items()}

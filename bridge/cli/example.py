@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from bridge import mapping
 from bridge.cli.list_show import existing_store
+from bridge.cli.options import argument, command_options, option, optional_argument, repeated_option, topic_option
 from bridge.cli.send import read_file
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
@@ -56,7 +56,21 @@ class _ExampleInput:
     query: dict[str, str] = field(default_factory=dict)
 
 
-def run_example(options: argparse.Namespace) -> int:
+@command_options
+class ExampleAddOptions:
+    """The options of `example add`."""
+
+    provider: str = argument(str, "PROVIDER", meaning="a mapping's provider, or a path to a mapping file")
+    file: Path | None = optional_argument(Path, "FILE", meaning="the body")
+    from_webhook: str | None = option(str, "ID", meaning="a kept webhook (wh_…) instead of a file")
+    topic: str | None = topic_option()
+    header: Sequence[str] = repeated_option(str, "'K: V'", meaning="a header; may be repeated")
+    var: Sequence[str] = repeated_option(str, "K=V", meaning="a var; may be repeated")
+    name: str = option(str, preset="usual", meaning="what sets it apart from others (default: %(default)s)")
+    to: Path | None = option(Path, "FOLDER", meaning="where to (default: examples/PROVIDER by the mapping)")
+
+
+def run_example_add(options: ExampleAddOptions) -> int:
     """Write the example, and say what was replaced."""
     path, known = _find_mapping(options.provider)
     given = _read_input(options)
@@ -111,10 +125,14 @@ def _find_mapping(provider: str) -> tuple[Path, Mapping]:
     raise SettingsError(f"there is no mapping for `{provider}`; known are {', '.join(sorted({*known}))}")
 
 
-def _read_input(options: argparse.Namespace) -> _ExampleInput:
-    if (options.file is None) == (options.from_webhook is None):
-        raise SettingsError("an example is made of a FILE or of --from-webhook ID: give one of them")
-    return _ExampleInput(read_file(options.file)) if options.file else asyncio.run(_kept_webhook(options.from_webhook))
+def _read_input(options: ExampleAddOptions) -> _ExampleInput:
+    match options.file, options.from_webhook:
+        case Path() as file, None:
+            return _ExampleInput(read_file(file))
+        case None, str() as public_id:
+            return asyncio.run(_kept_webhook(public_id))
+        case _:
+            raise SettingsError("an example is made of a FILE or of --from-webhook ID: give one of them")
 
 
 async def _kept_webhook(public_id: str) -> _ExampleInput:
@@ -239,7 +257,7 @@ def _write_example(target: Path, made: MappingExample, expect: Json) -> None:
         raise SettingsError(f"{target}: cannot be written: {error.strerror}") from None
 
 
-def _target_path(options: argparse.Namespace, path: Path, provider: str, topic: str | None) -> Path:
+def _target_path(options: ExampleAddOptions, path: Path, provider: str, topic: str | None) -> Path:
     if not _NAME.fullmatch(options.name):
         raise SettingsError(f"--name must be of letters, digits, `_` and `-`, got {options.name!r}")
     folder: Path | None = options.to

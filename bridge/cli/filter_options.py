@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import datetime, timedelta
 
+from bridge.cli.options import command_options, option
 from bridge.core.errors import SettingsError
 from bridge.core.instants import parse_length
 from bridge.store.protocol import RowFilter
@@ -13,16 +13,18 @@ LONGEST_AGO = timedelta(weeks=52 * 100)
 """The longest span; more is no time that anything was kept."""
 
 
-def add_filter_options(parser: argparse.ArgumentParser) -> None:
-    """Give a command the filters."""
-    parser.add_argument("--state", metavar="S", help="only those in this state")
-    parser.add_argument("--source", metavar="NAME", help="only what came by this source")
-    parser.add_argument("--destination", metavar="NAME", help="only what goes to this destination")
-    parser.add_argument("--since", metavar="SPAN", help="only what came within 12h, 7d, 4w …")
-    parser.add_argument("--reason", metavar="TEXT", help="only where the reason holds this text")
+@command_options
+class FilterOptions:
+    """The filters."""
+
+    state: str | None = option(str, "S", meaning="only those in this state")
+    source: str | None = option(str, "NAME", meaning="only what came by this source")
+    destination: str | None = option(str, "NAME", meaning="only what goes to this destination")
+    since: str | None = option(str, "SPAN", meaning="only what came within 12h, 7d, 4w …")
+    reason: str | None = option(str, "TEXT", meaning="only where the reason holds this text")
 
 
-def read_filter(options: argparse.Namespace, *, now: datetime, limit: int | None = None) -> RowFilter:
+def read_filter(options: FilterOptions, *, now: datetime, limit: int | None = None) -> RowFilter:
     """The rows that meet every filter that was typed. Raises SettingsError for a span that is none."""
     return RowFilter(
         state=options.state,
@@ -34,7 +36,7 @@ def read_filter(options: argparse.Namespace, *, now: datetime, limit: int | None
     )
 
 
-def is_filtered(options: argparse.Namespace) -> bool:
+def is_filtered(options: FilterOptions) -> bool:
     """Whether any filter was typed."""
     return any((options.state, options.source, options.destination, options.since, options.reason))
 

@@ -5,7 +5,6 @@ They only read, and work while `serve` runs on the same store.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import sys
@@ -13,13 +12,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Literal
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from bridge import settings
-from bridge.cli import filter_options
+from bridge.cli.filter_options import FilterOptions, read_filter
+from bridge.cli.options import (
+    argument,
+    argument_of,
+    command_options,
+    format_option,
+    included_options,
+    option,
+    read_count,
+)
 from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.core import json_text
 from bridge.core.errors import SettingsError
@@ -32,6 +41,7 @@ from bridge.store.protocol import (
     DeliveryRow,
     EventDetail,
     EventRow,
+    RowFilter,
     Store,
     WebhookDetail,
     WebhookRow,
@@ -40,23 +50,45 @@ from bridge.store.protocol import (
 TABLE_ROWS = 50
 STATE_STYLES = {"translated": "green", "delivered": "green", "set_aside": "red", "dead": "red", "pending": "yellow"}
 _AMBIGUOUS = "ambiguous: no answer came, and the upstream may have taken it; it knows a double by its event_id"
+ListedRows = Literal["webhooks", "events", "deliveries"]
 Row = WebhookRow | EventRow | DeliveryRow | Attempt
 
 
-def run_list_show(options: argparse.Namespace) -> int:
-    """List rows, or show one thing."""
-    if options.what == "one":
-        return asyncio.run(_show_one(options.id, as_json=options.format == "json"))
+@command_options
+class ListOptions:
+    """The options of `list`."""
+
+    what: ListedRows = argument_of(("webhooks", "events", "deliveries"))
+    filters: FilterOptions = included_options(FilterOptions)
+    limit: int | None = option(read_count, "N", meaning="at most so many (the table shows 50 unless told)")
+    format: Literal["text", "json"] = format_option()
+
+
+@command_options
+class ShowOptions:
+    """The options of `show`."""
+
+    id: str = argument(str, "ID", meaning="wh_…, evt_… or dlv_…, as lists show it")
+    format: Literal["text", "json"] = format_option()
+
+
+def run_list(options: ListOptions) -> int:
+    """List rows."""
     return asyncio.run(_list_rows(options))
 
 
-async def _list_rows(options: argparse.Namespace) -> int:
+def run_show(options: ShowOptions) -> int:
+    """Show one thing."""
+    return asyncio.run(_show_one(options.id, as_json=options.format == "json"))
+
+
+async def _list_rows(options: ListOptions) -> int:
     as_json = options.format == "json"
     limit = options.limit if options.limit is not None or as_json else TABLE_ROWS
-    asked = filter_options.read_filter(options, now=datetime.now(UTC), limit=limit)
+    asked = read_filter(options.filters, now=datetime.now(UTC), limit=limit)
     store = existing_store()
     try:
-        rows: Sequence[Row] = await getattr(store, options.what)(asked)
+        rows: Sequence[Row] = await _read_rows(store, options.what, asked)
         unapplied = (await store.state_counts()).unapplied if options.what == "webhooks" and not as_json else 0
     finally:
         await store.close()
@@ -69,6 +101,16 @@ async def _list_rows(options: argparse.Namespace) -> int:
             f"{unapplied} more were just kept; they are listed as soon as `trackbridge serve` has read them"
         )
     return 0
+
+
+async def _read_rows(store: Store, what: ListedRows, asked: RowFilter) -> Sequence[Row]:
+    match what:
+        case "webhooks":
+            return await store.webhooks(asked)
+        case "events":
+            return await store.events(asked)
+        case "deliveries":
+            return await store.deliveries(asked)
 
 
 async def _show_one(public_id: str, *, as_json: bool) -> int:

@@ -5,11 +5,11 @@ It prints no key, only the name of the file that holds it.
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
 from bridge import settings
+from bridge.cli.options import command_options, option
 from bridge.cli.terminal import print_text
 from bridge.http.health import is_loopback
 from bridge.http.metrics_key import key_file
@@ -19,7 +19,16 @@ FILE_OF_YOURS = "/etc/prometheus/trackbridge-metrics-key"
 """What is for a file that the operator makes, where a setting gives the key."""
 
 
-def run_metrics(options: argparse.Namespace) -> int:
+@command_options
+class MetricsOptions:
+    """The options of `metrics`."""
+
+    target: str | None = option(
+        str, "HOST:PORT", meaning="where Prometheus reaches the bridge (default: $BRIDGE_ADMIN, else 127.0.0.1:8000)"
+    )
+
+
+def run_metrics(options: MetricsOptions) -> int:
     """Print a scrape configuration: https://prometheus.io/docs/prometheus/latest/configuration/configuration/."""
     admin = settings.admin_address(os.environ)
     target = options.target or (_join_host_port(*admin) if admin else "127.0.0.1:8000")

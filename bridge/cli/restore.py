@@ -5,11 +5,12 @@ The work is in `store/sqlite/backup/restore.py`.
 
 from __future__ import annotations
 
-import argparse
 import os
+from pathlib import Path
 
 from bridge import settings
 from bridge.cli.backup import describe_contents
+from bridge.cli.options import argument, command_options
 from bridge.cli.terminal import print_text
 from bridge.store.engines import RestoreResult, restore_store
 
@@ -28,7 +29,14 @@ PENDING = (
 )
 
 
-def run_restore(options: argparse.Namespace) -> int:
+@command_options
+class RestoreOptions:
+    """The options of `restore`."""
+
+    source: Path = argument(Path, "BACKUP", meaning="a folder that `trackbridge backup` made")
+
+
+def run_restore(options: RestoreOptions) -> int:
     """Put it back and say what the owner must know."""
     url = settings.store_url(os.environ)
     done = restore_store(url, options.source)

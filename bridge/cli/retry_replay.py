@@ -5,15 +5,17 @@ A running `serve` does the work.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bridge.app import load_configuration, make_destinations, utc_now
-from bridge.cli import filter_options, replay_translated
+from bridge.cli import replay_translated
+from bridge.cli.filter_options import FilterOptions, is_filtered, read_filter
 from bridge.cli.list_show import Row, existing_store, make_console, make_table
+from bridge.cli.options import argument, arguments, command_options, config_option, flag_option, included_options
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import DeliveryState, WebhookState
@@ -23,18 +25,52 @@ PAGE = 1000
 SAMPLES = 5
 
 
-def run_retry_replay(options: argparse.Namespace) -> int:
-    """Do it, and say to how many."""
-    match options.verb:
-        case "retry":
-            return asyncio.run(_retry_deliveries(options))
-        case "replay":
-            return asyncio.run(_replay_webhooks(options))
-        case _:
-            return asyncio.run(_deliver_events(options))
+@command_options
+class RetryOptions:
+    """The options of `retry`."""
+
+    ids: Sequence[str] = arguments(str, "ID", meaning="deliveries (dlv_…)")
+    all_dead: bool = flag_option("every dead letter")
+    filters: FilterOptions = included_options(FilterOptions)
+    dry_run: bool = flag_option("say how many and which, change nothing")
 
 
-async def _retry_deliveries(options: argparse.Namespace) -> int:
+@command_options
+class ReplayOptions:
+    """The options of `replay`."""
+
+    ids: Sequence[str] = arguments(str, "ID", meaning="webhooks (wh_…)")
+    set_aside: bool = flag_option("every webhook that was set aside")
+    send_again: bool = flag_option("write over events that were made, deliver them twice")
+    config: Path | None = config_option()
+    filters: FilterOptions = included_options(FilterOptions)
+    dry_run: bool = flag_option("say how many and which, change nothing")
+
+
+@command_options
+class DeliverOptions:
+    """The options of `deliver`."""
+
+    destination: str = argument(str, "DESTINATION", meaning="a configured destination's name")
+    config: Path | None = config_option()
+
+
+def run_retry(options: RetryOptions) -> int:
+    """Make deliveries due, and say how many."""
+    return asyncio.run(_retry_deliveries(options))
+
+
+def run_replay(options: ReplayOptions) -> int:
+    """Make webhooks due, and say how many."""
+    return asyncio.run(_replay_webhooks(options))
+
+
+def run_deliver(options: DeliverOptions) -> int:
+    """Give a destination the kept events, and say how many."""
+    return asyncio.run(_deliver_events(options))
+
+
+async def _retry_deliveries(options: RetryOptions) -> int:
     asked = _read_filter(options, every=options.all_dead, flag="--all-dead", state=DeliveryState.DEAD)
     store = existing_store()
     try:
@@ -48,7 +84,7 @@ async def _retry_deliveries(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _replay_webhooks(options: argparse.Namespace) -> int:
+async def _replay_webhooks(options: ReplayOptions) -> int:
     aside = WebhookState.SET_ASIDE if options.set_aside else None
     asked = _read_filter(options, every=options.set_aside, flag="--set-aside", state=aside)
     store = existing_store()
@@ -75,7 +111,7 @@ async def _replay_webhooks(options: argparse.Namespace) -> int:
 
 
 async def _replayed_dry(
-    store: Store, made: Sequence[WebhookRow], fresh: Sequence[RowFilter], options: argparse.Namespace
+    store: Store, made: Sequence[WebhookRow], fresh: Sequence[RowFilter], options: ReplayOptions
 ) -> int:
     would = [await store.would_replay(one, newest=SAMPLES) for one in fresh]
     count = len(made) + sum(one.count for one in would)
@@ -115,7 +151,7 @@ def _dry_run_text(what: str, one: str, many: str, count: int, newest: Sequence[R
     return 0
 
 
-async def _deliver_events(options: argparse.Namespace) -> int:
+async def _deliver_events(options: DeliverOptions) -> int:
     configured, _ = load_configuration(os.environ, options.config)
     destinations = make_destinations(configured)
     if options.destination not in destinations:
@@ -135,16 +171,16 @@ async def _deliver_events(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_filter(options: argparse.Namespace, *, every: bool, flag: str, state: str | None) -> RowFilter:
+def _read_filter(options: RetryOptions | ReplayOptions, *, every: bool, flag: str, state: str | None) -> RowFilter:
     """What was named, by ids or by filters; `state` where no other was typed."""
-    filtered = filter_options.is_filtered(options)
+    filtered = is_filtered(options.filters)
     if bool(options.ids) == (every or filtered):
         raise SettingsError(f"name what you mean: either ids, or {flag}, or filters such as --since 7d")
     if options.ids:
         return RowFilter(ids=tuple(options.ids))
-    if every and options.state not in {None, state}:
-        raise SettingsError(f"{flag} and --state {options.state} are two wishes; leave one out")
-    asked = filter_options.read_filter(options, now=utc_now())
+    if every and options.filters.state not in {None, state}:
+        raise SettingsError(f"{flag} and --state {options.filters.state} are two wishes; leave one out")
+    asked = read_filter(options.filters, now=utc_now())
     return asked if asked.state is not None else replace(asked, state=state)
 
 

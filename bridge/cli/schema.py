@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+from typing import Literal
 
 from bridge import contract
+from bridge.cli.options import argument_of, command_options
 from bridge.cli.terminal import print_text
 from bridge.mapping.schema import mapping
 
 SCHEMAS = {"mapping": mapping.mapping_schema(), "example": mapping.example_schema(), "event": contract.SCHEMA}
 
 
-def run_schema(options: argparse.Namespace) -> int:
+@command_options
+class SchemaOptions:
+    """The options of `schema`."""
+
+    what: Literal["mapping", "example", "event"] = argument_of(
+        ("mapping", "example", "event"), meaning="of which kind of file, or of an event"
+    )
+
+
+def run_schema(options: SchemaOptions) -> int:
     """Print one schema as JSON."""
     print_text(json.dumps(SCHEMAS[options.what], indent=2, ensure_ascii=False), lines=True)
     return 0

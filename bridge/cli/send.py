@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from bridge.app import load_configuration, make_sources, random_letters, utc_now
+from bridge.cli.options import argument, command_options, config_option, option, required_option, topic_option
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.regular_file import read_regular_file
@@ -21,7 +22,31 @@ TIMEOUT = 30.0
 SUCCESS = range(200, 300)
 
 
-def run_send(options: argparse.Namespace) -> int:
+def _from_stdin(text: str) -> str:
+    if text != "-":
+        raise argparse.ArgumentTypeError(
+            "a secret in an argument is seen by other users (ps) and stays in the shell's history; "
+            "set <SOURCE>_WEBHOOK_SECRET, or write `--secret -` and give it on standard input"
+        )
+    return text
+
+
+@command_options
+class SendOptions:
+    """The options of `send`."""
+
+    source: str = argument(str, "SOURCE", meaning="a source's name; for the shipped mappings the provider's")
+    file: Path = argument(Path, "FILE", meaning="the body, sent byte for byte")
+    to: str = required_option(str, "URL", meaning="the bridge's address, or a full URL")
+    topic: str | None = topic_option()
+    secret: str | None = option(
+        _from_stdin, "-",
+        meaning="read the signing secret from standard input (default: the configured one, as $STRIPE_WEBHOOK_SECRET)",
+    )  # fmt: skip
+    config: Path | None = config_option()
+
+
+def run_send(options: SendOptions) -> int:
     """Post it; 0 when it was answered 2xx, else 1 with the answer."""
     url = target_url(options.to, options.source)
     body = read_file(options.file)

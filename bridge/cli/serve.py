@@ -15,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from bridge.app import AppConfig, load_configuration
 from bridge.cli import streams
+from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
 from bridge.cli.terminal import print_text
 from bridge.core import log
 from bridge.core.errors import SettingsError
@@ -54,11 +56,45 @@ SWITCH_INTERVAL = 0.0001
 """Seconds after which a thread lets go of Python's lock for another: the one that writes must not wait long for it."""
 
 ROLES = (WEB, WORKER)
+MOST_WORKERS = 64
 DEFAULT_WEB_PROCESSES = 2
 """Web processes, unless told otherwise, where there are cores for them: one answers while another is started again."""
 
 
-def run_serve(options: argparse.Namespace) -> int:
+def _read_port(text: str) -> int:
+    number = read_count(text)
+    if number > 65535:  # noqa: PLR2004  the last port there is
+        raise argparse.ArgumentTypeError("a port is at most 65535")
+    return number
+
+
+def _read_workers(text: str) -> int:
+    number = read_count(text)
+    if not 1 <= number <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MOST_WORKERS}")
+    return number
+
+
+@command_options
+class ServeOptions:
+    """The options of `serve`."""
+
+    host: str = option(str, preset="127.0.0.1", meaning="address to listen on (default: %(default)s)")
+    port: int = option(_read_port, preset=8000, meaning="port to listen on (default: %(default)s)")
+    role: Literal["web", "worker"] | None = option_of(
+        ("web", "worker"),
+        meaning="start only the processes that answer requests, or those that translate and deliver (default: all)",
+    )
+    web: int | None = option(
+        _read_workers, "N",
+        meaning="processes that answer requests, beside those that translate and deliver (default: 2, on one core 1); "
+        "a second one answers about 1.4 times as many webhooks on two cores",
+    )  # fmt: skip
+    reload: bool = flag_option("take changed mappings by itself (SIGHUP does it, too)")
+    config: Path | None = config_option()
+
+
+def run_serve(options: ServeOptions) -> int:
     """Serve until told to stop; 0 after a graceful stop, 1 where a process had to be killed."""
     log.start_log(as_json=logs_json(os.environ), process="supervisor")
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -108,7 +144,7 @@ def run_serve(options: argparse.Namespace) -> int:
         return 0 if Supervisor(list(_make_children(shared, works, workers)), care, name=name).run() else 1
 
 
-def _bind_listeners(options: argparse.Namespace, configured: Settings) -> list[socket.socket]:
+def _bind_listeners(options: ServeOptions, configured: Settings) -> list[socket.socket]:
     """The public listener, then the admin's, where one is set."""
     listening = [bind_socket(options.host, options.port)]
     if configured.admin:

@@ -5,12 +5,12 @@ It reads counts that the store keeps, so that it costs the same at a million row
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from rich import box
 from rich.console import Group
@@ -21,6 +21,7 @@ from rich.text import Text
 from bridge import settings
 from bridge.app import load_configuration, utc_now
 from bridge.cli.list_show import existing_store, make_console, plain_value, write_json
+from bridge.cli.options import command_options, flag_option, format_option
 from bridge.cli.safe_console import as_text
 from bridge.core.errors import BridgeError
 from bridge.core.json_text import Json
@@ -71,12 +72,20 @@ class StatusReport:
     notes: tuple[str, ...]
 
 
-def run_status(options: argparse.Namespace) -> int:
+@command_options
+class StatusOptions:
+    """The options of `status`."""
+
+    watch: bool = flag_option("keep it fresh, until Ctrl-C")
+    format: Literal["text", "json"] = format_option()
+
+
+def run_status(options: StatusOptions) -> int:
     """Show it once, or until Ctrl-C."""
     return asyncio.run(_show_status(options))
 
 
-async def _show_status(options: argparse.Namespace) -> int:
+async def _show_status(options: StatusOptions) -> int:
     keeping = settings.retention_policy(os.environ)
     store = existing_store()
     try:

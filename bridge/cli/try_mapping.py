@@ -5,10 +5,10 @@ It works offline and without a secret: the body is taken as genuine.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from bridge import mapping, signature
 from bridge.app import utc_now
 from bridge.cli import explain_format
 from bridge.cli.list_show import make_console, write_json
+from bridge.cli.options import argument, command_options, flag_option, format_option, repeated_option, topic_option
 from bridge.cli.send import read_file
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
@@ -29,7 +30,25 @@ from bridge.mapping.tools.explain import Explanation, explain_webhook
 from bridge.settings import mappings_folder
 
 
-def run_try_mapping(options: argparse.Namespace) -> int:
+@command_options
+class TryOptions:
+    """The options of `try`."""
+
+    provider: str = argument(str, "PROVIDER", meaning="a mapping's provider, or a path to a mapping file")
+    file: Path = argument(Path, "FILE", meaning="the body")
+    topic: str | None = topic_option()
+    header: Sequence[str] = repeated_option(str, "'K: V'", meaning="a header; may be repeated")
+    var: Sequence[str] = repeated_option(str, "K=V", meaning="a var; may be repeated")
+    earlier: Sequence[Path] = repeated_option(
+        Path, "FILE",
+        meaning="an earlier event that `recall` may find, or a list, as `try --format json` prints them; "
+        "may be repeated",
+    )  # fmt: skip
+    explain: bool = flag_option("where each field comes from, or why it is absent")
+    format: Literal["text", "json"] = format_option()
+
+
+def run_try(options: TryOptions) -> int:
     """Print the events; 0 for events or a rightly ignored body, 1 for one that would be set aside."""
     found = read_named_mapping(options.provider)
     one = require_usable(found)

@@ -11,6 +11,8 @@ import pytest
 from peers import clean_environment, serving
 from processes import memory
 
+from bridge.cli import COMMANDS
+
 SMAPS = Path("/proc/self/smaps_rollup")
 
 
@@ -28,6 +30,40 @@ def test_serve_loads_nothing_that_only_some_bridges_need(tmp_path: Path) -> None
     loaded = set(done.stdout.split())
     assert {"bridge.app", "httpx", "uvicorn"} <= loaded
     assert not loaded & {"cryptography", "jsonschema", "phonenumbers", "rich"}
+
+
+def _loaded_by(folder: Path, *words: str) -> set[str]:
+    """The modules that are loaded when the command has ended."""
+    program = (
+        "import atexit, sys; from bridge.cli import main\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        f"sys.exit(main({list(words)}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=clean_environment({}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+def test_the_help_loads_no_command_and_nothing_that_commands_need(tmp_path: Path) -> None:
+    loaded = _loaded_by(tmp_path, "--help")
+    light = {"interrupts", "options", "streams", "terminal"}
+    assert {name for name in loaded if name.startswith("bridge.cli.")} == {f"bridge.cli.{name}" for name in light}
+    assert not loaded & {"bridge.app", "bridge.store", "asyncio", "httpx", "rich", "sqlite3", "starlette", "yaml"}
+
+
+def test_a_command_loads_no_file_of_a_command_that_it_does_not_use(tmp_path: Path) -> None:
+    loaded = _loaded_by(tmp_path, "schema", "event")
+    assert "bridge.cli.schema" in loaded
+    files = {file for file, _ in COMMANDS.values()} - {"schema"}
+    assert not loaded & {f"bridge.cli.{file}" for file in files}
+    assert not loaded & {"httpx", "sqlite3", "starlette", "uvicorn"}
 
 
 @pytest.mark.skipif(not SMAPS.exists(), reason="only Linux tells what a process has for itself")
