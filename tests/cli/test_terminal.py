@@ -254,7 +254,7 @@ def test_the_log_is_ascii_and_holds_no_line_that_somebody_forged(kept: Kept) -> 
     assert written.isascii()
     assert steering(written.decode()) == ""
     assert b"webhook.kept" in written
-    stamped = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (info|warning|error) [a-z]+\.[a-z]+[ \n]")
+    stamped = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (info|warning|error) [a-z]+\.[a-z_]+[ \n]")
     assert [line for line in written.splitlines(keepends=True) if not stamped.match(line)] == []
 
 
