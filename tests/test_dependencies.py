@@ -27,8 +27,8 @@ PINS = {
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 NEEDED = [Requirement(text) for text in PROJECT["dependencies"]]
 
-INSIDE = {"httpx", "jmespath"}
-"""The packages of whose inside something is relied on, save for those of the HTTP layer."""
+INSIDE = {"anyio", "httpcore", "httpx", "jmespath"}
+"""The packages of whose inside something is relied on, save for those of the HTTP server."""
 PARSER = (
     "BINDING_POWER _current_token _expression _match _match_multiple_tokens _parse_multi_select_hash _token_led_lparen "
     "_token_nud_literal _token_nud_quoted_identifier _token_nud_unquoted_identifier _token_led_dot"

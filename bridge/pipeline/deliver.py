@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, Ticks
 from bridge.destinations.protocol import Destination
-from bridge.pipeline.http_client import Send, open_client
+from bridge.pipeline.http_client import Send, load_trusted_certificates, open_client
 from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.pipeline.sender import AttemptMetrics, Sender, SenderDeps
 from bridge.store.protocol import Store
@@ -84,11 +84,18 @@ class DeliveryLoops:
     async def run(self) -> None:
         """Deliver until stopped; no error ends a sender."""
         async with AsyncExitStack() as stack:
-            send = self._send
-            if send is None:
-                send = await stack.enter_async_context(open_client(self._policy.timeout))
-            self._tasks = [asyncio.create_task(sender.run(send)) for sender in self._senders]
+            sends = await self._open_sends(stack)
+            self._tasks = [asyncio.create_task(sender.run(sends[sender.destination])) for sender in self._senders]
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _open_sends(self, stack: AsyncExitStack) -> dict[str, Send]:
+        """How each destination sends, by its name: over connections of its own."""
+        names = dict.fromkeys(sender.destination for sender in self._senders)
+        if self._send is not None:
+            return dict.fromkeys(names, self._send)
+        trusted = load_trusted_certificates()
+        timeout = self._policy.timeout
+        return {name: await stack.enter_async_context(open_client(timeout, trusted)) for name in names}
 
     async def stop(self, grace: timedelta) -> None:
         """Claim nothing more; return when the requests under way are recorded, or `grace` is over.

@@ -19,6 +19,7 @@ import httpx
 
 from bridge import __version__
 from bridge.core.model import Outgoing, Response
+from bridge.pipeline.connection_pool import CleanPool
 
 Send = Callable[[Outgoing], Awaitable[Response]]
 """Makes one request and returns how it ended."""
@@ -31,10 +32,15 @@ _MOST_CAUSES = 10
 
 
 @asynccontextmanager
-async def open_client(within: timedelta) -> AsyncIterator[Send]:
-    """A function that sends over one pool of connections; a request and its answer take `within` at most."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_SECONDS)
-    async with httpx.AsyncHTTPTransport(verify=_trusted_certificates(), trust_env=False, limits=limits) as http:
+async def open_client(within: timedelta, trusted: ssl.SSLContext | None = None) -> AsyncIterator[Send]:
+    """A function that sends over one pool of connections; a request and its answer take `within` at most.
+
+    Each destination has its own: what is answered to one destination never reaches another, also of the same host.
+    """
+    trusted = trusted or load_trusted_certificates()
+    http = httpx.AsyncHTTPTransport(verify=trusted, trust_env=False)
+    http._pool = CleanPool(trusted, idle=IDLE_SECONDS)  # noqa: SLF001  httpx takes no pool; the one it made is unused
+    async with http:
 
         async def send(outgoing: Outgoing) -> Response:
             return await _Exchange(outgoing).make_request(http, within)
@@ -42,7 +48,7 @@ async def open_client(within: timedelta) -> AsyncIterator[Send]:
         yield send
 
 
-def _trusted_certificates() -> ssl.SSLContext:
+def load_trusted_certificates() -> ssl.SSLContext:
     """Trust the public authorities, and those that this machine trusts."""
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
