@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_a_url_that_names_no_store_is_refused_with_the_mend(url: str, mend: str)
         ("{tmp}/link", "/dev/null is no regular file"),
     ],
 )
-@pytest.mark.parametrize("use", [open_store, reserve_store, check_store, sqlite_file])
+@pytest.mark.parametrize("use", [open_store, partial(reserve_store, roles=["web"]), check_store, sqlite_file])
 @pytest.mark.timeout(20)
 def test_what_is_no_regular_file_is_refused_before_files_are_made_beside_it(
     tmp_path: Path, path: str, words: str, use: Callable[[str], object]
