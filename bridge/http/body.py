@@ -71,8 +71,8 @@ class BodyClaim(Protocol):
         """The request declares a body of `size` bytes."""
         ...
 
-    def start_receiving(self, size: int | None, *, drop: Callable[[], None]) -> None:
-        """The body is waited for until `drop` is called; it declares `size` bytes, or none."""
+    def start_receiving(self, size: int, *, drop: Callable[[], None]) -> None:
+        """The body is waited for until `drop` is called; it declares `size` bytes, 0 if none."""
         ...
 
     def add_bytes(self, size: int) -> None:
@@ -108,7 +108,7 @@ async def read_body(
             return body
     try:
         async with asyncio.timeout(seconds) as clock:
-            claim.start_receiving(declared or None, drop=partial(_end_wait, clock))
+            claim.start_receiving(declared, drop=partial(_end_wait, clock))
             return await _read_chunks(message or await StartedMessage(receiving, step), receive, claim, limit)
     except TimeoutError:
         claim.add_bytes(0)  # raises BodyError if it was dropped, not timed out

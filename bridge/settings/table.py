@@ -51,7 +51,8 @@ TABLE = (
     Setting(
         "BRIDGE_BODY_BUDGET",
         "24MiB",
-        "bytes of bodies that each web process holds at once; more get 503. A quarter is left to bodies up to 64 KiB",
+        "bytes of bodies that each web process holds at once; more get 503, and so does a slow one whose room another "
+        "needs. A quarter is left to bodies up to 64 KiB",
     ),
     Setting(
         "BRIDGE_TRUSTED_PROXIES",

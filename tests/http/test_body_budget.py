@@ -10,15 +10,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from bridge.http.body import SMALL
-from bridge.http.body_budget import BodyBudget, BudgetClaim, BudgetExceeded
+from bridge.http.body_budget import MOMENT, PARTS, BodyBudget, BudgetClaim, BudgetExceeded
 
 TOTAL = 16 * SMALL
+PART = TOTAL // PARTS
 PEERS = ("a", "b", None)
 sizes = st.integers(0, SMALL)
 
 
-def budget_for(total: int = TOTAL) -> BodyBudget:
-    return BodyBudget(total, peer=lambda scope: scope["peer"])
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def budget_for(total: int = TOTAL, clock: Clock | None = None) -> BodyBudget:
+    return BodyBudget(total, peer=lambda scope: scope["peer"], now=clock or Clock())
 
 
 class Bodies(RuleBasedStateMachine):
@@ -29,29 +40,52 @@ class Bodies(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.budget = budget_for()
+        self.clock = Clock()
+        self.budget = budget_for(clock=self.clock)
         self.held: dict[BudgetClaim, int] = {}
         self.large: set[BudgetClaim] = set()
         self.peer: dict[BudgetClaim, str] = {}
         self.dropped: list[BudgetClaim] = []
         self.order: list[BudgetClaim] = []
+        self.since: dict[BudgetClaim, float] = {}
+        self.whose: dict[BudgetClaim, str | None] = {}
 
-    @rule(target=arriving, peer=st.sampled_from(PEERS), size=st.none() | st.integers(1, 3 * SMALL))
-    def arrives(self, peer: str | None, size: int | None) -> BudgetClaim:
+    @rule(seconds=st.sampled_from([1.0, MOMENT / 2, 2 * MOMENT]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.seconds += seconds
+
+    @rule(target=arriving, peer=st.sampled_from(PEERS), size=st.just(0) | st.integers(1, 3 * SMALL))
+    def arrives(self, peer: str | None, size: int) -> BudgetClaim:
         claim = self.budget.claim_for({"peer": peer})
         claim.start_receiving(size, drop=lambda: self.drop(claim))
         self.held[claim] = 0
-        if size is None or size > SMALL:
-            self.large.add(claim)
-            if peer is not None:
-                self.peer[claim] = peer
-        else:
-            self.order.append(claim)
+        self.whose[claim] = peer
+        self.order.append(claim)
+        if size > SMALL:
+            self.is_large(claim)
         return claim
 
+    def is_large(self, claim: BudgetClaim) -> None:
+        self.large.add(claim)
+        if claim in self.order:
+            self.order.remove(claim)
+            self.since[claim] = self.clock.seconds
+            peer = self.whose[claim]
+            if peer is not None:
+                self.peer[claim] = peer
+
+    def of_peer(self, claim: BudgetClaim) -> int:
+        return sum(self.held[one] for one, peer in self.peer.items() if peer == self.peer.get(claim))
+
     def drop(self, claim: BudgetClaim) -> None:
-        assert claim is next(one for one in self.order if one is not self.adding), "not the oldest"
-        self.order.remove(claim)
+        assert claim is not self.adding
+        if claim in self.large:
+            slow = self.clock.seconds - self.since.pop(claim) > MOMENT
+            assert slow or self.of_peer(claim) > self.of_peer(self.adding), "neither slow nor of one who holds more"
+            self.peer.pop(claim, None)
+        else:
+            assert claim is next(one for one in self.order if one is not self.adding), "not the oldest"
+            self.order.remove(claim)
         self.held[claim] = 0
         self.dropped.append(claim)
 
@@ -61,6 +95,8 @@ class Bodies(RuleBasedStateMachine):
             claim.add_bytes(size)
         except BudgetExceeded:
             return False
+        if claim not in self.large and self.held[claim] + size > SMALL:
+            self.is_large(claim)
         self.held[claim] += size
         return True
 
@@ -76,8 +112,6 @@ class Bodies(RuleBasedStateMachine):
     def is_there_at_once(self, size: int) -> BudgetClaim:
         claim = self.budget.claim_for({"peer": "a"})
         self.held[claim] = 0
-        if size > SMALL:
-            self.large.add(claim)
         self.add(claim, size)
         return claim
 
@@ -85,6 +119,7 @@ class Bodies(RuleBasedStateMachine):
     def is_whole(self, claim: BudgetClaim) -> BudgetClaim:
         claim.mark_complete()
         self.peer.pop(claim, None)
+        self.since.pop(claim, None)
         if claim in self.order:
             self.order.remove(claim)
         return claim
@@ -94,6 +129,7 @@ class Bodies(RuleBasedStateMachine):
         with claim:
             pass
         self.peer.pop(claim, None)
+        self.since.pop(claim, None)
         if claim in self.order:
             self.order.remove(claim)
         del self.held[claim]
@@ -112,6 +148,7 @@ class Bodies(RuleBasedStateMachine):
         assert self.budget.held_by == by_peer
         assert all(size <= TOTAL // 4 for size in by_peer.values())
         assert list(self.budget.small_arriving) == self.order
+        assert self.budget.large_arriving == self.since
 
     def teardown(self) -> None:
         if not hasattr(self, "budget"):
@@ -121,6 +158,7 @@ class Bodies(RuleBasedStateMachine):
         assert (self.budget.held, self.budget.held_large) == (0, 0)
         assert not self.budget.held_by
         assert not self.budget.small_arriving
+        assert not self.budget.large_arriving
 
 
 TestBodies: Any = Bodies.TestCase
@@ -131,7 +169,7 @@ def filled(budget: BodyBudget, peer: str | None, *, part: int = SMALL) -> int:
     size = 0
     while True:
         claim = budget.claim_for({"peer": peer})
-        claim.start_receiving(None, drop=lambda: None)
+        claim.start_receiving(SMALL + 1, drop=lambda: None)
         try:
             claim.add_bytes(part)
         except BudgetExceeded:
@@ -141,9 +179,17 @@ def filled(budget: BodyBudget, peer: str | None, *, part: int = SMALL) -> int:
 
 def test_one_peer_gets_a_quarter_and_all_together_three_quarters_for_large_bodies() -> None:
     budget = budget_for()
-    assert filled(budget, "a") == TOTAL // 4
-    assert filled(budget, None) == TOTAL // 2
-    assert filled(budget, "b") == 0
+    assert filled(budget, "a") == PART
+    assert filled(budget, None, part=PART) == 2 * PART
+    assert filled(budget, "b", part=PART) == 0
+
+
+def test_peers_who_want_more_than_there_is_room_for_hold_alike() -> None:
+    budget = budget_for()
+    for peer in ("a", "b", "c"):
+        assert filled(budget, peer) == PART
+    filled(budget, "d")
+    assert budget.held_by == dict.fromkeys("abcd", 3 * PART // 4)
 
 
 def test_small_bodies_find_room_when_large_ones_have_taken_all_they_may() -> None:
@@ -222,3 +268,107 @@ def test_the_peer_of_a_request_is_found_once() -> None:
         assert budget.held_by == {"a": 2 * SMALL}
     assert len(asked) == 1
     assert budget.held_by == {}
+
+
+def stalled(budget: BodyBudget, peer: str | None, size: int, dropped: list[str | None]) -> BudgetClaim:
+    """A large body of which `size` bytes have come; when it is dropped, its peer is in `dropped`."""
+    claim = budget.claim_for({"peer": peer})
+    claim.start_receiving(max(size, SMALL + 1), drop=lambda: dropped.append(peer))
+    claim.add_bytes(size)
+    return claim
+
+
+@pytest.mark.parametrize("peer", [None, "d"])
+def test_large_bodies_that_stall_make_room_the_oldest_first(peer: str | None) -> None:
+    clock, dropped = Clock(), list[str | None]()
+    budget = budget_for(clock=clock)
+    first = stalled(budget, "a", PART, dropped)
+    clock.seconds += 1
+    for one in ("b", "c"):
+        stalled(budget, one, PART, dropped)
+    clock.seconds += MOMENT
+    claim = budget.claim_for({"peer": peer})
+    claim.expect_size(PART)
+    assert dropped == [], "a length that is only declared drops nobody"
+    claim.start_receiving(PART, drop=lambda: None)
+    claim.add_bytes(PART)
+    assert dropped == ["a"]
+    with pytest.raises(BudgetExceeded) as caught:
+        first.add_bytes(1)
+    assert caught.value.headers == {"Retry-After": "5"}
+    assert budget.held_large == 3 * PART
+
+
+def test_a_large_body_that_has_just_begun_does_not_make_room_for_one_whose_peer_holds_no_less() -> None:
+    clock, dropped = Clock(), list[str | None]()
+    budget = budget_for(clock=clock)
+    for peer in ("a", "b", "c"):
+        stalled(budget, peer, PART, dropped)
+    clock.seconds += MOMENT
+    with pytest.raises(BudgetExceeded):
+        budget.claim_for({"peer": "d"}).expect_size(PART)
+    with pytest.raises(BudgetExceeded):
+        stalled(budget, "d", PART, dropped)
+    assert dropped == []
+
+
+def test_the_peer_that_holds_most_makes_room_at_once_for_one_that_would_hold_less() -> None:
+    dropped = list[str | None]()
+    budget = budget_for()
+    for peer, size in (("a", PART - 1), ("b", PART), ("c", PART), ("d", 1)):
+        stalled(budget, peer, size, dropped)
+    budget.claim_for({"peer": "e"}).expect_size(SMALL + 1)
+    stalled(budget, "e", SMALL + 1, dropped)
+    assert dropped == ["b"]
+
+
+def test_a_share_that_is_used_up_is_made_room_in_by_its_own_slow_bodies_only() -> None:
+    clock, dropped = Clock(), list[str | None]()
+    budget = budget_for(clock=clock)
+    stalled(budget, "a", PART, dropped)
+    stalled(budget, "b", PART, dropped)
+    with pytest.raises(BudgetExceeded):
+        stalled(budget, "b", SMALL + 1, dropped)
+    clock.seconds += 2 * MOMENT
+    budget.claim_for({"peer": "b"}).expect_size(SMALL + 1)
+    stalled(budget, "b", SMALL + 1, dropped)
+    assert dropped == ["b"]
+
+
+def test_while_there_is_room_a_large_body_may_be_as_slow_as_it_likes() -> None:
+    clock = Clock()
+    budget = budget_for(clock=clock)
+    claim = budget.claim_for({"peer": "a"})
+    claim.start_receiving(PART, drop=lambda: pytest.fail("dropped"))
+    for _ in range(PART // SMALL):
+        clock.seconds += MOMENT
+        claim.add_bytes(SMALL)
+        stalled(budget, "b", SMALL, []).release_bytes()
+    claim.mark_complete()
+    clock.seconds += 2 * MOMENT
+    filled(budget, None)
+    assert claim.size == PART, "and once it is whole it stays"
+
+
+def test_a_body_of_undeclared_length_is_small_until_it_has_passed_64_kib() -> None:
+    budget = budget_for()
+    filled(budget, None)
+    claim = budget.claim_for({"peer": "a"})
+    claim.start_receiving(0, drop=lambda: None)
+    claim.add_bytes(1)
+    claim.add_bytes(SMALL - 1)
+    with pytest.raises(BudgetExceeded):
+        claim.add_bytes(1)
+    assert (claim.size, budget.held_large, budget.held_by) == (SMALL, 3 * PART, {})
+
+
+def test_a_body_of_undeclared_length_that_passes_64_kib_counts_as_large_with_all_it_holds() -> None:
+    budget = budget_for()
+    claim = budget.claim_for({"peer": "a"})
+    claim.start_receiving(0, drop=lambda: None)
+    claim.add_bytes(SMALL)
+    assert (budget.held_large, budget.held_by) == (0, {})
+    claim.add_bytes(1)
+    assert (budget.held_large, budget.held_by) == (SMALL + 1, {"a": SMALL + 1})
+    with pytest.raises(BudgetExceeded):
+        claim.add_bytes(PART - SMALL)

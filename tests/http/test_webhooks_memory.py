@@ -143,11 +143,12 @@ class Place:
         assert (self.budget.held, self.budget.held_large) == (0, 0)
         assert not self.budget.held_by
         assert not self.budget.small_arriving
+        assert not self.budget.large_arriving
         assert Chunk.held == 0
 
 
-def placed(*, trusted: Sequence[str] = ()) -> Place:
-    budget = BodyBudget(TOTAL, peer=TrustedProxies([ip_network(one) for one in trusted]).peer_of)
+def placed(*, trusted: Sequence[str] = (), now: Callable[[], float] = lambda: 0.0) -> Place:
+    budget = BodyBudget(TOTAL, peer=TrustedProxies([ip_network(one) for one in trusted]).peer_of, now=now)
     store, seen = Disk(), Seen()
     return Place(
         store,
@@ -302,6 +303,33 @@ def test_a_small_body_that_makes_room_gets_503() -> None:
             assert len(answered) >= len(many) // 4
             assert not many[-1].sent
             assert place.budget.held <= TOTAL
+
+    ran(story)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_large_bodies_that_stall_make_room_for_genuine_ones_and_get_503(declared: bool) -> None:  # noqa: FBT001
+    seconds = [0.0]
+
+    async def story(place: Place) -> None:
+        stalling = [slow(LIMIT, 1, client=f"192.0.2.{number}")[0] for number in range(1, 4)]
+        async with strangers(place, *stalling):
+            seconds[0] = 60.0
+            assert (await place.ask(sender(LIMIT, client="192.0.2.9", declared=declared))).status == 200
+            for _ in range(200):
+                await asyncio.sleep(0)
+            answered = [one for one in stalling if one.sent]
+            assert [one.status for one in answered] == [503]
+            assert b"retry-after" in dict(answered[0].sent[0]["headers"])
+
+    ran(story, now=lambda: seconds[0])
+
+
+def test_small_bodies_of_undeclared_length_find_room_beside_large_ones_that_stall() -> None:
+    async def story(place: Place) -> None:
+        stalling = [slow(LIMIT, 1, client=f"192.0.2.{number}")[0] for number in range(1, 4)]
+        async with strangers(place, *stalling, *slow(LIMIT, 8, chunk=SMALL // 4, client="192.0.2.8")):
+            assert (await place.ask(sender(1000, chunk=300, declared=False))).status == 200
 
     ran(story)
 
