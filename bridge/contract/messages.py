@@ -24,8 +24,12 @@ def format_path(path: Sequence[str | int]) -> str:
 
 
 def describe_value(value: Json, *, shown: bool) -> str:
-    """What a field held: its type and, where `shown`, the value itself, shortened."""
+    """What a field held: its type and, where `shown`, the value itself, shortened.
+
+    A text with an `@` is never shown: it may be a person's address, put into the wrong field.
+    """
     spelt, kind = _spell_value(value)
+    shown = shown and not (isinstance(value, str) and "@" in value)
     return f"{spelt} ({kind})" if shown and spelt else kind
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import select
 import socket
 import stat
@@ -29,6 +30,7 @@ _KIND = ("source", "destination", "key", "reason", "status", "error", "at")
 """The fields that set trouble of one kind apart from others."""
 LOGGER = logging.getLogger("trackbridge")
 _WHOLE = select.PIPE_BUF
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 def log_line(what: str, **fields: object) -> None:
@@ -50,6 +52,11 @@ def _log_info(lines: Sequence[LogLine]) -> None:
         case _:
             for line in lines:
                 LOGGER.info(line)
+
+
+def mask_event_type(event_type: str) -> str:
+    """The event type where it is a plain name, else `other`: it can be any text, such as a person's address."""
+    return event_type if _NAME.fullmatch(event_type) else "other"
 
 
 def log_warning(what: str, **fields: object) -> None:

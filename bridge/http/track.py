@@ -251,8 +251,8 @@ class TrackHandler:
             "event.taken",
             [
                 {
-                    "id": one.event_id, "key": caller.name, "type": event.event_type, "test": event.test or None,
-                    "duplicate_of": one.duplicate_of, "given": one.given_event_id,
+                    "id": one.event_id, "key": caller.name, "type": log.mask_event_type(event.event_type),
+                    "test": event.test or None, "duplicate_of": one.duplicate_of, "given": one.given_event_id,
                 }
                 for event, one in zip(events, accepted, strict=True)
             ],

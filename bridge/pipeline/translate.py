@@ -203,7 +203,7 @@ class TranslateLoop:
         if isinstance(result, tuple):
             for routed, answer in zip(result, answers, strict=True):
                 log.log_line(
-                    "event.made", id=answer.event_id, webhook=id_, type=routed.event.event_type,
+                    "event.made", id=answer.event_id, webhook=id_, type=log.mask_event_type(routed.event.event_type),
                     test=routed.event.test or None, duplicate_of=answer.duplicate_of,
                 )  # fmt: skip
         self._metrics.count_translated(webhook.source, state)

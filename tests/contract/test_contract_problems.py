@@ -59,6 +59,24 @@ def test_a_problem_names_the_field_and_what_came(raw: Json, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (
+            {"event_type": "p", "event_id": "ada@example.com"},
+            "event_id must be 1 to 128 of A-Z a-z 0-9 _ . : -, got a string",
+        ),
+        (
+            {"event_type": "p", "properties": {"value": f"{'a' * 60}@example.com"}},
+            "properties.value must be a number, got a string",
+        ),
+        ({"event_type": "p", "test": "ada@example.com"}, "test must be true or false, got a string"),
+    ],
+)
+def test_a_value_that_may_be_an_address_is_never_repeated(raw: Json, text: str) -> None:
+    assert texts(raw) == [text]
+
+
+@pytest.mark.parametrize(
     ("value", "got"),
     [
         ("99.99", '"99.99" (a string)'),

@@ -92,6 +92,17 @@ def test_no_value_of_an_event_and_no_key_stands_in_the_log(tmp_path: Path, caplo
         assert secret not in ours
 
 
+def test_an_event_type_that_is_no_plain_name_does_not_stand_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG), serving(tmp_path) as api:
+        for name in ("ada@example.com", "call Ada", "0" * 65, "lead\n"):
+            assert api.post("/v1/track", {"event_type": name}).status_code == 200
+        assert api.post("/v1/track", {"event_type": "Shop.order:paid_2-x"}).status_code == 200
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("event.taken")]
+    assert [line.partition(" type=")[2] for line in lines] == [*["other"] * 4, "Shop.order:paid_2-x"]
+
+
 def test_requests_that_are_refused_are_told_once_by_key_and_reason_with_the_remedy(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -29,8 +29,8 @@ def webhook(name: str, source: str = "shop") -> Webhook:
     return Webhook(source=source, id=name, topic=name, received_at=NOW, body=b"{}", identity=identity)
 
 
-def event(name: str, *, text: Any = b'{"event_type":"lead"}') -> Event:
-    return Event(id=f"evt_{name}", origin="source:shop", event_type="lead", test=False, text=text, occurred_at=NOW)
+def event(name: str, *, event_type: str = "lead", text: Any = b'{"event_type":"lead"}') -> Event:
+    return Event(id=f"evt_{name}", origin="source:shop", event_type=event_type, test=False, text=text, occurred_at=NOW)
 
 
 def translated(
@@ -105,6 +105,20 @@ def test_webhooks_that_are_set_aside_are_warned_of_with_the_remedy_and_counted_w
         ),
     ]
     assert "webhook.translated" not in caplog.text
+
+
+def test_an_event_type_that_is_no_plain_name_does_not_stand_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = {"a": "lead", "b": "ada@example.com"}
+    with caplog.at_level(logging.INFO):
+        translated(
+            [webhook(name) for name in made],
+            lambda one: Translated((event(one.id, event_type=made[one.id]),)),
+            tmp_path,
+        )
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("event.made")]
+    assert [line.partition(" type=")[2] for line in lines] == ["lead", "other"]
 
 
 def test_an_event_that_the_store_cannot_write_is_set_aside_alone(tmp_path: Path) -> None:
