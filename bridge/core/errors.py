@@ -5,6 +5,7 @@ BridgeError
 ├── MappingError          a mapping file has problems; carries all of them
 ├── RecipeError           a signature recipe cannot be used; carries the key at fault
 ├── NotGenuine            a request did not prove that its provider sent it
+├── HeadersTooLarge       a genuine request has more in its headers than is kept with a webhook
 ├── NotAnEvent            a document is no track event; carries every problem
 ├── CannotTranslate       a value of a kept webhook cannot be evaluated; carries its place
 ├── IdempotencyConflict   a known Idempotency-Key was sent with another body
@@ -57,6 +58,10 @@ class NotGenuine(BridgeError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class HeadersTooLarge(BridgeError):
+    """The headers of a genuine request that are needed to translate it are more than is kept. Its text is an answer."""
 
 
 class NotAnEvent(BridgeError):

@@ -76,7 +76,8 @@ class Source(Protocol):
     def read_webhooks(self, request: Request, *, now: datetime) -> tuple[Webhook, ...]:
         """The webhooks a genuine request holds: one, or one for each item of a batch.
 
-        Raises NotGenuine. Never raises for a body that makes no sense: that is kept and set aside later.
+        Raises NotGenuine and HeadersTooLarge. Never raises for a body that makes no sense: that is kept and set
+        aside later.
         """
         ...
 

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.core import json_text, log
-from bridge.core.errors import NotGenuine, StoreUnavailable
+from bridge.core.errors import HeadersTooLarge, NotGenuine, StoreUnavailable
 from bridge.core.model import Request
 from bridge.core.source import Source
 from bridge.http import body
@@ -112,6 +112,8 @@ class WebhookReceiver:
             )
         except NotGenuine as error:
             return _refuse_request(error)
+        except HeadersTooLarge as error:
+            return "refused:headers", _error_response(431, str(error))
         except StoreUnavailable as error:
             self._seldom.warn("receive.unavailable", now=self._clock(), why=str(error))
             return "unavailable", _error_response(
@@ -177,6 +179,7 @@ _MENDS = {
     "refused:malformed": "enter this address at its own provider only; a proxy must not change headers",
     "refused:stale": "set the clock of this machine; if it is right, the request was late or was sent twice",
     "refused:too_large": "if it is genuine, raise BRIDGE_WEBHOOK_LIMIT",
+    "refused:headers": "have the provider, or the proxy in front, send shorter headers",
     "refused:too_slow": "look for a slow network or proxy",
     "refused:cut_off": "look for a proxy or network that ends requests early",
     "method": "have the provider send POST",

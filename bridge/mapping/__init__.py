@@ -19,7 +19,7 @@ from bridge.core.regular_file import read_regular_file
 from bridge.core.suggestions import suggest_nearest
 from bridge.mapping import definition
 from bridge.mapping.codegen.compiler import CompileInfo, compile_layout
-from bridge.mapping.codegen.unsigned_facts import headers_read
+from bridge.mapping.codegen.unsigned_facts import headers_read, names_read
 from bridge.mapping.definition import MappingDefinition, VarDefinition
 from bridge.mapping.engine.program import Program
 from bridge.mapping.engine.source import MappedSource
@@ -161,7 +161,7 @@ def read_mapping(text: str | bytes, *, name: str) -> MappingReading:
     lint_mapping(parts, compile_info, problems, advice)
     if problems.errors or recipe is None or program is None:
         return MappingReading(problems, advice, None, parts, compile_info)
-    recipe = replace(recipe, saying=headers_read(parts, compile_info))
+    recipe = replace(recipe, saying=headers_read(parts, compile_info), reads=names_read(compile_info))
     weak = tuple(each for each in advice.all_problems if each.severity == "error")
     made = _make_mapping(parts, recipe, program, name=name, weak=weak)
     return MappingReading(problems, advice, made, parts, compile_info)

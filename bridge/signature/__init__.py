@@ -71,9 +71,9 @@ def make_receiver(
 ) -> Callable[[Request, datetime], tuple[Webhook, ...]]:
     """What makes the webhooks of a request that proves genuine: one, or one for each item of a batch.
 
-    Where a provider signs every item by itself, all of them must prove genuine. Raises NotGenuine. The body is
-    parsed at most once, and hashed no more than the proof needs: what knows a webhook again by its bytes is evaluated
-    when it is applied.
+    Where a provider signs every item by itself, all of them must prove genuine. Raises NotGenuine and HeadersTooLarge.
+    The body is parsed at most once, and hashed no more than the proof needs: what knows a webhook again by its bytes is
+    evaluated when it is applied.
     """
     passes = quick_test(recipe, keys)
 

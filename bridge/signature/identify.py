@@ -15,23 +15,27 @@ from datetime import datetime
 from urllib.parse import unquote
 
 from bridge.core import dedupe_keys, json_text
+from bridge.core.errors import HeadersTooLarge
 from bridge.core.json_text import Json
 from bridge.core.model import Request, Webhook
 from bridge.signature.locators import NOTHING, LocatorRoot, RequestView, format_pointer, value_at
-from bridge.signature.recipe import Recipe
+from bridge.signature.recipe import Recipe, needed_headers
 
 CREDENTIALS = frozenset({"api_key", "apikey", "access_token", "auth_token", "client_secret", "secret", "password"})
 """Parameters of the query that are never kept with a webhook, in lower case and with `_` for `-`."""
 _KEY_IN_ADDRESS = re.compile(r"[?&;]\s*api[_-]?key=", re.IGNORECASE)
 MAX_ITEMS = 10_000
 """Items of one batch; one with more stays whole, without a topic, so that it is set aside and not lost."""
+MOST_KEPT = 8192
+"""Bytes of headers, names and values, that are kept with a webhook: whoever has one signed body may send others."""
 
 
 def identify_webhooks(recipe: Recipe, request: Request, *, source: str, now: datetime) -> tuple[Webhook, ...]:
-    """The webhooks in a request: one, or one for each item of a batch. Never raises, whatever the bytes are.
+    """The webhooks in a request: one, or one for each item of a batch.
 
-    A batch without items is one webhook whose `item` is the empty text. A request that should be a batch and is none
-    is one webhook whose `item` is None and whose id and topic come from headers and query alone.
+    Raises HeadersTooLarge, and nothing else, whatever the bytes are. A batch without items is one webhook whose `item`
+    is the empty text. A request that should be a batch and is none is one webhook whose `item` is None and whose id and
+    topic come from headers and query alone.
     """
     return identify_in(recipe, RequestView(request), source=source, now=now)
 
@@ -159,7 +163,28 @@ def _kept_headers(recipe: Recipe, parcel: RequestView) -> dict[str, str]:
         headers.pop(name, None)
     for name in [name for name, value in headers.items() if "?" in value and _holds_key(value)]:
         del headers[name]
-    return headers
+    return headers if _count_bytes(headers) <= MOST_KEPT else _drop_needless(recipe, headers)
+
+
+def _drop_needless(recipe: Recipe, headers: dict[str, str]) -> dict[str, str]:
+    """The headers that are read, and as many of the others, in order, as there is room for."""
+    needed = needed_headers(recipe)
+    room = MOST_KEPT - _count_bytes({name: value for name, value in headers.items() if name in needed})
+    if room < 0:
+        raise HeadersTooLarge(
+            f"the headers that say what this webhook is are over {MOST_KEPT // 1024} KiB; send shorter ones"
+        )
+    kept: dict[str, str] = {}
+    for name, value in headers.items():
+        size = 0 if name in needed else _count_bytes({name: value})
+        if size <= room:
+            kept[name] = value
+            room -= size
+    return kept
+
+
+def _count_bytes(headers: Mapping[str, str]) -> int:
+    return len("".join((*headers, *headers.values())).encode("utf-8", "surrogatepass"))
 
 
 def _kept_query(recipe: Recipe, request: Request) -> dict[str, str]:

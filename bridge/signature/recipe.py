@@ -124,7 +124,8 @@ class Recipe:
     """How requests of one provider prove genuine, and where they say what they are.
 
     `topic_signed` is whether nobody but the provider could have written the topic. `saying` are the lower-case names of
-    unsigned headers that the mapping reads the account and the test flag from.
+    unsigned headers that the mapping reads the account and the test flag from. `reads` are all names in the mapping's
+    expressions, those of the headers that it reads among them.
     """
 
     proof: SignatureScheme
@@ -136,6 +137,7 @@ class Recipe:
     hidden_query: frozenset[str] = frozenset()
     topic_signed: bool = True
     saying: tuple[str, ...] = ()
+    reads: frozenset[str] = frozenset()
 
 
 def needs_secret(recipe: Recipe) -> bool:
@@ -146,6 +148,20 @@ def needs_secret(recipe: Recipe) -> bool:
 def needs_url(recipe: Recipe) -> bool:
     """Whether the signature covers the address, so that the operator must set the public one."""
     return Placeholder.URL in recipe.proof.parts
+
+
+def needed_headers(recipe: Recipe) -> frozenset[str]:
+    """The lower-case names of the headers that name, prove or translate a webhook, and of any that might."""
+    proof = recipe.proof
+    places = (
+        *(entry.place for entry in recipe.id),
+        *recipe.topic,
+        proof.place,
+        proof.stamp.place if proof.stamp else None,
+        *(part for part in proof.parts if isinstance(part, Locator)),
+    )
+    named = {place.name for place in places if place is not None and place.root is LocatorRoot.HEADER}
+    return frozenset({"content-type", "content-encoding", *named, *recipe.saying, *recipe.reads})
 
 
 def is_covered(proof: SignatureScheme, place: Locator, *, items: bool) -> bool:

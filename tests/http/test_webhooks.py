@@ -101,6 +101,7 @@ REFUSED: list[tuple[str, str, dict[str, str]]] = [
     ("POST", "/webhooks/stripe", SIGNED),
     ("POST", "/webhooks/a-strangers-idea", SIGNED),
     ("POST", "/webhooks/another-idea", SIGNED),
+    ("POST", "/webhooks/shopify", SIGNED | {"X-Shopify-Topic": "x" * 8192}),
     ("POST", "/webhooks/shopify", SIGNED),
 ]
 
@@ -109,7 +110,7 @@ def test_what_is_refused_is_told_once_by_source_and_reason_with_the_remedy(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = all_asked(SqliteStore(str(tmp_path / "t.db")), *REFUSED)
-    assert [one.status_code for one in answers] == [401, 401, 401, 401, 413, 405, 503, 404, 404, 200]
+    assert [one.status_code for one in answers] == [401, 401, 401, 401, 413, 405, 503, 404, 404, 431, 200]
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [line.partition(" mend=")[0] for line in lines] == [
         "webhook.refused source=shopify reason=mismatch",
@@ -119,7 +120,9 @@ def test_what_is_refused_is_told_once_by_source_and_reason_with_the_remedy(
         "webhook.refused source=shopify reason=method",
         "webhook.refused source=stripe reason=no_secret",
         "webhook.refused reason=unknown_source",
+        "webhook.refused source=shopify reason=headers",
     ]
+    assert answers[-2].json()["error"] == "the headers that say what this webhook is are over 8 KiB; send shorter ones"
     assert all(" mend=" in line for line in lines)
     assert "idea" not in caplog.text
 

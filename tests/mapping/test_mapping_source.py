@@ -67,6 +67,16 @@ def test_headers_that_say_the_account_and_the_test_flag_are_part_of_what_a_webho
     assert known.unsigned_facts == "x-shop: A"
 
 
+def test_a_header_that_an_expression_reads_is_kept_however_many_come_before_it() -> None:
+    text = one_event('x: =given."x-late" || headers.plain') + "let: {given: =headers}\n"
+    filler = {f"x-{number}": "x" * 1000 for number in range(50)}
+    for name in ("x-late", "plain"):
+        [kept] = bound(text).read_webhooks(signed(b"{}", **filler, **{name: "5"}), now=NOW)
+        [event] = made(bound(text).translate(kept))
+        assert document(event)["x"] == "5"
+        assert sum(map(len, (*kept.headers, *kept.headers.values()))) <= 8192
+
+
 def test_what_a_source_signs_it_receives() -> None:
     one = bound()
     made_up = one.sign_body(b'{"x": 5}', topic="made", now=NOW, nonce="abcdef")

@@ -15,9 +15,10 @@ from signing_providers import NOW, SECRET, SECTIONS, arrived, keys, recipe, requ
 
 from bridge import signature
 from bridge.core import dedupe_keys, json_text
-from bridge.core.errors import NotGenuine
+from bridge.core.errors import HeadersTooLarge, NotGenuine
 from bridge.core.model import Request, Webhook
-from bridge.signature.identify import MAX_ITEMS
+from bridge.signature.identify import MAX_ITEMS, MOST_KEPT
+from bridge.signature.locators import RequestView
 
 BODY = b'{"id":"evt_1","type":"charge.succeeded"}'
 
@@ -349,8 +350,39 @@ def test_headers_are_kept_joined_and_without_credentials() -> None:
 
 def test_ten_thousand_headers_are_joined_in_one_pass() -> None:
     many = tuple((f"x-{n}", "v") for n in range(50_000))
-    headers = one("stripe", request(BODY, more=(*many, ("x-0", "w")))).headers
+    headers = RequestView(request(BODY, more=(*many, ("x-0", "w")))).headers
     assert (len(headers), headers["x-0"], headers["x-49999"]) == (50_000, "v, w", "v")
+
+
+def test_of_many_headers_those_that_are_read_are_kept_and_of_the_rest_what_fits() -> None:
+    made = replace(recipe("shopify"), saying=("x-shop",), reads=frozenset({"x-read"}))
+    first = {"X-One": "1" * 100, "X-Filler": "x" * 50_000, "X-Two": "2" * 3000, "X-Three": "3" * 5000, "X-Four": "4"}
+    needed = {
+        "X-Read": "r",
+        "X-Shop": "s",
+        "X-Shopify-Topic": "orders/paid",
+        "X-Shopify-Webhook-Id": "w1",
+        "X-Shopify-Hmac-Sha256": "c2ln",
+        "Content-Type": "application/json",
+        "Content-Encoding": "identity",
+    }
+    (webhook,) = signature.identify_webhooks(made, request(BODY, first | needed), source="shop", now=NOW)
+    kept = {name.lower(): value for name, value in (first | needed).items() if name not in {"X-Filler", "X-Three"}}
+    assert list(webhook.headers.items()) == list(kept.items())
+    assert webhook.unsigned_facts == "x-shop: s"
+
+
+def test_headers_up_to_the_bound_are_all_kept() -> None:
+    filler = "x" * (MOST_KEPT - len("x-filler"))
+    assert one("shopify", request(BODY, {"X-Filler": filler})).headers == {"x-filler": filler}
+    assert one("shopify", request(BODY, {"X-Filler": filler + "x"})).headers == {}
+    assert one("shopify", request(BODY, {"X-Filler": filler[:-1] + "\xe9"})).headers == {}
+
+
+def test_a_webhook_is_refused_whose_headers_that_are_read_are_too_large_to_keep() -> None:
+    headers = {"X-Shopify-Topic": "orders/paid", "X-Shopify-Webhook-Id": "w" * MOST_KEPT}
+    with pytest.raises(HeadersTooLarge, match="8 KiB"):
+        one("shopify", request(BODY, headers))
 
 
 def test_the_query_is_kept_without_the_token() -> None:

@@ -33,6 +33,11 @@ def headers_read(parts: MappingDefinition, compile_info: CompileInfo) -> tuple[s
     return tuple(sorted(found))
 
 
+def names_read(compile_info: CompileInfo) -> frozenset[str]:
+    """Every name in the mapping's expressions: a header of another name is read by none of them."""
+    return frozenset(name for tree in compile_info.trees.values() for name in _read_names(tree))
+
+
 _HEADER = "headers."
 
 

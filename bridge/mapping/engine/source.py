@@ -83,7 +83,7 @@ class MappedSource:
         return ChallengeReply(*found) if found else None
 
     def read_webhooks(self, request: Request, *, now: datetime) -> tuple[Webhook, ...]:
-        """The webhooks of a genuine request. Raises NotGenuine."""
+        """The webhooks of a genuine request. Raises NotGenuine and HeadersTooLarge."""
         if not self.has_secret:
             raise NotGenuine("no secret")
         return self._receive(self._with_public_url(request), now)
