@@ -15,10 +15,11 @@ import traceback
 from collections.abc import Callable, Container, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn, TypeAlias, get_type_hints
+from typing import TypeAlias, get_type_hints
 
 from bridge import __version__
 from bridge.cli import options, streams
+from bridge.cli.argument_parser import VisibleParser
 from bridge.cli.interrupts import keep_interrupts
 from bridge.cli.terminal import say_error
 from bridge.core.errors import BridgeError, SettingsError
@@ -113,16 +114,9 @@ def _report_fault(error: Exception) -> int:
     return 70
 
 
-class _VisibleParser(argparse.ArgumentParser):
-    """Repeats what was typed only as `make_visible` has it."""
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        super().exit(status, make_visible(message, lines=True) if message else None)
-
-
 def _make_parser(commands: Container[str]) -> argparse.ArgumentParser:
     """A parser that knows every command by its name, and the options of these commands."""
-    parser: argparse.ArgumentParser = _VisibleParser(
+    parser: argparse.ArgumentParser = VisibleParser(
         prog="trackbridge",
         description="Keeps webhooks before it answers them, maps them to track events, delivers them upstream.",
     )

@@ -19,6 +19,7 @@ from rich.text import Text
 from bridge import settings
 from bridge.app import utc_now
 from bridge.cli import filter_options
+from bridge.cli.argument_parser import quote_argument
 from bridge.cli.diff_side import DiffSide
 from bridge.cli.list_show import existing_store, make_console, write_json
 from bridge.cli.options import (
@@ -81,7 +82,7 @@ def _parse_fail_on(text: str) -> list[Fault]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if word not in FAULTS:
-            raise SettingsError(f"--fail-on takes {', '.join(FAULTS)}, got {word!r}")
+            raise SettingsError(f"--fail-on takes {', '.join(FAULTS)}, got {quote_argument(word)!r}")
     return [fault for fault in FAULTS if fault in words]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from bridge import mapping
+from bridge.cli.argument_parser import quote_argument
 from bridge.cli.list_show import existing_store
 from bridge.cli.options import argument, command_options, option, optional_argument, repeated_option, topic_option
 from bridge.cli.send import read_file
@@ -122,7 +123,9 @@ def _find_mapping(provider: str) -> tuple[Path, Mapping]:
         if found.provider == provider:
             return file, found
         known.append(found.provider)
-    raise SettingsError(f"there is no mapping for `{provider}`; known are {', '.join(sorted({*known}))}")
+    raise SettingsError(
+        f"there is no mapping for `{quote_argument(provider)}`; known are {', '.join(sorted({*known}))}"
+    )
 
 
 def _read_input(options: ExampleAddOptions) -> _ExampleInput:
@@ -259,7 +262,7 @@ def _write_example(target: Path, made: MappingExample, expect: Json) -> None:
 
 def _target_path(options: ExampleAddOptions, path: Path, provider: str, topic: str | None) -> Path:
     if not _NAME.fullmatch(options.name):
-        raise SettingsError(f"--name must be of letters, digits, `_` and `-`, got {options.name!r}")
+        raise SettingsError(f"--name must be of letters, digits, `_` and `-`, got {quote_argument(options.name)!r}")
     folder: Path | None = options.to
     if folder is None:
         if path.parent == shipped_mappings() and path.parent.name == "shipped":
@@ -304,5 +307,5 @@ def _format_steps(value: Json, path: tuple[str, ...]) -> Iterator[tuple[str, ...
 def _split_pair(text: str, separator: str, option: str) -> tuple[str, str]:
     name, found, value = text.partition(separator)
     if not found or not name.strip():
-        raise SettingsError(f"{option} takes K{separator}V, got {text!r}")
+        raise SettingsError(f"{option} takes K{separator}V, got {quote_argument(text)!r}")
     return name.strip(), value.strip()

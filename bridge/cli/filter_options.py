@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bridge.cli.argument_parser import quote_argument
 from bridge.cli.options import command_options, option
 from bridge.core.errors import SettingsError
 from bridge.core.instants import parse_length
@@ -47,5 +48,5 @@ def parse_since(text: str | None, *, now: datetime) -> datetime | None:
         return None
     span = parse_length(text)
     if span is None:
-        raise SettingsError(f"--since takes a span such as 12h, 7d or 4w, got {text[:40]!r}")
+        raise SettingsError(f"--since takes a span such as 12h, 7d or 4w, got {quote_argument(text)!r}")
     return now - min(span, LONGEST_AGO)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bridge.app import load_configuration, make_destinations, utc_now
 from bridge.cli import replay_translated
+from bridge.cli.argument_parser import quote_argument
 from bridge.cli.filter_options import FilterOptions, is_filtered, read_filter
 from bridge.cli.list_show import Row, existing_store, make_console, make_table
 from bridge.cli.options import argument, arguments, command_options, config_option, flag_option, included_options
@@ -156,7 +157,7 @@ async def _deliver_events(options: DeliverOptions) -> int:
     destinations = make_destinations(configured)
     if options.destination not in destinations:
         known = ", ".join(destinations) or "none yet; set BRIDGE_TRACK_URL"
-        raise SettingsError(f"there is no destination `{options.destination}`; known are {known}")
+        raise SettingsError(f"there is no destination `{quote_argument(options.destination)}`; known are {known}")
     destination = destinations[options.destination]
     store = existing_store()
     count = after = 0

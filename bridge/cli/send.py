@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from bridge.app import load_configuration, make_sources, random_letters, utc_now
+from bridge.cli.argument_parser import quote_argument
 from bridge.cli.options import argument, command_options, config_option, option, required_option, topic_option
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
@@ -55,8 +56,8 @@ def run_send(options: SendOptions) -> int:
     if options.source not in sources:
         known = ", ".join(sorted(sources))
         raise SettingsError(
-            f"there is no source `{options.source}`; known are {known}; is BRIDGE_MAPPINGS or BRIDGE_CONFIG set "
-            "here too?"
+            f"there is no source `{quote_argument(options.source)}`; known are {known}; is BRIDGE_MAPPINGS or "
+            "BRIDGE_CONFIG set here too?"
         )
     secret = _typed_secret() if options.secret else None
     if secret is None and not sources[options.source].has_secret:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from bridge import mapping, signature
 from bridge.app import utc_now
 from bridge.cli import explain_format
+from bridge.cli.argument_parser import quote_argument
 from bridge.cli.list_show import make_console, write_json
 from bridge.cli.options import argument, command_options, flag_option, format_option, repeated_option, topic_option
 from bridge.cli.send import read_file
@@ -130,7 +131,7 @@ def read_named_mapping(named: str) -> MappingReading:
     for each in mapping_files(mappings_folder(os.environ)):
         known[mapping.read_mapping(read_file(each), name=each.name).parts.provider] = each
     if named not in known:
-        raise SettingsError(f"there is no mapping for `{named}`; known are {', '.join(sorted(known))}")
+        raise SettingsError(f"there is no mapping for `{quote_argument(named)}`; known are {', '.join(sorted(known))}")
     return mapping.read_mapping(read_file(known[named]), name=known[named].name)
 
 
@@ -153,5 +154,5 @@ def split_pair(text: str, separator: str, option: str) -> tuple[str, str]:
     """The two sides of an option such as `K=V`. Raises SettingsError that names it."""
     name, found, value = text.partition(separator)
     if not found or not name.strip():
-        raise SettingsError(f"{option} takes K{separator}V, got {text!r}")
+        raise SettingsError(f"{option} takes K{separator}V, got {quote_argument(text)!r}")
     return name, value

@@ -136,6 +136,41 @@ def test_a_secret_in_an_argument_is_refused_and_not_repeated(tmp_path: Path) -> 
     assert "whsec_mine" not in done.stderr
 
 
+ADDRESS = "http://user:hidden@host?api_key=hidden"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["metrics", ADDRESS], 2, "unrecognized arguments: [argument 2 after trackbridge]\n"),
+        (["metrics", "user:hidden@host"], 2, "unrecognized arguments: [argument 2 after trackbridge]\n"),
+        (["metrics", "hidden" * 7, "plain"], 2, "unrecognized arguments: [argument 2 after trackbridge] plain\n"),
+        (["metrics", "a hidden\n'text' of more than forty characters"], 2, "[argument 2 after trackbridge]\n"),
+        (["metrics", "--api-key=hidden"], 2, "unrecognized arguments: --api-key=[…]\n"),
+        (["metrics", f"--{ADDRESS}"], 2, "unrecognized arguments: [argument 2 after trackbridge]\n"),
+        (["metrics", f"-{ADDRESS}"], 2, "ignored explicit argument [argument 1 after trackbridge metrics]\n"),
+        ([ADDRESS], 2, "argument COMMAND: invalid choice: [argument 1 after trackbridge] (choose from"),
+        (["schema", ADDRESS], 2, "argument what: invalid choice: [argument 1 after trackbridge schema] (choose from"),
+        (["serve", f"--role={ADDRESS}"], 2, "argument --role: invalid choice: [argument 1 after trackbridge serve] ("),
+        (["example", "add", "x", "y", "--name", "z", ADDRESS], 2, "[argument 7 after trackbridge]\n"),
+        (["schema", "mappin"], 2, "argument what: invalid choice: 'mappin' (choose from"),
+        (["try", ADDRESS, "body.json"], 1, "there is no mapping for `[…]`; known are"),
+        (["example", "add", ADDRESS, "body.json"], 1, "there is no mapping for `[…]`; known are"),
+        (["send", ADDRESS, "body.json", "--to", "http://127.0.0.1:9"], 1, "there is no source `[…]`; known are"),
+        (["deliver", ADDRESS], 1, "there is no destination `[…]`; known are"),
+        (["try", "shopify", "body.json", "--var", "hidden" * 7], 1, "--var takes K=V, got '[…]'"),
+    ],
+)
+def test_an_argument_that_may_hold_a_secret_is_not_repeated(
+    tmp_path: Path, words: list[str], status: int, said: str
+) -> None:
+    (tmp_path / "body.json").write_text("{}")
+    done = trackbridge(tmp_path, {}, *words)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "hidden" not in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

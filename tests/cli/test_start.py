@@ -53,7 +53,7 @@ def _loaded_by(folder: Path, *words: str) -> set[str]:
 
 def test_the_help_loads_no_command_and_nothing_that_commands_need(tmp_path: Path) -> None:
     loaded = _loaded_by(tmp_path, "--help")
-    light = {"interrupts", "options", "streams", "terminal"}
+    light = {"argument_parser", "interrupts", "options", "streams", "terminal"}
     assert {name for name in loaded if name.startswith("bridge.cli.")} == {f"bridge.cli.{name}" for name in light}
     assert not loaded & {"bridge.app", "bridge.store", "asyncio", "httpx", "rich", "sqlite3", "starlette", "yaml"}
 
