@@ -42,7 +42,7 @@ def _loaded_by(folder: Path, *words: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=folder,
-        env=clean_environment({}),
+        env=clean_environment({"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}),  # they load much
         capture_output=True,
         text=True,
         timeout=60,
