@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +168,28 @@ def degraded(bridge: Serving) -> dict[str, Any] | None:
     return said if said["state"] == "degraded" else None
 
 
-def test_a_mill_that_hangs_is_seen_and_seen_to_go_on(bridge: Serving) -> None:
+def hang_outside_a_write(pid: int, store: Path) -> None:
+    """Stop a process while it does not hold the store's lock, without which nothing could be written."""
+
+    def is_stopped_outside() -> bool:
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", what="its stop")
+        try:
+            with closing(sqlite3.connect(store, timeout=0, isolation_level=None)) as db:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+            return False
+        return True
+
+    until(is_stopped_outside, what="a stop outside of a write")
+
+
+def test_a_mill_that_hangs_is_seen_and_seen_to_go_on(bridge: Serving, tmp_path: Path) -> None:
     ready(bridge)
     hung = translate_process(bridge)
-    os.kill(hung, signal.SIGSTOP)
+    hang_outside_a_write(hung, tmp_path / "trackbridge.db")
     found = until(lambda: degraded(bridge), what="the word that it hangs")
     assert any(detail.startswith("translate: no round succeeded for ") for detail in found["details"])
     assert counted(bridge, 'trackbridge_loop_up{loop="translate"}') == 0
