@@ -20,8 +20,7 @@ FOUND = (
 )
 RESENT = (
     "Providers redeliver only what was not answered 200: have them send that time's webhooks again. Those that "
-    "the store "
-    "has already are recognised."
+    "the store has already are recognised."
 )
 PENDING = (
     "Deliveries that were pending then are made when `trackbridge serve` starts, also those that were made after the "

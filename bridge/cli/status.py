@@ -185,8 +185,7 @@ def _list_needs(
     if summary.unreadable:
         said.append(
             f"{summary.unreadable} webhooks were damaged on disk before they had a place: keep a copy of the "
-            "store, look to "
-            "the disk, and let the providers send that time's webhooks again"
+            "store, look to the disk, and let the providers send that time's webhooks again"
         )
     said += summary.unread[:FILES_SHOWN]
     if len(summary.unread) > FILES_SHOWN:

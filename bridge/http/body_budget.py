@@ -189,8 +189,7 @@ class BudgetClaim:
             if obstacle is None:
                 raise BudgetExceeded(
                     f"bodies of one address hold its share of {budget.share} bytes; if that address is your proxy's, "
-                    "name it"
-                    " in BRIDGE_TRUSTED_PROXIES, else raise BRIDGE_BODY_BUDGET"
+                    "name it in BRIDGE_TRUSTED_PROXIES, else raise BRIDGE_BODY_BUDGET"
                 )
             return obstacle
         if budget.held_large + size <= budget.most_large:

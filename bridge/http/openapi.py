@@ -130,8 +130,7 @@ _IDEMPOTENCY_KEY: Json = {
     "in": "header",
     "description": (
         "The same key and body, within 24 hours at least, get the first answer again and keep nothing new. The "
-        "API keys "
-        "of one scope share their Idempotency-Keys."
+        "API keys of one scope share their Idempotency-Keys."
     ),
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
@@ -155,8 +154,7 @@ _GIVEN_EVENT_ID: Json = {
     "type": "string",
     "description": (
         "The id that the event was given, where another scope's event or a webhook's event has that id already. "
-        "The event "
-        "goes upstream by its event_id, and the same given id, sent again, gets the same event_id."
+        "The event goes upstream by its event_id, and the same given id, sent again, gets the same event_id."
     ),
 }
 _TAKEN: Json = {

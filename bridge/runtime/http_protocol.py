@@ -35,7 +35,7 @@ LONG_HEAD = 8 * 1024
 LONG_HEADS = 128
 """Long heads that may be unfinished at once in a process; one more closes the connection of the oldest."""
 CONNECTIONS = 4096
-"""Connections of a process; one more closes one that waits for a request, an old one of a few."""
+"""Connections of a process; one more closes, of a few that wait for a request, the one that has waited longest."""
 _LOOKED_AT = 16
 _CONTROLS = {b"connection", b"proxy-connection"}
 _MEND = "correct the proxy or client that sends this; what strangers send needs nothing"

@@ -72,7 +72,7 @@ class SharedResources:
     """Wakes the process that delivers."""
     board: SharedState
     loops: Callable[[], Mapping[str, float | None]]
-    """The ReadinessCheck's."""
+    """When each loop last succeeded; `ReadinessCheck` asks for it."""
     shares: ConnectionBalance
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
 

@@ -41,8 +41,7 @@ def _of_source(source: SourceSettings, recipe: Recipe, known: Collection[str]) -
                 source.places[number - 1] if number <= len(source.places) else SourceLocation(source.name, 1, 1),
                 "error",
                 f"source `{source.name}`: {which} is shorter than {SHORTEST_KEY} characters and could be guessed; "
-                "set one that "
-                "the provider made, or make one with `openssl rand -hex 24` and give it to the provider",
+                "set one that the provider made, or make one with `openssl rand -hex 24` and give it to the provider",
             )
 
 

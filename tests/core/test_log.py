@@ -101,7 +101,7 @@ def test_fields_that_do_not_fit_into_a_line_are_counted() -> None:
     assert written.endswith(" left_out=3\n")
 
 
-@pytest.mark.parametrize("name", ["uvicorn.error", "asyncio", "httpx", "another.library"])
+@pytest.mark.parametrize("name", ["uvicorn.error", "asyncio", "httpx", "another.package"])
 def test_warnings_of_libraries_are_bounded_and_escaped_as_well(name: str) -> None:
     def chatter() -> None:
         logging.getLogger(name).info("said by the way")

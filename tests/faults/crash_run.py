@@ -384,12 +384,12 @@ def _compiled(name: str, folder: Path) -> Path:
 class WallClock:
     """What the processes under `clock.c` read from the wall clock, and nothing else of time."""
 
-    library: Path
+    preloaded: Path
     file: Path
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"LD_PRELOAD": str(self.library), "FIRE_CLOCK": str(self.file)}
+        return {"LD_PRELOAD": str(self.preloaded), "FIRE_CLOCK": str(self.file)}
 
     def is_ahead(self, *, seconds: int) -> None:
         """From now on it says so much more; never is the file half written."""

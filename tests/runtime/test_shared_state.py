@@ -186,7 +186,7 @@ def hang_outside_a_write(pid: int, store: Path) -> None:
     until(is_stopped_outside, what="a stop outside of a write")
 
 
-def test_a_mill_that_hangs_is_seen_and_seen_to_go_on(bridge: Serving, tmp_path: Path) -> None:
+def test_a_worker_that_hangs_is_seen_and_seen_to_go_on(bridge: Serving, tmp_path: Path) -> None:
     ready(bridge)
     hung = translate_process(bridge)
     hang_outside_a_write(hung, tmp_path / "trackbridge.db")

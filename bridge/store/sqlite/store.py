@@ -372,6 +372,5 @@ def _require_known_log(path: str, patience: timedelta) -> None:
     if newer:
         raise StoreUnusable(
             f"the ingest log {folder_of(path)} holds webhooks in {newer} that a newer trackbridge wrote and that "
-            "this one "
-            "cannot read; they were left as they are: install that version again"
+            "this one cannot read; they were left as they are: install that version again"
         )

@@ -75,8 +75,7 @@ def foreign_value(error: Exception, path: str) -> StoreUnusable:
     """Returns the error for a value in the store that trackbridge never writes."""
     return StoreUnusable(
         f"the store {path} holds a value that cannot be read ({type(error).__name__}); check the disk and put a "
-        "backup in "
-        "its place, or report it as a fault of trackbridge if the disk is sound"
+        "backup in its place, or report it as a fault of trackbridge if the disk is sound"
     )
 
 

@@ -155,8 +155,7 @@ class _LogFileWriter:
             self.close_file()
             raise StoreUnavailable(
                 f"the inbox {self._folder} cannot be written ({error.strerror}); see that there is space, and "
-                "that this "
-                "user may write there",
+                "that this user may write there",
                 retry_after=_LATER,
             ) from None
         if self._size >= LARGE:
