@@ -89,9 +89,13 @@ def make_sources(configured: Settings, mappings: Mapping[str, mapping.Mapping]) 
         if one.mapping not in mappings:
             hint = suggest_or_list(one.mapping, sorted(mappings))  # not repeated: `${NAME}` may have put a secret there
             raise SettingsError(f"source `{one.name}`: `mapping` names no mapping; {hint}")
-        sources[one.name] = mappings[one.mapping].bind_source(
-            one.name, secrets=one.secrets, vars=one.vars, to=one.to, public_url=one.public_url, scope=one.scope
-        )
+        try:
+            sources[one.name] = mappings[one.mapping].bind_source(
+                one.name, secrets=one.secrets, vars=one.vars, to=one.to, public_url=one.public_url, scope=one.scope
+            )
+        except mapping.WrongVar as error:
+            place = one.var_places.get(error.var)
+            raise SettingsError(f"{place}: {error}" if place else str(error)) from None
     for provider, one_mapping in mappings.items():
         if provider not in sources:
             sources[provider] = one_mapping.bind_source(provider, secrets=(), vars={})

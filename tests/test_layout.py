@@ -32,6 +32,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "expressions language",
         "functions object_reader",
         "engine",
+        "vars",
         "definition",
         "codegen schema signature_section",
         "files lint",

@@ -16,16 +16,16 @@ from bridge import signature
 from bridge.core.errors import MappingError, SettingsError
 from bridge.core.model import Problem
 from bridge.core.regular_file import read_regular_file
-from bridge.core.suggestions import suggest_nearest
 from bridge.mapping import definition
 from bridge.mapping.codegen.compiler import CompileInfo, compile_layout
 from bridge.mapping.codegen.unsigned_facts import headers_read, names_read
-from bridge.mapping.definition import MappingDefinition, VarDefinition
+from bridge.mapping.definition import MappingDefinition
 from bridge.mapping.engine.program import Program
 from bridge.mapping.engine.source import MappedSource
 from bridge.mapping.engine.translator import WebhookTranslator
 from bridge.mapping.lint import lint_mapping
 from bridge.mapping.signature_section import read_recipe
+from bridge.mapping.vars import VarDefinition, WrongVar, resolve_vars
 from bridge.signature import Recipe
 from bridge.yaml.document import read_document
 from bridge.yaml.problems import Problems
@@ -35,6 +35,7 @@ __all__ = [
     "Mapping",
     "MappingReading",
     "VarDefinition",
+    "WrongVar",
     "check",
     "load",
     "parse",
@@ -70,7 +71,7 @@ class Mapping:
         public_url: str | None = None,
         scope: str | None = None,
     ) -> MappedSource:
-        """A source of this provider. Raises SettingsError for a secret or a var that cannot be."""
+        """A source of this provider. Raises SettingsError for a secret that cannot be, WrongVar for a var."""
         try:
             keys = signature.read_keys(self.recipe, secrets)
         except SettingsError as error:
@@ -81,7 +82,7 @@ class Mapping:
             self.program,
             name=name,
             scope=scope or name,
-            vars=self._resolve_vars(name, vars),
+            vars=resolve_vars(name, self.provider, self.vars, vars),
             ignores=self.ignores,
             file_name=self.name,
             looked_at=self.topic_places,
@@ -95,20 +96,6 @@ class Mapping:
             to=to,
             public_url=public_url,
         )
-
-    def _resolve_vars(self, source: str, given: Table[str, str]) -> dict[str, str]:
-        for key, value in given.items():
-            var = self.vars.get(key)
-            if var is None:
-                known = ", ".join(self.vars) or "none"
-                raise SettingsError(
-                    f"source `{source}`: {self.provider} has no var `{key}`{suggest_nearest(key, self.vars)} (its "
-                    f"vars: {known})"
-                )
-            if var.allowed and value not in var.allowed:
-                allowed = ", ".join(var.allowed)
-                raise SettingsError(f"source `{source}`: the var `{key}` must be one of {allowed}")
-        return {name: given.get(name, var.default) for name, var in self.vars.items()}
 
 
 def load_mapping(path: Path) -> Mapping:

@@ -14,6 +14,7 @@ from bridge.mapping.engine.recall import Recall, read_recall
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import EARLIER, NAME, ROOTS
 from bridge.mapping.object_reader import ObjectReader
+from bridge.mapping.vars import VarDefinition, read_var
 from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
 from bridge.yaml.document import MappingNode, Node, Scalar
 from bridge.yaml.problems import Problems
@@ -26,16 +27,6 @@ _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 REQUIRED = (("properties", "order_id"), ("properties", "value"), ("properties", "currency"))
 REQUIRING = frozenset({"purchase", "subscription", "refund"})
 """The event types that need REQUIRED unless `require` says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class VarDefinition:
-    """What an operator may set: its default, the values it may have (none: any text), and a line of help."""
-
-    name: str
-    default: str
-    allowed: tuple[str, ...] = ()
-    help: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +137,7 @@ class _DefinitionReader:
                 self._layout.expressions[name] = expression
 
     def _read_vars(self, entries: Mapping[str, tuple[Scalar, Node]]) -> None:
-        for name, (_, node) in entries.items():
-            reader = ObjectReader.read_object(
-                node, ("default", "allowed", "help"), self._problems, what=f"the var {name}"
-            )
-            allowed = tuple(item.text for item in reader.read_scalars("allowed"))
-            default = reader.read_scalar("default", needed=True)
-            if default is not None and allowed and default.text not in allowed:
-                self._problems.add_error(default.place, f"the default must be one of {', '.join(allowed)}")
-            text = default.text if default else ""
-            self._layout.vars[name] = VarDefinition(name, text, allowed, reader.read_text("help") or "")
+        self._layout.vars = {name: read_var(name, key, node, self._problems) for name, (key, node) in entries.items()}
 
     def _read_units(self, reader: ObjectReader) -> None:
         node = reader.read_node("minor_units")
@@ -195,7 +177,7 @@ class _DefinitionReader:
         reader = ObjectReader.read_object(node, RULE_KEYS, self._problems, what="a rule")
         topics = tuple(item.text for item in reader.read_scalars("topic", needed=topic_needed)) or None
         asked = reader.read_node("recall")
-        recall = None if asked is None else read_recall(asked, self._problems)
+        recall = None if asked is None else read_recall(asked, self._problems, durations=self._durations)
         event = reader.read_node("event", needed=True)
         when, dedupe, require = (
             reader.read_expression("when"),
@@ -208,6 +190,10 @@ class _DefinitionReader:
             self._problems.add_error(event.place, "event must be an object")
             return None
         return Rule(node.place, topics, when, dedupe, require, event, node.entries["event"].key, recall)
+
+    @property
+    def _durations(self) -> frozenset[str]:
+        return frozenset(name for name, var in self._layout.vars.items() if var.type == "duration")
 
     def _read_require(self, reader: ObjectReader) -> tuple[FieldRequirement, ...] | None:
         if reader.read_node("require") is None:

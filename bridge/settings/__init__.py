@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from bridge.contract import REQUEST_BYTES
+from bridge.core.environment_names import environment_name
 from bridge.core.errors import SettingsError
 from bridge.core.model import SourceLocation
 from bridge.core.suggestions import nearest_word, suggest_or_list
@@ -20,7 +21,7 @@ from bridge.http.api_keys import read_digest
 from bridge.http.body_budget import PARTS, USUAL
 from bridge.http.metrics_key import MetricsKey, read_setting
 from bridge.settings.file import SettingsFile
-from bridge.settings.source_vars import environment_name, warn_of_near_names, with_source_vars
+from bridge.settings.source_vars import warn_of_near_names, with_source_vars
 from bridge.settings.table import (
     MEBIBYTE,
     SECRET_SUFFIX,

@@ -71,14 +71,14 @@ class SettingsFile:
         fields = self._read_mapping(node, self.SOURCE)
         mapping = self._read_text(fields["mapping"]) if "mapping" in fields else name
         secrets = self._read_secrets(fields["secrets"]) if "secrets" in fields else []
+        given = self._read_mapping(fields["vars"]) if "vars" in fields else {}
         return SourceSettings(
             name=name,
             mapping=mapping,
             secrets=tuple(secret for secret, _ in secrets),
             places=tuple(place for _, place in secrets),
-            vars={key: self._read_text(value) for key, value in self._read_mapping(fields["vars"]).items()}
-            if "vars" in fields
-            else {},
+            vars={key: self._read_text(value) for key, value in given.items()},
+            var_places={key: str(value.place) for key, value in given.items() if isinstance(value, Scalar)},
             to=self._read_texts(fields["to"]) if "to" in fields else None,
             public_url=self._read_text(fields["public_url"]) if "public_url" in fields else None,
             scope=self._read_text(fields["scope"]) if "scope" in fields else None,

@@ -8,17 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bridge.core.environment_names import environment_name, var_environment_name
 from bridge.core.errors import SettingsError
 from bridge.core.suggestions import nearest_word
 from bridge.settings.table import SECRET_SUFFIX, SourceSettings
 
 _NEAR = 0.85
 """How alike two names are of which one may be the other, misspelt: two letters of a dozen."""
-
-
-def environment_name(source: str) -> str:
-    """How a source's name begins the environment's names for it: `shop-eu` is `SHOP_EU`."""
-    return source.upper().replace("-", "_").replace(".", "_")
 
 
 def with_source_vars(
@@ -63,7 +59,7 @@ def _meanings(
     found: dict[str, tuple[str, str]] = {}
     for source in sorted(mappings, key=lambda name: len(environment_name(name))):
         for var in declared.get(mappings[source], ()):
-            name = f"{environment_name(source)}_{var.upper()}"
+            name = var_environment_name(source, var)
             other, _ = found.get(name, (source, var))
             if name in environment and other != source and environment_name(other) == environment_name(source):
                 raise SettingsError(
@@ -74,10 +70,12 @@ def _meanings(
 
 
 def _with_vars(source: SourceSettings, given: Mapping[str, str]) -> SourceSettings:
-    for var in given:
+    names = {var: var_environment_name(source.name, var) for var in given}
+    for var, name in names.items():
         if var in source.vars:
-            name = f"{environment_name(source.name)}_{var.upper()}"
             raise SettingsError(
                 f"source `{source.name}`: the var `{var}` is set twice, in the file and as {name}; keep one"
             )
-    return replace(source, vars={**source.vars, **given}) if given else source
+    if not given:
+        return source
+    return replace(source, vars={**source.vars, **given}, var_places={**source.var_places, **names})

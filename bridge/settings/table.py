@@ -79,7 +79,8 @@ SECRET_SUFFIX = "_WEBHOOK_SECRET"  # noqa: S105  the name of a setting, no secre
 class SourceSettings:
     """One inbound endpoint. No secrets: it is known, and its webhooks wait at the provider.
 
-    `places` are where the secrets are, one each: in the file, or in the environment's variable of that name.
+    `places` are where the secrets are, one each: in the file, or in the environment's variable of that name;
+    `var_places` say the same of each var.
     """
 
     name: str
@@ -90,6 +91,7 @@ class SourceSettings:
     public_url: str | None = None
     scope: str | None = None
     places: tuple[SourceLocation, ...] = field(default=(), compare=False)
+    var_places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from peers import listed, serving, trackbridge, until
 
 from bridge import mapping, signature
 from bridge.core import json_text
-from bridge.mapping.definition import VarDefinition
+from bridge.mapping import VarDefinition
 from bridge.mapping.expressions.runtime import are_equal
 from bridge.mapping.functions import reference
 from bridge.mapping.tools import examples
@@ -153,4 +153,6 @@ def test_the_vars_of_the_shipped_mappings_are_listed() -> None:
 
 def _values_text(var: VarDefinition) -> str:
     others = [value for value in var.allowed if value != var.default]
+    if var.type == "duration":
+        return f"`{var.default}`, a length of time"
     return ", ".join(f"`{value}`" for value in [var.default, *others]) if var.allowed else "any text"

@@ -18,6 +18,7 @@ from bridge.mapping.functions.builtin import FUNCTIONS
 from bridge.mapping.language import ROOTS
 from bridge.mapping.schema import mapping
 from bridge.mapping.tools import examples
+from bridge.mapping.vars import KEYS as VAR_KEYS
 from bridge.signature import read_scheme
 from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
 from bridge.yaml.document import Node, Scalar, SequenceNode, read_document
@@ -59,7 +60,8 @@ webhook:
   test: =body.test
 vars:
   country: {default: "", help: a country}
-  topic: {default: a, allowed: [a, b], help: a topic}
+  topic: {type: choice, default: a, allowed: [a, b], help: a topic}
+  patience: {type: duration, default: 10m}
 minor_units: {default: 2, exponents: {0: [jpy], 3: kwd}}
 set_aside:
   - {topic: x, when: =body.thin, reason: thin}
@@ -134,7 +136,7 @@ def keys(made: Any) -> set[str]:
 LEVELS = [
     (MAPPING, definition.KEYS),
     (MAPPING["properties"]["webhook"], (*RECIPE_KEYS, *definition.WEBHOOK_EXPRESSIONS)),
-    (DEFS["var"], ("default", "allowed", "help")),
+    (DEFS["var"], VAR_KEYS),
     (MAPPING["properties"]["minor_units"], ("default", "exponents")),
     (MAPPING["properties"]["set_aside"]["items"], ("topic", "when", "reason")),
     (DEFS["rule"], definition.RULE_KEYS),

@@ -86,5 +86,13 @@ def test_a_source_of_the_file_may_have_its_secret_in_the_environment(tmp_path: P
 def test_the_mapping_follows_a_var_of_the_environment(tmp_path: Path) -> None:
     environment = {"STRIPE_PURCHASE": "payment_intent.succeeded", "BRIDGE_STORE": f"sqlite:///{tmp_path / 'a.db'}"}
     assert AppConfig(*load_configuration(environment, None)).sources["stripe"]
-    with pytest.raises(SettingsError, match="the var `purchase` must be one of"):
+    with pytest.raises(SettingsError, match=r"^STRIPE_PURCHASE: source `stripe`: the var `purchase` must be one of"):
         AppConfig(*load_configuration(environment | {"STRIPE_PURCHASE": "payment"}, None))
+
+
+def test_a_wrong_var_of_the_file_is_refused_at_its_line(tmp_path: Path) -> None:
+    config = tmp_path / "bridge.yaml"
+    config.write_text("sources:\n  stripe:\n    vars:\n      purchase: payment\n")
+    with pytest.raises(SettingsError) as refusal:
+        AppConfig(*load_configuration({"BRIDGE_STORE": f"sqlite:///{tmp_path / 'a.db'}"}, config))
+    assert str(refusal.value).startswith(f"{config}:4:17: source `stripe`: the var `purchase` must be one of")

@@ -5,7 +5,7 @@ Pure: the earlier events are arguments.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -13,6 +13,7 @@ from typing import Protocol
 from bridge.core import dedupe_keys, json_text
 from bridge.core.instants import parse_length
 from bridge.core.json_text import Json
+from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.object_reader import ObjectReader
 from bridge.yaml.document import Node, Scalar
 from bridge.yaml.problems import Problems
@@ -23,19 +24,25 @@ LENDS = ("user_data", "context", "session_id", "user_id", "properties")
 DEFAULT_WAIT = timedelta(hours=1)
 """How long a webhook waits for an earlier event if its rule has no `wait`."""
 LONGEST_WAIT = timedelta(days=7)
+_VARS = "source.vars."
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
     """Which earlier event a rule takes from: its types and dedupe keys, the fields, and how long it is waited for.
 
-    The first key under which there is one counts, of the first type.
+    The first key under which there is one counts, of the first type. `wait_var` names the var that says how long.
     """
 
     event_types: tuple[str, ...]
     dedupes: tuple[Scalar, ...]
     take: tuple[tuple[str, ...], ...]
     wait: timedelta = DEFAULT_WAIT
+    wait_var: str | None = None
+
+    def find_wait(self, vars: Mapping[str, str]) -> timedelta:  # noqa: A002  the word of the language
+        """How long the earlier event is waited for, given the vars of the source."""
+        return self.wait if self.wait_var is None else parse_length(vars[self.wait_var]) or self.wait
 
 
 class EventWanted(Exception):
@@ -104,8 +111,8 @@ def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recal
             _lend_path(found, event, path)
 
 
-def read_recall(node: Node, problems: Problems) -> Recall | None:
-    """The `recall` of a rule; None, with problems, where it is none."""
+def read_recall(node: Node, problems: Problems, *, durations: Collection[str] = ()) -> Recall | None:
+    """The `recall` of a rule; None, with problems, where it is none. `durations` are the vars that it may wait for."""
     before = len(problems.errors)
     reader = ObjectReader.read_object(node, KEYS, problems, what="recall")
     event_types = tuple(one.text for one in reader.read_scalars("event_type", needed=True))
@@ -114,20 +121,29 @@ def read_recall(node: Node, problems: Problems) -> Recall | None:
     for field in fields:
         if field.text.split(".")[0] not in LENDS:
             problems.add_error(field.place, f"recall cannot take `{field.text}`; it takes from {', '.join(LENDS)}")
-    wait = _read_wait(reader.read_scalar("wait"), problems)
+    wait, wait_var = _read_wait(reader.read_scalar("wait"), problems, durations)
     if not event_types or not dedupes or len(problems.errors) > before:
         return None
-    return Recall(event_types, dedupes, tuple(tuple(field.text.split(".")) for field in fields), wait)
+    return Recall(event_types, dedupes, tuple(tuple(field.text.split(".")) for field in fields), wait, wait_var)
 
 
-def _read_wait(scalar: Scalar | None, problems: Problems) -> timedelta:
+def _read_wait(scalar: Scalar | None, problems: Problems, durations: Collection[str]) -> tuple[timedelta, str | None]:
+    """How long to wait, or the var that says it."""
     if scalar is None:
-        return DEFAULT_WAIT
+        return DEFAULT_WAIT, None
+    if scalar.is_expression:
+        name = scalar.expression.strip().removeprefix(_VARS)
+        if name not in durations:
+            near = suggest_nearest(name, durations)
+            problems.add_error(
+                scalar.place, f"wait must be a length of time, or `={_VARS}NAME` of a var with `type: duration`{near}"
+            )
+        return DEFAULT_WAIT, name
     length = parse_length(scalar.text)
     if length is None or length > LONGEST_WAIT:
         problems.add_error(scalar.place, "wait must be a length of time such as 30m, 1h or 2d, of at most 7d")
-        return DEFAULT_WAIT
-    return length
+        return DEFAULT_WAIT, None
+    return length, None
 
 
 def _lend_path(lender: Json, taker: dict[str, Json], path: Sequence[str]) -> None:

@@ -67,9 +67,8 @@ class WebhookTranslator(FailureNotes):
         try:
             return self._translate_checked(webhook, earlier)
         except EventWanted as wants:
-            return EventNeeded(
-                wants.keys, " or ".join(wants.recall.event_types), webhook.received_at + wants.recall.wait
-            )
+            until = webhook.received_at + wants.recall.find_wait(self.vars)
+            return EventNeeded(wants.keys, " or ".join(wants.recall.event_types), until)
         except Exception as error:  # noqa: BLE001  nothing that a provider sends may stop the loop
             return SetAside(self._failure_text(error))
 

@@ -16,6 +16,7 @@ from bridge.mapping.language import ROOTS, SOURCE, WEBHOOK
 from bridge.mapping.schema.builders import (
     Schema,
     object_of,
+    one_of_words,
     optional_expression,
     or_nothing,
     pattern_of,
@@ -27,6 +28,7 @@ from bridge.mapping.schema.builders import (
     text_of,
 )
 from bridge.mapping.schema.signature import CHALLENGE, signature_schema
+from bridge.mapping.vars import VAR_TYPES
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -216,9 +218,10 @@ _RECALL: Schema = {
         "items": {"type": "string", **_LENT},
     },
     "wait": {
-        "description": "How long to wait for it while it is not there: 1h where nothing is said; 30m, 2d, at most 7d.",
+        "description": "How long to wait for it while it is not there: 1h where nothing is said; 30m, 2d, at most 7d; "
+        "or a var of the type duration, as =source.vars.NAME.",
         "type": ["string", "null"],
-        **pattern_of(f"^{LENGTH}$", "a length of time such as 30m, 1h or 2d"),
+        **pattern_of(f"^({LENGTH}|=\\s*source\\.vars\\.\\w+)$", "a length of time such as 30m, 1h or 2d"),
     },
 }
 _RULE: Schema = {
@@ -258,8 +261,13 @@ _WEBHOOK: Schema = {
 }
 
 _VAR: Schema = {
+    "type": one_of_words(
+        "What it may be: any text, one of `allowed`, or a length of time such as 10m. Left out: a choice where "
+        "there is `allowed`, else a text.",
+        VAR_TYPES,
+    ),
     "default": {"description": "Its value where the operator sets none.", "type": ["string", "number", "boolean"]},
-    "allowed": plain_texts("The values that it may have; left out, any text."),
+    "allowed": plain_texts("The values that a choice may have."),
     "help": plain_text("One line for the operator."),
 }
 
