@@ -15,12 +15,13 @@ from bridge.mapping.codegen.expressions import compile_standalone
 from bridge.mapping.expressions.parser import ExpressionError
 from bridge.mapping.expressions.runtime import CannotEvaluate
 from bridge.mapping.functions.builtin import FUNCTIONS, OURS
+from bridge.mapping.functions.for_destinations import DESTINATION_FUNCTIONS, FOR_DESTINATIONS
 from bridge.mapping.functions.jmespath_builtins import STANDARD
 from bridge.mapping.functions.money import MinorUnits
-from bridge.mapping.functions.registry import MappingFunction
+from bridge.mapping.functions.registry import FunctionParameter, MappingFunction
 
 UNITS = MinorUnits({"jpy": 0, "kwd": 3}, default=2)
-ALL = list(FUNCTIONS.values())
+ALL = list(DESTINATION_FUNCTIONS.values())
 VALUES: dict[str, list[Json]] = {
     "null": [None],
     "boolean": [True, False],
@@ -32,7 +33,7 @@ VALUES: dict[str, list[Json]] = {
 
 
 def worked_out(expression: str, document: Json = "a document") -> Json:
-    return compile_standalone(expression, units=UNITS)(document)
+    return compile_standalone(expression, units=UNITS, functions=DESTINATION_FUNCTIONS)(document)
 
 
 @pytest.mark.parametrize(
@@ -64,15 +65,15 @@ def test_jmespaths_own_functions_are_all_there() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("function", OURS.values(), ids=lambda function: function.name)
+@pytest.mark.parametrize("function", [*OURS.values(), *FOR_DESTINATIONS.values()], ids=lambda function: function.name)
 def test_ours_answer_null_for_null(function: MappingFunction) -> None:
     for place, parameter in enumerate(function.parameters):
-        if parameter.nullable or parameter.default is not None:
+        if parameter.nullable or parameter.default is not None or parameter.words:
             continue
         arguments = [next(iter(each.types - {"null"})) for each in function.parameters]
         document = {f"a{n}": VALUES[kind][-1] for n, kind in enumerate(arguments)} | {f"a{place}": None}
-        call = f"{function.name}({', '.join(document)})"
-        assert worked_out(call, document) is None
+        words = [argument(each, f"a{n}") for n, each in enumerate(function.parameters)]
+        assert worked_out(f"{function.name}({', '.join(words)})", document) is None
 
 
 @pytest.mark.parametrize("function", ALL, ids=lambda function: function.name)
@@ -85,10 +86,20 @@ def test_any_argument_is_worked_out_or_refused_by_its_type(function: MappingFunc
                     f"a{n}": VALUES[min(each.types & VALUES.keys(), default="null")][-1]
                     for n, each in enumerate(function.parameters)
                 } | {f"a{place}": value}
-                arguments = ["&@" if each.is_expression else f"a{n}" for n, each in enumerate(function.parameters)]
-                allowed = kind == "&" or kind in parameter.types or (function.own and value is None)
+                arguments = [argument(each, f"a{n}") for n, each in enumerate(function.parameters)]
+                allowed = (
+                    function.parameters[place].words
+                    or kind == "&"
+                    or kind in parameter.types
+                    or (function.own and value is None)
+                )
                 outcome = kind_of_outcome(f"{function.name}({', '.join(arguments)})", document)
                 assert allowed or outcome == "invalid-type", (function.name, place, value)
+
+
+def argument(parameter: FunctionParameter, name: str) -> str:
+    """How an argument is written whose value has this name."""
+    return f"'{parameter.words[0]}'" if parameter.words else "&@" if parameter.is_expression else name
 
 
 def kind_of_outcome(expression: str, document: Json) -> str:
@@ -128,6 +139,32 @@ def test_what_cannot_work_out_is_refused_at_load(expression: str, text: str, kin
     with pytest.raises(ExpressionError) as refusal:
         compile_standalone(expression)
     assert (refusal.value.text, refusal.value.kind) == (text, kind)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("unix(a, 'sec')", "unix() takes one of these texts as argument 2: 's', 'ms', 'us'"),
+        ("unix(a, b)", "unix() takes one of these texts as argument 2: 's', 'ms', 'us'"),
+        ("unix(a, `5`)", "unix() takes one of these texts as argument 2: 's', 'ms', 'us'"),
+    ],
+)
+def test_an_argument_that_must_be_known_is_refused_at_load(expression: str, text: str) -> None:
+    with pytest.raises(ExpressionError) as refusal:
+        compile_standalone(expression, functions=DESTINATION_FUNCTIONS)
+    assert (refusal.value.text, refusal.value.kind) == (text, "invalid-value")
+
+
+def test_an_unknown_rule_of_hashed_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ExpressionError, match=r"; did you mean 'email_google'\?$"):
+        compile_standalone("hashed(a, 'email_gogle')", functions=DESTINATION_FUNCTIONS)
+
+
+def test_a_mapping_has_no_function_of_destination_files() -> None:
+    assert FUNCTIONS.keys() & FOR_DESTINATIONS.keys() == set()
+    for name in FOR_DESTINATIONS:
+        with pytest.raises(ExpressionError, match=f"unknown function '{name}'"):
+            compile_standalone(f"{name}(a, b)")
 
 
 def test_from_minor_needs_the_mappings_table() -> None:

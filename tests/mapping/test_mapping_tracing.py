@@ -12,7 +12,7 @@ from bridge.mapping.codegen.expressions import compile_standalone
 from bridge.mapping.expressions.parser import ExpressionError, parse_expression
 from bridge.mapping.expressions.printer import print_expression
 from bridge.mapping.expressions.runtime import CannotEvaluate
-from bridge.mapping.functions.builtin import FUNCTIONS
+from bridge.mapping.functions.for_destinations import DESTINATION_FUNCTIONS
 from bridge.mapping.tools.tracer import TraceContext, TracedName, TracedValue, Tracer
 
 
@@ -35,7 +35,7 @@ class Nowhere(TraceContext):
 
 def compiled(expression: str, document: Json) -> tuple[str, Json]:
     try:
-        return "works out", compile_standalone(expression)(document)
+        return "works out", compile_standalone(expression, functions=DESTINATION_FUNCTIONS)(document)
     except CannotEvaluate as error:
         return "fails", error.text
 
@@ -86,9 +86,9 @@ def test_every_path_that_was_read_reads_the_same_when_it_is_asked_for(expression
         assert repr(compile_standalone(path)(read)) == repr(value), path
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "from_minor"])
+@pytest.mark.parametrize("name", [name for name in DESTINATION_FUNCTIONS if name != "from_minor"])
 def test_every_example_of_a_function_walks_to_its_result(name: str) -> None:
-    for expression, _ in FUNCTIONS[name].examples:
+    for expression, _ in DESTINATION_FUNCTIONS[name].examples:
         assert repr(walked(expression, None)) == repr(compiled(expression, None))
 
 

@@ -10,7 +10,6 @@ from bridge.mapping.codegen.emitter import Current, ExpressionWriter
 from bridge.mapping.expressions import runtime
 from bridge.mapping.expressions.parser import ExpressionNode
 from bridge.mapping.expressions.runtime import ANY
-from bridge.mapping.functions.builtin import FUNCTIONS
 from bridge.mapping.functions.registry import FunctionParameter, MappingFunction
 
 _NULL = frozenset({"null"})
@@ -20,9 +19,9 @@ class CallWriter(ExpressionWriter):
     """The part of the coder that writes calls."""
 
     def _function_expression(self, node: ExpressionNode, current: Current) -> str:
-        function = FUNCTIONS.get(node.value)
+        function = self.functions.get(node.value)
         if function is None:
-            mend = suggest_nearest(node.value, FUNCTIONS)
+            mend = suggest_nearest(node.value, self.functions)
             return self.refuse_part(f"unknown function '{node.value}'{mend}", at=node.at, kind="unknown-function")
         if not _argument_count_fits(function, len(node.children)):
             return self.refuse_part(_arity_text(function, len(node.children)), at=node.at, kind="invalid-arity")
@@ -58,6 +57,8 @@ class CallWriter(ExpressionWriter):
                 text = f"{function.name}() takes `&…` as argument {place + 1}"
                 return self.refuse_part(text, at=node.at, kind="invalid-type")
             return self.write_function(node.children[0])
+        if parameter.words and (node.kind != "literal" or node.value not in parameter.words):
+            return self.refuse_part(_words_text(function, place, node), at=node.at, kind="invalid-value")
         refused = len(self.problems)
         atom = self.write_value(node, current)
         if len(self.problems) > refused:
@@ -133,3 +134,10 @@ def _arity_text(function: MappingFunction, count: int) -> str:
     wanted = f"at least {fewest}" if most is None else str(fewest) if most == fewest else f"{fewest} to {most}"
     words = "argument" if wanted.endswith("1") else "arguments"
     return f"{function.name}() takes {wanted} {words}, got {count}: {function.signature}"
+
+
+def _words_text(function: MappingFunction, place: int, node: ExpressionNode) -> str:
+    words = function.parameter_at(place).words
+    mend = suggest_nearest(node.value, words) if node.kind == "literal" and isinstance(node.value, str) else ""
+    listed = ", ".join(f"'{word}'" for word in words)
+    return f"{function.name}() takes one of these texts as argument {place + 1}: {listed}{mend}"

@@ -6,7 +6,7 @@ not taken again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,7 +15,9 @@ from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.expressions import runtime
 from bridge.mapping.expressions.parser import ExpressionError, ExpressionNode
 from bridge.mapping.expressions.runtime import ANY
+from bridge.mapping.functions.builtin import FUNCTIONS
 from bridge.mapping.functions.money import MinorUnits
+from bridge.mapping.functions.registry import MappingFunction
 
 _FLAT = frozenset({"field", "literal", "current", "identity", "expref"})
 
@@ -56,6 +58,7 @@ class ExpressionWriter:
 
     code: ModuleCode
     units: MinorUnits | None = None
+    functions: Mapping[str, MappingFunction] = field(default_factory=lambda: FUNCTIONS)
     problems: list[ExpressionError] = field(default_factory=list)
     warnings: list[ExpressionError] = field(default_factory=list)
     types: dict[str, frozenset[str]] = field(default_factory=dict)

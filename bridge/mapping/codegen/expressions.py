@@ -5,7 +5,7 @@ There is one method for each kind of node; calls are in `calls`, what all of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bridge.core.json_text import Json
 from bridge.mapping.codegen.calls import CallWriter
@@ -14,7 +14,9 @@ from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.expressions import runtime
 from bridge.mapping.expressions.parser import ExpressionNode, parse_expression
 from bridge.mapping.functions.builtin import FUNCTIONS
+from bridge.mapping.functions.for_destinations import DESTINATION_FUNCTIONS
 from bridge.mapping.functions.money import MinorUnits
+from bridge.mapping.functions.registry import MappingFunction
 
 GLOBALS: dict[str, object] = {
     "_EMPTY": {},
@@ -24,7 +26,7 @@ GLOBALS: dict[str, object] = {
     "_at_most": runtime.at_most,
     "_wrong": runtime.wrong_argument,
     "_items": runtime.check_items,
-    **{f"_f_{name}": function.call for name, function in FUNCTIONS.items()},
+    **{f"_f_{name}": function.call for name, function in DESTINATION_FUNCTIONS.items()},
 }
 """What generated code may name."""
 
@@ -243,13 +245,15 @@ def _flatten_chain(node: ExpressionNode) -> list[ExpressionNode]:
     return [node, *reversed(parts)]
 
 
-def compile_standalone(text: str, *, units: MinorUnits | None = None) -> Callable[[Json], Json]:
+def compile_standalone(
+    text: str, *, units: MinorUnits | None = None, functions: Mapping[str, MappingFunction] = FUNCTIONS
+) -> Callable[[Json], Json]:
     """A function of one document, which is the current node: JMESPath as its specification has it.
 
     Raises ExpressionError; the function raises CannotEvaluate.
     """
     code = ModuleCode("<expression>")
-    coder = ExpressionCoder(code, units)
+    coder = ExpressionCoder(code, units, functions)
     name = coder.write_function(parse_expression(text))
     if coder.problems:
         raise coder.problems[0]

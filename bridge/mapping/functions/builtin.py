@@ -298,4 +298,4 @@ def _lookup(table: dict[str, Json], key: str | Number) -> Json:
 
 
 FUNCTIONS = STANDARD | OURS
-"""Every function by name."""
+"""Every function of a mapping by name. Destination files know more: `for_destinations`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, Overflow
 from functools import lru_cache
 
 from bridge.mapping.expressions.runtime import CannotEvaluate, bound_digits, type_name
@@ -123,3 +123,9 @@ def from_minor(amount: str | Number, currency: str, units: MinorUnits) -> Number
     if exponent == 0:
         return number
     return bound_digits(_EXACT.scaleb(Decimal(number), -exponent))
+
+
+def to_minor(amount: str | Number, decimals: int) -> int:
+    """An amount of a currency with so many decimals in its smallest unit, rounded half to even."""
+    number = Decimal(bound_digits(parse_decimal(amount)))
+    return int(_LONG.scaleb(number, decimals).to_integral_value(ROUND_HALF_EVEN, _LONG))

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 _LONGEST = 250
 
@@ -19,18 +23,31 @@ def format_e164(phone: str, country: str | None) -> str | None:
     """
     import phonenumbers  # noqa: PLC0415  takes a third of a second, and most runs need no phone
 
-    region = country.strip().upper() if country else None
-    if len(phone) > _LONGEST or (region is None and not phone.lstrip().startswith(("+", "\uff0b"))):
-        return None
-    if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
-        region = None
-    try:
-        number = phonenumbers.parse(phone, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_valid_number(number):
+    number = _parse_number(phone, country)
+    if number is None or not phonenumbers.is_valid_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=1_000)
+def format_possible_e164(phone: str, country: str | None) -> str | None:
+    """The same for a number that is possible: one with a right length for its country.
+
+    The package's table of ranges in use is always a little old, and a platform has the number all the same. Left out is
+    a number whose E.164 form would itself be read as another number.
+    """
+    import phonenumbers  # noqa: PLC0415  as above
+
+    number = _parse_number(phone, country)
+    if (
+        number is None
+        or phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE
+    ):
+        return None
+    text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    again = _parse_number(text, None)
+    same = again is not None and phonenumbers.format_number(again, phonenumbers.PhoneNumberFormat.E164) == text
+    return text if same else None
 
 
 def invent_number(phone: str, regions: Sequence[str], nonce: Random) -> str | None:
@@ -54,6 +71,21 @@ def invent_number(phone: str, regions: Sequence[str], nonce: Random) -> str | No
             phone, _vary_digits(phonenumbers.format_number(model, phonenumbers.PhoneNumberFormat.E164), nonce)
         )
     return None
+
+
+def _parse_number(phone: str, country: str | None) -> PhoneNumber | None:
+    """What the package reads in a text; None without `+` where the country is not known."""
+    import phonenumbers  # noqa: PLC0415  as above
+
+    region = country.strip().upper() if country else None
+    if len(phone) > _LONGEST or (region is None and not phone.lstrip().startswith(("+", "\uff0b"))):
+        return None
+    if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
+        region = None
+    try:
+        return phonenumbers.parse(phone, region)
+    except phonenumbers.NumberParseException:
+        return None
 
 
 def _vary_digits(number: str, nonce: Random) -> str:

@@ -6,8 +6,20 @@ A test compares it with `mappings/README.md`.
 from __future__ import annotations
 
 from bridge.mapping.functions.builtin import OURS
+from bridge.mapping.functions.for_destinations import FOR_DESTINATIONS
+from bridge.mapping.functions.identity import RULES
 from bridge.mapping.functions.jmespath_builtins import STANDARD
 from bridge.mapping.functions.registry import MappingFunction
+
+
+def destination_tables() -> str:
+    """The table of the functions that destination files have besides, and the rules of `hashed` and `normal`."""
+    rows = "\n".join(_function_row(function) for function in FOR_DESTINATIONS.values())
+    rules = "\n".join(f"| `{name}` | {rule.help} | <{rule.source}> |" for name, rule in RULES.items())
+    return (
+        f"| function | what it gives | for example |\n|---|---|---|\n{rows}\n\n"
+        f"| rule | what it makes | whose page says so |\n|---|---|---|\n{rules}"
+    )
 
 
 def function_tables() -> str:

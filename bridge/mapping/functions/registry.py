@@ -6,13 +6,15 @@ The compiler reads the signature to check arity and types, the tests run the exa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from bridge.core.json_text import Json
 from bridge.mapping.expressions.runtime import ANY, SPOKEN, Call
 
 EXPREF = "&expression"
+NO_WORDS: Mapping[str, Iterable[str]] = MappingProxyType({})
 _PARAMETER = re.compile(r"(\.\.\.)?(\w+)(\?)?: ([^=]+?)(?: = '(.*)')?")
 
 
@@ -20,7 +22,8 @@ _PARAMETER = re.compile(r"(\.\.\.)?(\w+)(\?)?: ([^=]+?)(?: = '(.*)')?")
 class FunctionParameter:
     """One argument of a function: which types it takes, `items` those of a list's items.
 
-    `nullable` passes null on to one of our functions, which else answers null for it.
+    `nullable` passes null on to one of our functions, which else answers null for it. Where there are `words`, the
+    argument is one of them, written as a text: it is known, and checked, before any value is.
     """
 
     name: str
@@ -29,6 +32,7 @@ class FunctionParameter:
     nullable: bool = False
     default: str | None = None
     variadic: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def is_expression(self) -> bool:
@@ -76,14 +80,24 @@ class FunctionRegistry(dict[str, MappingFunction]):
     """Functions by name."""
 
     def register(
-        self, signature: str, text: str, examples: tuple[tuple[str, str], ...], *, own: bool = True
+        self,
+        signature: str,
+        text: str,
+        examples: tuple[tuple[str, str], ...],
+        *,
+        own: bool = True,
+        words: Mapping[str, Iterable[str]] = NO_WORDS,
     ) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
-        """Declare the decorated function: `name(parameter: type|type, …) -> type|type`."""
+        """Declare the decorated function: `name(parameter: type|type, …) -> type|type`.
+
+        `words` are, by a parameter's name, the texts that it may be.
+        """
 
         def declare(call: Callable[..., Json]) -> Callable[..., Json]:
             name, _, rest = signature.partition("(")
             inside, _, returns = rest.rpartition(") -> ")
-            parameters = tuple(_parse_parameter(part) for part in inside.split(", ") if part)
+            parsed = (_parse_parameter(part) for part in inside.split(", ") if part)
+            parameters = tuple(replace(each, words=tuple(words.get(each.name, ()))) for each in parsed)
             self[name] = MappingFunction(name, signature, text, examples, call, parameters, _parse_types(returns), own)
             return call
 

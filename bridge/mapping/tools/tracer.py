@@ -17,7 +17,7 @@ from bridge.mapping.expressions.parser import ExpressionNode
 from bridge.mapping.expressions.printer import print_expression, print_step
 from bridge.mapping.expressions.printer import print_name as spelt_name
 from bridge.mapping.expressions.runtime import is_true
-from bridge.mapping.functions.builtin import FUNCTIONS
+from bridge.mapping.functions.for_destinations import DESTINATION_FUNCTIONS
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.functions.registry import MappingFunction
 
@@ -235,7 +235,7 @@ class Tracer:
                     return None
                 return {pair.value: self.take_value(pair.children[0], current) for pair in node.children}
             case _:
-                return self._called(FUNCTIONS[node.value], node, current)
+                return self._called(DESTINATION_FUNCTIONS[node.value], node, current)
 
     def _either(self, node: ExpressionNode, current: TracedValue | None) -> Json:
         parts: list[ExpressionNode] = []
