@@ -1,21 +1,20 @@
-"""What names mean in a mapping's expressions: the roots, the names of `let`, and those of the surrounding `for_each`.
+"""What names mean in a file's expressions: its roots, the names of `let`, and those of the surrounding `for_each`.
 
-An unknown name is an error that suggests the nearest known one.
+An unknown name is an error that suggests the nearest known one. Which roots there are is a value: `mapping_roots` has
+those of mappings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.codegen.emitter import ExpressionWriter
 from bridge.mapping.expressions.parser import ExpressionNode
-from bridge.mapping.language import EARLIER, ROOTS, SOURCE, WEBHOOK
+from bridge.mapping.language import EARLIER
 
-_LAZY = frozenset({"occurred_at", "account", "test"})
-_TEXT = frozenset({"string"})
-_OBJECT = frozenset({"object"})
 _NAMELESS = frozenset({"null", "true", "false"})
 
 
@@ -35,15 +34,36 @@ class CompiledName:
     fallible: bool
 
 
+class RootNames(Protocol):
+    """The roots of one kind of file."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What a path may begin with, apart from names of `let` and of `for_each`."""
+        ...
+
+    def resolve_root(
+        self, scope: ExpressionScope, writer: ExpressionWriter, path: Sequence[ExpressionNode]
+    ) -> tuple[str, int]:
+        """The atom that a path of these roots begins with, and how many of its fields that took."""
+        ...
+
+    def compiled_behind(self, root: str) -> Iterable[str]:
+        """The names that are worked out when a field of this root is read, as `webhook.account` is."""
+        ...
+
+    def suggest_path(self, name: str) -> str:
+        """What is probably meant by a name that is near no other, after `; `; empty where nothing is."""
+        ...
+
+
 @dataclass(slots=True)
 class KnownNames:
-    """Everything that a mapping's expressions may name; `name` compiles a name of `let` when it is first asked for."""
+    """Everything that a file's expressions may name; `name` compiles a name of `let` when it is first asked for."""
 
     lets: frozenset[str]
-    webhook: frozenset[str]
-    vars: Iterable[str]
+    roots: RootNames
     name: Callable[[str], CompiledName | None]
-    topic_is_text: bool = False
 
 
 @dataclass(slots=True)
@@ -72,7 +92,7 @@ class ExpressionScope:
     @property
     def visible_names(self) -> list[str]:
         """Every name that may begin a path."""
-        return [*ROOTS, *([EARLIER] if self.earlier else ()), *self.known.lets, *self.locals]
+        return [*self.known.roots.names, *([EARLIER] if self.earlier else ()), *self.known.lets, *self.locals]
 
     def growth_of(self, name: str) -> int:
         """How often what a name represents may repeat the body."""
@@ -88,41 +108,25 @@ class ExpressionScope:
         if name in self.locals:
             return self.locals[name], 1
         if name in self.known.lets:
-            return self._resolve_let(writer, name, first), 1
+            return self.read_let(writer, name, first), 1
         if name == EARLIER and self.earlier is not None:
             known = writer.code.known_name(("root", EARLIER))
             return known or writer.code.note_known(("root", EARLIER), self.earlier(self)), 1
-        if name not in ROOTS:
+        if name not in self.known.roots.names:
             return writer.refuse_part(self._refuse_unknown(first), at=first.at), 1
-        return self._of_root(writer, path)
+        return self.known.roots.resolve_root(self, writer, path)
 
-    def _of_root(self, writer: ExpressionWriter, path: Sequence[ExpressionNode]) -> tuple[str, int]:
-        match path[0].value:
-            case "webhook":
-                return self._resolve_webhook(writer, path)
-            case "source":
-                return self._resolve_source(writer, path)
-            case "headers":
-                return self._resolve_header(writer, path)
-            case name:
-                return self._resolve_root(writer, name), 1
-
-    def _resolve_header(self, writer: ExpressionWriter, path: Sequence[ExpressionNode]) -> tuple[str, int]:
-        name = path[1].value if len(path) > 1 else ""
-        if name != name.lower():
-            text = f'names of headers are in lower case here: write headers."{name.lower()}"'
-            return writer.refuse_part(text, at=path[1].at), len(path)
-        return self._resolve_root(writer, "headers"), 1
-
-    def _resolve_root(self, writer: ExpressionWriter, name: str) -> str:
+    def read_root(self, writer: ExpressionWriter, name: str, types: frozenset[str]) -> str:
+        """The atom of a root that the frame holds."""
         self.uses.add(name)
         known = writer.code.known_name(("root", name))
         if known is not None:
             return known
         atom = writer.code.note_known(("root", name), writer.code.assign_value(f"S.{name}"))
-        return writer.with_types(atom, _OBJECT) if name not in {"body", "request"} else atom
+        return writer.with_types(atom, types)
 
-    def _resolve_let(self, writer: ExpressionWriter, name: str, node: ExpressionNode) -> str:
+    def read_let(self, writer: ExpressionWriter, name: str, node: ExpressionNode) -> str:
+        """The atom of a name that is worked out when it is first read."""
         found = self.known.name(name)
         if found is None:
             return "None"
@@ -135,41 +139,6 @@ class ExpressionScope:
         writer.code.emit_line(f"if {atom} is _UNSET: {atom} = {found.call}(S)", node.at)
         return writer.with_types(writer.code.note_known(("let", name), atom), found.types)
 
-    def _resolve_webhook(self, writer: ExpressionWriter, path: Sequence[ExpressionNode]) -> tuple[str, int]:
-        if len(path) == 1:
-            atoms = {key: self._of_webhook(writer, key, path[0]) for key in WEBHOOK}
-            text = "{" + ", ".join(f"{key!r}: {atom}" for key, atom in atoms.items()) + "}"
-            return writer.with_types(writer.code.assign_value(text), _OBJECT), 1
-        name = path[1].value
-        if name not in WEBHOOK:
-            mend = suggest_nearest(name, WEBHOOK)
-            return writer.refuse_part(f"webhook has no `{name}`{mend}", at=path[1].at), len(path)
-        return self._of_webhook(writer, name, path[1]), 2
-
-    def _of_webhook(self, writer: ExpressionWriter, name: str, node: ExpressionNode) -> str:
-        if name in _LAZY:
-            key = f"webhook.{name}"
-            return self._resolve_let(writer, key, node) if key in self.known.webhook else "None"
-        atom = writer.write_field(self._resolve_root(writer, "webhook"), name)
-        return writer.with_types(atom, _TEXT) if name != "topic" or self.known.topic_is_text else atom
-
-    def _resolve_source(self, writer: ExpressionWriter, path: Sequence[ExpressionNode]) -> tuple[str, int]:
-        if len(path) > 1 and path[1].value not in SOURCE:
-            name = path[1].value
-            return writer.refuse_part(f"source has no `{name}`{suggest_nearest(name, SOURCE)}", at=path[1].at), len(
-                path
-            )
-        if len(path) > 2 and path[1].value == "vars":  # noqa: PLR2004  source, vars, and the var's name
-            return self._resolve_var(writer, path[2]), 3
-        return self._resolve_root(writer, "source"), 1
-
-    def _resolve_var(self, writer: ExpressionWriter, node: ExpressionNode) -> str:
-        name = node.value
-        if name not in self.known.vars:
-            mend = suggest_nearest(name, self.known.vars) or "; declare it under `vars:`"
-            return writer.refuse_part(f"no var is called `{name}`{mend}", at=node.at)
-        return writer.with_types(writer.code.assign_value(f"S.vars[{name!r}]"), _TEXT)
-
     def _refuse_unknown(self, node: ExpressionNode) -> str:
         name = node.value
         if name == EARLIER:
@@ -179,4 +148,4 @@ class ExpressionScope:
         if name in _NAMELESS:
             return f"unknown name '{name}'; write it in backticks"
         mend = suggest_nearest(name, self.visible_names)
-        return f"unknown name '{name}'{mend or f'; did you mean `body.{name}`?'}"
+        return f"unknown name '{name}'{mend or self.known.roots.suggest_path(name)}"

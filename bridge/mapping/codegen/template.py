@@ -1,7 +1,7 @@
 """Generates the Python that builds the `event` of a rule: literals as they are, expressions evaluated.
 
-Empty values are left out at every level. An expression that fails below `user_data` or `context` leaves out that field,
-with a note.
+Empty values are left out at every level. An expression that fails where nothing is worth the whole (in an event, below
+`user_data` or `context`) leaves out that field, with a note.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class TargetSlot:
 class TemplateWriter:
     """Writes one value after the other. `texts` are the paths whose whole numbers are text.
 
+    `soft` are those below which a value that cannot be evaluated is left out with a note; `()` is all of them.
+
     `places` collects where each path is in the file.
     """
 
@@ -66,6 +68,7 @@ class TemplateWriter:
     problems: Problems
     expressions: ScalarWriter
     texts: frozenset[Path] = frozenset()
+    soft: frozenset[Path] = SOFT
     places: dict[Path, SourceLocation] = field(default_factory=dict)
 
     def write_box(self, node: SequenceNode | MappingNode, path: Path, scope: ExpressionScope) -> str:
@@ -92,13 +95,16 @@ class TemplateWriter:
         match node:
             case Scalar() if not node.is_expression:
                 self._put_literal(slot, node, path)
-            case Scalar() if path[:1] in SOFT and self.expressions.can_fail(node, scope):
+            case Scalar() if self._is_soft(path) and self.expressions.can_fail(node, scope):
                 self._write_softly(path, lambda: self._put_expression(slot, node, path, scope))
             case Scalar():
                 self._put_expression(slot, node, path, scope)
             case _:
                 atom = self.write_box(node, path, scope)
                 self.code.emit_line(f"if {atom}: {slot.put_code(atom)}")
+
+    def _is_soft(self, path: Path) -> bool:
+        return path[:1] in self.soft or () in self.soft
 
     def _write_softly(self, path: Path, write: Callable[[], None]) -> None:
         """What `write` writes; where it cannot be evaluated, it is left out with a note."""
@@ -178,7 +184,7 @@ class TemplateWriter:
             return "None"
         out = self.code.assign_value("[]")
         loop = _ForEach(name.text, source, when, each)
-        if path[:1] in SOFT:
+        if self._is_soft(path):
             self._write_softly(path, lambda: self._write_loop(out, loop, path, scope))
         else:
             self._write_loop(out, loop, path, scope)

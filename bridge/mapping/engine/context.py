@@ -1,4 +1,4 @@
-"""One webhook while its rules run: its roots, the names evaluated so far, the notes, and a bound on what is built.
+"""What is built while rules run: the names evaluated so far, the notes, a bound; and one webhook's roots.
 
 Generated code reads and writes it.
 """
@@ -23,47 +23,17 @@ Texts = Mapping[str, "Texts | None"]
 """Text fields level by level: None for one, what is below for an object or a list around them."""
 
 
-class MappingFrame:
-    """The roots of one webhook. `tell` turns a failure into the text of a note."""
+class BuildFrame:
+    """What building needs whatever is built: the names evaluated so far, notes, and bounds.
 
-    __slots__ = (
-        "body",
-        "headers",
-        "lets",
-        "notes",
-        "pruner",
-        "query",
-        "recalling",
-        "request",
-        "rounds",
-        "source",
-        "teller",
-        "vars",
-        "webhook",
-    )
+    `teller` turns a failure into the text of a note.
+    """
 
-    def __init__(  # noqa: PLR0913  the roots, by name
-        self,
-        *,
-        body: Json,
-        request: Json,
-        headers: dict[str, str],
-        query: dict[str, str],
-        webhook: dict[str, Json],
-        source: dict[str, Json],
-        names: int,
-        teller: FailureNotes,
-    ) -> None:
-        self.body = body
-        self.request = request
-        self.headers = headers
-        self.query = query
-        self.webhook = webhook
-        self.source = source
-        self.vars: Mapping[str, str] = source["vars"]
+    __slots__ = ("lets", "notes", "pruner", "rounds", "teller")
+
+    def __init__(self, *, names: int, teller: FailureNotes) -> None:
         self.lets: list[Json] = [UNSET] * names
         self.notes: list[str] = []
-        self.recalling: RecallContext | None = None
         self.pruner = Pruner()
         self.rounds = 0
         self.teller = teller
@@ -99,6 +69,34 @@ class MappingFrame:
     def leave_out(self, field: str, error: Exception) -> None:
         """Note that a field is left out, and why."""
         self.notes.append(self.teller.note_text(field, error))
+
+
+class MappingFrame(BuildFrame):
+    """The roots of one webhook."""
+
+    __slots__ = ("body", "headers", "query", "recalling", "request", "source", "vars", "webhook")
+
+    def __init__(  # noqa: PLR0913  the roots, by name
+        self,
+        *,
+        body: Json,
+        request: Json,
+        headers: dict[str, str],
+        query: dict[str, str],
+        webhook: dict[str, Json],
+        source: dict[str, Json],
+        names: int,
+        teller: FailureNotes,
+    ) -> None:
+        super().__init__(names=names, teller=teller)
+        self.body = body
+        self.request = request
+        self.headers = headers
+        self.query = query
+        self.webhook = webhook
+        self.source = source
+        self.vars: Mapping[str, str] = source["vars"]
+        self.recalling: RecallContext | None = None
 
 
 class FailureNotes(Protocol):
