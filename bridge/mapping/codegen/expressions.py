@@ -178,7 +178,7 @@ class ExpressionCoder(CallWriter):
     # --------------------------------------------------------------------------------------------------- choices
 
     def _or_expression(self, node: ExpressionNode, current: Current) -> str:
-        parts = _flatten_chain(node)
+        parts = flatten_chain(node)
         out = self.code.assign_value(first := self.write_value(parts[0], current))
         types = self.types_of(first)
         for part in parts[1:]:
@@ -189,7 +189,7 @@ class ExpressionCoder(CallWriter):
         return self.with_types(out, types)
 
     def _and_expression(self, node: ExpressionNode, current: Current) -> str:
-        parts = _flatten_chain(node)
+        parts = flatten_chain(node)
         out = self.code.assign_value(first := self.write_value(parts[0], current))
         types = self.types_of(first)
         for part in parts[1:]:
@@ -235,7 +235,7 @@ def _leading_fields(children: Sequence[ExpressionNode]) -> list[ExpressionNode]:
     return list(children)
 
 
-def _flatten_chain(node: ExpressionNode) -> list[ExpressionNode]:
+def flatten_chain(node: ExpressionNode) -> list[ExpressionNode]:
     """`a || b || c` as its parts: the parser nests them to the left."""
     parts: list[ExpressionNode] = []
     kind = node.kind

@@ -2,7 +2,7 @@
 
 Its value, the mapping's line, the paths that were read, or why it is absent.
 
-It evaluates the mapping's tree again, slowly, beside what the compiled mapping made of the same webhook.
+It evaluates the mapping's expressions again, one by one, beside what the compiled mapping made of the same webhook.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from bridge.mapping.engine.recall import NoEarlierEvents, Recall
 from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.expressions.parser import parse_expression
 from bridge.mapping.expressions.runtime import CannotEvaluate, is_true
-from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import EARLIER
 from bridge.mapping.tools.explain_recall import RecallExplanation, explain_recall
-from bridge.mapping.tools.tracer import Trace, TracedName, TracedValue, work_out
+from bridge.mapping.tools.tracer import Trace, TracedExpression, TracedName, TracedValue
 from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 
 Path = tuple[str | int, ...]
@@ -294,6 +293,7 @@ class _LetValues:
         self.trees = found.compile_info.trees
         self.frame = frame
         self._worked: dict[str, TracedName] = {}
+        self._compiled: dict[Scalar, TracedExpression] = {}
 
     def named(self, name: str) -> TracedName | None:
         """A name, evaluated; None for none of them."""
@@ -307,6 +307,13 @@ class _LetValues:
         if name not in self._worked:
             self._worked[name] = TracedName(name, node.place, self._trace_of(node))
         return self._worked[name]
+
+    def compile_traced(self, scalar: Scalar) -> TracedExpression:
+        """An expression of the mapping, compiled once."""
+        if scalar not in self._compiled:
+            tree = self.trees.get(scalar) or parse_expression(scalar.expression)
+            self._compiled[scalar] = TracedExpression(tree, scalar.expression, units=self.parts.units)
+        return self._compiled[scalar]
 
     def _trace_of(self, node: Node) -> Trace:
         world = _ExplainContext(self)
@@ -339,19 +346,13 @@ class _ExplainContext:
     locals: Mapping[str, TracedValue] = field(default_factory=dict)
     earlier: Json = None
 
-    @property
-    def units(self) -> MinorUnits | None:
-        """The mapping's table of minor units."""
-        return self.lets.parts.units
-
     def within_loop(self, name: str, seen: TracedValue) -> _ExplainContext:
         """The names inside a for_each."""
         return replace(self, locals={**self.locals, name: seen})
 
     def trace_scalar(self, scalar: Scalar) -> Trace:
         """How an expression of the mapping becomes its value here."""
-        tree = self.lets.trees.get(scalar) or parse_expression(scalar.expression)
-        return work_out(tree, scalar.expression, self)
+        return self.lets.compile_traced(scalar).trace_value(self)
 
     def local(self, name: str) -> TracedValue | None:
         """What a for_each around it calls so."""

@@ -1,25 +1,25 @@
-"""Evaluates an expression step by step, noting what it read and which alternative it took.
+"""How an expression becomes its value: what it read, which alternative it took, and the names that it used.
 
-Slow, for `explain` only. Its values are those of the compiled expression.
+The compiler's own code evaluates it, written so that it also notes what its parts became. For `explain` only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.core.json_text import Json
 from bridge.core.model import SourceLocation
-from bridge.mapping.expressions import runtime
+from bridge.mapping.codegen.emitter import Current, ExpressionWriter, NameResolver
+from bridge.mapping.codegen.expressions import GLOBALS, ExpressionCoder, flatten_chain
+from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.expressions.parser import ExpressionNode
 from bridge.mapping.expressions.printer import print_expression, print_step
-from bridge.mapping.expressions.printer import print_name as spelt_name
-from bridge.mapping.expressions.runtime import is_true
+from bridge.mapping.expressions.runtime import CannotEvaluate, is_true
 from bridge.mapping.functions.for_destinations import DESTINATION_FUNCTIONS
 from bridge.mapping.functions.money import MinorUnits
-from bridge.mapping.functions.registry import MappingFunction
+from bridge.mapping.language import WEBHOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,6 @@ class TracedValue:
 class TraceContext(Protocol):
     """What an expression's names represent."""
 
-    @property
-    def units(self) -> MinorUnits | None:
-        """The mapping's table of minor units."""
-        ...
-
     def local(self, name: str) -> TracedValue | None:
         """What a for_each around it calls so."""
         ...
@@ -94,228 +89,173 @@ class TraceContext(Protocol):
         ...
 
 
-def work_out(node: ExpressionNode, text: str, world: TraceContext) -> Trace:
-    """How an expression becomes its value. Never raises."""
-    tracer = Tracer(world)
-    value: Json = None
-    failure: str | None = None
-    try:
-        value = tracer.take_value(node, None)
-    except runtime.CannotEvaluate as error:
-        failure = error.text
-    except RecursionError:
-        failure = "nested too deep"
-    return Trace(
-        expression=text,
-        value=value,
-        failure=failure,
-        reads=tuple(ReadPath(path, found) for path, found in tracer.reads.items()),
-        chains=tuple(tracer.chains),
-        names=tuple(tracer.names.values()),
-    )
+class TracedExpression:
+    """An expression, compiled so that it can be traced any number of times."""
+
+    def __init__(self, tree: ExpressionNode, text: str, *, units: MinorUnits | None = None) -> None:
+        self._tree = tree
+        self._text = text
+        self._run = TraceRun()
+        self._evaluate = _compile_traced(tree, self._run, units)
+
+    def trace_value(self, context: TraceContext) -> Trace:
+        """How it becomes its value. Never raises."""
+        run = self._run
+        run.begin_run(context)
+        value: Json = None
+        failure: str | None = None
+        try:
+            value = self._evaluate()
+        except CannotEvaluate as error:
+            failure = error.text
+        except RecursionError:
+            failure = "nested too deep"
+        parts = TracedParts(run.path_of_name)
+        parts.add_value(self._tree, None)
+        return Trace(
+            expression=self._text,
+            value=value,
+            failure=failure,
+            reads=tuple(ReadPath(path, found) for path, found in run.values_by_path(parts).items()),
+            chains=tuple(run.list_alternatives(chain) for chain in parts.chains if id(chain[0]) in run.begun),
+            names=tuple(run.names.values()),
+        )
 
 
 @dataclass(slots=True)
-class Tracer:
-    """One walk through a tree. `current` is the value at hand, None at the outermost level, where names are."""
+class TraceRun:
+    """One evaluation, which its generated code notes here: by their id, what parts became and which chains began."""
 
-    world: TraceContext
-    reads: dict[str, Json] = field(default_factory=dict)
-    chains: list[tuple[TracedAlternative, ...]] = field(default_factory=list)
+    context: TraceContext | None = None
+    values: dict[int, Json] = field(default_factory=dict)
+    begun: set[int] = field(default_factory=set)
     names: dict[str, TracedName] = field(default_factory=dict)
-    muted: int = 0
 
-    def take_value(self, node: ExpressionNode, current: TracedValue | None) -> Json:
-        """What a part becomes; the path that it read is noted."""
-        seen = self.trace_value(node, current)
-        if seen.path is not None and not self.muted:
-            self.reads.setdefault(seen.path, seen.value)
-        return seen.value
+    def begin_run(self, context: TraceContext) -> None:
+        """Forget the evaluation before."""
+        self.context = context
+        for notes in (self.values, self.begun, self.names):
+            notes.clear()
 
-    def trace_value(self, node: ExpressionNode, current: TracedValue | None) -> TracedValue:
-        """What a part becomes, with its path, which is noted only when nothing more is read of it."""
+    def name_value(self, name: str) -> Json:
+        """What a name represents, or `webhook.id` and its like. A name of `let` that fails, fails here, too."""
+        assert self.context is not None  # noqa: S101  a run begins with it
+        local, named = self.context.local(name), self.context.named(name)
+        if local is not None:
+            return local.value
+        if named is not None:
+            self.names.setdefault(named.name, named)
+            if named.working.failure is not None:
+                raise CannotEvaluate(named.working.failure)
+            return named.working.value
+        if name == "webhook":
+            return {key: self.name_value(f"webhook.{key}") for key in WEBHOOK}
+        root, _, key = name.partition(".")
+        value = self.context.root(root)
+        return value.get(key) if key else value
+
+    def path_of_name(self, name: str) -> str | None:
+        """Where what a name represents was read from."""
+        local = self.context.local(name) if self.context else None
+        return local.path if local else name
+
+    def values_by_path(self, parts: TracedParts) -> dict[str, Json]:
+        """What was read, in this order, each path once."""
+        found: dict[str, Json] = {}
+        for part, value in self.values.items():
+            if part in parts.paths:
+                found.setdefault(parts.paths[part], value)
+        return found
+
+    def list_alternatives(self, chain: Sequence[ExpressionNode]) -> tuple[TracedAlternative, ...]:
+        """What became of the parts of `a || b || c`, which is the first of `chain`."""
+        return tuple(
+            TracedAlternative(print_expression(part), value := self.values[id(part)], taken=is_true(value))
+            if id(part) in self.values
+            else TracedAlternative(print_expression(part), looked_at=False)
+            for part in chain[1:]
+        )
+
+
+# ------------------------------------------------------------------------------------------------ which parts are noted
+
+
+@dataclass(frozen=True, slots=True)
+class PathText:
+    """A path as people write it, None where a value was made.
+
+    `whole` marks one of which more can be read only in parentheses: `(a[*].b)[0]`.
+    """
+
+    text: str | None = None
+    whole: bool = False
+
+    def add_step(self, step: str, *, whole: bool = False) -> PathText:
+        """The path of what a step reads of it."""
+        if self.text is None or not step:
+            return PathText(self.text, whole or self.whole)
+        return PathText(f"({self.text}){step}" if self.whole else self.text + step, whole)
+
+
+@dataclass(slots=True)
+class TracedParts:
+    """The parts of an expression that are values of their own: by their id, the paths that they read.
+
+    Of what a projection reads of single elements nothing is noted: its path as a whole is. `chains` are the
+    `a || b || c`, each followed by its parts, inner ones first; `path_of_name` says where a name's value is.
+    """
+
+    path_of_name: Callable[[str], str | None] = str
+    paths: dict[int, str] = field(default_factory=dict)
+    chains: list[tuple[ExpressionNode, ...]] = field(default_factory=list)
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """Every part that is noted."""
+        return frozenset(self.paths) | {id(part) for _, *parts in self.chains for part in parts}
+
+    def add_value(self, node: ExpressionNode, base: PathText | None) -> None:
+        """Note a part that is read of `base`, None for the outermost level, where names are."""
+        path = self._find_path(node, base)
+        if path.text is not None:
+            self.paths[id(node)] = path.text
+
+    def _find_path(self, node: ExpressionNode, base: PathText | None) -> PathText:
+        """The path that a part reads; the values within it are noted."""
         match node.kind:
             case "field":
-                return self._name(node.value) if current is None else _field_of(current, node.value)
+                return PathText(self.path_of_name(node.value)) if base is None else base.add_step(print_step(node))
             case "subexpression" | "index_expression" | "pipe":
-                return self._path(node, current)
+                return self._find_steps(node, base)
             case "index" | "slice" | "identity" | "current":
-                return _of_list(node, current or TracedValue(None))
+                return (base or PathText()).add_step(print_step(node))
             case "projection" | "value_projection" | "filter_projection":
-                return self._projection(node, current)
+                return self._find_path(node.children[0], base).add_step(_projection_suffix(node), whole=True)
             case "flatten":
-                base = self.trace_value(node.children[0], current)
-                return TracedValue(_flatten_value(base.value), _append_step(base, "[]"))
-            case _:
-                return TracedValue(self._made(node, current))
-
-    # ---------------------------------------------------------------------------------------------------- paths
-
-    def _path(self, node: ExpressionNode, current: TracedValue | None) -> TracedValue:
-        first, *rest = node.children
-        if current is None and first.kind == "field" and first.value == "webhook" and rest[0].kind == "field":
-            seen = self._of_webhook(rest.pop(0).value)
-        else:
-            seen = self.trace_value(first, current)
-        for child in rest:
-            before = seen
-            seen = self.trace_value(child, before)
-            if node.kind == "pipe" and seen.path is not None and before.path is not None:
-                seen = TracedValue(seen.value, f"{before.path} | {print_expression(child)}", whole=True)
-        return seen
-
-    def _name(self, name: str) -> TracedValue:
-        local = self.world.local(name)
-        if local is not None:
-            return local
-        named = self.world.named(name)
-        if named is not None:
-            return self._used(named)
-        if name == "webhook":
-            return TracedValue({key: self._of_webhook(key).value for key in _WEBHOOK}, name)
-        return TracedValue(self.world.root(name), name)
-
-    def _of_webhook(self, key: str) -> TracedValue:
-        path = f"webhook.{key}"
-        named = self.world.named(path)
-        return self._used(named) if named is not None else TracedValue(self.world.root("webhook").get(key), path)
-
-    def _used(self, named: TracedName) -> TracedValue:
-        self.names.setdefault(named.name, named)
-        if named.working.failure is not None:
-            raise runtime.CannotEvaluate(named.working.failure)
-        return TracedValue(named.working.value, named.name)
-
-    def _projection(self, node: ExpressionNode, current: TracedValue | None) -> TracedValue:
-        base, each, *condition = node.children
-        seen = self.trace_value(base, current)
-        elements = _projected_elements(node.kind, seen.value)
-        if elements is None:
-            return TracedValue(None, _append_step(seen, _projection_suffix(node)), whole=True)
-        out = []
-        with self._quiet():
-            for element in elements:
-                if condition and not is_true(self.take_value(condition[0], TracedValue(element))):
-                    continue
-                value = self.take_value(each, TracedValue(element))
-                if value is not None:
-                    out.append(value)
-        return TracedValue(out, _append_step(seen, _projection_suffix(node)), whole=True)
-
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
-        """What is read of single elements is not noted: the path as a whole is."""
-        self.muted += 1
-        try:
-            yield
-        finally:
-            self.muted -= 1
-
-    # ------------------------------------------------------------------------------------------- values that are made
-
-    def _made(self, node: ExpressionNode, current: TracedValue | None) -> Json:  # noqa: PLR0911  one case for each kind of node
-        match node.kind:
-            case "literal":
-                return node.value
+                return self._find_path(node.children[0], base).add_step("[]")
             case "or_expression":
-                return self._either(node, current)
-            case "and_expression":
-                one, other = node.children
-                left = self.take_value(one, current)
-                return self.take_value(other, current) if is_true(left) else left
-            case "not_expression":
-                return not is_true(self.take_value(node.children[0], current))
-            case "comparator":
-                one, other = (self.take_value(child, current) for child in node.children)
-                return _compare_values(node.value, one, other)
-            case "multi_select_list":
-                return None if _is_null(current) else [self.take_value(child, current) for child in node.children]
-            case "multi_select_dict":
-                if _is_null(current):
-                    return None
-                return {pair.value: self.take_value(pair.children[0], current) for pair in node.children}
+                self._add_all(parts := flatten_chain(node), base)
+                self.chains.append((node, *parts))
+            case "expref":
+                pass
             case _:
-                return self._called(DESTINATION_FUNCTIONS[node.value], node, current)
+                self._add_all(node.children, base)
+        return PathText()
 
-    def _either(self, node: ExpressionNode, current: TracedValue | None) -> Json:
-        parts: list[ExpressionNode] = []
-        while node.kind == "or_expression":
-            node, last = node.children
-            parts.insert(0, last)
-        parts.insert(0, node)
-        tried: list[TracedAlternative] = []
-        value: Json = None
-        try:
-            for place, part in enumerate(parts):
-                value = self.take_value(part, current)
-                taken = is_true(value) or place == len(parts) - 1
-                tried.append(TracedAlternative(print_expression(part), value, taken=taken and is_true(value)))
-                if taken:
-                    break
-        finally:
-            tried += [TracedAlternative(print_expression(part), looked_at=False) for part in parts[len(tried) :]]
-            if not self.muted:
-                self.chains.append(tuple(tried))
-        return value
+    def _find_steps(self, node: ExpressionNode, base: PathText | None) -> PathText:
+        first, *rest = node.children
+        path = self._find_path(first, base)
+        if base is None and first.value == "webhook" and rest[0].kind == "field":
+            path = PathText(f"webhook.{rest.pop(0).value}")
+        for child in rest:
+            before, path = path, self._find_path(child, path)
+            if node.kind == "pipe" and path.text is not None and before.text is not None:
+                path = PathText(f"{before.text} | {print_expression(child)}", whole=True)
+        return path
 
-    def _called(self, function: MappingFunction, node: ExpressionNode, current: TracedValue | None) -> Json:
-        if function.name == "choose":
-            condition, yes, no = node.children
-            return self.take_value(yes if is_true(self.take_value(condition, current)) else no, current)
-        given: list[Json] = [self._argument(child, current) for child in node.children]
-        parameters = [function.parameter_at(place) for place in range(len(given))]
-        if function.own and any(
-            value is None and not parameter.nullable for value, parameter in zip(given, parameters, strict=True)
-        ):
-            return None
-        for place, (parameter, value) in enumerate(zip(parameters, given, strict=True), 1):
-            if parameter.is_expression or (value is None and parameter.nullable):
-                continue
-            if value.__class__ not in runtime.classes_of(parameter.types):
-                runtime.wrong_argument(function.name, place, value, parameter.wanted_types)
-            if parameter.items and isinstance(value, list):
-                runtime.check_items(function.name, place, value, parameter.items)
-        units = [self.world.units] if function.name == "from_minor" else []
-        return function.call(*given, *units)
-
-    def _argument(self, node: ExpressionNode, current: TracedValue | None) -> Json:
-        if node.kind != "expref":
-            return self.take_value(node, current)
-        each = node.children[0]
-
-        def of(element: Json) -> Json:
-            with self._quiet():
-                return self.take_value(each, TracedValue(element))
-
-        return of
-
-
-_WEBHOOK = ("id", "topic", "received_at", "occurred_at", "account", "test")
-
-
-def _field_of(seen: TracedValue, name: str) -> TracedValue:
-    value = seen.value.get(name) if seen.value.__class__ is dict else None
-    return TracedValue(value, _append_step(seen, f".{spelt_name(name)}"))
-
-
-def _of_list(node: ExpressionNode, seen: TracedValue) -> TracedValue:
-    if node.kind in {"identity", "current"}:
-        return seen
-    value = seen.value
-    if value.__class__ is not list:
-        return TracedValue(None, _append_step(seen, print_step(node)))
-    if node.kind == "slice":
-        return TracedValue(value[slice(*node.value)], _append_step(seen, print_step(node)))
-    place: int = node.value
-    return TracedValue(
-        value[place] if -len(value) <= place < len(value) else None, _append_step(seen, print_step(node))
-    )
-
-
-def _append_step(seen: TracedValue, text: str) -> str | None:
-    if seen.path is None or not text:
-        return seen.path
-    return f"({seen.path}){text}" if seen.whole else seen.path + text
+    def _add_all(self, nodes: Sequence[ExpressionNode], base: PathText | None) -> None:
+        for node in nodes:
+            self.add_value(node, base)
 
 
 def _projection_suffix(node: ExpressionNode) -> str:
@@ -331,33 +271,53 @@ def _projection_suffix(node: ExpressionNode) -> str:
             return print_step(each) if sliced or base.kind == "flatten" else f"[*]{print_step(each)}"
 
 
-def _projected_elements(kind: str, value: Json) -> list[Json] | None:
-    if kind == "value_projection":
-        return list(value.values()) if value.__class__ is dict else None
-    return list(value) if value.__class__ is list else None
+# ------------------------------------------------------------------------------------------------ code that notes them
 
 
-def _flatten_value(value: Json) -> Json:
-    if value.__class__ is not list:
-        return None
-    return [each for item in value for each in (item if item.__class__ is list else [item])]
+def _compile_traced(tree: ExpressionNode, run: TraceRun, units: MinorUnits | None) -> Callable[[], Json]:
+    """A function that evaluates an expression, and notes its parts in `run`."""
+    code = ModuleCode("<traced expression>")
+    parts = TracedParts()
+    parts.add_value(tree, None)
+    place = code.add_constant(run)
+    coder = TracingCoder(code, units, DESTINATION_FUNCTIONS, ids=parts.ids, run=place)
+    with code.open_function("") as name:
+        code.emit_line(f"return {coder.write_outermost(tree, TracedNames(place))}")
+    if coder.problems:
+        raise coder.problems[0]
+    return code.compile_module(GLOBALS).get_function(name)
 
 
-def _is_null(current: TracedValue | None) -> bool:
-    return current is not None and current.value is None
+@dataclass
+class TracingCoder(ExpressionCoder):
+    """Writes an expression, with a line after each part of `ids` that notes in `run` what it became."""
+
+    ids: frozenset[int] = frozenset()
+    run: str = ""
+
+    def write_value(self, node: ExpressionNode, current: Current) -> str:
+        """The atom of what `node` becomes, after the lines that work it out."""
+        if node.kind == "or_expression":
+            self.code.emit_line(f"{self.run}.begun.add({id(node)})")
+        atom = super().write_value(node, current)
+        if id(node) in self.ids:
+            self.code.emit_line(f"{self.run}.values[{id(node)}] = {atom}")
+        return atom
 
 
-def _compare_values(comparator: str, one: Json, other: Json) -> Json:
-    match comparator:
-        case "eq":
-            return runtime.are_equal(one, other)
-        case "ne":
-            return not runtime.are_equal(one, other)
-        case "lt":
-            return runtime.is_less(one, other)
-        case "lte":
-            return runtime.at_most(one, other)
-        case "gt":
-            return runtime.is_less(other, one)
-        case _:
-            return runtime.at_most(other, one)
+@dataclass(frozen=True, slots=True)
+class TracedNames(NameResolver):
+    """Asks the run what a name represents."""
+
+    run: str
+
+    @property
+    def parameters(self) -> str:
+        """Nothing: the run is at hand everywhere."""
+        return ""
+
+    def resolve_path(self, writer: ExpressionWriter, path: Sequence[ExpressionNode]) -> tuple[str, int]:
+        """The atom of a name, or of `webhook.id` and its like."""
+        steps = 2 if path[0].value == "webhook" and len(path) > 1 else 1
+        name = ".".join(step.value for step in path[:steps])
+        return writer.code.assign_value(f"{self.run}.name_value({name!r})"), steps
