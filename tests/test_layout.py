@@ -34,7 +34,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "engine",
         "vars",
         "definition",
-        "codegen schema signature_section",
+        "codegen schema",
         "files lint",
         "__init__",
         "tools",

@@ -3,7 +3,6 @@
 BridgeError
 ├── SettingsError         a setting cannot be used
 ├── MappingError          a mapping file has problems; carries all of them
-├── RecipeError           a signature recipe cannot be used; carries the key at fault
 ├── NotGenuine            a request did not prove that its provider sent it
 ├── HeadersTooLarge       a genuine request has more in its headers than is kept with a webhook
 ├── NotAnEvent            a document is no track event; carries every problem
@@ -38,18 +37,6 @@ class MappingError(BridgeError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
-
-
-class RecipeError(BridgeError):
-    """A signature recipe cannot be used.
-
-    `at` is the path of the key at fault below `webhook`, such as `("signature", "timestamp", "format")`.
-    """
-
-    def __init__(self, at: Sequence[str | int], text: str) -> None:
-        super().__init__(text)
-        self.at = tuple(at)
-        self.text = text
 
 
 class NotGenuine(BridgeError):

@@ -24,7 +24,6 @@ from bridge.mapping.engine.program import Program
 from bridge.mapping.engine.source import MappedSource
 from bridge.mapping.engine.translator import WebhookTranslator
 from bridge.mapping.lint import lint_mapping
-from bridge.mapping.signature_section import read_recipe
 from bridge.mapping.vars import VarDefinition, WrongVar, resolve_vars
 from bridge.signature import Recipe
 from bridge.yaml.document import read_document
@@ -142,7 +141,9 @@ def read_mapping(text: str | bytes, *, name: str) -> MappingReading:
         return MappingReading(problems)
     parts = definition.read_definition(root, problems)
     advice = Problems()
-    recipe = read_recipe(parts.webhook, problems, advice)
+    recipe = None if parts.webhook is None else signature.read_recipe(parts.webhook, problems)
+    if parts.webhook is not None and recipe is not None:
+        signature.note_weaknesses(parts.webhook, recipe, advice)
     compile_info = CompileInfo()
     program = compile_layout(parts, problems, name=name, compile_info=compile_info)
     lint_mapping(parts, compile_info, problems, advice)

@@ -17,28 +17,26 @@ from bridge.signature.challenge import answer_challenge, may_be_unsigned_challen
 from bridge.signature.identify import identify_in, identify_webhooks
 from bridge.signature.keys import SigningKeys, read_keys
 from bridge.signature.locators import RequestView
-from bridge.signature.read_recipe import read_recipe, recipe_problems
+from bridge.signature.read_recipe import read_recipe
 from bridge.signature.recipe import Recipe, SchemeKind, needs_secret, needs_url
 from bridge.signature.sign import SignedRequest, sign_request
 from bridge.signature.verify import enough_headers, judge_head, quick_test, verify_request, verify_view
-from bridge.signature.weaknesses import Weakness, find_weaknesses
+from bridge.signature.weaknesses import note_weaknesses
 
 __all__ = [
     "Recipe",
     "SchemeKind",
     "SignedRequest",
     "SigningKeys",
-    "Weakness",
     "answer_challenge",
-    "find_weaknesses",
     "head_verifier",
     "identify_webhooks",
     "make_receiver",
     "needs_secret",
     "needs_url",
+    "note_weaknesses",
     "read_keys",
     "read_recipe",
-    "recipe_problems",
     "sign_request",
     "takes_get",
     "verify_request",

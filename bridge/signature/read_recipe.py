@@ -1,17 +1,13 @@
 """Reads the `webhook` section of a mapping into a Recipe, with all problems in it.
 
-A problem names the path of its key; the mapping knows the line.
+Each problem names its line and column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from bridge.core.errors import RecipeError
 from bridge.signature import templates
 from bridge.signature.locators import Locator, LocatorRoot, parse_locator, parse_pointer
 from bridge.signature.read_scheme import read_scheme
-from bridge.signature.reader import RecipeReader
 from bridge.signature.recipe import (
     ASYMMETRIC,
     ChallengeRule,
@@ -23,6 +19,9 @@ from bridge.signature.recipe import (
     SignatureScheme,
     is_covered,
 )
+from bridge.yaml.document import MappingNode
+from bridge.yaml.key_reader import KeyReader
+from bridge.yaml.problems import Problems
 
 KEYS = ("signature", "id", "topic", "items", "challenge")
 CREDENTIALS = frozenset(
@@ -36,33 +35,24 @@ CONTENT_TYPES = ("text/plain", "application/json")
 """What a challenge can be answered with: nothing that a browser would run."""
 
 
-def read_recipe(section: Mapping[str, object]) -> Recipe:
-    """The recipe in a mapping's `webhook` section, of which the keys are those of KEYS.
+def read_recipe(section: MappingNode, problems: Problems) -> Recipe | None:
+    """The recipe in a mapping's `webhook` section; None, with problems, where it is none.
 
-    Raises RecipeError for the first problem; `recipe_problems` says all of them.
+    Its keys are those of KEYS; what else the section holds is not looked at.
     """
-    made, found = _read_section(section)
-    if found:
-        raise found[0]
-    return made
+    before = len(problems.errors)
+    made = _read_section(KeyReader(section, problems, what="webhook"))
+    return made if len(problems.errors) == before else None
 
 
-def recipe_problems(section: Mapping[str, object]) -> list[RecipeError]:
-    """Everything that keeps a section from being a recipe; empty where `recipe` would make one."""
-    return _read_section(section)[1]
-
-
-def _read_section(section: Mapping[str, object]) -> tuple[Recipe, list[RecipeError]]:
-    found: list[RecipeError] = []
-    reader = RecipeReader(section, at=(), problems=found)
-    reader.allow_only(KEYS)
+def _read_section(reader: KeyReader) -> Recipe:
     reader.note_missing(
         "signature", "say how a request proves genuine, or `signature: {kind: none, i_accept_unsigned: true}`"
     )
     items = _read_items(reader)
     ids = _read_places(reader, "id")
     topics = _read_places(reader, "topic")
-    below = reader.read_mapping("signature")
+    below = reader.read_below("signature")
     proven = None
     if below is not None:
         proven = read_scheme(below, ids=ids, items=items is not None)
@@ -73,15 +63,18 @@ def _read_section(section: Mapping[str, object]) -> tuple[Recipe, list[RecipeErr
         id=tuple(IdPlace(place, is_covered(made, place, items=items is not None)) for place in ids),
         topic=topics,
         items=items,
-        challenges=tuple(_read_challenge(rule, proven) for rule in reader.read_mappings("challenge")),
+        challenges=tuple(
+            _read_challenge(KeyReader(node, reader.problems, what="a challenge"), proven)
+            for node in reader.read_items("challenge")
+        ),
         hidden_headers=CREDENTIALS | ({hidden.name} if hidden and hidden.root is LocatorRoot.HEADER else set()),
         hidden_query=frozenset({hidden.name} if hidden and hidden.root is LocatorRoot.QUERY else ()),
         topic_signed=all(is_covered(made, place, items=items is not None) for place in topics),
-    ), found
+    )
 
 
-def _read_items(reader: RecipeReader) -> tuple[str, ...] | None:
-    text = reader.read_text("items")
+def _read_items(reader: KeyReader) -> tuple[str, ...] | None:
+    text = reader.read_string("items")
     if text is None or text == "/":
         return None if text is None else ()
     try:
@@ -91,28 +84,28 @@ def _read_items(reader: RecipeReader) -> tuple[str, ...] | None:
         return None
 
 
-def _read_places(reader: RecipeReader, key: str) -> tuple[Locator, ...]:
+def _read_places(reader: KeyReader, key: str) -> tuple[Locator, ...]:
     found: list[Locator] = []
-    entries = reader.read_texts(key)
+    entries = reader.read_strings(key)
     for number, (at, text) in enumerate(entries):
         try:
             place = parse_locator(text)
         except ValueError as error:
-            reader.problems.append(RecipeError(at, str(error)))
+            reader.problems.add_error(at, str(error))
             continue
         if place.root is LocatorRoot.SIGNATURE:
-            reader.problems.append(RecipeError(at, f"{text!r} can stand only in a timestamp's `from`"))
+            reader.problems.add_error(at, f"{text!r} can stand only in a timestamp's `from`")
         elif place.root is LocatorRoot.BODY_SHA256 and key != "id":
-            reader.problems.append(RecipeError(at, f"'body_sha256' is no {key}; it can stand only in `id`"))
+            reader.problems.add_error(at, f"'body_sha256' is no {key}; it can stand only in `id`")
         elif place.root is LocatorRoot.BODY_SHA256 and number < len(entries) - 1:
-            reader.problems.append(RecipeError(at, "nothing after 'body_sha256' is ever looked at; put it last"))
+            reader.problems.add_error(at, "nothing after 'body_sha256' is ever looked at; put it last")
         else:
             found.append(place)
     return tuple(found)
 
 
-def _read_challenge(rule: RecipeReader, proven: SignatureScheme | None) -> ChallengeRule:
-    rule.allow_only(("when", "respond", "signed"))
+def _read_challenge(rule: KeyReader, proven: SignatureScheme | None) -> ChallengeRule:
+    rule.refuse_unknown(("when", "respond", "signed"))
     rule.note_missing(
         "when", "say what tells it from a webhook, such as {method: GET} or {json:/type: url_verification}"
     )
@@ -126,7 +119,7 @@ def _read_challenge(rule: RecipeReader, proven: SignatureScheme | None) -> Chall
     return ChallengeRule(method, conditions, signed, content_type, body)
 
 
-def _read_keyed(rule: RecipeReader, *, signed: bool, proven: SignatureScheme | None) -> None:
+def _read_keyed(rule: KeyReader, *, signed: bool, proven: SignatureScheme | None) -> None:
     if proven is not None and (proven.kind in ASYMMETRIC or proven.kind is SchemeKind.NONE):
         rule.note_wrong("respond", f"{{hmac:…}} needs a secret, and kind {proven.kind} has none")
     elif not signed:
@@ -136,16 +129,16 @@ def _read_keyed(rule: RecipeReader, *, signed: bool, proven: SignatureScheme | N
         )
 
 
-def _read_when(rule: RecipeReader) -> tuple[str, tuple[Condition, ...]]:
-    below = rule.read_mapping("when")
+def _read_when(rule: KeyReader) -> tuple[str, tuple[Condition, ...]]:
+    below = rule.read_below("when")
     if below is None:
         return "POST", ()
     said = below.read_choice("method", ("GET", "POST"))
     conditions: list[Condition] = []
-    for key in below.key_names():
+    for key in below.key_names:
         if key == "method":
             continue
-        wanted = below.raw_value(key)
+        wanted = below.read_literal(key)
         try:
             place = parse_locator(key)
         except ValueError as error:
@@ -159,20 +152,20 @@ def _read_when(rule: RecipeReader) -> tuple[str, tuple[Condition, ...]]:
             )
         else:
             conditions.append(Condition(place, wanted))
-    if not below.key_names():
+    if not below.key_names:
         rule.note_wrong("when", "`when` must not be empty; every webhook would be taken for a challenge")
-    elif said == "POST" and len(below.key_names()) == 1:
+    elif said == "POST" and len(below.key_names) == 1:
         rule.note_wrong("when", "`method: POST` alone would take every webhook for a challenge; add what tells it")
     return said or "POST", tuple(conditions)
 
 
-def _read_respond(rule: RecipeReader) -> tuple[str, tuple[str | Locator | KeyedReply, ...]]:
-    below = rule.read_mapping("respond")
+def _read_respond(rule: KeyReader) -> tuple[str, tuple[str | Locator | KeyedReply, ...]]:
+    below = rule.read_below("respond")
     if below is None:
         return "text/plain", ()
-    below.allow_only(("content_type", "body"))
+    below.refuse_unknown(("content_type", "body"))
     content_type = below.read_choice("content_type", CONTENT_TYPES) or "text/plain"
-    text = below.raw_value("body")
+    text = below.read_literal("body")
     if not isinstance(text, str):
         below.note_wrong("body", "`body` must be a text (it may be empty); put it in quotes")
         return content_type, ()

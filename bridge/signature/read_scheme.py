@@ -9,7 +9,6 @@ from typing import get_args
 
 from bridge.signature import templates
 from bridge.signature.locators import Locator, LocatorRoot, parse_locator
-from bridge.signature.reader import RecipeReader
 from bridge.signature.recipe import (
     ASYMMETRIC,
     Algorithm,
@@ -22,13 +21,14 @@ from bridge.signature.recipe import (
     SignatureScheme,
     TimestampSpec,
 )
+from bridge.yaml.key_reader import KeyReader
 
 TOLERANCE = 300
 """Seconds a timestamp may differ where a recipe says nothing: what Stripe, Slack and Standard Webhooks use."""
 
 
-def read_scheme(reader: RecipeReader, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme | None:
-    """The proof that a `signature` block asks for; None where it names no kind. Problems go to the sheet.
+def read_scheme(reader: KeyReader, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme | None:
+    """The proof that a `signature` block asks for; None where it names no kind. Problems go to the reader's.
 
     `ids` are the places of the webhook's id, for `{id}`; `items` is whether the body is a batch.
     """
@@ -36,7 +36,7 @@ def read_scheme(reader: RecipeReader, *, ids: tuple[Locator, ...], items: bool) 
     kind = reader.read_choice("kind", tuple(SchemeKind))
     if kind is None:
         return None
-    reader.allow_only(KEYS[kind], elsewhere=_EVERY_KEY, here=f"kind {kind}")
+    reader.refuse_unknown(KEYS[kind], elsewhere=_EVERY_KEY, here=f"kind {kind}")
     match kind:
         case SchemeKind.NONE:
             return _read_unsigned(reader)
@@ -67,7 +67,7 @@ _KEY_ENCODINGS: tuple[KeyEncoding, ...] = get_args(KeyEncoding)
 _CLOCKS: tuple[Clock, ...] = get_args(Clock)
 
 
-def _read_unsigned(reader: RecipeReader) -> SignatureScheme:
+def _read_unsigned(reader: KeyReader) -> SignatureScheme:
     if reader.read_flag("i_accept_unsigned") is not True:
         reader.note_wrong(
             "i_accept_unsigned",
@@ -77,7 +77,7 @@ def _read_unsigned(reader: RecipeReader) -> SignatureScheme:
     return SignatureScheme(SchemeKind.NONE)
 
 
-def _read_token(reader: RecipeReader) -> SignatureScheme:
+def _read_token(reader: KeyReader) -> SignatureScheme:
     place = _read_from(reader)
     if place is not None and place.root not in {LocatorRoot.HEADER, LocatorRoot.QUERY}:
         reader.note_wrong(
@@ -88,7 +88,7 @@ def _read_token(reader: RecipeReader) -> SignatureScheme:
     )
 
 
-def _read_signed(reader: RecipeReader, kind: SchemeKind, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme:
+def _read_signed(reader: KeyReader, kind: SchemeKind, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme:
     place = _read_from(reader)
     split, pair, names = _read_listed(reader)
     key_encoding, strip_prefix = _read_secret(reader, kind)
@@ -117,9 +117,9 @@ def _read_signed(reader: RecipeReader, kind: SchemeKind, *, ids: tuple[Locator, 
     return made
 
 
-def _read_from(reader: RecipeReader) -> Locator | None:
+def _read_from(reader: KeyReader) -> Locator | None:
     reader.note_missing("from", "say where the signature stands, such as header:X-Signature")
-    text = reader.read_text("from")
+    text = reader.read_string("from")
     if text is None:
         return None
     try:
@@ -133,9 +133,9 @@ def _read_from(reader: RecipeReader) -> Locator | None:
     return place
 
 
-def _read_listed(reader: RecipeReader) -> tuple[str | None, str | None, tuple[str, ...]]:
-    split, pair = reader.read_text("split"), reader.read_text("pair")
-    names = tuple(text for _, text in reader.read_texts("key"))
+def _read_listed(reader: KeyReader) -> tuple[str | None, str | None, tuple[str, ...]]:
+    split, pair = reader.read_string("split"), reader.read_string("pair")
+    names = tuple(text for _, text in reader.read_strings("key"))
     if pair is not None and not names:
         reader.note_wrong("pair", "`pair` needs `key`: the names whose values are signatures, such as [v1]")
     if names and pair is None:
@@ -143,14 +143,14 @@ def _read_listed(reader: RecipeReader) -> tuple[str | None, str | None, tuple[st
     return split, pair, names
 
 
-def _read_prefix(reader: RecipeReader) -> str:
-    prefix = reader.read_text("prefix")
+def _read_prefix(reader: KeyReader) -> str:
+    prefix = reader.read_string("prefix")
     if prefix is None and reader.read_flag("prefix_optional") is not None:
         reader.note_wrong("prefix_optional", "`prefix_optional` needs `prefix`")
     return prefix or ""
 
 
-def _read_algorithm(reader: RecipeReader, kind: SchemeKind) -> Algorithm:
+def _read_algorithm(reader: KeyReader, kind: SchemeKind) -> Algorithm:
     match kind:
         case SchemeKind.HMAC | SchemeKind.DIGEST:
             reader.note_missing("algorithm", f"say one of {', '.join(_ALGORITHMS)}")
@@ -162,14 +162,14 @@ def _read_algorithm(reader: RecipeReader, kind: SchemeKind) -> Algorithm:
             return "sha256"
 
 
-def _read_secret(reader: RecipeReader, kind: SchemeKind) -> tuple[KeyEncoding, str]:
-    below = reader.read_mapping("secret")
+def _read_secret(reader: KeyReader, kind: SchemeKind) -> tuple[KeyEncoding, str]:
+    below = reader.read_below("secret")
     encoding: KeyEncoding = "utf8"
     prefix = None
     if below is not None:
-        below.allow_only(("encoding", "strip_prefix"))
+        below.refuse_unknown(("encoding", "strip_prefix"))
         encoding = below.read_choice("encoding", _KEY_ENCODINGS) or "utf8"
-        prefix = below.read_text("strip_prefix")
+        prefix = below.read_string("strip_prefix")
     if kind in ASYMMETRIC and encoding == "utf8":
         (below or reader).note_wrong(
             "encoding" if below else "secret",
@@ -178,16 +178,16 @@ def _read_secret(reader: RecipeReader, kind: SchemeKind) -> tuple[KeyEncoding, s
     return encoding, prefix or ""
 
 
-def _read_timestamp(reader: RecipeReader, *, names: tuple[str, ...]) -> TimestampSpec | None:
-    below = reader.read_mapping("timestamp")
+def _read_timestamp(reader: KeyReader, *, names: tuple[str, ...]) -> TimestampSpec | None:
+    below = reader.read_below("timestamp")
     if below is None:
         return None
-    below.allow_only(("from", "format", "tolerance"))
+    below.refuse_unknown(("from", "format", "tolerance"))
     below.note_missing("from", "say where the time of sending stands, such as header:X-Timestamp")
     below.note_missing("format", f"say one of {', '.join(_CLOCKS)}")
     form = below.read_choice("format", _CLOCKS)
     tolerance = below.read_seconds("tolerance")
-    text = below.read_text("from")
+    text = below.read_string("from")
     if text is None:
         return None
     try:
@@ -202,9 +202,9 @@ def _read_timestamp(reader: RecipeReader, *, names: tuple[str, ...]) -> Timestam
     return TimestampSpec(place, form or "unix", TOLERANCE if tolerance is None else tolerance)
 
 
-def _read_parts(reader: RecipeReader, ids: tuple[Locator, ...]) -> tuple[Part, ...] | None:
+def _read_parts(reader: KeyReader, ids: tuple[Locator, ...]) -> tuple[Part, ...] | None:
     reader.note_missing("signed", 'say what is signed, such as "{timestamp}.{body}"')
-    text = reader.read_text("signed")
+    text = reader.read_string("signed")
     if text is None:
         return None
     try:
@@ -221,7 +221,7 @@ def _read_parts(reader: RecipeReader, ids: tuple[Locator, ...]) -> tuple[Part, .
     return tuple(named[0] if part is None else part for part in parts)
 
 
-def _check_coverage(reader: RecipeReader, made: SignatureScheme) -> None:
+def _check_coverage(reader: KeyReader, made: SignatureScheme) -> None:
     """Note where the parts do not fit together, or where what they protect would be less than it seems."""
     parts, place, stamp = made.parts, made.place, made.stamp
     if Placeholder.TIMESTAMP in parts and "timestamp" not in reader:

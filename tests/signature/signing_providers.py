@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -13,8 +15,10 @@ import yaml
 
 from bridge import signature
 from bridge.core.errors import NotGenuine
-from bridge.core.model import Request
+from bridge.core.model import Request, SourceLocation
 from bridge.signature import Recipe, SignedRequest, SigningKeys
+from bridge.yaml.document import MappingNode, Node, SequenceNode, read_document
+from bridge.yaml.problems import Problems
 
 NOW = datetime(2026, 4, 14, 3, 50, 12, tzinfo=UTC)
 SENT = int(NOW.timestamp())
@@ -118,9 +122,66 @@ SECRETS = {
 }
 
 
+KeyPath = tuple[str | int, ...]
+
+
 @cache
 def recipe(provider: str) -> Recipe:
-    return signature.read_recipe(SECTIONS[provider])
+    return recipe_of(SECTIONS[provider])
+
+
+def recipe_of(section: Mapping[str, Any]) -> Recipe:
+    """The recipe in a `webhook` section, which has no problems."""
+    problems = Problems()
+    made = signature.read_recipe(section_node(section), problems)
+    assert made is not None, problems.all_problems
+    return made
+
+
+def recipe_problems(section: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
+    """All problems of a `webhook` section, each with the path of the key at fault, in the order of the section."""
+    problems = Problems()
+    root = section_node(section)
+    made = signature.read_recipe(root, problems)
+    assert (made is None) == bool(problems.errors)
+    return _by_path(root, problems)
+
+
+def recipe_weaknesses(section: Mapping[str, Any]) -> list[tuple[KeyPath, str, str]]:
+    """All weaknesses of a `webhook` section: path, severity, text."""
+    advice, root = Problems(), section_node(section)
+    signature.note_weaknesses(root, recipe_of(section), advice)
+    texts = {problem.text: problem.severity for problem in advice.all_problems}
+    return [(path, texts[text], text) for path, text in _by_path(root, advice)]
+
+
+def section_node(section: Mapping[str, Any]) -> MappingNode:
+    """A section as the file's reader gives it."""
+    problems = Problems()
+    root = read_document(json.dumps(section, indent=1, ensure_ascii=False), name="shop.yaml", problems=problems)
+    assert isinstance(root, MappingNode), problems.all_problems
+    return root
+
+
+def _by_path(root: MappingNode, problems: Problems) -> list[tuple[KeyPath, str]]:
+    paths = {root.place: (), **dict(_iter_places(root, ()))}
+    return [(paths[problem.place], problem.text) for problem in problems.all_problems]
+
+
+def _iter_places(node: Node, path: KeyPath) -> Iterator[tuple[SourceLocation, KeyPath]]:
+    """Where each key, value and item is, and the path that leads to it."""
+    match node:
+        case MappingNode():
+            for key, entry in node.entries.items():
+                yield entry.key.place, (*path, key)
+                yield entry.value.place, (*path, key)
+                yield from _iter_places(entry.value, (*path, key))
+        case SequenceNode():
+            for number, item in enumerate(node.items):
+                yield item.place, (*path, number)
+                yield from _iter_places(item, (*path, number))
+        case _:
+            pass
 
 
 @cache

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from signing_providers import NOW, SECRET, SECTIONS, SENT, keys, recipe, request, slack
+from signing_providers import NOW, SECRET, SECTIONS, SENT, keys, recipe, recipe_of, request, slack
 
 from bridge import signature
 from bridge.core.errors import NotGenuine
@@ -22,7 +22,7 @@ def answered(made: Recipe, asked: Request, ring: SigningKeys) -> tuple[str, byte
 
 
 def with_rule(rule: dict[str, Any], provider: str = "shopify") -> Recipe:
-    return signature.read_recipe({**SECTIONS[provider], "challenge": [rule]})
+    return recipe_of({**SECTIONS[provider], "challenge": [rule]})
 
 
 def test_slack_gets_its_challenge_back() -> None:
@@ -123,7 +123,7 @@ def test_the_first_rule_that_fits_answers() -> None:
         {"when": {"method": "GET", "query:a": "1"}, "respond": {"body": "first"}},
         {"when": {"method": "GET"}, "respond": {"body": "second"}},
     ]
-    made = signature.read_recipe({**SECTIONS["shopify"], "challenge": rules})
+    made = recipe_of({**SECTIONS["shopify"], "challenge": rules})
     assert answered(made, request(b"", method="GET", query=(("a", "1"),)), keys("shopify")) == ("text/plain", b"first")
     assert answered(made, request(b"", method="GET", query=(("a", "2"),)), keys("shopify")) == ("text/plain", b"second")
 

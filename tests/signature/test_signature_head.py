@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from signing_providers import NOW, SECTIONS, arrived, keys, recipe, request
+from signing_providers import NOW, SECTIONS, arrived, keys, recipe, recipe_of, request
 
 from bridge import signature
 from bridge.core.errors import NotGenuine
@@ -26,7 +26,7 @@ SYMMETRIC = sorted(SECTIONS.keys() - {"discord", "sendgrid", "unsigned"})
 
 def reason(provider: str, head: Request, section: dict[str, Any] | None = None) -> str | None:
     """Why a head alone is refused, None where the body is needed to tell."""
-    made = signature.read_recipe(section) if section else recipe(provider)
+    made = recipe_of(section) if section else recipe(provider)
     try:
         signature.head_verifier(made, keys(provider))(head)
     except NotGenuine as error:
@@ -49,7 +49,7 @@ def test_the_head_of_a_genuine_request_is_never_refused(provider: str) -> None:
 @pytest.mark.parametrize("provider", sorted(SECTIONS.keys() - IN_BODY))
 def test_a_head_without_its_signature_is_refused_whatever_the_kind(provider: str) -> None:
     bare = request(b"", {"content-type": "application/json", "content-length": "5242880"})
-    made = signature.read_recipe(SECTIONS[provider])
+    made = recipe_of(SECTIONS[provider])
     ring = signature.SigningKeys((b"0" * 32,))
     with pytest.raises(NotGenuine, match="missing"):
         signature.head_verifier(made, ring)(bare)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import standardwebhooks
 import stripe
-from signing_providers import NOW, SECRET, SECRETS, SECTIONS, SENT, arrived, keys, recipe, verdict
+from signing_providers import NOW, SECRET, SECRETS, SECTIONS, SENT, arrived, keys, recipe, recipe_of, verdict
 
 from bridge import signature
 from bridge.core.errors import SettingsError
@@ -21,7 +21,7 @@ BODY = b'{"id":"evt_1","type":"charge.succeeded"}'
 def sign(
     provider: str, body: bytes = BODY, *, topic: str | None = None, url: str | None = URL, but: Any = None
 ) -> SignedRequest:
-    made = signature.read_recipe({**SECTIONS[provider], **(but or {})})
+    made = recipe_of({**SECTIONS[provider], **(but or {})})
     ring = signature.read_keys(made, [SECRETS.get(provider, SECRET)] if signature.needs_secret(made) else [])
     return signature.sign_request(made, body, ring, topic=topic, now=NOW, nonce="abc123", url=url)
 
@@ -81,7 +81,7 @@ def test_items_are_signed_each_within_the_body() -> None:
 def test_a_signature_within_an_unsplit_body_is_written_there() -> None:
     block = {**SECTIONS["shopify"]["signature"], "from": "json:/meta/signature", "signed": "{json:/id}"}
     signed = sign("shopify", b'{"id":7}', topic="t", but={"signature": block})
-    made = signature.read_recipe({"signature": block})
+    made = recipe_of({"signature": block})
     signature.verify_request(made, arrived(signed), signature.read_keys(made, [SECRET]), now=NOW)
 
 
@@ -157,7 +157,7 @@ def test_a_signature_in_a_forms_field_is_the_providers_alone() -> None:
 def test_a_time_within_the_body_must_be_of_now() -> None:
     stamp = {"from": "json:/sent", "format": "unix"}
     block = {**SECTIONS["shopify"]["signature"], "signed": "{timestamp}{body}", "timestamp": stamp}
-    made = signature.read_recipe({"signature": block})
+    made = recipe_of({"signature": block})
     ring = signature.read_keys(made, [SECRET])
     fresh = signature.sign_request(made, b'{"sent":%d}' % SENT, ring, topic=None, now=NOW, nonce="a", url=None)
     signature.verify_request(made, arrived(fresh), ring, now=NOW)

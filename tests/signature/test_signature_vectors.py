@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from signing_providers import NOW, SECRET, SECRETS, SHARED, arrived, request, sheet_sections
+from signing_providers import NOW, SECRET, SECRETS, SHARED, arrived, recipe_of, recipe_problems, request, sheet_sections
 
 from bridge import signature
 from bridge.core.errors import NotGenuine, SettingsError
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(not (VECTORS and SECTIONS), reason="the vectors 
 
 
 def made(vector: dict[str, Any]) -> tuple[Recipe, Request, SigningKeys, datetime]:
-    recipe = signature.read_recipe(SECTIONS[vector["provider"]])
+    recipe = recipe_of(SECTIONS[vector["provider"]])
     asked = request(
         vector["body"], vector["headers"], url=vector.get("public_url"), method=vector.get("method", "POST")
     )
@@ -88,7 +88,7 @@ def test_a_known_request_fails_under_another_secret(vector: dict[str, Any]) -> N
 
 
 def test_every_provider_of_the_sheet_makes_a_recipe() -> None:
-    assert {name: [str(problem) for problem in signature.recipe_problems(SECTIONS[name])] for name in SECTIONS} == {
+    assert {name: [str(problem) for problem in recipe_problems(SECTIONS[name])] for name in SECTIONS} == {
         name: [] for name in SECTIONS
     }
 
@@ -97,7 +97,7 @@ def test_every_provider_of_the_sheet_makes_a_recipe() -> None:
 def test_what_only_the_provider_can_sign_is_refused(provider: str) -> None:
     with pytest.raises(SettingsError, match="only the provider can sign"):
         signature.sign_request(
-            signature.read_recipe(SECTIONS[provider]), b"[]", SigningKeys(), topic=None, now=NOW, nonce="abc", url=None
+            recipe_of(SECTIONS[provider]), b"[]", SigningKeys(), topic=None, now=NOW, nonce="abc", url=None
         )
 
 
@@ -105,7 +105,7 @@ def test_what_only_the_provider_can_sign_is_refused(provider: str) -> None:
 @given(data=st.data())
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_what_is_signed_proves_genuine_and_one_changed_byte_breaks_it(provider: str, data: st.DataObject) -> None:
-    recipe = signature.read_recipe(SECTIONS[provider])
+    recipe = recipe_of(SECTIONS[provider])
     keys = signature.read_keys(recipe, [SECRETS.get("standard" if provider == "svix" else provider, SECRET)])
     body = data.draw(BODIES.get(provider, st.binary(max_size=200)))
     topic = "orders/paid" if any(place.root == "header" for place in recipe.topic) else None

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from signing_providers import NOW, SECRET, SECTIONS, SENT, keys, recipe, request, slack, stripe_v1, verdict
+from signing_providers import NOW, SECRET, SECTIONS, SENT, keys, recipe, recipe_of, request, slack, stripe_v1, verdict
 
 from bridge import signature
 from bridge.core.errors import NotGenuine
@@ -275,7 +275,7 @@ def test_a_token_with_letters_beyond_ascii_is_compared_as_bytes() -> None:
 
 def test_a_tokens_prefix_is_taken_off() -> None:
     section = {"signature": {"kind": "token", "from": "header:Authorization", "prefix": "Bearer "}}
-    made = signature.read_recipe(section)
+    made = recipe_of(section)
     for value, holds in [(f"Bearer {SECRET}", True), (SECRET, False), (f"bearer {SECRET}", False), ("Bearer ", False)]:
         asked = request(BODY, {"Authorization": value})
         if holds:

@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import cast, get_args
 
 import pytest
-from signing_providers import NOW, SECTIONS, keys, recipe, request
+from signing_providers import (
+    NOW,
+    SECTIONS,
+    KeyPath,
+    keys,
+    recipe,
+    recipe_of,
+    recipe_problems,
+    recipe_weaknesses,
+    request,
+)
 
 from bridge import mapping, signature
 from bridge.app import load_mappings
 from bridge.cli import main
-from bridge.core.errors import RecipeError
 from bridge.signature.recipe import Algorithm
 from bridge.signature.weaknesses import is_extensible
 
@@ -31,10 +40,10 @@ events: [{event: {event_type: lead}}]
 """
 
 
-def found(signed: str, **more: object) -> list[signature.Weakness]:
+def found(signed: str, **more: object) -> list[tuple[KeyPath, str, str]]:
     block = BLOCK | {"signed": signed} | ({} if "{secret}" in signed else {"kind": "hmac"})
     section = {"signature": block | more, "id": "json:/id"}
-    return signature.find_weaknesses(section)
+    return recipe_weaknesses(section)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +52,7 @@ def found(signed: str, **more: object) -> list[signature.Weakness]:
 )
 def test_a_digest_can_be_extended_where_it_is_the_whole_state_of_its_hash(algorithm: str, *, extensible: bool) -> None:
     section = {"signature": BLOCK | {"signed": "{secret}{body}", "i_accept_length_extension": True}, "id": "json:/id"}
-    proof = signature.read_recipe(section).proof
+    proof = recipe_of(section).proof
     assert is_extensible(replace(proof, algorithm=cast("Algorithm", algorithm))) is extensible
 
 
@@ -58,22 +67,26 @@ def test_every_algorithm_is_one_of_hashlib_and_is_listed_in_the_language() -> No
     "signed", ["{secret}{body}", "{secret}{method}{url}{body}", "v0:{secret}:{body}", "{secret}{body}x"]
 )
 def test_a_digest_that_goes_on_behind_its_secret_is_refused_unless_the_mapping_accepts_it(signed: str) -> None:
-    certain = [one for one in found(signed) if one.certain]
-    assert [one.at for one in certain] == [("signature", "signed")]
-    assert "i_accept_length_extension: true" in certain[0].text
-    assert not [one for one in found(signed, i_accept_length_extension=True) if one.certain]
+    certain = [(at, text) for at, severity, text in found(signed) if severity == "error"]
+    assert [at for at, _ in certain] == [("signature", "signed")]
+    assert "i_accept_length_extension: true" in certain[0][1]
+    assert not [at for at, severity, _ in found(signed, i_accept_length_extension=True) if severity == "error"]
 
 
 @pytest.mark.parametrize("signed", ["{body}{secret}", "{secret}{body}{secret}"])
 def test_a_digest_that_ends_with_its_secret_cannot_be_extended_and_needs_no_acceptance(signed: str) -> None:
     assert found(signed) == []
-    with pytest.raises(RecipeError, match="nothing can be added; leave it out"):
-        found(signed, i_accept_length_extension=True)
+    block = BLOCK | {"signed": signed, "i_accept_length_extension": True}
+    [(at, text)] = recipe_problems({"signature": block})
+    assert at == ("signature", "i_accept_length_extension")
+    assert "nothing can be added; leave it out" in text
 
 
 def test_acceptance_has_no_meaning_for_an_hmac() -> None:
-    with pytest.raises(RecipeError, match="`i_accept_length_extension` has no meaning for kind hmac"):
-        found("{body}", i_accept_length_extension=True)
+    block = BLOCK | {"kind": "hmac", "signed": "{body}", "i_accept_length_extension": True}
+    [(at, text)] = recipe_problems({"signature": block})
+    assert at == ("signature", "i_accept_length_extension")
+    assert "`i_accept_length_extension` has no meaning for kind hmac" in text
 
 
 def test_check_refuses_what_can_be_extended_and_a_bridge_that_runs_goes_on(
@@ -98,7 +111,7 @@ def test_neighbours_between_which_bytes_can_be_moved_are_told() -> None:
         "{url}{body}",
         "{url}{form_sorted}",
     ):
-        told = [one.text for one in found(signed) if one.text.startswith("nothing stands between")]
+        told = [text for _, _, text in found(signed) if text.startswith("nothing stands between")]
         assert len(told) == 1, signed
         assert "{body} in this mapping" not in told[0]
         assert "{form_sorted} in this mapping" not in told[0]
@@ -108,7 +121,7 @@ def test_neighbours_between_which_bytes_can_be_moved_are_told() -> None:
 
 def test_a_time_of_sending_beside_the_body_is_nothing_to_tell() -> None:
     for provider in ("stripe", "shopify", "standard", "sendgrid"):
-        assert signature.find_weaknesses(SECTIONS[provider]) == [], provider
+        assert recipe_weaknesses(SECTIONS[provider]) == [], provider
 
 
 def test_a_forms_id_that_its_signature_seems_to_cover_can_be_changed_and_is_told() -> None:
@@ -122,4 +135,4 @@ def test_a_forms_id_that_its_signature_seems_to_cover_can_be_changed_and_is_told
         signature.verify_request(made, request(asked.body, dict(headers), url=url), known, now=NOW)
     ids = [signature.identify_webhooks(made, asked, source="s", now=NOW)[0].id for asked in (genuine, forged)]
     assert ids == ["SM1", hashlib.sha256(forged.body).hexdigest()]
-    assert [one.at for one in signature.find_weaknesses(SECTIONS["twilio"])] == [("signature", "signed"), ("id", 0)]
+    assert [at for at, _, _ in recipe_weaknesses(SECTIONS["twilio"])] == [("signature", "signed"), ("id", 0)]

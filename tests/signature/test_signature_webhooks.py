@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from signing_providers import NOW, SECRET, SECTIONS, arrived, keys, recipe, request
+from signing_providers import NOW, SECRET, SECTIONS, arrived, keys, recipe, recipe_of, request
 
 from bridge import signature
 from bridge.core import dedupe_keys, json_text
@@ -92,7 +92,7 @@ def test_an_unsigned_topic_makes_another_webhook_of_the_same_id_and_bytes() -> N
 
 
 def test_an_unsigned_topic_makes_another_webhook_of_a_signed_id() -> None:
-    made = signature.read_recipe({**SECTIONS["shopify"], "id": "json:/id"})
+    made = recipe_of({**SECTIONS["shopify"], "id": "json:/id"})
     first, again, other = (
         signature.identify_webhooks(made, request(body, {"X-Shopify-Topic": topic}), source="shop", now=NOW)[0]
         for body, topic in ((BODY, "orders/paid"), (BODY + b" ", "orders/paid"), (BODY, "orders/updated"))
@@ -129,7 +129,7 @@ def test_only_a_pointer_that_an_items_own_signature_covers_is_an_identity_by_its
     assert webhook.identity == (dedupe_keys.signed_webhook_key("shop", "7", said="AUTHORISATION\n"),)
     section = {**SECTIONS["adyen"], "id": ["json:/NotificationRequestItem/eventCode"]}
     (other,) = signature.identify_webhooks(
-        signature.read_recipe(section), request(json.dumps({"notificationItems": [item]})), source="shop", now=NOW
+        recipe_of(section), request(json.dumps({"notificationItems": [item]})), source="shop", now=NOW
     )
     content = json_text.write_json(item)
     assert other.identity == (dedupe_keys.unsigned_webhook_key("shop", "AUTHORISATION", content),)
@@ -138,7 +138,7 @@ def test_only_a_pointer_that_an_items_own_signature_covers_is_an_identity_by_its
 def test_a_field_of_the_whole_body_that_is_signed_says_nothing_of_the_items() -> None:
     block = {**SECTIONS["shopify"]["signature"], "signed": "{json:/id}"}
     for items, body in ((None, '{"id":"a"}'), ("/data", '{"id":"a","data":[{"id":"b"}]}')):
-        made = signature.read_recipe({"signature": block, "id": "json:/id", **({"items": items} if items else {})})
+        made = recipe_of({"signature": block, "id": "json:/id", **({"items": items} if items else {})})
         (webhook,) = signature.identify_webhooks(made, request(body), source="shop", now=NOW)
         if items is None:
             assert webhook.identity == (dedupe_keys.signed_webhook_key("shop", "a"),)
@@ -148,7 +148,7 @@ def test_a_field_of_the_whole_body_that_is_signed_says_nothing_of_the_items() ->
 
 def test_the_first_place_that_holds_a_text_gives_the_name() -> None:
     section = {**SECTIONS["stripe"], "id": ["json:/event_id", "json:/id"], "topic": ["json:/kind", "header:X-Kind"]}
-    made = signature.read_recipe(section)
+    made = recipe_of(section)
     for body, named_by in [
         ({"event_id": "a", "id": "b"}, "a"),
         ({"event_id": "", "id": "b"}, "b"),
@@ -189,7 +189,7 @@ def test_the_first_place_that_holds_a_text_gives_the_name() -> None:
 )
 def test_a_pointer_is_followed_as_its_standard_says(pointer: str, text: str | None) -> None:
     body = {"a/b": "slash", "c~d": "tilde", "list": ["first", "second"], "deep": {"er": {"": "empty key"}}, "word": "w"}
-    made = signature.read_recipe({**SECTIONS["stripe"], "topic": [f"json:{pointer}"]})
+    made = recipe_of({**SECTIONS["stripe"], "topic": [f"json:{pointer}"]})
     (webhook,) = signature.identify_webhooks(made, request(json.dumps(body)), source="shop", now=NOW)
     assert webhook.topic == text
 
@@ -262,7 +262,7 @@ def test_a_whole_body_can_be_the_batch() -> None:
 
 
 def test_the_pointer_of_an_item_is_escaped() -> None:
-    made = signature.read_recipe({**SECTIONS["klaviyo"], "items": "/a~1b/c~0d"})
+    made = recipe_of({**SECTIONS["klaviyo"], "items": "/a~1b/c~0d"})
     (webhook,) = signature.identify_webhooks(made, request('{"a/b":{"c~d":[{}]}}'), source="shop", now=NOW)
     assert webhook.item == "/a~1b/c~0d/0"
 
@@ -281,14 +281,14 @@ def test_items_without_an_id_are_known_by_their_own_bytes() -> None:
 
 def test_an_id_that_all_items_share_is_told_apart_by_the_position() -> None:
     section = {**SECTIONS["standard"], "items": "/"}
-    made = signature.read_recipe(section)
+    made = recipe_of(section)
     first, second = signature.identify_webhooks(made, request("[1,1]", {"webhook-id": "msg_1"}), source="shop", now=NOW)
     assert (first.id, second.id) == ("msg_1#/0", "msg_1#/1")
     assert first.identity != second.identity
 
 
 def test_an_unsigned_id_of_a_batch_counts_with_the_bytes_of_each_item() -> None:
-    made = signature.read_recipe({**SECTIONS["shopify"], "items": "/"})
+    made = recipe_of({**SECTIONS["shopify"], "items": "/"})
     asked = request('[{"a":1},{"a":2}]', {"X-Shopify-Webhook-Id": "w1", "X-Shopify-Topic": "t"})
     first, second = signature.identify_webhooks(made, asked, source="shop", now=NOW)
     assert first.identity == (dedupe_keys.unsigned_webhook_key("shop", "t", b'{"a":1}'),)
@@ -319,7 +319,7 @@ def test_a_batch_of_too_many_items_stays_whole_so_that_it_is_not_lost() -> None:
 
 @pytest.mark.parametrize("topic", ["order", " order ", "\t order\n", "\u00a0order\u3000"])
 def test_blanks_around_a_topic_are_no_part_of_it(topic: str) -> None:
-    made = signature.read_recipe({**SECTIONS["stripe"], "topic": ["json:/kind", "header:X-Kind"]})
+    made = recipe_of({**SECTIONS["stripe"], "topic": ["json:/kind", "header:X-Kind"]})
     for asked in (request(json.dumps({"kind": topic})), request(BODY, {"X-Kind": topic})):
         (webhook,) = signature.identify_webhooks(made, asked, source="shop", now=NOW)
         assert webhook.topic == "order"
@@ -420,7 +420,7 @@ def test_a_signature_that_covers_the_query_is_judged_with_the_credential_that_is
         },
         "id": "json:/id",
     }  # fmt: skip
-    made = signature.read_recipe(section)
+    made = recipe_of(section)
     url = "https://bridge.example/webhooks/shop?api_key=key-of-a-caller&a=1"
     proof = hmac.digest(SECRET.encode(), url.encode() + BODY, "sha256").hex()
     asked = request(BODY, {"X-Sign": proof}, query=(("api_key", "key-of-a-caller"), ("a", "1")), url=url)
