@@ -31,6 +31,7 @@ from bridge.http.body_budget import BodyBudget
 from bridge.http.health import HealthRoutes
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
+from bridge.http.path_prefix import PathPrefix
 from bridge.http.peer_address import TrustedProxies
 from bridge.http.readiness import ReadinessCheck
 from bridge.http.webhooks import DirectRoute, WebhookReceiver
@@ -89,9 +90,10 @@ def make_sources(configured: Settings, mappings: Mapping[str, mapping.Mapping]) 
         if one.mapping not in mappings:
             hint = suggest_or_list(one.mapping, sorted(mappings))  # not repeated: `${NAME}` may have put a secret there
             raise SettingsError(f"source `{one.name}`: `mapping` names no mapping; {hint}")
+        public_url = one.public_url or configured.addresses.source_url(one.name)
         try:
             sources[one.name] = mappings[one.mapping].bind_source(
-                one.name, secrets=one.secrets, vars=one.vars, to=one.to, public_url=one.public_url, scope=one.scope
+                one.name, secrets=one.secrets, vars=one.vars, to=one.to, public_url=public_url, scope=one.scope
             )
         except mapping.WrongVar as error:
             place = one.var_places.get(error.var)
@@ -265,9 +267,13 @@ class WebApp:
         public = health.public_routes() if has_admin else health.routes()
         self.admin = Starlette(routes=health.admin_routes(), exception_handlers=track.EXCEPTION_HANDLERS)
         self.admin.router.redirect_slashes = False
+        prefix = app_config.settings.addresses.prefix
         self.http = Starlette(
-            routes=[*receiver.webhook_routes(), *tracking, *openapi.openapi_routes(), *public],
-            middleware=[Middleware(DirectRoute, route) for route in receiver.webhook_routes()],
+            routes=[*receiver.webhook_routes(), *tracking, *openapi.openapi_routes(prefix), *public],
+            middleware=[
+                *([Middleware(PathPrefix, prefix, refuse=track.no_route)] if prefix else []),
+                *(Middleware(DirectRoute, route) for route in receiver.webhook_routes()),
+            ],
             exception_handlers=track.EXCEPTION_HANDLERS,
             lifespan=lifespan,
         )

@@ -5,11 +5,11 @@ The copy is made in `store/sqlite/backup/create.py`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from bridge import settings
 from bridge.app import utc_now
+from bridge.cli.environment import read_environment
 from bridge.cli.list_show import see_that_there_is_a_store
 from bridge.cli.options import argument, command_options
 from bridge.cli.terminal import print_text
@@ -28,7 +28,7 @@ class BackupOptions:
 def run_backup(options: BackupOptions) -> int:
     """Make it and say what it holds."""
     url = see_that_there_is_a_store()
-    found = back_up_store(url, options.target, now=utc_now(), bounds=settings.admission_limits(os.environ))
+    found = back_up_store(url, options.target, now=utc_now(), bounds=settings.admission_limits(read_environment()))
     print_text(
         f"backup of {url} in {options.target}: {describe_contents(found)}; {found.size / MEBIBYTE:.1f} MiB, checked"
     )

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Literal
 from bridge import mapping
 from bridge.app import AppConfig, load_configuration
 from bridge.cli import problem_format
+from bridge.cli.environment import read_environment
 from bridge.cli.options import arguments, command_options, flag_option, option_of
 from bridge.cli.terminal import print_text, say_error
 from bridge.core.errors import BridgeError, MappingError, SettingsError
@@ -87,7 +87,7 @@ def _check_once(options: CheckOptions) -> int:
 def _check_paths(found: _CheckRun, paths: Sequence[Path], *, with_examples: bool) -> None:
     """Check what was named: mappings, folders of them, single examples; without any name what serve would load."""
     if not paths:
-        _check_mappings(found, mapping_files(mappings_folder(os.environ)), with_examples=with_examples)
+        _check_mappings(found, mapping_files(mappings_folder(read_environment())), with_examples=with_examples)
         found.problems += _settings_problems()
         return
     for path in paths:
@@ -122,7 +122,7 @@ def _check_mappings(found: _CheckRun, files: Iterable[Path], *, with_examples: b
 def _settings_problems() -> Sequence[Problem]:
     """What is wrong with the settings that serve would load; nothing is said where a mapping has errors of its own."""
     try:
-        configured, mappings = load_configuration(os.environ, None, tell=False)
+        configured, mappings = load_configuration(read_environment(), None, tell=False)
         AppConfig(configured, mappings)
         return secret_strength.strength_problems(configured, mappings)
     except MappingError:
@@ -185,7 +185,7 @@ def _check_on_change(options: CheckOptions) -> int:
 
 def _file_states(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     """Every file that a run would read, with its time and size."""
-    roots = list(paths) or [path.parent for path in mapping_files(mappings_folder(os.environ))]
+    roots = list(paths) or [path.parent for path in mapping_files(mappings_folder(read_environment()))]
     folders = {path if path.is_dir() else path.parent for path in roots}
     files = [path for path in roots if path.is_file()]
     for folder in folders:

@@ -6,7 +6,6 @@ It only reads, and works while `serve` runs on the same store. `mapping/tools/di
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from bridge.app import utc_now
 from bridge.cli import filter_options
 from bridge.cli.argument_parser import quote_argument
 from bridge.cli.diff_side import DiffSide
+from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, make_console, write_json
 from bridge.cli.options import (
     argument,
@@ -124,7 +124,7 @@ async def _iter_kept(store: Store, sources: Sequence[str], *, since: datetime | 
 
 def _provider_sources(provider: str, vars: Collection[str], config: Path | None) -> list[SourceSettings]:  # noqa: A002
     """The sources of a provider: those that were set, and its own where none of that name was."""
-    configured = settings.load_settings(os.environ, providers={provider: vars}, config=config).sources
+    configured = settings.load_settings(read_environment(config), providers={provider: vars}, config=config).sources
     mine = [one for one in configured if one.mapping == provider]
     if any(one.name == provider for one in configured):
         return mine

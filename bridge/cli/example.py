@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from bridge import mapping
 from bridge.cli.argument_parser import quote_argument
+from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store
 from bridge.cli.options import argument, command_options, option, optional_argument, repeated_option, topic_option
 from bridge.cli.send import read_file
@@ -112,7 +112,7 @@ def _find_mapping(provider: str) -> tuple[Path, Mapping]:
     if path.suffix in {".yaml", ".yml"}:
         return path, mapping.parse_mapping(read_file(path), name=path.name)
     known = []
-    files = mapping_files(mappings_folder(os.environ))[::-1]
+    files = mapping_files(mappings_folder(read_environment()))[::-1]
     for file in sorted(files, key=lambda each: each.stem != provider):
         try:
             found = mapping.load_mapping(file)

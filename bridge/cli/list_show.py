@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge import settings
+from bridge.cli.environment import read_environment
 from bridge.cli.filter_options import FilterOptions, read_filter
 from bridge.cli.options import (
     argument,
@@ -131,7 +132,8 @@ async def _show_one(public_id: str, *, as_json: bool) -> int:
 def existing_store() -> Store:
     """The configured store, which must be there already: looking must not make one."""
     url = see_that_there_is_a_store()
-    window, bounds = settings.retention_policy(os.environ).ledger, settings.admission_limits(os.environ)
+    environment = read_environment()
+    window, bounds = settings.retention_policy(environment).ledger, settings.admission_limits(environment)
     return open_store(url, ledger_window=window, bounds=bounds)
 
 
@@ -140,7 +142,7 @@ def see_that_there_is_a_store() -> str:
 
     Raises SettingsError where there is none, StoreUnavailable where its write-ahead log was deleted while `serve` runs.
     """
-    url = settings.store_url(os.environ)
+    url = settings.store_url(read_environment())
     path = url.removeprefix("sqlite:///")
     if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
         raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")

@@ -5,14 +5,15 @@ It prints no key, only the name of the file that holds it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from bridge import settings
+from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, option
 from bridge.cli.terminal import print_text
 from bridge.http.health import is_loopback
 from bridge.http.metrics_key import key_file
+from bridge.settings.addresses import read_addresses
 from bridge.store.engines import sqlite_file
 
 FILE_OF_YOURS = "/etc/prometheus/trackbridge-metrics-key"
@@ -24,15 +25,20 @@ class MetricsOptions:
     """The options of `metrics`."""
 
     target: str | None = option(
-        str, "HOST:PORT", meaning="where Prometheus reaches the bridge (default: $BRIDGE_ADMIN, else 127.0.0.1:8000)"
+        str,
+        "HOST:PORT",
+        meaning="where Prometheus reaches the bridge (default: $BRIDGE_ADMIN, else $BRIDGE_HOST:$BRIDGE_PORT)",
     )
 
 
 def run_metrics(options: MetricsOptions) -> int:
     """Print a scrape configuration: https://prometheus.io/docs/prometheus/latest/configuration/configuration/."""
-    admin = settings.admin_address(os.environ)
-    target = options.target or (_join_host_port(*admin) if admin else "127.0.0.1:8000")
+    environment = read_environment()
+    admin, at = settings.admin_address(environment), read_addresses(environment)
+    target = options.target or (_join_host_port(*admin) if admin else _join_host_port(at.host, at.port))
     lines = ["scrape_configs:", "  - job_name: trackbridge"]
+    if at.prefix and not admin:
+        lines.append(f"    metrics_path: {at.prefix}/metrics")
     if not (admin and is_loopback(admin[0]) and target == _join_host_port(*admin)):
         lines.append(f"    authorization: {{credentials_file: {_key_file()}}}")
     lines.append(f'    static_configs: [{{targets: ["{target}"]}}]')
@@ -42,10 +48,10 @@ def run_metrics(options: MetricsOptions) -> int:
 
 def _key_file() -> str:
     """The file with the key; says on standard error what is still to be done for it."""
-    if settings.metrics_key(os.environ) is not None:
+    if settings.metrics_key(read_environment()) is not None:
         print_text(f"trackbridge: write the key of BRIDGE_METRICS_KEY itself to {FILE_OF_YOURS}, mode 0600", error=True)
         return FILE_OF_YOURS
-    path = key_file(Path(sqlite_file(settings.store_url(os.environ)))).absolute()
+    path = key_file(Path(sqlite_file(settings.store_url(read_environment())))).absolute()
     if not path.exists():
         print_text(f"trackbridge: {path} is made by the first `trackbridge serve`", error=True)
     else:

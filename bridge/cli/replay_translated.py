@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from rich.progress import track
 
 from bridge import contract
 from bridge.app import load_configuration, make_destinations, make_router, make_sources, utc_now
+from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
 from bridge.core.model import EventNeeded, Routed, SetAside, Translated, Translation, Webhook
@@ -20,7 +20,7 @@ from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
 
 async def replay_webhooks(store: Store, rows: Sequence[WebhookRow], *, config: Path | None, send: bool) -> int:
     """Show what each would make now against what was made; with `send`, write over and send. How many were left."""
-    configured, mappings = load_configuration(os.environ, config)
+    configured, mappings = load_configuration(read_environment(config), config)
     sources = make_sources(configured, mappings)
     route = make_router(make_destinations(configured))
     left = 0

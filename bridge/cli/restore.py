@@ -5,11 +5,11 @@ The work is in `store/sqlite/backup/restore.py`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from bridge import settings
 from bridge.cli.backup import describe_contents
+from bridge.cli.environment import read_environment
 from bridge.cli.options import argument, command_options
 from bridge.cli.terminal import print_text
 from bridge.store.engines import RestoreResult, restore_store
@@ -37,7 +37,7 @@ class RestoreOptions:
 
 def run_restore(options: RestoreOptions) -> int:
     """Put it back and say what the owner must know."""
-    url = settings.store_url(os.environ)
+    url = settings.store_url(read_environment())
     done = restore_store(url, options.source)
     print_text(f"restored {url} from {options.source}, a backup of {done.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     print_text(describe_contents(done.manifest))

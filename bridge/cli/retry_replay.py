@@ -6,7 +6,6 @@ A running `serve` does the work.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from bridge.app import load_configuration, make_destinations, utc_now
 from bridge.cli import replay_translated
 from bridge.cli.argument_parser import quote_argument
+from bridge.cli.environment import read_environment
 from bridge.cli.filter_options import FilterOptions, is_filtered, read_filter
 from bridge.cli.list_show import Row, existing_store, make_console, make_table
 from bridge.cli.options import argument, arguments, command_options, config_option, flag_option, included_options
@@ -153,7 +153,7 @@ def _dry_run_text(what: str, one: str, many: str, count: int, newest: Sequence[R
 
 
 async def _deliver_events(options: DeliverOptions) -> int:
-    configured, _ = load_configuration(os.environ, options.config)
+    configured, _ = load_configuration(read_environment(options.config), options.config)
     destinations = make_destinations(configured)
     if options.destination not in destinations:
         known = ", ".join(destinations) or "none yet; set BRIDGE_TRACK_URL"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ import httpx
 
 from bridge.app import load_configuration, make_sources, random_letters, utc_now
 from bridge.cli.argument_parser import quote_argument
+from bridge.cli.environment import read_environment
 from bridge.cli.options import argument, command_options, config_option, option, required_option, topic_option
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
@@ -49,9 +49,9 @@ class SendOptions:
 
 def run_send(options: SendOptions) -> int:
     """Post it; 0 when it was answered 2xx, else 1 with the answer."""
-    url = target_url(options.to, options.source)
     body = read_file(options.file)
-    configured, mappings = load_configuration(os.environ, options.config)
+    configured, mappings = load_configuration(read_environment(options.config), options.config)
+    url = target_url(options.to, options.source, prefix=configured.addresses.prefix)
     sources = make_sources(configured, mappings)
     if options.source not in sources:
         known = ", ".join(sorted(sources))
@@ -89,15 +89,16 @@ def _typed_secret() -> str:
     return secret
 
 
-def target_url(to: str, source: str) -> str:
-    """The full address: as given where it has a path, else the source's own on that bridge."""
+def target_url(to: str, source: str, *, prefix: str = "") -> str:
+    """The full address: as given where it has a path of its own, else the source's below the prefix of the bridge."""
     try:
         parts = urlsplit(to)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise SettingsError("--to must be an address such as http://127.0.0.1:8000")
-    return to if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/webhooks/{source}"
+    own_path = parts.path.strip("/") not in {"", prefix.strip("/")}
+    return to if own_path else f"{parts.scheme}://{parts.netloc}{prefix}/webhooks/{source}"
 
 
 def _public_part(url: str) -> str:

@@ -19,12 +19,14 @@ from typing import Literal
 
 from bridge.app import AppConfig, load_configuration
 from bridge.cli import streams
+from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
 from bridge.cli.terminal import print_text
 from bridge.core import log
 from bridge.core.errors import SettingsError
 from bridge.http.api_keys import ApiKeys
 from bridge.http.metrics_key import keep_beside
+from bridge.mapping import Mapping
 from bridge.mapping.files import mapping_files
 from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.http_server import bind_socket, socket_url
@@ -79,8 +81,8 @@ def _read_workers(text: str) -> int:
 class ServeOptions:
     """The options of `serve`."""
 
-    host: str = option(str, preset="127.0.0.1", meaning="address to listen on (default: %(default)s)")
-    port: int = option(_read_port, preset=8000, meaning="port to listen on (default: %(default)s)")
+    host: str | None = option(str, meaning="address to listen on (default: $BRIDGE_HOST, else 127.0.0.1)")
+    port: int | None = option(_read_port, meaning="port to listen on (default: $BRIDGE_PORT, else 8000)")
     role: Literal["web", "worker"] | None = option_of(
         ("web", "worker"),
         meaning="start only the processes that answer requests, or those that translate and deliver (default: all)",
@@ -96,14 +98,14 @@ class ServeOptions:
 
 def run_serve(options: ServeOptions) -> int:
     """Serve until told to stop; 0 after a graceful stop, 1 where a process had to be killed."""
-    log.start_log(as_json=logs_json(os.environ), process="supervisor")
+    log.start_log(as_json=logs_json(read_environment(options.config)), process="supervisor")
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*GC_THRESHOLDS)
     roles = (options.role,) if options.role else ROLES
     if options.web and WEB not in roles:
         raise SettingsError("--web N is how many processes answer requests, and `--role worker` starts none: omit it")
     watch = FileWatch(partial(_watched_files, options.config)) if options.reload else None
-    configured, mappings = load_configuration(os.environ, options.config)
+    configured, mappings = _load_now(options.config)
     reserve_store(configured.store, roles)
     listening = _bind_listeners(options, configured) if WEB in roles else []
     app_config = AppConfig(configured, mappings)
@@ -126,7 +128,7 @@ def run_serve(options: ServeOptions) -> int:
                 else WorkerWatch(watch_role(configured.store, WORKER)).loop_success_times
             ),
             shares=ConnectionBalance(workers),
-            load=partial(load_configuration, os.environ, options.config, tell=False),
+            load=partial(_load_now, options.config, tell=False),
         )
         care = SupervisorHooks(
             ready=lambda: _print_greeting(
@@ -146,10 +148,17 @@ def run_serve(options: ServeOptions) -> int:
 
 def _bind_listeners(options: ServeOptions, configured: Settings) -> list[socket.socket]:
     """The public listener, then the admin's, where one is set."""
-    listening = [bind_socket(options.host, options.port)]
+    at = configured.addresses
+    port = at.port if options.port is None else options.port
+    listening = [bind_socket(at.host if options.host is None else options.host, port)]
     if configured.admin:
         listening.append(bind_socket(*configured.admin, setting="BRIDGE_ADMIN"))
     return listening
+
+
+def _load_now(config: Path | None, *, tell: bool = True) -> tuple[Settings, dict[str, Mapping]]:
+    """Settings and mappings, with what `.env` holds now."""
+    return load_configuration(read_environment(config), config, tell=tell)
 
 
 def _name_web_processes(count: int | None) -> list[str]:
@@ -213,7 +222,7 @@ def _close_listeners(listening: Sequence[socket.socket]) -> None:
 
 def _reload_config(app_config: AppConfig, config: Path | None) -> bool:
     """Whether there is something that checks, for who is forked from now on, and for who is reported to follow."""
-    taken = reload_now(lambda: load_configuration(os.environ, config), lambda found: app_config.replace(*found))
+    taken = reload_now(lambda: _load_now(config), lambda found: app_config.replace(*found))
     _settle_down()
     return taken
 
@@ -231,8 +240,10 @@ def _settle_down() -> None:
 
 def _watched_files(config: Path | None) -> list[Path]:
     """What may change while serving: the mappings, and the settings file."""
-    named = config or os.environ.get("BRIDGE_CONFIG")
-    return [*mapping_files(mappings_folder(os.environ)), *([Path(named)] if named else [])]
+    environment = read_environment(config)
+    named = config or environment.get("BRIDGE_CONFIG")
+    beside = [environment.env_file] if environment.env_file else []
+    return [*mapping_files(mappings_folder(environment)), *([Path(named)] if named else []), *beside]
 
 
 def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, roles: Sequence[str] = ROLES) -> str:
@@ -248,6 +259,8 @@ def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, r
     if workers > _count_cores():
         more += f", more than gain anything on {_count_cores()} cores"
     apart = [] if WORKER in roles else ["`trackbridge serve --role worker` translates and delivers what is kept here"]
+    base = app_config.settings.addresses.public_base(urls[0])
+    metrics = app_config.settings.addresses.prefix if len(urls) == 1 else ""
     count = len(app_config.settings.keys)
     keys = f"{count} API key{'s' * (count != 1)}" if count else "NO API KEY: answers 401 until BRIDGE_API_KEYS is set"
     return "\n".join(
@@ -255,10 +268,10 @@ def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, r
             f"trackbridge listens on {urls[0]}{more}",
             *apart,
             store,
-            *_source_lines(app_config, urls[0]),
+            *_source_lines(app_config, base),
             *_destination_lines(app_config),
-            f"metrics: {urls[-1]}/metrics  `trackbridge metrics` prints a scrape configuration",
-            f"track API: {urls[0]}/v1/track  {keys}",
+            f"metrics: {urls[-1]}{metrics}/metrics  `trackbridge metrics` prints a scrape configuration",
+            f"track API: {base}/v1/track  {keys}",
         ]
     )
 

@@ -6,7 +6,6 @@ It reads counts that the store keeps, so that it costs the same at a million row
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from rich.text import Text
 
 from bridge import settings
 from bridge.app import load_configuration, utc_now
+from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, make_console, plain_value, write_json
 from bridge.cli.options import command_options, flag_option, format_option
 from bridge.cli.safe_console import as_text
@@ -86,7 +86,7 @@ def run_status(options: StatusOptions) -> int:
 
 
 async def _show_status(options: StatusOptions) -> int:
-    keeping = settings.retention_policy(os.environ)
+    keeping = settings.retention_policy(read_environment())
     store = existing_store()
     try:
         weak, unread = _weak_settings()
@@ -114,7 +114,7 @@ def _weak_settings() -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
         return tuple(
             problem.text
-            for problem in secret_strength.strength_problems(*load_configuration(os.environ, None, tell=False))
+            for problem in secret_strength.strength_problems(*load_configuration(read_environment(), None, tell=False))
         ), ()
     except BridgeError as error:
         return (), (f"the settings cannot be read here, so nothing is said of secrets and keys: {error}",)

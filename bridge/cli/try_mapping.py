@@ -5,7 +5,6 @@ It works offline and without a secret: the body is taken as genuine.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from bridge import mapping, signature
 from bridge.app import utc_now
 from bridge.cli import explain_format
 from bridge.cli.argument_parser import quote_argument
+from bridge.cli.environment import read_environment
 from bridge.cli.list_show import make_console, write_json
 from bridge.cli.options import argument, command_options, flag_option, format_option, repeated_option, topic_option
 from bridge.cli.send import read_file
@@ -128,7 +128,7 @@ def read_named_mapping(named: str) -> MappingReading:
     if path.suffix in {".yaml", ".yml"}:
         return mapping.read_mapping(read_file(path), name=path.name)
     known: dict[str, Path] = {}
-    for each in mapping_files(mappings_folder(os.environ)):
+    for each in mapping_files(mappings_folder(read_environment())):
         known[mapping.read_mapping(read_file(each), name=each.name).parts.provider] = each
     if named not in known:
         raise SettingsError(f"there is no mapping for `{quote_argument(named)}`; known are {', '.join(sorted(known))}")

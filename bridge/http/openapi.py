@@ -34,8 +34,8 @@ _BATCH: Json = {
 }
 
 
-def openapi_document() -> dict[str, Json]:
-    """The whole description."""
+def openapi_document(prefix: str = "") -> dict[str, Json]:
+    """The whole description, for a bridge below that prefix."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -43,7 +43,7 @@ def openapi_document() -> dict[str, Json]:
             "version": __version__,
             "description": "Events go in by one address each or in batches. 200 means that all of them are on disk.",
         },
-        "servers": [{"url": "/", "description": "This bridge."}],
+        "servers": [{"url": prefix or "/", "description": "This bridge."}],
         "security": [{"bearer": []}, {"query": []}],
         "paths": {
             "/v1/track": {
@@ -80,9 +80,9 @@ def openapi_document() -> dict[str, Json]:
     }
 
 
-def openapi_routes() -> list[HttpRoute]:
+def openapi_routes(prefix: str = "") -> list[HttpRoute]:
     """The one route. It is public, for it shows none of this bridge's settings."""
-    content = json_text.write_json(openapi_document())
+    content = json_text.write_json(openapi_document(prefix))
 
     async def answer(_http: HttpRequest) -> Response:
         return Response(content, media_type="application/json")

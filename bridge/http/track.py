@@ -363,7 +363,7 @@ def _problem_list(error: NotAnEvent) -> str:
 # -------------------------------------------------------------------------------------------------------- answers
 
 
-async def _no_route(http: HttpRequest, error: Exception) -> Response:
+async def no_route(http: HttpRequest, error: Exception) -> Response:
     """The answer where no route takes the request: an unknown path, another method."""
     if not isinstance(error, HTTPException):
         return await _fault_response(http, error)
@@ -383,7 +383,7 @@ async def _fault_response(_http: HttpRequest, error: Exception) -> Response:
     return _error_response(500, "a fault of ours; send it again later")
 
 
-EXCEPTION_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {HTTPException: _no_route, Exception: _fault_response}
+EXCEPTION_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {HTTPException: no_route, Exception: _fault_response}
 """What a Starlette application needs so that every answer is JSON of the contract's shape."""
 
 

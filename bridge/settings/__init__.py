@@ -20,6 +20,8 @@ from bridge.core.suggestions import nearest_word, suggest_or_list
 from bridge.http.api_keys import read_digest
 from bridge.http.body_budget import PARTS, USUAL
 from bridge.http.metrics_key import MetricsKey, read_setting
+from bridge.settings.addresses import read_addresses
+from bridge.settings.env_file import refuse_placeholders, warn_of_env_file
 from bridge.settings.file import SettingsFile
 from bridge.settings.source_vars import warn_of_near_names, with_source_vars
 from bridge.settings.table import (
@@ -80,6 +82,7 @@ def load_settings(
 
     Raises SettingsError that names the setting and the remedy, and never a value that may be secret.
     """
+    refuse_placeholders(environment)
     path = config or (Path(environment["BRIDGE_CONFIG"]) if environment.get("BRIDGE_CONFIG") else None)
     rate = _read_number(environment, "BRIDGE_API_RATE", 1000)
     filed = SettingsFile(path, environment, rate).read_settings() if path else Settings()
@@ -100,12 +103,14 @@ def load_settings(
         keys=keys,
         metrics_key=_no_api_key(metrics_key(environment), keys),
         admin=admin_address(environment),
+        addresses=read_addresses(environment),
         webhook_limit=limit,
         body_budget=_body_budget(environment, limit),
         trusted_proxies=_read_networks("BRIDGE_TRUSTED_PROXIES", environment),
         keeping=retention_policy(environment),
         bounds=admission_limits(environment),
         warnings=(
+            *warn_of_env_file(environment),
             *_strange_names(environment, {*providers, *(one.name for one in sources)}),
             *warn_of_near_names(environment, sources, providers),
             *filed.warnings,

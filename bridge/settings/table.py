@@ -10,6 +10,7 @@ from pathlib import Path
 from bridge.core.model import SourceLocation
 from bridge.http import body_budget as budget
 from bridge.http.metrics_key import MetricsKey
+from bridge.settings.addresses import DEFAULT_ADDRESSES, Addresses
 from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
 
 MEBIBYTE = 1024 * 1024
@@ -30,7 +31,16 @@ TABLE = (
         "sqlite:///trackbridge.db",
         "where everything is kept (`////` for an absolute path)",
     ),
-    Setting("BRIDGE_CONFIG", "", "a YAML file for several sources, destinations or API keys"),
+    Setting(
+        "BRIDGE_CONFIG",
+        "bridge.yaml",
+        "a YAML file for several sources, destinations or API keys; unset, that of the working folder if there is one. "
+        "The file `.env` beside it may hold the other settings",
+    ),
+    Setting("BRIDGE_HOST", "127.0.0.1", "the address to listen on"),
+    Setting("BRIDGE_PORT", "8000", "the port to listen on"),
+    Setting("BRIDGE_PUBLIC_URL", "", "the address at which providers reach the bridge: `https://shop.example`"),
+    Setting("BRIDGE_PREFIX", "", "a path that every address begins with: with `/bridge`, `/bridge/webhooks/stripe`"),
     Setting("BRIDGE_MAPPINGS", "", "a folder of mappings that adds to the shipped ones and overrides them by provider"),
     Setting("<PROVIDER>_WEBHOOK_SECRET", "", "the signing secret(s) of a provider, comma-separated: `STRIPE_…`"),
     Setting("<SOURCE>_<VAR>", "", "a var of a source's mapping, as `STRIPE_PURCHASE`; `mappings/README.md` lists them"),
@@ -124,6 +134,7 @@ class Settings:
     sources: tuple[SourceSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()
+    addresses: Addresses = DEFAULT_ADDRESSES
     webhook_limit: int = 5 * MEBIBYTE
     metrics_key: MetricsKey | None = None
     admin: tuple[str, int] | None = None

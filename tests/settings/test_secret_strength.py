@@ -111,6 +111,7 @@ def test_serve_starts_with_short_secrets_and_warns_and_status_asks_for_a_person(
     ]  # fmt: skip
     for said in (log, status.stdout, trackbridge(tmp_path, weak, "status").stdout):
         assert SHORT not in said
+    (tmp_path / "bridge.yaml").unlink()
     assert trackbridge(tmp_path, {}, "status").returncode == 0
 
 

@@ -1,0 +1,153 @@
+"""The environment of a command: the process's own, and the file `.env` beside the settings file in use.
+
+What the process has wins. Nothing of `.env` becomes part of the process's own environment, so that no library and no
+other program sees it, and only names that trackbridge asks for are ever looked up.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bridge.core.errors import SettingsError
+from bridge.core.model import SourceLocation
+from bridge.core.regular_file import read_regular_file
+from bridge.settings.table import SECRET_SUFFIX
+
+CONFIG = "bridge.yaml"
+"""The settings file that is read where none is named, if the working folder has it."""
+ENV_FILE = ".env"
+PLACEHOLDER = "REPLACE_ME"
+"""What stands in a value that is still to be set."""
+MOST_BYTES = 1024 * 1024
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*", re.ASCII)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"\\$`]*\"")
+_NOT_TAKEN = frozenset({"BRIDGE_CONFIG", "BRIDGE_DEBUG"})
+"""Names that are needed before the file is found, or however its reading ends."""
+
+
+class Environment(Mapping[str, str]):
+    """Values by name. `env_file` is the `.env` that was read, None if there is none."""
+
+    def __init__(self, own: Mapping[str, str], config: Path | None = None) -> None:
+        self.env_file: Path | None = None
+        self._places: dict[str, SourceLocation] = {}
+        self._values = dict(own)
+        named = config or (Path(own["BRIDGE_CONFIG"]) if own.get("BRIDGE_CONFIG") else None)
+        if named is None and Path(CONFIG).is_file():
+            named = Path(CONFIG)
+            self._values["BRIDGE_CONFIG"] = CONFIG
+        if named is not None:
+            self._add_file(named.with_name(ENV_FILE), own)
+
+    def _add_file(self, path: Path, own: Mapping[str, str]) -> None:
+        content = read_env_file(path)
+        if content is None:
+            return
+        self.env_file = path
+        for name, (value, place) in content.items():
+            if name in _NOT_TAKEN:
+                raise SettingsError(f"{place}: {name} cannot be set in this file; set it in the environment")
+            if name not in own:
+                self._values[name] = value
+                self._places[name] = place
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def place_of(self, name: str) -> SourceLocation | None:
+        """Where `.env` has the value of this name; None for one of the process's own environment."""
+        return self._places.get(name)
+
+
+def read_env_file(path: Path) -> dict[str, tuple[str, SourceLocation]] | None:
+    """Each name of the file with its value and place; None where there is no file.
+
+    Raises SettingsError for a file of another user, one that others may write, and a line that is no `NAME=VALUE`.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            return None  # `.env` may be a device: container engines hide a file so
+        _require_own_file(path, status)
+        text = read_regular_file(path, most=MOST_BYTES).decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is not UTF-8; save it as UTF-8") from None
+    found: dict[str, tuple[str, SourceLocation]] = {}
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        entry = _read_line(line, SourceLocation(str(path), number, 1))
+        if entry is None:
+            continue
+        name, value, place = entry
+        if name in found:
+            raise SettingsError(f"{place}: {name} is set twice, here and in line {found[name][1].line}; keep one")
+        found[name] = value, place
+    return found
+
+
+def _require_own_file(path: Path, status: os.stat_result) -> None:
+    user = os.geteuid()
+    if status.st_uid != user:
+        raise SettingsError(
+            f"{path} belongs to user {status.st_uid}, and this is user {user}; run trackbridge as user "
+            f"{status.st_uid}, or give the file to this one: `chown {user} {path}`"
+        )
+    if stat.S_IMODE(status.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
+        raise SettingsError(f"other users may write {path}; `chmod 600 {path}`, and look at what it holds")
+
+
+def exposed_env_file(path: Path) -> str | None:
+    """That other users may read the file, and the command that takes this from them; None if none may."""
+    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH):
+        return f"other users of this machine may read {path}, which holds secrets: `chmod 600 {path}`"
+    return None
+
+
+def warn_of_env_file(environment: Mapping[str, str]) -> Iterator[str]:
+    """A warning where other users may read the secrets of `.env`."""
+    if isinstance(environment, Environment) and environment.env_file is not None:
+        exposed = exposed_env_file(environment.env_file)
+        if exposed:
+            yield exposed
+
+
+def refuse_placeholders(environment: Mapping[str, str]) -> None:
+    """Raise SettingsError that names the line of the first value that is still to be set."""
+    for name, value in environment.items():
+        place = environment.place_of(name) if isinstance(environment, Environment) else None
+        ours = place is not None or name.startswith("BRIDGE_") or name.endswith(SECRET_SUFFIX)
+        if ours and PLACEHOLDER in value:
+            at = f"{place.path}:{place.line}: " if place else ""
+            raise SettingsError(f"{at}{name} still holds {PLACEHOLDER}; put its value there, or delete the line")
+
+
+def _read_line(line: str, place: SourceLocation) -> tuple[str, str, SourceLocation] | None:
+    """Name, value and the value's place; None for a blank line or a comment. No message repeats what the line holds."""
+    if not line.strip() or line.lstrip().startswith("#"):
+        return None
+    found = _LINE.fullmatch(line.strip())
+    if found is None:
+        raise SettingsError(f"{place}: is no NAME=VALUE; a comment begins with #")
+    name, value = found.groups()
+    if value[:1] in {"'", '"'}:
+        if not _QUOTED.fullmatch(value):
+            raise SettingsError(
+                f"{place}: the value of {name} must end with its quote; put one with quotes, $ or \\ in single quotes"
+            )
+        return name, value[1:-1], place
+    if re.search(r"\s#", value) or value.startswith("#"):
+        raise SettingsError(f"{place}: the value of {name} holds a #; put it in single quotes, and comments on a line")
+    return name, value, place
