@@ -26,6 +26,7 @@ from bridge.core.errors import BridgeError, SettingsError
 from bridge.core.visible_text import make_visible
 
 COMMANDS = {
+    "init": ("init", "make a folder ready to serve: settings, secrets, units, proxies, container"),
     "serve": ("serve", "receive, translate and deliver"),
     "demo": ("demo", "show it working on a throw-away store, with made-up secrets"),
     "send": ("send", "sign a body as its provider would, and post it"),

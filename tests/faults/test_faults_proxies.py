@@ -35,7 +35,7 @@ from store_made import applied
 
 from bridge.store.engines import open_store
 
-DEPLOY = Path(__file__).parents[2] / ".github" / "deploy"
+DEPLOY = Path(__file__).parents[2] / "bridge" / "deploy"
 SECRET = "a made-up signing secret"
 CALLERS, EACH = 8, 25
 """Genuine callers at once, and how many webhooks each sends; a stranger's stands before each."""

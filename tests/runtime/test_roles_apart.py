@@ -31,7 +31,7 @@ from peers import Serving, Upstream, clean_environment, command, kill_all, servi
 from bridge.runtime.supervisor import STOP_TIMEOUT
 
 pytestmark = needs_proc
-DEPLOY = Path(__file__).parents[2] / ".github" / "deploy"
+DEPLOY = Path(__file__).parents[2] / "bridge" / "deploy"
 SOCKETS = (".trackbridge.db.webhooks.sock", ".trackbridge.db.events.sock")
 MAPPING = """
 mapping: 1
