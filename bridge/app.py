@@ -240,9 +240,8 @@ class WebApp:
         metrics_key: MetricsKey | None = None,
         has_admin: bool = False,
     ) -> None:
-        budget = BodyBudget(
-            app_config.settings.body_budget, peer=TrustedProxies(app_config.settings.trusted_proxies).peer_of
-        )
+        proxies = TrustedProxies(app_config.settings.trusted_proxies)
+        budget = BodyBudget(app_config.settings.body_budget, peer=proxies.peer_of)
         receiver = WebhookReceiver(
             sources=lambda: app_config.sources,
             store=store,
@@ -263,7 +262,9 @@ class WebApp:
             budget=budget,
         )
         check = ReadinessCheck(store=store, clock=utc_now, loops=loops, rests=RESTS, stopping=stopping)
-        health = HealthRoutes(store, tuple(app_config.destinations), metrics, utc_now, check, others, key=metrics_key)
+        health = HealthRoutes(
+            store, tuple(app_config.destinations), metrics, utc_now, check, others, metrics_key, proxies
+        )
         public = health.public_routes() if has_admin else health.routes()
         self.admin = Starlette(routes=health.admin_routes(), exception_handlers=track.EXCEPTION_HANDLERS)
         self.admin.router.redirect_slashes = False

@@ -37,6 +37,7 @@ COMMANDS = {
     "example": ("example", "make examples, which check runs, of real webhooks"),
     "list": ("list_show", "list webhooks, events or deliveries, newest first"),
     "status": ("status", "show how everything stands; ends with 1 where a person is needed"),
+    "doctor": ("doctor", "look at the machine, the settings and the network; ends with 1 where a person is needed"),
     "metrics": ("metrics", "print a Prometheus scrape configuration for /metrics"),
     "show": ("list_show", "show one webhook, event or delivery in full"),
     "retry": ("retry_replay", "send deliveries again: dead ones, or waiting ones now"),

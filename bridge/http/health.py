@@ -21,6 +21,7 @@ from bridge.core import json_text, log
 from bridge.core.errors import StoreUnavailable
 from bridge.http.metrics import CONTENT_TYPE, Metrics, StoreState
 from bridge.http.metrics_key import MetricsKey
+from bridge.http.peer_address import TrustedProxies
 from bridge.http.readiness import ReadinessCheck
 from bridge.store.protocol import Store
 
@@ -44,6 +45,7 @@ class HealthRoutes:
     check: ReadinessCheck
     others: Callable[[], Iterable[bytes]]
     key: MetricsKey | None = None
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     seldom: log.RateLimitedLog = field(default_factory=log.RateLimitedLog)
 
     def routes(self) -> list[Route]:
@@ -74,8 +76,18 @@ class HealthRoutes:
     async def _answer_readyz(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
         found = await self.check.check_readiness()
         answer: dict[str, json_text.Json] = {"success": found.ready, "state": found.state}
-        details = {"details": list(found.details)} if may_see(request) else {}
+        details: dict[str, json_text.Json] = {"details": list(found.details)} if may_see(request) else {}
+        if details and "peer" in request.query_params:
+            details["peer"] = self._describe_peer(request)
         return _json_response(200 if found.ready else 503, answer | details)
+
+    def _describe_peer(self, request: HttpRequest) -> json_text.Json:
+        """How the caller is seen, so that `doctor` can say whether the proxy in front passes on who calls."""
+        return {
+            "connection": request.client.host if request.client else None,
+            "forwarded": "x-forwarded-for" in request.headers,
+            "trusted": self.proxies.trusts_connection(request.scope),
+        }
 
     async def _answer_metrics(self, may_see: Callable[[HttpRequest], bool], request: HttpRequest) -> Response:
         if not may_see(request):

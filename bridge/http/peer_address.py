@@ -35,8 +35,7 @@ class TrustedProxies:
         Only the last 16 entries are looked at. Where all of them are trusted proxies, the peer is the address of the
         connection: it has a share, and nothing that a header says chooses another one.
         """
-        client = scope.get("client")
-        connection = _parse_address(client[0]) if client else None
+        connection = _connection_address(scope)
         if connection is None or not self._is_trusted(connection):
             return None if connection is None else _address_name(connection)
         address, entries = connection, _last_entries(scope)
@@ -49,8 +48,18 @@ class TrustedProxies:
             address = named
         return _address_name(connection) if len(entries) == MOST_ENTRIES else None
 
+    def trusts_connection(self, scope: Scope) -> bool:
+        """Whether a request came from a trusted proxy."""
+        connection = _connection_address(scope)
+        return connection is not None and self._is_trusted(connection)
+
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
+
+
+def _connection_address(scope: Scope) -> Address | None:
+    client = scope.get("client")
+    return _parse_address(client[0]) if client else None
 
 
 def _last_entries(scope: Scope) -> list[str]:

@@ -14,7 +14,8 @@ from bridge.store.sqlite.backup import create as sqlite_backup
 from bridge.store.sqlite.backup import restore as sqlite_restore
 from bridge.store.sqlite.backup.manifest import BackupManifest
 from bridge.store.sqlite.backup.restore import RestoreResult
-from bridge.store.sqlite.db import network_disk, quick_check, serve_lock, wal_guard
+from bridge.store.sqlite.db import network_disk, open_file, quick_check, serve_lock, wal_guard
+from bridge.store.sqlite.schema import STEPS
 from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
 
 __all__ = [
@@ -23,10 +24,12 @@ __all__ = [
     "back_up_store",
     "check_store",
     "open_store",
+    "require_local_disk",
     "require_log_of_serve",
     "reserve_store",
     "restore_store",
     "sqlite_file",
+    "store_versions",
     "watch_role",
 ]
 
@@ -93,6 +96,23 @@ def reserve_store(url: str, roles: Sequence[str]) -> None:
 def watch_role(url: str, role: str) -> Callable[[], bool]:
     """A function that says whether another process has that role on the store at `url`."""
     return serve_lock.watch_role(sqlite_file(url), role)
+
+
+def require_local_disk(url: str) -> None:
+    """Raises StoreUnavailable where the store at `url` would lie on a network's file system."""
+    network_disk.require_local_disk(sqlite_file(url))
+
+
+def store_versions(url: str) -> tuple[int, int] | None:
+    """The version of the store at `url`, which stays as it is, and the version that this trackbridge writes.
+
+    None where there is no store. Raises StoreUnusable for a file that is no store, StoreUnavailable for one that cannot
+    be read now.
+    """
+    path = sqlite_file(url)
+    if not Path(path).exists() or not Path(path).stat().st_size:
+        return None
+    return open_file.read_version(path), len(STEPS)
 
 
 def check_store(url: str) -> tuple[str, ...]:

@@ -85,6 +85,15 @@ def open_as_it_is(path: str, *, closed: bool = False) -> sqlite3.Connection:
     return _connect(path, "ro&immutable=1" if closed else "rw")
 
 
+def read_version(path: str) -> int:
+    """The version of an existing store, which stays as it is. Raises StoreUnusable or StoreUnavailable."""
+    try:
+        with closing(open_as_it_is(path)) as db:
+            return version_of(db)
+    except sqlite3.Error as error:
+        raise errors.store_error(error, path) from error
+
+
 def version_of(db: sqlite3.Connection) -> int:
     """The version of a store's schema."""
     return _read_pragma(db, "user_version")
