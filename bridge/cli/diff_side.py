@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
+from bridge.core.conversions import KnownConversion
 from bridge.core.model import EventNeeded, Translated, Translation, Webhook
 from bridge.mapping import MappedSource
 from bridge.store.protocol import Store
@@ -23,27 +26,28 @@ class DiffSide:
     def __init__(self, sources: Mapping[str, MappedSource], store: Store | None = None) -> None:
         self._sources = sources
         self._store = store
-        self._made: dict[bytes, bytes | None] = {}
+        self._made: dict[bytes, Sequence[KnownConversion]] = {}
 
     async def translate(self, webhook: Webhook) -> Translation:
         """What a webhook becomes among the events that came before it. One that is not there is not waited for."""
         source = self._sources[webhook.source]
-        looked: dict[bytes, bytes | None] = {}
-        while isinstance(made := source.translate_with_earlier(webhook, ChainMap(self._made, looked)), EventNeeded):
+        looked: dict[bytes, Sequence[KnownConversion]] = {}
+        patient = replace(webhook, waited=True)
+        while isinstance(made := source.translate_with_earlier(patient, ChainMap(self._made, looked)), EventNeeded):
             looked |= await self._kept_events([key for key in made.keys if key not in self._made])
         if isinstance(made, Translated):
             for event in made.events:
                 self._remember_event(event.conversion_keys, event.text)
         return made
 
-    async def _kept_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
+    async def _kept_events(self, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
         found = {} if self._store is None else await self._store.recall_events(keys)
-        return {key: found.get(key) for key in keys}
+        return {key: found.get(key, ()) for key in keys}
 
     def _remember_event(self, conversion_keys: tuple[bytes, ...], text: bytes) -> None:
         """Keep the first event of each conversion key, as the ledger does."""
         if any(key in self._made for key in conversion_keys):
             return
-        self._made |= dict.fromkeys(conversion_keys, text)
+        self._made |= dict.fromkeys(conversion_keys, (KnownConversion(text),))
         while len(self._made) > MOST_KEYS:
             del self._made[next(iter(self._made))]

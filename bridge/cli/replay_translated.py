@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.progress import track
 
 from bridge import contract
@@ -13,6 +14,7 @@ from bridge.app import load_configuration, make_destinations, make_router, make_
 from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
+from bridge.core.conversions import KnownConversion
 from bridge.core.model import EventNeeded, Routed, SetAside, Translated, Translation, Webhook
 from bridge.core.source import Source
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
@@ -48,10 +50,11 @@ async def replay_webhooks(store: Store, rows: Sequence[WebhookRow], *, config: P
 
 async def _translate_now(store: Store, source: Source, webhook: Webhook) -> Translation:
     """What it becomes now; nothing is waited for."""
-    earlier: dict[bytes, bytes | None] = {}
-    while isinstance(made := source.translate_with_earlier(webhook, earlier), EventNeeded):
+    earlier: dict[bytes, Sequence[KnownConversion]] = {}
+    patient = replace(webhook, waited=True)
+    while isinstance(made := source.translate_with_earlier(patient, earlier), EventNeeded):
         found = await store.recall_events(made.keys)
-        earlier |= {key: found.get(key) for key in made.keys}
+        earlier |= {key: [one for one in found.get(key, ()) if one.webhook != webhook.number] for key in made.keys}
     return made
 
 

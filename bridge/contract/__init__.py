@@ -67,7 +67,9 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
     scope: str,
     received_at: datetime,
     default_id: str,
-    dedupe: str | None = None,
+    dedupe: Sequence[str] = (),
+    mapping: str = "",
+    rank: int = 0,
     notes: Sequence[str] = (),
     plain: bool = False,
     mapped: bool = False,
@@ -76,9 +78,9 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
 
     `origin` is `key:<name>` or `source:<name>`, `scope` the ledger's; a caller's event_id is unique within it.
     `default_id` names an event that has no `event_id`, `received_at` dates one that has no `timestamp`; both are then
-    part of what is sent. `dedupe` is a conversion key beside the order id's. Two spare `raw` closer looks: `plain` says
-    that it was read from a text that `is_plain`, `mapped` that a mapping built it, which leaves out what is null and
-    knows finite numbers only. Raises NotAnEvent with every problem; messages hold values only for `key:` origins, whose
+    part of what is sent. `dedupe` names the conversion beside the order id; `mapping` and `rank` are kept with it. Two
+    spare `raw` closer looks: `plain` says that its text `is_plain`, `mapped` that a mapping built it, without nulls and
+    with finite numbers only. Raises NotAnEvent with every problem; messages hold values only for `key:` origins, whose
     caller sent them.
     """
     if not fits_schema(raw):
@@ -89,6 +91,7 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
         document["timestamp"] = format_instant(received_at)
     properties = document.get("properties", {})
     test = document.get("test", False)
+    keys = _dedupe_keys(document["event_type"], dedupe, scope=scope, test=test)
     return Event(
         id=document["event_id"],
         origin=origin,
@@ -96,8 +99,8 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
         test=test,
         text=_write_event(document, raw, origin, plain=plain, mapped=mapped),
         occurred_at=parse_instant(document["timestamp"]) or received_at,
-        conversion_keys=_conversion_keys(
-            document["event_type"], properties.get("order_id"), dedupe, scope=scope, test=test
+        conversion_keys=_with_order_key(
+            keys, document["event_type"], properties.get("order_id"), scope=scope, test=test
         ),
         order_id=properties.get("order_id"),
         value=_canonical_number(properties["value"]) if "value" in properties else None,
@@ -105,6 +108,9 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
         notes=tuple(notes),
         hashed=_hashed_fields(document.get("user_data", {})),
         id_scope=dedupe_keys.scope_name(scope) if origin.startswith(_CALLER) else "",
+        dedupes=len(keys),
+        mapping=mapping,
+        rank=rank,
     )
 
 
@@ -144,13 +150,20 @@ def _write_event(document: Json, raw: Json, origin: str, *, plain: bool, mapped:
     return text
 
 
-def _conversion_keys(
-    event_type: str, order_id: str | None, dedupe: str | None, *, scope: str, test: bool
+def _dedupe_keys(event_type: str, names: Sequence[str], *, scope: str, test: bool) -> tuple[bytes, ...]:
+    """The ledger keys of what a mapping calls the conversion."""
+    keys = [dedupe_keys.conversion_key(scope, event_type, name, test=test) for name in names if name]
+    return tuple(keys) if len(keys) <= 1 else tuple(dict.fromkeys(keys))
+
+
+def _with_order_key(
+    keys: tuple[bytes, ...], event_type: str, order_id: str | None, *, scope: str, test: bool
 ) -> tuple[bytes, ...]:
-    """The ledger keys of an event's conversion. A blank order id names no order: it would join all that have none."""
-    names = [order_id] if event_type in CONVERSIONS and order_id and order_id.strip() else []
-    names += [dedupe] if dedupe and dedupe not in names else []
-    return tuple([dedupe_keys.conversion_key(scope, event_type, name, test=test) for name in names])
+    """The keys and the order id's. A blank order id names no order: it would join all that have none."""
+    if event_type not in CONVERSIONS or not order_id or not order_id.strip():
+        return keys
+    key = dedupe_keys.conversion_key(scope, event_type, order_id, test=test)
+    return keys if key in keys else (*keys, key)
 
 
 def _canonical_number(value: float | Decimal) -> str:

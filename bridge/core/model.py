@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from bridge.core.conversions import NO_EFFECTS, LedgerEffects
 from bridge.core.visible_text import make_visible
 
 # ---------------------------------------------------------------------------------------------- places and problems
@@ -103,7 +104,7 @@ class Webhook(msgspec.Struct, frozen=True):
     `unsigned_facts` is what its unsigned headers say of its account and of its being a test, as the mapping reads them.
     `same_bytes` is the ledger key of its bytes alone, empty if its signature covers its id, and before it is applied.
     `number` is the store's (its public form is `wh_<number>`), 0 before it is applied. `waited` is whether it has
-    waited for an earlier event as long as it may.
+    waited for an earlier event, or deferred to richer webhooks, as long as it may.
     """
 
     source: str
@@ -143,10 +144,12 @@ class Event(msgspec.Struct, frozen=True):
 
     `text` is the JSON that is sent, byte for byte. `origin` is who gave it: `source:<name>` or `key:<name>`. `id` is
     its event_id: within `id_scope` (within the origin where that is empty) the same id is the same event.
-    `conversion_keys` are the 16-byte ledger keys of its conversion: an event with one that the ledger knows is a
-    duplicate. `order_id`, `value` and `currency` are those of `text`, to compare duplicates. `notes` name the fields
-    that were left out and where, never a value. `hashed` names the user_data fields that arrived as SHA-256. `number`
-    is the store's, 0 before it is kept.
+    `conversion_keys` are the 16-byte ledger keys of its conversion: the `dedupes` first ones those of its mapping's
+    `dedupe`, of which the first decides whether it is a duplicate, then that of its order id. `mapping` is the provider
+    whose mapping made it, empty for a caller's; `rank` how rich its webhook is among those of one conversion, 0 where
+    its rule says nothing. `order_id`, `value` and `currency` are those of `text`, to compare duplicates. `notes` name
+    the fields that were left out and where, never a value. `hashed` names the user_data fields that arrived as SHA-256.
+    `number` is the store's, 0 before it is kept.
     """
 
     id: str
@@ -163,6 +166,9 @@ class Event(msgspec.Struct, frozen=True):
     hashed: tuple[str, ...] = ()
     number: int = 0
     id_scope: str = ""
+    dedupes: int = 0
+    mapping: str = ""
+    rank: int = 0
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -180,9 +186,11 @@ class Routed(msgspec.Struct, frozen=True):
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """A webhook became these events."""
+    """A webhook became these events. `after` has how long each that defers to richer webhooks waits, by its place."""
 
     events: tuple[Event, ...]
+    effects: LedgerEffects = NO_EFFECTS
+    after: Mapping[int, timedelta] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +198,7 @@ class Ignored:
     """A webhook is rightly no event."""
 
     reason: str
+    effects: LedgerEffects = NO_EFFECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +216,16 @@ class EventNeeded:
     """A webhook can be translated only after an earlier event was looked up by `keys`, conversion keys of that event.
 
     If no event has one of them, the webhook waits until `until`, and is translated without it afterwards. `event_type`
-    is the type of that event.
+    is the type of that event. `is_looked_up`: nothing was found by the keys. `lends` is given where the webhook defers
+    to richer ones: what it lends to the one that tells the conversion, and `rank` how rich it is itself.
     """
 
     keys: tuple[bytes, ...]
     event_type: str
     until: datetime
+    is_looked_up: bool = False
+    lends: bytes | None = None
+    rank: int = 0
 
 
 class Accepted(msgspec.Struct, frozen=True):

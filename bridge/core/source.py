@@ -5,11 +5,12 @@ Pure: the clock and the secrets are arguments. `mapping/` makes a source of each
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bridge.core.conversions import KnownConversion
 from bridge.core.model import EventNeeded, Request, Translation, Webhook
 
 
@@ -86,11 +87,12 @@ class Source(Protocol):
         ...
 
     def translate_with_earlier(
-        self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]
+        self, webhook: Webhook, earlier: Mapping[bytes, Sequence[KnownConversion]]
     ) -> Translation | EventNeeded:
-        """What a kept webhook becomes with `earlier`: texts of events by conversion key, None if there is no event.
+        """What a kept webhook becomes with `earlier`: what is known under each conversion key that was looked up.
 
-        Returns EventNeeded if a rule takes from an event whose key is not in `earlier`. It never raises either.
+        Returns EventNeeded if a rule asks for a key that is not in `earlier`, or waits for what nothing is known of. It
+        never raises either.
         """
         ...
 

@@ -23,6 +23,7 @@ from bridge.mapping.definition import MappingDefinition
 from bridge.mapping.engine.program import Program
 from bridge.mapping.engine.source import MappedSource
 from bridge.mapping.engine.translator import WebhookTranslator
+from bridge.mapping.engine.waits import RuleWait, find_bad_wait
 from bridge.mapping.lint import lint_mapping
 from bridge.mapping.vars import VarDefinition, WrongVar, resolve_vars
 from bridge.signature import Recipe
@@ -59,6 +60,8 @@ class Mapping:
     program: Program
     topic_places: tuple[str, ...]
     weak: tuple[Problem, ...] = ()
+    defers: tuple[RuleWait, ...] = ()
+    recalls: tuple[RuleWait, ...] = ()
 
     def bind_source(  # noqa: PLR0913  what an operator may set for a source, by name
         self,
@@ -80,8 +83,9 @@ class Mapping:
         translator = WebhookTranslator(
             self.program,
             name=name,
+            provider=self.provider,
             scope=scope or name,
-            vars=resolve_vars(name, self.provider, self.vars, vars),
+            vars=self._resolve_vars(name, vars),
             ignores=self.ignores,
             file_name=self.name,
             looked_at=self.topic_places,
@@ -95,6 +99,13 @@ class Mapping:
             to=to,
             public_url=public_url,
         )
+
+    def _resolve_vars(self, source: str, given: Table[str, str]) -> dict[str, str]:
+        values = resolve_vars(source, self.provider, self.vars, given)
+        bad = find_bad_wait(self.defers, self.recalls, values)
+        if bad is not None:
+            raise WrongVar(bad[0].var, f"source `{source}`: {bad[1]}")
+        return values
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -169,4 +180,6 @@ def _make_mapping(
         program=program,
         topic_places=parts.topic_places,
         weak=weak,
+        defers=parts.defer_waits,
+        recalls=parts.recall_waits,
     )

@@ -6,23 +6,29 @@ Unknown keys, wrong kinds of values and missing parts are found here; expression
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.core.model import SourceLocation
+from bridge.mapping.engine.defer import DeferTo, read_defer_to
 from bridge.mapping.engine.recall import Recall, read_recall
+from bridge.mapping.engine.waits import RuleWait, find_bad_wait
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import EARLIER, NAME, ROOTS
 from bridge.mapping.object_reader import ObjectReader
 from bridge.mapping.vars import VarDefinition, read_var
 from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
-from bridge.yaml.document import MappingNode, Node, Scalar
+from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 from bridge.yaml.problems import Problems
 
 VERSION = 1
-KEYS = ("mapping", "provider", "title", "webhook", "vars", "minor_units", "set_aside", "let", "events", "ignore")
+KEYS = (
+    "mapping", "provider", "title", "webhook", "vars", "minor_units", "set_aside", "let", "events", "aliases", "ignore",
+)  # fmt: skip
 WEBHOOK_EXPRESSIONS = ("occurred_at", "account", "test")
-RULE_KEYS = ("topic", "when", "dedupe", "require", "recall", "event")
+RULE_KEYS = ("topic", "when", "dedupe", "rank", "defer_to", "remember", "require", "recall", "event")
+ALIAS_KEYS = ("topic", "when", "name", "belongs_to")
+MOST_RANK = 1_000
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 REQUIRED = (("properties", "order_id"), ("properties", "value"), ("properties", "currency"))
 REQUIRING = frozenset({"purchase", "subscription", "refund"})
@@ -39,16 +45,38 @@ class FieldRequirement:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One entry of `events`. `topics` None takes every topic; `require` None is the event type's default."""
+    """One entry of `events`. `topics` None takes every topic; `require` None is the event type's default.
+
+    The first of `dedupes` that comes out as something decides what is a duplicate, and all are registered. With
+    `remember` it makes no event on purpose, for that reason, and keeps what the event would lend.
+    """
 
     place: SourceLocation
     topics: tuple[str, ...] | None
     when: Scalar | None
-    dedupe: Scalar | None
+    dedupes: tuple[Scalar, ...]
     require: tuple[FieldRequirement, ...] | None
     event: MappingNode
     event_key: Scalar
     recall: Recall | None = None
+    defer_to: DeferTo | None = None
+    rank: int = 0
+    remember: str | None = None
+
+    @property
+    def dedupe(self) -> Scalar | None:
+        """The first of its dedupe keys."""
+        return self.dedupes[0] if self.dedupes else None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRule:
+    """One entry of `aliases`: webhooks of these topics say that what `name` names belongs to what the other names."""
+
+    topics: tuple[str, ...] | None
+    when: Scalar | None
+    name: Scalar
+    belongs_to: Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +101,21 @@ class MappingDefinition:
     lets: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
     refusals: list[SetAsideRule] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
+    aliases: list[AliasRule] = field(default_factory=list)
     ignores: dict[str, str] = field(default_factory=dict)
+    ignore_reasons: dict[str, Scalar] = field(default_factory=dict)
+    """The topics whose reason is an expression."""
     topic_places: tuple[str, ...] = ()
+
+    @property
+    def defer_waits(self) -> tuple[RuleWait, ...]:
+        """How long its rules wait for richer webhooks."""
+        return tuple(rule.defer_to.wait for rule in self.rules if rule.defer_to is not None)
+
+    @property
+    def recall_waits(self) -> tuple[RuleWait, ...]:
+        """How long its rules wait for earlier events."""
+        return tuple(rule.recall.wait for rule in self.rules if rule.recall is not None)
 
 
 def read_definition(root: Node, problems: Problems) -> MappingDefinition:
@@ -100,10 +141,20 @@ class _DefinitionReader:
             refusal for entry in reader.read_items("set_aside") if (refusal := self._read_refusal(entry)) is not None
         ]
         named = self._layout.webhook is not None and self._layout.webhook.get_value("topic") is not None
-        rules = [self._read_rule(entry, topic_needed=named) for entry in reader.read_items("events", needed=True)]
+        entries = reader.read_items("events", needed=True)
+        rules = [self._read_rule(entry, entries, topic_needed=named) for entry in entries]
         self._layout.rules = [rule for rule in rules if rule is not None]
+        aliases = [self._read_alias(entry, topic_needed=named) for entry in reader.read_items("aliases")]
+        self._layout.aliases = [alias for alias in aliases if alias is not None]
         self._read_ignores(reader.read_entries("ignore"))
+        self._check_waits(root)
         return self._layout
+
+    def _check_waits(self, root: Node) -> None:
+        defaults = {name: var.default for name, var in self._layout.vars.items()}
+        bad = find_bad_wait(self._layout.defer_waits, self._layout.recall_waits, defaults)
+        if bad is not None:
+            self._problems.add_error(bad[0].place or root.place, bad[1])
 
     def _read_version(self, reader: ObjectReader) -> None:
         version = reader.read_scalar("mapping", needed=True)
@@ -173,23 +224,61 @@ class _DefinitionReader:
         topics = tuple(item.text for item in reader.read_scalars("topic")) or None
         return SetAsideRule(topics, when, reason) if when and reason else None
 
-    def _read_rule(self, node: Node, *, topic_needed: bool) -> Rule | None:
+    def _read_rule(self, node: Node, entries: Sequence[Node], *, topic_needed: bool) -> Rule | None:
         reader = ObjectReader.read_object(node, RULE_KEYS, self._problems, what="a rule")
         topics = tuple(item.text for item in reader.read_scalars("topic", needed=topic_needed)) or None
-        asked = reader.read_node("recall")
-        recall = None if asked is None else read_recall(asked, self._problems, durations=self._durations)
-        event = reader.read_node("event", needed=True)
-        when, dedupe, require = (
+        when, require, remember = (
             reader.read_expression("when"),
-            reader.read_expression("dedupe"),
             self._read_require(reader),
+            reader.read_text("remember"),
         )
-        if event is None or not isinstance(node, MappingNode):
+        rank = self._read_rank(reader)
+        recall, defer_to = self._read_lookups(reader, rank)
+        if not isinstance(node, MappingNode):
+            return None
+        model = node if remember is None else _remembered_like(node, topics, entries)
+        below = reader if model is node else ObjectReader.read_object(model, RULE_KEYS, Problems(), what="a rule")
+        dedupes = reader.read_expressions("dedupe") or below.read_expressions("dedupe")
+        event = below.read_node("event", needed=True)
+        if event is None:
             return None
         if not isinstance(event, MappingNode):
             self._problems.add_error(event.place, "event must be an object")
             return None
-        return Rule(node.place, topics, when, dedupe, require, event, node.entries["event"].key, recall)
+        if remember is not None and not dedupes:
+            self._problems.add_error(
+                node.place, "a rule with `remember` needs `dedupe`, or one of its topic that has it"
+            )
+        return Rule(
+            node.place, topics, when, tuple(dedupes), () if remember else require, event, model.entries["event"].key,
+            recall, defer_to, rank, remember,
+        )  # fmt: skip
+
+    def _read_rank(self, reader: ObjectReader) -> int:
+        rank = reader.read_scalar("rank")
+        if rank is None:
+            if reader.read_node("defer_to") is not None:
+                reader.read_scalar("rank", needed=True)
+            return 0
+        if rank.value.__class__ is not int or not 0 < rank.value <= MOST_RANK:
+            self._problems.add_error(rank.place, f"rank must be a whole number from 1 to {MOST_RANK}; higher is richer")
+            return 0
+        return int(rank.value)
+
+    def _read_lookups(self, reader: ObjectReader, rank: int) -> tuple[Recall | None, DeferTo | None]:
+        asked, deferred = reader.read_node("recall"), reader.read_node("defer_to")
+        recall = None if asked is None else read_recall(asked, self._durations, self._problems)
+        defer_to = None if deferred is None else read_defer_to(deferred, rank, self._durations, self._problems)
+        if asked is not None and deferred is not None:
+            self._problems.add_error(deferred.place, "a rule has `recall` or `defer_to`, not both")
+        return recall, defer_to
+
+    def _read_alias(self, node: Node, *, topic_needed: bool) -> AliasRule | None:
+        reader = ObjectReader.read_object(node, ALIAS_KEYS, self._problems, what="an entry of aliases")
+        topics = tuple(item.text for item in reader.read_scalars("topic", needed=topic_needed)) or None
+        when = reader.read_expression("when")
+        name, belongs_to = (reader.read_expression(key, needed=True) for key in ("name", "belongs_to"))
+        return AliasRule(topics, when, name, belongs_to) if name and belongs_to else None
 
     @property
     def _durations(self) -> frozenset[str]:
@@ -211,7 +300,28 @@ class _DefinitionReader:
                     f"the topic '{topic}' stands under `events` too; keep one: where no rule's `when` holds it is "
                     "ignored by itself",
                 )
-            if isinstance(node, Scalar) and isinstance(node.literal, str) and not node.is_expression and node.text:
+            if isinstance(node, Scalar) and node.is_expression:
+                self._layout.ignore_reasons[topic] = node
+            elif isinstance(node, Scalar) and isinstance(node.literal, str) and node.text:
                 self._layout.ignores[topic] = str(node.literal)
             else:
                 self._problems.add_error(node.place, "must be a text that says why the topic is ignored")
+
+
+def _remembered_like(node: MappingNode, topics: Sequence[str] | None, entries: Sequence[Node]) -> MappingNode:
+    """The entry that says what is kept of a webhook that makes no event on purpose.
+
+    It is the rule itself where it has an `event`; else the first rule that makes one of the same topic: what is
+    remembered is what that would have told.
+    """
+    if node.get_value("event") is not None:
+        return node
+    for entry in entries:
+        if not isinstance(entry, MappingNode) or not isinstance(entry.get_value("event"), MappingNode):
+            continue
+        named = entry.get_value("topic")
+        own = () if named is None else named.items if isinstance(named, SequenceNode) else (named,)
+        texts = {item.text for item in own if isinstance(item, Scalar)}
+        if not topics or not texts or texts & set(topics):
+            return entry
+    return node

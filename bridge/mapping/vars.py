@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from bridge.core.errors import SettingsError
-from bridge.core.instants import parse_length
 from bridge.core.suggestions import suggest_nearest
-from bridge.mapping.engine.recall import LONGEST_WAIT
+from bridge.mapping.engine.waits import read_length
 from bridge.mapping.object_reader import ObjectReader
 from bridge.yaml.document import Node, Scalar
 from bridge.yaml.problems import Problems
@@ -98,5 +97,4 @@ def _read_type(given: Scalar | None, allowed: tuple[str, ...], key: Scalar, prob
 
 
 def _is_length(text: str) -> bool:
-    length = parse_length(text)
-    return length is not None and length <= LONGEST_WAIT
+    return read_length(text) is not None

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core import log
+from bridge.core.conversions import KnownConversion
 from bridge.core.errors import StoreUnavailable
 from bridge.core.heartbeat import Heartbeat
 from bridge.core.model import (
@@ -153,7 +154,7 @@ class TranslateLoop:
             return SetAside(f"no source is called {webhook.source} any more; set it again, then replay this webhook")
         try:
             match await self._translate_webhook(source, webhook):
-                case Translated(events):
+                case Translated(events=events):
                     return tuple(Routed(event, self._route(event, source.to)) for event in events)
                 case Ignored() | SetAside() | EventNeeded() as other:
                     return other
@@ -167,15 +168,13 @@ class TranslateLoop:
 
         The store decides when it has waited long enough: it knows whether the clock is believed.
         """
-        earlier: dict[bytes, bytes | None] = {}
+        earlier: dict[bytes, Sequence[KnownConversion]] = {}
         while True:
             made = source.translate_with_earlier(webhook, earlier)
-            if not isinstance(made, EventNeeded):
+            if not isinstance(made, EventNeeded) or made.is_looked_up:
                 return made
             found = await self._store.recall_events(made.keys)
-            if not found and not webhook.waited:
-                return made
-            earlier |= {key: found.get(key) for key in made.keys}
+            earlier |= {key: found.get(key, ()) for key in made.keys}
 
     def _log_kept(self, kept: Kept) -> None:
         what = "webhook.again" if kept.is_known else "webhook.kept"

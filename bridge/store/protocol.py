@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bridge.core.conversions import KnownConversion
 from bridge.core.model import (
     Accepted,
     Attempt,
@@ -245,8 +246,8 @@ class Store(Protocol):
         """
         ...
 
-    async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The text of the event that each conversion key belongs to; a key without an event is left out."""
+    async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
+        """What is known under each conversion key; a key of which nothing is known is left out."""
         ...
 
     # a caller's events are received

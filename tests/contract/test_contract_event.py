@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from bridge.core.model import Event
 NOW = datetime(2024, 1, 15, 14, 30, 45, 123456, tzinfo=UTC)
 
 
-def made(raw: Json, *, origin: str = "key:a", dedupe: str | None = None) -> Event:
+def made(raw: Json, *, origin: str = "key:a", dedupe: Sequence[str] = ()) -> Event:
     return validate_event(
         raw, origin=origin, scope="shop", received_at=NOW, default_id="evt_1", dedupe=dedupe, notes=["line 3: left out"]
     )
@@ -114,16 +115,16 @@ def test_a_conversion_claims_its_order_id(event_type: str) -> None:
 def test_other_types_claim_no_order_id_but_any_type_claims_its_dedupe_key() -> None:
     raw = {"event_type": "refund", "properties": {"order_id": "A-1"}}
     assert made(raw).conversion_keys == ()
-    assert made(raw, dedupe="re_1").conversion_keys == (
+    assert made(raw, dedupe=["re_1"]).conversion_keys == (
         dedupe_keys.conversion_key("shop", "refund", "re_1", test=False),
     )
 
 
 def test_an_order_id_and_a_dedupe_key_are_two_claims_and_the_same_twice_is_one() -> None:
     raw = {"event_type": "purchase", "test": True, "properties": {"order_id": "A-1"}}
-    keys = [dedupe_keys.conversion_key("shop", "purchase", key, test=True) for key in ("A-1", "pi_1")]
-    assert made(raw, dedupe="pi_1").conversion_keys == tuple(keys)
-    assert made(raw, dedupe="A-1").conversion_keys == tuple(keys[:1])
+    keys = [dedupe_keys.conversion_key("shop", "purchase", key, test=True) for key in ("pi_1", "A-1")]
+    assert made(raw, dedupe=["pi_1"]).conversion_keys == tuple(keys)
+    assert made(raw, dedupe=["A-1"]).conversion_keys == tuple(keys[1:])
 
 
 @pytest.mark.parametrize("order_id", ["", " ", None])

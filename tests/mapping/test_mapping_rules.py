@@ -389,9 +389,10 @@ def keyed(key: str) -> str:
 def test_a_dedupe_key_is_text_and_claims_the_conversion(key: Json, text: str) -> None:
     (event,) = made(source(keyed("=body.key")).translate(webhook({"key": key, "id": "o1"})))
     assert event.conversion_keys == (
-        dedupe_keys.conversion_key("shop", "purchase", "o1", test=False),
         dedupe_keys.conversion_key("shop", "purchase", text, test=False),
+        dedupe_keys.conversion_key("shop", "purchase", "o1", test=False),
     )
+    assert event.dedupes == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from bridge import contract
 from bridge.cli import main
 from bridge.mapping import check_mapping, definition
 from bridge.mapping.codegen import template
-from bridge.mapping.engine import recall
+from bridge.mapping.engine import defer, recall
 from bridge.mapping.functions.builtin import FUNCTIONS
 from bridge.mapping.language import ROOTS
 from bridge.mapping.schema import mapping
@@ -141,6 +141,8 @@ LEVELS = [
     (MAPPING["properties"]["set_aside"]["items"], ("topic", "when", "reason")),
     (DEFS["rule"], definition.RULE_KEYS),
     (DEFS["recall"], recall.KEYS),
+    (DEFS["defer_to"], defer.KEYS),
+    (MAPPING["properties"]["aliases"]["items"], definition.ALIAS_KEYS),
     (DEFS["for_each"], template._EACH),  # noqa: SLF001  the loader's own table
     (DEFS["signature"], {key for known in read_scheme.KEYS.values() for key in known}),
     (mapping.example_schema()["$defs"]["given"], examples.GIVEN),

@@ -12,6 +12,7 @@ from mapping_author import NOW, source, webhook, written
 from bridge import contract, mapping
 from bridge.contract.nulls import without_nulls
 from bridge.core import dedupe_keys, json_text
+from bridge.core.conversions import KnownConversion
 from bridge.core.errors import NotAnEvent
 from bridge.core.json_text import Json
 from bridge.core.model import Event, EventProblem
@@ -113,7 +114,10 @@ def test_what_a_mapping_builds_holds_no_null_and_is_the_same_event_looked_at_clo
     lender = come_to(earlier, mapped=False)
     key = dedupe_keys.conversion_key("shop", "purchase", hook.id, test=False)
     frame.recalling = RecallContext(
-        "shop", test=False, earlier={key: lender.text if isinstance(lender, Event) else None}
+        "shop",
+        test=False,
+        earlier={key: (KnownConversion(lender.text),) if isinstance(lender, Event) else ()},
+        has_waited=True,
     )
     try:
         built = rule.run(frame)

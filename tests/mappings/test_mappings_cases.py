@@ -13,6 +13,7 @@ from shipped import NOW, load, outcome, translation
 
 from bridge import signature
 from bridge.core import json_text
+from bridge.core.conversions import KnownConversion
 from bridge.core.json_text import Json
 from bridge.core.model import Request, Translated
 from bridge.mapping.engine.recall import NoEarlierEvents
@@ -54,7 +55,7 @@ def test_a_refund_and_a_dispute_carry_their_sales_order_id_and_person() -> None:
         made = bound.translate_with_earlier(webhook, earlier)
         assert isinstance(made, Translated)
         [event] = made.events
-        earlier |= dict.fromkeys(event.conversion_keys, event.text)
+        earlier |= dict.fromkeys(event.conversion_keys, (KnownConversion(event.text),))
         told[event.event_type] = json_text.parse_json(event.text)
     assert set(told) == {"purchase", "refund", "dispute"}
     assert len({event["properties"]["order_id"] for event in told.values()}) == 1

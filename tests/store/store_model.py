@@ -264,8 +264,8 @@ class Model:
         one.state, one.due = "received", now
         return 1
 
-    def recall(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        return {key: self._text(number) for key in keys if (number := self._holder(key))}
+    def recall(self, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        return {key: [self._text(number)] for key in keys if (number := self._holder(key))}
 
     def _text(self, number: int) -> bytes:
         event = self.events[number].event

@@ -140,7 +140,7 @@ def test_every_event_of_an_old_store_is_known_when_it_is_told_again(old: Path) -
         with pytest.raises(IdempotencyConflict):
             await store.accept_events([event("e-whatever")], now=LATER, idempotency=other)
         conversion = dedupe_keys.conversion_key("track", "purchase", "order-e-new", test=False)
-        assert b"e-new" in (await store.recall_events([conversion]))[conversion]
+        assert b"e-new" in (await store.recall_events([conversion]))[conversion][0].text
 
     told(old, story)
 

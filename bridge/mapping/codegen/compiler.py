@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from bridge.contract import TEXT_FIELDS
@@ -14,18 +15,23 @@ from bridge.mapping.codegen.expressions import GLOBALS
 from bridge.mapping.codegen.mapping_roots import MappingRoots
 from bridge.mapping.codegen.required_fields import RuleRequirements
 from bridge.mapping.codegen.scope import CompiledName, ExpressionScope
-from bridge.mapping.definition import MappingDefinition, Rule, SetAsideRule
+from bridge.mapping.definition import AliasRule, MappingDefinition, Rule, SetAsideRule
 from bridge.mapping.engine.context import HELPERS
+from bridge.mapping.engine.defer import DeferTo, defer_event, find_others
 from bridge.mapping.engine.module import ModuleCode
-from bridge.mapping.engine.program import Program, RefusalCode, RuleCode
+from bridge.mapping.engine.program import AliasCode, Program, RefusalCode, RuleCode
 from bridge.mapping.engine.recall import Recall, find_earlier, take_from_earlier
 from bridge.mapping.expressions.runtime import KEPT
 from bridge.mapping.language import Path
+from bridge.yaml.document import Scalar
 from bridge.yaml.problems import Problems
 
 __all__ = ["NAMES", "CompileInfo", "compile_layout"]
 
-NAMES: dict[str, object] = {**GLOBALS, **HELPERS, "_KEPT": KEPT, "_take": take_from_earlier, "_earlier": find_earlier}
+NAMES: dict[str, object] = {
+    **GLOBALS, **HELPERS, "_KEPT": KEPT, "_take": take_from_earlier, "_earlier": find_earlier, "_defer": defer_event,
+    "_others": find_others,
+}  # fmt: skip
 
 
 def compile_layout(
@@ -59,6 +65,8 @@ class _Compiler:
         self._expressions.compile_names()
         rules = [self._compile_rule(rule) for rule in self._layout.rules]
         refusals = [self._compile_refusal(refusal) for refusal in self._layout.refusals]
+        aliases = [self._compile_alias(alias) for alias in self._layout.aliases]
+        reasons = {topic: self._compile_value(scalar) for topic, scalar in self._layout.ignore_reasons.items()}
         is_test = self._is_test()
         if self._problems.errors:
             return None
@@ -73,7 +81,9 @@ class _Compiler:
                     needs_body=_reads_body(scope),
                     when_line=rule.when.place.line if rule.when else None,
                     places=places,
-                    recalls=rule.recall is not None,
+                    recalls=rule.recall is not None or rule.defer_to is not None,
+                    rank=rule.rank,
+                    remember=rule.remember,
                 )
                 for rule, (name, scope, places) in zip(self._layout.rules, rules, strict=True)
             ),
@@ -88,14 +98,18 @@ class _Compiler:
             ),
             is_test=compiled.get_function(is_test) if is_test else None,
             test_needs_body=_test_reads_body(self._expressions.names.get("webhook.test")),
+            aliases=tuple(
+                AliasCode(alias.topics, compiled.get_function(name))
+                for alias, name in zip(self._layout.aliases, aliases, strict=True)
+            ),
+            alias_types=_looked_for(self._layout),
+            ignore_reasons={topic: compiled.get_function(name) for topic, name in reasons.items()},
         )
 
     # ------------------------------------------------------------------------------------------ rules, refusals
 
     def _compile_rule(self, rule: Rule) -> tuple[str, ExpressionScope, dict[Path, SourceLocation]]:
-        scope = ExpressionScope(
-            self._expressions.known, earlier=partial(self._write_earlier, rule.recall) if rule.recall else None
-        )
+        scope = ExpressionScope(self._expressions.known, earlier=self._earlier_writer(rule))
         template = self._expressions.template(TEXT_FIELDS)
         requirements = RuleRequirements(rule, self._problems)
         requirements.check_statically()
@@ -105,8 +119,10 @@ class _Compiler:
             event = template.write_box(rule.event, (), scope)
             if rule.recall is not None:
                 self._compile_recall(rule.recall, event, scope)
+            if rule.defer_to is not None:
+                self._compile_defer(rule.defer_to, event, scope)
             requirements.write_checks(self._code, event)
-            self._code.emit_line(f"return {event}, {self._compile_key(rule, scope)}")
+            self._code.emit_line(f"return {event}, {self._compile_keys(rule, scope)}")
         return name, scope, template.places
 
     def _compile_recall(self, recall: Recall, event: str, scope: ExpressionScope) -> None:
@@ -114,13 +130,41 @@ class _Compiler:
         with self._code.standing_for(recall.dedupes[0]):
             self._code.emit_line(f"_take(S, {event}, {self._code.add_constant(recall)}, {names})")
 
+    def _earlier_writer(self, rule: Rule) -> Callable[[ExpressionScope], str] | None:
+        """What writes the atom of `earlier` in a rule, None where it has no such root."""
+        if rule.recall is not None:
+            return partial(self._write_earlier, rule.recall)
+        if rule.defer_to is not None:
+            return partial(self._write_others, rule.defer_to)
+        return _write_nothing if rule.remember is not None else None
+
+    def _compile_defer(self, defer_to: DeferTo, event: str, scope: ExpressionScope) -> None:
+        with self._code.open_block(f"if {self._write_defers(defer_to, scope)}:"):
+            names = self._write_names(defer_to, scope)
+            with self._code.standing_for(defer_to.dedupes[0]):
+                self._code.emit_line(f"_defer(S, {event}, {self._code.add_constant(defer_to)}, {names})")
+
+    def _write_others(self, defer_to: DeferTo, scope: ExpressionScope) -> str:
+        """The atom of `earlier` in a rule that defers."""
+        defers = self._write_defers(defer_to, scope)
+        names = self._write_names(defer_to, scope)
+        with self._code.standing_for(defer_to.dedupes[0]):
+            call = f"_others(S, {self._code.add_constant(defer_to)}, {names})"
+            return self._code.assign_value(f"{call} if {defers} else None")
+
+    def _write_defers(self, defer_to: DeferTo, scope: ExpressionScope) -> str:
+        """Python that is true where a rule defers."""
+        if defer_to.when is None:
+            return "True"
+        return self._expressions.condition(defer_to.when, ExpressionScope(self._expressions.known, uses=scope.uses))
+
     def _write_earlier(self, recall: Recall, scope: ExpressionScope) -> str:
         """The atom of `earlier`."""
         names = self._write_names(recall, scope)
         with self._code.standing_for(recall.dedupes[0]):
             return self._code.assign_value(f"_earlier(S, {self._code.add_constant(recall)}, {names})")
 
-    def _write_names(self, recall: Recall, scope: ExpressionScope) -> str:
+    def _write_names(self, recall: Recall | DeferTo, scope: ExpressionScope) -> str:
         """The dedupe keys of a recall, each None where it came out as nothing."""
         without = ExpressionScope(self._expressions.known, uses=scope.uses)  # which cannot read what it looks for
         names = []
@@ -131,12 +175,37 @@ class _Compiler:
                 names.append(self._code.assign_value(f"None if {key} is None else _as_key({key})"))
         return f"({', '.join(names)},)"
 
-    def _compile_key(self, rule: Rule, scope: ExpressionScope) -> str:
-        if rule.dedupe is None:
-            return "None"
-        atom, _ = self._expressions.write(rule.dedupe, scope)
-        with self._code.standing_for(rule.dedupe):
-            return self._code.assign_value(f"_as_key({atom})")
+    def _compile_keys(self, rule: Rule, scope: ExpressionScope) -> str:
+        """The dedupe keys of a rule: the first decides."""
+        if not rule.dedupes:
+            return "()"
+        atoms = [self._expressions.write(dedupe, scope)[0] for dedupe in rule.dedupes]
+        with self._code.standing_for(rule.dedupes[0]):
+            if len(atoms) == 1:
+                return self._code.assign_value(f"(_as_key({atoms[0]}),)")
+            return self._code.assign_value(f"_as_keys(({', '.join(atoms)}))")
+
+    def _compile_alias(self, alias: AliasRule) -> str:
+        scope = ExpressionScope(self._expressions.known)
+        with self._code.open_function("S") as name:
+            if alias.when is not None:
+                self._code.emit_line(f"if not {self._expressions.condition(alias.when, scope)}: return None")
+            keys = []
+            for scalar in (alias.name, alias.belongs_to):
+                atom, _ = self._expressions.write(scalar, scope)
+                with self._code.standing_for(scalar):
+                    value = self._code.assign_value(atom)
+                    self._code.emit_line(f"if {value} is None: return None")
+                    keys.append(self._code.assign_value(f"_as_key({value})"))
+            self._code.emit_line(f"return {', '.join(keys)}")
+        return name
+
+    def _compile_value(self, scalar: Scalar) -> str:
+        scope = ExpressionScope(self._expressions.known)
+        with self._code.open_function("S") as name:
+            atom, _ = self._expressions.write(scalar, scope)
+            self._code.emit_line(f"return {atom}")
+        return name
 
     def _compile_refusal(self, refusal: SetAsideRule) -> tuple[str, ExpressionScope]:
         scope = ExpressionScope(self._expressions.known)
@@ -154,6 +223,16 @@ class _Compiler:
                 value = self._code.assign_value(f"S.lets[{made.slot}]")
                 self._code.emit_line(f"return _as_flag({made.call}(S) if {value} is _UNSET else {value})")
         return name
+
+
+def _write_nothing(_scope: ExpressionScope) -> str:
+    return "None"
+
+
+def _looked_for(layout: MappingDefinition) -> tuple[str, ...]:
+    """The types of event that the rules look for."""
+    asked = [each for rule in layout.rules for each in (rule.recall, rule.defer_to) if each is not None]
+    return tuple(dict.fromkeys(event_type for each in asked for event_type in each.event_types))
 
 
 def _reads_body(scope: ExpressionScope) -> bool:

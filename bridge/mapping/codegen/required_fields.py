@@ -78,7 +78,8 @@ class RuleRequirements:
         return node
 
     def _never_given(self, path: tuple[str, ...]) -> bool:
-        if self._rule.recall is not None and any(path[: len(taken)] == taken for taken in self._rule.recall.take):
+        lends = self._rule.recall or self._rule.defer_to
+        if lends is not None and any(path[: len(taken)] == taken for taken in lends.take):
             return False
         node = self._given_by_mapping(path)
         return node is None or (isinstance(node, Scalar) and not node.is_expression and node.literal in (None, ""))

@@ -6,6 +6,7 @@ Generated code reads and writes it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import NoReturn, Protocol
 
 from bridge.core.json_text import Json
@@ -74,7 +75,7 @@ class BuildFrame:
 class MappingFrame(BuildFrame):
     """The roots of one webhook."""
 
-    __slots__ = ("body", "headers", "query", "recalling", "request", "source", "vars", "webhook")
+    __slots__ = ("body", "deferred_for", "headers", "query", "recalling", "request", "source", "vars", "webhook")
 
     def __init__(  # noqa: PLR0913  the roots, by name
         self,
@@ -97,6 +98,7 @@ class MappingFrame(BuildFrame):
         self.source = source
         self.vars: Mapping[str, str] = source["vars"]
         self.recalling: RecallContext | None = None
+        self.deferred_for: timedelta | None = None
 
 
 class FailureNotes(Protocol):
@@ -131,6 +133,17 @@ def as_key(value: Json) -> str:
     if value is None or value == "" or value.__class__ in BOXES:
         raise CannotEvaluate(f"the dedupe key came out as {'nothing' if not value else type_name(value)}")
     raise CannotEvaluate(f"the dedupe key must be text or a whole number, it came out as {type_name(value)}")
+
+
+def as_keys(values: Sequence[Json]) -> tuple[str, ...]:
+    """The dedupe keys of a list: what came out as nothing is passed over, and each text of a list is one."""
+    keys: list[str] = []
+    for value in values:
+        for one in value if value.__class__ is list else (value,):
+            keys += [as_key(one)] if one is not None and one != "" else []
+    if not keys:
+        raise CannotEvaluate("each dedupe key came out as nothing")
+    return tuple(keys)
 
 
 def as_flag(value: Json) -> bool:
@@ -170,6 +183,7 @@ def refuse_missing(field: str) -> NoReturn:
 HELPERS: dict[str, object] = {
     "_UNSET": UNSET,
     "_as_key": as_key,
+    "_as_keys": as_keys,
     "_as_flag": as_flag,
     "_as_list": as_list,
     "_has": has_field,

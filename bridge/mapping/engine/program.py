@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from bridge.core.json_text import Json
 from bridge.core.model import SourceLocation
@@ -14,17 +14,27 @@ from bridge.mapping.language import Path
 
 @dataclass(frozen=True, slots=True)
 class RuleCode:
-    """A rule that runs: gives the event and its dedupe key, or None where its `when` does not hold.
+    """A rule that runs: gives the event and its dedupe keys, or None where its `when` does not hold.
 
-    `places` is where each of the event's fields is in the file.
+    `places` is where each of the event's fields is in the file. With `remember` the event is not told, for that reason.
     """
 
     topics: tuple[str, ...] | None
-    run: Callable[[MappingFrame], tuple[dict[str, Json], str | None] | None]
+    run: Callable[[MappingFrame], tuple[dict[str, Json], tuple[str, ...]] | None]
     needs_body: bool
     when_line: int | None
     places: dict[Path, SourceLocation]
     recalls: bool = False
+    rank: int = 0
+    remember: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasCode:
+    """An entry of `aliases` that runs: gives a name and the one that it belongs to, or None."""
+
+    topics: tuple[str, ...] | None
+    run: Callable[[MappingFrame], tuple[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,10 @@ class RefusalCode:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled mapping. `names` is how many values a frame keeps; `is_test` whether a webhook is a test."""
+    """A compiled mapping. `names` is how many values a frame keeps; `is_test` whether a webhook is a test.
+
+    `alias_types` are the types of event that its rules look for, `ignore_reasons` the topics with a computed reason.
+    """
 
     compiled: CompiledModule
     names: int
@@ -47,3 +60,6 @@ class Program:
     refusals: tuple[RefusalCode, ...]
     is_test: Callable[[MappingFrame], bool] | None
     test_needs_body: bool
+    aliases: tuple[AliasCode, ...] = ()
+    alias_types: tuple[str, ...] = ()
+    ignore_reasons: Mapping[str, Callable[[MappingFrame], Json]] = field(default_factory=dict)

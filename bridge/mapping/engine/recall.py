@@ -1,103 +1,161 @@
 """Fills what an event lacks from an earlier event: leaf by leaf, never over a value that is there.
 
-Pure: the earlier events are arguments.
+Pure: the earlier events are arguments. `defer.py` decides which webhook of a conversion tells it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core import dedupe_keys, json_text
-from bridge.core.instants import parse_length
+from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.json_text import Json
-from bridge.core.suggestions import suggest_nearest
+from bridge.mapping.engine.waits import RuleWait, read_wait
 from bridge.mapping.object_reader import ObjectReader
 from bridge.yaml.document import Node, Scalar
 from bridge.yaml.problems import Problems
 
-KEYS = ("event_type", "dedupe", "take", "wait")
+KEYS = ("event_type", "dedupe", "take", "wait", "needed")
 LENDS = ("user_data", "context", "session_id", "user_id", "properties")
 """What an event may take from another; what names or dates it is its own."""
 DEFAULT_WAIT = timedelta(hours=1)
 """How long a webhook waits for an earlier event if its rule has no `wait`."""
-LONGEST_WAIT = timedelta(days=7)
-_VARS = "source.vars."
+UNKNOWN_SALE = "refund_without_sale"
+"""The var that says what becomes of an event whose sale is needed and unknown: `told` or `ignored`."""
+SALE_UNKNOWN = "sale_unknown: no event of its sale is known"
+_TOLD = ConversionState.TOLD
+
+Known = Mapping[bytes, Sequence[KnownConversion]]
+"""What is known under ledger keys; a key that is absent was not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
     """Which earlier event a rule takes from: its types and dedupe keys, the fields, and how long it is waited for.
 
-    The first key under which there is one counts, of the first type. `wait_var` names the var that says how long.
+    The first key under which there is one counts, of the first type. Where it is `needed`, an event whose sale is only
+    remembered is not told.
     """
 
     event_types: tuple[str, ...]
     dedupes: tuple[Scalar, ...]
     take: tuple[tuple[str, ...], ...]
-    wait: timedelta = DEFAULT_WAIT
-    wait_var: str | None = None
-
-    def find_wait(self, vars: Mapping[str, str]) -> timedelta:  # noqa: A002  the word of the language
-        """How long the earlier event is waited for, given the vars of the source."""
-        return self.wait if self.wait_var is None else parse_length(vars[self.wait_var]) or self.wait
+    wait: RuleWait = field(default_factory=lambda: RuleWait(DEFAULT_WAIT))
+    needed: bool = False
 
 
-class EventWanted(Exception):
-    """A rule asks for an event that nobody has looked for yet, by these conversion keys."""
+class ConversionWanted(Exception):
+    """A rule asks for conversions that nobody has looked for yet, or that may still come, by these ledger keys."""
 
-    def __init__(self, keys: tuple[bytes, ...], recall: Recall) -> None:
+    def __init__(self, keys: tuple[bytes, ...], recall: Recall, *, is_looked_up: bool = False) -> None:
         super().__init__()
         self.keys = keys
         self.recall = recall
+        self.is_looked_up = is_looked_up
 
 
-class NoEarlierEvents(dict[bytes, bytes | None]):
-    """Earlier events, of which there are no others: what is not in it is not anywhere."""
+class NotTold(Exception):
+    """A rule makes no event of this webhook: why, and what the ledger is told.
 
-    def __missing__(self, key: bytes) -> None:
-        return None
+    `by` is the conversion that tells it instead, `keys` are those of this one; `revisit` those for which it is looked
+    at again.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        by: KnownConversion | None = None,
+        keys: tuple[bytes, ...] = (),
+        revisit: tuple[bytes, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.reason = reason
+        self.by = by
+        self.keys = keys
+        self.revisit = revisit
 
 
-@dataclass(frozen=True, slots=True)
+class NoEarlierEvents(dict[bytes, Sequence[KnownConversion]]):
+    """Earlier events, of which there are no others: what is not in it is not anywhere, and is not waited for."""
+
+    def __missing__(self, key: bytes) -> Sequence[KnownConversion]:
+        return ()
+
+
+@dataclass(slots=True)
 class RecallContext:
-    """What a rule may find: events by their conversion keys, in one scope, tests among tests."""
+    """What a rule may find: conversions by their ledger keys, in one scope, tests among tests.
+
+    `has_waited`: nothing more is waited for. `webhook` is the number of the webhook that asks.
+    """
 
     scope: str
     test: bool
-    earlier: Mapping[bytes, bytes | None]
+    earlier: Known
+    vars: Mapping[str, str] = field(default_factory=dict)
+    received_at: datetime | None = None
+    has_waited: bool = False
+    webhook: int = 0
 
-    def find_event(self, recall: Recall, names: Sequence[str | None], *, test: bool) -> Json:
-        """The earlier event under the first of these names, None where there is none; a name that is None has none.
-
-        Raises EventWanted where one was not looked up yet: all are looked up together, and waited for together.
-        """
-        keys = tuple(
-            dedupe_keys.conversion_key(self.scope, event_type, name, test=test)
+    def ledger_keys(
+        self, event_types: Sequence[str], names: Sequence[str | None], *, test: bool
+    ) -> dict[bytes, tuple[str, str]]:
+        """The keys of the names that are none of nothing, each with its type and name, the first name's first."""
+        return {
+            dedupe_keys.conversion_key(self.scope, event_type, name, test=test): (event_type, name)
             for name in names
             if name is not None
-            for event_type in recall.event_types
-        )
+            for event_type in event_types
+        }
+
+    def look_up(self, keys: Sequence[bytes], recall: Recall) -> list[Sequence[KnownConversion]]:
+        """What is known under each of these keys. Raises ConversionWanted where one was not looked up yet.
+
+        All are looked up together, and waited for together.
+        """
         try:
-            texts = [self.earlier[key] for key in keys]
+            return [self.earlier[key] for key in keys]
         except KeyError:
-            raise EventWanted(keys, recall) from None
-        return next((json_text.parse_json(text) for text in texts if text is not None), None)
+            raise ConversionWanted(tuple(keys), recall) from None
+
+    def find_conversion(self, recall: Recall, names: Sequence[str | None], *, test: bool) -> KnownConversion | None:
+        """The conversion under the first of these names, a told one rather than one that is remembered.
+
+        Raises ConversionWanted where one may still come, and NotTold where it is needed and was not told.
+        """
+        keys = tuple(self.ledger_keys(recall.event_types, names, test=test))
+        found = [one for each in self.look_up(keys, recall) for one in each if one.state != ConversionState.DEFERRED]
+        told = next((one for one in found if one.state == _TOLD), None)
+        if told is not None or not keys:
+            return told
+        if not found and not self.has_waited:
+            raise ConversionWanted(keys, recall, is_looked_up=True)
+        if not recall.needed:
+            return next(iter(found), None)
+        if found:
+            raise NotTold(f"its sale was not told: {found[0].reason}", revisit=keys)
+        if self.vars.get(UNKNOWN_SALE) == "ignored":
+            raise NotTold(f"no event of its sale is known ({UNKNOWN_SALE} = ignored)", revisit=keys)
+        return None
 
 
 class HasRecalling(Protocol):
     """What may find earlier events, if anything."""
 
     recalling: RecallContext | None
+    notes: list[str]
 
 
 def find_earlier(frame: HasRecalling, recall: Recall, names: Sequence[str | None]) -> Json:
     """What `earlier` is in a rule: the event that its `recall` finds, None where there is none."""
     if frame.recalling is None:
         return None
-    return frame.recalling.find_event(recall, names, test=frame.recalling.test)
+    found = frame.recalling.find_conversion(recall, names, test=frame.recalling.test)
+    return None if found is None else json_text.parse_json(found.text)
 
 
 def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recall, names: Sequence[str | None]) -> None:
@@ -105,45 +163,55 @@ def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recal
     recalling = frame.recalling
     if recalling is None:
         return
-    found = recalling.find_event(recall, names, test=recalling.test or event.get("test") is True)
-    if found is not None:
-        for path in recall.take:
-            _lend_path(found, event, path)
+    test = recalling.test or event.get("test") is True
+    found = recalling.find_conversion(recall, names, test=test)
+    if found is None:
+        if recall.needed:
+            frame.notes.append(SALE_UNKNOWN)
+        return
+    lender = json_text.parse_json(found.text)
+    lend_paths(lender, event, recall.take)
+    _note_currency(frame, event, lender)
 
 
-def read_recall(node: Node, problems: Problems, *, durations: Collection[str] = ()) -> Recall | None:
-    """The `recall` of a rule; None, with problems, where it is none. `durations` are the vars that it may wait for."""
+def lend_paths(lender: Json, taker: dict[str, Json], paths: Sequence[Sequence[str]]) -> None:
+    """Fill what `taker` lacks under these paths from `lender`."""
+    for path in paths:
+        _lend_path(lender, taker, path)
+
+
+def read_recall(node: Node, durations: Collection[str], problems: Problems) -> Recall | None:
+    """The `recall` of a rule; None, with problems, where it is none. `durations` are vars that it may wait for."""
     before = len(problems.errors)
     reader = ObjectReader.read_object(node, KEYS, problems, what="recall")
     event_types = tuple(one.text for one in reader.read_scalars("event_type", needed=True))
     dedupes = tuple(reader.read_expressions("dedupe", needed=True))
-    fields = reader.read_scalars("take", needed=True)
-    for field in fields:
-        if field.text.split(".")[0] not in LENDS:
-            problems.add_error(field.place, f"recall cannot take `{field.text}`; it takes from {', '.join(LENDS)}")
-    wait, wait_var = _read_wait(reader.read_scalar("wait"), problems, durations)
+    take = read_take(reader, problems, what="recall", needed=True)
+    wait = read_wait(reader.read_scalar("wait"), DEFAULT_WAIT, durations, problems)
+    needed = reader.read_scalar("needed")
+    if needed is not None and not isinstance(needed.value, bool):
+        problems.add_error(needed.place, "needed must be true or false")
     if not event_types or not dedupes or len(problems.errors) > before:
         return None
-    return Recall(event_types, dedupes, tuple(tuple(field.text.split(".")) for field in fields), wait, wait_var)
+    return Recall(event_types, dedupes, take, wait, needed is not None and needed.value is True)
 
 
-def _read_wait(scalar: Scalar | None, problems: Problems, durations: Collection[str]) -> tuple[timedelta, str | None]:
-    """How long to wait, or the var that says it."""
-    if scalar is None:
-        return DEFAULT_WAIT, None
-    if scalar.is_expression:
-        name = scalar.expression.strip().removeprefix(_VARS)
-        if name not in durations:
-            near = suggest_nearest(name, durations)
-            problems.add_error(
-                scalar.place, f"wait must be a length of time, or `={_VARS}NAME` of a var with `type: duration`{near}"
-            )
-        return DEFAULT_WAIT, name
-    length = parse_length(scalar.text)
-    if length is None or length > LONGEST_WAIT:
-        problems.add_error(scalar.place, "wait must be a length of time such as 30m, 1h or 2d, of at most 7d")
-        return DEFAULT_WAIT, None
-    return length, None
+def read_take(
+    reader: ObjectReader, problems: Problems, *, what: str, needed: bool = False
+) -> tuple[tuple[str, ...], ...]:
+    """The paths of a `take`."""
+    fields = reader.read_scalars("take", needed=needed)
+    for field_ in fields:
+        if field_.text.split(".")[0] not in LENDS:
+            problems.add_error(field_.place, f"{what} cannot take `{field_.text}`; it takes from {', '.join(LENDS)}")
+    return tuple(tuple(field_.text.split(".")) for field_ in fields)
+
+
+def _note_currency(frame: HasRecalling, event: Json, lender: Json) -> None:
+    """Note where an event is in another currency than its sale: the two cannot be added up."""
+    mine, sold = ((each.get("properties") or {}).get("currency") for each in (event, lender))
+    if isinstance(mine, str) and isinstance(sold, str) and mine.upper() != sold.upper():
+        frame.notes.append(f"its sale was told in {sold.upper()}, this is in {mine.upper()}")
 
 
 def _lend_path(lender: Json, taker: dict[str, Json], path: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from bridge.core.errors import NotGenuine
 from bridge.core.model import EventNeeded, Request, Translation, Webhook
 from bridge.core.source import ChallengeReply, SignedBody
 from bridge.mapping.engine.context import MappingFrame
+from bridge.mapping.engine.recall import Known
 from bridge.mapping.engine.translator import WebhookTranslator
 from bridge.signature import Recipe, SigningKeys
 
@@ -92,9 +93,7 @@ class MappedSource:
         """What a kept webhook becomes. Never raises for anything a provider could send."""
         return self._translator.translate(webhook)
 
-    def translate_with_earlier(
-        self, webhook: Webhook, earlier: Table[bytes, bytes | None]
-    ) -> Translation | EventNeeded:
+    def translate_with_earlier(self, webhook: Webhook, earlier: Known) -> Translation | EventNeeded:
         """What a kept webhook becomes among earlier events; EventNeeded where it asks for one more."""
         return self._translator.translate_among(webhook, earlier)
 

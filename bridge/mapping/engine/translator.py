@@ -13,13 +13,16 @@ import msgspec
 
 from bridge import contract
 from bridge.core import dedupe_keys, json_text
+from bridge.core.conversions import LedgerEffects, RememberedConversion
 from bridge.core.errors import NotAnEvent
 from bridge.core.instants import format_instant
 from bridge.core.json_text import Json
-from bridge.core.model import Event, EventNeeded, EventProblem, Ignored, SetAside, Translated, Translation, Webhook
+from bridge.core.model import Event, EventNeeded, EventProblem, Ignored, SetAside, Translation, Webhook
 from bridge.mapping.engine.context import FailureNotes, MappingFrame
+from bridge.mapping.engine.defer import Deferring
+from bridge.mapping.engine.outcome import RuleOutcomes
 from bridge.mapping.engine.program import Program, RuleCode
-from bridge.mapping.engine.recall import EventWanted, NoEarlierEvents, RecallContext
+from bridge.mapping.engine.recall import LENDS, ConversionWanted, Known, NoEarlierEvents, NotTold, RecallContext
 from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.expressions.runtime import CannotEvaluate
 from bridge.mapping.language import SOFT
@@ -40,6 +43,7 @@ class WebhookTranslator(FailureNotes):
         program: Program,
         *,
         name: str,
+        provider: str,
         scope: str,
         vars: Mapping[str, str],  # noqa: A002  the word of the language
         ignores: Mapping[str, str],
@@ -49,6 +53,7 @@ class WebhookTranslator(FailureNotes):
         self.vars = vars
         self._program = program
         self._name = name
+        self._provider = provider
         self._origin = f"source:{name}"
         self._scope = scope
         self._ignores = ignores
@@ -62,13 +67,18 @@ class WebhookTranslator(FailureNotes):
         made = self.translate_among(webhook, NoEarlierEvents())
         return SetAside("an earlier event is missing") if isinstance(made, EventNeeded) else made
 
-    def translate_among(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation | EventNeeded:
+    def translate_among(self, webhook: Webhook, earlier: Known) -> Translation | EventNeeded:
         """What a kept webhook becomes among earlier events. Never raises."""
         try:
             return self._translate_checked(webhook, earlier)
-        except EventWanted as wants:
-            until = webhook.received_at + wants.recall.find_wait(self.vars)
-            return EventNeeded(wants.keys, " or ".join(wants.recall.event_types), until)
+        except ConversionWanted as wants:
+            until = webhook.received_at + wants.recall.wait.length_for(self.vars)
+            return EventNeeded(wants.keys, " or ".join(wants.recall.event_types), until, wants.is_looked_up)
+        except Deferring as wants:
+            deferred = wants.defer_to
+            until = webhook.received_at + deferred.wait.length_for(self.vars)
+            types, lends = " or ".join(deferred.event_types), json_text.write_json(wants.event)
+            return EventNeeded(wants.keys, types, until, is_looked_up=True, lends=lends, rank=deferred.rank)
         except Exception as error:  # noqa: BLE001  nothing that a provider sends may stop the loop
             return SetAside(self._failure_text(error))
 
@@ -78,7 +88,7 @@ class WebhookTranslator(FailureNotes):
 
     # ------------------------------------------------------------------------------------------------ the way
 
-    def _translate_checked(self, webhook: Webhook, earlier: Mapping[bytes, bytes | None]) -> Translation:
+    def _translate_checked(self, webhook: Webhook, earlier: Known) -> Translation:
         topic = webhook.topic
         if topic is None and self._looked_at:
             _, unreadable = self.make_frame(webhook)
@@ -91,26 +101,61 @@ class WebhookTranslator(FailureNotes):
         refused = self._refusal_reason(topic, frame, readable=unreadable is None)
         if refused is not None:
             return SetAside(refused)
+        aliases = self._aliases_of(topic, frame) if self._program.aliases and unreadable is None else ()
         if not rules:
-            return Ignored(self._why_ignored(topic))
+            return Ignored(self._why_ignored(topic, frame), LedgerEffects(aliases=aliases))
         if unreadable is not None and (self._program.test_needs_body or any(rule.needs_body for rule in rules)):
             return SetAside(unreadable)
         if any(rule.recalls for rule in rules):
-            test = self._program.is_test is not None and self._program.is_test(frame)
-            frame.recalling = RecallContext(self._scope, test, earlier)
-        events = self._make_events(rules, frame, webhook)
-        return Translated(events) if events else Ignored(self._none_held(rules))
+            frame.recalling = self._recalling(webhook, earlier, frame)
+        made = RuleOutcomes(aliases=aliases)
+        self._make_events(rules, frame, webhook, made)
+        return made.finish(otherwise=lambda: self._none_held(rules))
 
-    def _make_events(self, rules: Sequence[RuleCode], frame: MappingFrame, webhook: Webhook) -> tuple[Event, ...]:
-        events: list[Event] = []
+    def _recalling(self, webhook: Webhook, earlier: Known, frame: MappingFrame) -> RecallContext:
+        has_waited = webhook.waited or isinstance(earlier, NoEarlierEvents)
+        test = self._is_test(frame)
+        return RecallContext(self._scope, test, earlier, self.vars, webhook.received_at, has_waited, webhook.number)
+
+    def _is_test(self, frame: MappingFrame) -> bool:
+        return self._program.is_test is not None and self._program.is_test(frame)
+
+    def _aliases_of(self, topic: str | None, frame: MappingFrame) -> tuple[tuple[bytes, bytes], ...]:
+        """The ledger keys of names that the webhook says belong to others, each with that other's."""
+        mine = [each for each in self._program.aliases if _takes_topic(each.topics, topic)]
+        pairs = [named for each in mine if (named := each.run(frame))]
+        if not pairs:
+            return ()
+        test = self._is_test(frame)
+        return tuple(
+            (
+                dedupe_keys.conversion_key(self._scope, event_type, name, test=test),
+                dedupe_keys.conversion_key(self._scope, event_type, other, test=test),
+            )
+            for name, other in pairs
+            for event_type in self._program.alias_types
+        )
+
+    def _make_events(
+        self, rules: Sequence[RuleCode], frame: MappingFrame, webhook: Webhook, made: RuleOutcomes
+    ) -> None:
         keys: set[tuple[str, str]] = set()
         counts: dict[str, int] = {}
         for rule in rules:
             frame.notes = []
-            built = rule.run(frame)
+            frame.deferred_for = None
+            try:
+                built = rule.run(frame)
+            except NotTold as not_told:
+                made.add_not_told(not_told)
+                continue
             if built is None:
                 continue
-            raw, dedupe = built
+            raw, dedupes = built
+            if rule.remember is not None:
+                made.add_remembered(self._remember(raw, dedupes, rule, frame))
+                continue
+            dedupe = dedupes[0] if dedupes else None
             _check_size(frame, raw, rule)
             event_type = str(raw.get("event_type", ""))
             ordinal = counts.get(event_type, 0)
@@ -119,11 +164,20 @@ class WebhookTranslator(FailureNotes):
             if (event_type, key) in keys:
                 key = f"{key}#{ordinal}"
             keys.add((event_type, key))
-            if self._program.is_test is not None and self._program.is_test(frame):
+            if self._is_test(frame):
                 raw["test"] = True
-            named = self._name_event(raw, webhook, dedupe=dedupe, key=key)
-            events.append(self._make_event(raw, rule, frame, named))
-        return tuple(events)
+            named = self._name_event(raw, webhook, dedupes=dedupes, key=key)
+            made.add_event(self._make_event(raw, rule, frame, named), frame.deferred_for)
+
+    def _remember(
+        self, raw: dict[str, Json], dedupes: Sequence[str], rule: RuleCode, frame: MappingFrame
+    ) -> RememberedConversion:
+        """What is kept of a webhook that makes no event on purpose."""
+        event_type = str(raw.get("event_type", ""))
+        test = self._is_test(frame) or raw.get("test") is True
+        keys = [dedupe_keys.conversion_key(self._scope, event_type, name, test=test) for name in dedupes]
+        lends = json_text.write_json({name: raw[name] for name in LENDS if name in raw})
+        return RememberedConversion(tuple(keys), rule.remember or "", lends, rule.rank)
 
     def _make_event(self, raw: dict[str, Json], rule: RuleCode, frame: MappingFrame, named: _EventNames) -> Event:
         """The event that the contract makes of `raw`; personal fields that it refuses are left out with a note."""
@@ -135,7 +189,9 @@ class WebhookTranslator(FailureNotes):
                     scope=self._scope,
                     received_at=named.received_at,
                     default_id=named.default_id,
-                    dedupe=named.dedupe,
+                    dedupe=named.dedupes,
+                    mapping=self._provider,
+                    rank=rule.rank,
                     notes=frame.notes,
                     mapped=True,
                 )
@@ -146,10 +202,10 @@ class WebhookTranslator(FailureNotes):
                     field = _leave_out(raw, problem.path)
                     frame.notes.append(f"{_locate_problem(rule, problem)}; {field} is left out")
 
-    def _name_event(self, raw: dict[str, Json], webhook: Webhook, *, dedupe: str | None, key: str) -> _EventNames:
+    def _name_event(self, raw: dict[str, Json], webhook: Webhook, *, dedupes: tuple[str, ...], key: str) -> _EventNames:
         return _EventNames(
             received_at=webhook.received_at,
-            dedupe=dedupe,
+            dedupes=dedupes,
             default_id=contract.derived_id(
                 received_at=webhook.received_at,
                 source=self._name,
@@ -175,7 +231,10 @@ class WebhookTranslator(FailureNotes):
                 return refusal.reason
         return None
 
-    def _why_ignored(self, topic: str | None) -> str:
+    def _why_ignored(self, topic: str | None, frame: MappingFrame) -> str:
+        for pattern, work_out in self._program.ignore_reasons.items():
+            if topic is not None and matches_topic(pattern, topic) and (reason := work_out(frame)):
+                return str(reason)
         reasons = (
             reason for pattern, reason in self._ignores.items() if topic is not None and matches_topic(pattern, topic)
         )
@@ -229,7 +288,7 @@ class _EventNames(msgspec.Struct, frozen=True):
 
     received_at: datetime
     default_id: str
-    dedupe: str | None
+    dedupes: tuple[str, ...]
 
 
 class _EventRefused(Exception):

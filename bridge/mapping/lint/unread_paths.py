@@ -92,7 +92,8 @@ class _SampleWalk:
 
     def walk_rule(self, rule: Rule) -> None:
         """Walk every expression of a rule."""
-        for scalar in (rule.when, rule.dedupe, *(rule.recall.dedupes if rule.recall else ())):
+        looked_up = [each.dedupes for each in (rule.recall, rule.defer_to) if each is not None]
+        for scalar in (rule.when, *rule.dedupes, *(scalar for each in looked_up for scalar in each)):
             if scalar is not None:
                 self._walk_scalar(scalar, {})
         self._walk_node(rule.event, {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bridge.contract import SCHEMA as EVENT
 from bridge.core.instants import LENGTH
-from bridge.mapping.definition import REQUIRED, REQUIRING, VERSION
+from bridge.mapping.definition import MOST_RANK, REQUIRED, REQUIRING, VERSION
 from bridge.mapping.engine.recall import LENDS
 from bridge.mapping.functions.builtin import OURS
 from bridge.mapping.functions.jmespath_builtins import STANDARD
@@ -54,8 +54,9 @@ def mapping_schema() -> Schema:
                 **_VALUE,
             },
             "for_each": table_of(_FOR_EACH, needs=("for_each", "in", "map"), text=_EACH),
-            "rule": table_of(_RULE, needs=("event",), text="Makes one event of each webhook that it takes."),
+            "rule": table_of(_RULE, text="Makes one event of each webhook that it takes."),
             "recall": or_nothing(table_of(_RECALL, needs=("event_type", "dedupe", "take"), text=_RECALLS)),
+            "defer_to": or_nothing(table_of(_DEFER_TO, needs=("event_type", "dedupe"), text=_DEFERS)),
             "var": table_of(_VAR, needs=("default",), text="One thing that an operator may set."),
             "signature": signature_schema(),
             "challenge": table_of(CHALLENGE, needs=("when", "respond")),
@@ -203,32 +204,60 @@ _FOR_EACH: Schema = {
 _LENT = pattern_of(f"^({'|'.join(LENDS)})(\\..+)?$", f"recall takes from {', '.join(LENDS)}")
 _RECALLS = "An earlier event that this one takes from where the webhook itself says nothing."
 _REQUIRED = ", ".join(".".join(path) for path in REQUIRED)
+
+
+def _expressions(text: str) -> Schema:
+    """An expression, or a list of them."""
+    one = {"type": "string", **required_expression()}
+    return {"description": text, **one, "type": ["string", "array"], "items": one}
+
+
+def _wait(text: str) -> Schema:
+    lengths = pattern_of(f"^({LENGTH}|=\\s*source\\.vars\\.[A-Za-z_][A-Za-z0-9_]*\\s*)$", _LENGTHS)
+    return {"description": text, "type": ["string", "null"], **lengths}
+
+
+def _take(text: str, *, needed: bool) -> Schema:
+    types = ["array", "string"] if needed else ["array", "string", "null"]
+    return {"description": text, "type": types, **_LENT, "items": {"type": "string", **_LENT}}
+
+
+_LENGTHS = "a length of time such as 30m, 1h or 2d, or a var that holds one: =source.vars.NAME"
 _RECALL: Schema = {
     "event_type": plain_texts("The type of the earlier event, such as purchase, or a list of types."),
-    "dedupe": {
-        "description": "The dedupe key that the earlier event was kept under, or a list: the first found counts.",
-        "type": ["string", "array"],
-        **required_expression(),
-        "items": {"type": "string", **required_expression()},
+    "dedupe": _expressions("The dedupe key that the earlier event was kept under, or a list: the first found counts."),
+    "take": _take("What to take from it where this event has nothing, such as properties.currency.", needed=True),
+    "wait": _wait("How long to wait for it while it is not there: 1h where nothing is said; 30m, 2d, at most 7d."),
+    "needed": {
+        "description": "Whether it makes no event where the earlier one was only remembered.",
+        "type": ["boolean", "null"],
     },
-    "take": {
-        "description": "What to take from it where this event has nothing, such as user_data or properties.currency.",
-        "type": ["array", "string"],
-        **_LENT,
-        "items": {"type": "string", **_LENT},
-    },
-    "wait": {
-        "description": "How long to wait for it while it is not there: 1h where nothing is said; 30m, 2d, at most 7d; "
-        "or a var of the type duration, as =source.vars.NAME.",
-        "type": ["string", "null"],
-        **pattern_of(f"^({LENGTH}|=\\s*source\\.vars\\.\\w+)$", "a length of time such as 30m, 1h or 2d"),
-    },
+}
+_DEFERS = "Conversions that a richer webhook may tell: it waits for one, and tells what none has told."
+_DEFER_TO: Schema = {
+    "event_type": plain_texts("The type of event that would tell the conversion, or a list of types."),
+    "dedupe": _expressions("What the conversion is called, or a list: the first that comes out as something decides."),
+    "wait": _wait("How long to wait for a richer webhook: 10m where nothing is said; 30s, 1h, at most 7d."),
+    "take": _take(
+        "What to take from other webhooks of the conversion; left out, who bought and from where.", needed=False
+    ),
+    "when": optional_expression(f"It waits only where this holds. {_ROOTS}"),
 }
 _RULE: Schema = {
     "topic": plain_texts("The topics that it takes: texts, or globs such as orders/*."),
     "when": optional_expression(f"It fires only where this holds. {_ROOTS} {_FUNCTIONS}"),
-    "dedupe": optional_expression(
-        "What names the conversion: another event of this type with the same one is a duplicate."
+    "dedupe": or_nothing(
+        _expressions("What names the conversion, or a list: the first decides what is a duplicate, all are registered.")
+    ),
+    "rank": {
+        "description": "How rich the webhook is among those of one conversion: higher is richer.",
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "maximum": MOST_RANK,
+    },
+    "defer_to": {"description": _DEFERS, "$ref": "#/$defs/defer_to"},
+    "remember": plain_text(
+        "Why no event is made of it on purpose. What it would have told is kept for later webhooks."
     ),
     "require": plain_texts(
         f"Fields that the event must have, else the webhook is set aside. For {', '.join(sorted(REQUIRING))} it is "
@@ -286,6 +315,13 @@ _SET_ASIDE: Schema = {
     "reason": plain_text("Why."),
 }
 
+_ALIAS: Schema = {
+    "topic": plain_texts("The topics that it takes."),
+    "when": optional_expression(f"It counts only where this holds. {_ROOTS}"),
+    "name": {"description": "What belongs to something else.", "type": "string", **required_expression()},
+    "belongs_to": {"description": "What it belongs to.", "type": "string", **required_expression()},
+}
+
 _MAPPING: Schema = {
     "mapping": {"description": "The version of the language.", "const": VERSION},
     "provider": {
@@ -313,6 +349,11 @@ _MAPPING: Schema = {
         "description": "The rules. Each one whose topic matches and whose `when` holds makes an event.",
         "type": "array",
         "items": {"$ref": "#/$defs/rule"},
+    },
+    "aliases": {
+        "description": "Webhooks that say what belongs to what, such as a payment to an invoice.",
+        "type": ["array", "null"],
+        "items": table_of(_ALIAS, needs=("name", "belongs_to")),
     },
     "ignore": object_of("Topics, or globs, that make no event, each with the reason.", {}, text_of("The reason.")),
 }

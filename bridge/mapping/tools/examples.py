@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from bridge import contract, signature
 from bridge.core import json_text
+from bridge.core.conversions import KnownConversion
 from bridge.core.errors import NotAnEvent, SettingsError
 from bridge.core.json_text import Json
 from bridge.core.model import (
@@ -157,7 +158,8 @@ def recallable_events(earlier: Sequence[EarlierEvent], *, scope: str) -> NoEarli
     found = NoEarlierEvents()
     for one in earlier:
         event = _earlier_event(one, scope=scope)
-        found |= dict.fromkeys(event.conversion_keys, event.text)
+        known = KnownConversion(event.text, by=event.id)
+        found |= dict.fromkeys(event.conversion_keys, (known,))
     return found
 
 
@@ -246,7 +248,7 @@ def _earlier_event(earlier: EarlierEvent, *, scope: str) -> Event:
         scope=scope,
         received_at=RECEIVED_AT,
         default_id="evt_earlier",
-        dedupe=earlier.dedupe,
+        dedupe=() if earlier.dedupe is None else (earlier.dedupe,),
     )
 
 

@@ -18,7 +18,7 @@ from bridge.mapping import MappingReading
 from bridge.mapping.codegen.template import texts_below
 from bridge.mapping.definition import Rule
 from bridge.mapping.engine.context import MappingFrame, as_list
-from bridge.mapping.engine.recall import NoEarlierEvents, Recall
+from bridge.mapping.engine.recall import Known, NoEarlierEvents, Recall
 from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.expressions.parser import parse_expression
 from bridge.mapping.expressions.runtime import CannotEvaluate, is_true
@@ -81,7 +81,7 @@ def explain_webhook(
     webhook: Webhook,
     *,
     vars: Mapping[str, str],  # noqa: A002  the word of the language
-    earlier: Mapping[bytes, bytes | None] | None = None,
+    earlier: Known | None = None,
 ) -> Explanation:
     """How a mapping without problems makes what it makes of a webhook. Raises SettingsError for a wrong var.
 
@@ -284,9 +284,7 @@ def _failure_of(working: Trace) -> str:
 class _LetValues:
     """The names of `let` and of the webhook's expressions, each evaluated once, and the roots."""
 
-    def __init__(
-        self, found: MappingReading, frame: MappingFrame, scope: str, earlier: Mapping[bytes, bytes | None]
-    ) -> None:
+    def __init__(self, found: MappingReading, frame: MappingFrame, scope: str, earlier: Known) -> None:
         self.scope = scope
         self.earlier = earlier
         self.parts = found.parts

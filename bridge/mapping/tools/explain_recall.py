@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bridge.core import json_text
 from bridge.core.json_text import Json
 from bridge.core.model import SourceLocation
 from bridge.mapping.engine.context import as_key
-from bridge.mapping.engine.recall import EventWanted, Recall, RecallContext
+from bridge.mapping.engine.recall import ConversionWanted, Known, NotTold, Recall, RecallContext
 from bridge.mapping.expressions.runtime import CannotEvaluate
 from bridge.mapping.tools.tracer import Trace
 
@@ -40,11 +41,11 @@ class RecallExplanation:
 
 
 def explain_recall(
-    recall: Recall, dedupes: Sequence[Trace], *, scope: str, test: bool, earlier: Mapping[bytes, bytes | None]
+    recall: Recall, dedupes: Sequence[Trace], *, scope: str, test: bool, earlier: Known
 ) -> RecallExplanation:
     """What a rule's `recall` finds among earlier events of the ledger's scope `scope`."""
     looked = [
-        _look_up(replace(recall, dedupes=(scalar,)), dedupe, RecallContext(scope, test, earlier))
+        _look_up(replace(recall, dedupes=(scalar,)), dedupe, RecallContext(scope, test, earlier, has_waited=True))
         for scalar, dedupe in zip(recall.dedupes, dedupes, strict=True)
     ]
     named = [one for one in looked if one.key is not None]
@@ -60,8 +61,11 @@ def _look_up(recall: Recall, dedupe: Trace, context: RecallContext) -> RecallExp
         return looked
     try:
         key = as_key(dedupe.value)
-        found = context.find_event(recall, [key], test=context.test)
-    except (CannotEvaluate, EventWanted):
+        conversion = context.find_conversion(recall, [key], test=context.test)
+    except NotTold:
+        return replace(looked, key=key)
+    except (CannotEvaluate, ConversionWanted):
         return looked
-    event_type = found["event_type"] if isinstance(found, dict) else looked.event_type
+    found = None if conversion is None else json_text.parse_json(conversion.text)
+    event_type = found.get("event_type", looked.event_type) if isinstance(found, dict) else looked.event_type
     return RecallExplanation(looked.place, event_type, dedupe, key, found, recall.take)

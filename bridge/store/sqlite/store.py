@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bridge.core.conversions import KnownConversion
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.core.model import Accepted, Attempt, DeliveryUpdate, Event, Kept, Routed, Webhook
 from bridge.store.protocol import (
@@ -192,9 +193,9 @@ class SqliteStore:
                 await self._writer.run_write(lambda db: inbox.release_claims(db, numbers, now=now))
                 return ()
 
-    async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The events that conversion keys belong to."""
-        return await self._reader.run_query(lambda db: recall_waits.find_events(db, keys))
+    async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
+        """What is known under conversion keys."""
+        return await self._reader.run_query(lambda db: recall_waits.find_conversions(db, keys))
 
     async def accept_events(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None

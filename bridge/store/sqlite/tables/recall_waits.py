@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
+from bridge.core.conversions import KnownConversion
 from bridge.core.model import EventNeeded
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import ms_up, storable_text, to_ms
@@ -15,9 +16,21 @@ WAITS = "EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number)"
 """The SQL condition that a webhook `w` waits for an event."""
 
 
-def find_events(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The text of the event that each conversion key belongs to; a key whose event is not there is left out."""
-    return {key: row[0] for key in keys if (row := _holder_of(db, key)) is not None}
+def find_conversions(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
+    """What is known under each conversion key; a key of which nothing is known is left out."""
+    found = ledger.find_keys(db, keys)
+    events = {
+        row[0]: _known_event(*row)
+        for row in bulk.select_keys(
+            db, "SELECT number, id, text, webhook FROM events WHERE number", sorted({one for one, _ in found.values()})
+        )
+    }
+    return {key: (events[number],) for key, (number, _) in found.items() if number in events}
+
+
+def _known_event(number: int, name: str, text: bytes, webhook: int | None) -> KnownConversion:
+    by = name if webhook is None else f"wh_{webhook}"
+    return KnownConversion(text, by=by, webhook=webhook or 0, number=number)
 
 
 def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, now: datetime) -> None:

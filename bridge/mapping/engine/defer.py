@@ -1,0 +1,163 @@
+"""Which webhook of a conversion tells it: the richest one that comes.
+
+A rule with `defer_to` waits, and then tells what no richer webhook has told. Two webhooks are of one conversion where
+they share the key that comes first for the one that asks, or any key if their ranks differ: an invoice and an intent
+that names it are one payment, and two intents of one invoice are two. Pure: what is known is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bridge.core import json_text
+from bridge.core.conversions import ConversionState, KnownConversion
+from bridge.core.json_text import Json
+from bridge.mapping.engine.recall import (
+    LENDS,
+    ConversionWanted,
+    HasRecalling,
+    NotTold,
+    Recall,
+    RecallContext,
+    lend_paths,
+    read_take,
+)
+from bridge.mapping.engine.waits import RuleWait, read_wait
+from bridge.mapping.object_reader import ObjectReader
+from bridge.yaml.document import Node, Scalar
+from bridge.yaml.problems import Problems
+
+KEYS = ("event_type", "dedupe", "wait", "take", "when")
+DEFAULT_WAIT = timedelta(minutes=10)
+"""How long a webhook waits for a richer one if its rule has no `wait`."""
+TAKES = (("user_data",), ("context",), ("session_id",), ("user_id",))
+"""What is taken from the other webhooks of a conversion if the rule has no `take`: who bought, and from where."""
+TOO_SHORT = "wait_for_richer was too short: "
+
+
+@dataclass(frozen=True, slots=True)
+class DeferTo:
+    """Which conversions a rule leaves to a richer webhook, and how long it waits for one.
+
+    `when` None: it always defers; else where that holds.
+    """
+
+    event_types: tuple[str, ...]
+    dedupes: tuple[Scalar, ...]
+    wait: RuleWait = field(default_factory=lambda: RuleWait(DEFAULT_WAIT))
+    take: tuple[tuple[str, ...], ...] = TAKES
+    when: Scalar | None = None
+    rank: int = 0
+
+    @property
+    def as_recall(self) -> Recall:
+        """What it looks for, as a recall does."""
+        return Recall(self.event_types, self.dedupes, self.take, self.wait)
+
+
+class Deferring(Exception):
+    """A webhook waits whether a richer one tells its conversion; `event` is what it would tell."""
+
+    def __init__(self, keys: tuple[bytes, ...], defer_to: DeferTo, event: Json) -> None:
+        super().__init__()
+        self.keys = keys
+        self.defer_to = defer_to
+        self.event = event
+
+
+class DefersInTurn(HasRecalling):
+    """What a frame knows of deferring: how long each event that it tells would have waited."""
+
+    deferred_for: timedelta | None
+
+
+def find_others(frame: HasRecalling, defer_to: DeferTo, names: Sequence[str | None]) -> Json:
+    """What `earlier` is in a rule that defers: what the other webhooks of the conversion lend, the richest first."""
+    if frame.recalling is None:
+        return None
+    merged: dict[str, Json] = {}
+    for one in _lenders(frame.recalling, defer_to, names, test=frame.recalling.test):
+        lend_paths(json_text.parse_json(one.text), merged, [(name,) for name in LENDS])
+    return merged or None
+
+
+def defer_event(frame: DefersInTurn, event: dict[str, Json], defer_to: DeferTo, names: Sequence[str | None]) -> None:
+    """Fill `event` from the other webhooks of its conversion, and return where it is to be told.
+
+    Raises NotTold where another webhook told it, and Deferring where one may still come.
+    """
+    recalling = frame.recalling
+    if recalling is None:
+        return
+    test = recalling.test or event.get("test") is True
+    mine = _Conversions(recalling, defer_to, names, test=test)
+    told = mine.find_told()
+    if told is not None and (told.rank or defer_to.rank) >= defer_to.rank:  # without a rank, it told at once
+        raise NotTold(f"told by {told.by}", by=told, keys=tuple(mine.keys))
+    richer = mine.find_richer()
+    if told is None and (not recalling.has_waited or richer is not None):
+        raise Deferring(tuple(mine.keys), defer_to, {name: event[name] for name in LENDS if name in event})
+    for one in _lenders(recalling, defer_to, names, test=test):
+        lend_paths(json_text.parse_json(one.text), event, defer_to.take)
+    frame.deferred_for = defer_to.wait.length_for(recalling.vars)
+
+
+class _Conversions:
+    """What is known under the keys by which a rule defers."""
+
+    def __init__(self, recalling: RecallContext, defer_to: DeferTo, names: Sequence[str | None], *, test: bool) -> None:
+        self.keys = recalling.ledger_keys(defer_to.event_types, names, test=test)
+        self._rank = defer_to.rank
+        self._webhook = recalling.webhook
+        first = next((name for name in names if name is not None), None)
+        known = recalling.look_up(tuple(self.keys), defer_to.as_recall)
+        self._known = [
+            one
+            for (_, name), each in zip(self.keys.values(), known, strict=True)
+            for one in each
+            if (name == first or one.rank != self._rank) and one.webhook != self._webhook
+        ]
+
+    def find_told(self) -> KnownConversion | None:
+        """The richest that tells the conversion already."""
+        told = [one for one in self._known if one.state == ConversionState.TOLD]
+        return max(told, key=lambda one: one.rank or self._rank, default=None)
+
+    def find_richer(self) -> KnownConversion | None:
+        """A webhook that waits, too, and goes first: it is richer, or as rich and came earlier."""
+        return next((one for one in self._known if self._goes_first(one)), None)
+
+    def _goes_first(self, one: KnownConversion) -> bool:
+        if one.state != ConversionState.DEFERRED:
+            return False
+        return one.rank > self._rank or (one.rank == self._rank and 0 < one.webhook < (self._webhook or one.webhook))
+
+    def find_lenders(self) -> list[KnownConversion]:
+        """The webhooks that this one takes from, the richest first."""
+        lending = {one.webhook or one.number: one for one in self._known if one.state != ConversionState.TOLD}
+        return sorted(lending.values(), key=lambda one: -one.rank)
+
+
+def _lenders(
+    recalling: RecallContext, defer_to: DeferTo, names: Sequence[str | None], *, test: bool
+) -> list[KnownConversion]:
+    return _Conversions(recalling, defer_to, names, test=test).find_lenders()
+
+
+def read_defer_to(node: Node, rank: int, durations: Collection[str], problems: Problems) -> DeferTo | None:
+    """The `defer_to` of a rule; None, with problems, where it is none. `durations` are vars that it may wait for."""
+    before = len(problems.errors)
+    reader = ObjectReader.read_object(node, KEYS, problems, what="defer_to")
+    event_types = tuple(one.text for one in reader.read_scalars("event_type", needed=True))
+    dedupes = tuple(reader.read_expressions("dedupe", needed=True))
+    wait = read_wait(reader.read_scalar("wait"), DEFAULT_WAIT, durations, problems)
+    take = read_take(reader, problems, what="defer_to") or TAKES
+    when = reader.read_expression("when")
+    if not event_types or not dedupes or len(problems.errors) > before:
+        return None
+    return DeferTo(event_types, dedupes, wait, take, when, rank)
+
+
+__all__ = ["ConversionWanted", "DeferTo", "Deferring", "defer_event", "find_others", "read_defer_to"]
