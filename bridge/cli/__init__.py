@@ -38,6 +38,7 @@ COMMANDS = {
     "list": ("list_show", "list webhooks, events or deliveries, newest first"),
     "status": ("status", "show how everything stands; ends with 1 where a person is needed"),
     "doctor": ("doctor", "look at the machine, the settings and the network; ends with 1 where a person is needed"),
+    "alert": ("alert", "say where alerts go; with --test send one"),
     "metrics": ("metrics", "print a Prometheus scrape configuration for /metrics"),
     "show": ("list_show", "show one webhook, event or delivery in full"),
     "retry": ("retry_replay", "send deliveries again: dead ones, or waiting ones now"),

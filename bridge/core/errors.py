@@ -9,6 +9,7 @@ BridgeError
 ├── CannotTranslate       a value of a kept webhook cannot be evaluated; carries its place
 ├── IdempotencyConflict   a known Idempotency-Key was sent with another body
 ├── NotFound              no webhook, event or delivery has that id
+├── AlertFailed           an alert was not taken
 ├── BackupError           a backup cannot be made, read or restored
 ├── BodyGone              a webhook's body was deleted, so it cannot be translated again
 └── StoreUnavailable      the store cannot do its work now; try again later
@@ -74,6 +75,10 @@ class IdempotencyConflict(BridgeError):
 
 class NotFound(BridgeError):
     """No webhook, event or delivery has that id."""
+
+
+class AlertFailed(BridgeError):
+    """An alert was not taken by whom it was sent to. Its text holds no address and no key."""
 
 
 class BackupError(BridgeError):

@@ -21,6 +21,7 @@ from bridge.http.api_keys import read_digest
 from bridge.http.body_budget import PARTS, USUAL
 from bridge.http.metrics_key import MetricsKey, read_setting
 from bridge.settings.addresses import read_addresses
+from bridge.settings.alerts import read_alerts
 from bridge.settings.env_file import refuse_placeholders, warn_of_env_file
 from bridge.settings.file import SettingsFile
 from bridge.settings.source_vars import warn_of_near_names, with_source_vars
@@ -104,6 +105,7 @@ def load_settings(
         metrics_key=_no_api_key(metrics_key(environment), keys),
         admin=admin_address(environment),
         addresses=read_addresses(environment),
+        alerts=read_alerts(environment),
         webhook_limit=limit,
         body_budget=_body_budget(environment, limit),
         trusted_proxies=_read_networks("BRIDGE_TRUSTED_PROXIES", environment),

@@ -10,6 +10,7 @@ from pathlib import Path
 from bridge.core.model import SourceLocation
 from bridge.http import body_budget as budget
 from bridge.http.metrics_key import MetricsKey
+from bridge.pipeline.alert_channels import NO_ALERTS, AlertTargets
 from bridge.settings.addresses import DEFAULT_ADDRESSES, Addresses
 from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
 
@@ -76,6 +77,14 @@ TABLE = (
     ),
     Setting("BRIDGE_QUEUE_LIMIT", "10000", "requests that may wait for the disk; more get 503"),
     Setting("BRIDGE_QUEUE_PATIENCE", "5", "seconds that a request may wait for the disk before it gets 503"),
+    Setting(
+        "BRIDGE_ALERT_URL", "", "an address that takes Slack's JSON, told when something needs a person and is over"
+    ),
+    Setting("BRIDGE_ALERT_EMAIL", "", "mail addresses that are told the same, comma-separated"),
+    Setting("BRIDGE_ALERT_FROM", "", "the sender of that mail; unset, `BRIDGE_SMTP_USER` if that is an address"),
+    Setting("BRIDGE_SMTP_SERVER", "", "the mail server, `host:port`: TLS on 465, else STARTTLS"),
+    Setting("BRIDGE_SMTP_USER", "", "its user; set it and the password, or neither"),
+    Setting("BRIDGE_SMTP_PASSWORD", "", "its password"),
     Setting("BRIDGE_LOG", "text", "the form of log lines: `text` for people, `json` for one object a line"),
     Setting("BRIDGE_KEEP_BODIES", "30", "days that a translated or ignored webhook's body is kept"),
     Setting("BRIDGE_KEEP_EVENTS", "90", "days that webhooks, events, deliveries and dead letters are kept"),
@@ -141,6 +150,7 @@ class Settings:
     """Host and port of the listener for `/metrics` and the details of `/readyz`; None for the public one."""
     body_budget: int = budget.USUAL
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    alerts: AlertTargets = NO_ALERTS
     keeping: RetentionPolicy = DEFAULT_RETENTION
     bounds: AdmissionLimits = DEFAULT_LIMITS
     warnings: tuple[str, ...] = ()
