@@ -46,6 +46,7 @@ COMMANDS = {
     "deliver": ("retry_replay", "give kept events to a destination that was set later"),
     "backup": ("backup", "copy the store into a new folder, while serve runs or not"),
     "restore": ("restore", "put a backup back where BRIDGE_STORE names no store"),
+    "completion": ("completion", "print the script with which bash, zsh or fish completes commands"),
 }
 """Each command in the order of the help: the file that has it as `run_<name>(options)`, and its meaning."""
 VERBS = {"example": {"add": "make an example of a body or a kept webhook, with invented persons in it"}}
@@ -81,7 +82,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command: click, rich, 5 MB, 50 ms
     words = sys.argv[1:] if argv is None else argv
     command = next((word for word in words if not word.startswith("-")), "")
-    typed = _make_parser({command}).parse_args(words)
+    typed = make_parser({command}).parse_args(words)
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -117,7 +118,7 @@ def _report_fault(error: Exception) -> int:
     return 70
 
 
-def _make_parser(commands: Container[str]) -> argparse.ArgumentParser:
+def make_parser(commands: Container[str]) -> argparse.ArgumentParser:
     """A parser that knows every command by its name, and the options of these commands."""
     parser: argparse.ArgumentParser = VisibleParser(
         prog="trackbridge",

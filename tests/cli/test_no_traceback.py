@@ -43,7 +43,7 @@ LASTING = {"serve", "demo"}
 
 def commands() -> dict[str, list[str]]:
     """A line for each command and verb of the parser, each choice once."""
-    return {" ".join(words): words for words in _lines(vars(cli)["_make_parser"](cli.COMMANDS), [])}
+    return {" ".join(words): words for words in _lines(cli.make_parser(cli.COMMANDS), [])}
 
 
 def _lines(parser: argparse.ArgumentParser, before: list[str]) -> Iterator[list[str]]:
