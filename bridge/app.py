@@ -36,13 +36,17 @@ from bridge.http.peer_address import TrustedProxies
 from bridge.http.readiness import ReadinessCheck
 from bridge.http.webhooks import DirectRoute, WebhookReceiver
 from bridge.mapping.files import mapping_files
+from bridge.pipeline import alerts
+from bridge.pipeline.alert_channels import AlertChannel
+from bridge.pipeline.alert_state import AlertState, alert_file
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
 from bridge.pipeline.translate import TranslateLoop
 from bridge.settings import Settings, secret_strength
+from bridge.store.engines import sqlite_file
 from bridge.store.protocol import Store
 
-RESTS = {"purge": EVERY + AGAIN}
+RESTS = {"purge": EVERY + AGAIN, "alert": alerts.EVERY}
 """Seconds that a loop may rest between two rounds, where that is long."""
 GRACE = timedelta(seconds=15)
 """How long a stop waits for attempts under way: longer than a request's timeout."""
@@ -191,29 +195,49 @@ class TranslatePipeline:
 
 
 class DeliverPipeline:
-    """The loops that deliver events, one for each sender of a destination, while `running` is entered."""
+    """The loops that deliver events, one for each sender of a destination, while `running` is entered.
 
-    def __init__(self, app_config: AppConfig, store: Store, metrics: Metrics) -> None:
+    With `needs`, which finds what needs a person, they tell it to where alerts go.
+    """
+
+    def __init__(
+        self, app_config: AppConfig, store: Store, metrics: Metrics, *, needs: alerts.NeedsPerson | None = None
+    ) -> None:
         self.delivery_loops = DeliveryLoops(
             store=store,
             destinations=tuple(app_config.destinations.values()),
             clock=utc_now,
             metrics=metrics,
         )
+        channels = app_config.settings.alerts.channels() if needs else ()
+        self.alert_loop = _make_alert_loop(app_config, needs, channels) if needs and channels else None
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
-        """The heartbeats of each destination's senders; they are one loop, `deliver:NAME`."""
-        return {f"deliver:{name}": each for name, each in self.delivery_loops.heartbeats().items()}
+        """The heartbeats of each destination's senders, which are one loop, `deliver:NAME`; and that of alerts."""
+        found = {f"deliver:{name}": each for name, each in self.delivery_loops.heartbeats().items()}
+        return found | ({"alert": [self.alert_loop.heartbeat]} if self.alert_loop else {})
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the loops; at the end, record the attempts under way."""
         loops = asyncio.ensure_future(self.delivery_loops.run())
+        alerting = asyncio.ensure_future(self.alert_loop.run()) if self.alert_loop else None
         try:
             yield
         finally:
+            if self.alert_loop and alerting:
+                self.alert_loop.stop()
+                await asyncio.wait([alerting], timeout=GRACE.total_seconds())
+                alerting.cancel()
             await self.delivery_loops.stop(GRACE)
             await loops
+
+
+def _make_alert_loop(
+    app_config: AppConfig, needs: alerts.NeedsPerson, channels: Sequence[AlertChannel]
+) -> alerts.AlertLoop:
+    state = AlertState(alert_file(Path(sqlite_file(app_config.settings.store))))
+    return alerts.AlertLoop(needs=needs, channels=channels, state=state, clock=utc_now)
 
 
 class WebApp:

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import gc
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bridge.app import AppConfig, load_configuration
+from bridge.app import AppConfig, load_configuration, utc_now
 from bridge.cli import streams
 from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
@@ -51,6 +52,7 @@ from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, secret_name
 from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file, watch_role
+from bridge.store.protocol import Store
 
 GC_THRESHOLDS = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
@@ -129,6 +131,7 @@ def run_serve(options: ServeOptions) -> int:
             ),
             shares=ConnectionBalance(workers),
             load=partial(_load_now, options.config, tell=False),
+            needs=partial(_find_needs, configured),
         )
         care = SupervisorHooks(
             ready=lambda: _print_greeting(
@@ -159,6 +162,14 @@ def _bind_listeners(options: ServeOptions, configured: Settings) -> list[socket.
 def _load_now(config: Path | None, *, tell: bool = True) -> tuple[Settings, dict[str, Mapping]]:
     """Settings and mappings, with what `.env` holds now."""
     return load_configuration(read_environment(config), config, tell=tell)
+
+
+async def _find_needs(configured: Settings, store: Store) -> dict[str, str]:
+    """What `status` says that needs a person, by the sentence's beginning without its counts."""
+    from bridge.cli.status import read_status  # noqa: PLC0415  it needs rich, which a bridge without alerts does not
+
+    found = await read_status(store, configured.keeping, now=utc_now())
+    return {re.sub(r"[0-9]+", "#", need.partition(";")[0]): need for need in found.needs}
 
 
 def _name_web_processes(count: int | None) -> list[str]:

@@ -10,9 +10,10 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import uvloop
@@ -75,6 +76,8 @@ class SharedResources:
     """When each loop last succeeded; `ReadinessCheck` asks for it."""
     shares: ConnectionBalance
     load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
+    needs: Callable[[Store], Awaitable[Mapping[str, str]]]
+    """What needs a person: a sentence for each cause."""
 
     def open_own_store(self) -> Store:
         """This process's own."""
@@ -109,7 +112,7 @@ def run_deliver_process(shared: SharedResources, line: ControlChannel) -> None:
 
 async def _run_deliver(shared: SharedResources, line: ControlChannel) -> None:
     store, metrics = shared.open_own_store(), Metrics()
-    loops = DeliverPipeline(shared.app_config, store, metrics)
+    loops = DeliverPipeline(shared.app_config, store, metrics, needs=partial(shared.needs, store))
     shared.events.call_on_wakeup({EVENT: loops.delivery_loops.notify})
     await _run_loops(loops, store, shared, StatePublisher(shared.board, DELIVER, metrics, loops.heartbeats), line)
 

@@ -8,7 +8,9 @@ import socket
 import ssl
 import stat
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,11 +20,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from hypothesis import given
 from hypothesis import strategies as st
-from peers import typed
+from peers import serving, typed, until, upstream
 
 from bridge.core.errors import AlertFailed, SettingsError
 from bridge.pipeline.alert_channels import ChatChannel, MailChannel, MailServer
@@ -401,3 +404,45 @@ def test_no_value_shows_a_password_or_the_address_of_a_chat() -> None:
     shown = repr(read_alerts(settings)) + repr(read_alerts(settings).channels())
     assert PASSWORD not in shown
     assert "secret" not in shown
+
+
+# ------------------------------------------------------------------------------------------------------- all of it
+
+
+def test_serve_tells_of_dead_letters_over_http_and_says_nothing_twice_after_a_restart(tmp_path: Path) -> None:
+    with upstream() as peer, chat() as (url, taken):
+        peer.script = [(400, {}, b'{"success": false, "error": "no mara@example.com here"}')] * 2
+        settings = {
+            "BRIDGE_ALERT_URL": url, "BRIDGE_API_KEYS": "a-made-up-api-key", "BRIDGE_LOG": "json",
+            "BRIDGE_TRACK_URL": peer.url, "BRIDGE_TRACK_KEY": "upstream-key",
+        }  # fmt: skip
+        program = [sys.executable, "-c", _QUICK_LOOKS]
+        with serving(tmp_path, settings, program=program) as bridge:
+            event = {"event_type": "lead", "user_data": {"email": "mara@example.com"}}
+            sent = httpx.post(
+                f"{bridge.url}/v1/track",
+                json=event,
+                trust_env=False,
+                headers={"Authorization": "Bearer a-made-up-api-key"},
+            )
+            assert sent.status_code == 200
+            until(lambda: taken, what="an alert")
+        with serving(tmp_path, settings, program=program):
+            time.sleep(1)  # many looks
+        log = bridge.log.read_text()
+    [message] = taken
+    assert "1 thing needs you" in message["text"]
+    assert "track: 1 dead letter" in message["text"]
+    assert "mara@example.com" not in message["text"]
+    assert "secret-part" not in log
+    assert [line for line in log.splitlines() if "alert.sent" in line]
+
+
+_QUICK_LOOKS = """
+import sys
+from bridge.pipeline import alerts
+alerts.EVERY = 0.05
+alerts.AlertLoop.__init__.__kwdefaults__["every"] = 0.05
+from bridge.cli import main
+sys.exit(main(sys.argv[1:]))
+"""

@@ -49,7 +49,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 def require_local_disk(path: str) -> None:
     """Raises StoreUnavailable where the store at that path would lie on a network's file system."""
-    folder = Path(path).resolve().parent
+    folder = Path(os.path.realpath(path)).parent  # `resolve` raises for a link that leads to itself
     with suppress(OSError):  # no Linux, or no /proc
         kind = file_system_of(folder, os.fsdecode(MOUNTS.read_bytes()))
         if kind in NETWORK_KINDS:
