@@ -8,6 +8,7 @@ from pathlib import Path
 
 from peers import trackbridge, typed
 
+from bridge import __version__
 from bridge.settings import TABLE
 
 CHECKOUT = Path(__file__).parents[1]
@@ -54,12 +55,28 @@ def test_what_is_touched_to_extend_is_there() -> None:
     assert [path for path in named if not (CHECKOUT / path).exists()] == []
 
 
+def test_the_newest_section_of_the_changelog_is_of_this_version_and_says_what_an_upgrade_takes() -> None:
+    changelog = (CHECKOUT / ".github" / "CHANGELOG.md").read_text()
+    heads = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
+    versions = [tuple(map(int, head.partition(",")[0].split("."))) for head in heads]
+    assert heads[0].startswith(f"{__version__}, ")
+    assert versions == sorted(versions, reverse=True)
+    assert all(re.search(r", (not released yet|\d{4}-\d\d-\d\d)$", head) for head in heads)
+    assert "To upgrade from" in changelog.partition("\n- ")[0]
+
+
+def test_every_file_that_the_documents_link_to_is_there() -> None:
+    for path in (CHECKOUT / "README.md", *(CHECKOUT / ".github").glob("*.md")):
+        linked = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
+        assert [link for link in linked if not (path.parent / link).exists()] == [], path.name
+
+
 def test_the_map_names_what_is_there_and_leaves_nothing_out() -> None:
     drawn = block("", "cli/")
     named = set(re.findall(r"^  ([a-z_]+(?:\.py|/))", drawn, re.MULTILINE))
     there = {
         f"{path.name}/" if path.is_dir() else path.name
         for path in (CHECKOUT / "bridge").iterdir()
-        if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
+        if path.suffix == ".py" or (path.is_dir() and path.name != "__pycache__")
     }
     assert named == there
