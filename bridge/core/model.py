@@ -271,20 +271,36 @@ class Delivery(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One HTTP POST that a destination wants made, and the deliveries it carries."""
+    """One HTTP request that a destination wants made, and the deliveries it carries.
+
+    `secrets` are names and values of what must not be kept of an answer that repeats it, beside the Authorization
+    header. At most `most_answer` bytes of the answer are read.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
     deliveries: tuple[Delivery, ...]
+    method: str = "POST"
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    most_answer: int = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Deliveries that a destination wants no request for now, and what becomes of each: skipped, dead, or later."""
+
+    deliveries: tuple[Delivery, ...]
+    updates: tuple[DeliveryUpdate, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What an upstream answered: status, lower-case headers, and its body's first 64 KiB as text.
+    """What an upstream answered: status, lower-case headers, and the beginning of its body as text.
 
     `status` is None where there was no answer; `failure` then names the cause (`no connection`,
-    `timeout`, …), and `sent` whether the request may have been taken all the same.
+    `timeout`, …), and `sent` whether the request may have been taken all the same. `cut` is whether there was more of
+    the body than `text`.
     """
 
     status: int | None
@@ -292,11 +308,14 @@ class Response:
     text: str = ""
     failure: str | None = None
     sent: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The upstream took all of it."""
+    """The upstream took all of it. `note` is what it said of that, such as the number it gave the request."""
+
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +345,21 @@ class Misconfigured:
     reason: str
 
 
-Outcome = Delivered | Rejected | Retryable | Misconfigured
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Nothing is wrong with this delivery: it goes again at once, without the others, uncounted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """The upstream said of each delivery what became of it: one outcome for each, in the order of the request."""
+
+    outcomes: tuple[Delivered | Rejected | Retryable | Resend, ...]
+
+
+Outcome = Delivered | Rejected | Retryable | Misconfigured | Mixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,10 +382,14 @@ class Attempt:
 
 
 class DeliveryUpdate(msgspec.Struct, frozen=True):
-    """What becomes of one delivery after an attempt: a state, and when it is due again if it is still pending."""
+    """What becomes of one delivery after an attempt: a state, and when it is due again if it is still pending.
+
+    `counted` is False where the attempt does not count for this delivery, though it may for others.
+    """
 
     number: int
     state: DeliveryState
     reason: str | None = None
     next_attempt_at: datetime | None = None
     together: int | None = None
+    counted: bool = True

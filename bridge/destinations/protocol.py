@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.model import Delivery, Event, Outcome, Outgoing, Response
+from bridge.core.model import Delivery, Event, Outcome, Outgoing, Response, Unsent
 
 
 class Destination(Protocol):
@@ -44,8 +44,11 @@ class Destination(Protocol):
         """Why this event is not for it (`test event`), or None where it is."""
         ...
 
-    def make_requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
-        """The requests that carry these deliveries, in order, each within the upstream's limits."""
+    def make_requests(self, deliveries: Sequence[Delivery], *, now: datetime) -> tuple[Outgoing | Unsent, ...]:
+        """The requests that carry these deliveries, in order, each within the upstream's limits.
+
+        What is not to be sent now comes first, as one Unsent.
+        """
         ...
 
     def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,6 +24,8 @@ from bridge.core.model import (
     Retryable,
 )
 from bridge.destinations import retry_after
+from bridge.destinations.answer_words import cut_words, status_text
+from bridge.destinations.option_values import read_number, read_switch
 from bridge.destinations.protocol import MOST_RETRY_AFTER
 
 PATH = "/v1/track/batch"
@@ -35,8 +36,6 @@ MOST_LANES = 64
 _HEAD, _TAIL = b'{"events":[', b"]}"
 _REFUSED = frozenset({400, 413, 422})
 _LATER = frozenset({408, 425, 429})
-_WORDS = 200
-"""Characters of an upstream's own words that a reason repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +73,10 @@ class TrackDestination:
             name=name,
             url=str(options["url"]).strip(),
             api_key=str(options["api_key"]).strip(),
-            rate=_read_number(name, "rate", options.get("rate", 1000)),
-            test=_read_switch(name, "test", options.get("test", False)),
-            batch=_read_number(name, "batch", options.get("batch", MOST_EVENTS)),
-            concurrency=_read_number(name, "concurrency", options.get("concurrency", 1)),
+            rate=read_number(name, "rate", options.get("rate", 1000)),
+            test=read_switch(name, "test", options.get("test", False)),
+            batch=read_number(name, "batch", options.get("batch", MOST_EVENTS)),
+            concurrency=read_number(name, "concurrency", options.get("concurrency", 1)),
         )
 
     @property
@@ -91,7 +90,12 @@ class TrackDestination:
             return None
         return "test event" if event.test else "not a test event"
 
-    def make_requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
+    def make_requests(
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        now: datetime,  # noqa: ARG002  a batch does not depend on the time
+    ) -> tuple[Outgoing, ...]:
         """The requests that carry these, in order, each within the upstream's limits.
 
         An event that is too large by itself goes alone, so that the upstream refuses it and no other.
@@ -121,7 +125,7 @@ class TrackDestination:
         status = response.status
         if status is None:
             return Retryable(response.failure or "no answer", breaks=True)
-        told = _status_text(status)
+        told = status_text(status)
         if status in _LATER or 500 <= status < 600:  # noqa: PLR2004  the class of server errors
             wait = retry_after.read_retry_after(response.headers.get("retry-after"), now=now, most=MOST_RETRY_AFTER)
             return Retryable(told, wait, breaks=status not in _LATER)
@@ -160,23 +164,6 @@ def _batch_url(name: str, url: str) -> str:
     if not fits:
         raise SettingsError(f"destination `{name}`: url names no host or port that there could be; check it")
     return whole
-
-
-def _read_number(name: str, option: str, value: object) -> int:
-    text = str(value).strip()
-    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
-        raise SettingsError(f"destination `{name}`: {option} must be a whole number")
-    return int(text)
-
-
-def _read_switch(name: str, option: str, value: object) -> bool:
-    match str(value).strip().lower():
-        case "true" | "1":
-            return True
-        case "false" | "0":
-            return False
-        case _:
-            raise SettingsError(f"destination `{name}`: {option} must be true or false")
 
 
 # ------------------------------------------------------------------------------------------------------- requests
@@ -228,19 +215,12 @@ def _remedy_for(status: int) -> str:
             return "the destination is not set as it should be"
 
 
-def _status_text(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase.lower()}"
-    except ValueError:
-        return f"{status}"
-
-
 def _with_words(told: str, text: str) -> str:
     """What the destination says is wrong: its `error`, or the beginning of its answer; nothing unprintable."""
     document = _parse_document(text)
     words = _error_of(document) if isinstance(document, dict) else text
-    seen = " ".join("".join(letter if letter.isprintable() else " " for letter in words[: 4 * _WORDS]).split())
-    return f"{told}: {seen[:_WORDS]}" if seen else told
+    seen = cut_words(words)
+    return f"{told}: {seen}" if seen else told
 
 
 def _error_of(document: json_text.Json) -> str:

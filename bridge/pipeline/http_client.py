@@ -1,4 +1,4 @@
-"""One HTTP POST to a destination, bounded in time and in the bytes that are read of its answer. It never raises.
+"""One HTTP request to a destination, bounded in time and in the bytes that are read of its answer. It never raises.
 
 It uses httpx's transport directly, which follows no redirect, takes no proxy or credentials from the environment and
 keeps no cookies; httpx's client would add a quarter to the cost of a request.
@@ -24,7 +24,6 @@ from bridge.pipeline.connection_pool import CleanPool
 Send = Callable[[Outgoing], Awaitable[Response]]
 """Makes one request and returns how it ended."""
 
-MOST_READ = 64 * 1024
 IDLE_SECONDS = 30.0
 _HEADERS = {"Connection": "keep-alive", "User-Agent": f"trackbridge/{__version__}", "Accept-Encoding": "identity"}
 _address = lru_cache(httpx.URL)
@@ -64,6 +63,7 @@ class _Exchange:
         self._status: int | None = None
         self._headers: Mapping[str, str] = {}
         self._body = bytearray()
+        self._cut = False
 
     async def make_request(self, http: httpx.AsyncHTTPTransport, within: timedelta) -> Response:
         try:
@@ -78,7 +78,7 @@ class _Exchange:
     async def _send_request(self, http: httpx.AsyncHTTPTransport, *, connecting: float) -> None:
         outgoing = self._outgoing
         request = httpx.Request(
-            "POST",
+            outgoing.method,
             _address(outgoing.url),
             headers={**_HEADERS, **outgoing.headers},
             content=outgoing.body,
@@ -91,7 +91,8 @@ class _Exchange:
             async with aclosing(raw) as chunks:
                 async for chunk in chunks:
                     self._body += chunk
-                    if len(self._body) >= MOST_READ:
+                    if len(self._body) >= outgoing.most_answer:
+                        self._cut = True
                         return
 
     async def _record_trace(self, event: str, _details: object) -> None:
@@ -104,8 +105,8 @@ class _Exchange:
             return Response(None, failure=failure or "no answer", sent=self._sent)
         if failure is not None and self._status // 100 == 2:  # noqa: PLR2004  the class of success
             return Response(None, failure=f"{failure}, after {self._status} and before its answer's end", sent=True)
-        text = bytes(self._body[:MOST_READ]).decode("utf-8", "replace").replace("\0", "\ufffd")
-        return Response(self._status, self._headers, text)
+        text = bytes(self._body[: self._outgoing.most_answer]).decode("utf-8", "replace").replace("\0", "\ufffd")
+        return Response(self._status, self._headers, text, cut=self._cut or failure is not None)
 
 
 def _failure_reason(error: Exception) -> str:

@@ -15,13 +15,13 @@ LEAST_KEY = 8
 REMOVED = "[key]"
 
 
-def remove_key(text: str, key: str) -> str:
-    r"""The text with `[key]` for each time that it has the key.
+def remove_key(text: str, key: str, *, removed: str = REMOVED) -> str:
+    r"""The text with `[key]`, or what else is to stand for it, for each time that it has the key.
 
     Each character may be itself or escaped as JSON (`\u0061`), Python (`\x61`), URLs (`%61`) or HTML (`&#97;`) do,
     more than once, too. The whole key may be hexadecimal or, also as a part of something longer, base64.
     """
-    return _spellings(key).sub(REMOVED, text) if len(key) >= LEAST_KEY else text
+    return _spellings(key).sub(removed, text) if len(key) >= LEAST_KEY else text
 
 
 @lru_cache(maxsize=64)

@@ -19,8 +19,10 @@ from bridge.core.model import (
     DeliveryState,
     DeliveryUpdate,
     Misconfigured,
+    Mixed,
     Outcome,
     Rejected,
+    Resend,
     Retryable,
 )
 from bridge.destinations.protocol import MOST_RETRY_AFTER
@@ -67,7 +69,7 @@ class RetryDecision(NamedTuple):
     counted: bool
 
 
-def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
+def decide_retry(  # noqa: PLR0911, PLR0913  one for each outcome; all that it may depend on, by name
     outcome: Outcome,
     sent: Sequence[Delivery],
     destination_state: DestinationState,
@@ -99,6 +101,8 @@ def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
             )
         case Misconfigured(reason) if destination_state.paused is not None:
             return _probe_failed(Retryable(reason), sent, replace(destination_state, paused=reason), now, policy)
+        case Mixed(outcomes):
+            return _decide_mixed(outcomes, sent, destination_state, now=now, jitter=jitter, policy=policy)
         case Misconfigured(reason):
             return RetryDecision(
                 _due_again(sent, reason, now), _pause_destination(destination_state, reason, now, policy), counted=False
@@ -126,6 +130,57 @@ def _decide_rejected(
     return RetryDecision(
         [DeliveryUpdate(delivery.number, DeliveryState.DEAD, reason) for delivery in sent], after, counted=True
     )
+
+
+def _decide_mixed(  # noqa: PLR0913  the same by name
+    outcomes: Sequence[Delivered | Rejected | Retryable | Resend],
+    sent: Sequence[Delivery],
+    destination_state: DestinationState,
+    *,
+    now: datetime,
+    jitter: float,
+    policy: RetryPolicy,
+) -> RetryDecision:
+    """Decide about each delivery by its own outcome. The destination answered as it should: it is no longer paused.
+
+    Rejected ones count towards a pause only where the request had nothing that was taken.
+    """
+    settled = [
+        _settle_alone(outcome, delivery, now=now, jitter=jitter, policy=policy)
+        for outcome, delivery in zip(outcomes, sent, strict=True)
+    ]
+    rejected = sum(isinstance(outcome, Rejected) for outcome in outcomes)
+    passed = any(isinstance(outcome, Delivered | Resend) for outcome in outcomes)
+    after = replace(
+        _resume_destination(destination_state, now),
+        rejected=0 if passed else destination_state.rejected + rejected,
+    )
+    if after.rejected >= policy.refused_alone:
+        told = f"{after.rejected} events in a row were refused; see its dead letters"
+        after = _pause_destination(after, told, now, policy)
+    return RetryDecision(settled, after, counted=True)
+
+
+def _settle_alone(
+    outcome: Delivered | Rejected | Retryable | Resend,
+    delivery: Delivery,
+    *,
+    now: datetime,
+    jitter: float,
+    policy: RetryPolicy,
+) -> DeliveryUpdate:
+    match outcome:
+        case Delivered():
+            return DeliveryUpdate(delivery.number, DeliveryState.DELIVERED)
+        case Rejected(reason):
+            return DeliveryUpdate(delivery.number, DeliveryState.DEAD, reason)
+        case Resend(reason):
+            [again] = _due_again([delivery], reason, now)
+            return structs.replace(again, counted=False)
+        case Retryable(reason):
+            at = _ceil_millisecond(now + _wait_time(outcome, [delivery], jitter, policy))
+            [again] = _due_again([delivery], reason, at)
+            return _given_up(again, reason, policy) if delivery.tried_for >= policy.give_up else again
 
 
 def _decide_retryable(  # noqa: PLR0913  the same by name

@@ -22,20 +22,21 @@ from bridge.core.model import (
     DeliveryState,
     DeliveryUpdate,
     Misconfigured,
+    Mixed,
     Outcome,
     Outgoing,
     Rejected,
+    Resend,
     Response,
     Retryable,
+    Unsent,
 )
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.http_client import Send
-from bridge.pipeline.key_removal import remove_key
+from bridge.pipeline.kept_answer import clean_outcome, kept_answer, remove_request_key
 from bridge.pipeline.retry_policy import RetryDecision, RetryPolicy, decide_retry
 from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing, Store
 
-ANSWER = 2048
-"""Bytes of an upstream's answer that are kept with the attempt."""
 TOO_MANY = 429
 MOST_HOLD = timedelta(minutes=1)
 """Longest pause of the other deliveries after a 429."""
@@ -142,27 +143,54 @@ class Sender:
 
     async def _make_attempt(self, claimed: ClaimedDeliveries, send: Send) -> None:
         """Send the first request; the deliveries not in it are released when the attempt is recorded."""
-        outgoing = self._destination.make_requests(claimed.deliveries)[0]
+        outgoing = self._destination.make_requests(claimed.deliveries, now=self._world.clock())[0]
+        if isinstance(outgoing, Unsent):
+            await self._record_unsent(claimed, outgoing)
+            return
         started_at = self._world.clock()
         response = await self._send_request(outgoing, send)
         ended_at = self._world.clock()
-        outcome = self._read_answer(response, sent=len(outgoing.deliveries), now=ended_at)
+        outcome = clean_outcome(self._read_answer(response, sent=len(outgoing.deliveries), now=ended_at), outgoing)
         attempt = Attempt(
             destination=self._destination.name,
             started_at=started_at,
             took=max(timedelta(), ended_at - started_at),
             status=response.status,
             outcome=_outcome_word(outcome),
-            answer=_cut_text(response.text if response.status is not None else response.failure or ""),
+            answer=kept_answer(response, outgoing),
             ambiguous=response.status is None and response.sent,
         )
         before, decision = await self._record_attempt(claimed, outgoing.deliveries, outcome, attempt, ended_at)
         self._hold_back(attempt, decision, ended_at)
         self._log_attempt(replace(attempt, counted=decision.counted), outgoing.deliveries, before, decision, ended_at)
 
+    async def _record_unsent(self, claimed: ClaimedDeliveries, unsent: Unsent) -> None:
+        """Record what becomes of deliveries without a request; the destination's state stays as it was."""
+        now = self._world.clock()
+        states = {update.state for update in unsent.updates}
+        outcome = "skipped" if states == {DeliveryState.SKIPPED} else "unsent"
+        attempt = Attempt(self._destination.name, now, timedelta(), None, outcome, "", counted=False)
+        async with self._turn:
+            while True:
+                try:
+                    await self._world.store.record_attempt(
+                        claimed.token, attempt, unsent.updates, claimed.destination_state, now=now
+                    )
+                    break
+                except StoreUnavailable as error:
+                    self._handle_unavailable(error)
+                    await self._sleep_or_notified(self._world.idle)
+        self._not_before = now  # no request was made, so the next one need not wait
+        name = self._destination.name
+        log.log_line(
+            "delivery.unsent", deliveries=_format_ids(unsent.deliveries), destination=name, count=len(unsent.updates),
+            outcome=outcome,
+        )  # fmt: skip
+        self._world.metrics.count_attempt(name, outcome, seconds=0.0)
+
     async def _send_request(self, outgoing: Outgoing, send: Send) -> Response:
         try:
-            return _without_key(await send(outgoing), outgoing)
+            return remove_request_key(await send(outgoing), outgoing)
         except Exception as error:  # noqa: BLE001  whatever a sender does, the attempt is recorded
             self._handle_fault(error)
             return Response(None, failure=f"a fault of trackbridge: {type(error).__name__}", sent=True)
@@ -295,7 +323,7 @@ def _request_spacing(rate: int) -> timedelta:
     return timedelta(milliseconds=-(-60_000 // rate)) if rate else timedelta()
 
 
-def _outcome_word(outcome: Outcome) -> str:
+def _outcome_word(outcome: Outcome | Resend) -> str:
     match outcome:
         case Delivered():
             return "delivered"
@@ -305,6 +333,10 @@ def _outcome_word(outcome: Outcome) -> str:
             return "later"
         case Misconfigured():
             return "pause"
+        case Mixed(outcomes):
+            return _outcome_word(Delivered() if any(isinstance(one, Delivered) for one in outcomes) else outcomes[0])
+        case Resend():
+            return "later"
 
 
 def _next_attempt(settled: Sequence[DeliveryUpdate]) -> datetime | None:
@@ -313,17 +345,6 @@ def _next_attempt(settled: Sequence[DeliveryUpdate]) -> datetime | None:
 
 def _seconds_until(at: datetime | None, now: datetime) -> float | None:
     return None if at is None else max(0.0, (at - now).total_seconds())
-
-
-def _cut_text(text: str) -> str:
-    return text.encode("utf-8", "replace")[:ANSWER].decode("utf-8", "ignore")
-
-
-def _without_key(response: Response, outgoing: Outgoing) -> Response:
-    """Returns the answer without the key of its request, which it may repeat."""
-    key = outgoing.headers.get("authorization", "").removeprefix("Bearer ")
-    text = remove_key(response.text, key)
-    return response if text == response.text else replace(response, text=text)
 
 
 def _format_ids(sent: Sequence[Delivery | DeliveryUpdate]) -> str:

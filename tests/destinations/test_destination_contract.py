@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge import destinations
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, Event, Misconfigured, Rejected, Response, Retryable
+from bridge.core.model import Delivered, Delivery, Event, Misconfigured, Outgoing, Rejected, Response, Retryable
 from bridge.destinations import KINDS, make_destination
 from bridge.destinations.protocol import Destination
 
@@ -78,7 +78,7 @@ def test_a_test_destination_takes_test_events_and_nothing_else(kind: str) -> Non
 def test_its_requests_carry_every_delivery_once_and_in_order(kind: str, sizes: list[int]) -> None:
     one = MADE[kind]()
     given_ = deliveries(*(b'"' + b"a" * (size - 2) + b'"' for size in sizes))
-    made = one.make_requests(given_)
+    made = one.make_requests(given_, now=NOW)
     assert [delivery for outgoing in made for delivery in outgoing.deliveries] == given_
     assert all(0 < len(outgoing.deliveries) <= one.batch for outgoing in made)
 
@@ -86,7 +86,8 @@ def test_its_requests_carry_every_delivery_once_and_in_order(kind: str, sizes: l
 @every_kind
 def test_its_requests_go_where_its_address_is_and_hold_no_key_in_their_url(kind: str) -> None:
     one = MADE[kind]()
-    for outgoing in one.make_requests(deliveries(b"{}")):
+    for outgoing in one.make_requests(deliveries(b"{}"), now=NOW):
+        assert isinstance(outgoing, Outgoing)
         assert urlsplit(outgoing.url).netloc == urlsplit(one.address).netloc
         assert SECRET not in outgoing.url
 

@@ -54,7 +54,7 @@ def read(status: int, text: str = "", **headers: str) -> Outcome:
 def test_the_url_may_be_given_with_or_without_the_path(url: str, address: str) -> None:
     one = TrackDestination("mine", url, "k")
     assert one.address == address
-    assert {outgoing.url for outgoing in one.make_requests(deliveries(b"{}"))} == {address}
+    assert {outgoing.url for outgoing in one.make_requests(deliveries(b"{}"), now=NOW)} == {address}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_an_option_that_cannot_be_used_is_refused_with_its_name(wrong: dict[str,
 
 
 def test_one_event_goes_as_a_batch_of_one_with_the_key_as_bearer() -> None:
-    [outgoing] = ONE.make_requests(deliveries(b'{"event_type":"lead"}'))
+    [outgoing] = ONE.make_requests(deliveries(b'{"event_type":"lead"}'), now=NOW)
     assert outgoing.body == b'{"events":[{"event_type":"lead"}]}'
     assert outgoing.headers["authorization"] == "Bearer a-made-up-key"
     assert outgoing.headers["content-type"] == "application/json"
@@ -139,43 +139,43 @@ def test_one_event_goes_as_a_batch_of_one_with_the_key_as_bearer() -> None:
 
 def test_an_events_text_goes_out_byte_for_byte() -> None:
     texts = [b'{"properties":{"value":19.90}}', '{"user_data":{"city":"Łódź"}}'.encode()]
-    [outgoing] = ONE.make_requests(deliveries(*texts))
+    [outgoing] = ONE.make_requests(deliveries(*texts), now=NOW)
     assert outgoing.body == b'{"events":[' + texts[0] + b"," + texts[1] + b"]}"
 
 
 def test_a_hundred_events_share_a_request_and_the_next_one_starts_another() -> None:
-    made = ONE.make_requests(deliveries(*[b"{}"] * 201))
+    made = ONE.make_requests(deliveries(*[b"{}"] * 201), now=NOW)
     assert [len(outgoing.deliveries) for outgoing in made] == [100, 100, 1]
 
 
 def test_a_smaller_batch_can_be_set() -> None:
     one = TrackDestination("mine", "https://example.com", "k", batch=3)
-    assert [len(outgoing.deliveries) for outgoing in one.make_requests(deliveries(*[b"{}"] * 7))] == [3, 3, 1]
+    assert [len(outgoing.deliveries) for outgoing in one.make_requests(deliveries(*[b"{}"] * 7), now=NOW)] == [3, 3, 1]
 
 
 def test_a_request_of_exactly_one_mebibyte_is_whole_and_a_byte_more_is_two() -> None:
     rest = MOST_BYTES - len(b'{"events":[') - len(b",") - len(b"]}")
     half = rest // 2
-    [whole] = ONE.make_requests(deliveries(sized(half), sized(rest - half)))
+    [whole] = ONE.make_requests(deliveries(sized(half), sized(rest - half)), now=NOW)
     assert len(whole.body) == 1_048_576
-    two = ONE.make_requests(deliveries(sized(half), sized(rest - half + 1)))
+    two = ONE.make_requests(deliveries(sized(half), sized(rest - half + 1)), now=NOW)
     assert [len(outgoing.deliveries) for outgoing in two] == [1, 1]
 
 
 @given(st.lists(st.integers(min_value=2, max_value=1_200_000), min_size=1, max_size=12))
 def test_no_request_exceeds_the_limit_unless_its_one_event_does(sizes: list[int]) -> None:
-    for outgoing in ONE.make_requests(deliveries(*map(sized, sizes))):
+    for outgoing in ONE.make_requests(deliveries(*map(sized, sizes)), now=NOW):
         assert len(outgoing.body) <= 1_048_576 or len(outgoing.deliveries) == 1
         assert len(json.loads(outgoing.body)["events"]) == len(outgoing.deliveries)
 
 
 def test_an_event_beyond_the_limit_goes_alone_between_its_neighbours() -> None:
-    made = ONE.make_requests(deliveries(b"{}", sized(1_048_577), b"{}", b"{}"))
+    made = ONE.make_requests(deliveries(b"{}", sized(1_048_577), b"{}", b"{}"), now=NOW)
     assert [[delivery.number for delivery in outgoing.deliveries] for outgoing in made] == [[1], [2], [3, 4]]
 
 
 def test_nothing_to_send_makes_no_request() -> None:
-    assert ONE.make_requests([]) == ()
+    assert ONE.make_requests([], now=NOW) == ()
 
 
 # --------------------------------------------------------------------------------------------------------- its answers

@@ -150,7 +150,7 @@ def test_a_round_that_waits_for_its_rate_is_no_heartbeat_after_one_that_failed(t
     class Odd(TrackDestination):
         """A real one that cannot make a request."""
 
-        def make_requests(self, deliveries: Sequence[Delivery]) -> tuple[Outgoing, ...]:
+        def make_requests(self, deliveries: Sequence[Delivery], *, now: datetime) -> tuple[Outgoing, ...]:
             raise ZeroDivisionError
 
     async def test() -> None:

@@ -78,7 +78,8 @@ async def peer(answering: Answering, *, tls: ssl.SSLContext | None = None) -> As
 
 
 def outgoing(url: str, text: bytes = b'{"order":1}') -> Outgoing:
-    [one] = TrackDestination("mine", url, "a-made-up-key").make_requests([Delivery(1, "mine", "evt_1", text, 0)])
+    one_delivery = [Delivery(1, "mine", "evt_1", text, 0)]
+    [one] = TrackDestination("mine", url, "a-made-up-key").make_requests(one_delivery, now=datetime.now(UTC))
     return one
 
 

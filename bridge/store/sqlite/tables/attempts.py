@@ -46,12 +46,13 @@ class _DeliveryEnd(NamedTuple):
     reason: str | None
     next_attempt_at: datetime | None
     together: int | None
+    counted: bool
 
 
 def _group_alike(settled: Sequence[DeliveryUpdate]) -> dict[_DeliveryEnd, list[int]]:
     ends: dict[_DeliveryEnd, list[int]] = {}
     for one in settled:
-        end = _DeliveryEnd(one.state, one.reason, one.next_attempt_at, one.together)
+        end = _DeliveryEnd(one.state, one.reason, one.next_attempt_at, one.together, one.counted)
         ends.setdefault(end, []).append(one.number)
     return ends
 
@@ -143,7 +144,8 @@ class _AttemptRecorder:
             WHERE number IN (SELECT value FROM json_each(?)) AND token = ? AND state = 'pending'
             """,
             (
-                end.state, maybe_text(end.reason), due, end.together, self.attempt.counted, self.number, self.paused,
+                end.state, maybe_text(end.reason), due, end.together, self.attempt.counted and end.counted,
+                self.number, self.paused,
                 to_ms(self.attempt.started_at), to_ms(self.now) if end.state is DeliveryState.DELIVERED else None,
                 json.dumps(numbers), self.token,
             ),
