@@ -42,7 +42,7 @@ from bridge.pipeline.alert_state import AlertState, alert_file
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
 from bridge.pipeline.translate import TranslateLoop
-from bridge.settings import Settings, secret_strength
+from bridge.settings import DestinationSettings, Settings, secret_strength
 from bridge.store.engines import sqlite_file
 from bridge.store.protocol import Store
 
@@ -109,8 +109,15 @@ def make_sources(configured: Settings, mappings: Mapping[str, mapping.Mapping]) 
 
 
 def make_destinations(configured: Settings) -> dict[str, Destination]:
-    """Every destination by its name."""
-    return {one.name: kinds.make_destination(one.kind, one.name, one.options) for one in configured.destinations}
+    """Every destination by its name. Raises SettingsError with the place in the file, or MappingError."""
+    return {one.name: _make_destination(one, configured.platforms) for one in configured.destinations}
+
+
+def _make_destination(one: DestinationSettings, folder: Path | None) -> Destination:
+    try:
+        return kinds.make_destination(one.kind, one.name, one.options, folder=folder)
+    except SettingsError as error:
+        raise SettingsError(f"{one.place}: {error}" if one.place is not None else str(error)) from None
 
 
 def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequence[str] | None], tuple[Route, ...]]:

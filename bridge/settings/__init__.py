@@ -52,6 +52,7 @@ __all__ = [
     "logs_json",
     "mappings_folder",
     "metrics_key",
+    "platforms_folder",
     "secret_name",
     "store_url",
 ]
@@ -99,6 +100,7 @@ def load_settings(
         filed,
         store=store_url(environment),
         mappings=Path(environment["BRIDGE_MAPPINGS"]) if environment.get("BRIDGE_MAPPINGS") else None,
+        platforms=Path(environment["BRIDGE_DESTINATIONS"]) if environment.get("BRIDGE_DESTINATIONS") else None,
         sources=sources,
         destinations=destinations,
         keys=keys,
@@ -187,6 +189,14 @@ def mappings_folder(environment: Mapping[str, str]) -> Path | None:
     folder = environment.get("BRIDGE_MAPPINGS")
     if folder and not Path(folder).is_dir():
         raise SettingsError(f"BRIDGE_MAPPINGS: {folder} is no folder; create it or unset BRIDGE_MAPPINGS")
+    return Path(folder) if folder else None
+
+
+def platforms_folder(environment: Mapping[str, str]) -> Path | None:
+    """The operator's folder of destination files."""
+    folder = environment.get("BRIDGE_DESTINATIONS")
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"BRIDGE_DESTINATIONS: {folder} is no folder; create it or unset BRIDGE_DESTINATIONS")
     return Path(folder) if folder else None
 
 

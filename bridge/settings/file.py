@@ -87,8 +87,18 @@ class SettingsFile:
     def _read_destination(self, name: str, node: Node) -> DestinationSettings:
         self._resolve_name(name, node)
         fields = self._read_mapping(node)
-        options = {key: self._read_text(value) for key, value in fields.items() if key != "kind"}
-        return DestinationSettings(name, self._read_text(fields["kind"]) if "kind" in fields else "track", options)
+        options = {key: self._read_option(value) for key, value in fields.items() if key != "kind"}
+        kind = self._read_text(fields["kind"]) if "kind" in fields else "track"
+        return DestinationSettings(name, kind, options, node.place)
+
+    def _read_option(self, node: Node) -> str | dict[str, str | None]:
+        """One value, or a table of values, some of them nothing: `{purchase: Purchase, lead: null}`."""
+        if not isinstance(node, MappingNode):
+            return self._read_text(node)
+        return {
+            key: None if isinstance(value, Scalar) and _is_null(value) else self._read_text(value)
+            for key, value in self._read_mapping(node).items()
+        }
 
     def _read_key(self, number: int, node: Node) -> Iterator[KeySettings]:
         """None where the `${NAME}` it reads is unset: /v1/track then answers 401, and the start says so."""
@@ -119,7 +129,7 @@ class SettingsFile:
     # -- one node at a time
 
     def _read_mapping(self, node: Node, known: Sequence[str] | None = None) -> dict[str, Node]:
-        if isinstance(node, Scalar) and node.text in {"", "~", "null"}:
+        if isinstance(node, Scalar) and _is_null(node):
             return {}
         if not isinstance(node, MappingNode):
             raise self._problem_at(node, "must be `name: value` lines")
@@ -167,3 +177,7 @@ class SettingsFile:
 
     def _problem_at(self, node: Node, text: str) -> SettingsError:
         return SettingsError(f"{node.place}: {text}")
+
+
+def _is_null(scalar: Scalar) -> bool:
+    return scalar.style == "" and scalar.text in {"", "~", "null"}

@@ -43,6 +43,7 @@ TABLE = (
     Setting("BRIDGE_PUBLIC_URL", "", "the address at which providers reach the bridge: `https://shop.example`"),
     Setting("BRIDGE_PREFIX", "", "a path that every address begins with: with `/bridge`, `/bridge/webhooks/stripe`"),
     Setting("BRIDGE_MAPPINGS", "", "a folder of mappings that adds to the shipped ones and overrides them by provider"),
+    Setting("BRIDGE_DESTINATIONS", "", "a folder of destination files that adds to the shipped ones, by kind"),
     Setting("<PROVIDER>_WEBHOOK_SECRET", "", "the signing secret(s) of a provider, comma-separated: `STRIPE_…`"),
     Setting("<SOURCE>_<VAR>", "", "a var of a source's mapping, as `STRIPE_PURCHASE`; `mappings/README.md` lists them"),
     Setting("BRIDGE_TRACK_URL", "", "where events are delivered: a destination called `track`"),
@@ -115,11 +116,15 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class DestinationSettings:
-    """One place events go to; `options` are what its kind understands, as text."""
+    """One place events go to; `options` are what its kind understands: texts, and tables of texts or nothing.
+
+    `place` is where the file has it, None for the environment's.
+    """
 
     name: str
     kind: str
-    options: Mapping[str, str]
+    options: Mapping[str, str | Mapping[str, str | None]]
+    place: SourceLocation | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,8 @@ class Settings:
 
     store: str = TABLE[0].default
     mappings: Path | None = None
+    platforms: Path | None = None
+    """The operator's folder of destination files."""
     sources: tuple[SourceSettings, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
     keys: tuple[KeySettings, ...] = ()

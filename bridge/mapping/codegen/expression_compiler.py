@@ -17,7 +17,9 @@ from bridge.mapping.expressions.parser import ExpressionError, child_parts, pars
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
 from bridge.mapping.expressions.pitfalls import find_pitfalls
 from bridge.mapping.expressions.runtime import ANY
+from bridge.mapping.functions.builtin import FUNCTIONS
 from bridge.mapping.functions.money import MinorUnits
+from bridge.mapping.functions.registry import MappingFunction
 from bridge.mapping.language import SOFT, Path
 from bridge.yaml.document import IN_QUOTES, MappingNode, Node, Scalar, SequenceNode
 from bridge.yaml.problems import Problems
@@ -50,6 +52,7 @@ class ExpressionCompiler:
         lets: frozenset[str],
         compile_info: CompileInfo,
         units: MinorUnits | None = None,
+        functions: Mapping[str, MappingFunction] = FUNCTIONS,
         soft: frozenset[Path] = SOFT,
     ) -> None:
         self.code = code
@@ -58,6 +61,7 @@ class ExpressionCompiler:
         self.names: dict[str, CompiledName | None] = {}
         self._nodes = names
         self._units = units
+        self._functions = functions
         self._soft = soft
         self._compile_info = compile_info
         self._trees = compile_info.trees
@@ -77,7 +81,7 @@ class ExpressionCompiler:
 
     def write(self, scalar: Scalar, scope: ExpressionScope) -> tuple[str, frozenset[str]]:
         """The atom of what an expression becomes, and the types that it may have."""
-        coder = ExpressionCoder(self.code, self._units, types=self._types)
+        coder = ExpressionCoder(self.code, self._units, self._functions, types=self._types)
         with self.code.standing_for(scalar):
             atom = coder.write_outermost(self._parse_scalar(scalar, scope), scope)
         for problem in coder.problems:
@@ -166,26 +170,26 @@ class ExpressionCompiler:
             types=types,
             growth=self._growth_of(node, scope),
             uses=frozenset(scope.uses),
-            fallible=any(self.can_fail(scalar, scope) for scalar in _iter_expressions(node)),
+            fallible=any(self.can_fail(scalar, scope) for scalar in iter_expressions(node)),
         )
 
     def _growth_of(self, node: Node, scope: ExpressionScope) -> int:
         total = sum(
             size_limit.growth_bound(self._parse_scalar(scalar, scope), scope.growth_of)
-            for scalar in _iter_expressions(node)
+            for scalar in iter_expressions(node)
         )
         return max(1, total)
 
 
-def _iter_expressions(node: Node) -> list[Scalar]:
+def iter_expressions(node: Node) -> list[Scalar]:
     """Every expression in a node."""
     match node:
         case Scalar():
             return [node] if node.is_expression else []
         case SequenceNode():
-            return [scalar for item in node.items for scalar in _iter_expressions(item)]
+            return [scalar for item in node.items for scalar in iter_expressions(item)]
         case MappingNode():
-            return [scalar for entry in node.entries.values() for scalar in _iter_expressions(entry.value)]
+            return [scalar for entry in node.entries.values() for scalar in iter_expressions(entry.value)]
 
 
 def _has_call(tree: Tree) -> bool:

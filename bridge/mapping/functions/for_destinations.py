@@ -185,6 +185,15 @@ def _query(values: dict[str, Json]) -> str:
 
 
 @_function(
+    "percent_encode(text: string|number) -> string",
+    "The text as one part of an address, percent-encoded.",
+    (("percent_encode('a/b c')", '"a%2Fb%20c"'), ("percent_encode(`5`)", '"5"')),
+)
+def _percent_encode(text: str | Number) -> str:
+    return bound_text(quote(_encode(_write_text(text)), safe=""))
+
+
+@_function(
     "json(value: any) -> string",
     "The value as JSON text.",
     (("json({a: [`1.50`, 'x']})", '"{\\"a\\":[1.50,\\"x\\"]}"'), ("json('a')", '"\\"a\\""')),

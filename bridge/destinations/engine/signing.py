@@ -1,0 +1,106 @@
+"""How a request proves who sends it: the kinds of `auth` that need nothing but the request and its secrets. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.core.errors import SettingsError
+from bridge.core.json_text import Json
+
+_VISIBLE = re.compile(r"[ -~]+")
+_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+_PREFIX = "whsec_"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHeaders:
+    """Headers that prove a request. `secrets` are names and values of what was derived for them."""
+
+    headers: Mapping[str, str]
+    secrets: tuple[tuple[str, str], ...] = ()
+
+
+NO_HEADERS = SignedHeaders({})
+
+
+def sign_request(
+    kind: str | None, parameters: Mapping[str, Json], *, body: bytes, ids: Sequence[str], now: datetime
+) -> SignedHeaders:
+    """The headers of one kind of AUTH_KINDS. Raises SettingsError for a secret that cannot be used."""
+    match kind:
+        case "bearer":
+            return SignedHeaders({"authorization": f"Bearer {_read_token(parameters, 'token')}"})
+        case "header":
+            return SignedHeaders({_read_name(parameters, "header"): _read_token(parameters, "token")})
+        case "basic":
+            return _sign_basic(parameters)
+        case "standard_webhooks":
+            return _sign_webhook(parameters, body=body, ids=ids, now=now)
+        case _:
+            return NO_HEADERS
+
+
+def _sign_basic(parameters: Mapping[str, Json]) -> SignedHeaders:
+    user, password = _read_token(parameters, "user"), str(parameters.get("password") or "")
+    if ":" in user:
+        raise SettingsError("the user of basic authentication holds a colon, which no such user may")
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return SignedHeaders({"authorization": f"Basic {encoded}"}, (("authorization", encoded),))
+
+
+def _sign_webhook(parameters: Mapping[str, Json], *, body: bytes, ids: Sequence[str], now: datetime) -> SignedHeaders:
+    """https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md.
+
+    The id is the event's: who gets an event again, gets the same id. Where `signature_header` names a header, it holds
+    the body's signature in hex behind `sha256=` as well.
+    """
+    given = str(parameters.get("secret") or "").strip()
+    if not given:
+        return NO_HEADERS
+    keys = [_read_key(one.strip()) for one in given.split(",")]
+    message_id = ids[0] if len(ids) == 1 else hashlib.sha256(",".join(ids).encode()).hexdigest()[:32]
+    timestamp = str(int(now.timestamp()))
+    content = f"{message_id}.{timestamp}.".encode() + body
+    signatures = [base64.b64encode(hmac.digest(key, content, "sha256")).decode() for key in keys]
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+    }
+    secrets = [("signature", signature) for signature in signatures]
+    if parameters.get("signature_header"):
+        plain = hmac.digest(keys[0], body, "sha256").hex()
+        headers[_read_name(parameters, "signature_header")] = f"sha256={plain}"
+        secrets.append(("signature", plain))
+    return SignedHeaders(headers, tuple(secrets))
+
+
+def _read_key(secret: str) -> bytes:
+    """The bytes of a secret: base64 behind `whsec_`, else its text."""
+    if not secret.startswith(_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except binascii.Error:
+        raise SettingsError("a signing secret that begins with whsec_ is base64 behind it; copy it again") from None
+
+
+def _read_token(parameters: Mapping[str, Json], name: str) -> str:
+    text = str(parameters.get(name) or "").strip()
+    if not _VISIBLE.fullmatch(text):
+        raise SettingsError(f"the {name} of its authentication is missing, or holds other than visible ASCII")
+    return text
+
+
+def _read_name(parameters: Mapping[str, Json], name: str) -> str:
+    text = str(parameters.get(name) or "").strip()
+    if not _NAME.fullmatch(text):
+        raise SettingsError(f"the {name} of its authentication is no name of a header")
+    return text.lower()

@@ -1,0 +1,41 @@
+"""The words of the language of destinations: keys, roots, outcomes, and the options that every destination has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+VERSION = 1
+KEYS = (
+    "destination", "kind", "title", "purpose", "vars", "secrets", "events", "limits", "let", "skip", "send", "request",
+    "answers",
+)  # fmt: skip
+LIMIT_KEYS = ("events", "bytes", "oldest", "ahead", "rate", "together")
+SEND_KEYS = ("event_type", "when", "identify", "require", "item")
+REQUEST_KEYS = ("url", "method", "headers", "auth", "body", "format")
+ANSWER_KEYS = ("when", "is", "reason", "after", "note", "each", "rest")
+EACH_KEYS = ("for_each", "in", "when", "at", "is", "reason")
+
+PURPOSES = ("ads", "analytics", "marketing", "own")
+"""Whose consent decides: `ads` and `marketing` by `consent.ads`, `analytics` by `consent.analytics`, `own` by none."""
+METHODS = ("POST", "PUT", "PATCH")
+FORMATS = ("json", "form")
+OUTCOMES = ("delivered", "rejected", "retry", "pause")
+RESTS = ("delivered", "retry", "resend")
+
+EVENT_ROOTS = ("event", "event_name", "destination")
+"""What `let`, `skip` and `send` read."""
+REQUEST_ROOTS = ("items", "destination", "secrets")
+ANSWER_ROOTS = ("response", "destination")
+DESTINATION = ("name", "test", "vars")
+RESPONSE = ("status", "headers", "body", "text", "sent")
+
+OPTIONS = ("test", "rate", "concurrency", "batch", "events", "without_consent", "url", "insecure_http")
+"""What settings may hold for every destination, beside the file's own vars and secrets."""
+
+AUTH_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "bearer": (("token",), ()),
+    "header": (("header", "token"), ()),
+    "basic": (("user",), ("password",)),
+    "standard_webhooks": (("secret",), ("signature_header",)),
+}
+"""The kinds of `auth`, each with the parameters that it needs and those that it may have."""
