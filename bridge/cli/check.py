@@ -1,4 +1,4 @@
-"""`trackbridge check`: every problem of mappings, of the examples beside them and of the settings, in one run.
+"""`trackbridge check`: every problem of mappings, destination files, their examples and the settings, in one run.
 
 `mapping/` finds the problems; `problem_format` writes them.
 """
@@ -7,24 +7,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from bridge import mapping
 from bridge.app import AppConfig, load_configuration
 from bridge.cli import problem_format
+from bridge.cli.check_platforms import (
+    check_platform_example,
+    check_platforms,
+    declares_platform,
+    is_platform_example,
+    platforms_beside,
+)
+from bridge.cli.check_run import CheckRun
 from bridge.cli.environment import read_environment
 from bridge.cli.options import arguments, command_options, flag_option, option_of
 from bridge.cli.terminal import print_text, say_error
 from bridge.core.errors import BridgeError, MappingError, SettingsError
 from bridge.core.model import Problem, SourceLocation
-from bridge.core.regular_file import read_regular_file
 from bridge.core.suggestions import suggest_nearest
+from bridge.destinations.language.files import platform_files
 from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.examples import MappingExample
-from bridge.settings import mappings_folder, secret_strength
+from bridge.settings import mappings_folder, platforms_folder, secret_strength
 from bridge.yaml.problems import Problems
 
 POLL = 0.3
@@ -49,34 +57,13 @@ def run_check(options: CheckOptions) -> int:
     return _check_on_change(options) if options.watch else _check_once(options)
 
 
-@dataclass(slots=True)
-class _CheckRun:
-    """One run over all files: what was found, and in which files."""
-
-    problems: list[Problem] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
-    mappings: int = 0
-    examples: int = 0
-    texts: dict[str, str] = field(default_factory=dict)
-
-    def read_file(self, path: Path) -> bytes:
-        """The bytes of a file. Raises SettingsError that names it."""
-        try:
-            found = read_regular_file(path)
-        except OSError as error:
-            raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
-        self.files.append(path)
-        self.texts[str(path)] = found.decode("utf-8", "replace")
-        return found
-
-
 def _check_once(options: CheckOptions) -> int:
-    found = _CheckRun()
+    found = CheckRun()
     _check_paths(found, options.paths, with_examples=not options.no_examples)
     problems = sorted(found.problems)
     if options.strict:
         problems = [replace(problem, severity="error") for problem in problems]
-    counts = (found.mappings, found.examples)
+    counts = (found.mappings, found.destinations, found.examples)
     print_text(problem_format.format_problems(problems, options.format, texts=found.texts, counts=counts), lines=True)
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
@@ -84,27 +71,36 @@ def _check_once(options: CheckOptions) -> int:
 # ------------------------------------------------------------------------------------------------------------ files
 
 
-def _check_paths(found: _CheckRun, paths: Sequence[Path], *, with_examples: bool) -> None:
+def _check_paths(found: CheckRun, paths: Sequence[Path], *, with_examples: bool) -> None:
     """Check what was named: mappings, folders of them, single examples; without any name what serve would load."""
     if not paths:
-        _check_mappings(found, mapping_files(mappings_folder(read_environment())), with_examples=with_examples)
+        environment = read_environment()
+        _check_mappings(found, mapping_files(mappings_folder(environment)), with_examples=with_examples)
+        check_platforms(found, platform_files(platforms_folder(environment)), with_examples=with_examples)
         found.problems += _settings_problems()
         return
     for path in paths:
         if path.is_dir():
             files = sorted(path.glob("[!.]*.yaml"))
-            if not files:
+            beside = platforms_beside(path)
+            if not files and not beside:
                 raise SettingsError(f"{path}: holds no .yaml file")
+            kinds = check_platforms(found, beside, with_examples=with_examples)
+            files = [each for each in files if each not in beside]
             providers = _check_mappings(found, files, with_examples=with_examples)
             if with_examples:
-                _stray_examples(found, path, providers)
+                _stray_examples(found, path, providers | kinds)
+        elif path.absolute().parts[-3:-2] == (EXAMPLES,) and is_platform_example(path):
+            check_platform_example(found, path)
         elif path.absolute().parts[-3:-2] == (EXAMPLES,):
             _one_example(found, path)
+        elif declares_platform(path):
+            check_platforms(found, [path], with_examples=with_examples)
         else:
             _check_mappings(found, [path], with_examples=with_examples)
 
 
-def _check_mappings(found: _CheckRun, files: Iterable[Path], *, with_examples: bool) -> set[str]:
+def _check_mappings(found: CheckRun, files: Iterable[Path], *, with_examples: bool) -> set[str]:
     """Check mappings with their examples; the providers that they are about."""
     providers: set[str] = set()
     for path in files:
@@ -131,12 +127,12 @@ def _settings_problems() -> Sequence[Problem]:
         return (Problem(SourceLocation("settings", 1, 1), "error", str(error)),)
 
 
-def _check_example(found: _CheckRun, problems: Problems, path: Path) -> MappingExample | None:
+def _check_example(found: CheckRun, problems: Problems, path: Path) -> MappingExample | None:
     found.examples += 1
     return examples.read_example(found.read_file(path), name=str(path), problems=problems)
 
 
-def _stray_examples(found: _CheckRun, folder: Path, providers: set[str]) -> None:
+def _stray_examples(found: CheckRun, folder: Path, providers: set[str]) -> None:
     """Folders of examples that belong to no mapping."""
     for beside in example_folders(folder):
         files = sorted(beside.glob("[!.]*.yaml"))
@@ -147,7 +143,7 @@ def _stray_examples(found: _CheckRun, folder: Path, providers: set[str]) -> None
             found.problems.append(Problem(SourceLocation(str(files[0]), 1, 1), "error", told))
 
 
-def _one_example(found: _CheckRun, path: Path) -> None:
+def _one_example(found: CheckRun, path: Path) -> None:
     """Check one example against the mapping of its provider."""
     folder, provider = path.absolute().parents[2], path.absolute().parent.name
     problems = Problems()
@@ -189,7 +185,7 @@ def _file_states(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     folders = {path if path.is_dir() else path.parent for path in roots}
     files = [path for path in roots if path.is_file()]
     for folder in folders:
-        files += [*folder.glob("[!.]*.yaml"), *(folder / EXAMPLES).glob("*/[!.]*.yaml")]
+        files += [*folder.glob("[!.]*.yaml"), *(folder / EXAMPLES).glob("*/[!.]*.yaml"), *platforms_beside(folder)]
     state: dict[Path, tuple[int, int]] = {}
     for path in files:
         try:

@@ -15,9 +15,12 @@ _BEFORE = 60
 
 
 def format_problems(
-    problems: Sequence[Problem], form: str, *, texts: Mapping[str, str], counts: tuple[int, int] = (0, 0)
+    problems: Sequence[Problem], form: str, *, texts: Mapping[str, str], counts: tuple[int, int, int] = (0, 0, 0)
 ) -> str:
-    """The problems in one of FORMATS. `texts` are the files by path, `counts` how many mappings and examples."""
+    """The problems in one of FORMATS.
+
+    `texts` are the files by path, `counts` how many mappings, destination files and examples were looked at.
+    """
     match form:
         case "json":
             return _as_json(problems)
@@ -90,10 +93,12 @@ def _blank_like(character: str) -> str:
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "
 
 
-def _summary_line(problems: Sequence[Problem], counts: tuple[int, int]) -> str:
+def _summary_line(problems: Sequence[Problem], counts: tuple[int, int, int]) -> str:
     if not problems:
         looked = [
-            _count_words(count, word) for count, word in zip(counts, ("mapping", "example"), strict=True) if count
+            _count_words(count, word)
+            for count, word in zip(counts, ("mapping", "destination", "example"), strict=True)
+            if count
         ]
         return ", ".join([*looked, "no problems"])
     errors = sum(problem.severity == "error" for problem in problems)
