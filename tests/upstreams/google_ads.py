@@ -7,23 +7,14 @@ installed, Google's own parser judges first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, ClassVar
 
+from oracles import load_oracle
 from starlette.responses import JSONResponse, Response
 
 from upstreams.item_check import ItemCheck, is_number, is_text, matching
 from upstreams.platform import FakePlatform, Received
 from upstreams.tokens import TokenEndpoint
-
-
-def load_oracle(name: str) -> Any:
-    """A module of the extra `oracles`; None where it is not installed."""
-    try:
-        return import_module(name)
-    except ImportError:
-        return None
-
 
 DATAMANAGER = load_oracle("google.ads.datamanager_v1")
 JSON_FORMAT = load_oracle("google.protobuf.json_format")

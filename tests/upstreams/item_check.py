@@ -75,7 +75,7 @@ class ItemCheck:
         for path in paths:
             for value in self.values(path):
                 wrong = [each for each in (value if isinstance(value, list) else [value]) if not fits(each)]
-                if wrong or value is None:
+                if wrong:
                     self.problems.append(f"{path} is not {what}")
 
     def match_lists(self, *paths: str) -> None:
@@ -116,9 +116,16 @@ class ItemCheck:
                     f"{path}: the timestamp is too far in the {'past' if value / unit < now else 'future'}"
                 )
 
-    def money(self, value: str, currency: str, *, fits: Callable[[Any], object] = is_number) -> None:
+    def money(
+        self,
+        value: str,
+        currency: str,
+        *,
+        fits: Callable[[Any], object] = is_number,
+        is_code: Callable[[Any], object] = is_currency,
+    ) -> None:
         """An amount is a number, and its currency stands beside it as three letters."""
         self.match("a number", fits, value)
-        self.match("a currency", is_currency, currency)
+        self.match("a currency", is_code, currency)
         if self.has(value) and not self.has(currency):
             self.problems.append(f"{currency} is missing")

@@ -76,7 +76,7 @@ class MetaUpstream(FakePlatform):
         known = {name for name in (check.values("user_data") or [{}])[0] if check.has(f"user_data.{name}")}
         if not known or any(known <= weak for weak in TOO_WEAK):
             check.problems.append("user_data does not have enough customer information")
-        check.money("custom_data.value", "custom_data.currency")
+        check.money("custom_data.value", "custom_data.currency", is_code=matching("[A-Za-z]{3}"))  # the SDK writes usd
         check.match("a whole number", is_whole, "custom_data.num_items", "custom_data.contents.quantity")
         check.match("a number", is_number, "custom_data.contents.item_price")
         check.one_of("custom_data.content_type", {"product", "product_group"})

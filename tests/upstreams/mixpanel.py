@@ -11,8 +11,11 @@ from typing import Any, ClassVar
 
 from starlette.responses import JSONResponse, Response
 
-from upstreams.item_check import DAY, ItemCheck, is_text, matching
+from upstreams.item_check import DAY, ItemCheck, is_number, is_text, matching
 from upstreams.platform import FakePlatform, Received
+
+IN_MS = 10**11
+"""A larger time is milliseconds, a smaller one seconds: Mixpanel takes both."""
 
 
 class MixpanelUpstream(FakePlatform):
@@ -39,7 +42,8 @@ class MixpanelUpstream(FakePlatform):
         check.require("event", "properties.time", "properties.distinct_id", "properties.$insert_id")
         check.match("an insert id", matching("[A-Za-z0-9-]{1,36}"), "properties.$insert_id")
         check.match("a text", is_text, "event", "properties.distinct_id")
-        check.within("properties.time", now=self.clock(), oldest=5 * 365 * DAY, ahead=3600, unit=1000)
+        in_ms = any(is_number(value) and value > IN_MS for value in check.values("properties.time"))
+        check.within("properties.time", now=self.clock(), oldest=5 * 365 * DAY, ahead=3600, unit=1000 if in_ms else 1)
         if len((check.values("properties") or [{}])[0]) > 255:
             check.problems.append("properties holds more than 255")
         return check.first

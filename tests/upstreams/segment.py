@@ -39,7 +39,8 @@ class SegmentUpstream(FakePlatform):
         check.one_of("type", {"track", "identify", "page", "screen", "group", "alias"})
         if check.values("type") == ["track"]:
             check.require("event")
-        check.match("a text", is_text, "event", "messageId", "userId", "anonymousId")
+        check.match("a text", is_text, "event", "messageId")
+        check.match("a text or null", lambda value: value is None or is_text(value), "userId", "anonymousId")
         if len(json.dumps(item).encode()) > 32_768:
             check.problems.append("is larger than 32 KB")
         return check.first
