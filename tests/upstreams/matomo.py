@@ -24,6 +24,10 @@ class MatomoUpstream(FakePlatform):
     settings: ClassVar[Mapping[str, Any]] = {"site": "3", "token": "matomo-token-0123456789abcdef012"}
     most = 500
 
+    @property
+    def destination_url(self) -> str:
+        return f"{self.url}{self.path}"
+
     def token_fits(self, got: Received) -> bool:
         return isinstance(got.json, dict) and got.json.get("token_auth") == self.settings["token"]
 

@@ -68,8 +68,15 @@ class FakePlatform:
         self.taken: list[Any] = []
         self.faults: list[str] = []
         """All that was wrong with what came, except where the script asked for it."""
+        self.dislikes = ""
+        """Where it is set, an item that holds this text is bad, whatever else it is."""
         self.url = ""
         self.app = Starlette(routes=[Route("/{path:path}", self._receive, methods=["GET", "POST"])])
+
+    @property
+    def destination_url(self) -> str:
+        """The `url` of a destination that sends to it: it replaces scheme, host and port of the platform's address."""
+        return self.url
 
     # ------------------------------------------------------------------------------------------ what each fake says
 
@@ -146,7 +153,9 @@ class FakePlatform:
             return self._fault(problem, self.refuse_request(problem))
         found = {place: text for place, item in enumerate(items) if (text := self.judge_item(item, got)) is not None}
         self.faults += [f"item {place}: {text}" for place, text in found.items()]
-        return self.answer_items(items, found | {place: "of no use today" for place in bad if place < len(items)}, got)
+        disliked = {place for place, item in enumerate(items) if self.dislikes and self.dislikes in json.dumps(item)}
+        forced = {place: "of no use today" for place in sorted({*bad, *disliked}) if place < len(items)}
+        return self.answer_items(items, dict(sorted((found | forced).items())), got)
 
     def _judge_size(self, got: Received, items: Any) -> str | None:
         if not isinstance(items, list) or not items:

@@ -31,6 +31,10 @@ class WebhookUpstream(FakePlatform):
         super().__init__(*given, **options)
         self.header = header
 
+    @property
+    def destination_url(self) -> str:
+        return f"{self.url}{self.path}"
+
     def token_fits(self, got: Received) -> bool:
         if self.header is not None:
             digest = hmac.new(SECRET.encode(), got.body, hashlib.sha256).hexdigest()
