@@ -48,6 +48,10 @@ BROWSER = {
     "ip": "203.0.113.9", "user_agent": "Mozilla/5.0 (X11; Linux x86_64)", "fbc": "fb.1.1699990000000.AbC", "fbp": "fb.1.1699990000000.12345", "gclid": "Cj0KCQ", "ga_client_id": "12.34",
     "li_fat_id": "li-1", "twclid": "tw-1", "ttclid": "tt-1", "msclkid": "ms-1",
 }  # fmt: skip
+CODES = {
+    "meta": {"test_event_code": "TEST123"}, "tiktok": {"test_event_code": "TEST123"}, "reddit": {"test_id": "t2_test"},
+}  # fmt: skip
+"""Options of test destinations, where a platform has a code."""
 GRANTED = {"ads": True, "analytics": True, "personalization": True}
 
 
