@@ -151,11 +151,13 @@ def test_any_event_is_taken_or_skipped_with_a_reason(kind: str, data: st.DataObj
     fake, destination = fake_and_destination(kind)
     deliveries = [one for number, each in enumerate(made, 1) if (one := kept(number, each)) is not None]
     now = datetime.now(UTC)
-    for one in destination.make_requests(deliveries, now=now):
-        if isinstance(one, Unsent):
-            assert all(update.state == DeliveryState.SKIPPED and update.reason for update in one.updates), one.updates
+    for made_request in destination.make_requests(deliveries, now=now):
+        if isinstance(made_request, Unsent):
+            assert all(update.state == DeliveryState.SKIPPED and update.reason for update in made_request.updates), (
+                made_request.updates
+            )
             continue
-        outcome = destination.read_response(answered(fake, one), sent=len(one.deliveries), now=now)
+        outcome = destination.read_response(answered(fake, made_request), sent=len(made_request.deliveries), now=now)
         assert fake.faults == []
         assert all(
             isinstance(each, Delivered) for each in (outcome.outcomes if isinstance(outcome, Mixed) else [outcome])

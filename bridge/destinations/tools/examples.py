@@ -120,7 +120,7 @@ def make_deliveries(events: Sequence[Json]) -> list[Delivery]:
     deliveries = []
     for number, event in enumerate(events, start=1):
         made = contract.validate_event(
-            event, origin="example", scope="", received_at=EXAMPLES_NOW, default_id=f"evt_{number}", dedupe=None
+            event, origin="example", scope="", received_at=EXAMPLES_NOW, default_id=f"evt_{number}", dedupe=()
         )
         deliveries.append(Delivery(number, "example", made.id, made.text, 0))
     return deliveries
