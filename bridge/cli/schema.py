@@ -1,4 +1,4 @@
-"""`trackbridge schema`: the JSON Schema of a mapping, of an example or of an event, for editors and validators."""
+"""`trackbridge schema`: the JSON Schema of a mapping, example, destination file or event, for editors."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from typing import Literal
 from bridge import contract
 from bridge.cli.options import argument_of, command_options
 from bridge.cli.terminal import print_text
+from bridge.destinations.language.schema import platform_schema
 from bridge.mapping.schema import mapping
 
-SCHEMAS = {"mapping": mapping.mapping_schema(), "example": mapping.example_schema(), "event": contract.SCHEMA}
+SCHEMAS = {
+    "mapping": mapping.mapping_schema(),
+    "example": mapping.example_schema(),
+    "event": contract.SCHEMA,
+    "destination": platform_schema(),
+}
 
 
 @command_options
 class SchemaOptions:
     """The options of `schema`."""
 
-    what: Literal["mapping", "example", "event"] = argument_of(
-        ("mapping", "example", "event"), meaning="of which kind of file, or of an event"
+    what: Literal["mapping", "example", "event", "destination"] = argument_of(
+        ("mapping", "example", "event", "destination"), meaning="of which kind of file, or of an event"
     )
 
 

@@ -1,5 +1,7 @@
 """`trackbridge try`: the events that one body becomes, or where each of their fields comes from.
 
+With `--to`, `try_destination` goes on from there: the request that a destination makes of them.
+
 It works offline and without a secret: the body is taken as genuine.
 """
 
@@ -17,9 +19,19 @@ from bridge.cli import explain_format
 from bridge.cli.argument_parser import quote_argument
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import make_console, write_json
-from bridge.cli.options import argument, command_options, flag_option, format_option, repeated_option, topic_option
+from bridge.cli.options import (
+    command_options,
+    flag_option,
+    format_option,
+    option,
+    optional_argument,
+    read_count,
+    repeated_option,
+    topic_option,
+)
 from bridge.cli.send import read_file
 from bridge.cli.terminal import print_text
+from bridge.cli.try_destination import TriedEvent, make_tried, print_meaning, print_requests, read_event_file
 from bridge.core import json_text
 from bridge.core.errors import MappingError, NotAnEvent, SettingsError
 from bridge.core.model import Event, EventNeeded, Ignored, Request, SetAside, Translated, Translation, Webhook
@@ -35,8 +47,17 @@ from bridge.settings import mappings_folder
 class TryOptions:
     """The options of `try`."""
 
-    provider: str = argument(str, "PROVIDER", meaning="a mapping's provider, or a path to a mapping file")
-    file: Path = argument(Path, "FILE", meaning="the body")
+    provider: str | None = optional_argument(
+        str, "PROVIDER", meaning="a mapping's provider, or a path to a mapping file; with --to an event, if no FILE"
+    )
+    file: Path | None = optional_argument(Path, "FILE", meaning="the body")
+    to: str | None = option(str, "KIND", meaning="the request of a destination: its kind, or a path to its file")
+    set: Sequence[str] = repeated_option(
+        str, "K=V", meaning="an option of the destination, such as events.lead=Lead; may be repeated"
+    )
+    answer: Path | None = option(Path, "FILE", meaning="what this answer to the destination's request would mean")
+    status: int = option(read_count, "N", meaning="the answer's status (default: 200)", preset=200)
+    sent: int = option(read_count, "N", meaning="the events of the request that was answered (default: 1)", preset=1)
     topic: str | None = topic_option()
     header: Sequence[str] = repeated_option(str, "'K: V'", meaning="a header; may be repeated")
     var: Sequence[str] = repeated_option(str, "K=V", meaning="a var; may be repeated")
@@ -51,6 +72,10 @@ class TryOptions:
 
 def run_try(options: TryOptions) -> int:
     """Print the events; 0 for events or a rightly ignored body, 1 for one that would be set aside."""
+    if options.to is not None:
+        return _run_destination(options, options.to)
+    if options.provider is None or options.file is None:
+        raise SettingsError("try needs PROVIDER and FILE; or --to KIND, and an event or --answer")
     found = read_named_mapping(options.provider)
     one = require_usable(found)
     given = dict(split_pair(text, "=", "--var") for text in options.var)
@@ -67,6 +92,36 @@ def run_try(options: TryOptions) -> int:
     for webhook, result in results:
         _print_result(webhook, result, quiet=options.format == "json")
     return 1 if any(isinstance(result, SetAside) for _, result in results) else 0
+
+
+def _run_destination(options: TryOptions, to: str) -> int:
+    """Go on from the events to a destination; the same exit status, and 1 where a request cannot be made."""
+    tried = make_tried(to, [split_pair(text, "=", "--set") for text in options.set])
+    if options.answer is not None:
+        return print_meaning(tried, options.answer, status=options.status, sent=max(1, options.sent))
+    if options.provider is None:
+        raise SettingsError("try --to needs an event's FILE; or PROVIDER and FILE; or --answer FILE")
+    if options.file is None:
+        return print_requests(tried, [read_event_file(Path(options.provider))], explain=options.explain)
+    found = read_named_mapping(options.provider)
+    one = require_usable(found)
+    given = dict(split_pair(text, "=", "--var") for text in options.var)
+    source = one.bind_source(one.provider, secrets=(), vars=given)
+    known = _read_earlier(options.earlier, scope=source.scope)
+    status = 0
+    for webhook in webhooks_of(one, options.file, topic=options.topic, headers=options.header):
+        told = explain_webhook(found, webhook, vars=given, earlier=known)
+        if isinstance(told.outcome, Translated):
+            events = [
+                TriedEvent(rule.event.text, {each.name: each.place for each in rule.fields if each.place is not None})
+                for rule in told.rules
+                if rule.event is not None
+            ]
+            status = max(status, print_requests(tried, events, explain=options.explain))
+        else:
+            _print_result(webhook, told.outcome, quiet=True)
+            status = 1 if isinstance(told.outcome, SetAside) else status
+    return status
 
 
 def _read_earlier(paths: Sequence[Path], *, scope: str) -> NoEarlierEvents:

@@ -152,7 +152,7 @@ class DeclaredDestination:
         return None
 
     def _make_item(self, event: dict[str, Json], event_type: str, frame: PlatformFrame) -> Item | Skipped:
-        for send in self._program.sends:
+        for rule, send in enumerate(self._program.sends):
             if send.event_types is not None and not any(matches_topic(one, event_type) for one in send.event_types):
                 continue
             made = send.make_item(frame)
@@ -162,7 +162,7 @@ class DeclaredDestination:
             if lacking is not None:
                 return Skipped(lacking)
             together = self._program.together(frame) if self._program.together is not None else None
-            return Item(made, event, together, tuple(frame.notes))
+            return Item(made, event, rule, together, tuple(frame.notes))
         return Skipped("no entry of `send` takes it")
 
     # --------------------------------------------------------------------------------------------------- requests

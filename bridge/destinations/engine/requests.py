@@ -37,6 +37,8 @@ class Item:
 
     content: dict[str, Json]
     event: dict[str, Json]
+    rule: int = 0
+    """The place of the entry of `send` that made it."""
     together: Json = None
     notes: tuple[str, ...] = ()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from bridge import contract
 from bridge.core.suggestions import suggest_nearest
+from bridge.destinations.language.event_paths import EventPaths, field_names, outer_paths
 from bridge.destinations.language.parts import AnswerDefinition, PathUse, PlatformDefinition, SendRule, find_node
 from bridge.mapping.codegen.expression_compiler import CompileInfo, iter_expressions
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
@@ -39,11 +40,10 @@ class _PlatformLint:
         self._parts = parts
         self._trees = compile_info.trees
         self._problems = problems
-        self._aliases: dict[str, tuple[str, ...]] = {}
+        self._event_path = EventPaths(parts, compile_info.trees).path_of
 
     def lint_all(self) -> None:
         """Every rule, part by part."""
-        self._find_aliases()
         for scalar, tree in list(self._trees.items()):
             self._lint_event_paths(scalar, tree)
             self._lint_identity_rules(scalar, tree)
@@ -59,24 +59,8 @@ class _PlatformLint:
 
     # ------------------------------------------------------------------------------------------------- event paths
 
-    def _find_aliases(self) -> None:
-        """The names of `let` that are a path of the event: `who: =event.user_data`."""
-        for name, (_, node) in self._parts.lets.items():
-            path = self._event_path(self._trees[node]) if isinstance(node, Scalar) and node in self._trees else None
-            if path is not None:
-                self._aliases[name] = path
-
-    def _event_path(self, tree: Tree) -> tuple[str, ...] | None:
-        """The path below `event` that a part of an expression reads, None where it is no such path."""
-        names = _field_names(tree)
-        if names and names[0] == "event":
-            return names[1:]
-        if names and names[0] in self._aliases:
-            return (*self._aliases[names[0]], *names[1:])
-        return None
-
     def _lint_event_paths(self, scalar: Scalar, tree: Tree) -> None:
-        for part in _outer_paths(tree):
+        for part in outer_paths(tree):
             path = self._event_path(part)
             if path is None:
                 continue
@@ -128,7 +112,7 @@ class _PlatformLint:
                     self._problems.add_warning(scalar.location_at(leaf.at), f"the value {told}")
 
     def _names_currency(self, tree: Tree) -> bool:
-        return any(self._event_path(part) == ("properties", "currency") for part in _outer_paths(tree))
+        return any(self._event_path(part) == ("properties", "currency") for part in outer_paths(tree))
 
     def _lint_item_path(self, item: MappingNode, use: PathUse) -> None:
         if find_node(item, use.path) is not None:
@@ -197,37 +181,8 @@ class _PlatformLint:
 # ------------------------------------------------------------------------------------------------------------ trees
 
 
-def _field_names(tree: Tree) -> tuple[str, ...]:
-    """The names of a path of fields; what follows them, such as an index, is left off."""
-    if tree.kind == "field":
-        return (str(tree.value),)
-    if tree.kind not in {"subexpression", "index_expression", "projection", "flatten", "filter_projection"}:
-        return ()
-    names: list[str] = []
-    for place, child in enumerate(tree.children):
-        if child.kind == "field":
-            names.append(str(child.value))
-        elif place == 0:
-            names += _field_names(child)
-        else:
-            break
-    return tuple(names)
-
-
-def _outer_paths(tree: Tree) -> Iterator[Tree]:
-    """Every path of an expression that begins with a name of the outermost level."""
-    if _field_names(tree):
-        yield tree
-        return
-    if tree.kind == "expref":
-        return
-    for place, child in enumerate(tree.children):
-        if place == 0 or tree.kind not in {"subexpression", "pipe", "projection", "filter_projection"}:
-            yield from _outer_paths(child)
-
-
 def _all_paths(tree: Tree) -> Iterator[tuple[str, ...]]:
-    names = _field_names(tree)
+    names = field_names(tree)
     if names:
         yield names
     for child in tree.children:
@@ -236,7 +191,7 @@ def _all_paths(tree: Tree) -> Iterator[tuple[str, ...]]:
 
 def _value_leaves(tree: Tree) -> Iterator[Tree]:
     """The paths whose values may be what the expression gives; conditions and hashed parts are none."""
-    if _field_names(tree):
+    if field_names(tree):
         yield tree
     elif tree.kind == _CALL:
         if tree.value not in _HASHES:
@@ -264,13 +219,13 @@ def _calls_of(tree: Tree, names: frozenset[str]) -> Iterator[Tree]:
 
 
 def _mentions(tree: Tree, names: frozenset[str]) -> bool:
-    return any(_field_names(part)[0] in names for part in _outer_paths(tree))
+    return any(field_names(part)[0] in names for part in outer_paths(tree))
 
 
 def _plain_data(tree: Tree) -> Iterator[Tree]:
     """The paths of events or items that no encoder is around."""
-    if _field_names(tree):
-        if _field_names(tree)[0] in _DATA:
+    if field_names(tree):
+        if field_names(tree)[0] in _DATA:
             yield tree
     elif not (tree.kind == _CALL and tree.value in _ENCODERS):
         for child in tree.children:
