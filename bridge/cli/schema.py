@@ -9,11 +9,12 @@ from bridge import contract
 from bridge.cli.options import argument_of, command_options
 from bridge.cli.terminal import print_text
 from bridge.destinations.language.schema import platform_schema
-from bridge.mapping.schema import mapping
+from bridge.mapping.schema.example import example_schema
+from bridge.mapping.schema.mapping import mapping_schema
 
 SCHEMAS = {
-    "mapping": mapping.mapping_schema(),
-    "example": mapping.example_schema(),
+    "mapping": mapping_schema(),
+    "example": example_schema(),
     "event": contract.SCHEMA,
     "destination": platform_schema(),
 }

@@ -14,25 +14,22 @@ from bridge.mapping.engine.defer import DeferTo, read_defer_to
 from bridge.mapping.engine.recall import Recall, read_recall
 from bridge.mapping.engine.waits import RuleWait, find_bad_wait
 from bridge.mapping.functions.money import MinorUnits
-from bridge.mapping.language import EARLIER, NAME, ROOTS
+from bridge.mapping.language import EARLIER, MOST_RANK, NAME, ROOTS, VERSION
 from bridge.mapping.object_reader import ObjectReader
+from bridge.mapping.schema.mapping import (
+    ALIAS_KEYS,
+    MAPPING_KEYS,
+    RULE_KEYS,
+    SET_ASIDE_KEYS,
+    UNIT_KEYS,
+    WEBHOOK_KEYS,
+)
 from bridge.mapping.vars import VarDefinition, read_var
-from bridge.signature.read_recipe import KEYS as RECIPE_KEYS
 from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 from bridge.yaml.problems import Problems
 
-VERSION = 1
-KEYS = (
-    "mapping", "provider", "title", "webhook", "vars", "minor_units", "set_aside", "let", "events", "aliases", "ignore",
-)  # fmt: skip
 WEBHOOK_EXPRESSIONS = ("occurred_at", "account", "test")
-RULE_KEYS = ("topic", "when", "dedupe", "rank", "defer_to", "remember", "require", "recall", "event")
-ALIAS_KEYS = ("topic", "when", "name", "belongs_to")
-MOST_RANK = 1_000
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]*")
-REQUIRED = (("properties", "order_id"), ("properties", "value"), ("properties", "currency"))
-REQUIRING = frozenset({"purchase", "subscription", "refund"})
-"""The event types that need REQUIRED unless `require` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +126,7 @@ class _DefinitionReader:
         self._layout = MappingDefinition()
 
     def read_root(self, root: Node) -> MappingDefinition:
-        reader = ObjectReader.read_object(root, KEYS, self._problems, what="a mapping")
+        reader = ObjectReader.read_object(root, MAPPING_KEYS, self._problems, what="a mapping")
         self._read_version(reader)
         self._read_provider(reader)
         self._layout.title = reader.read_text("title") or self._layout.provider
@@ -179,7 +176,7 @@ class _DefinitionReader:
             if node is not None:
                 self._problems.add_error(node.place, "webhook must be an object")
             return
-        below = ObjectReader.read_object(node, (*RECIPE_KEYS, *WEBHOOK_EXPRESSIONS), self._problems, what="webhook")
+        below = ObjectReader.read_object(node, WEBHOOK_KEYS, self._problems, what="webhook")
         self._layout.webhook = node
         self._layout.topic_places = tuple(item.text for item in below.read_scalars("topic"))
         for name in WEBHOOK_EXPRESSIONS:
@@ -194,7 +191,7 @@ class _DefinitionReader:
         node = reader.read_node("minor_units")
         if node is None:
             return
-        below = ObjectReader.read_object(node, ("default", "exponents"), self._problems, what="minor_units")
+        below = ObjectReader.read_object(node, UNIT_KEYS, self._problems, what="minor_units")
         default = below.read_scalar("default")
         exponents: dict[str, int] = {}
         for key, (at, currencies) in below.read_entries("exponents").items():
@@ -217,9 +214,7 @@ class _DefinitionReader:
         self._layout.lets = dict(entries)
 
     def _read_refusal(self, node: Node) -> SetAsideRule | None:
-        reader = ObjectReader.read_object(
-            node, ("topic", "when", "reason"), self._problems, what="an entry of set_aside"
-        )
+        reader = ObjectReader.read_object(node, SET_ASIDE_KEYS, self._problems, what="an entry of set_aside")
         when, reason = reader.read_expression("when", needed=True), reader.read_text("reason", needed=True)
         topics = tuple(item.text for item in reader.read_scalars("topic")) or None
         return SetAsideRule(topics, when, reason) if when and reason else None

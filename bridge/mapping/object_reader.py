@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from bridge.mapping.expressions.parser import ExpressionError, parse_expression
 from bridge.yaml.document import IN_QUOTES, Node, Scalar, SequenceNode
@@ -57,7 +57,7 @@ class ObjectReader(KeyReader):
                 self.problems.add_error(item.place, "must be a plain text")
         return found
 
-    def _unknown_key(self, key: str, known: Sequence[str]) -> str:
+    def _unknown_key(self, key: str, known: Collection[str]) -> str:
         """The message for a key that nothing knows: perhaps the rest of an expression that a comma in `{…}` cut off."""
         if self._table is not None and any(is_cut_short(entry.value) for entry in self._table.entries.values()):
             return f"unknown key '{key}'; if it belongs to an expression, {IN_QUOTES}"

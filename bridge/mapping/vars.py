@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from bridge.core.errors import SettingsError
 from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.engine.waits import read_length
+from bridge.mapping.language import VAR_TYPES, VarType
 from bridge.mapping.object_reader import ObjectReader
+from bridge.mapping.schema.mapping import VAR_KEYS
 from bridge.yaml.document import Node, Scalar
 from bridge.yaml.problems import Problems
 
-VarType = Literal["text", "choice", "duration"]
-VAR_TYPES: tuple[VarType, ...] = get_args(VarType)
-KEYS = ("type", "default", "allowed", "help")
 LENGTHS = "a length of time such as 30s, 10m or 1h, of at most 7d"
 
 
@@ -53,7 +51,7 @@ class WrongVar(SettingsError):
 
 def read_var(name: str, key: Scalar, node: Node, problems: Problems) -> VarDefinition:
     """The var that an entry of `vars` declares."""
-    reader = ObjectReader.read_object(node, KEYS, problems, what=f"the var {name}")
+    reader = ObjectReader.read_object(node, VAR_KEYS, problems, what=f"the var {name}")
     given, default = reader.read_scalar("type"), reader.read_scalar("default", needed=True)
     allowed = tuple(item.text for item in reader.read_scalars("allowed"))
     kind = _read_type(given, allowed, key, problems)

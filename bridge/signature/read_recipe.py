@@ -6,6 +6,7 @@ Each problem names its line and column.
 from __future__ import annotations
 
 from bridge.signature import templates
+from bridge.signature.grammar import CHALLENGE_KEYS, CONTENT_TYPES, RESPOND_KEYS
 from bridge.signature.locators import Locator, LocatorRoot, parse_locator, parse_pointer
 from bridge.signature.read_scheme import read_scheme
 from bridge.signature.recipe import (
@@ -23,7 +24,6 @@ from bridge.yaml.document import MappingNode
 from bridge.yaml.key_reader import KeyReader
 from bridge.yaml.problems import Problems
 
-KEYS = ("signature", "id", "topic", "items", "challenge")
 CREDENTIALS = frozenset(
     {
         *("authorization", "proxy-authorization", "cookie"),
@@ -31,14 +31,12 @@ CREDENTIALS = frozenset(
     }
 )
 """Headers that are never kept with a webhook, whatever its provider is."""
-CONTENT_TYPES = ("text/plain", "application/json")
-"""What a challenge can be answered with: nothing that a browser would run."""
 
 
 def read_recipe(section: MappingNode, problems: Problems) -> Recipe | None:
     """The recipe in a mapping's `webhook` section; None, with problems, where it is none.
 
-    Its keys are those of KEYS; what else the section holds is not looked at.
+    Keys of the section that are no part of a recipe are not looked at.
     """
     before = len(problems.errors)
     made = _read_section(KeyReader(section, problems, what="webhook"))
@@ -105,7 +103,7 @@ def _read_places(reader: KeyReader, key: str) -> tuple[Locator, ...]:
 
 
 def _read_challenge(rule: KeyReader, proven: SignatureScheme | None) -> ChallengeRule:
-    rule.refuse_unknown(("when", "respond", "signed"))
+    rule.refuse_unknown(CHALLENGE_KEYS)
     rule.note_missing(
         "when", "say what tells it from a webhook, such as {method: GET} or {json:/type: url_verification}"
     )
@@ -163,7 +161,7 @@ def _read_respond(rule: KeyReader) -> tuple[str, tuple[str | Locator | KeyedRepl
     below = rule.read_below("respond")
     if below is None:
         return "text/plain", ()
-    below.refuse_unknown(("content_type", "body"))
+    below.refuse_unknown(RESPOND_KEYS)
     content_type = below.read_choice("content_type", CONTENT_TYPES) or "text/plain"
     text = below.read_literal("body")
     if not isinstance(text, str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import get_args
 
 from bridge.signature import templates
+from bridge.signature.grammar import KIND_KEYS, SECRET_KEYS, SIGNATURE_KEYS, TIMESTAMP_KEYS, TOLERANCE
 from bridge.signature.locators import Locator, LocatorRoot, parse_locator
 from bridge.signature.recipe import (
     ASYMMETRIC,
@@ -23,9 +24,6 @@ from bridge.signature.recipe import (
 )
 from bridge.yaml.key_reader import KeyReader
 
-TOLERANCE = 300
-"""Seconds a timestamp may differ where a recipe says nothing: what Stripe, Slack and Standard Webhooks use."""
-
 
 def read_scheme(reader: KeyReader, *, ids: tuple[Locator, ...], items: bool) -> SignatureScheme | None:
     """The proof that a `signature` block asks for; None where it names no kind. Problems go to the reader's.
@@ -36,7 +34,7 @@ def read_scheme(reader: KeyReader, *, ids: tuple[Locator, ...], items: bool) -> 
     kind = reader.read_choice("kind", tuple(SchemeKind))
     if kind is None:
         return None
-    reader.refuse_unknown(KEYS[kind], elsewhere=_EVERY_KEY, here=f"kind {kind}")
+    reader.refuse_unknown(KIND_KEYS[kind], elsewhere=SIGNATURE_KEYS, here=f"kind {kind}")
     match kind:
         case SchemeKind.NONE:
             return _read_unsigned(reader)
@@ -49,18 +47,6 @@ def read_scheme(reader: KeyReader, *, ids: tuple[Locator, ...], items: bool) -> 
 
 
 _AUTHORIZATION = Locator(LocatorRoot.HEADER, "authorization", written="Authorization")
-_PREFIX = ("prefix", "prefix_optional")
-_TEXT = ("encoding", "from", "split", "pair", "key", *_PREFIX, "signed", "secret", "timestamp")
-KEYS: dict[SchemeKind, tuple[str, ...]] = {
-    SchemeKind.HMAC: ("kind", "algorithm", *_TEXT),
-    SchemeKind.DIGEST: ("kind", "algorithm", *_TEXT, "i_accept_length_extension"),
-    SchemeKind.ECDSA_P256: ("kind", "algorithm", *_TEXT),
-    SchemeKind.ED25519: ("kind", *_TEXT),
-    SchemeKind.TOKEN: ("kind", "from", *_PREFIX),
-    SchemeKind.BASIC: ("kind",),
-    SchemeKind.NONE: ("kind", "i_accept_unsigned"),
-}
-_EVERY_KEY = tuple({key: None for keys in KEYS.values() for key in keys})
 _ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 _ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 _KEY_ENCODINGS: tuple[KeyEncoding, ...] = get_args(KeyEncoding)
@@ -167,7 +153,7 @@ def _read_secret(reader: KeyReader, kind: SchemeKind) -> tuple[KeyEncoding, str]
     encoding: KeyEncoding = "utf8"
     prefix = None
     if below is not None:
-        below.refuse_unknown(("encoding", "strip_prefix"))
+        below.refuse_unknown(SECRET_KEYS)
         encoding = below.read_choice("encoding", _KEY_ENCODINGS) or "utf8"
         prefix = below.read_string("strip_prefix")
     if kind in ASYMMETRIC and encoding == "utf8":
@@ -182,7 +168,7 @@ def _read_timestamp(reader: KeyReader, *, names: tuple[str, ...]) -> TimestampSp
     below = reader.read_below("timestamp")
     if below is None:
         return None
-    below.refuse_unknown(("from", "format", "tolerance"))
+    below.refuse_unknown(TIMESTAMP_KEYS)
     below.note_missing("from", "say where the time of sending stands, such as header:X-Timestamp")
     below.note_missing("format", f"say one of {', '.join(_CLOCKS)}")
     form = below.read_choice("format", _CLOCKS)

@@ -5,7 +5,7 @@ What a mapping's objects hold beside, expressions and lists of texts, is read in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Self, TypeVar
 
 from bridge.core.json_text import Json
@@ -33,7 +33,7 @@ class KeyReader:
             problems.add_error(node.place, f"{what} must be an object")
 
     @classmethod
-    def read_object(cls, node: Node, keys: Sequence[str], problems: Problems, *, what: str) -> Self:
+    def read_object(cls, node: Node, keys: Collection[str], problems: Problems, *, what: str) -> Self:
         """The object in `node`; other keys than `keys` are reported."""
         reader = cls(node, problems, what=what)
         reader.refuse_unknown(keys)
@@ -44,7 +44,7 @@ class KeyReader:
 
     # ---------------------------------------------------------------------------------------------------- problems
 
-    def refuse_unknown(self, known: Sequence[str], *, elsewhere: Sequence[str] = (), here: str = "") -> None:
+    def refuse_unknown(self, known: Collection[str], *, elsewhere: Collection[str] = (), here: str = "") -> None:
         """Note every key that is not `known`; one that is known `elsewhere` has no meaning `here`."""
         for key, entry in self._table.entries.items() if self._table else ():
             if key in elsewhere and key not in known:
@@ -52,7 +52,7 @@ class KeyReader:
             elif key not in known:
                 self.problems.add_error(entry.key.place, self._unknown_key(key, known))
 
-    def _unknown_key(self, key: str, known: Sequence[str]) -> str:
+    def _unknown_key(self, key: str, known: Collection[str]) -> str:
         mend = suggest_nearest(key, known) or f"; known are {', '.join(known)}"
         return f"unknown key '{key}'{mend}"
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.mapping.definition import REQUIRED, REQUIRING, FieldRequirement, Rule
+from bridge.mapping.definition import FieldRequirement, Rule
 from bridge.mapping.engine.module import ModuleCode
+from bridge.mapping.language import REQUIRED, REQUIRING
 from bridge.yaml.document import MappingNode, Node, Scalar
 from bridge.yaml.problems import Problems
 

@@ -17,10 +17,9 @@ from bridge.mapping.engine.context import Texts
 from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.language import NAME, SOFT, Path
 from bridge.mapping.object_reader import ObjectReader
+from bridge.mapping.schema.mapping import FOR_EACH_KEYS
 from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 from bridge.yaml.problems import Problems
-
-_EACH = ("for_each", "in", "when", "map")
 
 
 class ScalarWriter(Protocol):
@@ -177,7 +176,7 @@ class TemplateWriter:
         return out
 
     def _write_for_each(self, node: MappingNode, path: Path, scope: ExpressionScope) -> str:
-        reader = ObjectReader.read_object(node, _EACH, self.problems, what="a for_each")
+        reader = ObjectReader.read_object(node, FOR_EACH_KEYS, self.problems, what="a for_each")
         name, source = reader.read_scalar("for_each", needed=True), reader.read_expression("in", needed=True)
         when, each = reader.read_expression("when"), reader.read_node("map", needed=True)
         if name is None or source is None or each is None or not self._may_be_called(name, scope):

@@ -15,7 +15,6 @@ from bridge.core import json_text
 from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.json_text import Json
 from bridge.mapping.engine.recall import (
-    LENDS,
     ConversionWanted,
     HasRecalling,
     NotTold,
@@ -25,11 +24,12 @@ from bridge.mapping.engine.recall import (
     read_take,
 )
 from bridge.mapping.engine.waits import RuleWait, read_wait
+from bridge.mapping.language import LENDS
 from bridge.mapping.object_reader import ObjectReader
+from bridge.mapping.schema.mapping import DEFER_TO_KEYS
 from bridge.yaml.document import Node, Scalar
 from bridge.yaml.problems import Problems
 
-KEYS = ("event_type", "dedupe", "wait", "take", "when")
 DEFAULT_WAIT = timedelta(minutes=10)
 """How long a webhook waits for a richer one if its rule has no `wait`."""
 TAKES = (("user_data",), ("context",), ("session_id",), ("user_id",))
@@ -149,7 +149,7 @@ def _lenders(
 def read_defer_to(node: Node, rank: int, durations: Collection[str], problems: Problems) -> DeferTo | None:
     """The `defer_to` of a rule; None, with problems, where it is none. `durations` are vars that it may wait for."""
     before = len(problems.errors)
-    reader = ObjectReader.read_object(node, KEYS, problems, what="defer_to")
+    reader = ObjectReader.read_object(node, DEFER_TO_KEYS, problems, what="defer_to")
     event_types = tuple(one.text for one in reader.read_scalars("event_type", needed=True))
     dedupes = tuple(reader.read_expressions("dedupe", needed=True))
     wait = read_wait(reader.read_scalar("wait"), DEFAULT_WAIT, durations, problems)

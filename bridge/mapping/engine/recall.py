@@ -14,13 +14,12 @@ from bridge.core import dedupe_keys, json_text
 from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.json_text import Json
 from bridge.mapping.engine.waits import RuleWait, read_wait
+from bridge.mapping.language import LENDS
 from bridge.mapping.object_reader import ObjectReader
+from bridge.mapping.schema.mapping import RECALL_KEYS
 from bridge.yaml.document import Node, Scalar
 from bridge.yaml.problems import Problems
 
-KEYS = ("event_type", "dedupe", "take", "wait", "needed")
-LENDS = ("user_data", "context", "session_id", "user_id", "properties")
-"""What an event may take from another; what names or dates it is its own."""
 DEFAULT_WAIT = timedelta(hours=1)
 """How long a webhook waits for an earlier event if its rule has no `wait`."""
 UNKNOWN_SALE = "refund_without_sale"
@@ -183,7 +182,7 @@ def lend_paths(lender: Json, taker: dict[str, Json], paths: Sequence[Sequence[st
 def read_recall(node: Node, durations: Collection[str], problems: Problems) -> Recall | None:
     """The `recall` of a rule; None, with problems, where it is none. `durations` are vars that it may wait for."""
     before = len(problems.errors)
-    reader = ObjectReader.read_object(node, KEYS, problems, what="recall")
+    reader = ObjectReader.read_object(node, RECALL_KEYS, problems, what="recall")
     event_types = tuple(one.text for one in reader.read_scalars("event_type", needed=True))
     dedupes = tuple(reader.read_expressions("dedupe", needed=True))
     take = read_take(reader, problems, what="recall", needed=True)

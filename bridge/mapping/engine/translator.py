@@ -22,10 +22,10 @@ from bridge.mapping.engine.context import FailureNotes, MappingFrame
 from bridge.mapping.engine.defer import Deferring
 from bridge.mapping.engine.outcome import RuleOutcomes
 from bridge.mapping.engine.program import Program, RuleCode
-from bridge.mapping.engine.recall import LENDS, ConversionWanted, Known, NoEarlierEvents, NotTold, RecallContext
+from bridge.mapping.engine.recall import ConversionWanted, Known, NoEarlierEvents, NotTold, RecallContext
 from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.expressions.runtime import CannotEvaluate
-from bridge.mapping.language import SOFT
+from bridge.mapping.language import LENDS, SOFT
 from bridge.signature.locators import NOTHING, parse_pointer, value_at
 
 _MOST_TOPICS = 1_000

@@ -14,9 +14,10 @@ from typing import NamedTuple
 from bridge.core.model import SourceLocation
 from bridge.core.suggestions import nearest_word
 from bridge.mapping.codegen.compiler import CompileInfo
-from bridge.mapping.definition import REQUIRING, MappingDefinition, Rule
+from bridge.mapping.definition import MappingDefinition, Rule
 from bridge.mapping.expressions.parser import PATHS
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
+from bridge.mapping.language import REQUIRING
 from bridge.mapping.lint import suggestions
 from bridge.mapping.lint.fields import named_entries
 from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode

@@ -1,19 +1,18 @@
-"""The JSON Schemas of a mapping and of an example, for editors.
+"""The keys of mapping files, each with what it may hold and what it means.
 
-Words and types come from the code that defines them: the loader, the contract, the signatures, the functions. Whether
-an expression is right, only `check` can tell.
+The readers take their keys from here, and the JSON Schema for editors is made of it. Words and types come from the code
+that defines them: the contract, the signatures, the functions. Whether an expression is right, only `check` can tell.
 """
 
 from __future__ import annotations
 
 from bridge.contract import SCHEMA as EVENT
 from bridge.core.instants import LENGTH
-from bridge.mapping.definition import MOST_RANK, REQUIRED, REQUIRING, VERSION
-from bridge.mapping.engine.recall import LENDS
 from bridge.mapping.functions.builtin import OURS
 from bridge.mapping.functions.jmespath_builtins import STANDARD
-from bridge.mapping.language import ROOTS, SOURCE, WEBHOOK
-from bridge.mapping.schema.builders import (
+from bridge.mapping.language import LENDS, MOST_RANK, REQUIRED, REQUIRING, ROOTS, SOURCE, VAR_TYPES, VERSION, WEBHOOK
+from bridge.signature.grammar import CHALLENGE_KEYS, signature_schema
+from bridge.yaml.schema_builders import (
     Schema,
     object_of,
     one_of_words,
@@ -27,8 +26,6 @@ from bridge.mapping.schema.builders import (
     table_of,
     text_of,
 )
-from bridge.mapping.schema.signature import CHALLENGE, signature_schema
-from bridge.mapping.vars import VAR_TYPES
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -46,63 +43,25 @@ def mapping_schema() -> Schema:
         "$schema": DRAFT,
         "title": "trackbridge mapping",
         "description": "How webhooks of one provider prove genuine, and which track events they become.",
-        **table_of(_MAPPING, needs=("mapping", "provider", "webhook", "events")),
+        **table_of(MAPPING_KEYS, needs=("mapping", "provider", "webhook", "events")),
         "$defs": {
             "expression": optional_expression(f"An expression: JMESPath after a `=`. {_ROOTS} {_FUNCTIONS}"),
             "value": {
                 "description": f"A value as it stands, or an expression after a `=`. {_ROOTS} {_FUNCTIONS}",
                 **_VALUE,
             },
-            "for_each": table_of(_FOR_EACH, needs=("for_each", "in", "map"), text=_EACH),
-            "rule": table_of(_RULE, text="Makes one event of each webhook that it takes."),
-            "recall": or_nothing(table_of(_RECALL, needs=("event_type", "dedupe", "take"), text=_RECALLS)),
-            "defer_to": or_nothing(table_of(_DEFER_TO, needs=("event_type", "dedupe"), text=_DEFERS)),
-            "var": table_of(_VAR, needs=("default",), text="One thing that an operator may set."),
+            "for_each": table_of(FOR_EACH_KEYS, needs=("for_each", "in", "map"), text=_EACH),
+            "rule": table_of(RULE_KEYS, text="Makes one event of each webhook that it takes."),
+            "recall": or_nothing(table_of(RECALL_KEYS, needs=("event_type", "dedupe", "take"), text=_RECALLS)),
+            "defer_to": or_nothing(table_of(DEFER_TO_KEYS, needs=("event_type", "dedupe"), text=_DEFERS)),
+            "var": table_of(VAR_KEYS, needs=("default",), text="One thing that an operator may set."),
             "signature": signature_schema(),
-            "challenge": table_of(CHALLENGE, needs=("when", "respond")),
+            "challenge": table_of(CHALLENGE_KEYS, needs=("when", "respond")),
         },
     }
 
 
-def example_schema() -> Schema:
-    """The schema of an example file."""
-    event = {key: value for key, value in EVENT.items() if key != "$schema"}
-    reasons = {
-        "type": "object",
-        "properties": {
-            "ignored": text_of("It makes no event, for this reason, told without its places in the mapping."),
-            "set_aside": text_of("It cannot be translated, for this reason, told without its places in the mapping."),
-        },
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": 1,
-    }
-    return {
-        "$schema": DRAFT,
-        "title": "trackbridge example",
-        "description": "A webhook, and what the mapping of its provider must make of it.",
-        **table_of(
-            {
-                "given": {"description": _GIVES, "$ref": "#/$defs/given"},
-                "expect": {
-                    "description": "The events without their ids; or `ignored: reason`, or `set_aside: reason`.",
-                    "type": ["array", "object"],
-                    "if": {"type": "object"},
-                    "then": reasons,
-                    "else": {"minItems": 1, "items": {"$ref": "#/$defs/event"}},
-                },
-            },
-            needs=("given", "expect"),
-        ),
-        "$defs": {
-            "event": event,
-            "given": table_of(_GIVEN, needs=("body",), text=_GIVES),
-            "earlier": table_of(_EARLIER, needs=("event",), text="An event that was there before."),
-        },
-    }
-
-
-_ANY = ("object", "array", "string", "number", "boolean", "null")
+ANY = ("object", "array", "string", "number", "boolean", "null")
 """All types, for keys whose first one says an editor what to begin."""
 _VALUE: Schema = {
     "if": {"type": "object", "required": ["for_each"]},
@@ -123,9 +82,9 @@ _VALUE: Schema = {
 _LITERALS = {"number": "a number", "boolean": "true or false"}
 _ITEM: Schema = {
     "description": "One product item: sku, name, price, quantity, and what else you know of it.",
-    "type": list(_ANY),
+    "type": list(ANY),
     "properties": {
-        name: {"description": text, "type": sorted(_ANY, key="string".__ne__), **_VALUE}
+        name: {"description": text, "type": sorted(ANY, key="string".__ne__), **_VALUE}
         for name, text in (
             ("sku", "Its article number."),
             ("name", "What it is called."),
@@ -186,7 +145,7 @@ def _event_schema() -> Schema:
 
 
 _NAME = pattern_of("^[A-Za-z_][A-Za-z0-9_]*$", "a name has letters, digits and `_`, and begins with no digit")
-_FOR_EACH: Schema = {
+FOR_EACH_KEYS: Schema = {
     "for_each": {
         "description": "What an element is called in `when` and `map`.",
         "type": "string",
@@ -196,7 +155,7 @@ _FOR_EACH: Schema = {
     "when": optional_expression("Which elements count: those for which it holds."),
     "map": {
         "description": "What an element becomes: a value, or an object.",
-        "type": list(_ANY),
+        "type": list(ANY),
         **_VALUE,
     },
 }
@@ -223,7 +182,7 @@ def _take(text: str, *, needed: bool) -> Schema:
 
 
 _LENGTHS = "a length of time such as 30m, 1h or 2d, or a var that holds one: =source.vars.NAME"
-_RECALL: Schema = {
+RECALL_KEYS: Schema = {
     "event_type": plain_texts("The type of the earlier event, such as purchase, or a list of types."),
     "dedupe": _expressions("The dedupe key that the earlier event was kept under, or a list: the first found counts."),
     "take": _take("What to take from it where this event has nothing, such as properties.currency.", needed=True),
@@ -234,7 +193,7 @@ _RECALL: Schema = {
     },
 }
 _DEFERS = "Conversions that a richer webhook may tell: it waits for one, and tells what none has told."
-_DEFER_TO: Schema = {
+DEFER_TO_KEYS: Schema = {
     "event_type": plain_texts("The type of event that would tell the conversion, or a list of types."),
     "dedupe": _expressions("What the conversion is called, or a list: the first that comes out as something decides."),
     "wait": _wait("How long to wait for a richer webhook: 10m where nothing is said; 30s, 1h, at most 7d."),
@@ -243,7 +202,7 @@ _DEFER_TO: Schema = {
     ),
     "when": optional_expression(f"It waits only where this holds. {_ROOTS}"),
 }
-_RULE: Schema = {
+RULE_KEYS: Schema = {
     "topic": plain_texts("The topics that it takes: texts, or globs such as orders/*."),
     "when": optional_expression(f"It fires only where this holds. {_ROOTS} {_FUNCTIONS}"),
     "dedupe": or_nothing(
@@ -270,7 +229,7 @@ _RULE: Schema = {
 
 # -------------------------------------------------------------------------------------------------- files as a whole
 
-_WEBHOOK: Schema = {
+WEBHOOK_KEYS: Schema = {
     "signature": {"description": "How a request proves genuine.", "$ref": "#/$defs/signature"},
     "id": place_list(
         "Where the webhook's id stands: the first of these places that has a text. body_sha256 comes last."
@@ -289,7 +248,7 @@ _WEBHOOK: Schema = {
     "test": optional_expression("Whether it is a test: its events then go to test destinations only."),
 }
 
-_VAR: Schema = {
+VAR_KEYS: Schema = {
     "type": one_of_words(
         "What it may be: any text, one of `allowed`, or a length of time such as 10m. Left out: a choice where "
         "there is `allowed`, else a text.",
@@ -300,7 +259,7 @@ _VAR: Schema = {
     "help": plain_text("One line for the operator."),
 }
 
-_UNITS: Schema = {
+UNIT_KEYS: Schema = {
     "default": {"description": "Decimals of every other currency, such as 2.", "type": ["integer", "null"]},
     "exponents": object_of(
         "Currencies by their number of decimals: {0: [jpy], 3: [kwd]}.",
@@ -309,20 +268,20 @@ _UNITS: Schema = {
     ),
 }
 
-_SET_ASIDE: Schema = {
+SET_ASIDE_KEYS: Schema = {
     "topic": plain_texts("Topics that it looks at; left out, all."),
     "when": optional_expression(f"Where this holds, the webhook is set aside. {_ROOTS}"),
     "reason": plain_text("Why."),
 }
 
-_ALIAS: Schema = {
+ALIAS_KEYS: Schema = {
     "topic": plain_texts("The topics that it takes."),
     "when": optional_expression(f"It counts only where this holds. {_ROOTS}"),
     "name": {"description": "What belongs to something else.", "type": "string", **required_expression()},
     "belongs_to": {"description": "What it belongs to.", "type": "string", **required_expression()},
 }
 
-_MAPPING: Schema = {
+MAPPING_KEYS: Schema = {
     "mapping": {"description": "The version of the language.", "const": VERSION},
     "provider": {
         "description": "The provider's name, as it stands in addresses (/webhooks/NAME) and settings.",
@@ -330,15 +289,17 @@ _MAPPING: Schema = {
         **pattern_of("^[a-z0-9][a-z0-9_-]*$", "a provider's name has lower-case letters, digits, `-` and `_`"),
     },
     "title": plain_text("The provider's name as people write it."),
-    "webhook": table_of(_WEBHOOK, needs=("signature",), text="How a request proves genuine, and what it is called."),
+    "webhook": table_of(
+        WEBHOOK_KEYS, needs=("signature",), text="How a request proves genuine, and what it is called."
+    ),
     "vars": object_of("What an operator may set for a source.", {}, {"$ref": "#/$defs/var"}),
     "minor_units": or_nothing(
-        table_of(_UNITS, text="How many decimals the provider's smallest units are, by currency.")
+        table_of(UNIT_KEYS, text="How many decimals the provider's smallest units are, by currency.")
     ),
     "set_aside": {
         "description": "Webhooks that cannot be translated, whatever their topic, looked at before everything else.",
         "type": ["array", "null"],
-        "items": table_of(_SET_ASIDE, needs=("when", "reason")),
+        "items": table_of(SET_ASIDE_KEYS, needs=("when", "reason")),
     },
     "let": object_of(
         f"Names for the rules, each worked out when first used. {_ROOTS} {_FUNCTIONS}",
@@ -353,31 +314,7 @@ _MAPPING: Schema = {
     "aliases": {
         "description": "Webhooks that say what belongs to what, such as a payment to an invoice.",
         "type": ["array", "null"],
-        "items": table_of(_ALIAS, needs=("name", "belongs_to")),
+        "items": table_of(ALIAS_KEYS, needs=("name", "belongs_to")),
     },
     "ignore": object_of("Topics, or globs, that make no event, each with the reason.", {}, text_of("The reason.")),
-}
-
-_GIVES = "The webhook. It needs no signature here."
-_NAMED_TEXTS: Schema = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
-_GIVEN: Schema = {
-    "headers": {
-        "description": "The headers that the mapping reads, with their topic if it stands there.",
-        **_NAMED_TEXTS,
-    },
-    "query": {"description": "What stands in the address after `?`.", **_NAMED_TEXTS},
-    "body": {
-        "description": "The body: what its JSON holds, or for another kind of body its text.",
-        "type": [kind for kind in _ANY if kind != "null"],
-    },
-    "vars": {"description": "What the operator has set.", **_NAMED_TEXTS},
-    "earlier": {
-        "description": "Events that were there before, which `recall` may find.",
-        "type": ["array", "null"],
-        "items": {"$ref": "#/$defs/earlier"},
-    },
-}
-_EARLIER: Schema = {
-    "dedupe": plain_text("The dedupe key that it was kept under."),
-    "event": {"description": "The event.", "$ref": "#/$defs/event"},
 }

@@ -34,6 +34,7 @@ from bridge.mapping.engine.recall import NoEarlierEvents
 from bridge.mapping.expressions.runtime import are_equal
 from bridge.mapping.lint import ExampleWebhook, lint_unread_paths
 from bridge.mapping.object_reader import ObjectReader
+from bridge.mapping.schema.example import EARLIER_KEYS, EXAMPLE_KEYS, GIVEN_KEYS, REASON_KEYS
 from bridge.signature.locators import NOTHING, parse_pointer, value_at
 from bridge.yaml import document
 from bridge.yaml.document import MappingNode as Object
@@ -43,8 +44,6 @@ from bridge.yaml.problems import Problems
 RECEIVED_AT = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 """When the webhooks of examples are received."""
 
-GIVEN = ("headers", "query", "body", "vars", "earlier")
-REASONS = ("ignored", "set_aside")
 _CONTEXT = 3
 _PLACES = re.compile(r"(?:^|(?<=; ))[^;]*?\.ya?ml:\d+:\d+: | \([^()]*\.ya?ml:\d+(?:, :\d+)*\)$")
 
@@ -94,11 +93,11 @@ def read_example(text: str | bytes, *, name: str, problems: Problems) -> Mapping
     if root is None:
         return None
     before = len(problems.errors)
-    reader = ObjectReader.read_object(root, ("given", "expect"), problems, what="an example")
+    reader = ObjectReader.read_object(root, EXAMPLE_KEYS, problems, what="an example")
     expect, given = reader.read_node("expect", needed=True), reader.read_node("given", needed=True)
     if expect is None or given is None or not isinstance(root, Object):
         return None
-    below = ObjectReader.read_object(given, GIVEN, problems, what="given")
+    below = ObjectReader.read_object(given, GIVEN_KEYS, problems, what="given")
     body = below.read_node("body", needed=True)
     _check_expected(expect, problems)
     texts = {key: _read_texts(below, key, problems) for key in ("headers", "query", "vars")}
@@ -227,7 +226,7 @@ def _read_texts(reader: ObjectReader, key: str, problems: Problems) -> dict[str,
 
 
 def _read_earlier(node: Node, problems: Problems) -> EarlierEvent | None:
-    reader = ObjectReader.read_object(node, ("dedupe", "event"), problems, what="an earlier event")
+    reader = ObjectReader.read_object(node, EARLIER_KEYS, problems, what="an earlier event")
     event, dedupe = reader.read_node("event", needed=True), reader.read_scalar("dedupe")
     if event is None:
         return None
@@ -259,10 +258,10 @@ def _check_expected(node: Node, problems: Problems) -> None:
                 if not isinstance(item, Object):
                     problems.add_error(item.place, "each expected event must be an object")
         case Object():
-            reader = ObjectReader.read_object(node, REASONS, problems, what="expect")
-            for key in REASONS:
+            reader = ObjectReader.read_object(node, REASON_KEYS, problems, what="expect")
+            for key in REASON_KEYS:
                 reader.read_text(key)
-            if not node.entries or node.entries.keys() == set(REASONS):
+            if not node.entries or node.entries.keys() == set(REASON_KEYS):
                 problems.add_error(node.place, "expect must be a list of events, or `ignored: …` or `set_aside: …`")
         case _:
             problems.add_error(node.place, "expect must be a list of events, or `ignored: …` or `set_aside: …`")

@@ -1,18 +1,50 @@
-"""The `signature` and `challenge` of a mapping as JSON Schema, for editors."""
+"""The keys of `signature` and `challenge` in a mapping, each with what it may hold and what it means.
+
+The readers take their keys from here, and the JSON Schema for editors is made of it.
+"""
 
 from __future__ import annotations
 
 from typing import get_args
 
-from bridge.mapping.schema.builders import Schema, one_of_words, or_nothing, plain_texts, table_of, text_of
-from bridge.signature.read_recipe import CONTENT_TYPES
-from bridge.signature.read_scheme import KEYS, TOLERANCE
 from bridge.signature.recipe import Algorithm, Clock, Encoding, KeyEncoding, SchemeKind
+from bridge.yaml.schema_builders import Schema, one_of_words, or_nothing, plain_texts, table_of, text_of
 
-_SIGNATURE: Schema = {
+TOLERANCE = 300
+"""Seconds a timestamp may differ where a recipe says nothing: what Stripe, Slack and Standard Webhooks use."""
+
+CONTENT_TYPES = ("text/plain", "application/json")
+"""What a challenge can be answered with: nothing that a browser would run."""
+
+_PREFIX = ("prefix", "prefix_optional")
+_TEXT = ("encoding", "from", "split", "pair", "key", *_PREFIX, "signed", "secret", "timestamp")
+KIND_KEYS: dict[SchemeKind, tuple[str, ...]] = {
+    SchemeKind.HMAC: ("kind", "algorithm", *_TEXT),
+    SchemeKind.DIGEST: ("kind", "algorithm", *_TEXT, "i_accept_length_extension"),
+    SchemeKind.ECDSA_P256: ("kind", "algorithm", *_TEXT),
+    SchemeKind.ED25519: ("kind", *_TEXT),
+    SchemeKind.TOKEN: ("kind", "from", *_PREFIX),
+    SchemeKind.BASIC: ("kind",),
+    SchemeKind.NONE: ("kind", "i_accept_unsigned"),
+}
+
+SECRET_KEYS: Schema = {
+    "encoding": one_of_words("How the secret is written. Default: utf8.", get_args(KeyEncoding)),
+    "strip_prefix": text_of("What a secret begins with that is no part of the key, such as whsec_."),
+}
+TIMESTAMP_KEYS: Schema = {
+    "from": text_of("Where the time of sending stands: a place, or signature:NAME of `pair`."),
+    "format": one_of_words("How it is written.", get_args(Clock)),
+    "tolerance": {
+        "description": f"Seconds that it may differ from the time of receipt. Default: {TOLERANCE}.",
+        "type": "integer",
+        "minimum": 1,
+    },
+}
+SIGNATURE_KEYS: Schema = {
     "kind": one_of_words(
         "How a request proves genuine. none takes every request, and needs `i_accept_unsigned: true`.",
-        [str(kind) for kind in KEYS],
+        [str(kind) for kind in KIND_KEYS],
     ),
     "algorithm": one_of_words("The hash, such as sha256.", get_args(Algorithm)),
     "encoding": one_of_words("How the signature is written.", get_args(Encoding)),
@@ -29,24 +61,13 @@ _SIGNATURE: Schema = {
     ),
     "secret": or_nothing(
         table_of(
-            {
-                "encoding": one_of_words("How the secret is written. Default: utf8.", get_args(KeyEncoding)),
-                "strip_prefix": text_of("What a secret begins with that is no part of the key, such as whsec_."),
-            },
+            SECRET_KEYS,
             text="How the provider writes its secrets.",
         )
     ),
     "timestamp": or_nothing(
         table_of(
-            {
-                "from": text_of("Where the time of sending stands: a place, or signature:NAME of `pair`."),
-                "format": one_of_words("How it is written.", get_args(Clock)),
-                "tolerance": {
-                    "description": f"Seconds that it may differ from the time of receipt. Default: {TOLERANCE}.",
-                    "type": "integer",
-                    "minimum": 1,
-                },
-            },
+            TIMESTAMP_KEYS,
             needs=("from", "format"),
             text="The signed time of sending, so that an old request is refused.",
         )
@@ -66,7 +87,7 @@ _NEEDED = ("algorithm", "encoding", "from", "signed", "i_accept_unsigned")
 
 def signature_schema() -> Schema:
     """All keys, of which each kind has some."""
-    made = table_of(_SIGNATURE, needs=("kind",), text="How a request proves genuine.")
+    made = table_of(SIGNATURE_KEYS, needs=("kind",), text="How a request proves genuine.")
     made["allOf"] = [
         {
             "if": {"properties": {"kind": {"const": str(kind)}}, "required": ["kind"]},
@@ -77,12 +98,19 @@ def signature_schema() -> Schema:
                 ],
             },
         }
-        for kind, keys in KEYS.items()
+        for kind, keys in KIND_KEYS.items()
     ]
     return made
 
 
-CHALLENGE: Schema = {
+RESPOND_KEYS: Schema = {
+    "content_type": one_of_words("Default: text/plain.", CONTENT_TYPES),
+    "body": {
+        "description": "The answer; {json:/pointer}, {query:NAME}, … and {hmac:PLACE} are replaced.",
+        "type": "string",
+    },
+}
+CHALLENGE_KEYS: Schema = {
     "when": {
         "description": "What tells it from a webhook: method, and places with the text there, true (any) or false.",
         "type": "object",
@@ -91,13 +119,7 @@ CHALLENGE: Schema = {
         "additionalProperties": {"type": ["string", "boolean"]},
     },
     "respond": table_of(
-        {
-            "content_type": one_of_words("Default: text/plain.", CONTENT_TYPES),
-            "body": {
-                "description": "The answer; {json:/pointer}, {query:NAME}, … and {hmac:PLACE} are replaced.",
-                "type": "string",
-            },
-        },
+        RESPOND_KEYS,
         needs=("body",),
         text="What it is answered.",
     ),
