@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridge.core.errors import SettingsError
+from bridge.runtime.balancing import BalancedAcceptor, ConnectionShare
 from bridge.runtime.http_protocol import StrictHttpProtocol
 
 BACKLOG = 2048
@@ -32,21 +33,21 @@ _TICK = 1.0
 class HttpServer(uvicorn.Server):
     """uvicorn, stopped by us: its own handlers would end the process by the signal instead of with status 0.
 
-    `counted` is called with the number of its connections whenever that has changed. With `lifespan` off, the
-    application of another server runs what both need.
+    With a `share` it accepts no more connections than its part. With `lifespan` off, the application of another server
+    runs what both need.
     """
 
     def __init__(
         self,
         http: Starlette,
-        counted: Callable[[int], None] | None = None,
+        share: ConnectionShare | None = None,
         *,
         lifespan: Literal["on", "off"] = "on",
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 http,
-                http=_counting_protocol(counted) if counted else StrictHttpProtocol,
+                http=_counting_protocol(share.set_count) if share else StrictHttpProtocol,
                 ws="none",
                 lifespan=lifespan,
                 log_config=None,
@@ -60,6 +61,22 @@ class HttpServer(uvicorn.Server):
         )
 
         self._stopping = asyncio.Event()
+        self._share = share
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections: as uvicorn does it, or by our own acceptor where there are several processes."""
+        if self._share is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        acceptors = [BalancedAcceptor(one, self._make_protocol, self._share) for one in sockets or ()]
+        self.servers = acceptors  # type: ignore[assignment]  # uvicorn closes them, and waits for that
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn has it
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     async def main_loop(self) -> None:
         """Keep the answers' Date until stopped: uvicorn's own loop wakes ten times a second to look."""

@@ -170,7 +170,7 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
         metrics_key=shared.metrics_key,
         has_admin=bool(admin),
     )
-    servers = {HttpServer(office.http, shared.shares.counter_of(name)): public}
+    servers = {HttpServer(office.http, shared.shares.share_of(name)): public}
     servers |= {HttpServer(office.admin, lifespan="off"): one for one in admin}
     async with attached_to_supervisor(shared, showing, line, end=lambda: _stop_servers(servers)) as ear:
         serving = asyncio.gather(*(server.serve(sockets=[listening]) for server, listening in servers.items()))

@@ -2,58 +2,89 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import resource
 import socket
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from observed_processes import needs_proc, ready, workers
+from observed_processes import needs_proc, ready, told, workers
 from peers import serving, until
 
-from bridge.runtime.balancing import AHEAD, PAUSE, ConnectionBalance
+from bridge.runtime.balancing import AHEAD, BalancedAcceptor, ConnectionBalance
 
 CROWD = 40
 
 
-@pytest.fixture
-def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long anybody rested."""
-    rested: list[float] = []
-    monkeypatch.setattr("bridge.runtime.balancing.time.sleep", rested.append)
-    return rested
-
-
-def test_who_is_ahead_rests_after_each_that_it_takes(rests: list[float]) -> None:
-    one = ConnectionBalance(["one", "two"]).counter_of("one")
-    for count in range(AHEAD + 2):
-        one(count)
-    assert rests == [PAUSE, PAUSE]
-
-
-def test_nobody_rests_who_is_ahead_by_less_or_has_lost_a_connection(rests: list[float]) -> None:
+def test_a_process_is_ahead_where_it_has_two_connections_more_than_another() -> None:
     both = ConnectionBalance(["one", "two"])
-    one, two = both.counter_of("one"), both.counter_of("two")
-    two(5)
-    rests.clear()
-    for count in [*range(5 + AHEAD), *range(5 + AHEAD, 0, -1)]:
-        one(count)
-    assert rests == [PAUSE], "at the seventh, where the other has five"
+    one, two = both.share_of("one"), both.share_of("two")
+    two.set_count(5)
+    for count in range(5 + AHEAD):
+        one.set_count(count)
+        assert not one.is_ahead
+    one.set_count(5 + AHEAD)
+    assert one.is_ahead
+    assert not two.is_ahead
 
 
-def test_one_alone_never_rests(rests: list[float]) -> None:
-    one = ConnectionBalance(["one"]).counter_of("one")
-    one(1000)
-    assert rests == []
+def test_a_process_alone_is_never_ahead() -> None:
+    one = ConnectionBalance(["one"]).share_of("one")
+    one.set_count(1000)
+    assert not one.is_ahead
 
 
-def test_one_that_is_started_again_has_none(rests: list[float]) -> None:
+def test_a_process_that_is_restarted_has_no_connections() -> None:
     both = ConnectionBalance(["one", "two"])
-    both.counter_of("two")(9)
-    both.counter_of("two")
-    rests.clear()
-    both.counter_of("one")(AHEAD)
-    assert rests == [PAUSE]
+    both.share_of("two").set_count(9)
+    both.share_of("two")
+    one = both.share_of("one")
+    one.set_count(AHEAD)
+    assert one.is_ahead
+
+
+def test_a_process_that_is_ahead_goes_on_with_other_work_and_accepts_all_in_the_end() -> None:
+    async def accept(count: int) -> int:
+        balance = ConnectionBalance(["one", "two"])
+        share = balance.share_of("one")
+        balance.share_of("two")
+        made: asyncio.Queue[Protocol] = asyncio.Queue()
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, _transport: asyncio.BaseTransport) -> None:
+                made.put_nowait(self)
+                share.set_count(made.qsize())
+
+        with socket.create_server(("127.0.0.1", 0), backlog=count) as listening, ExitStack() as stack:
+            listening.setblocking(False)  # noqa: FBT003  the socket module names no argument
+            for _ in range(count):
+                stack.enter_context(socket.create_connection(listening.getsockname()))
+            acceptor = BalancedAcceptor(listening, Protocol, share)
+            turns = 0
+            while made.qsize() < count:
+                await asyncio.sleep(0)
+                turns += 1
+            acceptor.close()
+            return turns
+
+    assert asyncio.run(accept(20)) > 40
+
+
+@needs_proc
+def test_a_process_that_may_open_no_more_files_accepts_again_when_it_may(tmp_path: Path) -> None:
+    with serving(tmp_path, {}, "--web", "2") as bridge, ExitStack() as stack:
+        ready(bridge)
+        pids = workers(bridge)
+        host, _, port = bridge.url.removeprefix("http://").partition(":")
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(list(Path(f"/proc/{pid}/fd").iterdir())), 4096))
+        stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+        until(lambda: told(bridge, "http.cannot_accept"), what="the warning")
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (1024, 4096))
+        ready(bridge)
 
 
 @needs_proc

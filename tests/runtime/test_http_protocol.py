@@ -356,6 +356,14 @@ def test_uvicorn_has_a_status_line_for_each_refusal() -> None:
     assert {400, 405, 431, 501, 503, 505} <= set(httptools_impl.STATUS_LINE)
 
 
+def test_uvicorn_closes_its_servers_and_waits_for_them_and_makes_none_for_no_sockets() -> None:
+    source = inspect.getsource(uvicorn.Server)
+    assert "for server in self.servers:\n            server.close()" in source
+    assert "for server in self.servers:\n            await server.wait_closed()" in source
+    assert "for sock in sockets:" in inspect.getsource(uvicorn.Server.startup)
+    assert "app_state=self.lifespan.state" in inspect.getsource(uvicorn.Server.startup)
+
+
 def test_uvicorns_flow_resumes_reading() -> None:
     assert callable(FlowControl.resume_reading)
 
