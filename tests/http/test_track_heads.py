@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 from track_server import Line, head, serving
 
-from bridge.runtime.http_protocol import DeadlineTimer
+from bridge.runtime.deadline_timer import DeadlineTimer
 from bridge.runtime.request_head import HEAD_BYTES
 
 LEAD = b'{"event_type":"lead"}'
