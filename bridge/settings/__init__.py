@@ -9,13 +9,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from bridge.contract import REQUEST_BYTES
 from bridge.core.environment_names import environment_name
 from bridge.core.errors import SettingsError
-from bridge.core.model import SourceLocation
 from bridge.core.suggestions import nearest_word, suggest_or_list
 from bridge.http.api_keys import read_digest
 from bridge.http.body_budget import PARTS, USUAL
@@ -35,6 +33,7 @@ from bridge.settings.table import (
     Settings,
     SourceSettings,
 )
+from bridge.settings.values import read_bytes, read_days, read_networks, read_number, split_list, value_places
 from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
 
 __all__ = [
@@ -57,17 +56,8 @@ __all__ = [
     "store_url",
 ]
 
-MOST_DAYS = 36_500
 MOST_PATIENCE = 60
 LAST_PORT = 65535
-UNITS = {
-    "": 1, "b": 1,
-    "k": 1 << 10, "kib": 1 << 10, "kb": 10**3,
-    "m": 1 << 20, "mib": 1 << 20, "mb": 10**6,
-    "g": 1 << 30, "gib": 1 << 30, "gb": 10**9,
-    "t": 1 << 40, "tib": 1 << 40, "tb": 10**12,
-}  # fmt: skip
-"""Bytes by their unit, in any case."""
 RETRIED = timedelta(days=31)
 """Longer than any provider continues retrying a webhook: what was purged from the ledger would be new again."""
 
@@ -86,7 +76,7 @@ def load_settings(
     """
     refuse_placeholders(environment)
     path = config or (Path(environment["BRIDGE_CONFIG"]) if environment.get("BRIDGE_CONFIG") else None)
-    rate = _read_number(environment, "BRIDGE_API_RATE", 1000)
+    rate = read_number(environment, "BRIDGE_API_RATE", 1000)
     filed = SettingsFile(path, environment, rate).read_settings() if path else Settings()
     sources = with_source_vars(environment, _all_sources(environment, providers, filed.sources), providers)
     destinations = (*_environment_destinations(environment), *filed.destinations)
@@ -95,7 +85,7 @@ def load_settings(
     _all_different("API key", [key.name for key in keys])
     _all_known(sources, keys, destinations)
     logs_json(environment)
-    limit = _read_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE)
+    limit = read_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE)
     return replace(
         filed,
         store=store_url(environment),
@@ -110,7 +100,7 @@ def load_settings(
         alerts=read_alerts(environment),
         webhook_limit=limit,
         body_budget=_body_budget(environment, limit),
-        trusted_proxies=_read_networks("BRIDGE_TRUSTED_PROXIES", environment),
+        trusted_proxies=read_networks("BRIDGE_TRUSTED_PROXIES", environment),
         keeping=retention_policy(environment),
         bounds=admission_limits(environment),
         warnings=(
@@ -125,7 +115,7 @@ def load_settings(
 def retention_policy(environment: Mapping[str, str]) -> RetentionPolicy:
     """How long what is done with is kept. Raises SettingsError."""
     bodies, events, ledger = (
-        _read_days(environment, name, usual)
+        read_days(environment, name, usual)
         for name, usual in (
             ("BRIDGE_KEEP_BODIES", DEFAULT_RETENTION.bodies),
             ("BRIDGE_KEEP_EVENTS", DEFAULT_RETENTION.events),
@@ -143,8 +133,8 @@ def retention_policy(environment: Mapping[str, str]) -> RetentionPolicy:
 
 def admission_limits(environment: Mapping[str, str]) -> AdmissionLimits:
     """When the store takes nothing new. Raises SettingsError."""
-    waiting = _read_number(environment, "BRIDGE_QUEUE_LIMIT", DEFAULT_LIMITS.waiting)
-    patience = _read_number(environment, "BRIDGE_QUEUE_PATIENCE", DEFAULT_LIMITS.max_wait.seconds)
+    waiting = read_number(environment, "BRIDGE_QUEUE_LIMIT", DEFAULT_LIMITS.waiting)
+    patience = read_number(environment, "BRIDGE_QUEUE_PATIENCE", DEFAULT_LIMITS.max_wait.seconds)
     if not waiting:
         raise SettingsError(
             "BRIDGE_QUEUE_LIMIT must be 1 or more: a request that may not wait for the disk is not kept"
@@ -154,7 +144,7 @@ def admission_limits(environment: Mapping[str, str]) -> AdmissionLimits:
             f"BRIDGE_QUEUE_PATIENCE must be from 1 to {MOST_PATIENCE} seconds: providers wait no longer"
         )
     return AdmissionLimits(
-        waiting, timedelta(seconds=patience), _read_bytes(environment, "BRIDGE_MIN_FREE", DEFAULT_LIMITS.min_free)
+        waiting, timedelta(seconds=patience), read_bytes(environment, "BRIDGE_MIN_FREE", DEFAULT_LIMITS.min_free)
     )
 
 
@@ -223,8 +213,8 @@ def _all_sources(
             raise SettingsError(
                 f"source `{source.name}`: its secrets are set twice, in the file and as {name}; keep one"
             )
-        secrets = _split_list(name, environment[name])
-        sources.append(replace(source, secrets=secrets, places=_value_places(name, environment[name])))
+        secrets = split_list(name, environment[name])
+        sources.append(replace(source, secrets=secrets, places=value_places(name, environment[name])))
     return tuple(sources)
 
 
@@ -237,7 +227,7 @@ def _environment_destinations(environment: Mapping[str, str]) -> Iterator[Destin
     key = environment.get("BRIDGE_TRACK_KEY", "").strip()
     if not key:
         raise SettingsError("BRIDGE_TRACK_URL is set without BRIDGE_TRACK_KEY; set the server API key of that address")
-    rate = str(_read_number(environment, "BRIDGE_TRACK_RATE", 1000))
+    rate = str(read_number(environment, "BRIDGE_TRACK_RATE", 1000))
     test = environment.get("BRIDGE_TRACK_TEST", "0")
     if test not in {"", "0", "1"}:
         raise SettingsError("BRIDGE_TRACK_TEST must be 0 or 1")
@@ -248,42 +238,14 @@ def _environment_destinations(environment: Mapping[str, str]) -> Iterator[Destin
 def _environment_keys(environment: Mapping[str, str], rate: int) -> Iterator[KeySettings]:
     if "BRIDGE_API_KEYS" in environment:
         text = environment["BRIDGE_API_KEYS"]
-        places = _value_places("BRIDGE_API_KEYS", text)
-        for number, key in enumerate(_split_list("BRIDGE_API_KEYS", text), start=1):
+        places = value_places("BRIDGE_API_KEYS", text)
+        for number, key in enumerate(split_list("BRIDGE_API_KEYS", text), start=1):
             yield KeySettings(f"env-{number}", key, rate, place=places[number - 1])
-
-
-def _split_list(name: str, text: str) -> tuple[str, ...]:
-    values = tuple(part.strip() for part in text.split(","))
-    if not all(values):
-        raise SettingsError(f"{name} is set but blank, or has a blank between commas; give it a value or unset it")
-    return values
-
-
-def _value_places(name: str, text: str) -> tuple[SourceLocation, ...]:
-    """Where each value between commas begins in a variable's text."""
-    starts = [0, *(found.end() for found in re.finditer(r",\s*", text))]
-    return tuple(SourceLocation(name, 1, start + 1) for start in starts)
-
-
-def _read_number(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name) or str(default)
-    if not re.fullmatch(r"[0-9]{1,12}", text):
-        raise SettingsError(f"{name} must be a whole number such as {default}")
-    return int(text)
-
-
-def _read_bytes(environment: Mapping[str, str], name: str, usual: int) -> int:
-    text = environment.get(name) or str(usual)
-    found = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]*)", text.strip())
-    if found is None or found[2].lower() not in UNITS:
-        raise SettingsError(f"{name} must be a number of bytes, or one with a unit, such as 64MiB or 2GiB")
-    return int(found[1]) * UNITS[found[2].lower()]
 
 
 def _body_budget(environment: Mapping[str, str], limit: int) -> int:
     """Enough for one body of every kind in the share of one peer."""
-    budget = _read_bytes(environment, "BRIDGE_BODY_BUDGET", USUAL)
+    budget = read_bytes(environment, "BRIDGE_BODY_BUDGET", USUAL)
     least = PARTS * max(limit, REQUEST_BYTES)
     if budget < least:
         raise SettingsError(
@@ -291,37 +253,6 @@ def _body_budget(environment: Mapping[str, str], limit: int) -> int:
             f" {max(limit, REQUEST_BYTES)} bytes (BRIDGE_WEBHOOK_LIMIT)"
         )
     return budget
-
-
-def _read_networks(name: str, environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    if not environment.get(name):
-        return ()
-    networks = []
-    for place, text in enumerate(_split_list(name, environment[name]), start=1):
-        try:
-            networks.append(ip_network(text))
-        except ValueError:
-            raise SettingsError(
-                f"{name}: entry {place} {_network_problem(text)}; write addresses such as 10.0.0.5, or networks such "
-                "as 10.0.0.0/8"
-            ) from None
-    return tuple(networks)
-
-
-def _network_problem(text: str) -> str:
-    """What is wrong, without the text itself: it may be a secret that was pasted there."""
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return "is no address and no network"
-    return "is a network whose address has bits set behind its prefix"
-
-
-def _read_days(environment: Mapping[str, str], name: str, usual: timedelta) -> timedelta:
-    days = _read_number(environment, name, usual.days)
-    if days > MOST_DAYS:
-        raise SettingsError(f"{name} must be a number of days, {MOST_DAYS} at most")
-    return timedelta(days=days)
 
 
 def _strange_names(environment: Mapping[str, str], sources: Collection[str]) -> Iterator[str]:
