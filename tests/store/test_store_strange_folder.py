@@ -14,7 +14,8 @@ from store_made import LEASE, NOW, applied, apply_log, claim_rows, webhook
 from bridge.store.protocol import DEFAULT_RETENTION, RowFilter
 from bridge.store.sqlite.ingest import codec
 from bridge.store.sqlite.ingest.frame import frame_bytes
-from bridge.store.sqlite.ingest.log_reader import AT_ONCE, MOST_DAMAGE
+from bridge.store.sqlite.ingest.log_file_reader import MOST_DAMAGE
+from bridge.store.sqlite.ingest.log_reader import AT_ONCE
 from bridge.store.sqlite.store import SqliteStore
 
 OURS = "01700000000000000000-0123abcd"
