@@ -10,8 +10,9 @@ from bridge.cli.safe_console import SafeConsole
 from bridge.core import json_text
 from bridge.core.json_text import Json
 from bridge.core.model import Ignored, SetAside, SourceLocation, Translated
-from bridge.mapping.tools.explain import ExplainedField, Explanation, RuleExplanation
+from bridge.mapping.tools.explain import Explanation, RuleExplanation
 from bridge.mapping.tools.explain_recall import RecallExplanation
+from bridge.mapping.tools.trace_template import ExplainedField
 from bridge.mapping.tools.tracer import Trace, TracedAlternative
 
 _LONGEST = 100

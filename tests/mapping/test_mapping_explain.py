@@ -18,14 +18,8 @@ from bridge.core import json_text
 from bridge.core.json_text import Json
 from bridge.core.model import Ignored, SetAside, SourceLocation, Translated
 from bridge.mapping.tools.examples import EarlierEvent, recallable_events
-from bridge.mapping.tools.explain import (
-    ExplainedField,
-    Explanation,
-    RuleExplanation,
-    TraceBuilder,
-    explain_webhook,
-    world_of,
-)
+from bridge.mapping.tools.explain import Explanation, RuleExplanation, explain_webhook
+from bridge.mapping.tools.trace_template import ExplainedField, TraceBuilder, world_of
 from bridge.mapping.tools.tracer import ReadPath, TracedAlternative
 
 
