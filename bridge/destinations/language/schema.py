@@ -20,7 +20,8 @@ from bridge.destinations.language.words import (
     VERSION,
 )
 from bridge.mapping.functions.for_destinations import DESTINATION_FUNCTIONS
-from bridge.mapping.schema.builders import (
+from bridge.mapping.schema.mapping import DRAFT
+from bridge.yaml.schema_builders import (
     Schema,
     object_of,
     one_of_words,
@@ -30,7 +31,6 @@ from bridge.mapping.schema.builders import (
     table_of,
     text_of,
 )
-from bridge.mapping.schema.mapping import DRAFT
 
 _FUNCTIONS = f"Functions: {', '.join(DESTINATION_FUNCTIONS)}."
 _NAME = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
