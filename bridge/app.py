@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,10 +21,10 @@ from starlette.middleware import Middleware
 from bridge import destinations as kinds
 from bridge import mapping, settings
 from bridge.core import log
-from bridge.core.errors import MappingError, SettingsError
+from bridge.core.errors import SettingsError
 from bridge.core.heartbeat import Heartbeat, oldest_success
-from bridge.core.model import Event, Problem, Route
-from bridge.core.source import Source
+from bridge.core.model import Event, Route
+from bridge.core.source import DefectEffect, MappingDefect, Source
 from bridge.core.suggestions import suggest_or_list
 from bridge.destinations.protocol import Destination
 from bridge.http import openapi, track
@@ -42,10 +43,11 @@ from bridge.pipeline.alert_state import AlertState, alert_file
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
 from bridge.pipeline.translate import TranslateLoop
-from bridge.settings import DestinationSettings, Settings, secret_strength
+from bridge.settings import DestinationSettings, Settings, SourceSettings, secret_strength
 from bridge.store.engines import sqlite_file
 from bridge.store.protocol import Store
 
+LoadedMapping: TypeAlias = mapping.Mapping | mapping.BrokenMapping
 RESTS = {"purge": EVERY + AGAIN, "alert": alerts.EVERY}
 """Seconds that a loop may rest between two rounds, where that is long."""
 GRACE = timedelta(seconds=15)
@@ -68,35 +70,38 @@ _LETTERS = bytes(b"abcdefghijklmnopqrstuvwxyz0123456789"[byte % 36] for byte in 
 # ------------------------------------------------------------------------------------------------------ mappings
 
 
-def load_mappings(extra: Path | None) -> dict[str, mapping.Mapping]:
-    """Every mapping by its provider; the operator's override the shipped ones.
+def load_mappings(
+    extra: Path | None, *, previous: Mapping[str, LoadedMapping] | None = None
+) -> dict[str, LoadedMapping]:
+    """Every mapping by its provider, those with errors too; the operator's override the shipped ones.
 
-    Raises MappingError with the problems of all files.
+    Where a mapping has errors and `previous` holds it without, that one stays in use.
     """
-    loaded: dict[str, mapping.Mapping] = {}
-    problems: list[Problem] = []
+    loaded: dict[str, LoadedMapping] = {}
     for path in mapping_files(extra):
-        try:
-            one = mapping.load_mapping(path)
-        except MappingError as error:
-            problems.extend(error.problems)
-        else:
-            loaded[one.provider] = one
-    if problems:
-        raise MappingError(problems)
+        one = mapping.read_or_break(path)
+        if isinstance(one, mapping.BrokenMapping):
+            one = _last_good(one, previous or {})
+        loaded[one.provider] = one
     return loaded
 
 
-def make_sources(configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> dict[str, Source]:
+def _last_good(broken: mapping.BrokenMapping, previous: Mapping[str, LoadedMapping]) -> LoadedMapping:
+    """The mapping that was in use before its file had errors; the broken one where there is none."""
+    before = [previous[broken.provider]] if broken.provider in previous else []
+    if not broken.is_named:
+        before += [one for one in previous.values() if one.name == broken.name]
+    good = next((one for one in before if isinstance(one, mapping.Mapping)), None)
+    return broken if good is None else replace(good, newer=broken.problems)
+
+
+def make_sources(configured: Settings, mappings: Mapping[str, LoadedMapping]) -> dict[str, Source]:
     """Every source by its name: those that were set, and each mapping's own, which waits for a secret."""
     sources: dict[str, Source] = {}
     for one in configured.sources:
-        if one.mapping not in mappings:
-            hint = suggest_or_list(one.mapping, sorted(mappings))  # not repeated: `${NAME}` may have put a secret there
-            raise SettingsError(f"source `{one.name}`: `mapping` names no mapping; {hint}")
         public_url = one.public_url or configured.addresses.source_url(one.name)
         try:
-            sources[one.name] = mappings[one.mapping].bind_source(
+            sources[one.name] = _mapping_of(one, mappings).bind_source(
                 one.name, secrets=one.secrets, vars=one.vars, to=one.to, public_url=public_url, scope=one.scope
             )
         except mapping.WrongVar as error:
@@ -106,6 +111,22 @@ def make_sources(configured: Settings, mappings: Mapping[str, mapping.Mapping]) 
         if provider not in sources:
             sources[provider] = one_mapping.bind_source(provider, secrets=(), vars={})
     return sources
+
+
+def _mapping_of(source: SourceSettings, mappings: Mapping[str, LoadedMapping]) -> LoadedMapping:
+    """The mapping of a source. One that says no provider, for its errors, may be of any source that has none."""
+    if source.mapping in mappings:
+        return mappings[source.mapping]
+    for one in mappings.values():
+        if isinstance(one, mapping.BrokenMapping) and not one.is_named:
+            return one
+    hint = suggest_or_list(source.mapping, sorted(mappings))  # not repeated: `${NAME}` may have put a secret there
+    raise SettingsError(f"source `{source.name}`: `mapping` names no mapping; {hint}")
+
+
+def mapping_defects(sources: Mapping[str, Source]) -> tuple[tuple[str, MappingDefect], ...]:
+    """The sources, by their names, whose mapping files have errors."""
+    return tuple((name, one.defect) for name, one in sorted(sources.items()) if one.defect is not None)
 
 
 def make_destinations(configured: Settings) -> dict[str, Destination]:
@@ -139,13 +160,14 @@ def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Seq
 class AppConfig:
     """Settings, and the sources and destinations that they and the mappings make, by their names."""
 
-    def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
+    def __init__(self, configured: Settings, mappings: Mapping[str, LoadedMapping]) -> None:
         self.settings = configured
+        self.mappings = mappings
         self.sources = make_sources(configured, mappings)
         self.destinations = make_destinations(configured)
         self.route = make_router(self.destinations)
 
-    def replace(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], *, tell: bool = True) -> None:
+    def replace(self, configured: Settings, mappings: Mapping[str, LoadedMapping], *, tell: bool = True) -> None:
         """Serve other mappings, and the sources set for them, from the next request on.
 
         Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, destinations
@@ -159,6 +181,7 @@ class AppConfig:
         for problem in secret_strength.strength_problems(replace(configured, keys=()), mappings, known=known):
             raise SettingsError(f"{problem.place}: {problem.text}")
         self.sources = make_sources(configured, mappings)
+        self.mappings = mappings
         fixed = replace(configured, sources=self.settings.sources, warnings=self.settings.warnings)
         if fixed != self.settings and tell:
             log.log_warning("reload.partly", warning="settings other than sources have changed; restart to have them")
@@ -292,7 +315,14 @@ class WebApp:
             metrics=metrics,
             budget=budget,
         )
-        check = ReadinessCheck(store=store, clock=utc_now, loops=loops, rests=RESTS, stopping=stopping)
+        check = ReadinessCheck(
+            store=store,
+            clock=utc_now,
+            loops=loops,
+            rests=RESTS,
+            stopping=stopping,
+            defects=lambda: mapping_defects(app_config.sources),
+        )
         health = HealthRoutes(
             store, tuple(app_config.destinations), metrics, utc_now, check, others, metrics_key, proxies
         )
@@ -315,7 +345,7 @@ class WebApp:
 class SingleProcessApp:
     """Both parts in one process: `http` is the application; its lifespan runs the loops and closes the store."""
 
-    def __init__(self, configured: Settings, mappings: Mapping[str, mapping.Mapping], store: Store) -> None:
+    def __init__(self, configured: Settings, mappings: Mapping[str, LoadedMapping], store: Store) -> None:
         self.store = store
         self.app_config = AppConfig(configured, mappings)
         metrics = Metrics()
@@ -350,24 +380,46 @@ class SingleProcessApp:
 
 
 def load_configuration(
-    environment: Mapping[str, str], config: Path | None, *, tell: bool = True
-) -> tuple[Settings, dict[str, mapping.Mapping]]:
-    """The settings and mappings of an environment. Raises SettingsError or MappingError.
+    environment: Mapping[str, str],
+    config: Path | None,
+    *,
+    tell: bool = True,
+    previous: Mapping[str, LoadedMapping] | None = None,
+) -> tuple[Settings, dict[str, LoadedMapping]]:
+    """The settings and mappings of an environment. Raises SettingsError.
 
-    `tell` is whether warnings go to the log.
+    `tell` is whether warnings go to the log. On a reload `previous` are the mappings in use: those without errors stay,
+    where their files have some now.
     """
-    mappings = load_mappings(settings.mappings_folder(environment))
+    mappings = load_mappings(settings.mappings_folder(environment), previous=previous)
     configured = settings.load_settings(
         environment, providers={name: one.vars for name, one in mappings.items()}, config=config
     )
     for warning in configured.warnings if tell else ():
         log.log_warning("settings", warning=warning)
     if tell:
+        for one in mappings.values():
+            _tell_errors(one)
         _tell_weak(configured, mappings)
     return configured, mappings
 
 
-def _tell_weak(configured: Settings, mappings: Mapping[str, mapping.Mapping]) -> None:
+def _tell_errors(one: LoadedMapping) -> None:
+    """Log every error of a mapping's file, and what comes of them."""
+    errors, is_kept = (one.newer, True) if isinstance(one, mapping.Mapping) else (one.problems, False)
+    for problem in errors:
+        log.log_warning("reload.problem" if is_kept else "mapping.problem", at=str(problem.place), error=problem.text)
+    if is_kept and errors:
+        log.log_warning("reload.refused", mapping=one.name, problems=len(errors), kept="the mapping from before")
+    elif isinstance(one, mapping.BrokenMapping):
+        effect = DefectEffect.REFUSED if one.recipe is None else DefectEffect.SET_ASIDE
+        log.log_warning("mapping.broken", mapping=one.name, problems=len(errors), why=effect.value, mend=_MEND)
+
+
+_MEND = "see trackbridge check; a reload or restart takes the mended file"
+
+
+def _tell_weak(configured: Settings, mappings: Mapping[str, LoadedMapping]) -> None:
     """Log what `check` refuses of the mappings, secrets and keys in use; the bridge runs with them all the same."""
     used = {one.mapping for one in configured.sources} & mappings.keys()
     for problem in (problem for name in sorted(used) for problem in mappings[name].weak):

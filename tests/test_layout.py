@@ -37,7 +37,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "vars",
         "definition",
         "codegen",
-        "files lint",
+        "broken files lint",
         "__init__",
         "tools",
     ),

@@ -25,7 +25,7 @@ from bridge.cli.check_run import CheckRun
 from bridge.cli.environment import read_environment
 from bridge.cli.options import arguments, command_options, flag_option, option_of
 from bridge.cli.terminal import print_text, say_error
-from bridge.core.errors import BridgeError, MappingError, SettingsError
+from bridge.core.errors import BridgeError, SettingsError
 from bridge.core.model import Problem, SourceLocation
 from bridge.core.suggestions import suggest_nearest
 from bridge.destinations.language.files import platform_files
@@ -116,13 +116,11 @@ def _check_mappings(found: CheckRun, files: Iterable[Path], *, with_examples: bo
 
 
 def _settings_problems() -> Sequence[Problem]:
-    """What is wrong with the settings that serve would load; nothing is said where a mapping has errors of its own."""
+    """What is wrong with the settings that serve would load. Errors of mappings are found elsewhere."""
     try:
         configured, mappings = load_configuration(read_environment(), None, tell=False)
         AppConfig(configured, mappings)
         return secret_strength.strength_problems(configured, mappings)
-    except MappingError:
-        return ()
     except SettingsError as error:
         return (Problem(SourceLocation("settings", 1, 1), "error", str(error)),)
 

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from bridge.app import load_configuration, utc_now
+from bridge.app import LoadedMapping, load_configuration, utc_now
 from bridge.cli import machine_checks, network_checks
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import write_json
 from bridge.cli.machine_checks import CheckResult
 from bridge.cli.options import command_options, config_option, format_option
 from bridge.cli.terminal import print_text
-from bridge.core.errors import BridgeError, MappingError
-from bridge.mapping import Mapping
+from bridge.core.errors import BridgeError
+from bridge.mapping import BrokenMapping
 from bridge.settings import Settings, secret_strength
 from bridge.settings.env_file import Environment, exposed_env_file
 
@@ -61,9 +61,6 @@ def check_everything(config: Path | None) -> Iterator[CheckResult]:
     yield from check_env_file(environment)
     try:
         configured, mappings = load_configuration(environment, config, tell=False)
-    except MappingError as error:
-        yield from (CheckResult("mappings", "wrong", str(problem)) for problem in error.problems)
-        return
     except BridgeError as error:
         yield CheckResult("settings", "wrong", str(error))
         return
@@ -84,8 +81,11 @@ def check_env_file(environment: Environment) -> Iterator[CheckResult]:
             yield CheckResult("permissions", "ok", f"{environment.env_file} is for its owner alone")
 
 
-def _check_settings(configured: Settings, mappings: dict[str, Mapping]) -> Iterator[CheckResult]:
-    yield CheckResult("mappings", "ok", f"{len(mappings)} without a mistake: {', '.join(sorted(mappings))}")
+def _check_settings(configured: Settings, mappings: dict[str, LoadedMapping]) -> Iterator[CheckResult]:
+    broken = [one for one in mappings.values() if isinstance(one, BrokenMapping)]
+    yield from (CheckResult("mappings", "wrong", str(problem)) for one in broken for problem in one.problems)
+    sound = sorted(mappings.keys() - {one.provider for one in broken})
+    yield CheckResult("mappings", "ok", f"{len(sound)} without a mistake: {', '.join(sound)}")
     problems = [problem.text for problem in secret_strength.strength_problems(configured, mappings)]
     yield from (CheckResult("settings", "wrong", text) for text in problems)
     yield from (CheckResult("settings", "note", text) for text in configured.warnings if "`chmod" not in text)

@@ -12,22 +12,22 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bridge.app import AppConfig, load_configuration, utc_now
+from bridge.app import AppConfig, LoadedMapping, load_configuration, utc_now
 from bridge.cli import streams
 from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
 from bridge.cli.terminal import print_text
 from bridge.core import log
 from bridge.core.errors import SettingsError
+from bridge.core.source import DefectEffect
 from bridge.http.api_keys import ApiKeys
 from bridge.http.metrics_key import keep_beside
-from bridge.mapping import Mapping
 from bridge.mapping.files import mapping_files
 from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.http_server import bind_socket, socket_url
@@ -159,9 +159,11 @@ def _bind_listeners(options: ServeOptions, configured: Settings) -> list[socket.
     return listening
 
 
-def _load_now(config: Path | None, *, tell: bool = True) -> tuple[Settings, dict[str, Mapping]]:
-    """Settings and mappings, with what `.env` holds now."""
-    return load_configuration(read_environment(config), config, tell=tell)
+def _load_now(
+    config: Path | None, previous: Mapping[str, LoadedMapping] | None = None, *, tell: bool = True
+) -> tuple[Settings, dict[str, LoadedMapping]]:
+    """Settings and mappings, with what `.env` holds now; `previous` are the mappings in use."""
+    return load_configuration(read_environment(config), config, tell=tell, previous=previous)
 
 
 async def _find_needs(configured: Settings, store: Store) -> dict[str, str]:
@@ -233,7 +235,7 @@ def _close_listeners(listening: Sequence[socket.socket]) -> None:
 
 def _reload_config(app_config: AppConfig, config: Path | None) -> bool:
     """Whether there is something that checks, for who is forked from now on, and for who is reported to follow."""
-    taken = reload_now(lambda: _load_now(config), lambda found: app_config.replace(*found))
+    taken = reload_now(lambda: _load_now(config, app_config.mappings), lambda found: app_config.replace(*found))
     _settle_down()
     return taken
 
@@ -292,10 +294,17 @@ def _source_lines(app_config: AppConfig, url: str) -> Iterator[str]:
     width = max((len(name) for name in app_config.sources), default=0)
     named = {one.name: one for one in app_config.settings.sources}
     for name, source in sorted(app_config.sources.items()):
-        mend = "its secrets in the settings file are set" if name in named else f"{secret_name(name)} is set"
-        secret = "secret set" if source.has_secret else f"NO SECRET: answers 503 until {mend}"
         public = named[name].public_url if name in named else None
-        yield f"  {name:<{width}}  {public or f'{url}/webhooks/{name}'}  {secret}"
+        address = public or f"{url}/webhooks/{name}"
+        mend = "its secrets in the settings file are set" if name in named else f"{secret_name(name)} is set"
+        if source.defect is not None and source.defect.effect is not DefectEffect.PREVIOUS:
+            mend = "its mapping is mended, see `trackbridge check`"
+            secret = "secret set" if source.has_secret else "NO SECRET"
+            does = "answers 503" if source.defect.effect is DefectEffect.REFUSED else f"{secret}; sets aside"
+            yield f"  {name:<{width}}  {address}  MAPPING BROKEN: {does} until {mend}"
+            continue
+        secret = "secret set" if source.has_secret else f"NO SECRET: answers 503 until {mend}"
+        yield f"  {name:<{width}}  {address}  {secret}"
 
 
 def _destination_lines(app_config: AppConfig) -> Iterator[str]:

@@ -21,6 +21,7 @@ from bridge import settings
 from bridge.app import load_configuration, utc_now
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, make_console, plain_value, write_json
+from bridge.cli.mapping_needs import mapping_needs
 from bridge.cli.options import command_options, flag_option, format_option
 from bridge.cli.safe_console import as_text
 from bridge.core.errors import BridgeError
@@ -110,14 +111,13 @@ async def _watch_status(found: StatusReport, look: Callable[[], Awaitable[Status
 
 
 def _weak_settings() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is too short of the secrets and keys that are set here; and why that cannot be said, if it cannot."""
+    """Mappings with errors, and secrets and keys that are too short; and why that cannot be said, if it cannot."""
     try:
-        return tuple(
-            problem.text
-            for problem in secret_strength.strength_problems(*load_configuration(read_environment(), None, tell=False))
-        ), ()
+        configured, mappings = load_configuration(read_environment(), None, tell=False)
+        weak = tuple(problem.text for problem in secret_strength.strength_problems(configured, mappings))
+        return (*mapping_needs(configured, mappings), *weak), ()
     except BridgeError as error:
-        return (), (f"the settings cannot be read here, so nothing is said of secrets and keys: {error}",)
+        return (), (f"the settings cannot be read here, so nothing is said of mappings, secrets and keys: {error}",)
 
 
 async def read_status(

@@ -8,10 +8,40 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 from bridge.core.conversions import KnownConversion
 from bridge.core.model import EventNeeded, Request, Translation, Webhook
+
+
+class DefectEffect(Enum):
+    """What becomes of the webhooks of a source whose mapping file has errors."""
+
+    PREVIOUS = "the mapping from before stays in use"
+    SET_ASIDE = "its webhooks are kept and set aside, and are translated by themselves when it is mended"
+    REFUSED = "no signature can be verified by it, so its webhooks get 503, and the provider sends them again later"
+
+
+BROKEN_MAPPING = "the mapping has errors: "
+"""How the reason of a webhook begins that was set aside for errors of its mapping; without them it is replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappingDefect:
+    """Errors in the mapping file of a source: the first with its file:line:column, how many, and their effect."""
+
+    problem: str
+    count: int
+    effect: DefectEffect
+
+    @property
+    def reason(self) -> str:
+        """The errors in one sentence."""
+        return f"{BROKEN_MAPPING}{self.problem}" + (f" (and {self.count - 1} more)" if self.count > 1 else "")
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.effect.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +77,11 @@ class Source(Protocol):
     @property
     def to(self) -> tuple[str, ...] | None:
         """The destinations its events go to; None means all."""
+        ...
+
+    @property
+    def defect(self) -> MappingDefect | None:
+        """The errors of its mapping file; None where there are none."""
         ...
 
     @property

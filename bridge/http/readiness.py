@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core.errors import StoreUnavailable
+from bridge.core.source import MappingDefect
 from bridge.store.protocol import OverdueWork, Store
 
 FRESH = timedelta(seconds=5)
@@ -51,7 +52,8 @@ class ReadinessCheck:
     """Checks readiness. `loops` gives when each loop last succeeded, None for one whose process does not run.
 
     Times are seconds of the monotonic clock. `rests` are the seconds that a loop rests between two rounds, if that
-    is long; `stopping` is whether this process accepts nothing more.
+    is long; `stopping` is whether this process accepts nothing more; `defects` are the sources, by their names, whose
+    mapping files have errors.
     """
 
     def __init__(  # noqa: PLR0913  all that the check depends on, by name
@@ -62,6 +64,7 @@ class ReadinessCheck:
         loops: Callable[[], Mapping[str, float | None]],
         rests: Mapping[str, float],
         stopping: Callable[[], bool],
+        defects: Callable[[], Sequence[tuple[str, MappingDefect]]] = tuple,
         patience: timedelta = PATIENCE,
     ) -> None:
         self._store = store
@@ -69,6 +72,7 @@ class ReadinessCheck:
         self._loops = loops
         self._rests = rests
         self._stopping = stopping
+        self._defects = defects
         self._patience = patience.total_seconds()
         self._proven_at: float | None = None
         self._counted: tuple[float, OverdueWork] | None = None
@@ -79,6 +83,7 @@ class ReadinessCheck:
         details = [refusal] if refusal else []
         details += [_loop_detail(loop) for loop in self.loop_states() if loop.is_stalled]
         details += await self._overdue_details()
+        details += [f"{source}: {defect}" for source, defect in self._defects()]
         return Readiness(ready=refusal is None, details=tuple(details))
 
     def loop_states(self) -> list[LoopState]:

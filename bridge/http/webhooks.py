@@ -1,6 +1,6 @@
 """POST /webhooks/{source}: verify, keep, answer. Nothing is answered 200 before it is on disk.
 
-A genuine webhook is never answered with an error because of a mapping.
+A genuine webhook is never answered with an error because of a mapping, unless the mapping cannot say what is genuine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bridge.core import json_text, log
 from bridge.core.errors import HeadersTooLarge, NotGenuine, StoreUnavailable
 from bridge.core.model import Request
-from bridge.core.source import Source
+from bridge.core.source import DefectEffect, Source
 from bridge.http import body
 from bridge.http.body_budget import BodyBudget, BudgetExceeded
 from bridge.store.protocol import Store
@@ -31,7 +31,7 @@ COME_AGAIN = timedelta(minutes=1)
 
 
 class WebhookMetrics(Protocol):
-    """Counts webhook requests: kept, challenge, refused:REASON, no_secret, method, unknown_source, no_room, …."""
+    """Counts webhook requests: kept, challenge, refused:REASON, no_secret, mapping_broken, method, no_room, …."""
 
     def count_webhook_request(self, source: str, outcome: str, *, seconds: float) -> None:
         """One request to a source was answered with this outcome."""
@@ -83,6 +83,8 @@ class WebhookReceiver:
             )  # fmt: skip
 
     async def _judge_request(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
+        if source.defect is not None and source.defect.effect is DefectEffect.REFUSED:
+            return "mapping_broken", _refuse_unread(scope, 503, _BROKEN, _retry_after(COME_AGAIN))
         method = scope["method"]
         if method != "POST" and not (method == "GET" and source.takes_get):
             allowed = "GET, POST" if source.takes_get else "POST"
@@ -184,10 +186,12 @@ _MENDS = {
     "refused:cut_off": "look for a proxy or network that ends requests early",
     "method": "have the provider send POST",
     "no_secret": "set the secret of this source, or take the address out at the provider",
+    "mapping_broken": "mend the mapping of this source: trackbridge check says where; then reload or restart",
     "unknown_source": "compare the address at the provider with those that serve prints at its start",
 }
 """What an operator can do where a request was refused, by outcome."""
 _UNKNOWN = "no source of that name; see the addresses that serve prints at its start"
+_BROKEN = "the mapping of this source has errors; the operator must mend it"
 _NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: S105  a sentence, no secret
 
 

@@ -14,9 +14,17 @@ from pathlib import Path
 
 from bridge import signature
 from bridge.core.errors import MappingError, SettingsError
-from bridge.core.model import Problem
+from bridge.core.model import Problem, SourceLocation
 from bridge.core.regular_file import read_regular_file
+from bridge.core.source import DefectEffect
 from bridge.mapping import definition
+from bridge.mapping.broken import (
+    BrokenMapping,
+    describe_defect,
+    guess_provider,
+    is_webhook_sound,
+    words_of,
+)
 from bridge.mapping.codegen.compiler import CompileInfo, compile_layout
 from bridge.mapping.codegen.unsigned_facts import headers_read, names_read
 from bridge.mapping.definition import MappingDefinition
@@ -31,15 +39,17 @@ from bridge.yaml.document import read_document
 from bridge.yaml.problems import Problems
 
 __all__ = [
+    "BrokenMapping",
     "MappedSource",
     "Mapping",
     "MappingReading",
     "VarDefinition",
     "WrongVar",
-    "check",
-    "load",
-    "parse",
+    "check_mapping",
+    "load_mapping",
+    "parse_mapping",
     "read_mapping",
+    "read_or_break",
 ]
 
 
@@ -48,6 +58,7 @@ class Mapping:
     """A mapping without problems. `name` is its file's; `topics` are the patterns that its rules take.
 
     `weak` is what `check` refuses of it although it works: who has it running already must be able to continue.
+    `newer` are the errors of what its file holds now, where this is what it held before.
     """
 
     name: str
@@ -62,6 +73,7 @@ class Mapping:
     weak: tuple[Problem, ...] = ()
     defers: tuple[RuleWait, ...] = ()
     recalls: tuple[RuleWait, ...] = ()
+    newer: tuple[Problem, ...] = ()
 
     def bind_source(  # noqa: PLR0913  what an operator may set for a source, by name
         self,
@@ -98,6 +110,7 @@ class Mapping:
             scope=scope or name,
             to=to,
             public_url=public_url,
+            defect=describe_defect(self.newer, DefectEffect.PREVIOUS) if self.newer else None,
         )
 
     def _resolve_vars(self, source: str, given: Table[str, str]) -> dict[str, str]:
@@ -111,6 +124,36 @@ class Mapping:
 def load_mapping(path: Path) -> Mapping:
     """The mapping in a file. Raises MappingError with every problem."""
     return parse_mapping(read_regular_file(path), name=path.name)
+
+
+def read_or_break(path: Path) -> Mapping | BrokenMapping:
+    """The mapping in a file, or what is left of it where it has errors or cannot be read."""
+    try:
+        content = read_regular_file(path)
+    except OSError as error:
+        unread = Problem(SourceLocation(path.name, 1, 1), "error", f"cannot be read: {error.strerror}")
+        return BrokenMapping(path.name, path.stem, (unread,), is_named=False)
+    try:
+        return parse_mapping(content, name=path.name)
+    except MappingError as error:
+        return _break_mapping(read_mapping(content, name=path.name), error.problems, content, path)
+
+
+def _break_mapping(found: MappingReading, errors: tuple[Problem, ...], content: bytes, path: Path) -> BrokenMapping:
+    text = content.decode("utf-8", "replace")
+    provider = found.parts.provider or guess_provider(text)
+    recipe = found.recipe
+    if recipe is not None:
+        recipe = replace(recipe, reads=words_of(text), saying=headers_read(found.parts, found.compile_info))
+    return BrokenMapping(
+        path.name,
+        provider or path.stem,
+        errors,
+        recipe,
+        found.parts.title,
+        found.parts.vars,
+        is_named=provider is not None,
+    )
 
 
 @lru_cache(maxsize=64)  # a reload compiles what has changed, not what has not
@@ -130,13 +173,17 @@ def check_mapping(text: str | bytes, *, name: str) -> tuple[Mapping | None, tupl
 
 @dataclass(frozen=True, slots=True)
 class MappingReading:
-    """A mapping file as far as it could be read. `problems` are the compiler's and all errors, `advice` the rest."""
+    """A mapping file as far as it could be read. `problems` are the compiler's and all errors, `advice` the rest.
+
+    `recipe` is None where something under `webhook` is wrong.
+    """
 
     problems: Problems
     advice: Problems = field(default_factory=Problems)
     mapping: Mapping | None = None
     parts: MappingDefinition = field(default_factory=MappingDefinition)
     compile_info: CompileInfo = field(default_factory=CompileInfo)
+    recipe: Recipe | None = None
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
@@ -159,11 +206,12 @@ def read_mapping(text: str | bytes, *, name: str) -> MappingReading:
     program = compile_layout(parts, problems, name=name, compile_info=compile_info)
     lint_mapping(parts, compile_info, problems, advice)
     if problems.errors or recipe is None or program is None:
-        return MappingReading(problems, advice, None, parts, compile_info)
+        sound = recipe if is_webhook_sound(root, parts, compile_info, problems.errors) else None
+        return MappingReading(problems, advice, None, parts, compile_info, sound)
     recipe = replace(recipe, saying=headers_read(parts, compile_info), reads=names_read(compile_info))
     weak = tuple(each for each in advice.all_problems if each.severity == "error")
     made = _make_mapping(parts, recipe, program, name=name, weak=weak)
-    return MappingReading(problems, advice, made, parts, compile_info)
+    return MappingReading(problems, advice, made, parts, compile_info, recipe)
 
 
 def _make_mapping(

@@ -26,10 +26,11 @@ from bridge.core.model import (
     Translated,
     Translation,
     Webhook,
+    WebhookState,
 )
-from bridge.core.source import Source
+from bridge.core.source import BROKEN_MAPPING, Source
 from bridge.pipeline.fair_yield import FairYield
-from bridge.store.protocol import Batch, Outcome, Store
+from bridge.store.protocol import Batch, Outcome, RowFilter, Store
 
 BATCH = 100
 LEASE = timedelta(seconds=10)
@@ -70,6 +71,8 @@ class TranslateLoop:
         """Passes in which webhooks are translated one by one, after a batch that failed."""
         self._wake = asyncio.Event()
         self._seldom = log.RateLimitedLog()
+        self._replayed_for: Mapping[str, Source] | None = None
+        """The sources whose webhooks were looked through for those that were set aside for errors of a mapping."""
         self._stopping = False
         self.heartbeat = Heartbeat()
 
@@ -102,6 +105,7 @@ class TranslateLoop:
 
     async def translate_batch(self) -> int:
         """One pass; returns how many webhooks it translated."""
+        await self._replay_mended()
         limit = 1 if self._apart else BATCH
         batch = await self._store.claim_batch(now=self._clock(), limit=limit, lease=LEASE)
         if not batch.webhooks:
@@ -116,6 +120,21 @@ class TranslateLoop:
         except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
             await self._complete_apart(batch, outcomes, error)
         return len(outcomes)
+
+    async def _replay_mended(self) -> None:
+        """Make webhooks due again that were set aside for errors of a mapping that has none now: once for each load."""
+        sources = self._sources()
+        if sources is self._replayed_for:
+            return
+        counts = (await self._store.state_counts()).webhooks
+        aside = WebhookState.SET_ASIDE
+        for name, source in sources.items():
+            if source.defect is not None or not counts.get((name, aside.value)):
+                continue
+            which = RowFilter(state=aside, source=name, reason=BROKEN_MAPPING)
+            if count := await self._store.replay(which, now=self._clock()):
+                log.log_line("webhook.replayed", source=name, count=count, why="their mapping is mended")
+        self._replayed_for = sources
 
     async def _decide_all(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
         outcomes = []

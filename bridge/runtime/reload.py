@@ -1,6 +1,7 @@
 """Loads changed mappings while requests are answered.
 
-A mapping with an error is refused and logged, and the old one stays. What is loaded, and what takes it, are arguments.
+What cannot be loaded or taken is refused and logged, and the old stays. What is loaded, and what takes it, are
+arguments: they keep the previous mapping of a file that has errors now.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from bridge.core import log
-from bridge.core.errors import BridgeError, MappingError
+from bridge.core.errors import BridgeError
 
 EVERY = 0.5
 """Seconds between two checks of the files' times."""
-_KEPT = "the mappings from before"
+_KEPT = "the settings and mappings from before"
 
 T = TypeVar("T")
 State = frozenset[tuple[str, int, int]]
@@ -102,10 +103,6 @@ class FileWatch:
 
 def _log_refusal(error: Exception) -> None:
     match error:
-        case MappingError():
-            for problem in error.problems:
-                log.log_warning("reload.problem", at=str(problem.place), error=problem.text)
-            log.log_warning("reload.refused", problems=len(error.problems), kept=_KEPT)
         case BridgeError() | OSError():
             log.log_warning("reload.refused", error=str(error), kept=_KEPT)
         case _:

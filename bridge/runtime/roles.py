@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import uvloop
 from starlette.applications import Starlette
 
-from bridge import mapping
-from bridge.app import RESTS, AppConfig, DeliverPipeline, TranslatePipeline, WebApp
+from bridge.app import RESTS, AppConfig, DeliverPipeline, LoadedMapping, TranslatePipeline, WebApp, mapping_defects
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.http.api_keys import ApiKeys
@@ -29,12 +29,13 @@ from bridge.http.metrics_key import MetricsKey
 from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.child import ControlClient
 from bridge.runtime.control_channel import ControlChannel
+from bridge.runtime.defects_file import write_defects
 from bridge.runtime.http_server import HttpServer
 from bridge.runtime.reload import Reloader
 from bridge.runtime.shared_state import SharedState
 from bridge.runtime.wakeup_pipe import Wakeups
 from bridge.settings import Settings
-from bridge.store.engines import open_store
+from bridge.store.engines import open_store, sqlite_file
 from bridge.store.protocol import Store
 
 WEB, WORKER = "web", "worker"
@@ -60,7 +61,10 @@ _NONE: Mapping[str, Sequence[Heartbeat]] = {}
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """What exists before the fork. `load` gives settings and mappings as they are now, and logs nothing."""
+    """What exists before the fork. `load` gives settings and mappings as they are now, and logs nothing.
+
+    It takes the mappings in use, of which those stay whose files have errors now.
+    """
 
     app_config: AppConfig
     listening: Sequence[socket.socket]
@@ -75,7 +79,7 @@ class SharedResources:
     loops: Callable[[], Mapping[str, float | None]]
     """When each loop last succeeded; `ReadinessCheck` asks for it."""
     shares: ConnectionBalance
-    load: Callable[[], tuple[Settings, dict[str, mapping.Mapping]]]
+    load: Callable[[Mapping[str, LoadedMapping]], tuple[Settings, dict[str, LoadedMapping]]]
     needs: Callable[[Store], Awaitable[Mapping[str, str]]]
     """What needs a person: a sentence for each cause."""
 
@@ -100,6 +104,7 @@ async def _run_translate(shared: SharedResources, line: ControlChannel) -> None:
     store, metrics = shared.open_own_store(), Metrics()
     loops = TranslatePipeline(shared.app_config, store, metrics, made=shared.events.make_notifier(EVENT))
     shared.webhooks.call_on_wakeup({WEBHOOK: loops.translator.notify})
+    _publish_defects(shared)
     await _run_loops(loops, store, shared, StatePublisher(shared.board, TRANSLATE, metrics, loops.heartbeats), line)
 
 
@@ -190,12 +195,18 @@ def _stop_servers(servers: Iterable[HttpServer]) -> None:
 
 @asynccontextmanager
 async def attached_to_supervisor(
-    shared: SharedResources, showing: StatePublisher, line: ControlChannel, *, end: Callable[[], None]
+    shared: SharedResources,
+    showing: StatePublisher,
+    line: ControlChannel,
+    *,
+    end: Callable[[], None],
 ) -> AsyncIterator[ControlClient]:
     """Listen to the supervisor, follow its reloads, publish the counters; `end` is called when it is time to stop."""
     ear = ControlClient(showing.name, line, end=end)
     reloader = Reloader(
-        shared.load, lambda found: shared.app_config.replace(*found, tell=False), done=ear.send_reloaded
+        lambda: shared.load(shared.app_config.mappings),
+        lambda found: _take_reloaded(shared, showing.name, *found),
+        done=ear.send_reloaded,
     )
     showing.publish()
     ear.start_listening(reloader.request_reload)
@@ -209,6 +220,21 @@ async def attached_to_supervisor(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         showing.publish()
+
+
+def _take_reloaded(
+    shared: SharedResources, process: str, configured: Settings, mappings: dict[str, LoadedMapping]
+) -> None:
+    """Serve what was loaded. Raises SettingsError, and then nothing has changed."""
+    shared.app_config.replace(configured, mappings, tell=False)
+    if process == TRANSLATE:
+        _publish_defects(shared)
+
+
+def _publish_defects(shared: SharedResources) -> None:
+    """Keep beside the store which mappings have errors, for `status`: the process that translates knows it."""
+    store = Path(sqlite_file(shared.app_config.settings.store))
+    write_defects(store, {name: str(defect) for name, defect in mapping_defects(shared.app_config.sources)})
 
 
 class StatePublisher:

@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterator, Mapping
 from bridge import signature
 from bridge.core.model import Problem, SourceLocation
 from bridge.http.api_keys import SHORTEST_KEY
+from bridge.mapping import BrokenMapping
 from bridge.mapping import Mapping as ProviderMapping
 from bridge.settings import KeySettings, Settings, SourceSettings
 from bridge.signature import Recipe, SigningKeys
 
 
 def strength_problems(
-    configured: Settings, mappings: Mapping[str, ProviderMapping], *, known: Collection[str] = ()
+    configured: Settings, mappings: Mapping[str, ProviderMapping | BrokenMapping], *, known: Collection[str] = ()
 ) -> tuple[Problem, ...]:
     """What is too short, sources first; secrets that are `known` already are left out.
 
@@ -27,8 +28,9 @@ def strength_problems(
     """
     found: list[Problem] = []
     for source in configured.sources:
-        if source.mapping in mappings:
-            found += _of_source(source, mappings[source.mapping].recipe, known)
+        recipe = mappings[source.mapping].recipe if source.mapping in mappings else None
+        if recipe is not None:
+            found += _of_source(source, recipe, known)
     return (*found, *(problem for key in configured.keys for problem in _of_key(key)))
 
 

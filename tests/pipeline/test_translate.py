@@ -40,7 +40,10 @@ def translated(
 
     async def passed(store: Store) -> None:
         source = cast(
-            "Source", SimpleNamespace(name="shop", to=None, translate_with_earlier=lambda one, _earlier: become(one))
+            "Source",
+            SimpleNamespace(
+                name="shop", to=None, defect=None, translate_with_earlier=lambda one, _earlier: become(one)
+            ),
         )
         told: list[tuple[str, str]] = []
         translator = TranslateLoop(
@@ -138,7 +141,9 @@ def test_a_webhook_whose_source_is_gone_is_set_aside_with_the_mend(tmp_path: Pat
 def test_the_loop_wakes_for_what_is_kept_and_stops_when_told(tmp_path: Path) -> None:
     async def story() -> str:
         store = open_store(f"sqlite:////{str(tmp_path / 'a.db').lstrip('/')}")
-        source = cast("Source", SimpleNamespace(name="shop", to=None, translate=lambda _one: Ignored("seen")))
+        source = cast(
+            "Source", SimpleNamespace(name="shop", to=None, defect=None, translate=lambda _one: Ignored("seen"))
+        )
         seen = asyncio.Event()
         translator = TranslateLoop(
             store=store,

@@ -83,15 +83,15 @@ def test_a_changed_mapping_is_taken_on_sighup_and_a_broken_one_leaves_the_old_at
     assert post(bridge.url, 2) == 200
     until(lambda: types(tmp_path) == ["before", "after"], what="the second event")
     write(mappings, MAPPING.format(event_type="=bdy.x").replace("number", "=number"))
-    reloaded(bridge, times=1, what="reload.refused")
+    reloaded(bridge, times=2)
     told = bridge.log.read_text()
     assert "reload.problem at=acme.yaml:10:20 error=\"unknown name 'bdy'; did you mean 'body'?\"" in told
     assert "reload.problem at=acme.yaml:11:20 " in told
-    assert "reload.refused problems=2 " in told
+    assert "reload.refused mapping=acme.yaml problems=2 " in told
     assert post(bridge.url, 3) == 200
     until(lambda: types(tmp_path) == ["before", "after", "after"], what="the third event, by the old mapping")
     write(mappings, MAPPING.format(event_type="mended"))
-    reloaded(bridge, times=2)
+    reloaded(bridge, times=3)
     assert post(bridge.url, 4) == 200
     until(lambda: types(tmp_path)[-1] == "mended", what="the fourth event")
     assert bridge.stop() == 0

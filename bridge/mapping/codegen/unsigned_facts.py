@@ -18,6 +18,16 @@ _FACTS = ("account", "test")
 
 def headers_read(parts: MappingDefinition, compile_info: CompileInfo) -> tuple[str, ...]:
     """The names of the headers, in order, that `webhook.account` and `webhook.test` read, also by names of `let`."""
+    return _follow_facts(parts, compile_info)[0]
+
+
+def lets_read(parts: MappingDefinition, compile_info: CompileInfo) -> tuple[str, ...]:
+    """The names of `let`, in order, by which `webhook.account` and `webhook.test` read."""
+    return _follow_facts(parts, compile_info)[1]
+
+
+def _follow_facts(parts: MappingDefinition, compile_info: CompileInfo) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The headers that they read, and the names of `let` on the way."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting: list[Node] = [parts.expressions[name] for name in _FACTS if name in parts.expressions]
@@ -30,7 +40,7 @@ def headers_read(parts: MappingDefinition, compile_info: CompileInfo) -> tuple[s
                 elif name in parts.lets and name not in seen:
                     seen.add(name)
                     waiting.append(parts.lets[name][1])
-    return tuple(sorted(found))
+    return tuple(sorted(found)), tuple(sorted(seen))
 
 
 def names_read(compile_info: CompileInfo) -> frozenset[str]:

@@ -1,0 +1,32 @@
+"""What `status` says of mappings with errors: what the running worker says, and what is in the files now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bridge.app import LoadedMapping, make_sources, mapping_defects
+from bridge.core.source import MappingDefect
+from bridge.runtime.defects_file import read_defects
+from bridge.runtime.roles import WORKER
+from bridge.settings import Settings
+from bridge.store.engines import sqlite_file, watch_role
+
+_MEND = "mend it as `trackbridge check` says"
+
+
+def mapping_needs(configured: Settings, mappings: Mapping[str, LoadedMapping]) -> tuple[str, ...]:
+    """A sentence for each source whose mapping has errors, in the running worker or in the files here."""
+    running = watch_role(configured.store, WORKER)()
+    loaded = read_defects(Path(sqlite_file(configured.store))) if running else {}
+    needs = [f"{source}: {text}; {_MEND}, then reload (SIGHUP)" for source, text in loaded.items()]
+    for source, defect in mapping_defects(make_sources(configured, mappings)):
+        if not loaded.get(source, "").startswith(defect.reason):
+            needs.append(f"{source}: {_of_file(defect, running=running)}")
+    return tuple(needs)
+
+
+def _of_file(defect: MappingDefect, *, running: bool) -> str:
+    if running:
+        return f"{defect.reason}; `serve` has not loaded this file: {_MEND} before you reload or restart"
+    return f"{defect}; {_MEND}"
