@@ -37,6 +37,7 @@ COMMANDS = {
     "example": ("example", "make examples, which check runs, of real webhooks"),
     "list": ("list_show", "list webhooks, events or deliveries, newest first"),
     "status": ("status", "show how everything stands; ends with 1 where a person is needed"),
+    "sources": ("sources", "list the sources with address, secret, last webhook and vars"),
     "doctor": ("doctor", "look at the machine, the settings and the network; ends with 1 where a person is needed"),
     "alert": ("alert", "say where alerts go; with --test send one"),
     "metrics": ("metrics", "print a Prometheus scrape configuration for /metrics"),
