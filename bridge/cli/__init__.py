@@ -42,6 +42,7 @@ COMMANDS = {
     "alert": ("alert", "say where alerts go; with --test send one"),
     "metrics": ("metrics", "print a Prometheus scrape configuration for /metrics"),
     "show": ("list_show", "show one webhook, event or delivery in full"),
+    "explain": ("explain", "show where each field of a kept webhook's events comes from"),
     "retry": ("retry_replay", "send deliveries again: dead ones, or waiting ones now"),
     "replay": ("retry_replay", "put webhooks through their mapping again"),
     "deliver": ("retry_replay", "give kept events to a destination that was set later"),

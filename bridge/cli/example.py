@@ -19,6 +19,7 @@ from bridge.cli.list_show import existing_store
 from bridge.cli.options import argument, command_options, option, optional_argument, repeated_option, topic_option
 from bridge.cli.send import read_file
 from bridge.cli.terminal import print_text
+from bridge.cli.try_mapping import require_topic
 from bridge.core import json_text
 from bridge.core.errors import MappingError, SettingsError
 from bridge.core.json_text import Json
@@ -96,6 +97,7 @@ def run_example_add(options: ExampleAddOptions) -> int:
             f"{known.title} says its topic in the body, where it is {topic or 'missing'}, not {options.topic}"
         )
     target = _target_path(options, path, known.provider, topic)
+    require_topic(known, examples.example_topics(known, made))
     _write_example(target, made, expect)
     _report_example(target, inventor, expect)
     if _iter_paths(examples.example_outcome(known, plain)) != _iter_paths(expect):

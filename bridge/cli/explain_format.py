@@ -27,13 +27,16 @@ _BY_ITSELF = {
 # ------------------------------------------------------------------------------------------------------- for people
 
 
-def print_explanation(explanation: Explanation, console: SafeConsole) -> None:
-    """Write it as text."""
-    for line in explanation_lines(explanation):
+_MORE = "; --earlier FILE would give one"
+
+
+def print_explanation(explanation: Explanation, console: SafeConsole, *, more: str = _MORE) -> None:
+    """Write it as text. `more` ends the line that says that there is no earlier event."""
+    for line in explanation_lines(explanation, more=more):
         console.print(line, soft_wrap=True)
 
 
-def explanation_lines(explanation: Explanation) -> Iterator[Text]:
+def explanation_lines(explanation: Explanation, *, more: str = _MORE) -> Iterator[Text]:
     """The lines of an explanation."""
     topic = f"topic {explanation.topic}" if explanation.topic else "no topic"
     match explanation.outcome:
@@ -45,28 +48,28 @@ def explanation_lines(explanation: Explanation) -> Iterator[Text]:
             yield Text(f"{topic}: set aside: {reason}", style="bold red")
     for told in explanation.rules:
         yield Text("")
-        yield from _rule_lines(told, set())
+        yield from _rule_lines(told, set(), more)
 
 
-def _rule_lines(told: RuleExplanation, names: set[str]) -> Iterator[Text]:
+def _rule_lines(told: RuleExplanation, names: set[str], more: str) -> Iterator[Text]:
     """A rule; each of `names` was told how it came about, and is not told again."""
     made = told.event.event_type if told.event else "no event" if not told.held else "would be made, but for what fails"
     yield Text.assemble(("rule ", "bold"), (_line_number(told.place), "cyan"), f"  {made}")
     if told.when and told.when_place:
         yield from _trace_lines("when", told.when, told.when_place, names=names)
     if told.recall:
-        yield from _recall_lines(told.recall, names)
+        yield from _recall_lines(told.recall, names, more)
     for one in told.fields:
         yield from _field_lines(one, names, told.recall)
     if told.dedupe and told.dedupe_place:
         yield from _trace_lines("dedupe", told.dedupe, told.dedupe_place, names=names)
 
 
-def _recall_lines(recall: RecallExplanation, names: set[str]) -> Iterator[Text]:
+def _recall_lines(recall: RecallExplanation, names: set[str], more: str) -> Iterator[Text]:
     if recall.key is None:
         value = Text("looked for nothing: its dedupe came out as nothing", style="yellow")
     elif recall.found is None:
-        value = Text(f"found no {_earlier_text(recall)}; --earlier FILE would give one", style="yellow")
+        value = Text(f"found no {_earlier_text(recall)}{more}", style="yellow")
     else:
         value = Text(f"found the {_earlier_text(recall)}", style="green")
     yield _head_line("recall", value, recall.place, recall.dedupe)

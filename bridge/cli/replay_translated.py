@@ -36,7 +36,7 @@ async def replay_webhooks(store: Store, rows: Sequence[WebhookRow], *, config: P
         made = await _translate_now(store, source, found.webhook)
         print_text(
             f"{row.id}: "
-            f"{await _event_difference(store, found, made, origin=f'source:{row.source}') or 'makes the same'}",
+            f"{await difference_to_kept(store, found, made, origin=f'source:{row.source}') or 'makes the same'}",
             lines=True,
         )
         if not send or not isinstance(made, Translated):
@@ -50,15 +50,24 @@ async def replay_webhooks(store: Store, rows: Sequence[WebhookRow], *, config: P
 
 async def _translate_now(store: Store, source: Source, webhook: Webhook) -> Translation:
     """What it becomes now; nothing is waited for."""
+    earlier = await look_up_earlier(store, source, webhook)
+    made = source.translate_with_earlier(replace(webhook, waited=True), earlier)
+    assert not isinstance(made, EventNeeded), "all that it asks for is looked up"  # noqa: S101  a fault of ours
+    return made
+
+
+async def look_up_earlier(store: Store, source: Source, webhook: Webhook) -> dict[bytes, Sequence[KnownConversion]]:
+    """The kept conversions that a webhook's rules ask for, without its own, where nothing is waited for."""
     earlier: dict[bytes, Sequence[KnownConversion]] = {}
     patient = replace(webhook, waited=True)
     while isinstance(made := source.translate_with_earlier(patient, earlier), EventNeeded):
         found = await store.recall_events(made.keys)
         earlier |= {key: [one for one in found.get(key, ()) if one.webhook != webhook.number] for key in made.keys}
-    return made
+    return earlier
 
 
-async def _event_difference(store: Store, found: WebhookDetail, made: Translation, *, origin: str) -> str:
+async def difference_to_kept(store: Store, found: WebhookDetail, made: Translation, *, origin: str) -> str:
+    """How what a webhook becomes now differs from the events that are kept of it; empty where it does not."""
     kept = [
         one
         for row in found.events

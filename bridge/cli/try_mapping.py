@@ -41,6 +41,9 @@ from bridge.mapping.files import mapping_files
 from bridge.mapping.tools.examples import EarlierEvent, recallable_events
 from bridge.mapping.tools.explain import Explanation, explain_webhook
 from bridge.settings import mappings_folder
+from bridge.signature.locators import LocatorRoot
+
+_KEYS = "conversion_keys"
 
 
 @command_options
@@ -81,6 +84,7 @@ def run_try(options: TryOptions) -> int:
     given = dict(split_pair(text, "=", "--var") for text in options.var)
     source = one.bind_source(one.provider, secrets=(), vars=given)
     webhooks = webhooks_of(one, options.file, topic=options.topic, headers=options.header)
+    require_topic(one, [webhook.topic for webhook in webhooks])
     known = _read_earlier(options.earlier, scope=source.scope)
     if options.explain:
         told = [explain_webhook(found, webhook, vars=given, earlier=known) for webhook in webhooks]
@@ -88,7 +92,7 @@ def run_try(options: TryOptions) -> int:
     made = [(webhook, source.translate_with_earlier(webhook, known)) for webhook in webhooks]
     results = [(webhook, result) for webhook, result in made if not isinstance(result, EventNeeded)]
     if options.format == "json":
-        write_json([json_text.parse_json(event.text) for _, result in results for event in _events_as_json(result)])
+        write_json([_event_as_json(event) for _, result in results for event in _events_of(result)])
     for webhook, result in results:
         _print_result(webhook, result, quiet=options.format == "json")
     return 1 if any(isinstance(result, SetAside) for _, result in results) else 0
@@ -140,6 +144,10 @@ def _read_earlier(paths: Sequence[Path], *, scope: str) -> NoEarlierEvents:
 
 
 def _earlier_documents(document: json_text.Json) -> EarlierEvent:
+    if isinstance(document, dict) and _KEYS in document:
+        keys = document[_KEYS]
+        event = {name: value for name, value in document.items() if name != _KEYS}
+        return EarlierEvent(event, keys=tuple(bytes.fromhex(str(key)) for key in keys if key))
     if isinstance(document, dict) and "event" in document and document.keys() <= {"event", "dedupe"}:
         return EarlierEvent(document["event"], None if document.get("dedupe") is None else str(document["dedupe"]))
     return EarlierEvent(document)
@@ -160,8 +168,13 @@ def _print_result(webhook: Webhook, result: Translation, *, quiet: bool) -> None
             print_text(f"set aside ({named}): {reason}", error=True)
 
 
-def _events_as_json(result: Translation) -> tuple[Event, ...]:
+def _events_of(result: Translation) -> tuple[Event, ...]:
     return result.events if isinstance(result, Translated) else ()
+
+
+def _event_as_json(event: Event) -> json_text.Json:
+    """An event with the keys by which `--earlier` finds it again, which no destination gets."""
+    return {**json_text.parse_json(event.text), _KEYS: [key.hex() for key in event.conversion_keys]}
 
 
 def _print_explanations(explanations: Sequence[Explanation], *, as_json: bool) -> int:
@@ -203,6 +216,15 @@ def webhooks_of(one: Mapping, path: Path, *, topic: str | None, headers: Sequenc
     request = Request(method="POST", headers=tuple(named), body=read_file(path))
     found = signature.identify_webhooks(one.recipe, request, source=one.provider, now=utc_now())
     return [replace(webhook, topic=topic.strip()) if topic and topic.strip() else webhook for webhook in found]
+
+
+def require_topic(one: Mapping, topics: Sequence[str | None]) -> None:
+    """Raise SettingsError where the topic is missing that the provider sends outside of the body."""
+    outside = [place for place in one.recipe.topic if place.root in {LocatorRoot.HEADER, LocatorRoot.QUERY}]
+    if outside and None in topics:
+        where = " or ".join(f"the {place.root.value} {place.written or place.name}" for place in outside)
+        example = f", such as --topic {one.topics[0]}" if one.topics else ""
+        raise SettingsError(f"{one.title} says its topic in {where}, not in the body: give it with --topic{example}")
 
 
 def split_pair(text: str, separator: str, option: str) -> tuple[str, str]:

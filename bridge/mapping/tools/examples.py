@@ -50,10 +50,14 @@ _PLACES = re.compile(r"(?:^|(?<=; ))[^;]*?\.ya?ml:\d+:\d+: | \([^()]*\.ya?ml:\d+
 
 @dataclass(frozen=True, slots=True)
 class EarlierEvent:
-    """An event that was kept before, and the dedupe key of its rule; its order id is known without one."""
+    """An event that was kept before, and the dedupe key of its rule; its order id is known without one.
+
+    `keys` are its conversion keys, where they are known.
+    """
 
     event: Json
     dedupe: str | None = None
+    keys: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ def recallable_events(earlier: Sequence[EarlierEvent], *, scope: str) -> NoEarli
     for one in earlier:
         event = _earlier_event(one, scope=scope)
         known = KnownConversion(event.text, by=event.id)
-        found |= dict.fromkeys(event.conversion_keys, (known,))
+        found |= dict.fromkeys((*event.conversion_keys, *one.keys), (known,))
     return found
 
 

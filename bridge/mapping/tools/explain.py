@@ -52,6 +52,7 @@ def explain_webhook(
     webhook: Webhook,
     *,
     vars: Mapping[str, str],  # noqa: A002  the word of the language
+    scope: str | None = None,
     earlier: Known | None = None,
 ) -> Explanation:
     """How a mapping without problems makes what it makes of a webhook. Raises SettingsError for a wrong var.
@@ -59,7 +60,7 @@ def explain_webhook(
     `earlier` holds the events that `recall` may find, by their conversion keys, and there are no others.
     """
     assert found.mapping is not None, "a mapping with problems explains nothing"  # noqa: S101  the caller's slip
-    source = found.mapping.bind_source(webhook.source, secrets=(), vars=vars)
+    source = found.mapping.bind_source(webhook.source, secrets=(), vars=vars, scope=scope)
     known = NoEarlierEvents(earlier or {})
     outcome = source.translate_with_earlier(webhook, known)
     assert not isinstance(outcome, EventNeeded), "all earlier events are known"  # noqa: S101  the same
