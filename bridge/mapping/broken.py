@@ -18,8 +18,9 @@ from bridge.core.model import Problem
 from bridge.core.source import DefectEffect, MappingDefect
 from bridge.mapping.codegen.compiler import CompileInfo
 from bridge.mapping.codegen.unsigned_facts import lets_read
-from bridge.mapping.definition import KEYS, MappingDefinition
+from bridge.mapping.definition import MappingDefinition
 from bridge.mapping.engine.source import BrokenSource, UnverifiableSource
+from bridge.mapping.schema.mapping import MAPPING_KEYS
 from bridge.mapping.vars import VarDefinition
 from bridge.signature import Recipe
 from bridge.yaml.document import MappingNode, Node
@@ -80,7 +81,7 @@ def is_webhook_sound(
 
     Those say which headers are part of a webhook's identity: read by half, they would make a redelivery a new webhook.
     """
-    if not isinstance(root, MappingNode) or parts.webhook is None or not set(root.entries) <= set(KEYS):
+    if not isinstance(root, MappingNode) or parts.webhook is None or not set(root.entries) <= set(MAPPING_KEYS):
         return False  # an unknown key may be one of `webhook` that is indented too little
     spans = _lines_below(root, ["webhook"], end=_NO_END)
     lets = root.get_value("let")

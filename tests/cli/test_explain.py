@@ -114,7 +114,11 @@ def test_the_vars_of_the_source_count(kept: Path) -> None:
     [
         ("wh_9", "bridge.yaml", "nothing has the id 'wh_9'"),
         ("dlv_9", "bridge.yaml", "nothing has the id 'dlv_9'"),
-        ("wh_1", "other.yaml", "no source is called `shop` here; is BRIDGE_CONFIG or BRIDGE_MAPPINGS set as for serve?"),
+        (
+            "wh_1",
+            "other.yaml",
+            "no source is called `shop` here; is BRIDGE_CONFIG or BRIDGE_MAPPINGS set as for serve?",
+        ),
     ],
 )
 def test_what_cannot_be_explained_is_said_in_a_line(kept: Path, public_id: str, config: str, error: str) -> None:
