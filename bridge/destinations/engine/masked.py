@@ -17,6 +17,8 @@ def masked_headers(kind: str | None, parameters: Mapping[str, Json], ids: Sequen
             return SignedHeaders({str(parameters.get("header")).lower(): str(parameters.get("token"))})
         case "basic":
             return SignedHeaders({"authorization": f"Basic {parameters.get('user')}"})
+        case "oauth1":
+            return SignedHeaders({"authorization": f'OAuth {parameters.get("secret")}, oauth_signature="[signature]"'})
         case "standard_webhooks" if parameters.get("secret"):
             headers = {"webhook-id": ids[0], "webhook-timestamp": "[timestamp]", "webhook-signature": "v1,[signature]"}
             if parameters.get("signature_header"):

@@ -16,7 +16,7 @@ from bridge.core.json_text import Json
 from bridge.core.model import Delivery, Outgoing
 from bridge.destinations.engine.masked import masked_headers
 from bridge.destinations.engine.options import DeclaredOptions, check_address
-from bridge.destinations.engine.signing import SignedHeaders, sign_request
+from bridge.destinations.engine.signing import SignedHeaders, Unsigned, sign_request
 from bridge.destinations.language import Platform
 from bridge.destinations.language.program import PlatformFrame
 from bridge.mapping.expressions.runtime import CannotEvaluate
@@ -84,7 +84,7 @@ class RequestBuilder:
         """Refuse what no request could be made with: an address, a secret. Raises SettingsError."""
         check_address(self._name, self.address, insecure_http=self._options.insecure_http)
         try:
-            self._sign(self._code.auth(self._frame(())), b"", ("evt_0",), _EPOCH)
+            self._sign(self._code.auth(self._frame(())), Unsigned(self._method, self.address, b"", ("evt_0",)), _EPOCH)
         except SettingsError as error:
             raise SettingsError(f"destination `{self._name}`: {error}") from None
         except _FAULTS as error:
@@ -100,12 +100,13 @@ class RequestBuilder:
 
     def _build(self, group: Sequence[tuple[Delivery, Item]], now: datetime) -> Outgoing:
         frame = self._frame([item.content for _, item in group], event=group[0][1].event)
-        url = self._replace_origin(_as_address(self._code.url(frame)))
+        url = _as_address(self._code.url(frame))
         body = self._write_body(self._code.body(frame))
-        signed = self._sign(self._code.auth(frame), body, [one.event_id for one, _ in group], now)
+        unsigned = Unsigned(self._method, url, body, [one.event_id for one, _ in group])
+        signed = self._sign(self._code.auth(frame), unsigned, now)
         given = _clean_headers(self._code.headers(frame))
         return Outgoing(
-            url,
+            self._replace_origin(url),
             {**self._fixed_headers, **given, **signed.headers},
             body,
             tuple(delivery for delivery, _ in group),
@@ -126,10 +127,10 @@ class RequestBuilder:
             secrets=self._options.secrets if secrets is None else secrets,
         )
 
-    def _sign(self, parameters: dict[str, Json], body: bytes, ids: Sequence[str], now: datetime) -> SignedHeaders:
+    def _sign(self, parameters: dict[str, Json], request: Unsigned, now: datetime) -> SignedHeaders:
         if self._masked:
-            return masked_headers(self._code.auth_kind, parameters or {}, ids)
-        return sign_request(self._code.auth_kind, parameters or {}, body=body, ids=ids, now=now)
+            return masked_headers(self._code.auth_kind, parameters or {}, request.ids)
+        return sign_request(self._code.auth_kind, parameters or {}, request, now=now)
 
     def _write_body(self, body: Json) -> bytes:
         if self._format == "json":

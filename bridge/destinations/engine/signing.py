@@ -10,13 +10,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
+from bridge.core import json_text
 from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
 
 _VISIBLE = re.compile(r"[ -~]+")
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _PREFIX = "whsec_"
+_OAUTH_KEYS = ("consumer_key", "consumer_secret", "token", "token_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,21 @@ class SignedHeaders:
 NO_HEADERS = SignedHeaders({})
 
 
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A request before it is signed. `url` is the platform's own address, also where another one stands in for it.
+
+    `ids` are those of its events.
+    """
+
+    method: str
+    url: str
+    body: bytes
+    ids: Sequence[str]
+
+
 def sign_request(
-    kind: str | None, parameters: Mapping[str, Json], *, body: bytes, ids: Sequence[str], now: datetime
+    kind: str | None, parameters: Mapping[str, Json], request: Unsigned, *, now: datetime
 ) -> SignedHeaders:
     """The headers of one kind of AUTH_KINDS. Raises SettingsError for a secret that cannot be used."""
     match kind:
@@ -42,7 +58,9 @@ def sign_request(
         case "basic":
             return _sign_basic(parameters)
         case "standard_webhooks":
-            return _sign_webhook(parameters, body=body, ids=ids, now=now)
+            return _sign_webhook(parameters, body=request.body, ids=request.ids, now=now)
+        case "oauth1":
+            return _sign_oauth1(parameters, request, now=now)
         case _:
             return NO_HEADERS
 
@@ -80,6 +98,47 @@ def _sign_webhook(parameters: Mapping[str, Json], *, body: bytes, ids: Sequence[
         headers[_read_name(parameters, "signature_header")] = f"sha256={plain}"
         secrets.append(("signature", plain))
     return SignedHeaders(headers, tuple(secrets))
+
+
+def _sign_oauth1(parameters: Mapping[str, Json], request: Unsigned, *, now: datetime) -> SignedHeaders:
+    """https://www.rfc-editor.org/rfc/rfc5849#section-3.4: the body is no part of it, as it is no form.
+
+    The nonce is made from the request and the time: the same request at another time has another one.
+    """
+    keys = _read_oauth_keys(parameters)
+    made = hashlib.sha256(f"{now.timestamp()} {' '.join(request.ids)} ".encode() + request.body)
+    said = {
+        "oauth_consumer_key": keys["consumer_key"],
+        "oauth_nonce": made.hexdigest()[:32],
+        "oauth_signature_method": "HMAC-SHA1",
+        "oauth_timestamp": str(int(now.timestamp())),
+        "oauth_token": keys["token"],
+        "oauth_version": "1.0",
+    }
+    parts = urlsplit(request.url)
+    pairs = sorted((_encode(name), _encode(value)) for name, value in [*parse_qsl(parts.query, keep_blank_values=True), *said.items()])
+    address = urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path or "/", "", ""))
+    signed = "&".join(map(_encode, (request.method, address, "&".join(f"{name}={value}" for name, value in pairs))))
+    key = f"{_encode(keys['consumer_secret'])}&{_encode(keys['token_secret'])}"
+    signature = base64.b64encode(hmac.digest(key.encode(), signed.encode(), "sha1")).decode()
+    header = ", ".join(f'{name}="{_encode(value)}"' for name, value in {**said, "oauth_signature": signature}.items())
+    return SignedHeaders({"authorization": f"OAuth {header}"}, (*keys.items(), ("signature", signature)))
+
+
+def _read_oauth_keys(parameters: Mapping[str, Json]) -> dict[str, str]:
+    try:
+        given = json_text.parse_json(str(parameters.get("secret") or ""))
+    except ValueError:
+        given = None
+    found = given if isinstance(given, dict) else {}
+    keys = {name: str(found.get(name) or "").strip() for name in _OAUTH_KEYS}
+    if not all(map(_VISIBLE.fullmatch, keys.values())):
+        raise SettingsError(f"the secret of OAuth 1.0a is JSON with {', '.join(_OAUTH_KEYS)}; copy it again")
+    return keys
+
+
+def _encode(text: str) -> str:
+    return quote(text, safe="~")
 
 
 def _read_key(secret: str) -> bytes:

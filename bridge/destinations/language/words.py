@@ -37,5 +37,6 @@ AUTH_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "header": (("header", "token"), ()),
     "basic": (("user",), ("password",)),
     "standard_webhooks": (("secret",), ("signature_header",)),
+    "oauth1": (("secret",), ()),
 }
 """The kinds of `auth`, each with the parameters that it needs and those that it may have."""
