@@ -116,7 +116,10 @@ def _sign_oauth1(parameters: Mapping[str, Json], request: Unsigned, *, now: date
         "oauth_version": "1.0",
     }
     parts = urlsplit(request.url)
-    pairs = sorted((_encode(name), _encode(value)) for name, value in [*parse_qsl(parts.query, keep_blank_values=True), *said.items()])
+    pairs = sorted(
+        (_encode(name), _encode(value))
+        for name, value in [*parse_qsl(parts.query, keep_blank_values=True), *said.items()]
+    )
     address = urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path or "/", "", ""))
     signed = "&".join(map(_encode, (request.method, address, "&".join(f"{name}={value}" for name, value in pairs))))
     key = f"{_encode(keys['consumer_secret'])}&{_encode(keys['token_secret'])}"
