@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from bridge.core.access_token import TokenSource
 from bridge.core.conversions import NO_EFFECTS, LedgerEffects
 from bridge.core.visible_text import make_visible
 
@@ -284,6 +285,8 @@ class Outgoing:
     method: str = "POST"
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     most_answer: int = 64 * 1024
+    token_source: TokenSource | None = field(default=None, repr=False)
+    """Where the access token comes from that the request needs."""
 
 
 @dataclass(frozen=True, slots=True)

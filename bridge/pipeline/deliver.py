@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, Ticks
 from bridge.destinations.protocol import Destination
+from bridge.pipeline.access_tokens import AccessTokens
 from bridge.pipeline.http_client import Send, load_trusted_certificates, open_client
 from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.pipeline.sender import AttemptMetrics, Sender, SenderDeps
@@ -62,9 +63,9 @@ class DeliveryLoops:
             seldom=log.RateLimitedLog(),
         )
         self._senders = [
-            Sender(destination, world, turn)
+            Sender(destination, world, turn, tokens)
             for destination in destinations
-            for turn in [asyncio.Lock()]
+            for turn, tokens in [(asyncio.Lock(), AccessTokens(clock))]
             for _ in range(destination.concurrency)
         ]
         self._tasks: list[asyncio.Task[None]] = []

@@ -13,22 +13,30 @@ from functools import lru_cache
 LEAST_KEY = 8
 """Characters of a key that is looked for: a shorter one would be found in ordinary words."""
 REMOVED = "[key]"
+_LONG = 256
+"""Characters beyond which a secret, such as a private key, is looked for by its beginning: a pattern of all of it would
+take a second to compile."""
+_HEAD = 64
 
 
 def remove_key(text: str, key: str, *, removed: str = REMOVED) -> str:
     r"""The text with `[key]`, or what else is to stand for it, for each time that it has the key.
 
     Each character may be itself or escaped as JSON (`\u0061`), Python (`\x61`), URLs (`%61`) or HTML (`&#97;`) do,
-    more than once, too. The whole key may be hexadecimal or, also as a part of something longer, base64.
+    more than once, too. The whole key may be hexadecimal or, also as a part of something longer, base64. Of a long one
+    the beginning is looked for, and as much as could be the rest of it is removed.
     """
     return _spellings(key).sub(removed, text) if len(key) >= LEAST_KEY else text
 
 
 @lru_cache(maxsize=64)
 def _spellings(key: str) -> re.Pattern[str]:
-    content = key.encode()
+    head = key if len(key) <= _LONG else key[:_HEAD]
+    content = head.encode()
     whole = [f"(?i:{content.hex()})", *(re.escape(text) for text in sorted(_base64_parts(content)))]
-    return re.compile("|".join(["".join(map(_character_spellings, key)), *whole]))
+    pattern = "|".join(["".join(map(_character_spellings, head)), *whole])
+    rest = 4 * (len(key) - len(head))
+    return re.compile(rf"(?:{pattern})[\s\S]{{0,{rest}}}" if rest else pattern)
 
 
 def _character_spellings(character: str) -> str:
@@ -38,7 +46,8 @@ def _character_spellings(character: str) -> str:
     escaped = r"\\{1,8}".join(f"u{units[at : at + 4]}" for at in range(0, len(units), 4))
     percent = "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in character.encode())
     entity = rf"&(?:amp;){{0,3}}#(?:0{{0,6}}{code}|x0{{0,6}}{code:x});?"
-    return rf"(?:\\{{0,8}}{re.escape(character)}|(?i:\\{{1,8}}(?:{escaped}|x{code:02x})|{percent}|{entity}))"
+    short = r"\\{1,8}n|" if character == "\n" else ""  # in the key files of service accounts
+    return rf"(?:{short}\\{{0,8}}{re.escape(character)}|(?i:\\{{1,8}}(?:{escaped}|x{code:02x})|{percent}|{entity}))"
 
 
 def _base64_parts(content: bytes) -> set[str]:

@@ -32,6 +32,7 @@ from bridge.core.model import (
     Unsent,
 )
 from bridge.destinations.protocol import Destination
+from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
 from bridge.pipeline.http_client import Send
 from bridge.pipeline.kept_answer import clean_outcome, kept_answer, remove_request_key
 from bridge.pipeline.retry_policy import RetryDecision, RetryPolicy, decide_retry
@@ -75,13 +76,17 @@ class SenderDeps:
 
 
 class Sender:
-    """Sends one request at a time to a destination, whose senders share `turn`: they record one after another."""
+    """Sends one request at a time to a destination, whose senders share `turn`: they record one after another.
 
-    def __init__(self, destination: Destination, world: SenderDeps, turn: asyncio.Lock) -> None:
+    They share `tokens`, too.
+    """
+
+    def __init__(self, destination: Destination, world: SenderDeps, turn: asyncio.Lock, tokens: AccessTokens) -> None:
         self.destination = destination.name
         self._destination = destination
         self._world = world
         self._turn = turn
+        self._tokens = tokens
         self._wake = asyncio.Event()
         self._stopping = False
         self._not_before = world.clock()
@@ -148,9 +153,10 @@ class Sender:
             await self._record_unsent(claimed, outgoing)
             return
         started_at = self._world.clock()
-        response = await self._send_request(outgoing, send)
+        response, outgoing, refused = await self._send_request(outgoing, send)
         ended_at = self._world.clock()
-        outcome = clean_outcome(self._read_answer(response, sent=len(outgoing.deliveries), now=ended_at), outgoing)
+        answered = refused or self._read_answer(response, sent=len(outgoing.deliveries), now=ended_at)
+        outcome = clean_outcome(answered, outgoing)
         attempt = Attempt(
             destination=self._destination.name,
             started_at=started_at,
@@ -188,12 +194,21 @@ class Sender:
         )  # fmt: skip
         self._world.metrics.count_attempt(name, outcome, seconds=0.0)
 
-    async def _send_request(self, outgoing: Outgoing, send: Send) -> Response:
+    async def _send_request(
+        self, outgoing: Outgoing, send: Send
+    ) -> tuple[Response, Outgoing, Misconfigured | Retryable | None]:
+        """The answer, the request that got it, and why there was none for want of a token."""
         try:
-            return remove_request_key(await send(outgoing), outgoing)
+            if outgoing.token_source is not None:
+                response, outgoing = await self._tokens.send_with_token(outgoing, outgoing.token_source, send)
+            else:
+                response = await send(outgoing)
+        except TokenRefused as error:
+            return Response(None, failure=error.outcome.reason), outgoing, error.outcome
         except Exception as error:  # noqa: BLE001  whatever a sender does, the attempt is recorded
             self._handle_fault(error)
-            return Response(None, failure=f"a fault of trackbridge: {type(error).__name__}", sent=True)
+            response = Response(None, failure=f"a fault of trackbridge: {type(error).__name__}", sent=True)
+        return remove_request_key(response, outgoing), outgoing, None
 
     def _read_answer(self, response: Response, *, sent: int, now: datetime) -> Outcome:
         try:

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -71,10 +71,15 @@ def make_event(event_id: str, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (event | changes).items() if value is not None}
 
 
+GOOGLE = json.dumps({"client_id": "c", "client_secret": "client-secret-1", "refresh_token": "refresh-token-1"})
+"""What lets a destination of Google start; `tests/pipeline/test_access_tokens.py` fetches real tokens."""
+
+
 def options_of(fake: FakePlatform, **more: Any) -> dict[str, Any]:
     """What an operator would set to reach the fake."""
     purposeful = {} if fake.kind == "webhook" else {"without_consent": "skip"}
-    return {**fake.settings, "url": fake.destination_url, **purposeful, **more}
+    google = {"oauth": GOOGLE} if fake.kind == "google_ads" else {}
+    return {**fake.settings, "url": fake.destination_url, **purposeful, **google, **more}
 
 
 @cache
@@ -83,6 +88,13 @@ def platform_of(kind: str) -> Platform:
     platform = load_kind(kind, None)
     assert platform is not None
     return platform
+
+
+def with_token(made: Outgoing) -> Outgoing:
+    """The request with a token where it needs one, as the pipeline would put it in."""
+    if made.token_source is None:
+        return made
+    return replace(made, headers={**made.headers, "authorization": "Bearer a-token"})
 
 
 def declared(fake: FakePlatform, **more: Any) -> DeclaredDestination:
@@ -144,8 +156,9 @@ async def _drive(
                 for delivery, update in zip(made.deliveries, made.updates, strict=True):
                     done.note(delivery, str(update.state), update.reason)
                 continue
-            done.outgoing.append(made)
-            response = await send(made)
+            sent = with_token(made)
+            done.outgoing.append(sent)
+            response = await send(sent)
             done.responses.append(response)
             outcome = destination.read_response(response, sent=len(made.deliveries), now=now)
             groups += _settle(made.deliveries, outcome, done)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from platform_driver import CODES, declared, platform_of
+from platform_driver import CODES, declared, platform_of, with_token
 from starlette.responses import Response as Answer
 from upstreams.kinds import FAKES
 from upstreams.platform import FakePlatform, Received
@@ -116,6 +116,7 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
 
 def carried(outgoing: Outgoing) -> Received:
     """The request as its platform gets it, without a socket."""
+    outgoing = with_token(outgoing)
     parts = urlsplit(outgoing.url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     return Received(outgoing.method, parts.path, query, dict(outgoing.headers), outgoing.body)

@@ -66,3 +66,9 @@ def test_a_hostile_answer_is_looked_through_to_its_end(text: str) -> None:
 
 def test_a_key_too_short_to_be_told_from_a_word_is_not_looked_for() -> None:
     assert remove_key("the key secret may not", "secret") == "the key secret may not"
+
+
+def test_of_a_long_secret_nothing_is_left() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 50
+    for said in (key, key.replace("\n", "\\n"), quote(key), base64.b64encode(key.encode()).decode()):
+        assert remove_key(f"you sent {said}", key, removed="[private_key]") == "you sent [private_key]"

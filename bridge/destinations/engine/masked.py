@@ -8,7 +8,9 @@ from bridge.core.json_text import Json
 from bridge.destinations.engine.signing import SignedHeaders
 
 
-def masked_headers(kind: str | None, parameters: Mapping[str, Json], ids: Sequence[str]) -> SignedHeaders:
+def masked_headers(  # noqa: PLR0911  one for each kind
+    kind: str | None, parameters: Mapping[str, Json], ids: Sequence[str]
+) -> SignedHeaders:
     """The same headers as a request would have."""
     match kind:
         case "bearer":
@@ -24,5 +26,7 @@ def masked_headers(kind: str | None, parameters: Mapping[str, Json], ids: Sequen
             if parameters.get("signature_header"):
                 headers[str(parameters["signature_header"]).lower()] = "sha256=[signature]"
             return SignedHeaders(headers)
+        case "google":
+            return SignedHeaders({"authorization": "Bearer [token]"})
         case _:
             return SignedHeaders({})

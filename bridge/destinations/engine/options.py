@@ -16,7 +16,7 @@ from bridge.core.suggestions import suggest_or_list
 from bridge.destinations.engine.consent import DECIDED_BY, SEND, SKIP
 from bridge.destinations.language import Platform
 from bridge.destinations.language.parts import PlatformOption
-from bridge.destinations.language.words import OPTIONS
+from bridge.destinations.language.words import OPTIONS, TOKEN_KINDS
 from bridge.destinations.option_values import read_number, read_switch
 
 LEAST_SECRET = 8
@@ -40,6 +40,7 @@ class DeclaredOptions:
     without_consent: str
     origin: str | None
     insecure_http: bool
+    token_origin: str | None = None
 
 
 def read_options(platform: Platform, name: str, options: Mapping[str, object]) -> DeclaredOptions:
@@ -64,6 +65,7 @@ def read_options(platform: Platform, name: str, options: Mapping[str, object]) -
         without_consent=_read_without_consent(platform, name, options),
         origin=None if "url" in parts.vars else _read_origin(name, options.get("url")),
         insecure_http=read_switch(name, "insecure_http", options.get("insecure_http", False)),
+        token_origin=_read_token_origin(platform, name, options),
     )
 
 
@@ -170,18 +172,31 @@ def _read_without_consent(platform: Platform, name: str, options: Mapping[str, o
     return word
 
 
-def _read_origin(name: str, value: object) -> str | None:
+def _read_token_origin(platform: Platform, name: str, options: Mapping[str, object]) -> str | None:
+    """The same for the address that tokens come from, where the platform has one."""
+    request = platform.parts.request
+    kind = request.auth.kind if request is not None and request.auth is not None else ""
+    if "token_url" in options and kind not in TOKEN_KINDS:
+        raise SettingsError(f"destination `{name}`: {platform.kind} fetches no tokens; take out `token_url`")
+    origin = _read_origin(name, options.get("token_url"), option="token_url")
+    if origin is not None:
+        insecure = read_switch(name, "insecure_http", options.get("insecure_http", False))
+        check_address(name, origin, insecure_http=insecure)
+    return origin
+
+
+def _read_origin(name: str, value: object, *, option: str = "url") -> str | None:
     """Scheme, host and port that replace the platform's; a path of its own would have no meaning."""
     if value is None:
         return None
-    text = _read_text(name, "url", value)
+    text = _read_text(name, option, value)
     try:
         parts = urlsplit(text)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"} or parts.query:
         raise SettingsError(
-            f"destination `{name}`: url replaces scheme, host and port of the platform's address, and keeps its path: "
-            "write such as https://proxy.example:8443"
+            f"destination `{name}`: {option} replaces scheme, host and port of the platform's address, and keeps its "
+            "path: write such as https://proxy.example:8443"
         )
     return f"{parts.scheme}://{parts.netloc}"

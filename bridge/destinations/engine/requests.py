@@ -113,6 +113,7 @@ class RequestBuilder:
             method=self._method,
             secrets=(*self._secrets, *signed.secrets),
             most_answer=MOST_ANSWER,
+            token_source=signed.token_source,
         )
 
     def _frame(
@@ -130,7 +131,9 @@ class RequestBuilder:
     def _sign(self, parameters: dict[str, Json], request: Unsigned, now: datetime) -> SignedHeaders:
         if self._masked:
             return masked_headers(self._code.auth_kind, parameters or {}, request.ids)
-        return sign_request(self._code.auth_kind, parameters or {}, request, now=now)
+        return sign_request(
+            self._code.auth_kind, parameters or {}, request, now=now, token_origin=self._options.token_origin
+        )
 
     def _write_body(self, body: Json) -> bytes:
         if self._format == "json":

@@ -13,8 +13,10 @@ from datetime import datetime
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from bridge.core import json_text
+from bridge.core.access_token import TokenSource
 from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
+from bridge.destinations.engine.google_tokens import read_google_secret
 
 _VISIBLE = re.compile(r"[ -~]+")
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -24,10 +26,14 @@ _OAUTH_KEYS = ("consumer_key", "consumer_secret", "token", "token_secret")
 
 @dataclass(frozen=True, slots=True)
 class SignedHeaders:
-    """Headers that prove a request. `secrets` are names and values of what was derived for them."""
+    """Headers that prove a request. `secrets` are names and values of what was derived for them.
+
+    `token_source` is where the token comes from that is still to be put in.
+    """
 
     headers: Mapping[str, str]
     secrets: tuple[tuple[str, str], ...] = ()
+    token_source: TokenSource | None = None
 
 
 NO_HEADERS = SignedHeaders({})
@@ -46,8 +52,13 @@ class Unsigned:
     ids: Sequence[str]
 
 
-def sign_request(
-    kind: str | None, parameters: Mapping[str, Json], request: Unsigned, *, now: datetime
+def sign_request(  # noqa: PLR0911  one for each kind
+    kind: str | None,
+    parameters: Mapping[str, Json],
+    request: Unsigned,
+    *,
+    now: datetime,
+    token_origin: str | None = None,
 ) -> SignedHeaders:
     """The headers of one kind of AUTH_KINDS. Raises SettingsError for a secret that cannot be used."""
     match kind:
@@ -61,6 +72,10 @@ def sign_request(
             return _sign_webhook(parameters, body=request.body, ids=request.ids, now=now)
         case "oauth1":
             return _sign_oauth1(parameters, request, now=now)
+        case "google":
+            text, scope = str(parameters.get("secret") or ""), str(parameters.get("scope") or "")
+            source = read_google_secret(text, scope=scope, origin=token_origin)
+            return SignedHeaders({}, source.secrets, source)
         case _:
             return NO_HEADERS
 

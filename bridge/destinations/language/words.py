@@ -29,7 +29,7 @@ ANSWER_ROOTS = ("response", "destination")
 DESTINATION = ("name", "test", "vars")
 RESPONSE = ("status", "headers", "body", "text", "sent")
 
-OPTIONS = ("test", "rate", "concurrency", "batch", "events", "without_consent", "url", "insecure_http")
+OPTIONS = ("test", "rate", "concurrency", "batch", "events", "without_consent", "url", "token_url", "insecure_http")
 """What settings may hold for every destination, beside the file's own vars and secrets."""
 
 AUTH_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -38,5 +38,8 @@ AUTH_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "basic": (("user",), ("password",)),
     "standard_webhooks": (("secret",), ("signature_header",)),
     "oauth1": (("secret",), ()),
+    "google": (("secret", "scope"), ()),
 }
 """The kinds of `auth`, each with the parameters that it needs and those that it may have."""
+TOKEN_KINDS = frozenset({"google"})
+"""Those that fetch a token."""
