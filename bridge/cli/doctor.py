@@ -69,6 +69,7 @@ def check_everything(config: Path | None) -> Iterator[CheckResult]:
     yield from machine_checks.check_disk(configured.store, least=configured.bounds.min_free)
     yield from network_checks.check_destinations(configured, now=utc_now)
     yield from network_checks.check_public_address(configured, environment)
+    yield from _check_alerts(configured)
 
 
 def check_env_file(environment: Environment) -> Iterator[CheckResult]:
@@ -94,6 +95,15 @@ def _check_settings(configured: Settings, mappings: dict[str, LoadedMapping]) ->
         yield CheckResult("settings", "wrong", text)
     elif not problems:
         yield CheckResult("settings", "ok", _count_settings(configured))
+
+
+def _check_alerts(configured: Settings) -> Iterator[CheckResult]:
+    names = [one.name for one in configured.alerts.channels()]
+    if names:
+        yield CheckResult("alerts", "ok", f"go to {' and '.join(names)}; `trackbridge alert --test` sends one")
+    else:
+        text = "go nowhere; set BRIDGE_ALERT_URL or BRIDGE_ALERT_EMAIL to be told when something needs you"
+        yield CheckResult("alerts", "note", text)
 
 
 def _count_settings(configured: Settings) -> str:

@@ -67,7 +67,7 @@ def run_init(options: InitOptions) -> int:
             print_text(f"{'made' if made else 'kept'}  {name:<26}  {meaning if made else 'it was there already'}")
     except OSError as error:
         raise SettingsError(f"{error.filename}: cannot be made: {error.strerror}") from None
-    _say_what_is_next(options.folder)
+    _say_what_is_next(options.folder, known)
     return 0
 
 
@@ -120,7 +120,13 @@ def _require_plain(path: str) -> str:
     return path
 
 
-def _say_what_is_next(folder: Path | None) -> None:
+def _say_what_is_next(folder: Path | None, known: Surroundings) -> None:
+    if not os.geteuid():
+        print_text(
+            f"\nYou are root, and nothing of trackbridge needs that. Give the folder to a user of its own: "
+            f"`useradd --system --home-dir {known.folder} {USER}; chown -R {USER}: {known.folder}`.",
+            lines=True,
+        )
     into = f"cd {folder} and " if folder else ""
     print_text(
         f"\nNext: {into}put the secrets into .env, then type `trackbridge serve`. The guide for all the rest is "

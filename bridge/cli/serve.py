@@ -51,6 +51,7 @@ from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
 from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, secret_name
+from bridge.settings.env_file import ENV_FILE
 from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file, watch_role
 from bridge.store.protocol import Store
 
@@ -255,8 +256,8 @@ def _watched_files(config: Path | None) -> list[Path]:
     """What may change while serving: the mappings, and the settings file."""
     environment = read_environment(config)
     named = config or environment.get("BRIDGE_CONFIG")
-    beside = [environment.env_file] if environment.env_file else []
-    return [*mapping_files(mappings_folder(environment)), *([Path(named)] if named else []), *beside]
+    files = [Path(named), Path(named).with_name(ENV_FILE)] if named else []
+    return [*mapping_files(mappings_folder(environment)), *files]
 
 
 def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, roles: Sequence[str] = ROLES) -> str:

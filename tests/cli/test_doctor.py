@@ -81,7 +81,18 @@ def test_where_all_is_well_nobody_is_needed_and_every_part_was_looked_at(
         pass
     status, found = looked(tmp_path, settings)
     assert status == 0, found
-    assert set(found) == {"python", "limits", "mappings", "settings", "store", "disk", "destinations", "clock", "proxy"}
+    assert set(found) == {
+        "python",
+        "limits",
+        "mappings",
+        "settings",
+        "store",
+        "disk",
+        "destinations",
+        "clock",
+        "proxy",
+        "alerts",
+    }
     text = typed(tmp_path, settings, "doctor").stdout
     assert f"of version {len(STEPS)}" in text
     assert text.endswith("\nnothing needs you\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from pathlib import Path
 
 import httpx
 import pytest
-from peers import MAY_READ_METRICS, serving, trackbridge
+from peers import MAY_READ_METRICS, serving, trackbridge, typed
 
 from bridge.core.errors import SettingsError
 from bridge.settings.addresses import Addresses, read_addresses
@@ -85,3 +87,38 @@ def test_host_and_port_of_the_settings_are_listened_on(tmp_path: Path) -> None:
     done = trackbridge(tmp_path, {"BRIDGE_HOST": "192.0.2.1", "BRIDGE_PORT": "8001"}, "serve")
     assert done.returncode == 1
     assert "cannot listen on 192.0.2.1:8001" in done.stderr
+
+
+def test_a_signature_that_covers_the_address_is_checked_against_the_public_one(tmp_path: Path) -> None:
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "acme.yaml").write_text(
+        """
+mapping: 1
+provider: acme
+webhook:
+  signature: {kind: hmac, algorithm: sha256, encoding: hex, from: "header:X-Sign", signed: "{url}{body}"}
+  id: ["json:/id"]
+  topic: ["json:/type"]
+events:
+  - topic: done
+    event: {event_type: paid, properties: {order_id: =body.id}}
+"""
+    )
+    settings = {
+        "BRIDGE_MAPPINGS": "mappings", "ACME_WEBHOOK_SECRET": SECRET,
+        "BRIDGE_PUBLIC_URL": "https://shop.example", "BRIDGE_PREFIX": "/bridge",
+    }  # fmt: skip
+    body = b'{"id": "1", "type": "done"}'
+    with serving(tmp_path, settings) as bridge:
+        for url, status in (("https://shop.example/bridge/webhooks/acme", 200), (f"{bridge.url}/webhooks/acme", 401)):
+            sign = hmac.new(SECRET.encode(), url.encode() + body, hashlib.sha256).hexdigest()
+            to = f"{bridge.url}/bridge/webhooks/acme"
+            assert httpx.post(to, content=body, headers={"X-Sign": sign}, trust_env=False).status_code == status
+
+
+def test_the_scrape_configuration_has_port_and_prefix_of_the_settings(tmp_path: Path) -> None:
+    said = typed(tmp_path, {"BRIDGE_PORT": "8123", "BRIDGE_PREFIX": "/bridge"}, "metrics").stdout
+    assert "metrics_path: /bridge/metrics" in said
+    assert 'targets: ["127.0.0.1:8123"]' in said
+    said = typed(tmp_path, {"BRIDGE_ADMIN": "127.0.0.1:9090", "BRIDGE_PREFIX": "/bridge"}, "metrics").stdout
+    assert "metrics_path" not in said

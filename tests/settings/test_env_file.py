@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers import serving, trackbridge, typed
+from peers import serving, trackbridge, typed, until
 from processes import family
 
 from bridge.core.errors import SettingsError
@@ -172,3 +173,15 @@ def test_every_command_reads_the_file_and_none_the_environment_by_itself() -> No
     folder = Path(__file__).parents[2] / "bridge" / "cli"
     read = {path.name for path in folder.glob("*.py") if "os.environ" in path.read_text()}
     assert read == {"__init__.py", "environment.py"}
+
+
+def test_a_reload_takes_a_changed_secret_of_the_file(tmp_path: Path) -> None:
+    written(tmp_path, f"STRIPE_WEBHOOK_SECRET='{SECRET}'\n")
+    (tmp_path / "body.json").write_text('{"id": "evt_1", "object": "event", "type": "x"}')
+    with serving(tmp_path, {}) as bridge:
+        written(tmp_path, "STRIPE_WEBHOOK_SECRET='another made-up signing secret'\n")
+        words = ("send", "stripe", "body.json", "--to", bridge.url)
+        assert trackbridge(tmp_path, {}, *words).stdout.startswith("401")
+        bridge.process.send_signal(signal.SIGHUP)
+        until(lambda: "reload.taken" in bridge.log.read_text(), what="the reload")
+        assert trackbridge(tmp_path, {}, *words).stdout.startswith("200")
