@@ -38,7 +38,7 @@ class Environment(Mapping[str, str]):
         self._values = dict(own)
         named = config or (Path(own["BRIDGE_CONFIG"]) if own.get("BRIDGE_CONFIG") else None)
         if named is None and Path(CONFIG).is_file():
-            named = Path(CONFIG)
+            named = _require_own_config(Path(CONFIG))
             self._values["BRIDGE_CONFIG"] = CONFIG
         if named is not None:
             self._add_file(named.with_name(ENV_FILE), own)
@@ -96,6 +96,17 @@ def read_env_file(path: Path) -> dict[str, tuple[str, SourceLocation]] | None:
             raise SettingsError(f"{place}: {name} is set twice, here and in line {found[name][1].line}; keep one")
         found[name] = value, place
     return found
+
+
+def _require_own_config(path: Path) -> Path:
+    """A settings file that nobody named must be this user's: it can send what the environment holds anywhere."""
+    status = path.stat()
+    if status.st_uid not in {os.geteuid(), 0} or status.st_mode & stat.S_IWOTH:
+        raise SettingsError(
+            f"{path.absolute()} is or can be another user's, so it is not read by itself; if it is meant, set "
+            f"BRIDGE_CONFIG={path}, else change to another folder"
+        )
+    return path
 
 
 def _require_own_file(path: Path, status: os.stat_result) -> None:

@@ -140,6 +140,19 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
         Environment({}, config)
 
 
+def test_a_settings_file_of_others_is_read_only_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bridge.yaml").touch()
+    (tmp_path / "bridge.yaml").chmod(0o646)
+    for word in ("check", "status", "serve"):
+        done = typed(tmp_path, {}, word)
+        assert done.returncode == 1
+        assert (
+            "can be another user's, so it is not read by itself; if it is meant, set BRIDGE_CONFIG"
+            in done.stderr + done.stdout
+        )
+    assert typed(tmp_path, {"BRIDGE_CONFIG": "bridge.yaml"}, "check").returncode == 0
+
+
 def test_secrets_vars_and_names_in_braces_are_taken_from_the_file(tmp_path: Path) -> None:
     config = written(tmp_path, f"STRIPE_WEBHOOK_SECRET='{SECRET}'\nSTRIPE_PURCHASE=charge.succeeded\nUP=https://up\n")
     config.write_text("destinations:\n  up: {kind: track, url: '${UP}', api_key: some-key}\n")
