@@ -126,14 +126,21 @@ def _find_problems(raw: Json, origin: str) -> tuple[EventProblem, ...]:
 
 
 def _normalise_document(raw: dict[str, Json], *, nulls: bool) -> dict[str, Json]:
-    """A copy without nulls, the session id at the top, the currency in upper case."""
+    """A copy without nulls, the session id at the top, the currency in upper case, consent as true and false."""
     document: dict[str, Json] = without_nulls(raw) if nulls else raw.copy()
     properties = document.get("properties", {})
     if "currency" in properties and not properties["currency"].isupper():
         document["properties"] = properties | {"currency": properties["currency"].upper()}
+    if "consent" in document:
+        document["consent"] = {name: _read_consent(said) for name, said in document["consent"].items()}
     if "session_id" in document.get("context", {}):
         document.setdefault("session_id", document["context"]["session_id"])
     return document
+
+
+def _read_consent(said: str | bool) -> bool:  # noqa: FBT001  what is read
+    """A word of consent, which the schema lets pass, as true or false."""
+    return said.lower() == "granted" if isinstance(said, str) else said
 
 
 def _write_event(document: Json, raw: Json, origin: str, *, plain: bool, mapped: bool) -> bytes:

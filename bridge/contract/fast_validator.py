@@ -50,7 +50,8 @@ def compile_schema(schema: Mapping[str, Json]) -> Check:
     types = left.pop("type")
     narrower: list[Check] = []
     if "properties" in left:
-        narrower.append(_compile_properties(left.pop("properties"), frozenset(left.pop("required", ()))))
+        others = compile_schema(left.pop("additionalProperties")) if "additionalProperties" in left else None
+        narrower.append(_compile_properties(left.pop("properties"), frozenset(left.pop("required", ())), others))
     if "items" in left:
         narrower.append(_compile_items(compile_schema(left.pop("items"))))
     if "minLength" in left:
@@ -66,9 +67,15 @@ def compile_schema(schema: Mapping[str, Json]) -> Check:
 
 
 def _compile_types(types: str | Sequence[str], narrower: Sequence[Check]) -> Check:
-    """Null where that is allowed, or of the one other type and all that is narrower. In few calls: each takes time."""
+    """Null where that is allowed, or of another type and all that is narrower. In few calls: each takes time."""
     null = "null" in types
-    (word,) = [word for word in ([types] if isinstance(types, str) else types) if word != "null"]
+    words = [word for word in ([types] if isinstance(types, str) else types) if word != "null"]
+    if not words:
+        return lambda value: value is None
+    if len(words) > 1:
+        kinds = [_compile_types([word], narrower if word == "string" else ()) for word in words]  # a pattern is of text
+        return lambda value: any(kind(value) for kind in kinds) or (null and value is None)
+    [word] = words
     wanted = _TYPES[word]
     checks = [is_number, *narrower] if word == "number" else narrower
     if not checks:
@@ -77,15 +84,18 @@ def _compile_types(types: str | Sequence[str], narrower: Sequence[Check]) -> Che
     return lambda value: further(value) if isinstance(value, wanted) else null and value is None
 
 
-def _compile_properties(fields: Mapping[str, Json], required: frozenset[str]) -> Check:
+def _compile_properties(fields: Mapping[str, Json], required: frozenset[str], others: Check | None) -> Check:
     known = {name: compile_schema(field) for name, field in fields.items()}.get
+    any_number = {name for name, field in fields.items() if "number" in field["type"]}
     any_text = {name for name, field in fields.items() if not field.keys() & _NARROWS and "string" in field["type"]}
 
     def check(value: Json) -> object:
         for name, part in value.items():
             if part.__class__ is str and name in any_text:
                 continue
-            judge = known(name)
+            if part.__class__ is int and name in any_number:
+                continue
+            judge = known(name) or others
             if judge is not None and not judge(part):
                 return False
         return not required or required <= value.keys()

@@ -34,3 +34,6 @@ FIELDS: Mapping[tuple[str, ...], str] = MappingProxyType(dict(_collect_fields(SC
 
 TEXT_FIELDS: frozenset[tuple[str, ...]] = frozenset(path for path, word in FIELDS.items() if word == "string")
 """The paths that are text."""
+
+CONSENT: tuple[str, ...] = tuple(SCHEMA["properties"]["consent"]["properties"])
+"""The words of `consent`."""

@@ -16,10 +16,11 @@ from bridge.contract.fast_validator import compile_schema, is_number
 from bridge.contract.json_safety import find_unsafe_json
 from bridge.contract.messages import describe_value, format_path
 from bridge.contract.nulls import without_nulls
-from bridge.contract.schema import SCHEMA, type_word
+from bridge.contract.schema import CONSENT, SCHEMA, type_word
 from bridge.core.instants import parse_instant
 from bridge.core.json_text import Json
 from bridge.core.model import EventProblem
+from bridge.core.suggestions import suggest_or_list
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -94,7 +95,11 @@ def _error_message(error: ValidationError, *, values: bool) -> EventProblem:
         return _missing_field((*path, *schema["required"]), value)
     if value is None and path == ("event_type",):
         return _missing_field(path, {})
-    must = _A[type_word(schema)] if error.validator == "type" else schema["x-must-be"]
+    if schema["type"] == "null":
+        meant = suggest_or_list(str(path[-1]), CONSENT)
+        return EventProblem(path, f"{format_path(path)} is no word of consent; {meant}")
+    plain = error.validator == "type" and not ("boolean" in schema["type"] and "x-must-be" in schema)
+    must = _A[type_word(schema)] if plain else schema["x-must-be"]
     shown = values and path[:1] != () and path[0] in _SHOWN
     return EventProblem(path, f"{format_path(path)} must be {must}, got {describe_value(value, shown=shown)}")
 

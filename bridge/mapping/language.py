@@ -32,7 +32,7 @@ REQUIRING = frozenset({"purchase", "subscription", "refund"})
 MOST_RANK = 1_000
 
 
-LENDS = ("user_data", "context", "session_id", "user_id", "properties")
+LENDS = ("user_data", "context", "consent", "session_id", "user_id", "properties")
 """What an event may take from another; what names or dates it is its own."""
 
 
@@ -40,5 +40,5 @@ VarType = Literal["text", "choice", "duration"]
 VAR_TYPES: tuple[VarType, ...] = get_args(VarType)
 
 
-SOFT = frozenset({("user_data",), ("context",)})
+SOFT = frozenset({("user_data",), ("context",), ("consent",)})
 """Fields below which nothing is worth an event."""

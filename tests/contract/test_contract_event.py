@@ -174,3 +174,46 @@ def test_nesting_beyond_any_writer_is_refused_like_any_other() -> None:
         deep = [deep]
     with pytest.raises(NotAnEvent, match="nested deeper than 64 levels"):
         made({"event_type": "p", "x": deep})
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"ads": True, "analytics": False}, {"ads": True, "analytics": False}),
+        ({"ads": "granted", "analytics": "DENIED", "personalization": "Granted"}, None),
+        ({"sale_opt_out": True, "other": None}, {"sale_opt_out": True}),
+        ({}, {}),
+    ],
+)
+def test_consent_is_kept_as_true_and_false(said: dict[str, Json], kept: dict[str, Json] | None) -> None:
+    words = {"ads": True, "analytics": False, "personalization": True}
+    event = made({"event_type": "purchase", "consent": said})
+    assert json_text.parse_json(event.text)["consent"] == (words if kept is None else kept)
+
+
+@pytest.mark.parametrize(
+    ("consent", "problem"),
+    [
+        ({"add": True}, "consent.add is no word of consent; did you mean `ads`?"),
+        (
+            {"xyz": True},
+            "consent.xyz is no word of consent; known are ads, analytics, personalization, sale_opt_out",
+        ),
+        ({"ads": 1}, 'consent.ads must be true or false, or "granted" or "denied", got a number'),
+        ({"ads": "yes"}, 'consent.ads must be true or false, or "granted" or "denied", got a string'),
+        ({"sale_opt_out": "granted"}, "consent.sale_opt_out must be true or false, got a string"),
+    ],
+)
+def test_another_word_of_consent_is_refused_with_the_nearest_and_without_its_value(
+    consent: dict[str, Json], problem: str
+) -> None:
+    with pytest.raises(NotAnEvent) as refusal:
+        made({"event_type": "purchase", "consent": consent})
+    assert [one.text for one in refusal.value.problems] == [problem]
+
+
+def test_an_odd_price_of_an_item_is_refused_and_a_sku_may_be_a_number() -> None:
+    items: list[Json] = [{"sku": 12, "price": 9.5, "quantity": 2, "name": "Lamp", "brand": "L", "category": "C"}]
+    assert made({"event_type": "purchase", "properties": {"items": items}})
+    with pytest.raises(NotAnEvent, match=r"properties.items\[1\].price must be a number"):
+        made({"event_type": "purchase", "properties": {"items": [*items, {"price": "9,50"}]}})

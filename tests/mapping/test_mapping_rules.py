@@ -359,14 +359,14 @@ def test_a_whole_number_becomes_text_where_the_contract_wants_text() -> None:
     """
     big = 9007199254740993
     assert made_of(
-        fields, {"id": big, "user": {"postal_code": 1234, "age": 7, "city": [5]}, "consent": {"ads": 1}}
+        fields, {"id": big, "user": {"postal_code": 1234, "age": 7, "city": [5]}, "consent": {"ads": True}}
     ) == {
         "user_id": str(big),
         "session_id": "12",
         "properties": {"order_id": str(big), "number": big},
         "user_data": {"postal_code": "1234", "age": 7},
         "context": {"ip": str(big)},
-        "consent": {"ads": 1},
+        "consent": {"ads": True},
     }
 
 
@@ -612,3 +612,18 @@ def test_no_body_makes_translate_raise_or_say_a_value(body: Json) -> None:
 @given(body=st.binary(max_size=200))
 def test_no_bytes_make_translate_raise(body: bytes) -> None:
     source(HOSTILE).translate(webhook(body))
+
+
+def test_wrong_consent_and_a_wrong_detail_of_an_item_are_left_out_with_a_note_and_the_event_is_made() -> None:
+    text = one_event("    consent: =body.consent\n    properties: {items: =body.items}\n")
+    body: Json = {
+        "consent": {"ads": "maybe", "adds": True, "analytics": "granted"},
+        "items": [{"sku": "L", "price": "9,50"}],
+    }
+    (event,) = made(source(text).translate(webhook(body)))
+    document = json_text.parse_json(event.text)
+    assert (document["consent"], document["properties"]["items"]) == ({"analytics": True}, [{"sku": "L"}])
+    assert len(event.notes) == 3
+    assert any("consent.adds is no word of consent; did you mean `ads`?" in note for note in event.notes)
+    assert any(note.endswith("properties.items[0].price is left out") for note in event.notes)
+    assert "maybe" not in "".join(event.notes)

@@ -33,6 +33,7 @@ _MOST_TOPICS = 1_000
 _LONGEST_TOPIC = 200
 _ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 _LONGEST_SHOWN = 120
+_ITEMS = ("properties", "items")
 
 
 class WebhookTranslator(FailureNotes):
@@ -196,7 +197,7 @@ class WebhookTranslator(FailureNotes):
                     mapped=True,
                 )
             except NotAnEvent as error:
-                if any(problem.path[:1] not in SOFT for problem in error.problems):
+                if not all(_is_soft(problem.path) for problem in error.problems):
                     raise _EventRefused("; ".join(_locate_problem(rule, each) for each in error.problems)) from None
                 for problem in error.problems:
                     field = _leave_out(raw, problem.path)
@@ -334,8 +335,19 @@ def _locate_problem(rule: RuleCode, problem: EventProblem) -> str:
     return f"{rule.places[path]}: {problem.text}"
 
 
+def _is_soft(path: Sequence[str | int]) -> bool:
+    """Whether the field at fault is worth no event: a person's, consent, or a detail of an item."""
+    return tuple(path[:1]) in SOFT or (tuple(path[:2]) == _ITEMS and len(path) > len(_ITEMS) + 1)
+
+
 def _leave_out(raw: dict[str, Json], path: Sequence[str | int]) -> str:
-    """Take the field at fault out of `user_data` or `context`, or the whole of these; its name."""
+    """Take the field at fault out of its section or item, or the whole section; its name."""
+    if tuple(path[:2]) == _ITEMS:
+        number, detail = int(path[2]), path[3]
+        items = list(raw["properties"]["items"])
+        items[number] = {name: value for name, value in items[number].items() if name != detail}
+        raw["properties"] = {**raw["properties"], "items": items}
+        return f"properties.items[{number}].{detail}"
     section, field = str(path[0]), path[1] if len(path) > 1 else None
     if isinstance(raw[section], dict) and field in raw[section]:
         del raw[section][field]

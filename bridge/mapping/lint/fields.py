@@ -17,7 +17,7 @@ from bridge.yaml.document import MappingEntry, MappingNode, Node, Scalar, Sequen
 from bridge.yaml.problems import Problems
 
 _ITEMS: Path = ("properties", "items")
-_CLOSED: tuple[Path, ...] = ((), ("user_data",), ("context",))
+_CLOSED: tuple[Path, ...] = ((), ("user_data",), ("context",), ("consent",))
 """Where every name that the contract does not know is reported; below `properties` only what is near a known one."""
 
 _OPEN: Path = ("properties",)

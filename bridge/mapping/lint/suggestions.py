@@ -11,7 +11,7 @@ from bridge.core.suggestions import nearest_word
 Path = tuple[str, ...]
 
 SECTIONS = ("properties", "user_data", "context")
-ITEM = ("sku", "name", "price", "quantity")
+ITEM = ("sku", "name", "price", "quantity", "brand", "category")
 EVENT_TYPES: tuple[str, ...] = (*SCHEMA["properties"]["event_type"]["examples"], "subscription_cancelling")
 """The event types that the contract names, and one that is near another of them; others are allowed."""
 
