@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from processes import family
+from processes import process_tree
 
 from bridge.cli import main
 from bridge.cli.list_show import plain_value
@@ -142,7 +142,7 @@ class Serving:
 def kill_all(process: subprocess.Popen[Any]) -> None:
     """A process and all that came of it; held first, so that none starts another meanwhile."""
     for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in family(process.pid):
+        for pid in process_tree(process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
     process.wait()

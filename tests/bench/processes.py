@@ -14,7 +14,7 @@ _LISTENS = "0A"
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
-def family(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     """A process and all that came of it, parents first."""
     found = [pid]
     for one in found:
@@ -27,8 +27,8 @@ def family(pid: int) -> list[int]:
 
 
 def memory(pid: int) -> float:
-    """Megabytes (of 1,000,000 bytes) of the family: what pages it shares with others count in proportion (PSS)."""
-    return memory_of(family(pid))
+    """Megabytes (of 1,000,000 bytes) of all its processes: what pages it shares with others count in proportion (PSS)."""
+    return memory_of(process_tree(pid))
 
 
 def memory_of(pids: Iterable[int]) -> float:
@@ -41,12 +41,12 @@ def memory_of(pids: Iterable[int]) -> float:
 
 
 def web_processes(pid: int, port: int) -> list[int]:
-    """Those of a family that answer on a port: all that hold its listening socket but the parent."""
+    """Those of its processes that answer on a port: all that hold its listening socket but the parent."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if fields[1].endswith(f":{port:04X}") and fields[3] == _LISTENS:
             held = f"socket:[{fields[9]}]"
-            return [one for one in family(pid)[1:] if held in map(os.readlink, Path(f"/proc/{one}/fd").iterdir())]
+            return [one for one in process_tree(pid)[1:] if held in map(os.readlink, Path(f"/proc/{one}/fd").iterdir())]
     return []
 
 
@@ -78,9 +78,9 @@ class Peak:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds of CPU that the family has used so far, in and out of the kernel."""
+    """Seconds of CPU that all its processes have used so far, in and out of the kernel."""
     ticks = 0
-    for one in family(pid):
+    for one in process_tree(pid):
         fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICK

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from processes import family
+from processes import process_tree
 
 SECRET = "a made-up secret"
 API_KEY = "a-made-up-api-key"
@@ -41,7 +41,7 @@ class Server:
     def kill(self) -> None:
         """End it at once with all its children; held first, so that none starts another meanwhile."""
         for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in family(self.process.pid):
+            for pid in process_tree(self.process.pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
         self.process.wait(PATIENCE)

@@ -191,7 +191,7 @@ def test_an_address_behind_the_flag_for_help_is_not_repeated(tmp_path: Path) -> 
         (["deliver", "up"], "there is no destination `up`; known are none yet"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_it_and_the_mend(tmp_path: Path, words: list[str], said: str) -> None:
+def test_a_mistake_is_one_line_that_names_it_and_the_remedy(tmp_path: Path, words: list[str], said: str) -> None:
     (tmp_path / "body.json").write_text("{}")
     done = typed(tmp_path, {}, *words)
     assert (done.returncode, done.stdout) == (1, "")
@@ -291,7 +291,7 @@ def test_the_demo_shows_all_arriving_once_and_ends_with_0_whatever_is_set(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_port_that_is_taken_is_told_with_the_mend(bridge: Serving, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported_with_the_remedy(bridge: Serving, tmp_path: Path) -> None:
     port = bridge.url.rpartition(":")[2]
     elsewhere = {"BRIDGE_API_KEYS": API_KEY, "BRIDGE_STORE": "sqlite:///other.db"}
     done = trackbridge(tmp_path, elsewhere, "serve", "--port", port)

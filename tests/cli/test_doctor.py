@@ -173,7 +173,7 @@ def test_a_disk_with_too_little_room_is_wrong(tmp_path: Path, settings: dict[str
     assert "less than the 943718400 MiB of BRIDGE_MIN_FREE: requests get 503" in text
 
 
-def test_few_open_files_are_a_note_with_the_mend(tmp_path: Path, settings: dict[str, str]) -> None:
+def test_few_open_files_are_a_note_with_the_remedy(tmp_path: Path, settings: dict[str, str]) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 

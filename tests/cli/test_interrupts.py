@@ -64,7 +64,9 @@ def test_no_interrupt_comes_after_the_command_has_ended() -> None:
     time.sleep(0.2)
 
 
-def test_a_signal_that_arrives_while_the_supervisor_begins_to_listen_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_that_arrives_while_the_supervisor_begins_to_listen_is_handled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     install = signal.signal
 
     def install_and_stop(number: int, handler: object) -> object:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from peers import clean_environment, command, until
 from peers import typed as said
-from processes import family
+from processes import process_tree
 from store_made import accepted, dead, ignored, set_aside, settled, webhook
 
 from bridge import cli
@@ -317,8 +317,12 @@ def ended(process: subprocess.Popen[bytes], line: str) -> int:
 
 
 def _parents(pid: int) -> list[int]:
-    """Those of a family that have children which Python runs in."""
-    return [one for one in family(pid) if len(family(one)) >= 4 and _line(one).startswith(b"trackbridge: supervisor")]
+    """Those of a process and its children that have children which Python runs in."""
+    return [
+        one
+        for one in process_tree(pid)
+        if len(process_tree(one)) >= 4 and _line(one).startswith(b"trackbridge: supervisor")
+    ]
 
 
 def _line(pid: int) -> bytes:
@@ -352,9 +356,9 @@ def test_serve_starts_a_process_again_although_its_log_cannot_be_written(folder:
     assert process.stdout
     try:
         until(lambda: b"track API" in process.stdout.readline(), what="the greeting")  # type: ignore[union-attr]
-        before = family(process.pid)[1:]
+        before = process_tree(process.pid)[1:]
         os.kill(before[0], signal.SIGKILL)
-        until(lambda: len(set(family(process.pid)[1:]) - set(before)) == 1, what="another process")
+        until(lambda: len(set(process_tree(process.pid)[1:]) - set(before)) == 1, what="another process")
     finally:
         process.terminate()
         process.wait(60)

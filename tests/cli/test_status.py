@@ -68,7 +68,7 @@ def test_counts_of_today_end_at_midnight(tmp_path: Path) -> None:
     assert (found.sources[0].today["set_aside"], found.sources[0].set_aside) == (0, 1)
 
 
-def test_a_source_whose_events_were_all_skipped_as_tests_is_told_with_the_mend(tmp_path: Path) -> None:
+def test_a_source_whose_events_were_all_skipped_as_tests_is_reported_with_the_remedy(tmp_path: Path) -> None:
     found = destination_state(tmp_path, (event("a", test=True, skip="test event"),))
     assert "BRIDGE_TRACK_TEST=1" in found.needs[0]
     (tmp_path / "b").mkdir()

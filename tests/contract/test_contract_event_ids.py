@@ -10,7 +10,7 @@ from bridge.contract import derived_id, new_id
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def test_a_new_id_is_the_time_of_receipt_and_luck() -> None:
+def test_a_new_id_is_the_time_of_receipt_and_random_letters() -> None:
     assert new_id(NOW, "abc123def456") == "evt_1704067200000_abc123def456"
 
 

@@ -74,7 +74,7 @@ def test_the_url_may_be_given_with_or_without_the_path(url: str, address: str) -
         ("https://exa mple.com", "names no host or port that there could be; check it"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_refused_with_the_mend_and_without_the_url(url: str, mend: str) -> None:
+def test_a_url_that_cannot_be_used_is_refused_with_the_remedy_and_without_the_url(url: str, mend: str) -> None:
     with pytest.raises(SettingsError) as caught:
         TrackDestination("mine", url, "k")
     assert str(caught.value) == f"destination `mine`: url {mend}"

@@ -34,7 +34,7 @@ for place in (HERE.parent, HERE.parent / "bench", HERE.parent / "store"):
         sys.path.insert(0, str(place))
 
 from peers import KEY, Serving, clean_environment, kill_all, serving, until  # noqa: E402
-from processes import family  # noqa: E402
+from processes import process_tree  # noqa: E402
 
 from bridge.core import dedupe_keys  # noqa: E402
 from bridge.store.sqlite.ingest import log_reader  # noqa: E402
@@ -87,9 +87,9 @@ def killed_while_starting(folder: Path, settings: Mapping[str, str], seconds: fl
 
 
 def killed_child(bridge: Serving, rng: random.Random) -> None:
-    """Kill one of its processes, which its parent must mend."""
+    """Kill one of its processes, which its supervisor must restart."""
     with suppress(ProcessLookupError, IndexError):  # it was being mended already
-        os.kill(rng.choice(family(bridge.process.pid)[1:]), signal.SIGKILL)
+        os.kill(rng.choice(process_tree(bridge.process.pid)[1:]), signal.SIGKILL)
 
 
 # ------------------------------------------------------------------------------------------------------------- load

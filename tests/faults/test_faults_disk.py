@@ -83,7 +83,7 @@ def test_a_disk_that_is_really_full_under_load_keeps_nothing_half_and_recovers_w
         hold(folder, load, peer.taken())
 
 
-def test_below_the_free_space_that_was_set_new_requests_wait_at_the_door_and_deliveries_go_on(tmp_path: Path) -> None:
+def test_below_the_free_space_that_was_set_new_requests_are_not_taken_and_deliveries_go_on(tmp_path: Path) -> None:
     load = Load()
     with small_disk(tmp_path / "disk", size=64 * MEBIBYTE) as folder, upstream() as peer:
         settings = settings_for(peer.url) | {"BRIDGE_MIN_FREE": "24MiB"}

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 
 from peers import Serving, serving, until
-from processes import family
+from processes import process_tree
 from store_made import applied
 
 from bridge.store.engines import open_store
@@ -199,7 +199,7 @@ def processes_with_connections(bridge: Serving) -> set[int]:
     port = int(bridge.url.rpartition(":")[2])
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     established = {f"socket:[{row[9]}]" for row in rows if row[3] == "01" and int(row[1].partition(":")[2], 16) == port}
-    return {pid for pid in family(bridge.process.pid) if established & set(opened(pid))}
+    return {pid for pid in process_tree(bridge.process.pid) if established & set(opened(pid))}
 
 
 def opened(pid: int) -> Iterator[str]:

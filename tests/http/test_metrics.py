@@ -97,7 +97,7 @@ def test_strangers_add_no_line_to_the_page_and_callers_a_bounded_label(tmp_path:
     assert len(name) == LONGEST_LABEL
 
 
-def test_a_process_with_too_many_counters_still_shows_that_it_lives() -> None:
+def test_a_process_with_too_many_counters_still_has_its_heartbeat() -> None:
     board = SharedState(["worker-translate", "worker-deliver"])
     board.mark_up("worker-translate", up=True)
     board.mark_up("worker-deliver", up=True)

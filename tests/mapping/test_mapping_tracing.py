@@ -68,7 +68,7 @@ def test_a_traced_expression_has_the_compiled_value_or_fails_where_it_fails(expr
 
 @settings(max_examples=200, deadline=None)
 @given(EXPRESSIONS, DOCUMENTS)
-def test_what_is_spelt_means_the_same(expression: str, document: Json) -> None:
+def test_a_printed_expression_means_the_same(expression: str, document: Json) -> None:
     assume(compiles(expression))
     again = print_expression(parse_expression(expression))
     read = json_text.parse_json(json_text.write_json(document))
@@ -104,5 +104,5 @@ def test_every_example_of_a_function_has_its_result_when_traced(name: str) -> No
         ("a.*.b", "a.*.b"),
     ],
 )
-def test_parts_are_spelt_as_people_write_them(expression: str, text: str) -> None:
+def test_parts_are_printed_as_people_write_them(expression: str, text: str) -> None:
     assert print_expression(parse_expression(expression)) == text

@@ -102,7 +102,7 @@ def test_an_outcome_is_recorded_however_long_the_store_is_away_and_nothing_is_se
     run(test)
 
 
-def test_a_fault_of_ours_is_logged_by_type_and_place_and_the_lane_goes_on(
+def test_a_fault_of_ours_is_logged_by_type_and_place_and_the_sender_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
@@ -122,7 +122,7 @@ def test_a_fault_of_ours_is_logged_by_type_and_place_and_the_lane_goes_on(
 
 
 @pytest.mark.parametrize("trouble", ["away", "broken", "forgetful"])
-def test_a_lane_whose_every_round_fails_gives_no_heartbeat_until_one_succeeds(tmp_path: Path, trouble: str) -> None:
+def test_a_sender_whose_every_round_fails_gives_no_heartbeat_until_one_succeeds(tmp_path: Path, trouble: str) -> None:
     async def test() -> None:
         time = Time(lasts=HOUR)
         store = Troubled(str(tmp_path / "x.db"))

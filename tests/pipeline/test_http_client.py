@@ -231,7 +231,7 @@ def test_a_connection_that_ends_without_an_answer_is_lost_and_may_have_taken_it(
     run(test)
 
 
-def test_an_upstream_that_refuses_before_it_has_read_everything_is_heard() -> None:
+def test_the_answer_of_an_upstream_that_refuses_before_it_has_read_everything_is_read() -> None:
     async def hasty(wire: Wire) -> None:
         await wire.reader.readuntil(b"\r\n\r\n")
         await wire.say(b"HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n")

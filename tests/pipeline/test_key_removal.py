@@ -39,7 +39,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_key_is_removed_however_it_is_spelt(spelling: str) -> None:
+def test_a_key_is_removed_however_it_is_written(spelling: str) -> None:
     said = SPELLINGS[spelling](KEY)
     kept = remove_key(f'{{"error": "the key {said} may not"}}', KEY)
     assert said not in kept

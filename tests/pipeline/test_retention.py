@@ -1,4 +1,4 @@
-"""The loop of the purge: it sweeps by itself, lives through trouble, and stops when it is told."""
+"""The loop of the purge: it deletes by itself, continues after a failure, and stops when it is asked to."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def orders_of(outgoing: Outgoing) -> list[int]:
     return [event["order"] for event in json.loads(outgoing.body)["events"]]
 
 
-def test_an_idle_lane_is_woken_by_new_events_and_does_not_wait_its_idle_time(tmp_path: Path) -> None:
+def test_an_idle_sender_is_woken_by_new_events_and_does_not_wait_its_idle_time(tmp_path: Path) -> None:
     async def test() -> None:
         taken: list[int] = []
 
@@ -90,7 +90,7 @@ def test_what_another_process_accepts_is_seen_without_being_woken(tmp_path: Path
     run(test)
 
 
-def test_an_idle_lane_looks_about_once_in_its_idle_time(tmp_path: Path) -> None:
+def test_an_idle_sender_looks_about_once_in_its_idle_time(tmp_path: Path) -> None:
     class Counting(SqliteStore):
         claims = 0
 
@@ -185,7 +185,7 @@ def test_without_destinations_there_is_nothing_to_do_and_nothing_hangs(tmp_path:
     run(test)
 
 
-def test_a_lane_that_waits_for_an_answer_has_ended_no_round(tmp_path: Path) -> None:
+def test_a_sender_that_waits_for_an_answer_has_ended_no_round(tmp_path: Path) -> None:
     async def test() -> None:
         asked = asyncio.Event()
 
@@ -212,7 +212,7 @@ def test_a_lane_that_waits_for_an_answer_has_ended_no_round(tmp_path: Path) -> N
 # ------------------------------------------------------------------------------------------------------- side by side
 
 
-def test_lanes_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> None:
+def test_senders_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> None:
     async def test() -> None:
         taken: list[int] = []
         together = asyncio.Barrier(3)
@@ -241,7 +241,7 @@ def test_lanes_work_side_by_side_and_each_event_is_sent_once(tmp_path: Path) -> 
     run(test)
 
 
-def test_a_pause_found_by_one_lane_is_not_undone_by_anothers_older_view(tmp_path: Path) -> None:
+def test_a_pause_found_by_one_sender_is_not_undone_by_anothers_older_view(tmp_path: Path) -> None:
     async def test() -> None:
         together, refused = asyncio.Barrier(2), asyncio.Event()
 

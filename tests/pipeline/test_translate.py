@@ -132,7 +132,7 @@ def test_an_event_that_the_store_cannot_write_is_set_aside_alone(tmp_path: Path)
     assert [state for _, state, _ in found] == ["translated", "set_aside", "translated"]
 
 
-def test_a_webhook_whose_source_is_gone_is_set_aside_with_the_mend(tmp_path: Path) -> None:
+def test_a_webhook_whose_source_is_gone_is_set_aside_with_the_remedy(tmp_path: Path) -> None:
     found = translated([webhook("orphan", source="old-shop")], lambda _one: Ignored(""), tmp_path)
     reason = "no source is called old-shop any more; set it again, then replay this webhook"
     assert found == [("orphan", "set_aside", reason)]

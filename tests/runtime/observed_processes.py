@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from peers import MAY_READ_METRICS, Serving, until
-from processes import family
+from processes import process_tree
 
 LAUNCH = (sys.executable, str(Path(__file__).with_name("launch_processes.py")))
 KEY = "a-made-up-api-key"
@@ -21,7 +21,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="on
 
 
 def children(bridge: Serving) -> list[int]:
-    return family(bridge.process.pid)[1:]
+    return process_tree(bridge.process.pid)[1:]
 
 
 def translate_process(bridge: Serving, title: str = "trackbridge: worker-translate") -> int:

@@ -1,4 +1,4 @@
-"""`serve` as a family of real processes: who dies is started again, and all end together."""
+"""`serve` as real processes: one that dies is restarted, and all end together."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_worker_that_is_killed_is_told_and_started_again(bridge: Serving) -> N
     assert bridge.stop() == 0
 
 
-def test_a_mill_that_is_killed_is_started_again_and_goes_on_with_what_waits(bridge: Serving, peer: Upstream) -> None:
+def test_a_worker_that_is_killed_is_restarted_and_goes_on_with_what_waits(bridge: Serving, peer: Upstream) -> None:
     first = translate_process(bridge)
     kill(first)
     assert track(bridge, "A-1").status_code == 200

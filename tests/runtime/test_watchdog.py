@@ -156,7 +156,7 @@ def test_time_in_which_the_watchdog_itself_slept_does_not_count() -> None:
     assert not scene.passes(30 - 2 * 30 / CHECKS)
 
 
-def test_before_its_first_heartbeat_and_where_nothing_is_known_of_it_more_patience_is_had() -> None:
+def test_before_its_first_heartbeat_and_where_nothing_is_known_of_it_a_process_has_more_time() -> None:
     starting = Scene()
     assert not starting.passes(30 * STARTING - 10)
     assert starting.passes(30)

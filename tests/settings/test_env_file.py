@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from peers import serving, trackbridge, typed, until
-from processes import family
+from processes import process_tree
 
 from bridge.core.errors import SettingsError
 from bridge.settings import load_settings
@@ -168,7 +168,7 @@ def test_serve_uses_the_file_and_no_process_of_it_has_it_in_its_environment(tmp_
     with serving(tmp_path, {}) as bridge:
         assert "stripe   " in bridge.greeting
         assert "secret set" in bridge.greeting
-        for pid in family(bridge.process.pid):
+        for pid in process_tree(bridge.process.pid):
             held = Path(f"/proc/{pid}/environ").read_bytes()
             assert b"HTTPS_PROXY" not in held
             assert b"LD_PRELOAD" not in held

@@ -122,7 +122,7 @@ def test_the_budget_of_bodies_and_the_trusted_proxies_are_set_and_have_the_table
     assert [str(one) for one in set_.trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
 
 
-def test_the_bounds_of_what_waits_for_the_disk_are_set_and_have_the_tables_defaults() -> None:
+def test_the_limits_of_what_waits_for_the_disk_are_set_and_have_the_tables_defaults() -> None:
     assert loaded({}).bounds == DEFAULT_LIMITS
     assert loaded({row.name: row.default for row in TABLE if row.name in BOUNDED}).bounds == DEFAULT_LIMITS
     set_ = loaded({"BRIDGE_QUEUE_LIMIT": "7", "BRIDGE_QUEUE_PATIENCE": "2"}).bounds
@@ -251,7 +251,7 @@ def test_an_alias_repeats_a_part_of_the_file(tmp_path: Path) -> None:
     assert [one.vars for one in filed(tmp_path, text).sources] == [{"k": "x"}, {"k": "x"}]
 
 
-def test_a_file_that_is_not_there_is_told_with_the_mend(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError, match=r"none\.yaml: cannot be read: No such file or directory; check BRIDGE_CONFIG"
     ):

@@ -1,4 +1,4 @@
-"""A recipe that cannot be used is refused when it is read, at the key at fault and with the mend."""
+"""A recipe that cannot be used is refused when it is read, at the key at fault and with the remedy."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def test_a_body_that_makes_no_sense_is_known_by_its_bytes(body: bytes) -> None:
 
 
 @given(body=st.binary(max_size=80), value=st.text(max_size=20))
-def test_no_request_makes_naming_raise(body: bytes, value: str) -> None:
+def test_no_request_makes_identifying_raise(body: bytes, value: str) -> None:
     headers = tuple((name, value) for name in ("webhook-id", "x-shopify-topic", "x-shopify-webhook-id"))
     for provider in SECTIONS:
         assert named(provider, Request("POST", headers, body, query=(("event", value),)))

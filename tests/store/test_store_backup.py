@@ -249,7 +249,7 @@ def test_a_backup_of_another_engine_or_file_is_refused(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["x.db"]
 
 
-def test_a_backup_into_no_folder_is_refused_with_the_mend(place: Path) -> None:
+def test_a_backup_into_no_folder_is_refused_with_the_remedy(place: Path) -> None:
     assert "there is no folder nowhere for the backup x; make it first" in refused(place, "backup", "nowhere/x")
 
 

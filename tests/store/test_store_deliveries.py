@@ -121,7 +121,7 @@ def test_no_two_claims_hold_the_same_delivery(tell: Tell) -> None:
     tell(story)
 
 
-def test_as_many_claims_are_under_way_as_there_are_lanes(tell: Tell) -> None:
+def test_as_many_claims_are_under_way_as_there_are_senders(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", "evt_2", "evt_3")
         pacing = replace(FREELY, limit=1, concurrency=2)
@@ -137,7 +137,7 @@ def test_as_many_claims_are_under_way_as_there_are_lanes(tell: Tell) -> None:
     tell(story)
 
 
-def test_a_lane_is_free_again_when_its_lease_is_over(tell: Tell) -> None:
+def test_a_sender_is_free_again_when_its_lease_is_over(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", "evt_2")
         pacing = replace(FREELY, limit=1)
@@ -503,14 +503,14 @@ def test_a_pause_that_began_after_the_first_attempt_is_left_out_whole(tell: Tell
 # ------------------------------------------------------------------------------------------------- standing, pauses
 
 
-def test_a_destination_never_used_stands_fresh(tell: Tell) -> None:
+def test_a_destination_never_used_has_a_state_without_failures(tell: Tell) -> None:
     async def story(store: Store) -> None:
         assert await store.destination_state("new") == DestinationState("new")
 
     tell(story)
 
 
-def test_a_standing_comes_back_as_it_was_recorded(tell: Tell) -> None:
+def test_a_destinations_state_comes_back_as_it_was_recorded(tell: Tell) -> None:
     async def story(store: Store) -> None:
         destination_state = replace(PAUSED, probes=3, failures=4, rejected=5, paused_for=timedelta(minutes=7))
         await stand(store, destination_state)

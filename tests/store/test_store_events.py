@@ -1,4 +1,4 @@
-"""Events are made by one set of rules, whichever door they come by."""
+"""Events are made by one set of rules, whatever their origin is."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_request_is_accepted_all_or_none(tell: Tell) -> None:
     tell(story)
 
 
-def test_the_same_event_id_of_one_door_is_one_event(tell: Tell) -> None:
+def test_the_same_event_id_of_one_origin_is_one_event(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await store.accept_events([routed("evt_1", order("7"))], now=NOW)
         assert await store.accept_events([routed("evt_1", order("8"))], now=after(1)) == (Accepted("evt_1"),)
@@ -90,7 +90,7 @@ def test_an_event_that_was_not_made_again_took_no_claim(tell: Tell) -> None:
     tell(story)
 
 
-def test_two_doors_may_give_the_same_event_id_and_both_events_are_shown_by_it(tell: Tell) -> None:
+def test_two_origins_may_give_the_same_event_id_and_both_events_are_shown_by_it(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await store.accept_events([routed("evt_1", origin="key:web")], now=NOW)
         await store.accept_events([routed("evt_1", origin="key:app")], now=NOW)
@@ -166,7 +166,7 @@ def test_test_and_live_never_meet_nor_do_scopes(tell: Tell) -> None:
     tell(story)
 
 
-def test_a_claim_is_the_same_by_either_door(tell: Tell) -> None:
+def test_a_claim_is_the_same_for_events_of_either_origin(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await settled(store, "a", routed("evt_1", order("1"), origin="source:shopify"))
         assert await store.accept_events([routed("evt_2", order("1"))], now=NOW) == (Accepted("evt_2", "evt_1"),)

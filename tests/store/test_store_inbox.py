@@ -341,7 +341,7 @@ def test_batches_of_many_items_share_no_row_that_would_take_long_to_sort_in(tmp_
 
 
 @pytest.mark.parametrize("at", [2, 9, HEAD + 9], ids=["mark", "head", "content"])
-def test_what_the_disk_damaged_in_the_inbox_holds_up_nobody_and_is_told_by_status(tmp_path: Path, at: int) -> None:
+def test_what_the_disk_damaged_in_the_ingest_log_delays_nobody_and_is_shown_by_status(tmp_path: Path, at: int) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await store.keep([webhook("a"), webhook("b")])
@@ -550,7 +550,7 @@ def test_nothing_is_kept_for_a_store_that_was_moved_away(tmp_path: Path) -> None
     asyncio.run(story())
 
 
-def test_an_inbox_that_cannot_be_made_is_told_with_the_mend_and_used_once_it_can(tmp_path: Path) -> None:
+def test_an_ingest_log_that_cannot_be_made_is_reported_with_the_remedy_and_used_once_it_can(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         (tmp_path / "x.db-inbox").write_bytes(b"in the way")
@@ -564,7 +564,7 @@ def test_an_inbox_that_cannot_be_made_is_told_with_the_mend_and_used_once_it_can
     asyncio.run(story())
 
 
-def test_an_inbox_that_is_thrown_away_under_a_running_process_takes_webhooks_again(tmp_path: Path) -> None:
+def test_an_ingest_log_that_is_deleted_under_a_running_process_takes_webhooks_again(tmp_path: Path) -> None:
     async def story() -> None:
         store = SqliteStore(str(tmp_path / "x.db"))
         await keep(store, webhook("a"))

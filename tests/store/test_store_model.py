@@ -100,7 +100,7 @@ def result(kind: int, made: list[Routed]) -> tuple[Routed, ...] | Ignored | SetA
 
 @pytest.fixture(autouse=True)
 def files_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of the inbox that is sorted in goes, and the next webhook begins another."""
+    """A file of the ingest log that is applied is deleted, and the next webhook begins another."""
     monkeypatch.setattr(log_writer, "QUIET", 0.0)
 
 

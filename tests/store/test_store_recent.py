@@ -64,7 +64,7 @@ def pages_written(path: Path, count: int) -> int:
     return asyncio.run(story())
 
 
-def test_a_place_costs_no_more_pages_however_much_the_ledger_holds(tmp_path: Path) -> None:
+def test_a_row_costs_no_more_pages_however_much_the_ledger_holds(tmp_path: Path) -> None:
     few, many = tmp_path / "few.db", tmp_path / "many.db"
     for path, size in ((few, 100), (many, 100_000)):
         open_file.prepare_file(str(path))
@@ -72,7 +72,7 @@ def test_a_place_costs_no_more_pages_however_much_the_ledger_holds(tmp_path: Pat
     assert pages_written(many, 100) <= pages_written(few, 100) + 5
 
 
-def test_enough_of_it_is_entered_when_nothing_is_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enough_of_it_is_flushed_when_nothing_is_unapplied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "FLUSH_FROM", 20)
     monkeypatch.setattr(ledger, "SEGMENT_ENTRIES", 10)
     path = tmp_path / "x.db"
@@ -95,7 +95,7 @@ def test_enough_of_it_is_entered_when_nothing_is_fresh(tmp_path: Path, monkeypat
     asyncio.run(story())
 
 
-def test_what_is_fresh_or_due_goes_before_entering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_unapplied_or_due_goes_before_flushing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "FLUSH_FROM", 1)
     path = tmp_path / "x.db"
 

@@ -18,7 +18,7 @@ from bridge.store.sqlite.store import SqliteStore
 
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of the inbox for each request."""
+    """A file of the ingest log for each request."""
     monkeypatch.setattr(log_writer, "LARGE", 1)
 
 
@@ -76,7 +76,7 @@ def test_files_go_as_they_are_sorted_in_however_many_are_left(tmp_path: Path) ->
 
 @given(data=st.data())
 @settings(max_examples=30)
-def test_however_two_take_turns_each_webhook_has_its_place_once(data: st.DataObject) -> None:
+def test_in_whatever_order_two_processes_apply_each_webhook_gets_its_row_once(data: st.DataObject) -> None:
     async def story(folder: Path) -> None:
         stores = side_by_side(folder)
         looked: dict[int, Batch] = {}

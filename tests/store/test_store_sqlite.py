@@ -77,7 +77,7 @@ def test_a_store_named_by_a_link_is_the_one_that_the_link_leads_to(tmp_path: Pat
         ("sqlite:///x.db?mode=ro", "write a plain path"),
     ],
 )
-def test_a_url_that_names_no_store_is_refused_with_the_mend(url: str, mend: str) -> None:
+def test_a_url_that_names_no_store_is_refused_with_the_remedy(url: str, mend: str) -> None:
     with pytest.raises(SettingsError) as refused:
         open_store(url)
     assert mend in str(refused.value)
@@ -111,7 +111,7 @@ def test_what_is_no_regular_file_is_refused_before_files_are_made_beside_it(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["fifo", "folder", "link"]
 
 
-def test_a_store_in_a_folder_that_is_not_there_is_refused_with_the_mend(tmp_path: Path) -> None:
+def test_a_store_in_a_folder_that_is_not_there_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"nowhere/x\.db cannot be opened .* see that its folder exists"):
         SqliteStore(str(tmp_path / "nowhere" / "x.db"))
 
@@ -447,7 +447,7 @@ def test_a_disk_that_takes_no_more_refuses_whole_groups_and_then_goes_on(tmp_pat
         (sqlite3.SQLITE_NOTADB, StoreUnusable, "is damaged or no database; put a backup in its place"),
     ],
 )
-def test_trouble_is_told_with_the_file_and_the_mend(code: int, kind: type[StoreUnavailable], words: str) -> None:
+def test_trouble_is_told_with_the_file_and_the_remedy(code: int, kind: type[StoreUnavailable], words: str) -> None:
     error = sqlite3.OperationalError("whatever SQLite says")
     error.sqlite_errorcode = code
     error.sqlite_errorname = "SQLITE_NAME"

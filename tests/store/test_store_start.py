@@ -60,7 +60,7 @@ def damaged_store(folder: Path) -> Path:
     return path
 
 
-def test_serve_refuses_a_damaged_store_in_one_line_that_names_it_and_the_mend(tmp_path: Path) -> None:
+def test_serve_refuses_a_damaged_store_in_one_line_that_names_it_and_the_remedy(tmp_path: Path) -> None:
     damaged_store(tmp_path)
     done = trackbridge(tmp_path, {}, "serve", "--port", "0")
     assert (done.returncode, done.stdout) == (1, "")

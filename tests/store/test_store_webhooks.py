@@ -189,7 +189,7 @@ def test_outcomes_are_answered_in_order_with_what_became_of_their_events(tell: T
     tell(story)
 
 
-def test_a_webhook_that_somebody_else_settled_is_left_as_it_is(tell: Tell) -> None:
+def test_a_webhook_that_somebody_else_completed_is_left_as_it_is(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
         (slow,) = await claim_rows(store, now=NOW, limit=1, lease=LEASE)
@@ -204,7 +204,7 @@ def test_a_webhook_that_somebody_else_settled_is_left_as_it_is(tell: Tell) -> No
     tell(story)
 
 
-def test_outcomes_are_settled_all_or_none(tell: Tell) -> None:
+def test_outcomes_are_completed_all_or_none(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"), webhook("b"))
         a, b = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
