@@ -218,7 +218,8 @@ class EventNeeded:
 
     If no event has one of them, the webhook waits until `until`, and is translated without it afterwards. `event_type`
     is the type of that event. `is_looked_up`: nothing was found by the keys. `lends` is given where the webhook defers
-    to richer ones: what it lends to the one that tells the conversion, and `rank` how rich it is itself.
+    to richer ones: what it lends to the one that tells the conversion, and `rank` how rich it is itself. `seen` are the
+    ledger's numbers of what was found by the keys, and is not what it waits for.
     """
 
     keys: tuple[bytes, ...]
@@ -227,6 +228,7 @@ class EventNeeded:
     is_looked_up: bool = False
     lends: bytes | None = None
     rank: int = 0
+    seen: tuple[int, ...] = ()
 
 
 class Accepted(msgspec.Struct, frozen=True):

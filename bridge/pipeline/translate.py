@@ -140,7 +140,7 @@ class TranslateLoop:
         outcomes = []
         self._turns.begin_pass()
         for webhook in webhooks:
-            outcomes.append(Outcome(webhook, await self._decide_webhook(webhook)))
+            outcomes.append(await self._decide_webhook(webhook))
             await self._turns.yield_if_due()
         return outcomes
 
@@ -167,20 +167,24 @@ class TranslateLoop:
         else:
             await self._complete_batch(batch, [Outcome(outcomes[0].webhook, _fault_outcome(error))])
 
-    async def _decide_webhook(self, webhook: Webhook) -> tuple[Routed, ...] | Ignored | SetAside | EventNeeded:
+    async def _decide_webhook(self, webhook: Webhook) -> Outcome:
         source = self._sources().get(webhook.source)
         if source is None:
-            return SetAside(f"no source is called {webhook.source} any more; set it again, then replay this webhook")
+            gone = f"no source is called {webhook.source} any more; set it again, then replay this webhook"
+            return Outcome(webhook, SetAside(gone))
         try:
             match await self._translate_webhook(source, webhook):
-                case Translated(events=events):
-                    return tuple(Routed(event, self._route(event, source.to)) for event in events)
-                case Ignored() | SetAside() | EventNeeded() as other:
-                    return other
+                case Translated(events=events, effects=effects):
+                    routed = tuple(Routed(event, self._route(event, source.to)) for event in events)
+                    return Outcome(webhook, routed, effects)
+                case Ignored(effects=effects) as ignored:
+                    return Outcome(webhook, ignored, effects)
+                case SetAside() | EventNeeded() as other:
+                    return Outcome(webhook, other)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
-            return _fault_outcome(error)
+            return Outcome(webhook, _fault_outcome(error))
 
     async def _translate_webhook(self, source: Source, webhook: Webhook) -> Translation | EventNeeded:
         """Translate a webhook with the earlier events that its rules ask for; EventNeeded while one may still arrive.

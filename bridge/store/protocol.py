@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bridge.core.conversions import KnownConversion
+from bridge.core.conversions import NO_EFFECTS, KnownConversion, LedgerEffects
 from bridge.core.model import (
     Accepted,
     Attempt,
@@ -59,10 +59,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one webhook: its events with their routes, or why there is none, or none yet."""
+    """The outcome of one webhook: its events with their routes, or why there is none, or none yet.
+
+    `effects` is what it tells the ledger besides.
+    """
 
     webhook: Webhook
     result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
+    effects: LedgerEffects = NO_EFFECTS
 
 
 @dataclass(frozen=True, slots=True)

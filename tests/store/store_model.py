@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import chain
 
 from msgspec import structs
 
 from bridge import contract
+from bridge.core import json_text
 from bridge.core.model import (
     Accepted,
     Attempt,
@@ -93,6 +95,8 @@ class Model:
     bodies: set[int] = field(default_factory=set)
     waiting: set[tuple[bytes, int]] = field(default_factory=set)
     events: dict[int, KeptEvent] = field(default_factory=dict)
+    purged: dict[int, KeptEvent] = field(default_factory=dict)
+    """Events whose row was purged, and that the ledger still knows."""
     ids: dict[tuple[str, str], Known] = field(default_factory=dict)
     """Events by who gave which id."""
     called: dict[int, str] = field(default_factory=dict)
@@ -268,6 +272,18 @@ class Model:
         return {key: [self._text(number)] for key in keys if (number := self._holder(key))}
 
     def _text(self, number: int) -> bytes:
+        """What is known of an event whose row was purged is its order; of a duplicate it is the original's."""
+        one = self.events.get(number) or self.purged[number]
+        if one.duplicate_of is not None and (one.duplicate_of in self.events or one.duplicate_of in self.purged):
+            return self._text(one.duplicate_of)
+        if number in self.purged:
+            properties = {
+                "order_id": one.event.order_id,
+                "value": None if one.event.value is None else Decimal(one.event.value),
+                "currency": one.event.currency,
+            }
+            kept = {name: each for name, each in properties.items() if each is not None}
+            return json_text.write_json({"event_type": one.event.event_type, "properties": kept})
         event = self.events[number].event
         return event.text if self.called[number] == event.id else contract.rename_event(event, self.called[number]).text
 
@@ -284,7 +300,7 @@ class Model:
     def _holder(self, key: bytes) -> int | None:
         return (
             self.conversions[key].number
-            if key in self.conversions and self.conversions[key].number in self.events
+            if key in self.conversions and self.conversions[key].number in self.events | self.purged
             else None
         )
 
@@ -506,7 +522,9 @@ class Model:
         before = len(self.webhooks) + len(self.events) + len(self.bodies)
         old = now - keeping.events
         pending = {one.event for one in self.deliveries.values() if one.state == "pending"}
-        self.events = {n: one for n, one in self.events.items() if one.created_at > old or n in pending}
+        gone = {n: one for n, one in self.events.items() if one.created_at <= old and n not in pending}
+        self.purged |= {n: one for n, one in gone.items() if one.event.conversion_keys}
+        self.events = {n: one for n, one in self.events.items() if n not in gone}
         self.deliveries = {n: one for n, one in self.deliveries.items() if one.event in self.events}
         needed = {one.webhook for one in self.events.values()}
         self.webhooks = {

@@ -39,7 +39,18 @@ def undone(name: str) -> dict[str, Webhook]:
         found.append(webhook("w-waiting", topic="refunds/create"))
     for stem in ("w-kept", *(f"w-kept-{commit}" for commit in commits[1:])):
         found += [webhook(f"{stem}-{end}") for end in ("1", "22", "333")]
-    unhashed = {"3b4a02d", "5ccc84f", "f1671d0", "4f1048d", "f1bc662", "ad7f427", "5355535", "c9b23ee", "4381f10"}
+    unhashed = {
+        "3b4a02d",
+        "5ccc84f",
+        "f1671d0",
+        "4f1048d",
+        "f1bc662",
+        "ad7f427",
+        "5355535",
+        "c9b23ee",
+        "4381f10",
+        "79e5329",
+    }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]
     assert version >= 1

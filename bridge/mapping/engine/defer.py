@@ -34,7 +34,6 @@ DEFAULT_WAIT = timedelta(minutes=10)
 """How long a webhook waits for a richer one if its rule has no `wait`."""
 TAKES = (("user_data",), ("context",), ("session_id",), ("user_id",))
 """What is taken from the other webhooks of a conversion if the rule has no `take`: who bought, and from where."""
-TOO_SHORT = "wait_for_richer was too short: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +59,10 @@ class DeferTo:
 class Deferring(Exception):
     """A webhook waits whether a richer one tells its conversion; `event` is what it would tell."""
 
-    def __init__(self, keys: tuple[bytes, ...], defer_to: DeferTo, event: Json) -> None:
+    def __init__(self, keys: tuple[bytes, ...], defer_to: DeferTo, event: Json, *, seen: tuple[int, ...]) -> None:
         super().__init__()
         self.keys = keys
+        self.seen = seen
         self.defer_to = defer_to
         self.event = event
 
@@ -98,7 +98,8 @@ def defer_event(frame: DefersInTurn, event: dict[str, Json], defer_to: DeferTo, 
         raise NotTold(f"told by {told.by}", by=told, keys=tuple(mine.keys))
     richer = mine.find_richer()
     if told is None and (not recalling.has_waited or richer is not None):
-        raise Deferring(tuple(mine.keys), defer_to, {name: event[name] for name in LENDS if name in event})
+        lends = {name: event[name] for name in LENDS if name in event}
+        raise Deferring(tuple(mine.keys), defer_to, lends, seen=mine.seen)
     for one in _lenders(recalling, defer_to, names, test=test):
         lend_paths(json_text.parse_json(one.text), event, defer_to.take)
     frame.deferred_for = defer_to.wait.length_for(recalling.vars)
@@ -113,6 +114,7 @@ class _Conversions:
         self._webhook = recalling.webhook
         first = next((name for name in names if name is not None), None)
         known = recalling.look_up(tuple(self.keys), defer_to.as_recall)
+        self.seen = tuple({one.number for each in known for one in each})
         self._known = [
             one
             for (_, name), each in zip(self.keys.values(), known, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bridge.core.conversions import LedgerEffects, RememberedConversion
+from bridge.core.conversions import NO_EFFECTS, LedgerEffects, RememberedConversion
 from bridge.core.model import Event, Ignored, Translated, Translation
 from bridge.mapping.engine.recall import NotTold
 
@@ -43,9 +43,14 @@ class RuleOutcomes:
 
     def finish(self, *, otherwise: Callable[[], str]) -> Translation:
         """What the webhook becomes; `otherwise` says why nothing was made where no rule gave a reason."""
-        effects = LedgerEffects(
-            tuple(self._remembered), self.aliases, tuple(self._links), tuple(dict.fromkeys(self._revisit))
-        )
+        effects = self._effects()
         if self._events:
             return Translated(tuple(self._events), effects, self._after)
         return Ignored("; ".join(dict.fromkeys(self._reasons)) or otherwise(), effects)
+
+    def _effects(self) -> LedgerEffects:
+        if not (self._remembered or self.aliases or self._links or self._revisit):
+            return NO_EFFECTS
+        return LedgerEffects(
+            tuple(self._remembered), self.aliases, tuple(self._links), tuple(dict.fromkeys(self._revisit))
+        )

@@ -79,7 +79,9 @@ class WebhookTranslator(FailureNotes):
             deferred = wants.defer_to
             until = webhook.received_at + deferred.wait.length_for(self.vars)
             types, lends = " or ".join(deferred.event_types), json_text.write_json(wants.event)
-            return EventNeeded(wants.keys, types, until, is_looked_up=True, lends=lends, rank=deferred.rank)
+            return EventNeeded(
+                wants.keys, types, until, is_looked_up=True, lends=lends, rank=deferred.rank, seen=wants.seen
+            )
         except Exception as error:  # noqa: BLE001  nothing that a provider sends may stop the loop
             return SetAside(self._failure_text(error))
 

@@ -60,9 +60,9 @@ from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.ingest.log_writer import LogWriter, folder_of
 from bridge.store.sqlite.tables import (
     attempts,
+    conversions,
     destinations,
     ledger,
-    recall_waits,
 )
 from bridge.store.sqlite.tables import (
     deliveries as outbox,
@@ -137,7 +137,8 @@ class SqliteStore:
                 self._claimed_log = True
                 return Batch(unapplied.webhooks, unapplied)
             self._claimed_log = False
-            if is_due and (rows := await self._claim_rows(now=now, limit=limit, lease=lease)):
+            oldest = unapplied.oldest_received
+            if is_due and (rows := await self._claim_rows(now=now, limit=limit, lease=lease, oldest=oldest)):
                 return Batch(rows)
             if unapplied == log_reader.NOTHING:
                 break
@@ -153,13 +154,25 @@ class SqliteStore:
         unapplied = log_reader.read_unapplied(db, self._folder, limit=limit)
         if not unapplied.stretches or log_reader.is_long(db):
             log_reader.delete_applied_files(db, self._folder)
-        is_due = inbox.is_due(db, now=now, trusted_now=self._clocks.trusted_time(db, now))
+        is_due = inbox.is_due(
+            db,
+            now=now,
+            trusted_now=self._clocks.trusted_time(db, now),
+            oldest_unapplied=unapplied.oldest_received,
+        )
         return unapplied, is_due, not unapplied.stretches and ledger.should_flush(db)
 
-    async def _claim_rows(self, *, now: datetime, limit: int, lease: timedelta) -> tuple[Webhook, ...]:
+    async def _claim_rows(
+        self, *, now: datetime, limit: int, lease: timedelta, oldest: datetime | None
+    ) -> tuple[Webhook, ...]:
         return await self._writer.run_write(
             lambda db: inbox.claim_webhooks(
-                db, now=now, trusted_now=self._clocks.record_reading(db, now), limit=limit, lease=lease
+                db,
+                now=now,
+                trusted_now=self._clocks.record_reading(db, now),
+                limit=limit,
+                lease=lease,
+                oldest_unapplied=oldest,
             )
         )
 
@@ -195,7 +208,7 @@ class SqliteStore:
 
     async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
         """What is known under conversion keys."""
-        return await self._reader.run_query(lambda db: recall_waits.find_conversions(db, keys))
+        return await self._reader.run_query(lambda db: conversions.find_conversions(db, keys))
 
     async def accept_events(
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None

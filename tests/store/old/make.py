@@ -5,7 +5,7 @@
 It needs a clone with its history, and an environment in which those commits run (today's does). Each store is written
 as `<name>.sql`, with the file's header as pragmas, and what its ingest log held as `<name>.inbox`: a name and Base64 a
 line. A store that is here stays as it is: remake one only to add what it lacks. Not concerned with what they hold
-(`fill_up_to_v10.py`), nor with opening them (`old_stores.py`).
+(`fill_up_to_v10.py`, `pass_from_v11.py`), nor with opening them (`old_stores.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from contextlib import closing
 from pathlib import Path
 
 HERE = Path(__file__).parent
+FROM_V11 = {"79e5329"}
+"""Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
 
 STORES = {
@@ -45,6 +47,7 @@ STORES = {
     "v6_f1671d0_4f1048d": ("f1671d0", "4f1048d"),
     "v6_5ccc84f_f1671d0": ("5ccc84f", "f1671d0"),
     "v7_4fc58f6_3b4a02d_f1671d0_ad7f427": ("4fc58f6", "3b4a02d", "f1671d0", "ad7f427"),
+    "v11_4381f10_79e5329": ("4381f10", "79e5329"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 
@@ -73,7 +76,8 @@ def _code_of(commit: str, folder: Path) -> Path:
 
 
 def _run(code: Path, path: Path, what: str, commit: str) -> None:
-    command = [sys.executable, str(HERE / "fill_up_to_v10.py"), str(path), what, commit]
+    script = "pass_from_v11.py" if commit in FROM_V11 else "fill_up_to_v10.py"
+    command = [sys.executable, str(HERE / script), str(path), what, commit]
     subprocess.run(command, env=os.environ | {"PYTHONPATH": str(code)}, check=True)
 
 

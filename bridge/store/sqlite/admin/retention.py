@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from bridge.store.protocol import PurgeStep, RetentionPolicy
 from bridge.store.sqlite.db.columns import to_ms
-from bridge.store.sqlite.tables import ledger
+from bridge.store.sqlite.tables import conversions, ledger
 
 STEP_BYTES = 8 * 1024 * 1024
 """Bytes of bodies that one step takes at most, or one body."""
@@ -55,8 +55,47 @@ def _purge_events(
         (to_ms(now - keeping.events), to_ms(now), int(key or 0), limit),
     ).fetchall()
     gone = [(number,) for number, old, pending, _ in rows if old and not pending]
+    db.executemany(_KEEP_KNOWN, gone)
     db.executemany("DELETE FROM events WHERE number = ?", gone)
     return len(gone), _next_number(rows, limit)
+
+
+_KEEP_KNOWN = """
+    INSERT OR REPLACE INTO purged_events
+    SELECT number, id, origin, event_type, order_id, value, currency, webhook, mapping, rank, duplicate_of, created_at
+    FROM events WHERE number = ? AND length(claims) > 0
+"""
+"""What later webhooks of a conversion ask for, without anything of a person."""
+
+
+def _purge_known(
+    db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
+) -> tuple[int, str | None]:
+    """What is known of purged events and of conversions that were not told, when the ledger forgets them, too."""
+    before = to_ms(now - keeping.ledger)
+    taken = 0
+    for table, number in (("purged_events", "number"), ("remembered", "number")):
+        taken += db.execute(
+            f"DELETE FROM {table} WHERE {number} IN "  # noqa: S608  tables of ours
+            f"(SELECT {number} FROM {table} WHERE created_at <= ? ORDER BY {number} LIMIT ?)",
+            (before, limit),
+        ).rowcount
+    forgotten = db.execute(
+        "SELECT number, lends FROM remembered WHERE created_at <= ? AND number > ? "
+        "AND CAST(lends AS TEXT) NOT LIKE '{\"properties\":%' ORDER BY number LIMIT ?",
+        (to_ms(now - keeping.events), int(key or 0), limit),
+    ).fetchall()
+    db.executemany(
+        "UPDATE remembered SET lends = ? WHERE number = ?",
+        [(conversions.without_person(lends), number) for number, lends in forgotten],
+    )
+    return taken, str(forgotten[-1][0]) if len(forgotten) == limit else None
+
+
+def _purge_aliases(
+    db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
+) -> tuple[int, str | None]:
+    return _purge_hashed(db, "aliases", key, now - keeping.ledger, limit, at="created_at")
 
 
 def _purge_webhooks(
@@ -163,6 +202,8 @@ _STEPS: dict[str, _Step] = {
     "recent": _flush_ledger_buffer,
     "ledger": _purge_ledger,
     "idempotency": _purge_idempotency,
+    "known": _purge_known,
+    "aliases": _purge_aliases,
     "counts": _purge_counts,
     "free": _free_pages,
 }
@@ -182,11 +223,13 @@ def _next_number(rows: list[tuple[int, ...]], limit: int) -> str | None:
     return str(rows[-1][0]) if full else None
 
 
-def _purge_hashed(db: sqlite3.Connection, table: str, key: str, before: datetime, limit: int) -> tuple[int, str | None]:
+def _purge_hashed(  # noqa: PLR0913  where it is, and what is old
+    db: sqlite3.Connection, table: str, key: str, before: datetime, limit: int, *, at: str = "at"
+) -> tuple[int, str | None]:
     rows = db.execute(
-        f"SELECT key, at <= ? FROM {table} WHERE key > ? ORDER BY key LIMIT ?",  # noqa: S608  one of our two tables
+        f"SELECT key, {at} <= ? FROM {table} WHERE key > ? ORDER BY key LIMIT ?",  # noqa: S608  a table of ours
         (to_ms(before), bytes.fromhex(key), limit),
     ).fetchall()
     gone = [(found,) for found, old in rows if old]
-    db.executemany(f"DELETE FROM {table} WHERE key = ?", gone)  # noqa: S608  one of our two tables
+    db.executemany(f"DELETE FROM {table} WHERE key = ?", gone)  # noqa: S608  a table of ours
     return len(gone), rows[-1][0].hex() if len(rows) == limit else None

@@ -68,7 +68,7 @@ def replay_webhooks(db: sqlite3.Connection, which: RowFilter, *, now: datetime) 
     where, values = _replay_condition(db, which)
     return db.execute(
         f"""
-        UPDATE webhooks SET state = 'received', reason = NULL, due = ?
+        UPDATE webhooks SET state = 'received', reason = NULL, due = ?, looked_at = 0
         WHERE number IN (SELECT w.number FROM webhooks AS w WHERE {where} ORDER BY w.number DESC LIMIT ?)
         """,  # noqa: S608  conditions that stand in this file and filters.py
         (to_ms(now), *values, at_most(which)),

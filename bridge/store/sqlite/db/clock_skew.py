@@ -38,6 +38,7 @@ _MOVES = (
         "first_attempt_at > :at"
     ),
     "UPDATE webhooks SET due = due - :by WHERE state = 'received' AND due > :at",
+    "UPDATE deferred SET at = at - :by WHERE at > :at",
     "UPDATE claims SET until = until - :by WHERE until > :at",
     "UPDATE standings SET probe_at = probe_at - :by WHERE probe_at > :at",
     "UPDATE standings SET paused_at = paused_at - :by WHERE paused_at > :at",

@@ -10,14 +10,15 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
+from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import EventNeeded, Kept, Routed, Webhook, WebhookState
 from bridge.store.protocol import Completed, Outcome
 from bridge.store.sqlite.db import clock_skew
 from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.ingest import log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
+from bridge.store.sqlite.tables import conversions, recall_waits, webhooks
 from bridge.store.sqlite.tables import events as making
-from bridge.store.sqlite.tables import recall_waits, webhooks
 from bridge.store.sqlite.tables.webhooks import RowState
 
 
@@ -38,6 +39,9 @@ def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     at = to_ms(now)
     made = [making.NewEvent(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
     accepted = iter(making.insert_events(db, made, since=since))
+    for outcome, one in zip(outcomes, kept, strict=True):
+        if outcome.effects is not NO_EFFECTS and not one.is_known:
+            conversions.apply_effects(db, one.number, outcome.effects, now=now)
     for outcome, one in zip(outcomes, kept, strict=True):
         if isinstance(outcome.result, EventNeeded) and not one.is_known:
             recall_waits.defer_webhook(db, one.number, outcome.result, now=now)

@@ -53,6 +53,11 @@ class UnappliedLog:
     damaged: tuple[LogDamage, ...] = ()
     stretches: tuple[LogRange, ...] = ()
 
+    @property
+    def oldest_received(self) -> datetime | None:
+        """When the first of the webhooks was received."""
+        return min((one.received_at for one in self.webhooks), default=None)
+
 
 NOTHING = UnappliedLog()
 _SELDOM = log.RateLimitedLog()

@@ -28,6 +28,12 @@ _DUE = """
     FROM deliveries AS d JOIN events AS e ON e.number = d.event
     WHERE d.destination = ? AND d.state = 'pending' AND d.due <= ?
 """
+_NEXT_WEBHOOK = """
+    SELECT min(due) FROM (
+        SELECT min(due) AS due FROM webhooks WHERE state = 'received'
+        UNION ALL SELECT min(at) FROM deferred JOIN webhooks ON number = webhook WHERE due IS NULL
+    )
+"""
 _COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
 
 
@@ -59,7 +65,7 @@ def claim_deliveries(
 def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None:
     """When something can be claimed next, as far as time and pauses go: senders and spacing are the caller's own."""
     if destination is None:
-        return maybe_instant(db.execute("SELECT min(due) FROM webhooks WHERE state = 'received'").fetchone()[0])
+        return maybe_instant(db.execute(_NEXT_WEBHOOK).fetchone()[0])
     row = db.execute(
         "SELECT min(due) FROM deliveries WHERE destination = ? AND state = 'pending'", (destination,)
     ).fetchone()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -17,6 +17,7 @@ from itertools import islice
 
 from bridge import contract
 from bridge.core import dedupe_keys
+from bridge.core.conversions import NO_EFFECTS
 from bridge.core.errors import IdempotencyConflict
 from bridge.core.model import (
     Accepted,
@@ -33,9 +34,11 @@ from bridge.core.model import (
 from bridge.store.protocol import Completed, Idempotency, Outcome
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
-from bridge.store.sqlite.tables import event_ids, recall_waits
+from bridge.store.sqlite.tables import conversions, event_ids, recall_waits
 from bridge.store.sqlite.tables import ledger as recent
 
+TOO_SHORT = "wait_for_richer was too short: "
+"""How the note of an event begins that came after a poorer webhook had told its conversion."""
 AHEAD_MS = 60_000
 """How far the newest delivery's due may be ahead of now and still hold the order: beyond, the clock was set back."""
 
@@ -64,6 +67,7 @@ def complete_webhooks(
     """Write the outcomes of webhooks. One that is no longer received only gets the answers for its known events."""
     at = to_ms(now)
     received = _still_received(db, [outcome.webhook.number for outcome in outcomes])
+    changed = frozenset(received)
     made: list[list[NewEvent]] = []
     left: list[tuple[int, WebhookState, str | None]] = []
     for outcome in outcomes:
@@ -75,6 +79,9 @@ def complete_webhooks(
             left.append((number, *state_of(outcome.result)))
     _set_states(db, left)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
+    for number, outcome in zip([one.webhook.number for one in outcomes], outcomes, strict=True):
+        if number in changed and outcome.effects is not NO_EFFECTS:
+            conversions.apply_effects(db, number, outcome.effects, now=now)
     for outcome in outcomes:  # after the other events of the batch, which may be what they need
         if isinstance(outcome.result, EventNeeded):
             recall_waits.defer_webhook(db, outcome.webhook.number, outcome.result, now=now)
@@ -210,10 +217,27 @@ def _accepted_answer(given: Event, called: str, original: str | None) -> Accepte
 
 @dataclass(frozen=True, slots=True)
 class _OriginalEvent:
+    """An event that another one repeats. `mapping` None: a version that did not note it kept the event."""
+
     number: int
     id: str
     value: str | None
     currency: str | None
+    origin: str
+    mapping: str | None = None
+    rank: int = 0
+    duplicate_of: int | None = None
+
+    def is_same_source(self, event: Event) -> bool:
+        """Whether both are of one source, or of sources of one mapping."""
+        return self.origin == event.origin or (bool(self.mapping) and self.mapping == event.mapping)
+
+
+_ORIGINAL = """
+    SELECT id, value, currency, origin, mapping, rank, duplicate_of FROM events WHERE number = :number
+    UNION ALL SELECT 'gone:' || number, value, currency, origin, mapping, rank, duplicate_of
+    FROM purged_events WHERE number = :number
+"""
 
 
 def insert_events(db: sqlite3.Connection, made: Sequence[NewEvent], *, since: datetime) -> tuple[Accepted, ...]:
@@ -238,8 +262,8 @@ class _EventInsertion:
         self._former_origins = event_ids.former_origins(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
         self._number = last_number(db, "events")
-        self._here: dict[int, tuple[str, Event, str | None]] = {}
-        """The new events by number, each with the id it goes by and the id of its original."""
+        self._here: dict[int, tuple[str, Event, _OriginalEvent | None]] = {}
+        """The new events by number, each with the id it goes by and its original."""
         self._rows: list[tuple[object, ...]] = []
         self._deliveries: list[tuple[int, Route, int]] = []
         self._conversion_keys: list[tuple[bytes, int]] = []
@@ -260,18 +284,19 @@ class _EventInsertion:
         if known is not None:
             return self._as_it_was(event, known)
         held = self._held_keys(event.conversion_keys)
-        original = self._original_of(event, min(held.values())) if held else None
+        original, by_order = self._find_original(event, held) if held else (None, False)
         called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, origin=event.origin))
         self._number = number = self._number + 1
         self._rows.append(_event_row(number, made, called, original))
-        self._here[number] = called, event, original.id if original else None
+        self._here[number] = called, event, original
         for key in event_ids.ledger_entries(event, called, keys):
             self._ledger[key] = self._new[key] = number, made.at
         for key in event.conversion_keys:
             self._conversion_keys.append((key, made.at))
             if key not in held:
-                # a duplicate's keys lead to the original, so that later related events find the original
-                self._ledger[key] = self._new[key] = original.number if original else number, made.at
+                # a duplicate's keys lead to the original, so that later related events find the original; one that only
+                # has the same order id keeps its own, which lead there through its row
+                self._ledger[key] = self._new[key] = original.number if original and not by_order else number, made.at
         if original is None:
             for route in made.routed.routes:
                 self._deliveries.append((number, route, made.at))
@@ -289,26 +314,54 @@ class _EventInsertion:
         return (entry is not None and entry[1] > self._since) or bool(self._former_origins.get(name, set()) - {origin})
 
     def _held_keys(self, conversion_keys: Sequence[bytes]) -> dict[bytes, int]:
-        """The conversion keys that the ledger knows within the window, each with the number of its event."""
-        return {key: entry[0] for key in conversion_keys if (entry := self._ledger.get(key)) and entry[1] > self._since}
+        """The conversion keys that the ledger knows as told within the window, each with the number of its event."""
+        return {
+            key: entry[0]
+            for key in conversion_keys
+            if (entry := self._ledger.get(key)) and entry[1] > self._since and entry[0] > 0
+        }
 
-    def _original_of(self, event: Event, number: int) -> _OriginalEvent:
-        """The oldest event that one of the event's conversion keys belongs to; `number` is its number."""
+    def _find_original(self, event: Event, held: Mapping[bytes, int]) -> tuple[_OriginalEvent | None, bool]:
+        """The event that this one repeats, if it repeats any, and whether only their order id is the same.
+
+        The first dedupe key decides; any of them does where the other webhook was richer or poorer. The order id joins
+        events of different mappings and of callers, and decides where an event has no other key. Of several the oldest.
+        """
+        same, by_order = [], []
+        for place, key in enumerate(event.conversion_keys):
+            if key not in held:
+                continue
+            other = self._read_original(held[key], event)
+            if place >= event.dedupes:
+                by_order += [other] if event.dedupes == 0 or not other.is_same_source(event) else []
+            elif place == 0 or other.rank != event.rank:
+                same.append(other)
+        found = min(same or by_order, key=lambda one: one.number, default=None)
+        if found is None:
+            return None, False
+        return self._follow_original(found, event), not same and event.dedupes > 0
+
+    def _follow_original(self, other: _OriginalEvent, event: Event) -> _OriginalEvent:
+        """The event that is told; `other` may be a duplicate of it itself."""
+        return other if other.duplicate_of is None else self._read_original(other.duplicate_of, event)
+
+    def _read_original(self, number: int, event: Event) -> _OriginalEvent:
         if number in self._here:
-            called, first, _ = self._here[number]
-            return _OriginalEvent(number, called, first.value, first.currency)
-        row = self._db.execute("SELECT id, value, currency FROM events WHERE number = ?", (number,)).fetchone()
-        return (
-            _OriginalEvent(number, *row)
-            if row
-            else _OriginalEvent(number, purged_original_id(number), event.value, event.currency)
-        )
+            called, first, original = self._here[number]
+            return _OriginalEvent(
+                number, called, first.value, first.currency, first.origin, first.mapping, first.rank,
+                original.number if original else None,
+            )  # fmt: skip
+        row = self._db.execute(_ORIGINAL, {"number": number}).fetchone()
+        if row is None:
+            return _OriginalEvent(number, purged_original_id(number), event.value, event.currency, event.origin)
+        return _OriginalEvent(number, *row)
 
     def _as_it_was(self, event: Event, number: int) -> Accepted:
         if number not in self._here:
             return _as_it_was(self._db, event, number)
         called, _, original = self._here[number]
-        return _accepted_answer(event, called, original)
+        return _accepted_answer(event, called, original.id if original else None)
 
 
 def purged_original_id(number: int) -> str:
@@ -318,7 +371,7 @@ def purged_original_id(number: int) -> str:
 
 _ROW = """
     number, id, origin, event_type, test, text, occurred_at, created_at, order_id, value, currency, notes, hashed,
-    claims, webhook, duplicate_of, differs, given_id
+    claims, webhook, duplicate_of, differs, given_id, mapping, rank, dedupes
 """
 
 
@@ -328,10 +381,19 @@ def _event_row(number: int, made: NewEvent, called: str, original: _OriginalEven
     return (
         number, event.id, event.origin, storable_text(event.event_type), event.test, event.text,
         to_ms(event.occurred_at), made.at,
-        maybe_text(event.order_id), event.value, event.currency, pack_json(event.notes), pack_json(event.hashed),
+        maybe_text(event.order_id), event.value, event.currency, pack_json(_notes_of(event, original)),
+        pack_json(event.hashed),
         join_keys(event.conversion_keys), made.webhook, original.number if original else None,
         original is not None and _content_differs(event, original), "" if event is given else given.id,
+        given.mapping, given.rank, given.dedupes,
     )  # fmt: skip
+
+
+def _notes_of(event: Event, original: _OriginalEvent | None) -> tuple[str, ...]:
+    """The notes of an event, with one where a poorer webhook has told its conversion already."""
+    if original is None or not 0 < original.rank < event.rank:
+        return event.notes
+    return (*event.notes, f"{TOO_SHORT}a poorer webhook had told it, as {original.id}")
 
 
 def _content_differs(event: Event, original: _OriginalEvent) -> bool:

@@ -1,4 +1,8 @@
-"""Webhooks that are deferred until an earlier event is kept. Each waits for conversion keys of that event."""
+"""Webhooks that wait for an earlier event, or whether a richer webhook tells their conversion. Each waits for keys.
+
+One that waits for a richer webhook has a row of `deferred`, too, and no `due`: it is decided on when every webhook that
+was received before its time has been looked at (`find_barrier`).
+"""
 
 from __future__ import annotations
 
@@ -6,86 +10,153 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from bridge.core.conversions import KnownConversion
 from bridge.core.model import EventNeeded
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import ms_up, storable_text, to_ms
 from bridge.store.sqlite.tables import ledger
 
-WAITS = "EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number)"
+WAITS = (
+    "(EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number) "
+    "AND NOT EXISTS (SELECT 1 FROM deferred WHERE webhook = w.number))"
+)
 """The SQL condition that a webhook `w` waits for an event."""
+AFTER_RICHER_MS = 1_000
+"""How much later than a richer webhook a decision is taken that waits for it."""
 
 
-def find_conversions(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
-    """What is known under each conversion key; a key of which nothing is known is left out."""
-    found = ledger.find_keys(db, keys)
-    events = {
-        row[0]: _known_event(*row)
-        for row in bulk.select_keys(
-            db, "SELECT number, id, text, webhook FROM events WHERE number", sorted({one for one, _ in found.values()})
-        )
-    }
-    return {key: (events[number],) for key, (number, _) in found.items() if number in events}
-
-
-def _known_event(number: int, name: str, text: bytes, webhook: int | None) -> KnownConversion:
-    by = name if webhook is None else f"wh_{webhook}"
-    return KnownConversion(text, by=by, webhook=webhook or 0, number=number)
+def find_aliases(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    """The keys that each of these belongs to."""
+    if not db.execute("SELECT EXISTS (SELECT 1 FROM aliases)").fetchone()[0]:
+        return {}
+    found: dict[bytes, list[bytes]] = {}
+    for key, other in bulk.select_keys(db, "SELECT key, belongs_to FROM aliases WHERE key", keys):
+        found.setdefault(key, []).append(other)
+    return found
 
 
 def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, now: datetime) -> None:
-    """Defer a received webhook; one whose event was kept in the meantime is due now.
+    """Defer a received webhook; one for which something was kept since it was looked up is due now.
 
     If the clock was set back after receipt, the full wait starts again now.
     """
-    there = any(_holder_of(db, key) is not None for key in wanting.keys)
-    until = to_ms(now) if there else ms_up(wanting.until)
-    reason = f"waits for {storable_text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
-    changed = db.execute(
-        """
-        UPDATE webhooks SET due = min(:until, :now + max(0, :until - received_at)), reason = :reason
-        WHERE number = :number AND state = 'received'
-        """,
-        {"until": until, "now": to_ms(now), "reason": reason, "number": number},
-    ).rowcount
-    if changed and not there:
-        db.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?)", [(key, number) for key in wanting.keys])
+    keys = [*wanting.keys, *(key for each in find_aliases(db, wanting.keys).values() for key in each)]
+    held = {number for number, _ in ledger.find_keys(db, keys).values()} - set(wanting.seen)
+    is_new = any(_is_known(db, one) for one in held if one > 0 or wanting.lends is None)
+    until, at = ms_up(wanting.until), to_ms(now)
+    waits = storable_text(wanting.event_type)
+    reason = f"waits for {waits} until {wanting.until.isoformat(timespec='seconds')}"
+    row = db.execute("SELECT received_at FROM webhooks WHERE number = ? AND state = 'received'", (number,)).fetchone()
+    if row is None:
+        return
+    until = min(until, at + max(0, until - row[0]))
+    if is_new:
+        _set_due(db, number, at, reason)
+        return
+    if wanting.lends is None:
+        _set_due(db, number, until, reason)
+    else:
+        _defer_decision(db, number, wanting, keys, until=until, at=at)
+    db.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?)", [(key, number) for key in keys])
+
+
+def _is_known(db: sqlite3.Connection, held: int) -> bool:
+    """Whether there is something to be read under a number of the ledger: older versions purged without trace."""
+    return bool(
+        db.execute(
+            """
+            SELECT EXISTS (SELECT 1 FROM events WHERE number = ?1)
+                OR EXISTS (SELECT 1 FROM purged_events WHERE number = ?1)
+                OR EXISTS (SELECT 1 FROM remembered WHERE number = -?1)
+            """,
+            (held,),
+        ).fetchone()[0]
+    )
+
+
+def _set_due(db: sqlite3.Connection, number: int, due: int | None, reason: str) -> None:
+    db.execute("UPDATE webhooks SET due = ?, reason = ?, looked_at = 1 WHERE number = ?", (due, reason, number))
+
+
+def _defer_decision(  # noqa: PLR0913  what and until when, by name
+    db: sqlite3.Connection, number: int, wanting: EventNeeded, keys: Sequence[bytes], *, until: int, at: int
+) -> None:
+    """Wait until a time for richer webhooks; where that is over, for the richer one that is still to be decided on."""
+    if until <= at:
+        rows = bulk.select_keys(
+            db,
+            "SELECT d.at, d.webhook, d.rank FROM waiting AS w JOIN deferred AS d ON d.webhook = w.webhook WHERE w.key",
+            keys,
+        )
+        richer = [when for when, other, rank in rows if other != number and rank >= wanting.rank]
+        until = max(at, *richer) + AFTER_RICHER_MS if richer else at
+    _set_due(db, number, None, f"waits whether a richer webhook tells it, until {wanting.until:%Y-%m-%dT%H:%M:%SZ}")
+    db.execute(
+        "INSERT OR REPLACE INTO deferred (webhook, at, rank, lends) VALUES (?, ?, ?, ?)",
+        (number, until, wanting.rank, wanting.lends),
+    )
 
 
 def make_due(db: sqlite3.Connection, conversion_keys: Sequence[tuple[bytes, int]]) -> None:
     """Make webhooks due that wait for one of these conversion keys, each at the time its event is kept."""
-    if not _has_waits(db):
+    if not conversion_keys:
         return
-    for key, at in conversion_keys:
-        woken = db.execute("SELECT webhook FROM waiting WHERE key = ?", (key,)).fetchall()
-        if woken:
-            db.executemany(
-                "UPDATE webhooks SET due = min(due, ?) WHERE number = ? AND state = 'received'",
-                [(at, number) for (number,) in woken],
-            )
-            db.execute("DELETE FROM waiting WHERE key = ?", (key,))
+    if _has_rows(db, "waiting"):
+        for key, at in conversion_keys:
+            woken = db.execute("SELECT webhook FROM waiting WHERE key = ?", (key,)).fetchall()
+            if woken:
+                db.executemany(
+                    "UPDATE webhooks SET due = min(coalesce(due, ?1), ?1) WHERE number = ?2 AND state = 'received'",
+                    [(at, number) for (number,) in woken],
+                )
+                db.execute(
+                    "DELETE FROM waiting WHERE key = ? AND webhook NOT IN (SELECT webhook FROM deferred)", (key,)
+                )
+    if _has_rows(db, "revisits"):
+        for key, at in conversion_keys:
+            revisit_webhooks(db, [key], at=at)
 
 
-def waiting_among(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
-    """Returns which of these webhooks wait for an event."""
-    if not _has_waits(db):
+def revisit_webhooks(db: sqlite3.Connection, keys: Sequence[bytes], *, at: int) -> None:
+    """Make ignored webhooks received again that are looked at again for one of these keys."""
+    numbers = {number for (number,) in bulk.select_keys(db, "SELECT webhook FROM revisits WHERE key", keys)}
+    for number in sorted(numbers):
+        db.execute(
+            """
+            UPDATE webhooks AS w SET state = 'received', reason = NULL, due = ?, looked_at = 0
+            WHERE number = ? AND state = 'ignored' AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body)
+            """,
+            (at, number),
+        )
+        db.execute("DELETE FROM revisits WHERE webhook = ?", (number,))
+
+
+def waiting_among(db: sqlite3.Connection, numbers: Sequence[int], *, barrier: int) -> set[int]:
+    """Returns which of these webhooks have waited as long as they may."""
+    if not _has_rows(db, "waiting"):
         return set()
-    return {number for (number,) in bulk.select_keys(db, "SELECT webhook FROM waiting WHERE webhook", numbers)}
+    waiting = {number for (number,) in bulk.select_keys(db, "SELECT webhook FROM waiting WHERE webhook", numbers)}
+    deferred = dict(bulk.select_keys(db, "SELECT webhook, at FROM deferred WHERE webhook", numbers))
+    return {number for number in waiting if deferred.get(number, barrier) <= barrier}
+
+
+def find_barrier(db: sqlite3.Connection, *, trusted_now: int, oldest_unapplied: int | None) -> int:
+    """The time before which every webhook that was received has been looked at."""
+    found = db.execute("SELECT min(received_at) FROM webhooks WHERE state = 'received' AND NOT looked_at").fetchone()[0]
+    return min(one for one in (trusted_now, oldest_unapplied, found) if one is not None)
 
 
 def delete_waits(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
     """These webhooks wait no more."""
-    if _has_waits(db):
+    if _has_rows(db, "waiting"):
         db.executemany("DELETE FROM waiting WHERE webhook = ?", [(number,) for number in numbers])
+    if has_deferred(db):
+        db.executemany("DELETE FROM deferred WHERE webhook = ?", [(number,) for number in numbers])
 
 
-def _has_waits(db: sqlite3.Connection) -> bool:
-    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM waiting)").fetchone()[0])
+def has_deferred(db: sqlite3.Connection) -> bool:
+    """Whether any webhook waits for a richer one."""
+    return _has_rows(db, "deferred")
 
 
-def _holder_of(db: sqlite3.Connection, key: bytes) -> tuple[bytes] | None:
-    found = ledger.find_keys(db, [key])
-    if not found:
-        return None
-    row: tuple[bytes] | None = db.execute("SELECT text FROM events WHERE number = ?", (found[key][0],)).fetchone()
-    return row
+def _has_rows(db: sqlite3.Connection, table: str) -> bool:
+    return bool(db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0])  # noqa: S608  a table of ours

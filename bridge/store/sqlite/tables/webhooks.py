@@ -98,16 +98,35 @@ def _webhook_row(number: int, webhook: Webhook, row_state: RowState, body: int, 
 
 _DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :trusted_now OR NOT {recall_waits.WAITS})"
 """A webhook that waits for an event is due by the trusted time, any other by the clock."""
+_DECIDED = "d.at <= :barrier AND w.state = 'received' AND w.due IS NULL"
+"""A webhook that deferred to richer ones is decided on when all that was received before has been looked at."""
 
 
-def claim_webhooks(
-    db: sqlite3.Connection, *, now: datetime, trusted_now: datetime, limit: int, lease: timedelta
+def claim_webhooks(  # noqa: PLR0913  when and how many, by name
+    db: sqlite3.Connection,
+    *,
+    now: datetime,
+    trusted_now: datetime,
+    limit: int,
+    lease: timedelta,
+    oldest_unapplied: datetime | None = None,
 ) -> tuple[Webhook, ...]:
-    """Claim received webhooks that are due, earliest due first; they are due again when the lease is over."""
+    """Claim received webhooks that are due, earliest due first; they are due again when the lease is over.
+
+    After them those that deferred to richer webhooks, if all that was received before their time has been looked at:
+    `oldest_unapplied` is when the first webhook of the ingest log was received that has no row yet.
+    """
     rows = db.execute(
         f"SELECT {COLUMNS} WHERE {_DUE} ORDER BY w.due, w.number LIMIT :limit",
         {"now": to_ms(now), "trusted_now": to_ms(trusted_now), "limit": limit},
     ).fetchall()
+    barrier = _barrier(db, trusted_now, oldest_unapplied)
+    if len(rows) < limit and recall_waits.has_deferred(db):
+        rows += db.execute(
+            f"SELECT {COLUMNS} JOIN deferred AS d ON d.webhook = w.number WHERE {_DECIDED} "
+            "ORDER BY d.at, w.number LIMIT :limit",
+            {"barrier": barrier, "limit": limit - len(rows)},
+        ).fetchall()
     if not rows:
         return ()
     numbers = [row[0] for row in rows]
@@ -115,7 +134,7 @@ def claim_webhooks(
         "UPDATE webhooks SET due = ? WHERE number IN (SELECT value FROM json_each(?))",
         (to_ms(now) + to_ms_up(lease), json.dumps(numbers)),
     )
-    waited = recall_waits.waiting_among(db, numbers)
+    waited = recall_waits.waiting_among(db, numbers, barrier=barrier)
     return tuple(structs.replace(one, waited=True) if one.number in waited else one for one in map(webhook_of, rows))
 
 
@@ -127,11 +146,22 @@ def release_claims(db: sqlite3.Connection, numbers: Sequence[int], *, now: datet
     )
 
 
-def is_due(db: sqlite3.Connection, *, now: datetime, trusted_now: datetime) -> bool:
+def is_due(
+    db: sqlite3.Connection, *, now: datetime, trusted_now: datetime, oldest_unapplied: datetime | None = None
+) -> bool:
     """Whether there is a webhook to claim, or a reading of the clock to record."""
     when = {"now": to_ms(now), "trusted_now": to_ms(trusted_now)}
     due = db.execute(f"SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE})", when)  # noqa: S608  the same
-    return bool(due.fetchone()[0]) or clock_skew.is_worth_noting(db, now)
+    if due.fetchone()[0] or clock_skew.is_worth_noting(db, now):
+        return True
+    decided = f"SELECT EXISTS (SELECT 1 FROM deferred AS d JOIN webhooks AS w ON w.number = d.webhook WHERE {_DECIDED})"  # noqa: S608  the same
+    barrier = {"barrier": _barrier(db, trusted_now, oldest_unapplied)}
+    return recall_waits.has_deferred(db) and bool(db.execute(decided, barrier).fetchone()[0])
+
+
+def _barrier(db: sqlite3.Connection, trusted_now: datetime, oldest_unapplied: datetime | None) -> int:
+    oldest = None if oldest_unapplied is None else to_ms(oldest_unapplied)
+    return recall_waits.find_barrier(db, trusted_now=to_ms(trusted_now), oldest_unapplied=oldest)
 
 
 def webhook_of(row: tuple[Any, ...]) -> Webhook:

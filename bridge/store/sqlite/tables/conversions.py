@@ -1,0 +1,169 @@
+"""What is known of conversions: told, remembered, or deferred by a webhook that waits for a richer one.
+
+The ledger leads from a key to a number: of an event, also of one whose row was purged, or with a minus sign of a row of
+`remembered`. A key counts as known, too, where the key that it belongs to is known.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from msgspec import structs
+
+from bridge.core import json_text
+from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffects, RememberedConversion
+from bridge.core.json_text import Json
+from bridge.store.sqlite.db import bulk
+from bridge.store.sqlite.db.columns import to_ms
+from bridge.store.sqlite.tables import ledger, recall_waits
+
+_EVENT = "SELECT number, id, text, webhook, rank, duplicate_of FROM events WHERE number"
+_PURGED = """
+    SELECT number, id, event_type, order_id, value, currency, webhook, rank, duplicate_of
+    FROM purged_events WHERE number
+"""
+
+
+def find_conversions(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
+    """What is known under each key; a key of which nothing is known is left out."""
+    targets = recall_waits.find_aliases(db, keys)
+    every = list(dict.fromkeys([*keys, *(key for each in targets.values() for key in each)]))
+    entries = ledger.find_keys(db, every)
+    by_number = _read_conversions(db, {number for number, _ in entries.values()})
+    known: dict[bytes, list[KnownConversion]] = defaultdict(list)
+    for key, (number, _) in entries.items():
+        if number in by_number:
+            known[key].append(by_number[number])
+    for key, one in _read_deferred(db, every):
+        known[key].append(one)
+    found: dict[bytes, Sequence[KnownConversion]] = {}
+    for key in keys:
+        mine = [one for each in (key, *targets.get(key, ())) for one in known.get(each, ())]
+        if mine:
+            found[key] = mine
+    return found
+
+
+def _read_conversions(db: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, KnownConversion]:
+    """The conversions with these numbers; of a duplicate the one that it repeats."""
+    wanted = set(numbers)
+    found, originals = _read_told(db, {number for number in wanted if number > 0})
+    first, _ = _read_told(db, set(originals.values()) - found.keys())
+    told = {
+        number: structs.replace((first | found).get(originals.get(number, number), one), number=number)
+        for number, one in found.items()
+    }
+    return told | _read_remembered(db, {number for number in wanted if number < 0})
+
+
+def _read_told(db: sqlite3.Connection, numbers: set[int]) -> tuple[dict[int, KnownConversion], dict[int, int]]:
+    """Events by number, and the number of the original of each that is a duplicate."""
+    found: dict[int, KnownConversion] = {}
+    originals: dict[int, int] = {}
+    for number, name, text, webhook, rank, original in bulk.select_keys(db, _EVENT, sorted(numbers)):
+        found[number] = KnownConversion(
+            text, by=_public_id(name, webhook), rank=rank, webhook=webhook or 0, number=number
+        )
+        if original is not None:
+            originals[number] = original
+    for number, name, *about, webhook, rank, original in bulk.select_keys(db, _PURGED, sorted(numbers - found.keys())):
+        found[number] = KnownConversion(
+            _purged_text(*about), by=_public_id(name, webhook), rank=rank, webhook=webhook or 0, number=number
+        )
+        if original is not None:
+            originals[number] = original
+    return found, originals
+
+
+def _public_id(name: str, webhook: int | None) -> str:
+    return name if webhook is None else f"wh_{webhook}"
+
+
+def _purged_text(event_type: str, order_id: str | None, value: str | None, currency: str | None) -> bytes:
+    amount: Json = None if value is None else json_text.parse_json(value)
+    properties = {"order_id": order_id, "value": amount, "currency": currency}
+    kept = {name: each for name, each in properties.items() if each is not None}
+    return json_text.write_json({"event_type": event_type, "properties": kept})
+
+
+def _read_remembered(db: sqlite3.Connection, numbers: set[int]) -> dict[int, KnownConversion]:
+    rows = bulk.select_keys(
+        db, "SELECT number, webhook, reason, rank, lends FROM remembered WHERE number", [-number for number in numbers]
+    )
+    return {
+        -number: KnownConversion(lends, ConversionState.REMEMBERED, f"wh_{webhook}", reason, rank, webhook, -number)
+        for number, webhook, reason, rank, lends in rows
+    }
+
+
+def _read_deferred(db: sqlite3.Connection, keys: Sequence[bytes]) -> list[tuple[bytes, KnownConversion]]:
+    if not recall_waits.has_deferred(db):
+        return []
+    rows = bulk.select_keys(
+        db,
+        "SELECT w.key, d.webhook, d.rank, d.lends FROM waiting AS w JOIN deferred AS d ON d.webhook = w.webhook "
+        "WHERE w.key",
+        keys,
+    )
+    return [
+        (key, KnownConversion(lends, ConversionState.DEFERRED, f"wh_{webhook}", rank=rank, webhook=webhook))
+        for key, webhook, rank, lends in rows
+    ]
+
+
+def without_person(lends: bytes) -> bytes:
+    """What a conversion lends, without what is of a person: what a later event needs is its order."""
+    properties = json_text.parse_json(lends).get("properties") or {}
+    kept = {name: properties[name] for name in ("order_id", "value", "currency") if name in properties}
+    return json_text.write_json({"properties": kept})
+
+
+# ------------------------------------------------------------------------------------------------------- effects
+
+
+def apply_effects(db: sqlite3.Connection, webhook: int, effects: LedgerEffects, *, now: datetime) -> None:
+    """Write what a webhook tells the ledger beside its events, and make due what waited for that."""
+    at = to_ms(now)
+    woken = [key for key, _ in effects.aliases]
+    for remembered in effects.remembered:
+        woken += _remember(db, webhook, remembered, at=at)
+    db.executemany(
+        "INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", [(key, other, at) for key, other in effects.aliases]
+    )
+    woken += _add_links(db, effects.links, at=at)
+    db.executemany("INSERT OR IGNORE INTO revisits VALUES (?, ?)", [(key, webhook) for key in effects.revisit])
+    recall_waits.make_due(db, [(key, at) for key in woken])
+    if effects.revisit and _is_told(db, effects.revisit):  # told since it was looked up
+        recall_waits.revisit_webhooks(db, effects.revisit, at=at)
+
+
+def _remember(db: sqlite3.Connection, webhook: int, one: RememberedConversion, *, at: int) -> list[bytes]:
+    """Returns the keys that are known as remembered now: those of a conversion that was told stay."""
+    told = {key for key, (number, _) in ledger.find_keys(db, one.keys).items() if number > 0}
+    keys = [key for key in one.keys if key not in told]
+    if not keys:
+        return []
+    number = db.execute(
+        "INSERT INTO remembered (webhook, reason, rank, lends, created_at) VALUES (?, ?, ?, ?, ?)",
+        (webhook, one.reason, one.rank, one.text, at),
+    ).lastrowid
+    assert number is not None  # noqa: S101  a row was inserted
+    ledger.add_entries(db, [(key, -number, at) for key in keys])
+    return keys
+
+
+def _add_links(db: sqlite3.Connection, links: Sequence[tuple[bytes, int]], *, at: int) -> list[bytes]:
+    """Returns the keys that lead to a told conversion now."""
+    if not links:
+        return []
+    known = ledger.find_keys(db, [key for key, _ in links])
+    new = [(key, number) for key, number in links if number > 0 and (key not in known or known[key][0] < 0)]
+    ledger.add_entries(db, [(key, number, at) for key, number in new])
+    return [key for key, _ in new]
+
+
+def _is_told(db: sqlite3.Connection, keys: Sequence[bytes]) -> bool:
+    return any(one.state == ConversionState.TOLD for each in find_conversions(db, keys).values() for one in each)
