@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from bridge.core.conversions import KnownConversion
+from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.model import EventNeeded, Translated, Translation, Webhook
 from bridge.mapping import MappedSource
 from bridge.store.protocol import Store
@@ -42,7 +42,7 @@ class DiffSide:
 
     async def _kept_events(self, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
         found = {} if self._store is None else await self._store.recall_events(keys)
-        return {key: found.get(key, ()) for key in keys}
+        return {key: [one for one in found.get(key, ()) if one.state != ConversionState.DEFERRED] for key in keys}
 
     def _remember_event(self, conversion_keys: tuple[bytes, ...], text: bytes) -> None:
         """Keep the first event of each conversion key, as the ledger does."""

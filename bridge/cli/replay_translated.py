@@ -14,10 +14,13 @@ from bridge.app import load_configuration, make_destinations, make_router, make_
 from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
-from bridge.core.conversions import KnownConversion
+from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.model import EventNeeded, Routed, SetAside, Translated, Translation, Webhook
 from bridge.core.source import Source
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
+
+_DEFERRED = ConversionState.DEFERRED
+"""What waits, too, is left out: nothing is waited for here."""
 
 
 async def replay_webhooks(store: Store, rows: Sequence[WebhookRow], *, config: Path | None, send: bool) -> int:
@@ -62,7 +65,10 @@ async def look_up_earlier(store: Store, source: Source, webhook: Webhook) -> dic
     patient = replace(webhook, waited=True)
     while isinstance(made := source.translate_with_earlier(patient, earlier), EventNeeded):
         found = await store.recall_events(made.keys)
-        earlier |= {key: [one for one in found.get(key, ()) if one.webhook != webhook.number] for key in made.keys}
+        earlier |= {
+            key: [one for one in found.get(key, ()) if one.webhook != webhook.number and one.state != _DEFERRED]
+            for key in made.keys
+        }
     return earlier
 
 

@@ -227,13 +227,13 @@ class _DefinitionReader:
             self._read_require(reader),
             reader.read_text("remember"),
         )
-        rank = self._read_rank(reader)
-        recall, defer_to = self._read_lookups(reader, rank)
+        recall, defer_to = self._read_lookups(reader, rank := self._read_rank(reader))
         if not isinstance(node, MappingNode):
             return None
         model = node if remember is None else _remembered_like(node, topics, entries)
         below = reader if model is node else ObjectReader.read_object(model, RULE_KEYS, Problems(), what="a rule")
         dedupes = reader.read_expressions("dedupe") or below.read_expressions("dedupe")
+        rank = rank or (0 if model is node else self._read_rank(below))
         event = below.read_node("event", needed=True)
         if event is None:
             return None
@@ -264,8 +264,6 @@ class _DefinitionReader:
         asked, deferred = reader.read_node("recall"), reader.read_node("defer_to")
         recall = None if asked is None else read_recall(asked, self._durations, self._problems)
         defer_to = None if deferred is None else read_defer_to(deferred, rank, self._durations, self._problems)
-        if asked is not None and deferred is not None:
-            self._problems.add_error(deferred.place, "a rule has `recall` or `defer_to`, not both")
         return recall, defer_to
 
     def _read_alias(self, node: Node, *, topic_needed: bool) -> AliasRule | None:

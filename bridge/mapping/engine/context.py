@@ -135,15 +135,19 @@ def as_key(value: Json) -> str:
     raise CannotEvaluate(f"the dedupe key must be text or a whole number, it came out as {type_name(value)}")
 
 
+def as_names(value: Json) -> tuple[str, ...]:
+    """The dedupe keys that one expression gives: its own, or each of a list."""
+    if value.__class__ is list:
+        return tuple(as_key(one) for one in value if one is not None and one != "")
+    return (as_key(value),)
+
+
 def as_keys(values: Sequence[Json]) -> tuple[str, ...]:
     """The dedupe keys of a list: what came out as nothing is passed over, and each text of a list is one."""
-    keys: list[str] = []
-    for value in values:
-        for one in value if value.__class__ is list else (value,):
-            keys += [as_key(one)] if one is not None and one != "" else []
+    keys = tuple(name for value in values if value is not None and value != "" for name in as_names(value))
     if not keys:
         raise CannotEvaluate("each dedupe key came out as nothing")
-    return tuple(keys)
+    return keys
 
 
 def as_flag(value: Json) -> bool:
@@ -184,6 +188,7 @@ HELPERS: dict[str, object] = {
     "_UNSET": UNSET,
     "_as_key": as_key,
     "_as_keys": as_keys,
+    "_as_names": as_names,
     "_as_flag": as_flag,
     "_as_list": as_list,
     "_has": has_field,

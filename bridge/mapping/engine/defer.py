@@ -32,7 +32,8 @@ from bridge.yaml.problems import Problems
 
 DEFAULT_WAIT = timedelta(minutes=10)
 """How long a webhook waits for a richer one if its rule has no `wait`."""
-TAKES = (("user_data",), ("context",), ("session_id",), ("user_id",))
+_OF_A_PERSON = tuple(name for name in LENDS if name != "properties")
+TAKES = tuple((name,) for name in _OF_A_PERSON)
 """What is taken from the other webhooks of a conversion if the rule has no `take`: who bought, and from where."""
 
 
@@ -74,12 +75,16 @@ class DefersInTurn(HasRecalling):
 
 
 def find_others(frame: HasRecalling, defer_to: DeferTo, names: Sequence[str | None]) -> Json:
-    """What `earlier` is in a rule that defers: what the other webhooks of the conversion lend, the richest first."""
+    """What `earlier` is in a rule that defers: what the other webhooks of the conversion lend, the richest first.
+
+    What a webhook that waits, too, would be called without this one is no name of the conversion.
+    """
     if frame.recalling is None:
         return None
     merged: dict[str, Json] = {}
     for one in _lenders(frame.recalling, defer_to, names, test=frame.recalling.test):
-        lend_paths(json_text.parse_json(one.text), merged, [(name,) for name in LENDS])
+        lent = LENDS if one.state == ConversionState.REMEMBERED else _OF_A_PERSON
+        lend_paths(json_text.parse_json(one.text), merged, [(name,) for name in lent])
     return merged or None
 
 

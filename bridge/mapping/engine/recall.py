@@ -49,8 +49,11 @@ class Recall:
 class ConversionWanted(Exception):
     """A rule asks for conversions that nobody has looked for yet, or that may still come, by these ledger keys."""
 
-    def __init__(self, keys: tuple[bytes, ...], recall: Recall, *, is_looked_up: bool = False) -> None:
+    def __init__(
+        self, keys: tuple[bytes, ...], recall: Recall, *, is_looked_up: bool = False, seen: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
+        self.seen = seen
         self.keys = keys
         self.recall = recall
         self.is_looked_up = is_looked_up
@@ -127,12 +130,14 @@ class RecallContext:
         Raises ConversionWanted where one may still come, and NotTold where it is needed and was not told.
         """
         keys = tuple(self.ledger_keys(recall.event_types, names, test=test))
-        found = [one for each in self.look_up(keys, recall) for one in each if one.state != ConversionState.DEFERRED]
-        told = next((one for one in found if one.state == _TOLD), None)
+        known = [one for each in self.look_up(keys, recall) for one in each]
+        told = next((one for one in known if one.state == _TOLD), None)
         if told is not None or not keys:
             return told
-        if not found and not self.has_waited:
-            raise ConversionWanted(keys, recall, is_looked_up=True)
+        found = [one for one in known if one.state != ConversionState.DEFERRED]
+        if len(known) > len(found) or (not found and not self.has_waited):  # a webhook that waits, too, will tell it
+            seen = tuple(one.number for one in found)
+            raise ConversionWanted(keys, recall, is_looked_up=True, seen=seen)
         if not recall.needed:
             return next(iter(found), None)
         if found:

@@ -74,7 +74,9 @@ class WebhookTranslator(FailureNotes):
             return self._translate_checked(webhook, earlier)
         except ConversionWanted as wants:
             until = webhook.received_at + wants.recall.wait.length_for(self.vars)
-            return EventNeeded(wants.keys, " or ".join(wants.recall.event_types), until, wants.is_looked_up)
+            return EventNeeded(
+                wants.keys, " or ".join(wants.recall.event_types), until, wants.is_looked_up, seen=wants.seen
+            )
         except Deferring as wants:
             deferred = wants.defer_to
             until = webhook.received_at + deferred.wait.length_for(self.vars)

@@ -38,6 +38,7 @@ _MOVES = (
         "first_attempt_at > :at"
     ),
     "UPDATE webhooks SET due = due - :by WHERE state = 'received' AND due > :at",
+    "UPDATE webhooks SET waits_until = waits_until - :by WHERE state = 'received' AND waits_until > :at",
     "UPDATE deferred SET at = at - :by WHERE at > :at",
     "UPDATE claims SET until = until - :by WHERE until > :at",
     "UPDATE standings SET probe_at = probe_at - :by WHERE probe_at > :at",

@@ -12,6 +12,9 @@ CREATE TABLE purged_events (
 -- Whether a received webhook has been translated once: a decision about a conversion waits for those that have not.
 ALTER TABLE webhooks ADD COLUMN looked_at INTEGER NOT NULL DEFAULT 0;
 UPDATE webhooks SET looked_at = 1 WHERE number IN (SELECT webhook FROM waiting);
+-- Until when one waits for an earlier event: it may be looked at sooner, when something of that event becomes known.
+ALTER TABLE webhooks ADD COLUMN waits_until INTEGER;
+UPDATE webhooks SET waits_until = due WHERE number IN (SELECT webhook FROM waiting);
 CREATE INDEX webhooks_not_looked_at ON webhooks (received_at) WHERE state = 'received' AND NOT looked_at;
 -- A received webhook that waits until `at` whether a richer one tells its conversion; `waiting` has its keys. Its `due`
 -- is NULL meanwhile.

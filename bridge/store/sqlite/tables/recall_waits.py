@@ -52,10 +52,14 @@ def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, 
     if is_new:
         _set_due(db, number, at, reason)
         return
+    delete_waits(db, [number])
+    if until <= at:
+        until = _after_richer(db, number, wanting, keys, at=at)
     if wanting.lends is None:
         _set_due(db, number, until, reason)
+        db.execute("UPDATE webhooks SET waits_until = ? WHERE number = ?", (until, number))
     else:
-        _defer_decision(db, number, wanting, keys, until=until, at=at)
+        _defer_decision(db, number, wanting, until=until)
     db.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?)", [(key, number) for key in keys])
 
 
@@ -77,18 +81,18 @@ def _set_due(db: sqlite3.Connection, number: int, due: int | None, reason: str) 
     db.execute("UPDATE webhooks SET due = ?, reason = ?, looked_at = 1 WHERE number = ?", (due, reason, number))
 
 
-def _defer_decision(  # noqa: PLR0913  what and until when, by name
-    db: sqlite3.Connection, number: int, wanting: EventNeeded, keys: Sequence[bytes], *, until: int, at: int
-) -> None:
-    """Wait until a time for richer webhooks; where that is over, for the richer one that is still to be decided on."""
-    if until <= at:
-        rows = bulk.select_keys(
-            db,
-            "SELECT d.at, d.webhook, d.rank FROM waiting AS w JOIN deferred AS d ON d.webhook = w.webhook WHERE w.key",
-            keys,
-        )
-        richer = [when for when, other, rank in rows if other != number and rank >= wanting.rank]
-        until = max(at, *richer) + AFTER_RICHER_MS if richer else at
+def _after_richer(db: sqlite3.Connection, number: int, wanting: EventNeeded, keys: Sequence[bytes], *, at: int) -> int:
+    """Returns when the webhook is looked at again whose wait is over: after the one that is to be decided on first."""
+    rows = bulk.select_keys(
+        db,
+        "SELECT d.at, d.webhook, d.rank FROM waiting AS w JOIN deferred AS d ON d.webhook = w.webhook WHERE w.key",
+        keys,
+    )
+    richer = [when for when, other, rank in rows if other != number and rank >= wanting.rank]
+    return max(at, *richer) + AFTER_RICHER_MS if richer else at
+
+
+def _defer_decision(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, until: int) -> None:
     _set_due(db, number, None, f"waits whether a richer webhook tells it, until {wanting.until:%Y-%m-%dT%H:%M:%SZ}")
     db.execute(
         "INSERT OR REPLACE INTO deferred (webhook, at, rank, lends) VALUES (?, ?, ?, ?)",
@@ -135,8 +139,9 @@ def waiting_among(db: sqlite3.Connection, numbers: Sequence[int], *, barrier: in
     if not _has_rows(db, "waiting"):
         return set()
     waiting = {number for (number,) in bulk.select_keys(db, "SELECT webhook FROM waiting WHERE webhook", numbers)}
-    deferred = dict(bulk.select_keys(db, "SELECT webhook, at FROM deferred WHERE webhook", numbers))
-    return {number for number in waiting if deferred.get(number, barrier) <= barrier}
+    until = dict(bulk.select_keys(db, "SELECT number, waits_until FROM webhooks WHERE number", sorted(waiting)))
+    until |= dict(bulk.select_keys(db, "SELECT webhook, at FROM deferred WHERE webhook", sorted(waiting)))
+    return {number for number in waiting if (until.get(number) or 0) <= barrier}
 
 
 def find_barrier(db: sqlite3.Connection, *, trusted_now: int, oldest_unapplied: int | None) -> int:

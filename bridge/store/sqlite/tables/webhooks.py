@@ -96,8 +96,8 @@ def _webhook_row(number: int, webhook: Webhook, row_state: RowState, body: int, 
     )  # fmt: skip
 
 
-_DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :trusted_now OR NOT {recall_waits.WAITS})"
-"""A webhook that waits for an event is due by the trusted time, any other by the clock."""
+_DUE = f"w.state = 'received' AND w.due <= :now AND (w.due <= :barrier OR NOT {recall_waits.WAITS})"
+"""One that waits for an event is due when all that was received before has been looked at, any other by the clock."""
 _DECIDED = "d.at <= :barrier AND w.state = 'received' AND w.due IS NULL"
 """A webhook that deferred to richer ones is decided on when all that was received before has been looked at."""
 
@@ -116,11 +116,11 @@ def claim_webhooks(  # noqa: PLR0913  when and how many, by name
     After them those that deferred to richer webhooks, if all that was received before their time has been looked at:
     `oldest_unapplied` is when the first webhook of the ingest log was received that has no row yet.
     """
+    barrier = _barrier(db, trusted_now, oldest_unapplied)
     rows = db.execute(
         f"SELECT {COLUMNS} WHERE {_DUE} ORDER BY w.due, w.number LIMIT :limit",
-        {"now": to_ms(now), "trusted_now": to_ms(trusted_now), "limit": limit},
+        {"now": to_ms(now), "barrier": barrier, "limit": limit},
     ).fetchall()
-    barrier = _barrier(db, trusted_now, oldest_unapplied)
     if len(rows) < limit and recall_waits.has_deferred(db):
         rows += db.execute(
             f"SELECT {COLUMNS} JOIN deferred AS d ON d.webhook = w.number WHERE {_DECIDED} "
@@ -150,13 +150,13 @@ def is_due(
     db: sqlite3.Connection, *, now: datetime, trusted_now: datetime, oldest_unapplied: datetime | None = None
 ) -> bool:
     """Whether there is a webhook to claim, or a reading of the clock to record."""
-    when = {"now": to_ms(now), "trusted_now": to_ms(trusted_now)}
+    barrier = _barrier(db, trusted_now, oldest_unapplied)
+    when = {"now": to_ms(now), "barrier": barrier}
     due = db.execute(f"SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE})", when)  # noqa: S608  the same
     if due.fetchone()[0] or clock_skew.is_worth_noting(db, now):
         return True
     decided = f"SELECT EXISTS (SELECT 1 FROM deferred AS d JOIN webhooks AS w ON w.number = d.webhook WHERE {_DECIDED})"  # noqa: S608  the same
-    barrier = {"barrier": _barrier(db, trusted_now, oldest_unapplied)}
-    return recall_waits.has_deferred(db) and bool(db.execute(decided, barrier).fetchone()[0])
+    return recall_waits.has_deferred(db) and bool(db.execute(decided, {"barrier": barrier}).fetchone()[0])
 
 
 def _barrier(db: sqlite3.Connection, trusted_now: datetime, oldest_unapplied: datetime | None) -> int:
