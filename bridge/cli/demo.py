@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bridge.app import SingleProcessApp, load_mappings, random_letters, utc_now
+from bridge.app import SingleProcessApp, random_letters, utc_now
 from bridge.cli.list_show import STATE_STYLES
 from bridge.cli.options import command_options, flag_option
 from bridge.cli.safe_console import SafeConsole, as_text
@@ -35,6 +35,7 @@ from bridge.core.model import WebhookState
 from bridge.mapping.files import shipped_mappings
 from bridge.runtime.http_server import HttpServer, bind_socket, socket_url
 from bridge.settings import DestinationSettings, KeySettings, Settings, SourceSettings
+from bridge.settings.sources import load_mappings
 from bridge.store.engines import open_store
 from bridge.store.protocol import DeliveryRow, EventDetail, EventRow, RowFilter, WebhookRow
 from bridge.yaml import document

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from bridge.app import load_configuration, make_sources
+from bridge.app import load_configuration
 from bridge.cli import explain_format
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, make_console, write_json
@@ -24,6 +24,7 @@ from bridge.core.model import Ignored, SetAside, Translated, WebhookState
 from bridge.core.source import Source
 from bridge.mapping.tools.explain import Explanation, explain_webhook
 from bridge.settings import SourceSettings
+from bridge.settings.sources import make_sources
 from bridge.store.protocol import Store, WebhookDetail
 
 

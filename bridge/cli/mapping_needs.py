@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bridge.app import LoadedMapping, make_sources, mapping_defects
 from bridge.core.source import MappingDefect
 from bridge.runtime.defects_file import read_defects
 from bridge.runtime.roles import WORKER
 from bridge.settings import Settings
+from bridge.settings.sources import LoadedMapping, make_sources, mapping_defects
 from bridge.store.engines import sqlite_file, watch_role
 
 _MEND = "mend it as `trackbridge check` says"

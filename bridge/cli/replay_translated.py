@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from rich.progress import track
 
 from bridge import contract
-from bridge.app import load_configuration, make_destinations, make_router, make_sources, utc_now
+from bridge.app import load_configuration, make_destinations, make_router, utc_now
 from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
 from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.model import EventNeeded, Routed, SetAside, Translated, Translation, Webhook
 from bridge.core.source import Source
+from bridge.settings.sources import make_sources
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
 
 _DEFERRED = ConversionState.DEFERRED

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bridge.app import AppConfig, LoadedMapping, load_configuration, utc_now
+from bridge.app import AppConfig, load_configuration, utc_now
 from bridge.cli import streams
 from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
@@ -52,6 +52,7 @@ from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, secret_name
 from bridge.settings.env_file import ENV_FILE
+from bridge.settings.sources import LoadedMapping
 from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file, watch_role
 from bridge.store.protocol import Store
 

@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 from starlette.applications import Starlette
 
-from bridge.app import RESTS, AppConfig, DeliverPipeline, LoadedMapping, TranslatePipeline, WebApp, mapping_defects
+from bridge.app import RESTS, AppConfig, DeliverPipeline, TranslatePipeline, WebApp
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.http.api_keys import ApiKeys
@@ -35,6 +35,7 @@ from bridge.runtime.reload import Reloader
 from bridge.runtime.shared_state import SharedState
 from bridge.runtime.wakeup_pipe import Wakeups
 from bridge.settings import Settings
+from bridge.settings.sources import LoadedMapping, mapping_defects
 from bridge.store.engines import open_store, sqlite_file
 from bridge.store.protocol import Store
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from signed_requests import ORDER, SESSION
 
-from bridge.app import load_mappings
 from bridge.core import json_text
 from bridge.core.model import Translated, Webhook
+from bridge.settings.sources import load_mappings
 
 ROOT = Path(__file__).parents[2]
 SNIPPET = ROOT / ".github" / "browser" / "link.js"

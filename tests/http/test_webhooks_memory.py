@@ -19,7 +19,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.app import load_mappings
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Webhook
 from bridge.http import body
@@ -27,6 +26,7 @@ from bridge.http.body import SMALL
 from bridge.http.body_budget import BodyBudget
 from bridge.http.peer_address import TrustedProxies
 from bridge.http.webhooks import WebhookReceiver
+from bridge.settings.sources import load_mappings
 from bridge.store.sqlite.store import SqliteStore
 
 SECRET = "a-secret-of-some-length"

@@ -9,10 +9,10 @@ import pytest
 from mapping_author import HEAD, NOW, problems, source, webhook
 
 from bridge import mapping
-from bridge.app import make_sources
 from bridge.core.errors import SettingsError
 from bridge.core.model import EventNeeded
 from bridge.settings import Settings, SourceSettings
+from bridge.settings.sources import make_sources
 
 RULE = """\
 events:

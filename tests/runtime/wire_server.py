@@ -19,9 +19,10 @@ from typing import Any, Self
 import uvicorn
 from store_made import applied
 
-from bridge.app import SingleProcessApp, load_mappings
+from bridge.app import SingleProcessApp
 from bridge.runtime.http_protocol import StrictHttpProtocol
 from bridge.settings import Settings, SourceSettings
+from bridge.settings.sources import load_mappings
 from bridge.store.engines import open_store
 from bridge.store.protocol import Store
 

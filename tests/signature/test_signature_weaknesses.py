@@ -22,8 +22,8 @@ from signing_providers import (
 )
 
 from bridge import mapping, signature
-from bridge.app import load_mappings
 from bridge.cli import main
+from bridge.settings.sources import load_mappings
 from bridge.signature.recipe import Algorithm
 from bridge.signature.weaknesses import is_extensible
 
