@@ -171,8 +171,8 @@ def test_one_that_does_not_end_is_killed_and_the_exit_status_tells(tmp_path: Pat
         os.kill(hung, signal.SIGSTOP)
         assert bridge.stop() == 1
     assert not any(map(is_alive, everybody))
-    [line] = told(bridge, "process.killed")
-    assert "process=web-1" in line
+    killed = told(bridge, "process.killed")  # on a busy machine another one may need more than the four seconds, too
+    assert any("process=web-1" in line for line in killed)
 
 
 def test_a_child_that_cannot_start_ends_serve_with_its_reason_in_one_line(tmp_path: Path) -> None:
