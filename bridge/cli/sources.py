@@ -28,7 +28,6 @@ from bridge.store.protocol import RowFilter
 
 WIDTH = 80
 """Columns that the text has at most, unless an address or a value alone is longer."""
-PATH = "/webhooks/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def list_sources(
             named.get(name, SourceSettings(name, name)),
             mappings,
             lasts.get(name, (None, None)),
-            public_url=configured.addresses.source_url(name),
+            address=configured.addresses.source_url(name) or f"{configured.addresses.prefix}/webhooks/{name}",
         )
         for name, source in sorted(make_sources(configured, mappings).items())
     ]
@@ -119,12 +118,12 @@ def _listed_source(
     mappings: Mapping[str, LoadedMapping],
     last: tuple[datetime | None, str | None],
     *,
-    public_url: str | None,
+    address: str,
 ) -> ListedSource:
     mapped = mappings.get(given.mapping)
     return ListedSource(
         name=source.name,
-        address=given.public_url or public_url or f"{PATH}{source.name}",
+        address=given.public_url or address,
         mapping=given.mapping,
         title=mapped.title if mapped else "",
         secret=source.has_secret,

@@ -95,3 +95,16 @@ def test_a_source_whose_mapping_has_errors_is_shown_with_the_first(tmp_path: Pat
     assert found["shopify"]["problem"] is None
     said = typed(tmp_path, settings, "sources").stdout
     assert "  problem       the mapping has errors: stripe.yaml:1:1: " in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({"BRIDGE_PUBLIC_URL": "https://hooks.example"}, "https://hooks.example/webhooks/stripe"),
+        ({"BRIDGE_PREFIX": "/bridge"}, "/bridge/webhooks/stripe"),
+    ],
+)
+def test_the_address_is_the_public_one_where_that_is_set(
+    tmp_path: Path, settings: dict[str, str], address: str
+) -> None:
+    assert listed(tmp_path, settings)["stripe"]["address"] == address
