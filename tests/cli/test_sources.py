@@ -14,6 +14,7 @@ from store_made import apply_log
 
 from bridge.core import dedupe_keys
 from bridge.core.model import Webhook
+from bridge.settings.sources import load_mappings
 from bridge.store.engines import open_store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,11 +51,11 @@ def test_it_shows_address_mapping_secret_and_vars_of_each_source_without_a_store
     assert (shop["mapping"], shop["title"], shop["secret"], stripe["secret"]) == ("shopify", "Shopify", True, False)
     given = {var["name"]: var for var in shop["vars"]}
     assert (given["country"]["value"], given["country"]["default"], given["country"]["choices"]) == ("DE", "", [])
-    purchase = given["purchase"]
-    assert (purchase["value"], purchase["default"]) == ("orders/create", "orders/paid")
-    assert purchase["choices"] == ["orders/paid", "orders/create"]
+    purchase, declared = given["purchase"], load_mappings(None)["shopify"].vars["purchase"]
+    assert (purchase["value"], purchase["default"]) == ("orders/create", declared.default)
+    assert purchase["choices"] == list(declared.allowed)
     assert (purchase["setting"], purchase["type"]) == ("SHOP_EU_PURCHASE", "choice")
-    assert purchase["help"].startswith("Which topic is the purchase")
+    assert purchase["help"] == declared.help
     assert shop["last_webhook_at"] is None
     assert list(tmp_path.iterdir()) == [tmp_path / "bridge.yaml"]
 
