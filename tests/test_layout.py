@@ -33,7 +33,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "expressions language",
         "functions object_reader",
         "schema",
-        "engine",
+        "engine misplaced_keys",
         "vars",
         "definition",
         "codegen",

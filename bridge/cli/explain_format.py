@@ -11,6 +11,7 @@ from bridge.core import json_text
 from bridge.core.json_text import Json
 from bridge.core.model import Ignored, SetAside, SourceLocation, Translated
 from bridge.mapping.tools.explain import Explanation, RuleExplanation
+from bridge.mapping.tools.explain_conditions import ConditionExplanation
 from bridge.mapping.tools.explain_recall import RecallExplanation
 from bridge.mapping.tools.trace_template import ExplainedField
 from bridge.mapping.tools.tracer import Trace, TracedAlternative
@@ -54,9 +55,14 @@ def explanation_lines(explanation: Explanation, *, more: str = _MORE) -> Iterato
 def _rule_lines(told: RuleExplanation, names: set[str], more: str) -> Iterator[Text]:
     """A rule; each of `names` was told how it came about, and is not told again."""
     made = told.event.event_type if told.event else "no event" if not told.held else "would be made, but for what fails"
-    yield Text.assemble(("rule ", "bold"), (_line_number(told.place), "cyan"), f"  {made}")
-    if told.when and told.when_place:
-        yield from _trace_lines("when", told.when, told.when_place, names=names)
+    of = f"  for {told.element}" if told.element else ""
+    yield Text.assemble(("rule ", "bold"), (_line_number(told.place), "cyan"), of, f"  {made}")
+    if told.elements:
+        yield from _trace_lines("in", told.elements.working, told.elements.place, names=names)
+    for condition in told.conditions:
+        yield from _trace_lines("when", condition.working, condition.place, names=names)
+        if not condition.held and condition.reason:
+            yield Text(f"      else: {condition.reason}", style="yellow")
     if told.recall:
         yield from _recall_lines(told.recall, names, more)
     for one in told.fields:
@@ -185,7 +191,9 @@ def _plain_rule(told: RuleExplanation) -> Json:
     return {
         "at": str(told.place),
         "held": told.held,
-        "when": _plain_working(told.when, told.when_place),
+        "element": told.element,
+        "in": _plain_working(told.elements.working, told.elements.place) if told.elements else None,
+        "when": [_plain_condition(one) for one in told.conditions],
         "recall": _plain_recall(told.recall),
         "dedupe": _plain_working(told.dedupe, told.dedupe_place),
         "event_id": told.event.id if told.event else None,
@@ -201,6 +209,10 @@ def _plain_rule(told: RuleExplanation) -> Json:
             for one in told.fields
         ],
     }
+
+
+def _plain_condition(one: ConditionExplanation) -> Json:
+    return {**_plain_working(one.working, one.place), "held": one.held, "reason": one.reason}
 
 
 def _plain_recall(recall: RecallExplanation | None) -> Json:

@@ -84,7 +84,7 @@ def run_try(options: TryOptions) -> int:
     given = dict(split_pair(text, "=", "--var") for text in options.var)
     source = one.bind_source(one.provider, secrets=(), vars=given)
     webhooks = webhooks_of(one, options.file, topic=options.topic, headers=options.header)
-    require_topic(one, [webhook.topic for webhook in webhooks])
+    require_topic(one, [webhook.topic for webhook in webhooks if not isinstance(source.translate(webhook), Ignored)])
     known = _read_earlier(options.earlier, scope=source.scope)
     if options.explain:
         told = [explain_webhook(found, webhook, vars=given, earlier=known) for webhook in webhooks]

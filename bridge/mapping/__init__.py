@@ -98,6 +98,7 @@ class Mapping:
             provider=self.provider,
             scope=scope or name,
             vars=self._resolve_vars(name, vars),
+            choices={name: var.allowed for name, var in self.vars.items()},
             ignores=self.ignores,
             file_name=self.name,
             looked_at=self.topic_places,

@@ -15,9 +15,11 @@ from bridge.mapping.engine.recall import Recall, read_recall
 from bridge.mapping.engine.waits import RuleWait, find_bad_wait
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import EARLIER, MOST_RANK, NAME, ROOTS, VERSION
+from bridge.mapping.misplaced_keys import NOT_AT_THE_TOP, NOT_IN_A_RULE, NOT_IN_WEBHOOK
 from bridge.mapping.object_reader import ObjectReader
 from bridge.mapping.schema.mapping import (
     ALIAS_KEYS,
+    CONDITION_KEYS,
     MAPPING_KEYS,
     RULE_KEYS,
     SET_ASIDE_KEYS,
@@ -28,7 +30,7 @@ from bridge.mapping.vars import VarDefinition, read_var
 from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 from bridge.yaml.problems import Problems
 
-WEBHOOK_EXPRESSIONS = ("occurred_at", "account", "test")
+WEBHOOK_EXPRESSIONS = ("occurred_at", "account", "test", "ping")
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -41,24 +43,43 @@ class FieldRequirement:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleCondition:
+    """One condition of a rule, and why there is no event where it does not hold; None where that says nothing."""
+
+    test: Scalar
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLoop:
+    """The `for_each` of a rule: what an element is called, and the list that it is in."""
+
+    name: str
+    source: Scalar
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One entry of `events`. `topics` None takes every topic; `require` None is the event type's default.
 
     The first of `dedupes` that comes out as something decides what is a duplicate, and all are registered. With
-    `remember` it makes no event on purpose, for that reason, and keeps what the event would lend.
+    `remember` it makes no event on purpose, for that reason, and keeps what the event would lend. With a `loop`
+    it makes one event of each element.
     """
 
     place: SourceLocation
     topics: tuple[str, ...] | None
-    when: Scalar | None
+    when: tuple[RuleCondition, ...]
     dedupes: tuple[Scalar, ...]
     require: tuple[FieldRequirement, ...] | None
     event: MappingNode
     event_key: Scalar
     recall: Recall | None = None
+    loop: RuleLoop | None = None
     defer_to: DeferTo | None = None
     rank: int = 0
     remember: str | None = None
+    topic_places: tuple[SourceLocation, ...] = ()
 
     @property
     def dedupe(self) -> Scalar | None:
@@ -126,7 +147,7 @@ class _DefinitionReader:
         self._layout = MappingDefinition()
 
     def read_root(self, root: Node) -> MappingDefinition:
-        reader = ObjectReader.read_object(root, MAPPING_KEYS, self._problems, what="a mapping")
+        reader = ObjectReader.read_object(root, MAPPING_KEYS, self._problems, what="a mapping", remedies=NOT_AT_THE_TOP)
         self._read_version(reader)
         self._read_provider(reader)
         self._layout.title = reader.read_text("title") or self._layout.provider
@@ -176,7 +197,7 @@ class _DefinitionReader:
             if node is not None:
                 self._problems.add_error(node.place, "webhook must be an object")
             return
-        below = ObjectReader.read_object(node, WEBHOOK_KEYS, self._problems, what="webhook")
+        below = ObjectReader.read_object(node, WEBHOOK_KEYS, self._problems, what="webhook", remedies=NOT_IN_WEBHOOK)
         self._layout.webhook = node
         self._layout.topic_places = tuple(item.text for item in below.read_scalars("topic"))
         for name in WEBHOOK_EXPRESSIONS:
@@ -220,14 +241,13 @@ class _DefinitionReader:
         return SetAsideRule(topics, when, reason) if when and reason else None
 
     def _read_rule(self, node: Node, entries: Sequence[Node], *, topic_needed: bool) -> Rule | None:
-        reader = ObjectReader.read_object(node, RULE_KEYS, self._problems, what="a rule")
-        topics = tuple(item.text for item in reader.read_scalars("topic", needed=topic_needed)) or None
-        when, require, remember = (
-            reader.read_expression("when"),
-            self._read_require(reader),
-            reader.read_text("remember"),
-        )
-        recall, defer_to = self._read_lookups(reader, rank := self._read_rank(reader))
+        reader = ObjectReader.read_object(node, RULE_KEYS, self._problems, what="a rule", remedies=NOT_IN_A_RULE)
+        named = reader.read_scalars("topic", needed=topic_needed)
+        topics = tuple(item.text for item in named) or None
+        when, loop = self._read_conditions(reader), self._read_loop(reader, node)
+        require, remember = self._read_require(reader), reader.read_text("remember")
+        rank = self._read_rank(reader)
+        recall, defer_to = self._read_lookups(reader, rank)
         if not isinstance(node, MappingNode):
             return None
         model = node if remember is None else _remembered_like(node, topics, entries)
@@ -246,7 +266,7 @@ class _DefinitionReader:
             )
         return Rule(
             node.place, topics, when, tuple(dedupes), () if remember else require, event, model.entries["event"].key,
-            recall, defer_to, rank, remember,
+            recall, loop, defer_to, rank, remember, tuple(item.place for item in named),
         )  # fmt: skip
 
     def _read_rank(self, reader: ObjectReader) -> int:
@@ -272,6 +292,44 @@ class _DefinitionReader:
         when = reader.read_expression("when")
         name, belongs_to = (reader.read_expression(key, needed=True) for key in ("name", "belongs_to"))
         return AliasRule(topics, when, name, belongs_to) if name and belongs_to else None
+
+    def _read_conditions(self, reader: ObjectReader) -> tuple[RuleCondition, ...]:
+        """One expression, or a list of expressions and of `{if: …, else: …}`."""
+        node = reader.read_node("when")
+        if node is None or isinstance(node, Scalar):
+            only = reader.read_expression("when")
+            return () if only is None else (RuleCondition(only),)
+        if isinstance(node, SequenceNode):
+            return tuple(one for item in node.items if (one := self._read_condition(item)) is not None)
+        self._problems.add_error(node.place, "when must be an expression, or a list of `{if: =…, else: reason}`")
+        return ()
+
+    def _read_condition(self, node: Node) -> RuleCondition | None:
+        if isinstance(node, Scalar):
+            if node.is_expression:
+                return RuleCondition(node)
+            self._problems.add_error(node.place, "a condition must be an expression, or `{if: =…, else: reason}`")
+            return None
+        reader = ObjectReader.read_object(node, CONDITION_KEYS, self._problems, what="a condition")
+        test, reason = reader.read_expression("if", needed=True), reader.read_text("else")
+        return None if test is None else RuleCondition(test, reason)
+
+    def _read_loop(self, reader: ObjectReader, node: Node) -> RuleLoop | None:
+        name, source = reader.read_scalar("for_each"), reader.read_expression("in")
+        if name is None and source is None:
+            return None
+        if name is None or source is None:
+            self._problems.add_error(
+                node.place, "a rule with `for_each` needs `in`, and one with `in` needs `for_each`"
+            )
+            return None
+        if not NAME.fullmatch(name.text):
+            self._problems.add_error(name.place, "for_each must be a name of letters, digits and `_`")
+            return None
+        if name.text in {*ROOTS, EARLIER, *self._layout.lets}:
+            self._problems.add_error(name.place, f"the name '{name.text}' is taken; give the elements another one")
+            return None
+        return RuleLoop(name.text, source)
 
     @property
     def _durations(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ What a mapping's objects hold beside, expressions and lists of texts, is read in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self, TypeVar
 
 from bridge.core.json_text import Json
@@ -26,6 +26,7 @@ class KeyReader:
 
     def __init__(self, node: Node, problems: Problems, *, what: str, place: SourceLocation | None = None) -> None:
         self.problems = problems
+        self.remedies: Mapping[str, str] = {}
         self.place = place or node.place
         self._what = what
         self._table = node if isinstance(node, MappingNode) else None
@@ -33,9 +34,18 @@ class KeyReader:
             problems.add_error(node.place, f"{what} must be an object")
 
     @classmethod
-    def read_object(cls, node: Node, keys: Collection[str], problems: Problems, *, what: str) -> Self:
-        """The object in `node`; other keys than `keys` are reported."""
+    def read_object(
+        cls,
+        node: Node,
+        keys: Collection[str],
+        problems: Problems,
+        *,
+        what: str,
+        remedies: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The object in `node`; other keys than `keys` are reported, those of `remedies` with what to do instead."""
         reader = cls(node, problems, what=what)
+        reader.remedies = remedies or {}
         reader.refuse_unknown(keys)
         return reader
 
@@ -53,6 +63,8 @@ class KeyReader:
                 self.problems.add_error(entry.key.place, self._unknown_key(key, known))
 
     def _unknown_key(self, key: str, known: Collection[str]) -> str:
+        if key in self.remedies:
+            return f"unknown key '{key}'; {self.remedies[key]}"
         mend = suggest_nearest(key, known) or f"; known are {', '.join(known)}"
         return f"unknown key '{key}'{mend}"
 
@@ -166,7 +178,7 @@ class KeyReader:
         node = self.read_node(key, needed=needed)
         if node is None or isinstance(node, SequenceNode):
             return node.items if node else ()
-        self.problems.add_error(node.place, f"{key} must be a list")
+        self.problems.add_error(node.place, f"{key} must be a list: begin each entry with `- `")
         return ()
 
     def read_entries(self, key: str) -> Entries:

@@ -238,7 +238,8 @@ def through_jmespath(parts: MappingDefinition) -> Callable[[Json], tuple[Json, s
     fields = _expressions(rule.event)
     lines = rule.event.entries["properties"].value.entries["items"].value.entries  # type: ignore[union-attr]
     each = _expressions(lines["map"].value)
-    when, dedupe, source = (str(plain_value(node))[1:] for node in (rule.when, rule.dedupe, lines["in"].value))  # type: ignore[arg-type]
+    conditions = (rule.when[0].test, rule.dedupe, lines["in"].value)
+    when, dedupe, source = (str(plain_value(node))[1:] for node in conditions)  # type: ignore[arg-type]
 
     def run(body: Json) -> tuple[Json, str] | None:
         names: dict[str, Json] = {"body": body}

@@ -68,7 +68,7 @@ def test_every_shipped_rule_builds_the_same_slowly(case: Any) -> None:
             continue
         frame, _ = source.make_frame(one)
         for rule, code in zip(found.parts.rules, found.mapping.program.rules, strict=True):
-            if code.topics is not None and one.topic in code.topics and (made := code.run(frame)) is not None:
+            if code.topics is not None and one.topic in code.topics and not isinstance(made := code.run(frame), int):
                 world = world_of(found, frame)
                 assert TraceBuilder(world).build_node(rule.event, (), world) == made[0]
 
@@ -179,8 +179,8 @@ def test_a_rule_whose_when_does_not_hold_says_what_it_read() -> None:
     assert isinstance(explanation.outcome, Ignored)
     [rule] = explanation.rules
     assert (rule.held, rule.fields, rule.event) == (False, (), None)
-    assert rule.when
-    assert rule.when.reads == (ReadPath("body.ok", value=False),)
+    [condition] = rule.conditions
+    assert condition.working.reads == (ReadPath("body.ok", value=False),)
 
 
 def test_a_webhook_that_is_set_aside_shows_the_field_that_fails_and_the_rest() -> None:
@@ -421,3 +421,37 @@ def test_try_explain_says_of_a_value_that_no_event_can_hold_why(
     done = typed(tmp_path, {}, "try", "acme.yaml", "body.json", "--explain", "--format", form)
     assert (done.returncode, done.stderr) == (1, "")
     assert outcome in done.stdout
+
+
+LOOP = written(
+    """\
+    events:
+      - topic: made
+        for_each: part
+        in: =body.parts
+        when: [{if: =part.ok, else: it is no part}, =part.id]
+        dedupe: =part.id
+        event: {event_type: thing, x: =part.x}
+    """
+)
+
+
+def test_a_rule_with_for_each_is_explained_element_by_element() -> None:
+    told = explained(LOOP, {"parts": [{"ok": 0}, {"id": 2, "x": 5, "ok": 1}, {"id": 3, "ok": ""}]}).rules
+    assert [(rule.element, rule.held) for rule in told] == [
+        ("body.parts[0]", False),
+        ("body.parts[1]", True),
+        ("body.parts[2]", False),
+    ]
+    reads = [one.working.reads for one in told[1].fields if one.working and one.name == "x"]
+    assert reads == [(ReadPath("body.parts[1].x", 5),)]
+    assert [(one.held, one.reason) for one in told[0].conditions] == [(True, "it is no part"), (False, None)]
+    assert [(one.held, one.reason) for one in told[2].conditions] == [(False, "it is no part")]
+    assert told[1].event is not None
+
+
+def test_a_rule_whose_list_is_empty_shows_what_it_read() -> None:
+    [told] = explained(LOOP, {"parts": []}).rules
+    assert (told.held, told.element) == (False, None)
+    assert told.elements is not None
+    assert told.elements.working.reads == (ReadPath("body.parts", []),)

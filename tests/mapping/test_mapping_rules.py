@@ -248,20 +248,44 @@ def test_a_pattern_of_many_stars_takes_no_time() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "the body cannot be read: not JSON: expecting value at line 1 column 1"),
+        (b"", "the body cannot be read: it is empty"),
+        (b" \n", "the body cannot be read: it is empty"),
+        (
+            b"<html>",
+            "the body cannot be read: not JSON: expecting value at line 1 column 1; it is HTML or XML, and a mapping reads JSON and forms",
+        ),
+        (
+            b"a=b&c=%20",
+            "the body cannot be read: not JSON: expecting value at line 1 column 1; it looks like a form, which must have the Content-Type application/x-www-form-urlencoded",
+        ),
         (
             b"{",
             "the body cannot be read: not JSON: expecting property name enclosed in double quotes at line 1 column 2",
         ),
-        (b"\xff{}", "the body cannot be read: not UTF-8: the byte at offset 0 fits no character; send it in UTF-8"),
-        (gzip.compress(b"{}", mtime=0), "the body cannot be read: compressed with gzip; send it uncompressed"),
-        (zlib.compress(b"{}"), "the body cannot be read: compressed with zlib (deflate); send it uncompressed"),
-        ('{"a": "\xe9"}'.encode("utf-16"), "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; send it in UTF-8"),
+        (
+            b"\xff{}",
+            "the body cannot be read: not UTF-8: the byte at offset 0 fits no character; the provider, or a relay between it and here, must send UTF-8",
+        ),
+        (
+            gzip.compress(b"{}", mtime=0),
+            "the body cannot be read: compressed with gzip; turn compression off at the provider or at the proxy in front",
+        ),
+        (
+            zlib.compress(b"{}"),
+            "the body cannot be read: compressed with zlib (deflate); turn compression off at the provider or at the proxy in front",
+        ),
+        (
+            '{"a": "\xe9"}'.encode("utf-16"),
+            "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; the provider, or a relay between it and here, must send UTF-8",
+        ),
         (
             '{"a": "\xe9"}'.encode("utf-16-le"),
-            "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; send it in UTF-8",
+            "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; the provider, or a relay between it and here, must send UTF-8",
         ),
-        ("{}".encode("utf-32-be"), "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; send it in UTF-8"),
+        (
+            "{}".encode("utf-32-be"),
+            "the body cannot be read: not UTF-8 but UTF-16 or UTF-32; the provider, or a relay between it and here, must send UTF-8",
+        ),
         (b"[" * 100_000, "the body cannot be read: nested too deep"),
         (b"1e999999999", "the body cannot be read: holds a number beyond 1e400"),
         (b"1e99999999999999999999", "the body cannot be read: holds a number beyond 1e400"),
@@ -280,7 +304,7 @@ def test_a_body_whose_header_says_that_it_is_compressed_is_set_aside_with_the_re
     hook = webhook(b"\x8b\x03\x80{}", headers={"content-encoding": encoding})
     outcome = source(one_event("x: =body.x")).translate(hook)
     assert outcome == SetAside(
-        "the body cannot be read: not UTF-8: the byte at offset 0 fits no character; send it in UTF-8; its "
+        "the body cannot be read: not UTF-8: the byte at offset 0 fits no character; its "
         f"Content-Encoding is {named}: turn compression off at the provider or at the proxy in front"
     )
 
@@ -288,7 +312,7 @@ def test_a_body_whose_header_says_that_it_is_compressed_is_set_aside_with_the_re
 def test_a_topic_that_stands_in_a_compressed_body_is_missing_because_of_that() -> None:
     reason = set_aside(one_event("x: =body.x"), gzip.compress(b"{}"), topic=None)
     assert reason == (
-        "no topic found: looked at header:X-Topic; the body cannot be read: compressed with gzip; send it uncompressed"
+        "no topic found: looked at header:X-Topic; the body cannot be read: compressed with gzip; turn compression off at the provider or at the proxy in front"
     )
 
 

@@ -53,6 +53,7 @@ webhook:
   occurred_at: =body.at
   account: =body.account
   test: =body.test
+  ping: =body.ping
 vars:
   country: {default: "", help: a country}
   topic: {type: choice, default: a, allowed: [a, b], help: a topic}
@@ -65,7 +66,7 @@ let:
   made: {a: =body.a, b: [1, two]}
 events:
   - topic: [paid, "paid.*"]
-    when: =order
+    when: [=order, {if: =order.paid, else: it is not paid}]
     dedupe: =order.id
     require: [properties.value]
     recall: {event_type: lead, dedupe: =order.id, take: [user_data, properties.coupon], wait: 2h}
@@ -82,6 +83,10 @@ events:
           in: =order.lines
           when: =line.sku
           map: {sku: =line.sku}
+  - topic: parts
+    for_each: part
+    in: =body.parts
+    event: {event_type: thing, x: =part.x}
 ignore:
   other: no conversion
 """
@@ -132,7 +137,7 @@ LEVELS = [
     MAPPING,
     *(MAPPING["properties"][name] for name in ("webhook", "minor_units")),
     *(MAPPING["properties"][name]["items"] for name in ("set_aside", "aliases")),
-    *(DEFS[name] for name in ("var", "rule", "recall", "defer_to", "for_each", "signature", "challenge")),
+    *(DEFS[name] for name in ("var", "rule", "condition", "recall", "defer_to", "for_each", "signature", "challenge")),
     example_schema()["$defs"]["given"],
     example_schema()["$defs"]["earlier"],
     example_schema()["properties"]["expect"]["then"],
@@ -164,10 +169,10 @@ def test_a_mapping_with_every_key_passes_both() -> None:
 def mappings_within(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where the keys of an object are the language's, not the writer's."""
     free = {("vars",), ("let",), ("let", "made"), ("minor_units", "exponents"), ("ignore",)}
-    inside = ("events", 0, "event")
+    inside = (("events", 0, "event"), ("events", 1, "event"))
     found = []
     if isinstance(document, dict):
-        is_event = path[:3] == inside and "for_each" not in document
+        is_event = path[:3] in inside and "for_each" not in document
         is_when = path[-1:] == ("when",)
         if path not in free and not is_event and not is_when and path[-1:] != ("map",):
             found.append(path)
@@ -199,7 +204,13 @@ def test_an_unknown_key_fails_both(path: tuple[Any, ...]) -> None:
         ("mapping: 1", "mapping: 2"),
         ("wait: 2h", "wait: soon"),
         ("take: [user_data,", "take: [timestamp,"),
-        ("when: =order", "when: order"),
+        ("when: [=order,", "when: [order,"),
+        ("{if: =order.paid,", "{if: order.paid,"),
+        ("{if: =order.paid, else: it is not paid}", "{else: it is not paid}"),
+        ("    in: =body.parts\n", ""),
+        ("    for_each: part\n", ""),
+        ("    for_each: part\n", "    for_each: a part\n"),
+        ("patience: {type: duration", "patience: {type: time"),
         ("value: =decimal(order.total)", 'value: "19.90"'),
         ("      event_type: purchase\n", ""),
         ("    algorithm: sha256\n", ""),

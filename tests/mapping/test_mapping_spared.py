@@ -123,7 +123,7 @@ def test_what_a_mapping_builds_holds_no_null_and_is_the_same_event_looked_at_clo
         built = rule.run(frame)
     except Exception:  # noqa: BLE001  what cannot be worked out builds nothing
         return
-    assert built is not None
+    assert not isinstance(built, int)
     raw, _ = built
     assert json_text.write_json(without_nulls(raw)) == json_text.write_json(raw)
     assert come_to(raw, mapped=True) == come_to(raw, mapped=False)

@@ -92,7 +92,7 @@ def load(provider: str) -> mapping.Mapping:
 
 def translation(provider: str, headers: Mapping[str, str], body: bytes, settings: Mapping[str, str]) -> Translation:
     """What a body comes to, signed as its provider would sign it, with `settings` as the source's vars."""
-    source = load(provider).bind_source("shop", secrets=[_SECRET], vars=settings)
+    source = load(provider).bind_source(provider, secrets=[_SECRET], vars=settings)
     own = {name.lower(): value for name, value in headers.items()}
     topic = own.pop("x-shopify-topic", None)
     signed = source.sign_body(body, topic=topic, now=NOW, nonce="abcdef")

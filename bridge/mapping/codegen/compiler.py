@@ -6,23 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bridge.contract import TEXT_FIELDS
 from bridge.core.model import SourceLocation
 from bridge.mapping.codegen.expression_compiler import CompileInfo, ExpressionCompiler
 from bridge.mapping.codegen.expressions import GLOBALS
-from bridge.mapping.codegen.mapping_roots import MappingRoots
+from bridge.mapping.codegen.mapping_roots import VARS, MappingRoots
 from bridge.mapping.codegen.required_fields import RuleRequirements
 from bridge.mapping.codegen.scope import CompiledName, ExpressionScope
-from bridge.mapping.definition import AliasRule, MappingDefinition, Rule, SetAsideRule
+from bridge.mapping.definition import AliasRule, MappingDefinition, Rule, RuleLoop, SetAsideRule
 from bridge.mapping.engine.context import HELPERS
 from bridge.mapping.engine.defer import DeferTo, defer_event, find_others
 from bridge.mapping.engine.module import ModuleCode
-from bridge.mapping.engine.program import AliasCode, Program, RefusalCode, RuleCode
+from bridge.mapping.engine.program import AliasCode, Program, RefusalCode, RuleCode, WhenCode
 from bridge.mapping.engine.recall import Recall, find_earlier, take_from_earlier
 from bridge.mapping.expressions.runtime import KEPT
-from bridge.mapping.language import Path
+from bridge.mapping.language import WEBHOOK, Path
 from bridge.yaml.document import Scalar
 from bridge.yaml.problems import Problems
 
@@ -46,7 +47,7 @@ class _Compiler:
         self._layout = layout
         self._problems = problems
         self._code = ModuleCode(f"<mapping {name}>")
-        webhook = {f"webhook.{name}": node for name, node in layout.expressions.items()}
+        webhook = {f"webhook.{name}": node for name, node in layout.expressions.items() if name in WEBHOOK}
         self._expressions = ExpressionCompiler(
             self._code,
             problems,
@@ -67,7 +68,7 @@ class _Compiler:
         refusals = [self._compile_refusal(refusal) for refusal in self._layout.refusals]
         aliases = [self._compile_alias(alias) for alias in self._layout.aliases]
         reasons = {topic: self._compile_value(scalar) for topic, scalar in self._layout.ignore_reasons.items()}
-        is_test = self._is_test()
+        is_test, is_ping = self._is_test(), self._is_ping()
         if self._problems.errors:
             return None
         compiled = self._code.compile_module(NAMES)
@@ -77,15 +78,17 @@ class _Compiler:
             rules=tuple(
                 RuleCode(
                     rule.topics,
-                    compiled.get_function(name),
-                    needs_body=_reads_body(scope),
-                    when_line=rule.when.place.line if rule.when else None,
-                    places=places,
+                    compiled.get_function(made.name),
+                    needs_body=_reads_body(made.scope),
+                    when=made.when,
+                    places=made.places,
                     recalls=rule.recall is not None or rule.defer_to is not None,
                     rank=rule.rank,
                     remember=rule.remember,
+                    elements=compiled.get_function(made.elements) if made.elements else None,
+                    element_name=rule.loop.name if rule.loop else "",
                 )
-                for rule, (name, scope, places) in zip(self._layout.rules, rules, strict=True)
+                for rule, made in zip(self._layout.rules, rules, strict=True)
             ),
             refusals=tuple(
                 RefusalCode(
@@ -98,6 +101,7 @@ class _Compiler:
             ),
             is_test=compiled.get_function(is_test) if is_test else None,
             test_needs_body=_test_reads_body(self._expressions.names.get("webhook.test")),
+            is_ping=compiled.get_function(is_ping) if is_ping else None,
             aliases=tuple(
                 AliasCode(alias.topics, compiled.get_function(name))
                 for alias, name in zip(self._layout.aliases, aliases, strict=True)
@@ -108,14 +112,23 @@ class _Compiler:
 
     # ------------------------------------------------------------------------------------------ rules, refusals
 
-    def _compile_rule(self, rule: Rule) -> tuple[str, ExpressionScope, dict[Path, SourceLocation]]:
+    def _compile_rule(self, rule: Rule) -> _CompiledRule:
         scope = ExpressionScope(self._expressions.known, earlier=self._earlier_writer(rule))
+        elements = self._compile_elements(rule.loop, scope) if rule.loop else None
+        if rule.loop:
+            scope = scope.within_loop(rule.loop.name, self._code.fresh_name("n"))
         template = self._expressions.template(TEXT_FIELDS)
         requirements = RuleRequirements(rule, self._problems)
         requirements.check_statically()
-        with self._code.open_function("S") as name:
-            if rule.when is not None:
-                self._code.emit_line(f"if not {self._expressions.condition(rule.when, scope)}: return None")
+        with self._code.open_function(scope.parameters) as name:
+            for number, condition in enumerate(rule.when):
+                self._code.emit_line(f"if not {self._expressions.condition(condition.test, scope)}: return {number}")
+            when = WhenCode(
+                tuple(condition.test.place.line for condition in rule.when),
+                rule.loop.source.place.line if rule.loop else 0,
+                tuple(condition.reason for condition in rule.when),
+                tuple(sorted(name for name in self._layout.vars if f"{VARS}{name}" in scope.uses)) if rule.when else (),
+            )
             event = template.write_box(rule.event, (), scope)
             if rule.recall is not None:
                 self._compile_recall(rule.recall, event, scope)
@@ -123,7 +136,15 @@ class _Compiler:
                 self._compile_defer(rule.defer_to, event, scope)
             requirements.write_checks(self._code, event)
             self._code.emit_line(f"return {event}, {self._compile_keys(rule, scope)}")
-        return name, scope, template.places
+        return _CompiledRule(name, scope, template.places, when, elements)
+
+    def _compile_elements(self, loop: RuleLoop, scope: ExpressionScope) -> str:
+        """The function that gives the elements of a rule's `for_each`."""
+        with self._code.open_function("S") as name:
+            items, _ = self._expressions.write(loop.source, replace(scope, earlier=None))
+            with self._code.standing_for(loop.source):
+                self._code.emit_line(f"return S.elements({items})")
+        return name
 
     def _compile_recall(self, recall: Recall, event: str, scope: ExpressionScope) -> None:
         names = self._write_names(recall, scope)
@@ -156,7 +177,7 @@ class _Compiler:
         """Python that is true where a rule defers."""
         if defer_to.when is None:
             return "True"
-        return self._expressions.condition(defer_to.when, ExpressionScope(self._expressions.known, uses=scope.uses))
+        return self._expressions.condition(defer_to.when, replace(scope, earlier=None))
 
     def _write_earlier(self, recall: Recall, scope: ExpressionScope) -> str:
         """The atom of `earlier`."""
@@ -166,7 +187,7 @@ class _Compiler:
 
     def _write_names(self, recall: Recall | DeferTo, scope: ExpressionScope) -> str:
         """The dedupe keys of a recall, without what came out as nothing."""
-        without = ExpressionScope(self._expressions.known, uses=scope.uses)  # which cannot read what it looks for
+        without = replace(scope, earlier=None)  # which cannot read what it looks for
         names = []
         for dedupe in recall.dedupes:
             atom, _ = self._expressions.write(dedupe, without)
@@ -213,6 +234,15 @@ class _Compiler:
             self._code.emit_line(f"return bool({self._expressions.condition(refusal.when, scope)})")
         return name, scope
 
+    def _is_ping(self) -> str | None:
+        ping = self._layout.expressions.get("ping")
+        if ping is None:
+            return None
+        with self._code.open_function("S") as name:
+            scope = ExpressionScope(self._expressions.known)
+            self._code.emit_line(f"return bool({self._expressions.condition(ping, scope)})")
+        return name
+
     def _is_test(self) -> str | None:
         test = self._layout.expressions.get("test")
         if test is None:
@@ -233,6 +263,17 @@ def _looked_for(layout: MappingDefinition) -> tuple[str, ...]:
     """The types of event that the rules look for."""
     asked = [each for rule in layout.rules for each in (rule.recall, rule.defer_to) if each is not None]
     return tuple(dict.fromkeys(event_type for each in asked for event_type in each.event_types))
+
+
+@dataclass(frozen=True, slots=True)
+class _CompiledRule:
+    """The functions that a rule became, by name, and what is known of it."""
+
+    name: str
+    scope: ExpressionScope
+    places: dict[Path, SourceLocation]
+    when: WhenCode
+    elements: str | None
 
 
 def _reads_body(scope: ExpressionScope) -> bool:

@@ -18,6 +18,10 @@ _OBJECT = frozenset({"object"})
 _ANYTHING = frozenset({"body", "request"})
 
 
+VARS = "source.vars."
+"""How the use of a var is noted among the roots that are read."""
+
+
 @dataclass(frozen=True, slots=True)
 class MappingRoots:
     """The roots of one mapping: `webhook` its expressions, as `webhook.account`, `vars` what an operator may set."""
@@ -82,14 +86,15 @@ class MappingRoots:
                 path
             )
         if len(path) > 2 and path[1].value == "vars":  # noqa: PLR2004  source, vars, and the var's name
-            return self._resolve_var(writer, path[2]), 3
+            return self._resolve_var(scope, writer, path[2]), 3
         return _read_mapping_root(scope, writer, "source"), 1
 
-    def _resolve_var(self, writer: ExpressionWriter, node: ExpressionNode) -> str:
+    def _resolve_var(self, scope: ExpressionScope, writer: ExpressionWriter, node: ExpressionNode) -> str:
         name = node.value
         if name not in self.vars:
             mend = suggest_nearest(name, self.vars) or "; declare it under `vars:`"
             return writer.refuse_part(f"no var is called `{name}`{mend}", at=node.at)
+        scope.uses.add(f"{VARS}{name}")
         return writer.with_types(writer.code.assign_value(f"S.vars[{name!r}]"), _TEXT)
 
 

@@ -23,7 +23,7 @@ class CompiledName:
     """A name of `let`, compiled: the call that works it out, where a frame keeps it, and its possible types.
 
     `growth` is how often it may repeat the body,
-    `uses` are the roots that it reads, itself or through other names; `fallible` whether it can fail.
+    `uses` are the roots and vars that it reads, itself or through other names; `fallible` whether it can fail.
     """
 
     call: str
@@ -70,7 +70,7 @@ class KnownNames:
 class ExpressionScope:
     """The outermost level of one expression: what is known, and the names of the for_each around it.
 
-    `uses` collects the roots that are read here, `fallible` whether a name was read that can fail.
+    `uses` collects the roots and vars that are read here, `fallible` whether a name was read that can fail.
     """
 
     known: KnownNames

@@ -16,6 +16,9 @@ from bridge.mapping.expressions.runtime import BOXES, MOST_NODES, CannotEvaluate
 _FEW = 1_000
 """Rounds of for_each that cannot make an event too large to be written: each is bounded by itself."""
 
+MOST_ELEMENTS = 1_000
+"""Events that a rule with for_each may make of one webhook: they are kept in one transaction."""
+
 UNSET = object()
 """A name that has not been evaluated."""
 
@@ -62,6 +65,13 @@ class BuildFrame:
             raise CannotEvaluate(f"for_each goes through more than {MOST_NODES:,} elements")
         return items
 
+    def elements(self, value: Json) -> list[Json]:
+        """The elements that a rule with for_each makes an event of, of which there may be few."""
+        items = as_list(value)
+        if len(items) > MOST_ELEMENTS:
+            raise CannotEvaluate(f"for_each of a rule goes through more than {MOST_ELEMENTS:,} elements")
+        return items
+
     def weigh(self, event: Json) -> None:
         """Refuse an event whose texts, repeated by many rounds of for_each, are more than may be built."""
         if self.rounds > _FEW:
@@ -99,6 +109,21 @@ class MappingFrame(BuildFrame):
         self.vars: Mapping[str, str] = source["vars"]
         self.recalling: RecallContext | None = None
         self.deferred_for: timedelta | None = None
+
+    def with_vars(self, vars: Mapping[str, str]) -> MappingFrame:  # noqa: A002  the word of the language
+        """The same webhook at a source with other vars, nothing of it evaluated yet."""
+        other = MappingFrame(
+            body=self.body,
+            request=self.request,
+            headers=self.headers,
+            query=self.query,
+            webhook=self.webhook,
+            source={**self.source, "vars": vars},
+            names=len(self.lets),
+            teller=self.teller,
+        )
+        other.recalling = self.recalling
+        return other
 
 
 class FailureNotes(Protocol):

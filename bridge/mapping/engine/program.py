@@ -13,18 +13,36 @@ from bridge.mapping.language import Path
 
 
 @dataclass(frozen=True, slots=True)
-class RuleCode:
-    """A rule that runs: gives the event and its dedupe keys, or None where its `when` does not hold.
+class WhenCode:
+    """The conditions of a rule, as far as they say why it makes nothing.
 
-    `places` is where each of the event's fields is in the file. With `remember` the event is not told, for that reason.
+    `lines` and `reasons` have one for each, the reason None where it says nothing; `vars` are those of the source that
+    they read. `loop_line` is where the list of a `for_each` is.
+    """
+
+    lines: tuple[int, ...] = ()
+    loop_line: int = 0
+    reasons: tuple[str | None, ...] = ()
+    vars: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCode:
+    """A rule that runs: gives the event and its dedupe keys, or the number of the condition that does not hold.
+
+    `places` is where each of the event's fields is in the file. `elements` gives the list of a rule with `for_each`,
+    whose `run` takes one of them, too; `element_name` is what one is called. With `remember` the event is not told, for
+    that reason.
     """
 
     topics: tuple[str, ...] | None
-    run: Callable[[MappingFrame], tuple[dict[str, Json], tuple[str, ...]] | None]
+    run: Callable[..., tuple[dict[str, Json], tuple[str, ...]] | int]
     needs_body: bool
-    when_line: int | None
+    when: WhenCode
     places: dict[Path, SourceLocation]
     recalls: bool = False
+    elements: Callable[[MappingFrame], list[Json]] | None = None
+    element_name: str = ""
     rank: int = 0
     remember: str | None = None
 
@@ -49,8 +67,10 @@ class RefusalCode:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled mapping. `names` is how many values a frame keeps; `is_test` whether a webhook is a test.
+    """A compiled mapping.
 
+    `names` is how many values a frame keeps; `is_test` whether a webhook is a test, `is_ping` whether it is nothing but
+    the provider's question whether the address answers.
     `alias_types` are the types of event that its rules look for, `ignore_reasons` the topics with a computed reason.
     """
 
@@ -60,6 +80,7 @@ class Program:
     refusals: tuple[RefusalCode, ...]
     is_test: Callable[[MappingFrame], bool] | None
     test_needs_body: bool
+    is_ping: Callable[[MappingFrame], bool] | None = None
     aliases: tuple[AliasCode, ...] = ()
     alias_types: tuple[str, ...] = ()
     ignore_reasons: Mapping[str, Callable[[MappingFrame], Json]] = field(default_factory=dict)

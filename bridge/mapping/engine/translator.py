@@ -5,9 +5,8 @@ Any failure sets the webhook aside with its place and reason, never with a value
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -18,8 +17,10 @@ from bridge.core.errors import NotAnEvent
 from bridge.core.instants import format_instant
 from bridge.core.json_text import Json
 from bridge.core.model import Event, EventNeeded, EventProblem, Ignored, SetAside, Translation, Webhook
+from bridge.mapping.engine.body import parse_body
 from bridge.mapping.engine.context import FailureNotes, MappingFrame
 from bridge.mapping.engine.defer import Deferring
+from bridge.mapping.engine.ignored import NO_ELEMENT, IgnoredReasons, RuleMiss
 from bridge.mapping.engine.outcome import RuleOutcomes
 from bridge.mapping.engine.program import Program, RuleCode
 from bridge.mapping.engine.recall import ConversionWanted, Known, NoEarlierEvents, NotTold, RecallContext
@@ -31,9 +32,13 @@ from bridge.signature.locators import NOTHING, parse_pointer, value_at
 _MOST_TOPICS = 1_000
 """Topics whose rules are remembered; a provider has fewer."""
 _LONGEST_TOPIC = 200
-_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 _LONGEST_SHOWN = 120
 _ITEMS = ("properties", "items")
+
+
+NO_TOPIC = "no topic found"
+PING = "a test ping, by which the provider asks whether the address answers"
+_ONCE: tuple[tuple[()]] = ((),)
 
 
 class WebhookTranslator(FailureNotes):
@@ -47,6 +52,7 @@ class WebhookTranslator(FailureNotes):
         provider: str,
         scope: str,
         vars: Mapping[str, str],  # noqa: A002  the word of the language
+        choices: Mapping[str, Sequence[str]],
         ignores: Mapping[str, str],
         file_name: str,
         looked_at: Sequence[str],
@@ -58,7 +64,7 @@ class WebhookTranslator(FailureNotes):
         self._origin = f"source:{name}"
         self._scope = scope
         self._ignores = ignores
-        self._file_name = file_name
+        self._reasons = IgnoredReasons(file_name, name, vars, choices)
         self._looked_at = looked_at
         self._source: dict[str, Json] = {"name": name, "vars": dict(vars)}
         self._rules: dict[str | None, tuple[RuleCode, ...]] = {}
@@ -95,17 +101,13 @@ class WebhookTranslator(FailureNotes):
 
     def _translate_checked(self, webhook: Webhook, earlier: Known) -> Translation:
         topic = webhook.topic
-        if topic is None and self._looked_at:
-            _, unreadable = self.make_frame(webhook)
-            also = f"; {unreadable}" if unreadable else ""
-            return SetAside(f"no topic found: looked at {', '.join(self._looked_at)}{also}")
         if webhook.item == "":
             return Ignored("the batch holds no items")
-        rules = self._rules_of(topic)
         frame, unreadable = self.make_frame(webhook)
-        refused = self._refusal_reason(topic, frame, readable=unreadable is None)
-        if refused is not None:
-            return SetAside(refused)
+        decided = self._decide_by_kind(topic, frame, unreadable)
+        if decided is not None:
+            return decided
+        rules = self._rules_of(topic)
         aliases = self._aliases_of(topic, frame) if self._program.aliases and unreadable is None else ()
         if not rules:
             return Ignored(self._why_ignored(topic, frame), LedgerEffects(aliases=aliases))
@@ -114,8 +116,18 @@ class WebhookTranslator(FailureNotes):
         if any(rule.recalls for rule in rules):
             frame.recalling = self._recalling(webhook, earlier, frame)
         made = RuleOutcomes(aliases=aliases)
-        self._make_events(rules, frame, webhook, made)
-        return made.finish(otherwise=lambda: self._none_held(rules))
+        misses = self._make_events(rules, frame, webhook, made)
+        return made.finish(otherwise=lambda: self._reasons.describe_misses(misses, frame, topic))
+
+    def _decide_by_kind(self, topic: str | None, frame: MappingFrame, unreadable: str | None) -> Translation | None:
+        """What a webhook becomes whatever its rules say: a ping, one without a topic, one that is set aside."""
+        if unreadable is None and self._program.is_ping is not None and self._program.is_ping(frame):
+            return Ignored(PING)
+        if topic is None and self._looked_at:
+            also = f"; {unreadable}" if unreadable else ""
+            return SetAside(f"{NO_TOPIC}: looked at {', '.join(self._looked_at)}{also}")
+        refused = self._refusal_reason(topic, frame, readable=unreadable is None)
+        return None if refused is None else SetAside(refused)
 
     def _recalling(self, webhook: Webhook, earlier: Known, frame: MappingFrame) -> RecallContext:
         has_waited = webhook.waited or isinstance(earlier, NoEarlierEvents)
@@ -143,36 +155,34 @@ class WebhookTranslator(FailureNotes):
 
     def _make_events(
         self, rules: Sequence[RuleCode], frame: MappingFrame, webhook: Webhook, made: RuleOutcomes
-    ) -> None:
-        keys: set[tuple[str, str]] = set()
-        counts: dict[str, int] = {}
+    ) -> list[RuleMiss]:
+        """Collect what the rules make; the conditions that did not hold."""
+        misses: list[RuleMiss] = []
+        keys = _EventKeys()
         for rule in rules:
-            frame.notes = []
-            frame.deferred_for = None
-            try:
-                built = rule.run(frame)
-            except NotTold as not_told:
-                made.add_not_told(not_told)
-                continue
-            if built is None:
-                continue
-            raw, dedupes = built
-            if rule.remember is not None:
-                made.add_remembered(self._remember(raw, dedupes, rule, frame))
-                continue
-            dedupe = dedupes[0] if dedupes else None
-            _check_size(frame, raw, rule)
-            event_type = str(raw.get("event_type", ""))
-            ordinal = counts.get(event_type, 0)
-            counts[event_type] = ordinal + 1
-            key = dedupe if dedupe is not None else str(ordinal)
-            if (event_type, key) in keys:
-                key = f"{key}#{ordinal}"
-            keys.add((event_type, key))
-            if self._is_test(frame):
-                raw["test"] = True
-            named = self._name_event(raw, webhook, dedupes=dedupes, key=key)
-            made.add_event(self._make_event(raw, rule, frame, named), frame.deferred_for)
+            for place, element in enumerate(_ONCE if rule.elements is None else _elements_of(rule, frame, misses)):
+                frame.notes = []
+                frame.deferred_for = None
+                try:
+                    built = rule.run(frame, *element)
+                except NotTold as not_told:
+                    made.add_not_told(not_told)
+                    continue
+                if isinstance(built, int):
+                    misses.append(RuleMiss(rule, built, element))
+                    continue
+                raw, dedupes = built
+                if rule.remember is not None:
+                    made.add_remembered(self._remember(raw, dedupes, rule, frame))
+                    continue
+                _check_size(frame, raw, rule)
+                if self._is_test(frame):
+                    raw["test"] = True
+                given = dedupes[0] if dedupes else None if rule.elements is None else f"[{place}]"
+                key = keys.next_key(str(raw.get("event_type", "")), given)
+                named = self._name_event(raw, webhook, dedupes=dedupes, key=key)
+                made.add_event(self._make_event(raw, rule, frame, named), frame.deferred_for)
+        return misses
 
     def _remember(
         self, raw: dict[str, Json], dedupes: Sequence[str], rule: RuleCode, frame: MappingFrame
@@ -245,15 +255,11 @@ class WebhookTranslator(FailureNotes):
         )
         return self._ignores.get(topic or "") or next(reasons, "no rule for this topic")
 
-    def _none_held(self, rules: Sequence[RuleCode]) -> str:
-        lines = [str(rule.when_line) for rule in rules]
-        return f"no rule's `when` held ({self._file_name}:{', :'.join(lines)})"
-
     # ------------------------------------------------------------------------------------------------- the frame
 
     def make_frame(self, webhook: Webhook) -> tuple[MappingFrame, str | None]:
         """The webhook's roots, and why its body cannot be read, if it cannot."""
-        request, unreadable = _parse_body(webhook)
+        request, unreadable = parse_body(webhook)
         body = request
         if webhook.item is not None and unreadable is None:
             body = value_at(request, parse_pointer(webhook.item))
@@ -296,27 +302,33 @@ class _EventNames(msgspec.Struct, frozen=True):
     dedupes: tuple[str, ...]
 
 
+class _EventKeys:
+    """What tells the events of one webhook apart: a key that is given, or their number among those of their type."""
+
+    def __init__(self) -> None:
+        self._taken: set[tuple[str, str]] = set()
+        self._counts: dict[str, int] = {}
+
+    def next_key(self, event_type: str, given: str | None) -> str:
+        ordinal = self._counts.get(event_type, 0)
+        self._counts[event_type] = ordinal + 1
+        key = given if given is not None else str(ordinal)
+        if (event_type, key) in self._taken:
+            key = f"{key}#{ordinal}"
+        self._taken.add((event_type, key))
+        return key
+
+
 class _EventRefused(Exception):
     """An event that the contract refuses."""
 
 
-def _parse_body(webhook: Webhook) -> tuple[Json, str | None]:
-    kind = webhook.headers.get("content-type", "").partition(";")[0].strip().lower()
-    try:
-        if kind == "application/x-www-form-urlencoded":
-            return dict(reversed(parse_qsl(json_text.decode_utf8(webhook.body), keep_blank_values=True))), None
-        return json_text.parse_json(webhook.body, strict=False), None
-    except ValueError as error:
-        return None, f"the body cannot be read: {error}{_compression_hint(webhook)}"
-
-
-def _compression_hint(webhook: Webhook) -> str:
-    """What a header says of a body that cannot be read, and the remedy."""
-    encoding = webhook.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in {"", "identity"}:
-        return ""
-    named = encoding if encoding in _ENCODINGS else "something else than identity"
-    return f"; its Content-Encoding is {named}: turn compression off at the provider or at the proxy in front"
+def _elements_of(rule: RuleCode, frame: MappingFrame, misses: list[RuleMiss]) -> Iterator[tuple[Json]]:
+    """Each element of a rule's `for_each`, as its function takes it; an empty list is a miss."""
+    elements = rule.elements(frame) if rule.elements is not None else []
+    if not elements:
+        misses.append(RuleMiss(rule, NO_ELEMENT))
+    return zip(elements)
 
 
 def _check_size(frame: MappingFrame, raw: dict[str, Json], rule: RuleCode) -> None:

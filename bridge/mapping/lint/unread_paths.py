@@ -92,11 +92,12 @@ class _SampleWalk:
 
     def walk_rule(self, rule: Rule) -> None:
         """Walk every expression of a rule."""
+        names = {rule.loop.name: _list_elements(self._walk_scalar(rule.loop.source, {}))} if rule.loop else {}
         looked_up = [each.dedupes for each in (rule.recall, rule.defer_to) if each is not None]
-        for scalar in (rule.when, *rule.dedupes, *(scalar for each in looked_up for scalar in each)):
-            if scalar is not None:
-                self._walk_scalar(scalar, {})
-        self._walk_node(rule.event, {})
+        conditions = [condition.test for condition in rule.when]
+        for scalar in (*conditions, *rule.dedupes, *(scalar for each in looked_up for scalar in each)):
+            self._walk_scalar(scalar, names)
+        self._walk_node(rule.event, names)
 
     def _walk_node(self, node: Node, names: Mapping[str, Values]) -> Values:
         match node:

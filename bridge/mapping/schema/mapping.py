@@ -51,7 +51,13 @@ def mapping_schema() -> Schema:
                 **_VALUE,
             },
             "for_each": table_of(FOR_EACH_KEYS, needs=("for_each", "in", "map"), text=_EACH),
-            "rule": table_of(RULE_KEYS, text="Makes one event of each webhook that it takes."),
+            "rule": {
+                **table_of(RULE_KEYS, text="Makes one event of each webhook that it takes."),
+                "dependentRequired": {"for_each": ["in"], "in": ["for_each"]},
+            },
+            "condition": table_of(
+                CONDITION_KEYS, needs=("if",), text="A condition, and why there is no event without it."
+            ),
             "recall": or_nothing(table_of(RECALL_KEYS, needs=("event_type", "dedupe", "take"), text=_RECALLS)),
             "defer_to": or_nothing(table_of(DEFER_TO_KEYS, needs=("event_type", "dedupe"), text=_DEFERS)),
             "var": table_of(VAR_KEYS, needs=("default",), text="One thing that an operator may set."),
@@ -202,9 +208,29 @@ DEFER_TO_KEYS: Schema = {
     ),
     "when": optional_expression(f"It waits only where this holds. {_ROOTS}"),
 }
+CONDITION_KEYS: Schema = {
+    "if": optional_expression("What must hold."),
+    "else": plain_text("Why there is no event where it does not hold, in a few plain words."),
+}
 RULE_KEYS: Schema = {
     "topic": plain_texts("The topics that it takes: texts, or globs such as orders/*."),
-    "when": optional_expression(f"It fires only where this holds. {_ROOTS} {_FUNCTIONS}"),
+    "for_each": {
+        "description": "What an element of the list `in` is called: the rule makes one event of each.",
+        "type": ["string", "null"],
+        **_NAME,
+    },
+    "in": optional_expression("The list whose elements the rule makes an event of each."),
+    "when": {
+        "description": f"It fires only where this holds: an expression, or a list of them, of which the first that "
+        f"does not hold says why there is no event. {_ROOTS} {_FUNCTIONS}",
+        "type": ["string", "array", "null"],
+        **required_expression(instead="a list of conditions"),
+        "items": {
+            "if": {"type": "object"},
+            "then": {"$ref": "#/$defs/condition"},
+            "else": {"type": "string", **required_expression(instead="{if: =…, else: reason}")},
+        },
+    },
     "dedupe": or_nothing(
         _expressions("What names the conversion, or a list: the first decides what is a duplicate, all are registered.")
     ),
@@ -246,6 +272,7 @@ WEBHOOK_KEYS: Schema = {
     "occurred_at": optional_expression("When it happened, by the provider's word."),
     "account": optional_expression("Which account or shop it is about."),
     "test": optional_expression("Whether it is a test: its events then go to test destinations only."),
+    "ping": optional_expression("Whether it only asks whether the address answers: it is then ignored, with a note."),
 }
 
 VAR_KEYS: Schema = {

@@ -17,7 +17,7 @@ from bridge.mapping import MappingReading
 from bridge.mapping.definition import Rule
 from bridge.mapping.engine.recall import Known, NoEarlierEvents, Recall
 from bridge.mapping.engine.topics import matches_topic
-from bridge.mapping.expressions.runtime import is_true
+from bridge.mapping.tools.explain_conditions import ConditionExplanation, explain_conditions, list_elements
 from bridge.mapping.tools.explain_recall import RecallExplanation, explain_recall
 from bridge.mapping.tools.trace_template import ExplainContext, ExplainedField, LetValues, Path, TraceBuilder
 from bridge.mapping.tools.tracer import Trace
@@ -25,17 +25,22 @@ from bridge.mapping.tools.tracer import Trace
 
 @dataclass(frozen=True, slots=True)
 class RuleExplanation:
-    """One rule that takes the webhook's topic. `event` None: its `when` does not hold, or the webhook was set aside."""
+    """One rule that takes the webhook's topic. `event` None: its `when` does not hold, or the webhook was set aside.
+
+    `conditions` go as far as the first that does not hold. Of a rule with `for_each` there is one for each element, and
+    `element` is its path; where its list is empty there is one, with the list's `elements`.
+    """
 
     place: SourceLocation
-    when: Trace | None
-    when_place: SourceLocation | None
+    conditions: tuple[ConditionExplanation, ...]
     held: bool
     fields: tuple[ExplainedField, ...] = ()
     dedupe: Trace | None = None
     dedupe_place: SourceLocation | None = None
     event: Event | None = None
     recall: RecallExplanation | None = None
+    element: str | None = None
+    elements: ConditionExplanation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def explain_webhook(
     rules = [rule for rule in found.parts.rules if _takes_topic(rule, webhook.topic)]
     failed = isinstance(outcome, SetAside)
     try:
-        told = tuple(_explain_rule(rule, lets, events, failed=failed) for rule in rules)
+        told = tuple(one for rule in rules for one in _explain_rule(rule, lets, events, failed=failed))
     except RecursionError:  # a value is nested too deep to be followed, as the outcome says
         told = ()
     return Explanation(webhook.topic, outcome, told)
@@ -82,20 +87,33 @@ def _takes_topic(rule: Rule, topic: str | None) -> bool:
     return rule.topics is None or (topic is not None and any(matches_topic(pattern, topic) for pattern in rule.topics))
 
 
-def _explain_rule(rule: Rule, lets: LetValues, events: Iterator[Event], *, failed: bool) -> RuleExplanation:
+def _explain_rule(rule: Rule, lets: LetValues, events: Iterator[Event], *, failed: bool) -> Iterator[RuleExplanation]:
+    """How a rule came to its event, or each element of its `for_each` to one."""
     world = ExplainContext(lets)
-    when = world.trace_scalar(rule.when) if rule.when else None
-    held = when is None or (when.failure is None and is_true(when.value))
-    when_place = rule.when.place if rule.when else None
-    if not held:
-        return RuleExplanation(rule.place, when, when_place, held=False)
+    if rule.loop is None:
+        yield _explain_once(rule, world, events, failed=failed)
+        return
+    working = world.trace_scalar(rule.loop.source)
+    elements = list_elements(working, rule.loop.name)
+    if not elements:
+        empty = ConditionExplanation(rule.loop.source.place, working)
+        yield RuleExplanation(rule.place, (), held=False, elements=empty)
+    for element in elements:
+        told = _explain_once(rule, world.within_loop(rule.loop.name, element), events, failed=failed)
+        yield replace(told, element=element.path)
+
+
+def _explain_once(rule: Rule, world: ExplainContext, events: Iterator[Event], *, failed: bool) -> RuleExplanation:
+    found = _explain_recall(rule.recall, world, None).found if rule.recall else None
+    conditions = tuple(explain_conditions(rule.when, replace(world, earlier=found).trace_scalar))
+    if not all(condition.held for condition in conditions):
+        return RuleExplanation(rule.place, conditions, held=False)
     event = None if failed else next(events, None)
     recall = _explain_recall(rule.recall, world, event) if rule.recall else None
     world = replace(world, earlier=recall.found if recall else None)
     return RuleExplanation(
         rule.place,
-        when,
-        when_place,
+        conditions,
         held=True,
         fields=_explain_fields(rule, world, event, recall),
         dedupe=world.trace_scalar(rule.dedupe) if rule.dedupe else None,
