@@ -16,6 +16,7 @@ import yaml
 from bridge.core.json_text import Json
 from bridge.core.model import SourceLocation
 from bridge.yaml import scalars
+from bridge.yaml.indentation import indentation_hint
 from bridge.yaml.nodes import MappingEntry, MappingNode, Node, Scalar, SequenceNode, SourceText, plain_value
 from bridge.yaml.problems import Problems
 
@@ -94,6 +95,10 @@ def _unreadable_problem(file: SourceText, error: yaml.MarkedYAMLError) -> tuple[
     begun = error.context_mark.line + 1 if error.context_mark and "flow" in (error.context or "") else line
     if begun != line:
         what += f"; what opens in line {begun} is not closed"
+    elif not _has_unquoted_expression(file.line_text(line)) and (
+        hint := indentation_hint([file.line_text(number) for number in range(1, line + 1)], error.problem or "")
+    ):
+        what += hint
     elif "tab" not in what and (
         _BARE_EXPRESSION.search(file.line_text(line)) or _has_unquoted_expression(file.line_text(line - 1))
     ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bridge.core.suggestions import suggest_nearest
 from bridge.mapping.codegen.emitter import Current, ExpressionWriter
 from bridge.mapping.expressions import runtime
+from bridge.mapping.expressions.habits import suggest_own_function
 from bridge.mapping.expressions.parser import ExpressionNode
 from bridge.mapping.expressions.runtime import ANY
 from bridge.mapping.functions.registry import FunctionParameter, MappingFunction
@@ -21,10 +22,12 @@ class CallWriter(ExpressionWriter):
     def _function_expression(self, node: ExpressionNode, current: Current) -> str:
         function = self.functions.get(node.value)
         if function is None:
-            mend = suggest_nearest(node.value, self.functions)
+            own = suggest_own_function(node.value)
+            mend = f"; write `{own}(…)`" if own in self.functions else suggest_nearest(node.value, self.functions)
             return self.refuse_part(f"unknown function '{node.value}'{mend}", at=node.at, kind="unknown-function")
         if not _argument_count_fits(function, len(node.children)):
-            return self.refuse_part(_arity_text(function, len(node.children)), at=node.at, kind="invalid-arity")
+            mend = "; there are no methods: what stands before the dot is an argument" if node.after_dot else ""
+            return self.refuse_part(_arity_text(function, len(node.children)) + mend, at=node.at, kind="invalid-arity")
         if function.name == "choose":
             return self._choose(node, current)
         if function.name == "from_minor" and self.units is None:

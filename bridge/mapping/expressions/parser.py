@@ -18,6 +18,7 @@ from jmespath.parser import Parser
 
 from bridge.core import json_text
 from bridge.core.json_text import Json
+from bridge.mapping.expressions.habits import suggest_remedy
 
 LONGEST = 20_000
 """Characters an expression may have."""
@@ -34,7 +35,8 @@ Tree = dict[str, Any]
 class ExpressionNode:
     """One part of an expression. `at` is the offset of its first character; `kind` and `value` are jmespath's words.
 
-    `quoted` marks a field whose name was in double quotes, `loose` a literal in backticks that is no JSON.
+    `quoted` marks a field whose name was in double quotes, `loose` a literal in backticks that is no JSON, `after_dot`
+    a function that is called as other languages call a method.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class ExpressionNode:
     children: tuple[ExpressionNode, ...] = ()
     quoted: bool = False
     loose: bool = False
+    after_dot: bool = False
 
 
 PATHS = frozenset(
@@ -76,11 +79,13 @@ def parse_expression(expression: str) -> ExpressionNode:
     except EmptyExpressionError:
         raise ExpressionError("an empty expression: write one after the `=`", at=0) from None
     except LexerError as error:
-        raise ExpressionError(_lexer_error(error), at=error.lexer_position) from None
+        remedy = suggest_remedy(expression, error.lexer_position)
+        raise ExpressionError(_lexer_error(error) + remedy, at=error.lexer_position) from None
     except IncompleteExpressionError as error:
         raise ExpressionError("the expression ends too early", at=min(error.lex_position, len(expression))) from None
     except ParseError as error:
-        raise ExpressionError(_parser_error(error), at=error.lex_position) from None
+        remedy = suggest_remedy(expression, error.lex_position)
+        raise ExpressionError(_parser_error(error) + remedy, at=error.lex_position) from None
     except RecursionError:
         raise ExpressionError("nested too deep", at=0) from None
 
@@ -186,7 +191,12 @@ class _LocatedParser(Parser):
             arguments.append(self._expression())
             self._separator("rparen")
         self._index += 1
-        return {**ast.function_expression(left["value"], arguments), "at": left["at"]}
+        after_dot = self._is_after_dot(name)
+        return {**ast.function_expression(left["value"], arguments), "at": left["at"], "after_dot": after_dot}
+
+    def _is_after_dot(self, name: Token) -> bool:
+        place = self._tokens.index(name)
+        return place > 0 and self._tokens[place - 1]["type"] == "dot"
 
     def _parse_multi_select_hash(self) -> Tree:
         pairs: list[Any] = []
@@ -228,6 +238,7 @@ def _make_node(tree: Tree, at: int, level: int = 0) -> ExpressionNode:
         children=tuple(_make_node(child, here, level + 1) for child in children),
         quoted=tree.get("quoted", False),
         loose=tree.get("loose", False),
+        after_dot=tree.get("after_dot", False),
     )
 
 
