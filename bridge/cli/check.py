@@ -27,9 +27,10 @@ from bridge.cli.options import arguments, command_options, flag_option, option_o
 from bridge.cli.terminal import print_text, say_error
 from bridge.core.errors import BridgeError, SettingsError
 from bridge.core.model import Problem, SourceLocation
+from bridge.core.regular_file import read_regular_file
 from bridge.core.suggestions import suggest_nearest
 from bridge.destinations.language.files import platform_files
-from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files
+from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files, shipped_mappings
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.examples import MappingExample
 from bridge.settings import mappings_folder, platforms_folder, secret_strength
@@ -64,7 +65,10 @@ def _check_once(options: CheckOptions) -> int:
     if options.strict:
         problems = [replace(problem, severity="error") for problem in problems]
     counts = (found.mappings, found.destinations, found.examples)
-    print_text(problem_format.format_problems(problems, options.format, texts=found.texts, counts=counts), lines=True)
+    told = problem_format.format_problems(
+        problems, options.format, texts=found.texts, counts=counts, unproven=found.unproven
+    )
+    print_text(told, lines=True)
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
 
@@ -110,9 +114,20 @@ def _check_mappings(found: CheckRun, files: Iterable[Path], *, with_examples: bo
         found.mappings += 1
         if with_examples:
             told = [_check_example(found, reading.problems, each) for each in example_files(path, provider)]
-            examples.check_examples(reading, [example for example in told if example], reading.problems)
+            given = [example for example in told if example]
+            examples.check_examples(reading, given, reading.problems, known_topics=_shipped_topics(path, provider))
+            found.unproven += [] if told else [path.name]
         found.problems.extend(reading.all_problems)
     return providers
+
+
+def _shipped_topics(path: Path, provider: str) -> frozenset[str]:
+    """The topics that the shipped mapping of the same provider names: those of an edited copy should be among them."""
+    shipped = shipped_mappings() / f"{provider}.yaml"
+    if not shipped.is_file() or shipped.samefile(path):
+        return frozenset()
+    parts = mapping.read_mapping(read_regular_file(shipped), name=shipped.name).parts
+    return frozenset({*parts.ignores, *(topic for rule in parts.rules for topic in rule.topics or ())})
 
 
 def _settings_problems() -> Sequence[Problem]:

@@ -19,6 +19,7 @@ class CheckRun:
     mappings: int = 0
     destinations: int = 0
     examples: int = 0
+    unproven: list[str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
 
     def read_file(self, path: Path) -> bytes:

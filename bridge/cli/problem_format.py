@@ -15,11 +15,17 @@ _BEFORE = 60
 
 
 def format_problems(
-    problems: Sequence[Problem], form: str, *, texts: Mapping[str, str], counts: tuple[int, int, int] = (0, 0, 0)
+    problems: Sequence[Problem],
+    form: str,
+    *,
+    texts: Mapping[str, str],
+    counts: tuple[int, int, int] = (0, 0, 0),
+    unproven: Sequence[str] = (),
 ) -> str:
     """The problems in one of FORMATS.
 
-    `texts` are the files by path, `counts` how many mappings, destination files and examples were looked at.
+    `texts` are the files by path, `counts` how many mappings, destination files and examples were looked at;
+    `unproven` the mappings without examples.
     """
     match form:
         case "json":
@@ -28,7 +34,7 @@ def format_problems(
             return "\n".join(_as_github(problem) for problem in problems) or _summary_line(problems, counts)
         case _:
             blocks = [_problem_block(problem, texts.get(problem.place.path, "")) for problem in problems]
-            return "\n".join([*blocks, _summary_line(problems, counts)])
+            return "\n".join([*blocks, _summary_line(problems, counts) + _unproven_text(unproven, counts[0])])
 
 
 def _as_json(problems: Sequence[Problem]) -> str:
@@ -104,6 +110,16 @@ def _summary_line(problems: Sequence[Problem], counts: tuple[int, int, int]) -> 
     errors = sum(problem.severity == "error" for problem in problems)
     found = ((errors, "error"), (len(problems) - errors, "warning"))
     return ", ".join(_count_words(count, word) for count, word in found if count)
+
+
+def _unproven_text(unproven: Sequence[str], mappings: int) -> str:
+    """What no example shows: that a mapping does what it should."""
+    if not unproven:
+        return ""
+    if len(unproven) == mappings:
+        return "; no examples: only the form was checked"
+    have = "has" if len(unproven) == 1 else "have"
+    return f"; {', '.join(unproven)} {have} no examples: only the form was checked"
 
 
 def _count_words(count: int, word: str) -> str:

@@ -71,6 +71,22 @@ def test_what_is_right_is_counted_and_ends_with_0(folder: Path) -> None:
     assert checked(folder, "m", "--no-examples") == (0, ["1 mapping, no problems"])
 
 
+def test_a_mapping_without_examples_is_said_to_be_checked_in_its_form_alone(folder: Path) -> None:
+    (folder / "m" / "other.yaml").write_text(MAPPING.replace("provider: acme", "provider: other"))
+    alone = "; other.yaml has no examples: only the form was checked"
+    assert checked(folder, "m") == (0, [f"2 mappings, 1 example, no problems{alone}"])
+    last = "1 mapping, no problems; no examples: only the form was checked"
+    assert checked(folder, "m/other.yaml") == (0, [last])
+
+
+def test_a_topic_that_the_shipped_mapping_of_the_provider_does_not_know_is_told(folder: Path) -> None:
+    text = MAPPING.replace("provider: acme", "provider: stripe").replace("topic: paid", "topic: invoice.payed")
+    (folder / "m" / "copy.yaml").write_text(text)
+    status, lines = checked(folder, "m/copy.yaml")
+    assert status == 0
+    assert lines[0].endswith("warning: the topic `invoice.payed` is in no example; did you mean 'invoice.paid'?")
+
+
 def test_a_problem_is_shown_with_its_line_and_a_caret_under_its_column(folder: Path) -> None:
     change(folder, "acme.yaml", "=body.total\n", "=bdy.total\n")
     change(folder, "acme.yaml", "email:", "e_mail:")

@@ -120,7 +120,7 @@ def test_the_steps_work_as_they_are_typed(tmp_path: Path) -> None:
     assert [words[0] for words in commands] == ["check", "try", "example", "check", "serve", "send", "list"]
 
     check, attempt, add, again = (trackbridge(tmp_path, {}, *words) for words in commands[:4])
-    assert (check.returncode, check.stdout) == (0, "1 mapping, no problems\n")
+    assert (check.returncode, check.stdout) == (0, "1 mapping, no problems; no examples: only the form was checked\n")
     assert attempt.returncode == 0, attempt.stderr
     made = json_text.parse_json(attempt.stdout)
     assert made["properties"]["value"] == json_text.parse_json("84.90")

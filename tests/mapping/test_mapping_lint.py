@@ -93,7 +93,7 @@ def test_a_name_that_is_near_one_that_is_given_too_is_meant_as_it_stands() -> No
         ("properties: {value: =lower(body.x)}", "27: error: properties.value must be a number, and this comes out as text; write `decimal(…)`"),
         ("properties: {value: =body.x && body.y == `1`}", None),
         ("properties: {value: =body.x}", None),
-        ("properties: {order_id: 5}", None),
+        ("user_id: 5", None),
         ("properties: {order_id: =length(body.x || '')}", None),
         ("session_id: =split(body.x, ',')", "19: error: session_id must be text, and this comes out as a list"),
         ("session_id: =split(body.x, ',')[0]", None),

@@ -24,7 +24,8 @@ from bridge.mapping.language import SOFT, Path
 from bridge.yaml.document import IN_QUOTES, MappingNode, Node, Scalar, SequenceNode
 from bridge.yaml.problems import Problems
 
-_NOTHING = Tree("literal", 0)
+UNREADABLE = Tree("literal", 0)
+"""The tree of an expression that cannot be parsed."""
 _CALL = "function_expression"
 
 
@@ -122,7 +123,7 @@ class ExpressionCompiler:
             except ExpressionError as error:
                 mend = f"; {IN_QUOTES}" if scalar.is_cut else ""
                 self.problems.add_error(scalar.location_at(error.at), error.text + mend)
-                tree = _NOTHING
+                tree = UNREADABLE
             self._trees[scalar] = tree
             self._look_for_traps(scalar, tree, scope)
         return self._trees[scalar]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from bridge.mapping.codegen.compiler import CompileInfo
 from bridge.mapping.definition import MappingDefinition
+from bridge.mapping.lint.constants import ConstantLint
 from bridge.mapping.lint.conversions import ConversionLint
 from bridge.mapping.lint.fields import FieldLint
+from bridge.mapping.lint.literals import LiteralLint
 from bridge.mapping.lint.unread_paths import ExampleWebhook, lint_unread_paths
 from bridge.yaml.problems import Problems
 
@@ -25,6 +27,10 @@ def lint_mapping(parts: MappingDefinition, compile_info: CompileInfo, problems: 
 
     Errors go to `problems`, warnings to `advice`.
     """
+    literals, constants = LiteralLint(parts, advice), ConstantLint(parts, compile_info, advice)
+    literals.lint_lets(parts)
     for rule in parts.rules:
+        literals.lint_rule(rule)
+        constants.lint_rule(rule)
         FieldLint(compile_info, problems, advice).lint_rule(rule)
         ConversionLint(parts, compile_info, advice).lint_rule(rule)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import PurePath
 from urllib.parse import parse_qsl, urlencode
 
 from bridge import contract, signature
@@ -35,6 +36,7 @@ from bridge.mapping.expressions.runtime import are_equal
 from bridge.mapping.lint import ExampleWebhook, lint_unread_paths
 from bridge.mapping.object_reader import ObjectReader
 from bridge.mapping.schema.example import EARLIER_KEYS, EXAMPLE_KEYS, GIVEN_KEYS, REASON_KEYS
+from bridge.mapping.tools.example_checks import ToldEvent, check_told_events, check_topics
 from bridge.signature.locators import NOTHING, parse_pointer, value_at
 from bridge.yaml import document
 from bridge.yaml.document import MappingNode as Object
@@ -116,29 +118,43 @@ def read_example(text: str | bytes, *, name: str, problems: Problems) -> Mapping
     )
 
 
-def check_examples(found: MappingReading, examples: Sequence[MappingExample], problems: Problems) -> None:
-    """Run examples through a mapping, and tell each difference; then the paths of the mapping that no example has."""
+def check_examples(
+    found: MappingReading, examples: Sequence[MappingExample], problems: Problems, *, known_topics: Collection[str] = ()
+) -> None:
+    """Run examples through a mapping, and tell each difference; then what they show of it together.
+
+    That are the paths that no example has, orders that share a key, and topics that neither an example has nor the
+    provider's `known_topics`.
+    """
     if found.mapping is None:
         return
     samples: list[ExampleWebhook] = []
+    told: list[ToldEvent] = []
     for example in examples:
-        webhooks = run_example(found.mapping, example, problems)
-        samples.extend(_make_sample(example, webhook) for webhook in webhooks)
+        for webhook, made in run_example(found.mapping, example, problems):
+            samples.append(_make_sample(example, webhook))
+            events = made.events if isinstance(made, Translated) else ()
+            told += [ToldEvent(PurePath(example.name).name, webhook.topic, event) for event in events]
     lint_unread_paths(found.parts, found.compile_info, samples, problems)
+    check_told_events(found.parts, told, problems)
+    check_topics(found.parts, {one.topic for one in samples if one.topic}, known_topics, problems)
 
 
-def run_example(mapping: Mapping, example: MappingExample, problems: Problems) -> tuple[Webhook, ...]:
-    """Run one example, and tell where it becomes something else; the webhooks that it gives."""
+def run_example(
+    mapping: Mapping, example: MappingExample, problems: Problems
+) -> tuple[tuple[Webhook, Translation | None], ...]:
+    """Run one example, and tell where it becomes something else; the webhooks that it gives, and what each becomes."""
     webhooks = _example_webhooks(mapping, example)
     try:
-        told = example_outcome(mapping, example)
+        made = translate_example(mapping, example)
     except SettingsError as error:
         problems.add_error(example.places["vars"], str(error).partition(": ")[2])
-        return webhooks
+        return tuple((webhook, None) for webhook in webhooks)
+    told = format_outcome(made)
     if not are_equal(told, example.expect):
         different = diff_documents(example.expect, told).split("\n")
         problems.add_error(example.places["expect"], "comes to something else:", different)
-    return webhooks
+    return tuple(zip(webhooks, made, strict=False))  # nothing is waited for here, so there is one for each
 
 
 def example_topics(mapping: Mapping, example: MappingExample) -> tuple[str | None, ...]:
