@@ -133,7 +133,7 @@ def check_examples(
     for example in examples:
         for webhook, made in run_example(found.mapping, example, problems):
             samples.append(_make_sample(example, webhook))
-            events = made.events if isinstance(made, Translated) else ()
+            events = made.events if isinstance(made, Translated) and not example.earlier else ()
             told += [ToldEvent(PurePath(example.name).name, webhook.topic, event) for event in events]
     lint_unread_paths(found.parts, found.compile_info, samples, problems)
     check_told_events(found.parts, told, problems)
