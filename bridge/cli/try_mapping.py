@@ -36,7 +36,8 @@ from bridge.core import json_text
 from bridge.core.errors import MappingError, NotAnEvent, SettingsError
 from bridge.core.model import Event, EventNeeded, Ignored, Request, SetAside, Translated, Translation, Webhook
 from bridge.mapping import Mapping, MappingReading
-from bridge.mapping.engine.recall import NoEarlierEvents
+from bridge.mapping.engine.recall import SALE_UNKNOWN, NoEarlierEvents
+from bridge.mapping.engine.waits import format_wait
 from bridge.mapping.files import mapping_files
 from bridge.mapping.tools.examples import EarlierEvent, recallable_events
 from bridge.mapping.tools.explain import Explanation, explain_webhook
@@ -94,7 +95,7 @@ def run_try(options: TryOptions) -> int:
     if options.format == "json":
         write_json([_event_as_json(event) for _, result in results for event in _events_of(result)])
     for webhook, result in results:
-        _print_result(webhook, result, quiet=options.format == "json")
+        _print_result(one, webhook, result, quiet=options.format == "json")
     return 1 if any(isinstance(result, SetAside) for _, result in results) else 0
 
 
@@ -123,7 +124,7 @@ def _run_destination(options: TryOptions, to: str) -> int:
             ]
             status = max(status, print_requests(tried, events, explain=options.explain))
         else:
-            _print_result(webhook, told.outcome, quiet=True)
+            _print_result(one, webhook, told.outcome, quiet=True)
             status = 1 if isinstance(told.outcome, SetAside) else status
     return status
 
@@ -153,15 +154,19 @@ def _earlier_documents(document: json_text.Json) -> EarlierEvent:
     return EarlierEvent(document)
 
 
-def _print_result(webhook: Webhook, result: Translation, *, quiet: bool) -> None:
+def _print_result(one: Mapping, webhook: Webhook, result: Translation, *, quiet: bool) -> None:
     """Events on standard output, everything else on standard error."""
     named = f"topic {webhook.topic}" if webhook.topic else "no topic"
     match result:
-        case Translated(events):
+        case Translated(events=events, after=after):
             for event in () if quiet else events:
                 print_text(json_text.indent_json(event.text), lines=True)
             for note in (note for event in events for note in event.notes):
-                print_text(f"left out: {note}", error=True)
+                print_text(f"note: {note}" if note == SALE_UNKNOWN else f"left out: {note}", error=True)
+            for place, deferral in after.items():
+                topics = one.richer_topics(events[place].rank, deferral.event_types)
+                richer = " or ".join(topics) or "another webhook of it"
+                print_text(f"after {format_wait(deferral.wait)}, unless {richer} tells it", error=True)
         case Ignored(reason):
             print_text(f"ignored ({named}): {reason}", error=True)
         case SetAside(reason):

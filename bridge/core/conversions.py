@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 import msgspec
@@ -34,6 +35,13 @@ class KnownConversion(msgspec.Struct, frozen=True):
     rank: int = 0
     webhook: int = 0
     number: int = 0
+
+
+class Deferral(msgspec.Struct, frozen=True):
+    """How long an event waits for a richer webhook, and by which types of event that would tell its conversion."""
+
+    wait: timedelta
+    event_types: tuple[str, ...]
 
 
 class RememberedConversion(msgspec.Struct, frozen=True):

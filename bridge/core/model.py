@@ -14,8 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from bridge.core.access_token import TokenSource
-from bridge.core.conversions import NO_EFFECTS, LedgerEffects
+from bridge.core.conversions import NO_EFFECTS, Deferral, LedgerEffects
 from bridge.core.visible_text import make_visible
 
 # ---------------------------------------------------------------------------------------------- places and problems
@@ -191,7 +190,7 @@ class Translated(msgspec.Struct, frozen=True):
 
     events: tuple[Event, ...]
     effects: LedgerEffects = NO_EFFECTS
-    after: Mapping[int, timedelta] = msgspec.field(default_factory=dict)
+    after: Mapping[int, Deferral] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,13 @@ class Mapping:
             defect=describe_defect(self.newer, DefectEffect.PREVIOUS) if self.newer else None,
         )
 
+    def richer_topics(self, rank: int, event_types: Sequence[str]) -> tuple[str, ...]:
+        """The topics whose webhooks tell such events and are richer than those of that rank, the richest first."""
+        rules = sorted(self.program.rules, key=lambda rule: -rule.rank)
+        types = {"", *event_types}
+        richer = [one for one in rules if one.rank > rank and one.remember is None and one.event_type in types]
+        return tuple(dict.fromkeys(topic for rule in richer for topic in rule.topics or ()))
+
     def _resolve_vars(self, source: str, given: Table[str, str]) -> dict[str, str]:
         values = resolve_vars(source, self.provider, self.vars, given)
         bad = find_bad_wait(self.defers, self.recalls, values)

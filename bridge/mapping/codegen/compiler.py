@@ -87,6 +87,7 @@ class _Compiler:
                     remember=rule.remember,
                     elements=compiled.get_function(made.elements) if made.elements else None,
                     element_name=rule.loop.name if rule.loop else "",
+                    event_type=_literal_type(rule),
                 )
                 for rule, made in zip(self._layout.rules, rules, strict=True)
             ),
@@ -274,6 +275,11 @@ class _CompiledRule:
     places: dict[Path, SourceLocation]
     when: WhenCode
     elements: str | None
+
+
+def _literal_type(rule: Rule) -> str:
+    node = rule.event.get_value("event_type")
+    return str(node.literal) if isinstance(node, Scalar) and not node.is_expression else ""
 
 
 def _reads_body(scope: ExpressionScope) -> bool:

@@ -6,9 +6,9 @@ Generated code reads and writes it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import NoReturn, Protocol
 
+from bridge.core.conversions import Deferral
 from bridge.core.json_text import Json
 from bridge.mapping.engine.recall import RecallContext
 from bridge.mapping.expressions.runtime import BOXES, MOST_NODES, CannotEvaluate, Pruner, begin_building, type_name
@@ -108,7 +108,7 @@ class MappingFrame(BuildFrame):
         self.source = source
         self.vars: Mapping[str, str] = source["vars"]
         self.recalling: RecallContext | None = None
-        self.deferred_for: timedelta | None = None
+        self.deferred_for: Deferral | None = None
 
     def with_vars(self, vars: Mapping[str, str]) -> MappingFrame:  # noqa: A002  the word of the language
         """The same webhook at a source with other vars, nothing of it evaluated yet."""

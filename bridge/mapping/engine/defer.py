@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bridge.core import json_text
-from bridge.core.conversions import ConversionState, KnownConversion
+from bridge.core.conversions import ConversionState, Deferral, KnownConversion
 from bridge.core.json_text import Json
 from bridge.mapping.engine.recall import (
     ConversionWanted,
@@ -71,7 +71,7 @@ class Deferring(Exception):
 class DefersInTurn(HasRecalling):
     """What a frame knows of deferring: how long each event that it tells would have waited."""
 
-    deferred_for: timedelta | None
+    deferred_for: Deferral | None
 
 
 def find_others(frame: HasRecalling, defer_to: DeferTo, names: Sequence[str | None]) -> Json:
@@ -107,7 +107,7 @@ def defer_event(frame: DefersInTurn, event: dict[str, Json], defer_to: DeferTo, 
         raise Deferring(tuple(mine.keys), defer_to, lends, seen=mine.seen)
     for one in _lenders(recalling, defer_to, names, test=test):
         lend_paths(json_text.parse_json(one.text), event, defer_to.take)
-    frame.deferred_for = defer_to.wait.length_for(recalling.vars)
+    frame.deferred_for = Deferral(defer_to.wait.length_for(recalling.vars), defer_to.event_types)
 
 
 class _Conversions:

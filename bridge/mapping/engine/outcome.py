@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
-from bridge.core.conversions import NO_EFFECTS, LedgerEffects, RememberedConversion
+from bridge.core.conversions import NO_EFFECTS, Deferral, LedgerEffects, RememberedConversion
 from bridge.core.model import Event, Ignored, Translated, Translation
 from bridge.mapping.engine.recall import NotTold
 
@@ -17,13 +16,13 @@ class RuleOutcomes:
 
     aliases: tuple[tuple[bytes, bytes], ...] = ()
     _events: list[Event] = field(default_factory=list)
-    _after: dict[int, timedelta] = field(default_factory=dict)
+    _after: dict[int, Deferral] = field(default_factory=dict)
     _remembered: list[RememberedConversion] = field(default_factory=list)
     _links: list[tuple[bytes, int]] = field(default_factory=list)
     _revisit: list[bytes] = field(default_factory=list)
     _reasons: list[str] = field(default_factory=list)
 
-    def add_event(self, event: Event, deferred_for: timedelta | None) -> None:
+    def add_event(self, event: Event, deferred_for: Deferral | None) -> None:
         """One event more; `deferred_for` is how long its rule waits for a richer webhook."""
         if deferred_for is not None:
             self._after[len(self._events)] = deferred_for

@@ -32,7 +32,7 @@ from bridge.store.sqlite.db.columns import (
 )
 from bridge.store.sqlite.tables import same_bytes
 from bridge.store.sqlite.tables import webhooks as inbox
-from bridge.store.sqlite.tables.events import purged_original_id
+from bridge.store.sqlite.tables.originals import purged_original_id
 
 _WEBHOOK = "w.number, w.source, w.topic, w.state, w.reason, w.received_at FROM webhooks AS w"
 _EVENT = """

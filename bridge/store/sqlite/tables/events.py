@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from itertools import islice
 
 from bridge import contract
@@ -34,11 +33,10 @@ from bridge.core.model import (
 from bridge.store.protocol import Completed, Idempotency, Outcome
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
-from bridge.store.sqlite.tables import conversions, event_ids, recall_waits
+from bridge.store.sqlite.tables import conversions, event_ids, originals, recall_waits
 from bridge.store.sqlite.tables import ledger as recent
+from bridge.store.sqlite.tables.originals import OriginalEvent
 
-TOO_SHORT = "wait_for_richer was too short: "
-"""How the note of an event begins that came after a poorer webhook had told its conversion."""
 AHEAD_MS = 60_000
 """How far the newest delivery's due may be ahead of now and still hold the order: beyond, the clock was set back."""
 
@@ -205,7 +203,7 @@ def _as_it_was(db: sqlite3.Connection, event: Event, number: int) -> Accepted:
     if row is None:
         return _accepted_answer(event, event_ids.after_purge(db, event, number), None)
     called, first, original = row
-    return _accepted_answer(event, called, None if first is None else original or purged_original_id(first))
+    return _accepted_answer(event, called, None if first is None else original or originals.purged_original_id(first))
 
 
 def _accepted_answer(given: Event, called: str, original: str | None) -> Accepted:
@@ -213,31 +211,6 @@ def _accepted_answer(given: Event, called: str, original: str | None) -> Accepte
 
 
 # --------------------------------------------------------------------------------------------------------- events
-
-
-@dataclass(frozen=True, slots=True)
-class _OriginalEvent:
-    """An event that another one repeats. `mapping` None: a version that did not note it kept the event."""
-
-    number: int
-    id: str
-    value: str | None
-    currency: str | None
-    origin: str
-    mapping: str | None = None
-    rank: int = 0
-    duplicate_of: int | None = None
-
-    def is_same_source(self, event: Event) -> bool:
-        """Whether both are of one source, or of sources of one mapping."""
-        return self.origin == event.origin or (bool(self.mapping) and self.mapping == event.mapping)
-
-
-_ORIGINAL = """
-    SELECT id, value, currency, origin, mapping, rank, duplicate_of FROM events WHERE number = :number
-    UNION ALL SELECT 'gone:' || number, value, currency, origin, mapping, rank, duplicate_of
-    FROM purged_events WHERE number = :number
-"""
 
 
 def insert_events(db: sqlite3.Connection, made: Sequence[NewEvent], *, since: datetime) -> tuple[Accepted, ...]:
@@ -262,7 +235,7 @@ class _EventInsertion:
         self._former_origins = event_ids.former_origins(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
         self._number = last_number(db, "events")
-        self._here: dict[int, tuple[str, Event, _OriginalEvent | None]] = {}
+        self._here: dict[int, tuple[str, Event, OriginalEvent | None]] = {}
         """The new events by number, each with the id it goes by and its original."""
         self._rows: list[tuple[object, ...]] = []
         self._deliveries: list[tuple[int, Route, int]] = []
@@ -321,7 +294,7 @@ class _EventInsertion:
             if (entry := self._ledger.get(key)) and entry[1] > self._since and entry[0] > 0
         }
 
-    def _find_original(self, event: Event, held: Mapping[bytes, int]) -> tuple[_OriginalEvent | None, bool]:
+    def _find_original(self, event: Event, held: Mapping[bytes, int]) -> tuple[OriginalEvent | None, bool]:
         """The event that this one repeats, if it repeats any, and whether only their order id is the same.
 
         The first dedupe key decides; any of them does where the other webhook was richer or poorer. The order id joins
@@ -341,21 +314,18 @@ class _EventInsertion:
             return None, False
         return self._follow_original(found, event), not same and event.dedupes > 0
 
-    def _follow_original(self, other: _OriginalEvent, event: Event) -> _OriginalEvent:
+    def _follow_original(self, other: OriginalEvent, event: Event) -> OriginalEvent:
         """The event that is told; `other` may be a duplicate of it itself."""
         return other if other.duplicate_of is None else self._read_original(other.duplicate_of, event)
 
-    def _read_original(self, number: int, event: Event) -> _OriginalEvent:
+    def _read_original(self, number: int, event: Event) -> OriginalEvent:
         if number in self._here:
             called, first, original = self._here[number]
-            return _OriginalEvent(
+            return OriginalEvent(
                 number, called, first.value, first.currency, first.origin, first.mapping, first.rank,
                 original.number if original else None,
             )  # fmt: skip
-        row = self._db.execute(_ORIGINAL, {"number": number}).fetchone()
-        if row is None:
-            return _OriginalEvent(number, purged_original_id(number), event.value, event.currency, event.origin)
-        return _OriginalEvent(number, *row)
+        return originals.read_original(self._db, number, event)
 
     def _as_it_was(self, event: Event, number: int) -> Accepted:
         if number not in self._here:
@@ -364,47 +334,24 @@ class _EventInsertion:
         return _accepted_answer(event, called, original.id if original else None)
 
 
-def purged_original_id(number: int) -> str:
-    """Returns what stands for the id of an original whose row was purged: only the ledger knows its number."""
-    return f"gone:{number}"
-
-
 _ROW = """
     number, id, origin, event_type, test, text, occurred_at, created_at, order_id, value, currency, notes, hashed,
     claims, webhook, duplicate_of, differs, given_id, mapping, rank, dedupes
 """
 
 
-def _event_row(number: int, made: NewEvent, called: str, original: _OriginalEvent | None) -> tuple[object, ...]:
+def _event_row(number: int, made: NewEvent, called: str, original: OriginalEvent | None) -> tuple[object, ...]:
     given = made.routed.event
     event = given if called == given.id else contract.rename_event(given, called)
     return (
         number, event.id, event.origin, storable_text(event.event_type), event.test, event.text,
         to_ms(event.occurred_at), made.at,
-        maybe_text(event.order_id), event.value, event.currency, pack_json(_notes_of(event, original)),
+        maybe_text(event.order_id), event.value, event.currency, pack_json(originals.notes_of(event, original)),
         pack_json(event.hashed),
         join_keys(event.conversion_keys), made.webhook, original.number if original else None,
-        original is not None and _content_differs(event, original), "" if event is given else given.id,
+        original is not None and originals.content_differs(event, original), "" if event is given else given.id,
         given.mapping, given.rank, given.dedupes,
     )  # fmt: skip
-
-
-def _notes_of(event: Event, original: _OriginalEvent | None) -> tuple[str, ...]:
-    """The notes of an event, with one where a poorer webhook has told its conversion already."""
-    if original is None or not 0 < original.rank < event.rank:
-        return event.notes
-    return (*event.notes, f"{TOO_SHORT}a poorer webhook had told it, as {original.id}")
-
-
-def _content_differs(event: Event, original: _OriginalEvent) -> bool:
-    return event.currency != original.currency or _amount_of(event.value) != _amount_of(original.value)
-
-
-def _amount_of(value: str | None) -> Decimal | str | None:
-    try:
-        return None if value is None else Decimal(value)
-    except InvalidOperation:
-        return value
 
 
 # ----------------------------------------------------------------------------------------------------- deliveries
