@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from bridge.core.access_token import TokenSource
 from bridge.core.conversions import NO_EFFECTS, Deferral, LedgerEffects
 from bridge.core.visible_text import make_visible
 

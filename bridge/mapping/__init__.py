@@ -117,8 +117,9 @@ class Mapping:
     def richer_topics(self, rank: int, event_types: Sequence[str]) -> tuple[str, ...]:
         """The topics whose webhooks tell such events and are richer than those of that rank, the richest first."""
         rules = sorted(self.program.rules, key=lambda rule: -rule.rank)
-        types = {"", *event_types}
-        richer = [one for one in rules if one.rank > rank and one.remember is None and one.event_type in types]
+        richer = [
+            one for one in rules if one.rank > rank and one.remember is None and set(event_types) & set(one.event_types)
+        ]
         return tuple(dict.fromkeys(topic for rule in richer for topic in rule.topics or ()))
 
     def _resolve_vars(self, source: str, given: Table[str, str]) -> dict[str, str]:

@@ -87,7 +87,7 @@ class _Compiler:
                     remember=rule.remember,
                     elements=compiled.get_function(made.elements) if made.elements else None,
                     element_name=rule.loop.name if rule.loop else "",
-                    event_type=_literal_type(rule),
+                    event_types=_visible_types(rule),
                 )
                 for rule, made in zip(self._layout.rules, rules, strict=True)
             ),
@@ -277,9 +277,11 @@ class _CompiledRule:
     elements: str | None
 
 
-def _literal_type(rule: Rule) -> str:
+def _visible_types(rule: Rule) -> tuple[str, ...]:
     node = rule.event.get_value("event_type")
-    return str(node.literal) if isinstance(node, Scalar) and not node.is_expression else ""
+    if isinstance(node, Scalar) and not node.is_expression:
+        return (str(node.literal),)
+    return rule.defer_to.event_types if rule.defer_to is not None else ()
 
 
 def _reads_body(scope: ExpressionScope) -> bool:

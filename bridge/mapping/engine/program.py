@@ -32,7 +32,7 @@ class RuleCode:
 
     `places` is where each of the event's fields is in the file. `elements` gives the list of a rule with `for_each`,
     whose `run` takes one of them, too; `element_name` is what one is called. With `remember` the event is not told, for
-    that reason. `event_type` is empty where an expression gives it.
+    that reason. `event_types` are those that it may make, as far as that can be seen.
     """
 
     topics: tuple[str, ...] | None
@@ -45,7 +45,7 @@ class RuleCode:
     element_name: str = ""
     rank: int = 0
     remember: str | None = None
-    event_type: str = ""
+    event_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
