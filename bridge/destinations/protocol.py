@@ -36,6 +36,11 @@ class Destination(Protocol):
         ...
 
     @property
+    def is_costly(self) -> bool:
+        """Whether a request of many deliveries takes so long to make that it is made beside the event loop."""
+        ...
+
+    @property
     def address(self) -> str:
         """Where it is, for people: scheme, host and path, no query and no key."""
         ...

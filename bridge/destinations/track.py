@@ -80,6 +80,11 @@ class TrackDestination:
         )
 
     @property
+    def is_costly(self) -> bool:
+        """A batch is put together in a moment."""
+        return False
+
+    @property
     def address(self) -> str:
         """Where it posts to; holds neither key nor query."""
         return self.url

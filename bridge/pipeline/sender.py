@@ -38,6 +38,8 @@ from bridge.pipeline.kept_answer import clean_outcome, kept_answer, remove_reque
 from bridge.pipeline.retry_policy import RetryDecision, RetryPolicy, decide_retry
 from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing, Store
 
+MANY = 50
+"""Deliveries from which on a costly request is made in a thread: the other senders would wait for it."""
 TOO_MANY = 429
 MOST_HOLD = timedelta(minutes=1)
 """Longest pause of the other deliveries after a 429."""
@@ -148,7 +150,7 @@ class Sender:
 
     async def _make_attempt(self, claimed: ClaimedDeliveries, send: Send) -> None:
         """Send the first request; the deliveries not in it are released when the attempt is recorded."""
-        outgoing = self._destination.make_requests(claimed.deliveries, now=self._world.clock())[0]
+        outgoing = (await self._make_requests(claimed.deliveries))[0]
         if isinstance(outgoing, Unsent):
             await self._record_unsent(claimed, outgoing)
             return
@@ -169,6 +171,12 @@ class Sender:
         before, decision = await self._record_attempt(claimed, outgoing.deliveries, outcome, attempt, ended_at)
         self._hold_back(attempt, decision, ended_at)
         self._log_attempt(replace(attempt, counted=decision.counted), outgoing.deliveries, before, decision, ended_at)
+
+    async def _make_requests(self, deliveries: Sequence[Delivery]) -> Sequence[Outgoing | Unsent]:
+        make, now = self._destination.make_requests, self._world.clock()
+        if self._destination.is_costly and len(deliveries) > MANY:
+            return await asyncio.to_thread(make, deliveries, now=now)
+        return make(deliveries, now=now)
 
     async def _record_unsent(self, claimed: ClaimedDeliveries, unsent: Unsent) -> None:
         """Record what becomes of deliveries without a request; the destination's state stays as it was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -264,5 +265,25 @@ def test_the_end_of_a_long_reason_holds_no_part_of_a_secret(tmp_path: Path) -> N
             await delivered(store, time, judge, events(1))
             [row] = await rows(store)
             assert row.reason == "x" * 195 + "[toke"
+
+    run(test)
+
+
+def test_a_large_request_is_made_beside_the_event_loop(tmp_path: Path) -> None:
+    async def test() -> None:
+        time = Time(lasts=timedelta(minutes=1))
+        made_in: set[int] = set()
+        many = acme(ACME.replace("events: 3", "events: 1000"))
+        make = many.make_requests
+
+        def watched(*given: Any, **more: Any) -> Any:
+            made_in.add(threading.get_ident())
+            return make(*given, **more)
+
+        many.make_requests = watched  # type: ignore[method-assign]  # it watches the real one
+        async with opened(tmp_path) as store:
+            upstream = await delivered(store, time, lambda numbers: answered(200), events(*range(60)), one=many)
+            assert [len(numbers) for numbers in upstream.posted] == [60]
+            assert made_in.isdisjoint({threading.get_ident()})
 
     run(test)

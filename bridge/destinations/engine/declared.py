@@ -64,6 +64,9 @@ class DeclaredDestination:
     With `masked`, secrets are their names in brackets, and what it makes is for people to read.
     """
 
+    is_costly = True
+    """An item takes half a millisecond, and a request may carry thousands."""
+
     def __init__(self, platform: Platform, name: str, options: DeclaredOptions, *, masked: bool = False) -> None:
         self.name = name
         self.platform = platform

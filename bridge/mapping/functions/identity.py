@@ -24,6 +24,7 @@ _REDDIT = "https://ads-api.reddit.com/docs/v3/guides/programs/capi/direct-integr
 _TIKTOK = "https://business-api.tiktok.com/portal/docs?id=1771100865818625"
 
 _LONGEST = 1_000
+_half_character = re.compile("[\ud800-\udfff]").search
 _is_sha256 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 _is_email = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+").fullmatch
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
@@ -72,7 +73,7 @@ def _read_text(value: str | float | Decimal) -> str | None:
     if len(value) > _LONGEST:
         return None
     text = unicodedata.normalize("NFC", value).strip()
-    return None if not text or any("\ud800" <= sign <= "\udfff" for sign in text) else text
+    return None if not text or _half_character(text) else text
 
 
 def _apply_rule(text: str, rule: str, country: str | None) -> str | None:
