@@ -17,12 +17,12 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from bridge import destinations as kinds
 from bridge import settings
 from bridge.core import log
 from bridge.core.errors import SettingsError
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.core.model import Event, Route
+from bridge.destinations import kinds
 from bridge.destinations.protocol import Destination
 from bridge.http import openapi, track
 from bridge.http.body_budget import BodyBudget

@@ -42,10 +42,10 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "tools",
     ),
     "bridge.destinations": (
-        "answer_words option_values protocol retry_after",
+        "__init__ answer_words option_values protocol retry_after",
         "language track",
         "engine",
-        "__init__",
+        "kinds",
         "tools",
     ),
     "bridge.store": ("__init__ views", "protocol", "sqlite", "engines"),

@@ -30,6 +30,7 @@ COMMANDS = {
     "serve": ("serve", "receive, translate and deliver"),
     "demo": ("demo", "show it working on a throw-away store, with made-up secrets"),
     "send": ("send", "sign a body as its provider would, and post it"),
+    "send-event": ("send_event", "send one event to a test destination, and say what its answer means"),
     "try": ("try_mapping", "print the events that one body becomes, offline"),
     "diff": ("diff", "compare what two mappings make of kept webhooks, or of bodies"),
     "check": ("check", "report every problem of mapping files"),
@@ -50,7 +51,7 @@ COMMANDS = {
     "restore": ("restore", "put a backup back where BRIDGE_STORE names no store"),
     "completion": ("completion", "print the script with which bash, zsh or fish completes commands"),
 }
-"""Each command in the order of the help: the file that has it as `run_<name>(options)`, and its meaning."""
+"""Each command in the order of the help: the file that has it as `run_<name>(options)` (`-` is `_`), its meaning."""
 VERBS = {"example": {"add": "make an example of a body or a kept webhook, with invented persons in it"}}
 """The verbs of a command that has some: each is `run_<name>_<verb>(options)` in the command's file."""
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  it has no public name
@@ -147,7 +148,7 @@ def _add_parser(adding: Subparsers, name: str, meaning: str) -> argparse.Argumen
 
 def _add_options(parser: argparse.ArgumentParser, file: str, name: str) -> None:
     """Import a command, and let the parser take the options that its function has for its argument."""
-    run: Callable[[object], int] = getattr(import_module(f"bridge.cli.{file}"), f"run_{name}")
+    run: Callable[[object], int] = getattr(import_module(f"bridge.cli.{file}"), f"run_{name.replace('-', '_')}")
     kind: type[object] = get_type_hints(run)["options"]
     options.add_options(parser, kind)
     parser.set_defaults(run=lambda typed: run(options.read_options(kind, typed)))

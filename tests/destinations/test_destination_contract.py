@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import destinations
 from bridge.core.errors import SettingsError
 from bridge.core.model import Delivered, Delivery, Event, Misconfigured, Outgoing, Rejected, Response, Retryable
-from bridge.destinations import KINDS, make_destination
+from bridge.destinations import kinds as destinations
+from bridge.destinations.kinds import KINDS, make_destination
 from bridge.destinations.protocol import Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.core.errors import SettingsError
 from bridge.core.model import Delivered, Delivery, Misconfigured, Outcome, Rejected, Response, Retryable
-from bridge.destinations import make_destination
+from bridge.destinations.kinds import make_destination
 from bridge.destinations.track import MOST_BYTES, TrackDestination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -20,7 +20,7 @@ from upstreams.x import KEYS, XUpstream
 
 from bridge.core.errors import SettingsError
 from bridge.core.model import DeliveryState, Event, Route, Routed
-from bridge.destinations import make_destination
+from bridge.destinations.kinds import make_destination
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retry_policy import RetryPolicy

@@ -9,11 +9,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 from urllib.parse import urlencode, urlsplit, urlunsplit
-
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bridge.core import json_text
 from bridge.core.access_token import AccessToken, TokenDenied, TokenRequest
@@ -89,9 +85,7 @@ class GoogleTokens:
             "exp": issued + int(_LASTS.total_seconds()),
         }
         signed = f"{_encode_part(head)}.{_encode_part(claims)}"
-        key = _load_key(self.fields["private_key"])
-        signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-        return f"{signed}.{_encode_bytes(signature)}"
+        return f"{signed}.{_encode_bytes(_sign_rs256(self.fields['private_key'], signed.encode()))}"
 
 
 def read_google_secret(text: str, *, scope: str, origin: str | None) -> GoogleTokens:
@@ -102,7 +96,7 @@ def read_google_secret(text: str, *, scope: str, origin: str | None) -> GoogleTo
     document = _parse_object(text)
     fields = {name: value for name, value in document.items() if isinstance(value, str)}
     if all(fields.get(name) for name in _SERVICE_ACCOUNT):
-        _load_key(fields["private_key"])
+        _sign_rs256(fields["private_key"], b"")
     elif not all(fields.get(name) for name in _REFRESH):
         raise SettingsError(
             f"the secret for Google is the key file of a service account as JSON, or JSON with {', '.join(_REFRESH)}"
@@ -110,11 +104,18 @@ def read_google_secret(text: str, *, scope: str, origin: str | None) -> GoogleTo
     return GoogleTokens(fields, scope, origin)
 
 
-def _load_key(pem: str) -> rsa.RSAPrivateKey:
+def _sign_rs256(pem: str, content: bytes) -> bytes:
+    """RSASSA-PKCS1-v1_5 with SHA-256. Raises SettingsError for what is no private RSA key."""
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  takes 8 MB, for Google alone
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: PLC0415  as above
+
     try:
-        return cast("rsa.RSAPrivateKey", serialization.load_pem_private_key(pem.encode(), password=None))
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
-        raise SettingsError("the private key of the service account cannot be read; download it again") from None
+        key = None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise SettingsError("the private key of the service account cannot be read; download it again")
+    return key.sign(content, padding.PKCS1v15(), hashes.SHA256())
 
 
 def _parse_object(text: str) -> dict[str, Json]:
