@@ -373,7 +373,7 @@ class Attempt:
 
     `answer` is the upstream's text, its first 2 KiB. `counted` is False where the destination, not the events, was
     at fault. `ambiguous` is True where the request may have been taken although there was no answer; also where
-    `outcome` is `lost`: the lease was over before anybody recorded how the request ended.
+    `outcome` is `lost`: the lease was over before its end was recorded. `skipped` and `unsent` had no request.
     """
 
     destination: str

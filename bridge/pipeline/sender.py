@@ -187,9 +187,8 @@ class Sender:
         async with self._turn:
             while True:
                 try:
-                    await self._world.store.record_attempt(
-                        claimed.token, attempt, unsent.updates, claimed.destination_state, now=now
-                    )
+                    state = await self._current_state(claimed)
+                    await self._world.store.record_attempt(claimed.token, attempt, unsent.updates, state, now=now)
                     break
                 except StoreUnavailable as error:
                     self._handle_unavailable(error)
@@ -200,7 +199,6 @@ class Sender:
             "delivery.unsent", deliveries=_format_ids(unsent.deliveries), destination=name, count=len(unsent.updates),
             outcome=outcome,
         )  # fmt: skip
-        self._world.metrics.count_attempt(name, outcome, seconds=0.0)
 
     async def _send_request(
         self, outgoing: Outgoing, send: Send
@@ -247,9 +245,8 @@ class Sender:
         now: datetime,
         jitter: float,
     ) -> tuple[DestinationState, RetryDecision]:
-        store, name = self._world.store, self._destination.name
-        alone = self._destination.concurrency == 1  # else another sender may have changed the state since the claim
-        destination_state = claimed.destination_state if alone else await store.destination_state(name)
+        store = self._world.store
+        destination_state = await self._current_state(claimed)
         policy = self._world.policy
         decision = decide_retry(
             outcome, sent, destination_state, status=attempt.status, now=now, jitter=jitter, policy=policy
@@ -257,6 +254,12 @@ class Sender:
         counted = replace(attempt, counted=decision.counted)
         await store.record_attempt(claimed.token, counted, decision.settled, decision.destination_state, now=now)
         return destination_state, decision
+
+    async def _current_state(self, claimed: ClaimedDeliveries) -> DestinationState:
+        """The destination's state: where it has several senders, another may have changed it since the claim."""
+        if self._destination.concurrency == 1:
+            return claimed.destination_state
+        return await self._world.store.destination_state(self._destination.name)
 
     def _hold_back(self, attempt: Attempt, decision: RetryDecision, now: datetime) -> None:
         """After a 429, which is about the key and not the batch, let all deliveries wait, MOST_HOLD at most."""

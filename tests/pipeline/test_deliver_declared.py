@@ -188,6 +188,8 @@ def test_an_event_too_old_is_skipped_without_a_request_and_the_others_go(tmp_pat
             assert upstream.posted == [[2]]
             first, second = await rows(store)
             assert (first.state, first.reason) == (DeliveryState.SKIPPED, "too old")
+            shown = await detail(store, first.id)
+            assert [(one.outcome, one.status, one.counted) for one in shown.attempts] == [("skipped", None, False)]
             assert second.state is DeliveryState.DELIVERED
 
     run(test)
