@@ -1,9 +1,9 @@
-"""`serve` as it is, but with what FAMILY_… says.
+"""`serve` as it is, but with what SERVE_TEST_… says.
 
-FAMILY_STALLED: seconds without success after which a loop counts as stalled; FAMILY_SILENCE: seconds without a
-heartbeat after which a process is replaced; FAMILY_LOOP_SILENCE: seconds after which a loop hangs. SIGUSR1 blocks a
-process in Python for ever, SIGUSR2 lets its translating wait for ever. FAMILY_FAREWELL: seconds that a child has to
-end; FAMILY_BROKEN: why no child can open its store.
+SERVE_TEST_STALLED: seconds without success after which a loop counts as stalled; SERVE_TEST_SILENCE: seconds without a
+heartbeat after which a process is replaced; SERVE_TEST_LOOP_SILENCE: seconds after which a loop hangs. SIGUSR1 blocks a
+process in Python for ever, SIGUSR2 lets its translating wait for ever. SERVE_TEST_FAREWELL: seconds that a child has to
+end; SERVE_TEST_BROKEN: why no child can open its store.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from bridge.runtime import roles, supervisor
 
 def main() -> int:
     """Serve."""
-    readiness.STALLED = timedelta(seconds=float(os.environ.get("FAMILY_STALLED", "30")))
-    supervisor.STOP_TIMEOUT = float(os.environ.get("FAMILY_FAREWELL", "45"))
-    vars(serve)["SILENCE"] = float(os.environ.get("FAMILY_SILENCE", "30"))
-    roles.LOOP_SILENCE = float(os.environ.get("FAMILY_LOOP_SILENCE", "600"))
+    readiness.STALLED = timedelta(seconds=float(os.environ.get("SERVE_TEST_STALLED", "30")))
+    supervisor.STOP_TIMEOUT = float(os.environ.get("SERVE_TEST_FAREWELL", "45"))
+    vars(serve)["SILENCE"] = float(os.environ.get("SERVE_TEST_SILENCE", "30"))
+    roles.LOOP_SILENCE = float(os.environ.get("SERVE_TEST_LOOP_SILENCE", "600"))
     signal.signal(signal.SIGUSR1, lambda *_: time.sleep(1_000_000))
     signal.signal(signal.SIGUSR2, lambda *_: setattr(TranslateLoop, "translate_batch", _never))
-    why = os.environ.get("FAMILY_BROKEN")
+    why = os.environ.get("SERVE_TEST_BROKEN")
     if why:
 
         def broken(_url: str, **_options: object) -> NoReturn:

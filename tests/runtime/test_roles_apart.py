@@ -267,7 +267,7 @@ def test_of_several_that_start_at_once_one_runs(tmp_path: Path, settings: dict[s
 def test_the_web_role_stays_ready_without_a_worker_and_says_since_when_none_runs(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
-    impatient = settings | {"FAMILY_STALLED": "1"}
+    impatient = settings | {"SERVE_TEST_STALLED": "1"}
     with serving(tmp_path, impatient, "--role", "web", "--web", "1", program=LAUNCH) as web:
         until(lambda: get(web, "/readyz").json()["state"] == "degraded", what="word of the missing worker")
         answer = get(web, "/readyz")

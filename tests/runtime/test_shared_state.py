@@ -71,7 +71,7 @@ def bridge(tmp_path: Path, mappings: Path) -> Iterator[Serving]:
         "BRIDGE_MAPPINGS": str(mappings),
         "BRIDGE_API_KEYS": KEY,
         "BRIDGE_API_RATE": str(RATE),
-        "FAMILY_STALLED": str(STALLED),
+        "SERVE_TEST_STALLED": str(STALLED),
     }
     with serving(tmp_path, settings, "--web", "2", program=LAUNCH) as one:
         yield one

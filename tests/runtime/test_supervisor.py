@@ -165,7 +165,7 @@ def test_a_signal_to_stop_that_reaches_every_process_at_once_ends_them_gracefull
 
 
 def test_one_that_does_not_end_is_killed_and_the_exit_status_tells(tmp_path: Path) -> None:
-    with serving(tmp_path, SETTINGS | {"FAMILY_FAREWELL": "4"}, "--web", "1", program=LAUNCH) as bridge:
+    with serving(tmp_path, SETTINGS | {"SERVE_TEST_FAREWELL": "4"}, "--web", "1", program=LAUNCH) as bridge:
         [hung] = workers(bridge)
         everybody = children(bridge)
         os.kill(hung, signal.SIGSTOP)
@@ -176,7 +176,7 @@ def test_one_that_does_not_end_is_killed_and_the_exit_status_tells(tmp_path: Pat
 
 
 def test_a_child_that_cannot_start_ends_serve_with_its_reason_in_one_line(tmp_path: Path) -> None:
-    broken = serving(tmp_path, SETTINGS | {"FAMILY_BROKEN": "no room for more"}, program=LAUNCH)
+    broken = serving(tmp_path, SETTINGS | {"SERVE_TEST_BROKEN": "no room for more"}, program=LAUNCH)
     with pytest.raises(AssertionError, match="serve did not start") as stopped, broken:
         pass
     assert str(stopped.value) == "serve did not start: trackbridge: no room for more\n"

@@ -31,7 +31,7 @@ def bridged(folder: Path, settings: dict[str, str]) -> Iterator[tuple[Serving, U
             "BRIDGE_API_KEYS": KEY,
             "BRIDGE_TRACK_URL": peer.url,
             "BRIDGE_TRACK_KEY": UPSTREAM_KEY,
-            "FAMILY_SILENCE": str(SILENCE),
+            "SERVE_TEST_SILENCE": str(SILENCE),
         }
         with serving(folder, given | settings, "--web", "2", program=LAUNCH) as bridge:
             ready(bridge)
@@ -65,7 +65,7 @@ def test_a_process_that_hangs_is_killed_told_and_replaced(tmp_path: Path, who: s
 
 @needs_proc
 def test_a_process_one_of_whose_loops_hangs_is_replaced_and_the_loop_is_named(tmp_path: Path) -> None:
-    with bridged(tmp_path, {"FAMILY_LOOP_SILENCE": "3"}) as (bridge, _):
+    with bridged(tmp_path, {"SERVE_TEST_LOOP_SILENCE": "3"}) as (bridge, _):
         hung = translate_process(bridge)
         os.kill(hung, signal.SIGUSR2)
         [line] = until(lambda: told(bridge, "process."), what="the word of it")
