@@ -48,7 +48,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "kinds",
         "tools",
     ),
-    "bridge.store": ("__init__ views", "protocol", "sqlite", "engines"),
+    "bridge.store": ("__init__ status_views views", "status_protocol", "protocol", "sqlite", "engines"),
     "bridge.store.sqlite": (
         "__init__ migrations",
         "schema",
@@ -56,6 +56,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "tables",
         "ingest",
         "admin backup file_modes",
+        "status_verbs",
         "store",
     ),
 }

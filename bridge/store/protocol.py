@@ -28,6 +28,7 @@ from bridge.core.model import (
     SetAside,
     Webhook,
 )
+from bridge.store.status_protocol import StatusStore
 from bridge.store.views import (
     ClockAhead,
     DeliveryDetail,
@@ -206,7 +207,7 @@ class RowFilter:
     limit: int | None = None
 
 
-class Store(Protocol):
+class Store(StatusStore, Protocol):
     """A dozen transitions, and the questions that people ask."""
 
     # a webhook is received

@@ -24,7 +24,9 @@ class WebhookRow:
 class EventRow:
     """An event as lists show it. `webhook` is public (`wh_<number>`), None for one that came by /v1/track.
 
-    `origin` is who gave it: `source:<name>` or `key:<name>`.
+    `origin` is who gave it: `source:<name>` or `key:<name>`. `delivery` is the state of its deliveries, the one that
+    needs most where there are several: dead, pending, delivered, skipped; `none` where it has none, `duplicate` for
+    one that is not delivered.
     """
 
     id: str
@@ -34,6 +36,10 @@ class EventRow:
     test: bool
     duplicate_of: str | None
     created_at: datetime
+    order_id: str | None = None
+    value: str | None = None
+    currency: str | None = None
+    delivery: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

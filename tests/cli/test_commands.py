@@ -16,7 +16,19 @@ from signed_requests import API_KEY, ORDER, SESSION, STRIPE_SECRET, settings_for
 import bridge as package
 
 WEBHOOK_KEYS = {"id", "source", "topic", "state", "reason", "received_at"}
-EVENT_KEYS = {"id", "webhook", "event_type", "test", "duplicate_of", "created_at", "origin"}
+EVENT_KEYS = {
+    "id",
+    "webhook",
+    "event_type",
+    "test",
+    "duplicate_of",
+    "created_at",
+    "origin",
+    "order_id",
+    "value",
+    "currency",
+    "delivery",
+}
 DELIVERY_KEYS = {
     "id", "event", "destination", "state", "reason", "attempts", "next_attempt_at", "last_status", "last_answer",
 }  # fmt: skip

@@ -32,6 +32,7 @@ DIGESTS = {
     "10_recovery.sql": "2da4d2d4d4e394d24bf08aadf7c139e303b97ad7b4131bcd0131dd63529a82a7",
     "11_event_origin.sql": "73cc973d45c5b459eb191c0dc4ef7d3960dc7840d8cf3b9e7dec40acb2d1a34e",
     "12_conversions.sql": "e6f347dd780c94e5510178e30bfa1e971dc3e1d59507124276c2785b25e08bd2",
+    "13_status.sql": "154e605035c18728d2a9c58df95f45acfbcdd590c8e4626149e48ca1703dda22",
     "recovery.py": "2e73196835c7676b3d96bd462b9a7e12b8b2e14b4f1d348063aed8de5400cf01",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
@@ -48,6 +49,7 @@ TABLES = (
     "e893c6da1ddc2a52c97eee510ee8d7002a4943e297d91087158f147f50efcbef",
     "8071d1eb853c032f3010edfe49dbbffd385c3fd922830fa14cabcb6842960180",
     "75f5634dafa855bc4708012a55bdacbcd48a14d595f781d1e27325f5a3c0a2b1",
+    "52a677aad8e4356992cdc56bc750c6c929f09460887aaf044a2b8965f879b3f4",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

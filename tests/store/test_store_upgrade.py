@@ -50,6 +50,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "c9b23ee",
         "4381f10",
         "79e5329",
+        "2f19ef1",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

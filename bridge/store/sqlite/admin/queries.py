@@ -36,7 +36,9 @@ from bridge.store.sqlite.tables.originals import purged_original_id
 
 _WEBHOOK = "w.number, w.source, w.topic, w.state, w.reason, w.received_at FROM webhooks AS w"
 _EVENT = """
-    e.id, e.origin, e.webhook, e.event_type, e.test, e.duplicate_of, original.id, e.created_at
+    e.id, e.origin, e.webhook, e.event_type, e.test, e.duplicate_of, original.id, e.created_at,
+    e.order_id, e.value, e.currency,
+    (SELECT min(instr('dead pending delivered skipped', d.state)) FROM deliveries AS d WHERE d.event = e.number)
     FROM events AS e LEFT JOIN events AS original ON original.number = e.duplicate_of
 """
 _DELIVERY = """
@@ -233,7 +235,7 @@ def _webhook_row(row: tuple[Any, ...]) -> WebhookRow:
 
 
 def _event_row(row: tuple[Any, ...]) -> EventRow:
-    name, origin, webhook, event_type, test, duplicate_of, original, created_at = row
+    name, origin, webhook, event_type, test, duplicate_of, original, created_at, order_id, value, currency, state = row
     return EventRow(
         id=name,
         origin=origin,
@@ -242,7 +244,15 @@ def _event_row(row: tuple[Any, ...]) -> EventRow:
         test=bool(test),
         duplicate_of=None if duplicate_of is None else original or purged_original_id(duplicate_of),
         created_at=from_ms(created_at),
+        order_id=order_id,
+        value=value,
+        currency=currency,
+        delivery="duplicate" if duplicate_of is not None else _DELIVERY_STATES.get(state, "none"),
     )
+
+
+_DELIVERY_STATES = {1: "dead", 6: "pending", 14: "delivered", 24: "skipped"}
+"""States by where each begins in the text of `_EVENT`, those that need most first."""
 
 
 def _delivery_row(row: tuple[Any, ...]) -> DeliveryRow:

@@ -1,0 +1,76 @@
+"""The verbs of a SQLite store that are about the bridge itself: `bridge.store.status_protocol.StatusStore`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from bridge.store.sqlite.admin import find_rows, recent_outcomes
+from bridge.store.sqlite.db.reader import ReaderPool
+from bridge.store.sqlite.db.writer import WriterThread
+from bridge.store.sqlite.tables import actions, destinations, heartbeats, refusals
+from bridge.store.status_views import ActionTaken, FoundRows, ProcessHeartbeat, RefusedRequests, StatusDetails
+
+
+class SqliteStatusVerbs:
+    """What `SqliteStore` has of that promise; the threads are its own."""
+
+    _writer: WriterThread
+    _reader: ReaderPool
+
+    async def add_refused(self, refused: Sequence[RefusedRequests]) -> None:
+        """Add refused requests to those that are known."""
+        await self._writer.run_write(lambda db: refusals.add_refused(db, refused))
+
+    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> None:
+        """Write the sign of life of one process."""
+        await self._writer.run_write(lambda db: heartbeats.write_heartbeat(db, heartbeat))
+
+    async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:
+        """Write that a destination was asked without an event."""
+        await self._writer.run_write(lambda db: destinations.record_check(db, destination, failed=failed, now=now))
+
+    async def pause_destination(self, destination: str, *, reason: str, probe_at: datetime, now: datetime) -> None:
+        """Pause a destination, or move the probe of one that is paused."""
+        await self._writer.run_write(
+            lambda db: destinations.pause_destination(db, destination, reason=reason, probe_at=probe_at, now=now)
+        )
+
+    async def resume_destination(self, destination: str, *, now: datetime, works: bool = False) -> bool:
+        """Make the probe of a paused destination due now."""
+        return await self._writer.run_write(
+            lambda db: destinations.resume_destination(db, destination, now=now, works=works)
+        )
+
+    async def record_action(self, action: ActionTaken) -> None:
+        """Write what a person did."""
+        await self._writer.run_write(lambda db: actions.insert_action(db, action))
+
+    async def complete_privacy_request(self, public_id: str, *, who: str, now: datetime) -> ActionTaken | None:
+        """Mark a privacy request as done."""
+        return await self._writer.run_write(
+            lambda db: actions.complete_privacy_request(db, public_id, who=who, now=now)
+        )
+
+    async def actions_on(self, subject: str) -> tuple[ActionTaken, ...]:
+        """What people did to one thing."""
+        return await self._reader.run_query(lambda db: actions.actions_on(db, subject))
+
+    async def status_details(self) -> StatusDetails:
+        """Returns what `status` shows beside counts and summary."""
+        return await self._reader.run_query(_read_details)
+
+    async def find_rows(self, words: Sequence[str]) -> FoundRows:
+        """The webhooks and events that have one of these texts."""
+        return await self._reader.run_query(lambda db: find_rows.find_rows(db, words))
+
+
+def _read_details(db: sqlite3.Connection) -> StatusDetails:
+    return StatusDetails(
+        refused=refusals.read_refused(db),
+        processes=heartbeats.read_heartbeats(db),
+        privacy_requests=actions.open_privacy_requests(db),
+        recent=recent_outcomes.read_recent(db),
+        checks=destinations.read_checks(db),
+    )

@@ -1,0 +1,69 @@
+"""The part of a store's promise that is about the bridge itself: for `status`, `find` and actions by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bridge.store.status_views import (
+    ActionTaken,
+    FoundRows,
+    ProcessHeartbeat,
+    RefusedRequests,
+    StatusDetails,
+)
+
+
+class StatusStore(Protocol):
+    """What processes note of themselves, and what people ask."""
+
+    async def add_refused(self, refused: Sequence[RefusedRequests]) -> None:
+        """Add refused requests to those that are known; a count starts anew after a genuine webhook of the source."""
+        ...
+
+    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> None:
+        """Write the sign of life of one process, in the place of its last one."""
+        ...
+
+    async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:
+        """Write that a destination was asked without an event, and why that failed, if it did."""
+        ...
+
+    async def pause_destination(self, destination: str, *, reason: str, probe_at: datetime, now: datetime) -> None:
+        """Pause a destination; of one that is paused, write the reason of now and when its next probe is."""
+        ...
+
+    async def resume_destination(self, destination: str, *, now: datetime, works: bool = False) -> bool:
+        """Make the probe of a paused destination due now; returns whether it was paused.
+
+        If it is known that it `works`, and no delivery waits that could be the probe, the pause ends at once.
+        """
+        ...
+
+    async def record_action(self, action: ActionTaken) -> None:
+        """Write what a person did."""
+        ...
+
+    async def complete_privacy_request(self, public_id: str, *, who: str, now: datetime) -> ActionTaken | None:
+        """Mark a privacy request as done; returns who did so before, None where nobody had.
+
+        Raises NotFound for a webhook that is none.
+        """
+        ...
+
+    async def actions_on(self, subject: str) -> tuple[ActionTaken, ...]:
+        """What people did to one thing, oldest first."""
+        ...
+
+    async def status_details(self) -> StatusDetails:
+        """Returns what `status` shows beside counts and summary; it costs the same however much is kept."""
+        ...
+
+    async def find_rows(self, words: Sequence[str]) -> FoundRows:
+        """The webhooks and events that have one of these texts.
+
+        Compared with event ids, provider ids and order ids as a whole, and with whole strings of the newest events and
+        bodies. It reads a bounded number of rows.
+        """
+        ...

@@ -1,0 +1,134 @@
+"""What a store knows of the bridge itself: refused requests, processes, actions of people, and its newest outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRequests:
+    """Requests that were refused for one cause since the source's last genuine webhook.
+
+    `source` is a configured one, or the one that an unknown path resembles, whose path is `detail`. `skew` is by how
+    much the clock of this machine was ahead of the time of the last request that was refused as stale.
+    """
+
+    source: str
+    cause: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    detail: str = ""
+    skew: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessHeartbeat:
+    """The last sign of life of one process of `serve`.
+
+    `trouble` says which of its loops hang, or is empty; `settings` which sources and destinations it serves. The role
+    is `web`, `worker`, or `refused` for a start that was refused, which `trouble` explains.
+    """
+
+    node: str
+    process: str
+    role: str
+    pid: int
+    started_at: datetime
+    at: datetime
+    stopped: bool = False
+    trouble: str = ""
+    settings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionTaken:
+    """What a person did by hand: `what` is the verb, `subject` the public id or name that it was done to."""
+
+    at: datetime
+    who: str
+    what: str
+    subject: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyRequest:
+    """A webhook that asks for data of a person, or for their deletion, and that nobody has marked as done."""
+
+    id: str
+    source: str
+    topic: str | None
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TopicCount:
+    """How many of the newest webhooks of a source have one topic and state; `newest` is the number of the last."""
+
+    source: str
+    topic: str | None
+    state: str
+    count: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventCount:
+    """How many of the newest events of an origin and type have a delivery in one state to one destination.
+
+    `destination` is None for events without any delivery. Duplicates and test events are left out.
+    """
+
+    origin: str
+    event_type: str
+    destination: str | None
+    state: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecentOutcomes:
+    """What became of the newest webhooks and events, `limit` of each at most; the oldest of them is of `since`."""
+
+    webhooks: tuple[TopicCount, ...]
+    events: tuple[EventCount, ...]
+    since: datetime | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationCheck:
+    """When a destination was last asked without an event, and why that failed (None: it did not)."""
+
+    destination: str
+    checked_at: datetime
+    failed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDetails:
+    """All of these, read in one snapshot."""
+
+    refused: tuple[RefusedRequests, ...]
+    processes: tuple[ProcessHeartbeat, ...]
+    privacy_requests: tuple[PrivacyRequest, ...]
+    recent: RecentOutcomes
+    checks: tuple[DestinationCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRows:
+    """What a search found: public ids, newest first, and how far it looked back.
+
+    `webhooks` and `events` are the numbers of newest rows that were read where no index helps, `bodies` of how many
+    webhooks the bodies; `since` is when the oldest of them came, None if all that is kept was read.
+    """
+
+    webhook_ids: tuple[str, ...]
+    event_ids: tuple[str, ...]
+    webhooks: int
+    events: int
+    bodies: int
+    since: datetime | None
