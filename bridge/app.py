@@ -172,6 +172,7 @@ class DeliverPipeline:
             destinations=tuple(app_config.destinations.values()),
             clock=utc_now,
             metrics=metrics,
+            check=True,
         )
         channels = app_config.settings.alerts.channels() if needs else ()
         self.alert_loop = _make_alert_loop(app_config, needs, channels) if needs and channels else None

@@ -58,15 +58,25 @@ class Posted:
 
 @dataclass
 class Upstream:
-    """A /v1/track receiver. `script` is answered first, one (status, headers, body) a request; then 200."""
+    """A /v1/track receiver. `script` is answered first, one (status, headers, body) a request; then 200.
+
+    A batch without events is answered `empty`: 400, as the track API does where the key is right. With a `key`, every
+    request with another one is answered 401.
+    """
 
     url: str = ""
     script: list[tuple[int, Mapping[str, str], bytes]] = field(default_factory=list)
     posted: list[Posted] = field(default_factory=list)
+    empty: int = 400
+    key: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, headers: dict[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         events = json.loads(body)["events"]
+        if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
+            return 401, {}, b'{"success": false, "error": "no such key"}'
+        if not events:
+            return self.empty, {}, b'{"success": false, "error": "events must hold 1 to 100 events"}'
         with self.lock:
             said = self.script.pop(0) if self.script else None
             if said is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bridge.core.model import Delivery, Event, Outcome, Outgoing, Response, Unsent
 
@@ -58,6 +58,15 @@ class Destination(Protocol):
 
     def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:
         """What an answer to a request of `sent` deliveries means."""
+        ...
+
+
+@runtime_checkable
+class CheckableDestination(Destination, Protocol):
+    """A destination that can be asked, without an event, whether its address and key are right."""
+
+    def check_request(self) -> Outgoing:
+        """The request that carries no event; `read_response` says what its answer means, where Rejected is good."""
         ...
 
 

@@ -105,15 +105,21 @@ class TrackDestination:
 
         An event that is too large by itself goes alone, so that the upstream refuses it and no other.
         """
-        headers = {
+        return tuple(
+            Outgoing(self.url, self._headers(), _batch_body(group), tuple(group))
+            for group in _pack_requests(deliveries, self.batch)
+        )
+
+    def check_request(self) -> Outgoing:
+        """An empty batch: 400 means that the key is good, 401 that it is not."""
+        return Outgoing(self.url, self._headers(), _HEAD + _TAIL, ())
+
+    def _headers(self) -> dict[str, str]:
+        return {
             "authorization": f"Bearer {self.api_key}",
             "content-type": "application/json",
             "accept": "application/json",
         }
-        return tuple(
-            Outgoing(self.url, headers, _batch_body(group), tuple(group))
-            for group in _pack_requests(deliveries, self.batch)
-        )
 
     def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:  # noqa: ARG002  one event or many: the answers mean the same
         """What an answer means. A reason is a few words that begin with the status.

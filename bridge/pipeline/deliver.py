@@ -16,6 +16,7 @@ from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, Ticks
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.access_tokens import AccessTokens
+from bridge.pipeline.destination_check import DestinationChecks
 from bridge.pipeline.http_client import Send, load_trusted_certificates, open_client
 from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.pipeline.sender import AttemptMetrics, Sender, SenderDeps
@@ -33,7 +34,10 @@ _POLICY = RetryPolicy()
 
 
 class DeliveryLoops:
-    """All senders of one process. `run` continues until `stop`."""
+    """All senders of one process. `run` continues until `stop`.
+
+    `check`: destinations that can be asked without an event are asked at the start, and while they are paused.
+    """
 
     def __init__(  # noqa: PLR0913  all that the loops depend on, by name
         self,
@@ -48,6 +52,7 @@ class DeliveryLoops:
         jitter: Callable[[], float] = random.random,
         policy: RetryPolicy = _POLICY,
         idle: timedelta = IDLE,
+        check: bool = False,
     ) -> None:
         self._policy = policy
         self._send = send
@@ -68,6 +73,7 @@ class DeliveryLoops:
             for turn, tokens in [(asyncio.Lock(), AccessTokens(clock))]
             for _ in range(destination.concurrency)
         ]
+        self._checks = DestinationChecks(destinations if check else (), world)
         self._tasks: list[asyncio.Task[None]] = []
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
@@ -87,7 +93,8 @@ class DeliveryLoops:
         async with AsyncExitStack() as stack:
             sends = await self._open_sends(stack)
             self._tasks = [asyncio.create_task(sender.run(sends[sender.destination])) for sender in self._senders]
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            async with self._checks.running(sends):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _open_sends(self, stack: AsyncExitStack) -> dict[str, Send]:
         """How each destination sends, by its name: over connections of its own."""
