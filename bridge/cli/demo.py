@@ -27,8 +27,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.app import SingleProcessApp, random_letters, utc_now
-from bridge.cli.list_show import STATE_STYLES
 from bridge.cli.options import command_options, flag_option
+from bridge.cli.row_list import STATE_STYLES
 from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.core import json_text
 from bridge.core.model import WebhookState

@@ -1,4 +1,4 @@
-"""`trackbridge list` and `trackbridge show`: rows and details of the store, as tables for people, as JSON for machines.
+"""`trackbridge list` and `trackbridge show`: rows and details of the store, for people, as JSON, or as CSV.
 
 They only read, and work while `serve` runs on the same store.
 """
@@ -6,16 +6,16 @@ They only read, and work while `serve` runs on the same store.
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Literal
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from bridge import settings
@@ -23,46 +23,48 @@ from bridge.cli.environment import read_environment
 from bridge.cli.filter_options import FilterOptions, read_filter
 from bridge.cli.options import (
     argument,
-    argument_of,
     command_options,
     format_option,
     included_options,
     option,
+    option_of,
+    optional_argument_of,
     read_count,
 )
+from bridge.cli.row_list import Row, format_fact, print_rows
 from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.core import json_text
 from bridge.core.errors import SettingsError
 from bridge.core.instants import format_instant
-from bridge.core.model import Attempt
+from bridge.core.local_time import format_local
 from bridge.core.visible_text import make_visible
 from bridge.store.engines import open_store, require_log_of_serve
 from bridge.store.protocol import (
     DeliveryDetail,
-    DeliveryRow,
     EventDetail,
-    EventRow,
     RowFilter,
+    StateCounts,
     Store,
     WebhookDetail,
-    WebhookRow,
 )
+from bridge.store.status_views import ActionTaken
 
 TABLE_ROWS = 50
-STATE_STYLES = {"translated": "green", "delivered": "green", "set_aside": "red", "dead": "red", "pending": "yellow"}
 _AMBIGUOUS = "ambiguous: no answer came, and the upstream may have taken it; it knows a double by its event_id"
 ListedRows = Literal["webhooks", "events", "deliveries"]
-Row = WebhookRow | EventRow | DeliveryRow | Attempt
+LISTED: tuple[ListedRows, ...] = ("webhooks", "events", "deliveries")
 
 
 @command_options
 class ListOptions:
     """The options of `list`."""
 
-    what: ListedRows = argument_of(("webhooks", "events", "deliveries"))
+    what: ListedRows | None = optional_argument_of(LISTED, meaning="what to list; without it, what there is")
     filters: FilterOptions = included_options(FilterOptions)
-    limit: int | None = option(read_count, "N", meaning="at most so many (the table shows 50 unless told)")
-    format: Literal["text", "json"] = format_option()
+    limit: int | None = option(read_count, "N", meaning="at most so many (people see 50 unless told)")
+    format: Literal["text", "json", "csv"] = option_of(
+        ("text", "json", "csv"), preset="text", meaning="for people, for machines, or for a spreadsheet"
+    )
 
 
 @command_options
@@ -84,23 +86,53 @@ def run_show(options: ShowOptions) -> int:
 
 
 async def _list_rows(options: ListOptions) -> int:
-    as_json = options.format == "json"
-    limit = options.limit if options.limit is not None or as_json else TABLE_ROWS
+    limit = options.limit if options.limit is not None or options.format != "text" else TABLE_ROWS
     asked = read_filter(options.filters, now=datetime.now(UTC), limit=limit)
     store = existing_store()
     try:
-        rows: Sequence[Row] = await _read_rows(store, options.what, asked)
-        unapplied = (await store.state_counts()).unapplied if options.what == "webhooks" and not as_json else 0
+        counts = await store.state_counts()
+        if options.what is None:
+            return _print_counts(counts, as_json=options.format == "json")
+        rows = await _read_rows(store, options.what, asked)
     finally:
         await store.close()
-    if as_json:
-        write_json([plain_value(row) for row in rows])
-    else:
-        make_console().print(make_table(rows) if rows else f"no {options.what} that fit")
-    if unapplied:
-        make_console().print(
-            f"{unapplied} more were just kept; they are listed as soon as `trackbridge serve` has read them"
+    match options.format:
+        case "json":
+            write_json([plain_value(row) for row in rows])
+        case "csv":
+            write_csv([plain_value(row) for row in rows])
+        case "text":
+            _print_list(options.what, rows, counts, limit)
+    return 0
+
+
+def _print_list(what: ListedRows, rows: Sequence[Row], counts: StateCounts, limit: int | None) -> None:
+    console = make_console()
+    if not rows:
+        console.print(f"no {what} that fit")
+    print_rows(console, rows)
+    if limit is not None and len(rows) == limit:
+        console.print(f"the newest {limit}; --limit N shows more, --since 7d and the other filters choose")
+    if what == "webhooks" and counts.unapplied:
+        console.print(
+            f"{counts.unapplied} more were just kept; they are listed as soon as `trackbridge serve` has read them"
         )
+
+
+def _print_counts(counts: StateCounts, *, as_json: bool) -> int:
+    """What there is to list, by state."""
+    found: dict[str, dict[str, int]] = {name: {} for name in LISTED}
+    for what, each in zip(LISTED, (counts.webhooks, counts.events, counts.deliveries), strict=True):
+        for (_, state), count in sorted(each.items()):
+            found[what][state] = found[what].get(state, 0) + count
+    if as_json:
+        write_json(plain_value(found))
+        return 0
+    console = make_console()
+    for name, states in found.items():
+        said = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in states.items()) or "none yet"
+        console.print(as_text(f"{f'trackbridge list {name}':<28}{said}"), soft_wrap=True)
+    console.print("`trackbridge show ID` shows one in full, `trackbridge find WHAT` finds an order, an id or an e-mail")
     return 0
 
 
@@ -118,6 +150,7 @@ async def _show_one(public_id: str, *, as_json: bool) -> int:
     store = existing_store()
     try:
         found = await store.show_detail(public_id)
+        actions = await store.actions_on(public_id)
     finally:
         await store.close()
     if as_json:
@@ -125,14 +158,21 @@ async def _show_one(public_id: str, *, as_json: bool) -> int:
         return 0
     screen = make_console()
     for one in found:
-        _print_detail(screen, one)
+        _print_detail(screen, one, actions)
     return 0
 
 
 def existing_store() -> Store:
     """The configured store, which must be there already: looking must not make one."""
-    url = see_that_there_is_a_store()
+    see_that_there_is_a_store()
+    return open_configured_store()
+
+
+def open_configured_store() -> Store:
+    """The configured store."""
     environment = read_environment()
+    url = settings.store_url(environment)
+    require_log_of_serve(url)
     window, bounds = settings.retention_policy(environment).ledger, settings.admission_limits(environment)
     return open_store(url, ledger_window=window, bounds=bounds)
 
@@ -161,6 +201,27 @@ def write_json(document: json_text.Json) -> None:
     sys.stdout.flush()
 
 
+def write_csv(rows: Sequence[Mapping[str, json_text.Json]]) -> None:
+    """Rows as CSV with a heading. A text that a spreadsheet would take for a formula gets a `'` before it.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if rows:
+        writer.writerow(rows[0])
+    writer.writerows([_csv_cell(value) for value in row.values()] for row in rows)
+    sys.stdout.buffer.write(text.getvalue().encode())
+    sys.stdout.flush()
+
+
+def _csv_cell(value: json_text.Json) -> str:
+    if value is None or isinstance(value, bool):
+        return "yes" if value else ""
+    text = make_visible(str(value))
+    return f"'{text}" if isinstance(value, str) and text.startswith(("=", "+", "-", "@")) else text
+
+
 def plain_value(value: object) -> json_text.Json:
     """A row as JSON has it: instants in ISO 8601, states by their word."""
     match value:
@@ -170,38 +231,12 @@ def plain_value(value: object) -> json_text.Json:
             return value.total_seconds()
         case Enum():
             return value.value
+        case Mapping():
+            return {str(name): plain_value(one) for name, one in value.items()}
         case _ if is_dataclass(value):
             return {field.name: plain_value(getattr(value, field.name)) for field in fields(value)}
         case _:
             return value
-
-
-def make_table(rows: Iterable[Row]) -> Table:
-    """Rows as a table that a person reads: one line each, states coloured, times to the second."""
-    found = list(rows)
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    names = [field.name for field in fields(found[0])]
-    for name in names:
-        drawn.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in {"id", "state"})
-    for row in found:
-        drawn.add_row(*(_cell_text(getattr(row, name)) for name in names))
-    return drawn
-
-
-def _cell_text(value: object) -> Text:
-    match value:
-        case None | False:
-            return Text("")
-        case True:
-            return Text("yes")
-        case datetime():
-            return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
-        case Enum():
-            return as_text(value.value, STATE_STYLES.get(str(value.value), ""))
-        case str() if len(value) > 200:  # noqa: PLR2004  an upstream's answer belongs into `show`
-            return as_text(f"{value[:200]}…")
-        case _:
-            return as_text(value)
 
 
 # ---------------------------------------------------------------------------------------------------- one thing
@@ -238,39 +273,42 @@ def _detail_as_json(one: WebhookDetail | EventDetail | DeliveryDetail) -> json_t
             }
 
 
-def _print_detail(console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetail) -> None:
-    for name, value in plain_value(one.row).items():
-        if value is not None:
-            console.print(Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), as_text(value)))
+def _print_detail(
+    console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetail, actions: Sequence[ActionTaken]
+) -> None:
+    """The longest first and the facts last, where a terminal shows them."""
+    facts: dict[str, object] = {field.name: getattr(one.row, field.name) for field in fields(one.row)}
     match one:
         case WebhookDetail(webhook=webhook, events=events, same_bytes_as=same):
-            console.print(Text.assemble((f"{'provider id':>16}  ", "dim"), as_text(webhook.id)))
-            if same is not None:
-                told = f"{same.id} ({same.source}, {same.topic or 'no topic'})"
-                console.print(Text.assemble((f"{'same bytes as':>16}  ", "dim"), as_text(told)))
-            _list_of(console, "events", events)
-            console.print(Text("\nbody", style="bold"))
             gone = "gone: it was kept as long as BRIDGE_KEEP_BODIES says"
-            console.print(
-                as_text(gone if one.body_gone else json_text.indent_json(webhook.body), lines=True), soft_wrap=True
-            )
+            _print_text(console, "body", gone if one.body_gone else json_text.indent_json(webhook.body))
+            _list_of(console, "events", events)
+            facts["provider id"] = webhook.id
+            facts["same bytes as"] = same and f"{same.id} ({same.source}, {same.topic or 'no topic'})"
         case EventDetail():
-            if one.given_id:
-                console.print(
-                    Text.assemble((f"{'given id':>16}  ", "dim"), f"{one.given_id} (names another event, too)")
-                )
-            for note in one.notes:
-                console.print(Text.assemble((f"{'left out':>16}  ", "dim"), as_text(note)))
+            _print_text(console, "event", json_text.indent_json(one.text))
             _list_of(console, "deliveries", one.deliveries)
-            console.print(Text("\nevent", style="bold"))
-            console.print(as_text(json_text.indent_json(one.text), lines=True), soft_wrap=True)
+            facts["given id"] = one.given_id and f"{one.given_id} (names another event, too)"
+            facts |= {f"left out {number}": note for number, note in enumerate(one.notes, start=1)}
         case DeliveryDetail():
             _list_of(console, "attempts", one.attempts)
             if any(attempt.ambiguous for attempt in one.attempts):
                 console.print(Text(f"\n{_AMBIGUOUS}", style="yellow"))
+            facts |= {"created at": one.created_at, "delivered at": one.delivered_at}
+    facts |= {f"{each.what} by": f"{each.who}, {format_local(each.at)}" for each in actions}
+    console.print()
+    for name, value in facts.items():
+        if value is not None:
+            said = Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), as_text(format_fact(value)))
+            console.print(said, soft_wrap=True)
+
+
+def _print_text(console: SafeConsole, what: str, text: str) -> None:
+    console.print(Text(what, style="bold"))
+    console.print(as_text(text, lines=True), soft_wrap=True)
 
 
 def _list_of(console: SafeConsole, what: str, rows: Sequence[Row]) -> None:
     if rows:
         console.print(Text(f"\n{what}", style="bold"))
-        console.print(make_table(rows))
+        print_rows(console, rows)

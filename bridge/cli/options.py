@@ -67,6 +67,15 @@ def argument_of(choices: Sequence[T], *, meaning: str | None = None) -> T:
     return cast("T", _declare_field(lambda parser, name: parser.add_argument(name, choices=choices, help=meaning)))
 
 
+def optional_argument_of(choices: Sequence[T], *, meaning: str) -> T | None:
+    """A word of a list that may be missing."""
+
+    def add(parser: argparse.ArgumentParser, name: str) -> None:
+        parser.add_argument(name, nargs="?", choices=choices, help=meaning)
+
+    return cast("T | None", _declare_field(add))
+
+
 @overload
 def option(read: Callable[[str], T], metavar: str | None = None, *, meaning: str) -> T | None: ...
 @overload
@@ -165,6 +174,7 @@ def read_count(text: str) -> int:
         optional_argument,
         arguments,
         argument_of,
+        optional_argument_of,
         option,
         required_option,
         repeated_option,

@@ -15,8 +15,9 @@ from bridge.cli import replay_translated
 from bridge.cli.argument_parser import quote_argument
 from bridge.cli.environment import read_environment
 from bridge.cli.filter_options import FilterOptions, is_filtered, read_filter
-from bridge.cli.list_show import Row, existing_store, make_console, make_table
+from bridge.cli.list_show import existing_store, make_console
 from bridge.cli.options import argument, arguments, command_options, config_option, flag_option, included_options
+from bridge.cli.row_list import Row, print_rows
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import DeliveryState, WebhookState
@@ -148,7 +149,7 @@ def _remaining_filter(asked: RowFilter, made: Sequence[WebhookRow]) -> list[RowF
 def _dry_run_text(what: str, one: str, many: str, count: int, newest: Sequence[Row]) -> int:
     print_text(f"would {what} {_count_words(count, one, many)}")
     if newest:
-        make_console().print(make_table(newest[:SAMPLES]))
+        print_rows(make_console(), newest[:SAMPLES])
     return 0
 
 
