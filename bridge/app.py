@@ -32,6 +32,7 @@ from bridge.http.metrics_key import MetricsKey
 from bridge.http.path_prefix import PathPrefix
 from bridge.http.peer_address import TrustedProxies
 from bridge.http.readiness import ReadinessCheck
+from bridge.http.refusals import RefusalCounter, UnknownPathCounter
 from bridge.http.webhooks import DirectRoute, WebhookReceiver
 from bridge.pipeline import alerts
 from bridge.pipeline.alert_channels import AlertChannel
@@ -231,6 +232,7 @@ class WebApp:
     ) -> None:
         proxies = TrustedProxies(app_config.settings.trusted_proxies)
         budget = BodyBudget(app_config.settings.body_budget, peer=proxies.peer_of)
+        refusals = RefusalCounter(store, clock=utc_now, sources=lambda: app_config.sources)
         receiver = WebhookReceiver(
             sources=lambda: app_config.sources,
             store=store,
@@ -239,6 +241,7 @@ class WebApp:
             clock=utc_now,
             notify=kept,
             metrics=metrics,
+            refusals=refusals,
         )
         tracking = track.track_routes(
             store=store,
@@ -268,12 +271,13 @@ class WebApp:
         self.http = Starlette(
             routes=[*receiver.webhook_routes(), *tracking, *openapi.openapi_routes(prefix), *public],
             middleware=[
-                *([Middleware(PathPrefix, prefix, refuse=track.no_route)] if prefix else []),
+                *([Middleware(PathPrefix, prefix, refuse=refusals.count_and(track.no_route))] if prefix else []),
                 *(Middleware(DirectRoute, route) for route in receiver.webhook_routes()),
             ],
             exception_handlers=track.EXCEPTION_HANDLERS,
-            lifespan=lifespan,
+            lifespan=refusals.count_until_end(lifespan),
         )
+        self.http.router.default = UnknownPathCounter(refusals, self.http.router.default)
         self.http.router.redirect_slashes = False  # such an answer would be no JSON, and its address the caller's own
 
 

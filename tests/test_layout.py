@@ -22,6 +22,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "contract signature",
         "mapping store",
         "destinations",
+        "status",
         "http pipeline",
         "settings",
         "app",
@@ -42,7 +43,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "tools",
     ),
     "bridge.destinations": (
-        "__init__ answer_words option_values protocol retry_after",
+        "__init__ answer_words option_values protocol retry_after self_loop",
         "language track",
         "engine",
         "kinds",

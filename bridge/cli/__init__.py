@@ -47,6 +47,8 @@ COMMANDS = {
     "explain": ("explain", "show where each field of a kept webhook's events comes from"),
     "retry": ("retry_replay", "send deliveries again: dead ones, or waiting ones now"),
     "replay": ("retry_replay", "put webhooks through their mapping again"),
+    "resume": ("resume", "probe a paused destination at once"),
+    "done": ("done", "say that a privacy request was acted on"),
     "deliver": ("retry_replay", "give kept events to a destination that was set later"),
     "backup": ("backup", "copy the store into a new folder, while serve runs or not"),
     "restore": ("restore", "put a backup back where BRIDGE_STORE names no store"),

@@ -17,8 +17,9 @@ _MEND = "mend it as `trackbridge check` says"
 
 def mapping_needs(configured: Settings, mappings: Mapping[str, LoadedMapping]) -> tuple[str, ...]:
     """A sentence for each source whose mapping has errors, in the running worker or in the files here."""
-    running = watch_role(configured.store, WORKER)()
-    loaded = read_defects(Path(sqlite_file(configured.store))) if running else {}
+    store = Path(sqlite_file(configured.store))
+    running = store.exists() and watch_role(configured.store, WORKER)()
+    loaded = read_defects(store) if running else {}
     needs = [f"{source}: {text}; {_MEND}, then reload (SIGHUP)" for source, text in loaded.items()]
     for source, defect in mapping_defects(make_sources(configured, mappings)):
         if not loaded.get(source, "").startswith(defect.reason):

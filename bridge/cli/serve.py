@@ -9,11 +9,10 @@ import argparse
 import asyncio
 import gc
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -24,12 +23,14 @@ from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
 from bridge.cli.terminal import print_text
 from bridge.core import log
-from bridge.core.errors import SettingsError
+from bridge.core.errors import RoleTaken, SettingsError, StoreUnavailable
 from bridge.core.source import DefectEffect
+from bridge.destinations.self_loop import Listener
 from bridge.http.api_keys import ApiKeys
 from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
 from bridge.runtime.balancing import ConnectionBalance
+from bridge.runtime.heartbeat_writer import make_heartbeat
 from bridge.runtime.http_server import bind_socket, socket_url
 from bridge.runtime.rate_limit import SharedRateLimits
 from bridge.runtime.reload import EVERY, FileWatch, reload_now
@@ -51,8 +52,13 @@ from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
 from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, secret_name
+from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
 from bridge.settings.sources import LoadedMapping
+from bridge.status.configured import ConfiguredBridge
+from bridge.status.processes import REFUSED
+from bridge.status.read import read_status
+from bridge.status.report import needs_by_cause
 from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file, watch_role
 from bridge.store.protocol import Store
 
@@ -110,8 +116,9 @@ def run_serve(options: ServeOptions) -> int:
         raise SettingsError("--web N is how many processes answer requests, and `--role worker` starts none: omit it")
     watch = FileWatch(partial(_watched_files, options.config)) if options.reload else None
     configured, mappings = _load_now(options.config)
-    reserve_store(configured.store, roles)
+    _reserve_store(configured, roles)
     listening = _bind_listeners(options, configured) if WEB in roles else []
+    _require_other_destinations(configured, listening)
     app_config = AppConfig(configured, mappings)
     _try_the_store(configured)
     workers = _name_web_processes(options.web) if WEB in roles else []
@@ -133,7 +140,7 @@ def run_serve(options: ServeOptions) -> int:
             ),
             shares=ConnectionBalance(workers),
             load=partial(_load_now, options.config, tell=False),
-            needs=partial(_find_needs, configured),
+            needs=partial(_find_needs, describe_bridge(configured, mappings)),
         )
         care = SupervisorHooks(
             ready=lambda: _print_greeting(
@@ -168,12 +175,35 @@ def _load_now(
     return load_configuration(read_environment(config), config, tell=tell, previous=previous)
 
 
-async def _find_needs(configured: Settings, store: Store) -> dict[str, str]:
-    """What `status` says that needs a person, by the sentence's beginning without its counts."""
-    from bridge.cli.status import read_status  # noqa: PLC0415  it needs rich, which a bridge without alerts does not
+async def _find_needs(described: ConfiguredBridge, store: Store) -> dict[str, str]:
+    """What `status` says that needs a person, by its cause and subject."""
+    return needs_by_cause(await read_status(store, described, now=utc_now()))
 
-    found = await read_status(store, configured.keeping, now=utc_now())
-    return {re.sub(r"[0-9]+", "#", need.partition(";")[0]): need for need in found.needs}
+
+def _reserve_store(configured: Settings, roles: Sequence[str]) -> None:
+    """Have the store for these roles alone; a start that is refused is noted there, so that `status` shows it."""
+    try:
+        reserve_store(configured.store, roles)
+    except RoleTaken as error:
+        with suppress(StoreUnavailable):
+            asyncio.run(_note_refused_start(configured, str(error)))
+        raise
+
+
+async def _note_refused_start(configured: Settings, why: str) -> None:
+    store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
+    try:
+        await store.record_heartbeat(make_heartbeat(f"start-{os.getpid()}", REFUSED, now=utc_now(), trouble=why))
+    finally:
+        await store.close()
+
+
+def _require_other_destinations(configured: Settings, listening: Sequence[socket.socket]) -> None:
+    """Raise SettingsError for a destination that is this bridge itself."""
+    for one in listening[:1]:
+        host, port = one.getsockname()[:2]
+        for text in find_self_loops(configured, Listener(host, port, configured.addresses.public_url)):
+            raise SettingsError(text)
 
 
 def _name_web_processes(count: int | None) -> list[str]:

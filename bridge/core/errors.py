@@ -13,6 +13,7 @@ BridgeError
 ├── BackupError           a backup cannot be made, read or restored
 ├── BodyGone              a webhook's body was deleted, so it cannot be translated again
 └── StoreUnavailable      the store cannot do its work now; try again later
+    ├── RoleTaken         another process has that role of serve on the store
     └── StoreUnusable     the file is no store of trackbridge, is damaged, or is a newer version's
 """
 
@@ -41,11 +42,15 @@ class MappingError(BridgeError):
 
 
 class NotGenuine(BridgeError):
-    """A request did not prove genuine. `reason` is one of a few words, for counting; the caller never sees it."""
+    """A request did not prove genuine. `reason` is one of a few words, for counting; the caller never sees it.
 
-    def __init__(self, reason: str) -> None:
+    `skew` is by how much this clock is ahead of the time of a request that is `stale`, whose signature is right.
+    """
+
+    def __init__(self, reason: str, *, skew: timedelta | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.skew = skew
 
 
 class HeadersTooLarge(BridgeError):
@@ -99,6 +104,10 @@ class StoreUnavailable(BridgeError):
     def copy_error(self) -> StoreUnavailable:
         """The same for one more caller: each raises an error of its own."""
         return type(self)(str(self), retry_after=self.retry_after)
+
+
+class RoleTaken(StoreUnavailable):
+    """Another process has that role of `serve` on the store."""
 
 
 class StoreUnusable(StoreUnavailable):

@@ -26,10 +26,11 @@ from bridge.core import dedupe_keys, json_text, log
 from bridge.core.errors import IdempotencyConflict, NotAnEvent, StoreUnavailable, error_location
 from bridge.core.json_text import Json
 from bridge.core.model import Accepted, Event, Route, Routed
-from bridge.http import body, remedies
+from bridge.http import body
 from bridge.http.api_keys import ApiKeys, Caller
 from bridge.http.body_budget import BodyBudget, BudgetExceeded
 from bridge.http.track_endpoints import BATCH, ONE, TrackEndpoint, TrackRefusal
+from bridge.status import remedies
 from bridge.store.protocol import Idempotency, Store
 
 __all__ = [

@@ -23,6 +23,8 @@ from bridge.core.model import Request
 from bridge.core.source import DefectEffect, Source
 from bridge.http import body
 from bridge.http.body_budget import BodyBudget, BudgetExceeded
+from bridge.http.refusals import RefusalCounter
+from bridge.status import remedies
 from bridge.store.protocol import Store
 
 PATH = "/webhooks/{source}"
@@ -51,7 +53,9 @@ class WebhookReceiver:
         clock: Callable[[], datetime],
         notify: Callable[[], None],
         metrics: WebhookMetrics,
+        refusals: RefusalCounter,
     ) -> None:
+        self._refusals = refusals
         self._sources = sources
         self._store = store
         self._limit = limit
@@ -76,11 +80,16 @@ class WebhookReceiver:
         )
         await answer(scope, receive, send)
         self._metrics.count_webhook_request(source.name if source else "", outcome, seconds=perf_counter() - began)
-        if outcome in _MENDS:  # without the name of an unknown source: it is any text, and each would be a kind
+        reason = outcome.removeprefix("refused:")
+        if reason in remedies.WEBHOOK:  # without the name of an unknown source: any text, and each would be a kind
             self._seldom.warn(
                 "webhook.refused", now=self._clock(), source=source.name if source else None,
-                reason=outcome.removeprefix("refused:"), mend=_MENDS[outcome],
+                reason=reason, mend=remedies.WEBHOOK[reason],
             )  # fmt: skip
+            if not source:
+                self._refusals.count_unknown_path(scope)
+            elif source.defect is None and (source.has_secret or _may_be_signed(scope, source)):
+                self._refusals.count_refused(source.name, reason)
 
     async def _judge_request(self, scope: Scope, receive: Receive, source: Source) -> tuple[str, ASGIApp]:
         if source.defect is not None and source.defect.effect is DefectEffect.REFUSED:
@@ -113,6 +122,7 @@ class WebhookReceiver:
                 Headers(scope=scope), _error_response(error.status, str(error), error.headers)
             )
         except NotGenuine as error:
+            self._refusals.note_skew(source.name, error.skew)
             return _refuse_request(error)
         except HeadersTooLarge as error:
             return "refused:headers", _error_response(431, str(error))
@@ -175,24 +185,18 @@ _KEPT_HEAD: Message = {
     "headers": [(b"content-length", str(len(_KEPT)).encode()), (b"content-type", b"application/json")],
 }
 _KEPT_BODY: Message = {"type": "http.response.body", "body": _KEPT}
-_MENDS = {
-    "refused:mismatch": "set the secret that the provider shows for this address; a proxy must not change bodies",
-    "refused:missing": "have the provider sign its webhooks; a proxy must pass on all headers",
-    "refused:malformed": "enter this address at its own provider only; a proxy must not change headers",
-    "refused:stale": "set the clock of this machine; if it is right, the request was late or was sent twice",
-    "refused:too_large": "if it is genuine, raise BRIDGE_WEBHOOK_LIMIT",
-    "refused:headers": "have the provider, or the proxy in front, send shorter headers",
-    "refused:too_slow": "look for a slow network or proxy",
-    "refused:cut_off": "look for a proxy or network that ends requests early",
-    "method": "have the provider send POST",
-    "no_secret": "set the secret of this source, or take the address out at the provider",
-    "mapping_broken": "mend the mapping of this source: trackbridge check says where; then reload or restart",
-    "unknown_source": "compare the address at the provider with those that serve prints at its start",
-}
-"""What an operator can do where a request was refused, by outcome."""
 _UNKNOWN = "no source of that name; see the addresses that serve prints at its start"
 _BROKEN = "the mapping of this source has errors; the operator must mend it"
 _NO_SECRET = "this source has no secret yet; the operator must set it"  # noqa: S105  a sentence, no secret
+
+
+def _may_be_signed(scope: Scope, source: Source) -> bool:
+    """Whether the head has what its provider sends, so that a stranger's request for no reason counts for nothing."""
+    try:
+        source.verify_head(_request_head(scope))
+    except NotGenuine as error:
+        return error.reason != "missing"
+    return True
 
 
 def _request_head(scope: Scope) -> Request:

@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 from starlette.applications import Starlette
 
-from bridge.app import RESTS, AppConfig, DeliverPipeline, TranslatePipeline, WebApp
+from bridge.app import RESTS, AppConfig, DeliverPipeline, TranslatePipeline, WebApp, utc_now
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.http.api_keys import ApiKeys
@@ -30,12 +30,14 @@ from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.child import ControlClient
 from bridge.runtime.control_channel import ControlChannel
 from bridge.runtime.defects_file import write_defects
+from bridge.runtime.heartbeat_writer import HeartbeatWriter
 from bridge.runtime.http_server import HttpServer
 from bridge.runtime.reload import Reloader
 from bridge.runtime.shared_state import SharedState
 from bridge.runtime.wakeup_pipe import Wakeups
 from bridge.settings import Settings
 from bridge.settings.sources import LoadedMapping, mapping_defects
+from bridge.status.configured import describe_served
 from bridge.store.engines import open_store, sqlite_file
 from bridge.store.protocol import Store
 
@@ -106,7 +108,8 @@ async def _run_translate(shared: SharedResources, line: ControlChannel) -> None:
     loops = TranslatePipeline(shared.app_config, store, metrics, made=shared.events.make_notifier(EVENT))
     shared.webhooks.call_on_wakeup({WEBHOOK: loops.translator.notify})
     _publish_defects(shared)
-    await _run_loops(loops, store, shared, StatePublisher(shared.board, TRANSLATE, metrics, loops.heartbeats), line)
+    showing = StatePublisher(shared.board, TRANSLATE, metrics, loops.heartbeats)
+    await _run_loops(loops, store, shared, showing, line)
 
 
 def run_deliver_process(shared: SharedResources, line: ControlChannel) -> None:
@@ -120,7 +123,8 @@ async def _run_deliver(shared: SharedResources, line: ControlChannel) -> None:
     store, metrics = shared.open_own_store(), Metrics()
     loops = DeliverPipeline(shared.app_config, store, metrics, needs=partial(shared.needs, store))
     shared.events.call_on_wakeup({EVENT: loops.delivery_loops.notify})
-    await _run_loops(loops, store, shared, StatePublisher(shared.board, DELIVER, metrics, loops.heartbeats), line)
+    showing = StatePublisher(shared.board, DELIVER, metrics, loops.heartbeats)
+    await _run_loops(loops, store, shared, showing, line)
 
 
 async def _run_loops(
@@ -131,8 +135,9 @@ async def _run_loops(
     line: ControlChannel,
 ) -> None:
     told = asyncio.Event()
+    beats = _heartbeat_writer(shared, store, showing.name, WORKER, loops.heartbeats)
     async with attached_to_supervisor(shared, showing, line, end=told.set) as ear:
-        async with loops.running():
+        async with beats.writing(), loops.running():
             ear.send_ready()
             await told.wait()
         await store.close()
@@ -158,7 +163,8 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
+        async with _heartbeat_writer(shared, store, name, WEB).writing():
+            yield
         await store.close()
 
     public, *admin = shared.listening
@@ -184,6 +190,18 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
             await server.wait_until_started()
         ear.send_ready()
         await serving
+
+
+def _heartbeat_writer(
+    shared: SharedResources,
+    store: Store,
+    name: str,
+    role: str,
+    loops: Callable[[], Mapping[str, Sequence[Heartbeat]]] = lambda: _NONE,
+) -> HeartbeatWriter:
+    sources = [source.name for source in shared.app_config.sources.values() if source.has_secret]
+    served = describe_served(sources, list(shared.app_config.destinations))
+    return HeartbeatWriter(store, name, role, utc_now, served, loops)
 
 
 def _stop_servers(servers: Iterable[HttpServer]) -> None:

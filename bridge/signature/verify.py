@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.core.errors import NotGenuine
 from bridge.core.json_text import Json
@@ -25,6 +25,9 @@ MAX_ENTRIES = 64
 """Entries in a signature that is a list."""
 MAX_LENGTH = 8192
 """Characters of a signature; a request with a longer one is refused unread."""
+
+_MOST_SKEW = 1e9
+"""Seconds by which a clock is said to be off, at most: 31 years."""
 
 
 def verify_request(recipe: Recipe, request: Request, keys: SigningKeys, *, now: datetime) -> None:
@@ -197,8 +200,8 @@ def _verify_signature(
             break
     else:
         raise NotGenuine("mismatch")
-    if proof.stamp and sent_at is not None and abs(now.timestamp() - sent_at) > proof.stamp.tolerance:
-        raise NotGenuine("stale")
+    if proof.stamp and sent_at is not None and abs(ahead := now.timestamp() - sent_at) > proof.stamp.tolerance:
+        raise NotGenuine("stale", skew=timedelta(seconds=max(-_MOST_SKEW, min(ahead, _MOST_SKEW))))
 
 
 def _find_candidates(proof: SignatureScheme, parcel: RequestView, within: Json) -> tuple[list[bytes], list[str]]:

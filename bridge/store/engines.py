@@ -115,18 +115,19 @@ def store_versions(url: str) -> tuple[int, int] | None:
     return open_file.read_version(path), len(STEPS)
 
 
-def check_store(url: str) -> tuple[str, ...]:
+def check_store(url: str, *, damage: bool = True) -> tuple[str, ...]:
     """For `serve`, before it opens the store: what a person should know about it, in a sentence each.
 
-    Raises StoreUnavailable if its files are not this user's, StoreUnusable if they are damaged as far as a check
-    of two seconds finds.
+    Raises StoreUnavailable if its files are not this user's or may not be written, StoreUnusable if they are damaged as
+    far as a check of two seconds finds, which is left out without `damage`.
     """
     path = sqlite_file(url)
     if not Path(path).exists() or not Path(path).stat().st_size:
         return ()
     file_modes.require_own_files(path)
     exposed = file_modes.exposed_files(path)
-    quick_check.check_file(path, within=quick_check.AT_START)
+    if damage:
+        quick_check.check_file(path, within=quick_check.AT_START)
     return (exposed,) if exposed else ()
 
 

@@ -261,7 +261,7 @@ def test_the_same_bytes_at_another_source_of_the_secret_are_told_once_in_their_s
     assert len(shop.told(16)) == 1
     assert "same bytes as  wh_1 (eu-1, orders/paid)" in trackbridge(shop.folder, {}, "show", "wh_2").stdout
     status = json.loads(trackbridge(shop.folder, {}, "status", "--format", "json").stdout)
-    [note] = status["notes"]
+    [note] = [one["sentence"] for one in status["notes"] if one["cause"] == "same_bytes"]
     assert note.startswith("eu-2: 1 webhooks have the bytes of webhooks of eu-1")
     assert "`scope`" in note
 

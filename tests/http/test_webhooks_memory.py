@@ -25,9 +25,11 @@ from bridge.http import body
 from bridge.http.body import SMALL
 from bridge.http.body_budget import BodyBudget
 from bridge.http.peer_address import TrustedProxies
+from bridge.http.refusals import RefusalCounter
 from bridge.http.webhooks import WebhookReceiver
 from bridge.settings.sources import load_mappings
 from bridge.store.sqlite.store import SqliteStore
+from bridge.store.status_views import RefusedRequests
 
 SECRET = "a-secret-of-some-length"
 LIMIT = 16 * SMALL
@@ -52,6 +54,9 @@ class Disk(SqliteStore):
         if self.broken:
             raise StoreUnavailable("the disk is full")
         self.sizes += [len(webhook.body) for webhook in webhooks]
+
+    async def add_refused(self, refused: Sequence[RefusedRequests]) -> None:
+        """Counts of refused requests are about no memory."""
 
 
 class Chunk(bytes):
@@ -162,6 +167,7 @@ def placed(*, trusted: Sequence[str] = (), now: Callable[[], float] = lambda: 0.
             clock=lambda: NOW,
             notify=lambda: None,
             metrics=seen,
+            refusals=RefusalCounter(store, clock=lambda: NOW, sources=tuple),
         ),
     )
 

@@ -61,11 +61,11 @@ def types(folder: Path) -> list[str]:
 
 
 def needs(folder: Path) -> list[str]:
-    """What `status` asks a person for; it ends with 1 where that is anything."""
+    """What `status` asks a person for because of mappings; it ends with 1 where it asks for anything."""
     found = trackbridge(folder, SETTINGS, "status", "--format", "json")
-    said: list[str] = json.loads(found.stdout)["needs"]
+    said = json.loads(found.stdout)["needs"]
     assert found.returncode == (1 if said else 0)
-    return said
+    return [one["sentence"] for one in said if one["cause"] == "broken_mapping"]
 
 
 def wait_for_set_aside(folder: Path, count: int) -> list[str]:

@@ -105,7 +105,9 @@ def test_a_store_that_others_may_read_is_told_with_the_command_that_ends_it(tmp_
     mend = f"chmod -R go= {tmp_path / STORE} {tmp_path / INBOX}"
     assert f"`{mend}`" in warning
     done = typed(tmp_path, {"BRIDGE_STORE": url}, "status", "--format", "json")
-    assert any(note.startswith("other users of this machine may read") for note in json.loads(done.stdout)["notes"])
+    assert any(
+        note["text"].startswith("other users of this machine may read") for note in json.loads(done.stdout)["notes"]
+    )
     subprocess.run(mend.split(), check=True)
     assert check_store(url) == ()
     assert file_modes.exposed_files(str(tmp_path / STORE)) is None

@@ -12,10 +12,10 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bridge.core.errors import StoreUnavailable
+from bridge.core.errors import RoleTaken, StoreUnavailable
 
 _FILE_MODE = 0o600
 _HOLDER = 512
@@ -64,7 +64,7 @@ def lock_roles(path: str, roles: Sequence[str]) -> None:
     """Until this process has ended, no other one has any of these roles on that store.
 
     The processes that are forked from it do not hold the locks: where it was killed, the next may start while they
-    end. Raises StoreUnavailable, and takes none, where another process has one of the roles.
+    end. Raises RoleTaken, and takes none, where another process has one of the roles.
     """
     held = {role: _open_lock(_lock_of(path, role)) for role in roles}
     free = [role for role in roles if _take_lock(held[role])]
@@ -77,7 +77,7 @@ def lock_roles(path: str, roles: Sequence[str]) -> None:
     for lock in held.values():
         os.close(lock)
     rest = f", or start only `trackbridge serve --role {free[0]}`" if free else ""
-    raise StoreUnavailable(
+    raise RoleTaken(
         f"the role {taken} already runs on the store {path}{holder}: no role runs twice on one store; stop that "
         f"process first{rest}"
     )
@@ -121,6 +121,7 @@ def _open_lock(lock: Path) -> int:
     try:
         held = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NONBLOCK, _FILE_MODE)  # a fifo or a device may wait
     except OSError as error:
+        _require_own_lock(lock)
         raise StoreUnavailable(
             f"the store's lock file {lock} cannot be opened ({error.strerror}); see that its folder exists and "
             "that this user may write there"
@@ -129,6 +130,17 @@ def _open_lock(lock: Path) -> int:
         os.close(held)
         raise StoreUnavailable(f"the store's lock file {lock} is no regular file; delete it, and start again")
     return held
+
+
+def _require_own_lock(lock: Path) -> None:
+    """Raise StoreUnavailable for the file of another user, as one who once ran `serve` here leaves behind."""
+    with suppress(OSError):
+        owner = lock.stat().st_uid
+        if owner != os.geteuid():
+            raise StoreUnavailable(
+                f"the store's lock file {lock} belongs to user {owner}, and this is user {os.geteuid()}; run "
+                f"trackbridge as user {owner}, or stop what runs there and delete the file: it holds nothing"
+            )
 
 
 def _take_lock(lock: int) -> bool:

@@ -1,0 +1,28 @@
+"""The settings of this shell as a status knows them, and why `serve` could not start with them, if it could not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bridge import settings
+from bridge.app import AppConfig, load_configuration
+from bridge.cli.mapping_needs import mapping_needs
+from bridge.core.errors import BridgeError
+from bridge.settings.describe import describe_bridge
+from bridge.status.configured import ConfiguredBridge
+from bridge.status.report import Finding, Findings
+
+
+def configured_bridge(environment: Mapping[str, str], config: Path | None) -> ConfiguredBridge:
+    """What a status needs to know of an environment and its settings file."""
+    try:
+        configured, mappings = load_configuration(environment, config, tell=False)
+        app_config = AppConfig(configured, mappings)
+        broken = tuple(Finding("broken_mapping", text) for text in mapping_needs(configured, mappings))
+    except BridgeError as error:
+        return ConfiguredBridge(cannot_start=(Finding("settings", f"`trackbridge serve` cannot start: {error}"),))
+    filed = {one.name for one in configured.sources if settings.secret_name(one.name) not in environment}
+    described = describe_bridge(app_config.settings, mappings, filed=filed)
+    return replace(described, findings=Findings(broken) + described.findings)

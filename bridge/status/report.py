@@ -1,0 +1,120 @@
+"""The values of a status: sources, destinations, roles, the coverage, and what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.core.local_time import format_local
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a person must act on, or should know.
+
+    `cause` is one word of a fixed list, `subject` what it is about: a source, a destination, a webhook. `text` says
+    what is wrong, `remedy` what to do; `since` is when it began. No secret and no personal data is in any of them.
+    """
+
+    cause: str
+    text: str
+    remedy: str = ""
+    subject: str | None = None
+    since: datetime | None = None
+
+    def __str__(self) -> str:
+        began = f", since {format_local(self.since)}" if self.since else ""
+        return f"{self.text}{began}{f'; {self.remedy}' if self.remedy else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Findings of one kind of trouble: `needs` must be acted on, `notes` are worth knowing."""
+
+    needs: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+    def __add__(self, other: Findings) -> Findings:
+        return Findings((*self.needs, *other.needs), (*self.notes, *other.notes))
+
+
+NOTHING_FOUND = Findings()
+"""No trouble of that kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One source: its last webhook, today's by outcome, how many are set aside in all, and how many were refused.
+
+    `refused` counts requests since the last genuine webhook.
+    """
+
+    name: str
+    last_webhook_at: datetime | None
+    today: Mapping[str, int]
+    set_aside: int
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationStatus:
+    """One destination. `resumes_itself` is whether a pause ends without a person."""
+
+    name: str
+    delivered: int
+    pending: int
+    oldest_pending: datetime | None
+    dead: int
+    paused: str | None
+    paused_at: datetime | None = None
+    probe_at: datetime | None = None
+    resumes_itself: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RoleStatus:
+    """One role of `serve`: since when it runs; None where it does not."""
+
+    role: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What became of the newest conversions: how many of each; `share` is the part that is as it should be."""
+
+    delivered: int
+    ignored: int
+    missing: Mapping[str, int]
+    """Those that are neither, by why: pending, dead, set aside, waiting, no destination, ignored by the settings."""
+
+    @property
+    def total(self) -> int:
+        """All that carry conversions."""
+        return self.delivered + self.ignored + sum(self.missing.values())
+
+    @property
+    def share(self) -> float:
+        """(delivered + rightly ignored) / all that carry conversions."""
+        return (self.delivered + self.ignored) / self.total
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """All of it. `coverage` is None while nothing came that carries a conversion.
+
+    `needs` are warnings that a person must act on, `notes` are worth knowing.
+    """
+
+    sources: tuple[SourceStatus, ...] = ()
+    destinations: tuple[DestinationStatus, ...] = ()
+    roles: tuple[RoleStatus, ...] = ()
+    coverage: Coverage | None = None
+    needs: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+
+def needs_by_cause(report: StatusReport) -> dict[str, str]:
+    """The sentence of each need, by its cause and what it is about: the same need has the same name in each report."""
+    return {f"{one.cause}:{one.subject}" if one.subject else one.cause: str(one) for one in report.needs}
