@@ -131,8 +131,8 @@ _parse_url = FUNCTIONS["parse_url"].call
 # -------------------------------------------------------------------------------------------------------- by hand
 
 
-def by_hand(body: Json) -> tuple[Json, str] | None:
-    """The event and its dedupe key, as somebody would write it who knows the fields."""
+def by_hand(body: Json) -> tuple[Json, tuple[str, ...]] | None:
+    """The event and its dedupe keys, as somebody would write it who knows the fields."""
     if body.get("source_name") == "pos":
         return None
     attributes = _pairs(body.get("note_attributes") or [])
@@ -193,7 +193,7 @@ def by_hand(body: Json) -> tuple[Json, str] | None:
     given = kept.get("properties", {})
     if "order_id" not in given or "value" not in given or "currency" not in given:
         raise ValueError("a purchase needs them")
-    return kept, str(body["id"])
+    return kept, (str(body["id"]),)
 
 
 def _without_nothing(document: Json) -> Json:
@@ -231,7 +231,7 @@ class OurFunctions(Functions):
 OPTIONS = jmespath.Options(custom_functions=OurFunctions())
 
 
-def through_jmespath(parts: MappingDefinition) -> Callable[[Json], tuple[Json, str] | None]:
+def through_jmespath(parts: MappingDefinition) -> Callable[[Json], tuple[Json, tuple[str, ...]] | None]:
     """The same expressions, each by `jmespath.search`, which parses it once; every name of `let` is searched once."""
     [rule] = parts.rules
     lets = {name: str(plain_value(node))[1:] for name, (_, node) in parts.lets.items()}
@@ -241,7 +241,7 @@ def through_jmespath(parts: MappingDefinition) -> Callable[[Json], tuple[Json, s
     conditions = (rule.when[0].test, rule.dedupe, lines["in"].value)
     when, dedupe, source = (str(plain_value(node))[1:] for node in conditions)  # type: ignore[arg-type]
 
-    def run(body: Json) -> tuple[Json, str] | None:
+    def run(body: Json) -> tuple[Json, tuple[str, ...]] | None:
         names: dict[str, Json] = {"body": body}
         for name, text in lets.items():
             names[name] = jmespath.search(text, names, OPTIONS)
@@ -252,7 +252,7 @@ def through_jmespath(parts: MappingDefinition) -> Callable[[Json], tuple[Json, s
         event["properties"]["items"] = [
             _fill({}, each, {"line": line}) for line in jmespath.search(source, names, OPTIONS)
         ]
-        return event, str(jmespath.search(dedupe, names, OPTIONS))
+        return event, (str(jmespath.search(dedupe, names, OPTIONS)),)
 
     return run
 
