@@ -24,7 +24,6 @@ from bridge.core.model import (
     Routed,
     SetAside,
     Translated,
-    Translation,
     Webhook,
     WebhookState,
 )
@@ -137,12 +136,24 @@ class TranslateLoop:
         self._replayed_for = sources
 
     async def _decide_all(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
-        outcomes = []
+        """Decide on each; what their rules ask for is looked up for all of them at once."""
+        outcomes: dict[int, Outcome] = {}
+        earlier: dict[bytes, Sequence[KnownConversion]] = {}
+        left = list(enumerate(webhooks))
         self._turns.begin_pass()
-        for webhook in webhooks:
-            outcomes.append(await self._decide_webhook(webhook))
-            await self._turns.yield_if_due()
-        return outcomes
+        while left:
+            wanting: list[tuple[int, Webhook]] = []
+            keys: dict[bytes, None] = {}
+            for place, webhook in left:
+                outcomes[place] = outcome = self._decide_webhook(webhook, earlier)
+                if isinstance(outcome.result, EventNeeded) and not outcome.result.is_looked_up:
+                    wanting.append((place, webhook))
+                    keys |= dict.fromkeys(key for key in outcome.result.keys if key not in earlier)
+                await self._turns.yield_if_due()
+            found = await self._store.recall_events(list(keys)) if keys else {}
+            earlier |= {key: found.get(key, ()) for key in keys}
+            left = wanting
+        return [outcomes[place] for place in range(len(webhooks))]
 
     async def _complete_batch(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         is_new = not batch.webhooks[0].number
@@ -167,13 +178,14 @@ class TranslateLoop:
         else:
             await self._complete_batch(batch, [Outcome(outcomes[0].webhook, _fault_outcome(error))])
 
-    async def _decide_webhook(self, webhook: Webhook) -> Outcome:
+    def _decide_webhook(self, webhook: Webhook, earlier: Mapping[bytes, Sequence[KnownConversion]]) -> Outcome:
+        """What a webhook becomes; EventNeeded while something may still arrive: the store decides how long."""
         source = self._sources().get(webhook.source)
         if source is None:
             gone = f"no source is called {webhook.source} any more; set it again, then replay this webhook"
             return Outcome(webhook, SetAside(gone))
         try:
-            match await self._translate_webhook(source, webhook):
+            match source.translate_with_earlier(webhook, earlier):
                 case Translated(events=events, effects=effects):
                     routed = tuple(Routed(event, self._route(event, source.to)) for event in events)
                     return Outcome(webhook, routed, effects)
@@ -181,23 +193,8 @@ class TranslateLoop:
                     return Outcome(webhook, ignored, effects)
                 case SetAside() | EventNeeded() as other:
                     return Outcome(webhook, other)
-        except StoreUnavailable:
-            raise
         except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
             return Outcome(webhook, _fault_outcome(error))
-
-    async def _translate_webhook(self, source: Source, webhook: Webhook) -> Translation | EventNeeded:
-        """Translate a webhook with the earlier events that its rules ask for; EventNeeded while one may still arrive.
-
-        The store decides when it has waited long enough: it knows whether the clock is believed.
-        """
-        earlier: dict[bytes, Sequence[KnownConversion]] = {}
-        while True:
-            made = source.translate_with_earlier(webhook, earlier)
-            if not isinstance(made, EventNeeded) or made.is_looked_up:
-                return made
-            found = await self._store.recall_events(made.keys)
-            earlier |= {key: found.get(key, ()) for key in made.keys}
 
     def _log_kept(self, kept: Kept) -> None:
         what = "webhook.again" if kept.is_known else "webhook.kept"
