@@ -63,11 +63,12 @@ def _describe_sources(
         mapping = mappings.get(one.mapping)
         if mapping is None:
             continue
-        bound = mapping.bind_source(one.name, secrets=one.secrets, vars={}, public_url=one.public_url)
+        address = one.public_url or configured.addresses.source_url(one.name)
+        bound = mapping.bind_source(one.name, secrets=one.secrets, vars={}, public_url=address)
         variable = f"{environment_name(one.name)}{SECRET_SUFFIX}"
         made = ConfiguredSource(
             one.name,
-            address=one.public_url or configured.addresses.source_url(one.name),
+            address=address,
             title=mapping.title,
             has_secret=bound.has_secret,
             is_chosen=one.name in chosen,

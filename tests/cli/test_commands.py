@@ -223,9 +223,9 @@ def test_try_prints_one_json_list_and_nothing_else(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     [event] = json.loads(done.stdout)
     assert event["properties"]["value"] == 404.9
-    ignored = typed(tmp_path, {}, "try", "shopify", "order.json", "--topic", "orders/create", "--format", "json")
+    ignored = typed(tmp_path, {}, "try", "shopify", "order.json", "--topic", "carts/update", "--format", "json")
     assert (ignored.returncode, json.loads(ignored.stdout)) == (0, [])
-    assert ignored.stderr.startswith("ignored (topic orders/create): ")
+    assert ignored.stderr.startswith("ignored (topic carts/update): ")
     chosen = typed(
         tmp_path, {}, "try", "shopify", "order.json", "--topic", "orders/create", "--var", "purchase=orders/create"
     )

@@ -314,11 +314,11 @@ def test_dead_letters(shop: Shop) -> None:
 def test_a_wrong_var(shop: Shop) -> None:
     with shop.serving() as bridge:
         for number in (1, 2):
-            post(hook(bridge, "shopify"), shopify(order(number), "orders/create", f"w{number}"))
-        shop.needs("all 2 webhooks of orders/create were ignored", "set SHOPIFY_PURCHASE=orders/create")
+            post(hook(bridge, "shopify"), shopify(order(number, source_name="pos"), "orders/paid", f"w{number}"))
+        shop.needs("all 2 webhooks of orders/paid were ignored", "set SHOPIFY_POINT_OF_SALE=counted")
         report = json.loads(typed(shop.folder, shop.settings, "status", "--format", "json").stdout)
         assert report["coverage"] == 0
-    shop.settings["SHOPIFY_PURCHASE"] = "orders/create"
+    shop.settings["SHOPIFY_POINT_OF_SALE"] = "counted"
     with shop.serving():
         words = ["replay", "--state", "ignored", "--source", "shopify"]
         assert trackbridge(shop.folder, shop.settings, *words).returncode == 0
@@ -330,7 +330,7 @@ def test_a_broken_mapping(shop: Shop) -> None:
     mappings.mkdir()
     shop.settings["BRIDGE_MAPPINGS"] = "mine"
     (mappings / "stripe.yaml").write_text(BROKEN)
-    shop.needs("stripe.yaml:3:9:")
+    shop.needs("stripe.yaml:1:1: a mapping needs `webhook`", "mend it as `trackbridge check` says")
     (mappings / "stripe.yaml").unlink()
     with shop.serving():
         shop.needs_nobody()

@@ -18,7 +18,7 @@ from signed_requests import ORDER, SESSION, SHOPIFY_SECRET, STRIPE_SECRET, post,
 
 CONFIG = f"""
 sources:
-  shopify: {{secrets: ["{SHOPIFY_SECRET}"], vars: {{signup: customers/create}}}}
+  shopify: {{secrets: ["{SHOPIFY_SECRET}"], vars: {{signup: customers/create, purchase: orders/paid}}}}
   by-create: {{mapping: shopify, secrets: ["{SHOPIFY_SECRET}"], vars: {{purchase: orders/create}}, scope: by-create}}
   pinned: {{mapping: shopify, secrets: ["{SHOPIFY_SECRET}"], vars: {{shop: made-up.myshopify.com}}}}
   eu-1: {{mapping: shopify, secrets: ["{SHOPIFY_SECRET}"], scope: eu}}

@@ -95,6 +95,7 @@ def test_a_problem_of_the_event_is_told_at_the_line_that_gives_the_field() -> No
     assert set_aside(text, {"user": [1], "total": "9", "lines": [{"price": "1"}, 5]}) == (
         f"shop.yaml:{HEAD_LINES + 5}:16: user_id must be a string, got an array; "
         f"shop.yaml:{HEAD_LINES + 7}:16: properties.value must be a number, got a string; "
+        f"shop.yaml:{HEAD_LINES + 8}:16: properties.items[0].price must be a number, got a string; "
         f"shop.yaml:{HEAD_LINES + 8}:16: properties.items[1] must be an object, got a number"
     )
 

@@ -101,17 +101,18 @@ def test_a_reload_is_told_once_and_taken_by_all(bridge: Serving, mappings: Path,
     assert len(told(bridge, "reload.")) == 1
 
 
-def test_a_mapping_that_does_not_check_is_refused_by_all_and_told_once(
+def test_a_new_mapping_with_an_error_stops_only_its_own_source_and_is_logged_once(
     bridge: Serving, mappings: Path, tmp_path: Path
 ) -> None:
     write(mappings, "=bdy.x", provider="other")
     write(mappings, "after")
-    reloaded(bridge, "reload.refused")
-    assert len(told(bridge, "reload.problem")) == 1
-    assert answers(bridge, "/webhooks/other") == {404}
+    reloaded(bridge, "mapping.broken")
+    until(lambda: told(bridge, "reload.taken"), what="the mapping without an error")
+    assert len(told(bridge, "mapping.problem")) == 1
+    assert answers(bridge, "/webhooks/other") == {405}
     assert post(bridge, "1") == 200
-    until(lambda: [row["event_type"] for row in listed(tmp_path, "events")] == ["before"], what="an event as before")
-    assert len(told(bridge, "reload.")) == 2
+    until(lambda: [row["event_type"] for row in listed(tmp_path, "events")] == ["after"], what="an event by the mended")
+    assert len(told(bridge, "reload.")) == len(told(bridge, "mapping.broken")) == 1
 
 
 def test_who_is_started_again_has_the_mappings_that_the_others_have(

@@ -232,7 +232,7 @@ def test_a_public_key_needs_an_encoding(kind: str) -> None:
             ("items",),
             "'data' is no JSON pointer to a list; write / for the whole body, or like /data",
         ),
-        ({"challenge": {"when": {}}}, ("challenge",), "challenge must be a list"),
+        ({"challenge": {"when": {}}}, ("challenge",), "challenge must be a list: begin each entry with `- `"),
     ],
 )
 def test_a_problem_beside_the_signature_is_told_at_its_key(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -149,9 +150,13 @@ def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
         assert isinstance(found, WebhookDetail)
         assert found.row == WebhookRow("wh_1", "shopify", "orders/paid", WebhookState.TRANSLATED, None, NOW)
         assert (found.webhook.id, found.webhook.body, found.webhook.number) == ("a", b"{}", 1)
+        first = EventRow(
+            "evt_1", "source:shopify", "wh_1", "purchase", test=False, duplicate_of=None, created_at=NOW,
+            order_id="1001", value="19.90", currency="EUR", delivery="pending",
+        )  # fmt: skip
         assert found.events == (
-            EventRow("evt_1", "source:shopify", "wh_1", "purchase", test=False, duplicate_of=None, created_at=NOW),
-            EventRow("evt_2", "source:shopify", "wh_1", "purchase", test=False, duplicate_of="evt_1", created_at=NOW),
+            first,
+            dataclasses.replace(first, id="evt_2", duplicate_of="evt_1", delivery="duplicate"),
         )
 
     tell(story)
@@ -163,8 +168,9 @@ def test_an_event_is_shown_with_its_deliveries(tell: Tell) -> None:
         (found,) = await (await applied(store)).show_detail("evt_3")
         assert isinstance(found, EventDetail)
         assert found.row == EventRow(
-            "evt_3", "key:web", None, "purchase", test=False, duplicate_of=None, created_at=after(6)
-        )
+            "evt_3", "key:web", None, "purchase", test=False, duplicate_of=None, created_at=after(6),
+            order_id="1001", value="19.90", currency="EUR", delivery="pending",
+        )  # fmt: skip
         assert [(row.id, row.event, row.destination, row.state) for row in found.deliveries] == [
             ("dlv_2", "evt_3", "ads", "pending"),
             ("dlv_3", "evt_3", "track", "skipped"),

@@ -84,7 +84,10 @@ def test_every_webhook_of_an_old_store_that_became_nothing_yet_is_claimed_once_a
     async def story(store: Store) -> None:
         while await apply_log(store, limit=3):
             pass
-        claimed = await claim_rows(store, now=LATER, limit=100, lease=LEASE)
+        claimed: list[Webhook] = []
+        while batch := await claim_rows(store, now=LATER, limit=100, lease=LEASE):
+            claimed += batch  # one that waits for an event comes after those that may be it
+            await complete(store, [Outcome(one, SetAside("x")) for one in batch], now=LATER)
         expected = undone(name)
         assert sorted(one.id for one in claimed) == sorted(expected)
         for one in claimed:
