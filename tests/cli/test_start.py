@@ -67,8 +67,8 @@ def test_a_command_loads_no_file_of_a_command_that_it_does_not_use(tmp_path: Pat
 
 
 @pytest.mark.skipif(not SMAPS.exists(), reason="only Linux tells what a process has for itself")
-def test_an_idle_bridge_with_one_worker_takes_less_than_90_mb(tmp_path: Path) -> None:
+def test_an_idle_bridge_with_one_worker_takes_less_than_100_mb(tmp_path: Path) -> None:
     unwatched = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}  # what counts lines takes memory, too
     with serving(tmp_path, unwatched, "--web", "1") as bridge:
         assert httpx.get(f"{bridge.url}/readyz", trust_env=False).status_code == 200
-        assert memory(bridge.process.pid) < 90
+        assert memory(bridge.process.pid) < 100
