@@ -47,6 +47,7 @@ COMMANDS = {
     "explain": ("explain", "show where each field of a kept webhook's events comes from"),
     "retry": ("retry_replay", "send deliveries again: dead ones, or waiting ones now"),
     "replay": ("retry_replay", "put webhooks through their mapping again"),
+    "release": ("release", "tell duplicates as conversions of their own"),
     "resume": ("resume", "probe a paused destination at once"),
     "done": ("done", "say that a privacy request was acted on"),
     "deliver": ("retry_replay", "give kept events to a destination that was set later"),

@@ -82,7 +82,17 @@ def _exposed(summary: StatusSummary) -> Iterator[Finding]:
 
 def _doubles(summary: StatusSummary) -> Iterator[Finding]:
     if summary.differing:
-        yield Finding("differing", f"{summary.differing} duplicates tell another value or currency than their original")
+        one_or_many, its = (
+            ("1 duplicate tells", "its")
+            if summary.differing == 1
+            else (f"{summary.differing} duplicates tell", "their")
+        )
+        more = ", …" if summary.differing > len(summary.differing_ids) else ""
+        yield Finding(
+            "differing",
+            f"{one_or_many} another value or currency than {its} original: {', '.join(summary.differing_ids)}{more}",
+            "if they are payments of their own, `trackbridge release ID` tells them; its --dry-run shows the original",
+        )
     for (source, other), n in sorted(summary.same_bytes.items()):
         yield Finding(
             "same_bytes",

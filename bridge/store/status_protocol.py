@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from bridge.core.model import Route
 from bridge.store.status_views import (
     ActionTaken,
     FoundRows,
@@ -13,6 +14,7 @@ from bridge.store.status_views import (
     RefusedRequests,
     StatusDetails,
 )
+from bridge.store.views import DuplicateEvent
 
 
 class StatusStore(Protocol):
@@ -54,6 +56,17 @@ class StatusStore(Protocol):
 
     async def actions_on(self, subject: str) -> tuple[ActionTaken, ...]:
         """What people did to one thing, oldest first."""
+        ...
+
+    async def find_duplicates(self, ids: Sequence[str]) -> tuple[DuplicateEvent, ...]:
+        """Returns the duplicates that have these ids. Raises NotFound for an id that no duplicate has."""
+        ...
+
+    async def release_duplicate(self, number: int, routes: Sequence[Route], *, now: datetime) -> bool:
+        """Tell a duplicate, by its event's number, as a conversion of its own; False, and nothing, if it is none now.
+
+        Its original stays as it is, and keeps the conversion keys that both have.
+        """
         ...
 
     async def status_details(self) -> StatusDetails:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bridge.core.model import Attempt, DeliveryState, Webhook, WebhookState
+from bridge.core.model import Attempt, DeliveryState, Event, Webhook, WebhookState
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,15 @@ class DeliveryDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicateEvent:
+    """An event that was not told, as a duplicate: itself, how lists show it, and its original; None: it was purged."""
+
+    event: Event
+    row: EventRow
+    original: EventRow | None
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
     """The rows that a verb by hand would change: how many, and the newest of them."""
 
@@ -154,13 +163,14 @@ class OverdueWork:
 class StatusSummary:
     """What a status screen shows beside the counts, at no cost of a scan.
 
-    `today` counts webhooks received since midnight UTC by (source, state); `differing` duplicates whose value or
-    currency is not the original's; `only_tests` names sources whose newest events were all skipped as tests;
-    `no_room` is why the disk has no room for anything new, None if it has; `unreadable` counts webhooks of the ingest
-    log whose bytes were damaged before they were applied; `unread` says of each file in the ingest log's folder that
-    cannot be opened, or is none of ours, why it is not read, and the remedy; `clock_ahead` is None if the clock can be
-    believed; `exposed` is that other users may read the store, and how to end that; `same_bytes` counts webhooks of a
-    source whose bytes were first received at another source, by (source, the other).
+    `today` counts webhooks received since midnight UTC by (source, state); `differing` counts duplicates whose value or
+    currency is not the original's, and `differing_ids` are the newest of them; `only_tests` names sources whose newest
+    events were all skipped as tests; `no_room` is why the disk has no room for anything new, None if it has;
+    `unreadable` counts webhooks of the ingest log whose bytes were damaged before they were applied; `unread` says of
+    each file in the ingest log's folder that cannot be opened, or is none of ours, why it is not read, and the remedy;
+    `clock_ahead` is None if the clock can be believed; `exposed` is that other users may read the store, and how to end
+    that; `same_bytes` counts webhooks of a source whose bytes were first received at another source, by (source, the
+    other).
     """
 
     today: dict[tuple[str, str], int]
@@ -175,3 +185,4 @@ class StatusSummary:
     clock_ahead: ClockAhead | None = None
     exposed: str | None = None
     same_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    differing_ids: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ def bash_offers(tmp_path: Path, *words: str) -> set[str]:
 
 
 def test_bash_completes_commands_options_and_words_of_a_list(tmp_path: Path) -> None:
-    assert bash_offers(tmp_path, "trackbridge", "re") == {"retry", "replay", "restore", "resume"}
+    assert bash_offers(tmp_path, "trackbridge", "re") == {"retry", "replay", "release", "restore", "resume"}
     assert bash_offers(tmp_path, "trackbridge", "serve", "--ro") == {"--role"}
     assert bash_offers(tmp_path, "trackbridge", "serve", "--role", "w") == {"web", "worker"}
 

@@ -237,7 +237,9 @@ def test_tests_that_a_test_destination_takes_need_nobody(tmp_path: Path) -> None
 
 def test_duplicates_that_differ_are_flagged(tmp_path: Path) -> None:
     found = destination_state(tmp_path, (event("a", value="10"),), (event("b", value="11"),))
-    assert tuple(map(str, found.notes)) == ("1 duplicates tell another value or currency than their original",)
+    [note] = found.notes
+    assert note.text == "1 duplicate tells another value or currency than its original: evt_b"
+    assert "`trackbridge release ID` tells them" in note.remedy
 
 
 def test_a_week_before_they_go_set_aside_webhooks_are_told(tmp_path: Path) -> None:

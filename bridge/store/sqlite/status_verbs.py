@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from bridge.store.sqlite.admin import find_rows, recent_outcomes
+from bridge.core.model import Route
+from bridge.store.sqlite.admin import find_rows, recent_outcomes, release
 from bridge.store.sqlite.db.reader import ReaderPool
 from bridge.store.sqlite.db.writer import WriterThread
 from bridge.store.sqlite.tables import actions, destinations, heartbeats, refusals
 from bridge.store.status_views import ActionTaken, FoundRows, ProcessHeartbeat, RefusedRequests, StatusDetails
+from bridge.store.views import DuplicateEvent
 
 
 class SqliteStatusVerbs:
@@ -56,6 +58,14 @@ class SqliteStatusVerbs:
     async def actions_on(self, subject: str) -> tuple[ActionTaken, ...]:
         """What people did to one thing."""
         return await self._reader.run_query(lambda db: actions.actions_on(db, subject))
+
+    async def find_duplicates(self, ids: Sequence[str]) -> tuple[DuplicateEvent, ...]:
+        """The duplicates that have these ids."""
+        return await self._reader.run_query(lambda db: release.find_duplicates(db, ids))
+
+    async def release_duplicate(self, number: int, routes: Sequence[Route], *, now: datetime) -> bool:
+        """Tell a duplicate as a conversion of its own."""
+        return await self._writer.run_write(lambda db: release.release_duplicate(db, number, routes, now=now))
 
     async def status_details(self) -> StatusDetails:
         """Returns what `status` shows beside counts and summary."""

@@ -234,6 +234,15 @@ def _webhook_row(row: tuple[Any, ...]) -> WebhookRow:
     return WebhookRow(f"wh_{numbered}", source, topic, WebhookState(state), reason, from_ms(received_at))
 
 
+def event_rows(db: sqlite3.Connection, numbers: Sequence[int]) -> list[EventRow]:
+    """Returns the events with these numbers, as lists show them; those that were purged are left out."""
+    rows = db.execute(
+        f"SELECT {_EVENT} WHERE e.number IN (SELECT value FROM json_each(?)) ORDER BY e.number",  # noqa: S608  columns that stand above
+        (json.dumps(numbers),),
+    )
+    return [_event_row(row) for row in rows]
+
+
 def _event_row(row: tuple[Any, ...]) -> EventRow:
     name, origin, webhook, event_type, test, duplicate_of, original, created_at, order_id, value, currency, state = row
     return EventRow(

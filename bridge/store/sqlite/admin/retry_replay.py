@@ -9,7 +9,6 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from bridge.core.errors import BodyGone
 from bridge.core.model import Event, Route
@@ -17,7 +16,8 @@ from bridge.store.protocol import DryRun, RowFilter
 from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.admin.filters import DELIVERIES, WEBHOOKS, at_most, not_found, row_numbers, where_conditions
 from bridge.store.sqlite.admin.filters import order_by_newest as in_order
-from bridge.store.sqlite.db.columns import from_ms, split_keys, to_ms, unpack_list
+from bridge.store.sqlite.admin.release import EVENT, event_of
+from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.tables.events import insert_deliveries
 
 _RETRIED = "(d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?)))"
@@ -114,16 +114,15 @@ def _replay_condition(db: sqlite3.Connection, which: RowFilter) -> tuple[str, li
 def events_without_delivery(db: sqlite3.Connection, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
     """Originals that a destination has no delivery of, oldest first."""
     rows = db.execute(
-        """
-        SELECT number, id, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed
-        FROM events AS e
+        f"""
+        SELECT {EVENT} FROM events AS e
         WHERE number > ? AND duplicate_of IS NULL
         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.number AND destination = ?)
         ORDER BY number LIMIT ?
-        """,
+        """,  # noqa: S608  columns that stand in release.py
         (after, destination, limit),
     )
-    return tuple(_event_of(row) for row in rows)
+    return tuple(event_of(row) for row in rows)
 
 
 def create_deliveries(
@@ -142,22 +141,3 @@ def create_deliveries(
     given = {number: skip for number, skip in skips if number in wanted}
     insert_deliveries(db, [(number, Route(destination, skip), to_ms(now)) for number, skip in given.items()])
     return len(given)
-
-
-def _event_of(row: tuple[Any, ...]) -> Event:
-    number, name, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed = row
-    return Event(
-        id=name,
-        origin=origin,
-        event_type=event_type,
-        test=bool(test),
-        text=text,
-        occurred_at=from_ms(occurred_at),
-        conversion_keys=split_keys(claims),
-        order_id=order_id,
-        value=value,
-        currency=currency,
-        notes=unpack_list(notes),
-        hashed=unpack_list(hashed),
-        number=number,
-    )

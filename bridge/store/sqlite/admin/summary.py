@@ -14,6 +14,8 @@ from bridge.store.sqlite.db.columns import from_ms, maybe_instant, to_ms
 from bridge.store.sqlite.tables import same_bytes
 
 _DAY = 86_400_000
+_DIFFERING = 5
+"""How many duplicates with another value than their original are named."""
 _RECENT = 1000
 """How many of a source's newest events are read."""
 
@@ -25,6 +27,7 @@ def read_summary(db: sqlite3.Connection, *, now: datetime) -> StatusSummary:
         today={(source, state): n for source, state, n in today},
         lasts={source: from_ms(at) for source, at in db.execute("SELECT source, at FROM lasts")},
         differing=db.execute("SELECT count(*) FROM events WHERE differs").fetchone()[0],
+        differing_ids=_newest_differing(db),
         only_tests=_only_tests(db),
         oldest_set_aside=_first_value(
             db, "SELECT received_at FROM webhooks WHERE state = 'set_aside' ORDER BY number LIMIT 1"
@@ -34,6 +37,11 @@ def read_summary(db: sqlite3.Connection, *, now: datetime) -> StatusSummary:
         same_bytes=same_bytes.same_bytes_count(db),
         oldest_dead=_first_value(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
     )
+
+
+def _newest_differing(db: sqlite3.Connection) -> tuple[str, ...]:
+    rows = db.execute("SELECT id FROM events WHERE differs ORDER BY number DESC LIMIT ?", (_DIFFERING,))
+    return tuple(name for (name,) in rows)
 
 
 def _only_tests(db: sqlite3.Connection) -> tuple[str, ...]:

@@ -1,0 +1,92 @@
+"""Duplicates that a person tells as conversions of their own.
+
+A mapping mistake, such as a dedupe key that is the same for all orders, makes duplicates of what never was one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from bridge.core.errors import NotFound
+from bridge.core.model import Event, Route
+from bridge.store.sqlite.admin import queries
+from bridge.store.sqlite.db.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
+from bridge.store.sqlite.tables import ledger, recall_waits
+from bridge.store.sqlite.tables.events import insert_deliveries
+from bridge.store.views import DuplicateEvent, EventDetail
+
+EVENT = """
+    number, id, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed
+"""
+"""The columns of `event_of`."""
+
+
+def event_of(row: tuple[Any, ...]) -> Event:
+    """Returns the event in a row of EVENT."""
+    number, name, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed = row
+    return Event(
+        id=name,
+        origin=origin,
+        event_type=event_type,
+        test=bool(test),
+        text=text,
+        occurred_at=from_ms(occurred_at),
+        conversion_keys=split_keys(claims),
+        order_id=order_id,
+        value=value,
+        currency=currency,
+        notes=unpack_list(notes),
+        hashed=unpack_list(hashed),
+        number=number,
+    )
+
+
+def find_duplicates(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[DuplicateEvent, ...]:
+    """Returns the duplicates that have these ids, each with its original. Raises NotFound for an id of none."""
+    return tuple(_find_duplicate(db, one) for one in dict.fromkeys(ids))
+
+
+def _find_duplicate(db: sqlite3.Connection, public_id: str) -> DuplicateEvent:
+    row = db.execute(
+        f"SELECT {EVENT} FROM events WHERE id = ? AND duplicate_of IS NOT NULL ORDER BY number LIMIT 1",  # noqa: S608  columns that stand above
+        (storable_text(public_id),),
+    ).fetchone()
+    if row is None:
+        (found, *_) = queries.show_detail(db, public_id)
+        kind = "an event that was told" if isinstance(found, EventDetail) else "no event"
+        raise NotFound(f"{public_id[:140]} is {kind}, and no duplicate; `trackbridge list events` shows the duplicates")
+    event = event_of(row)
+    (first,) = db.execute("SELECT duplicate_of FROM events WHERE number = ?", (event.number,)).fetchone()
+    [shown] = queries.event_rows(db, [event.number])
+    return DuplicateEvent(event, shown, next(iter(queries.event_rows(db, [first])), None))
+
+
+def release_duplicate(db: sqlite3.Connection, number: int, routes: Sequence[Route], *, now: datetime) -> bool:
+    """Make a duplicate an event of its own, with deliveries; returns False, and changes nothing, if it is none.
+
+    Its conversion keys that are not its original's lead to it from now on: what is received later, such as a refund,
+    finds it. Those of both stay the original's. What waits for such a key is due now.
+    """
+    row = db.execute(
+        """
+        SELECT first.claims, first.event_type, original.claims FROM events AS first
+        LEFT JOIN events AS original ON original.number = first.duplicate_of
+        WHERE first.number = ? AND first.duplicate_of IS NOT NULL
+        """,
+        (number,),
+    ).fetchone()
+    if row is None:
+        return False
+    claims, event_type, held = row
+    at = to_ms(now)
+    own = [key for key in split_keys(claims) if key not in split_keys(held or b"")]
+    db.execute("UPDATE events SET duplicate_of = NULL, differs = 0 WHERE number = ?", (number,))
+    db.execute("UPDATE counts SET n = n - 1 WHERE of = 'events' AND name = ? AND state = 'duplicate'", (event_type,))
+    db.execute("INSERT INTO counts VALUES ('events', ?, 'fresh', 1) ON CONFLICT DO UPDATE SET n = n + 1", (event_type,))
+    ledger.add_entries(db, [(key, number, at) for key in own])
+    recall_waits.make_due(db, [(key, at) for key in own])
+    insert_deliveries(db, [(number, route, at) for route in routes])
+    return True

@@ -1,0 +1,57 @@
+"""`trackbridge release`: orders that a constant dedupe key made duplicates are told, each once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from peers import listed, serving, trackbridge, typed, until, upstream
+from signed_requests import ORDER, post, settings_for, shopify
+
+ORDERS = 20
+MISTAKEN = """
+mapping: 1
+provider: shopify
+webhook:
+  signature: {kind: hmac, algorithm: sha256, encoding: base64, from: "header:X-Shopify-Hmac-Sha256", signed: "{body}"}
+  id: ["header:X-Shopify-Webhook-Id"]
+  topic: ["header:X-Shopify-Topic"]
+events:
+  - topic: orders/paid
+    dedupe: =body.currency
+    event:
+      event_type: purchase
+      properties: {order_id: =body.id, value: =decimal(body.total_price), currency: =body.currency}
+"""
+
+
+def test_orders_that_a_mistaken_key_made_duplicates_are_told_once_each_when_they_are_released(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "shopify.yaml").write_text(MISTAKEN)
+    with upstream() as peer:
+        settings = settings_for(peer) | {"BRIDGE_MAPPINGS": "mine"}
+        with serving(tmp_path, settings) as bridge:
+            for number in range(ORDERS):
+                post(f"{bridge.url}/webhooks/shopify", shopify(ORDER | {"id": number}, "orders/paid", f"w-{number}"))
+            until(lambda: len(listed(tmp_path, "events")) == ORDERS, what="all events")
+            until(peer.taken, what="the first order")
+            wrong = [event["id"] for event in listed(tmp_path, "events") if event["duplicate_of"]]
+            assert len(wrong) == ORDERS - 1
+            dry = trackbridge(tmp_path, settings, "release", *wrong, "--dry-run")
+            assert dry.returncode == 0, dry.stderr
+            assert f"would tell {ORDERS - 1} events" in dry.stdout
+            assert dry.stdout.count("goes to track") == dry.stdout.count("was a duplicate of") == ORDERS - 1
+            assert len(peer.taken()) == 1
+            done = trackbridge(tmp_path, settings, "release", *wrong, "--format", "json")
+            assert [one["event"]["id"] for one in json.loads(done.stdout)] == wrong
+            until(lambda: len(peer.taken()) == ORDERS, what="each order")
+            again = trackbridge(tmp_path, settings, "release", wrong[0])
+            assert (again.returncode, "is an event that was told, and no duplicate" in again.stderr) == (1, True)
+        told = sorted(int(event["properties"]["order_id"]) for event in peer.taken())
+    assert told == list(range(ORDERS))
+
+
+def test_release_asks_for_ids(tmp_path: Path) -> None:
+    done = typed(tmp_path, {}, "release")
+    assert done.returncode == 1
+    assert "name the duplicates: `trackbridge list events --state duplicate`" in done.stderr

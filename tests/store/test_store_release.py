@@ -1,0 +1,82 @@
+"""Duplicates that a person tells as conversions of their own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+from store_made import NOW, Tell, accepted, after, applied, claimed, event, routed, settled
+
+from bridge.core.errors import NotFound
+from bridge.core.model import Route
+from bridge.store.protocol import RowFilter, Store
+
+TRACK = (Route("track"),)
+A, B, C, ONE = b"a" * 16, b"b" * 16, b"c" * 16, b"1" * 16
+
+
+async def two_orders_under_one_key(store: Store) -> None:
+    """evt_1 was told; evt_2 is another order, and its duplicate by the key ONE of a mistaken mapping."""
+    for name, own in (("evt_1", A), ("evt_2", B)):
+        one = replace(event(name), conversion_keys=(ONE, own), dedupes=2, origin="source:shopify", mapping="shopify")
+        await settled(store, f"w-{name}", replace(routed(name), event=one))
+
+
+def test_a_released_duplicate_is_delivered_once_and_its_original_stays_as_it_is(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await two_orders_under_one_key(store)
+        [found] = await (await applied(store)).find_duplicates(["evt_2"])
+        assert found.original is not None
+        assert (found.row.delivery, found.original.id) == ("duplicate", "evt_1")
+        assert await store.release_duplicate(found.event.number, TRACK, now=after(5))
+        assert not await store.release_duplicate(found.event.number, TRACK, now=after(6))
+        rows = await store.events(RowFilter())
+        assert [(row.id, row.duplicate_of, row.delivery) for row in rows] == [
+            ("evt_2", None, "pending"), ("evt_1", None, "pending"),
+        ]  # fmt: skip
+        taken = await claimed(store, now=after(7))
+        assert [one.event_id for one in taken.deliveries] == ["evt_1", "evt_2"]
+        assert (await store.state_counts()).events == {("purchase", "fresh"): 2}
+
+    tell(story)
+
+
+def test_what_belongs_to_a_released_event_finds_it_and_what_both_have_stays_the_originals(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await two_orders_under_one_key(store)
+        [found] = await (await applied(store)).find_duplicates(["evt_2"])
+        await store.release_duplicate(found.event.number, TRACK, now=after(5))
+        for name, key, original in (("evt_3", B, "evt_2"), ("evt_4", ONE, "evt_1"), ("evt_5", C, None)):
+            again = replace(event(name), conversion_keys=(key,), dedupes=1, origin="source:shopify", mapping="shopify")
+            await settled(store, f"w-{name}", replace(routed(name), event=again))
+            [row] = [one for one in await store.events(RowFilter()) if one.id == name]
+            assert row.duplicate_of == original
+
+    tell(story)
+
+
+def test_status_names_duplicates_that_differ_until_they_are_released(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        for name, value in (("evt_1", "19.90"), ("evt_2", "7.00")):
+            one = replace(event(name), conversion_keys=(ONE,), value=value)
+            await settled(store, f"w-{name}", replace(routed(name), event=one))
+        await applied(store)
+        assert (await store.status_summary(now=NOW)).differing_ids == ("evt_2",)
+        [found] = await store.find_duplicates(["evt_2"])
+        await store.release_duplicate(found.event.number, TRACK, now=after(5))
+        summary = await store.status_summary(now=NOW + timedelta(hours=1))
+        assert (summary.differing, summary.differing_ids) == (0, ())
+
+    tell(story)
+
+
+def test_only_a_duplicate_can_be_released(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        with pytest.raises(NotFound, match="evt_1 is an event that was told, and no duplicate"):
+            await store.find_duplicates(["evt_1"])
+        with pytest.raises(NotFound, match="nothing has the id"):
+            await store.find_duplicates(["evt_9"])
+
+    tell(story)
