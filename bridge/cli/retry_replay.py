@@ -82,7 +82,10 @@ async def _retry_deliveries(options: RetryOptions) -> int:
         count = await store.retry(asked, now=utc_now())
     finally:
         await store.close()
-    print_text(f"{_count_words(count, 'delivery', 'deliveries')} due now; a running serve sends them")
+    why = (
+        "a running serve sends them" if count else "none of these is dead or waits; `list deliveries` shows the states"
+    )
+    print_text(f"{_count_words(count, 'delivery', 'deliveries')} due now; {why}")
     return 0
 
 
@@ -104,7 +107,8 @@ async def _replay_webhooks(options: ReplayOptions) -> int:
     finally:
         await store.close()
     if count or not made:
-        print_text(f"{_count_words(count, 'webhook', 'webhooks')} received again; a running serve translates them")
+        why = "a running serve translates them" if count else "none of these is set aside or ignored with its body kept"
+        print_text(f"{_count_words(count, 'webhook', 'webhooks')} received again; {why}")
     if left:
         print_text(
             f"{_count_words(left, 'webhook', 'webhooks')} left as made; --send-again writes over and delivers twice"
@@ -121,7 +125,7 @@ async def _replayed_dry(
         "replay", "webhook", "webhooks", count, [*made[:SAMPLES], *(row for one in would for row in one.newest)]
     )
     if made:
-        await replay_translated.replay_webhooks(store, made, config=options.config, send=False)
+        await replay_translated.replay_webhooks(store, made, config=options.config, send=False, dry=True)
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bridge.core.model import Route
+from bridge.core.model import Route, Routed
 from bridge.store.status_views import (
     ActionTaken,
     FoundRows,
@@ -66,6 +66,14 @@ class StatusStore(Protocol):
         """Tell a duplicate, by its event's number, as a conversion of its own; False, and nothing, if it is none now.
 
         Its original stays as it is, and keeps the conversion keys that both have.
+        """
+        ...
+
+    async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[str, ...]:
+        """Give a webhook's events the conversion keys of `events`, which its mended mapping makes, in one transaction.
+
+        What was told is not sent again, and keeps id and text. A duplicate that repeats nothing by these keys is told;
+        returns the ids of those.
         """
         ...
 

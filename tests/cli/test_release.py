@@ -9,6 +9,7 @@ from peers import listed, serving, trackbridge, typed, until, upstream
 from signed_requests import ORDER, post, settings_for, shopify
 
 ORDERS = 20
+MANY = 100
 MISTAKEN = """
 mapping: 1
 provider: shopify
@@ -55,3 +56,28 @@ def test_release_asks_for_ids(tmp_path: Path) -> None:
     done = typed(tmp_path, {}, "release")
     assert done.returncode == 1
     assert "name the duplicates: `trackbridge list events --state duplicate`" in done.stderr
+
+
+def test_orders_that_a_mistaken_key_made_duplicates_are_told_once_each_when_the_mended_mapping_is_replayed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine").mkdir()
+    mapping = tmp_path / "mine" / "shopify.yaml"
+    mapping.write_text(MISTAKEN)
+    with upstream() as peer:
+        settings = settings_for(peer) | {"BRIDGE_MAPPINGS": "mine"}
+        with serving(tmp_path, settings) as bridge:
+            for number in range(MANY):
+                post(f"{bridge.url}/webhooks/shopify", shopify(ORDER | {"id": number}, "orders/paid", f"w-{number}"))
+            until(lambda: len(listed(tmp_path, "events")) == MANY, what="all events")
+            until(peer.taken, what="the first order")
+            mapping.write_text(MISTAKEN.replace("=body.currency\n    event", "=body.id\n    event"))
+            done = trackbridge(tmp_path, settings, "replay", "--state", "translated")
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.count("is no duplicate any more, and is told now") == MANY - 1
+            until(lambda: len(peer.taken()) >= MANY, what="each order")
+            again = trackbridge(tmp_path, settings, "replay", "--state", "translated")
+            assert "told now" not in again.stdout
+            until(lambda: not listed(tmp_path, "deliveries", state="pending"), what="every delivery")
+        told = sorted(int(event["properties"]["order_id"]) for event in peer.taken())
+    assert told == list(range(MANY))

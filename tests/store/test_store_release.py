@@ -80,3 +80,38 @@ def test_only_a_duplicate_can_be_released(tell: Tell) -> None:
             await store.find_duplicates(["evt_9"])
 
     tell(story)
+
+
+def test_events_of_a_mended_mapping_move_to_its_keys_and_what_repeats_nothing_by_them_is_told(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await two_orders_under_one_key(store)
+        await applied(store)
+        told: list[str] = []
+        for number, (name, own) in enumerate((("evt_1", A), ("evt_2", B)), start=1):
+            mended = replace(event(name), conversion_keys=(own,), dedupes=1, origin="source:shopify", mapping="shopify")
+            told += await store.remap_events(number, [replace(routed(name), event=mended)], now=after(number))
+            assert await store.remap_events(number, [replace(routed(name), event=mended)], now=after(number)) == ()
+        assert told == ["evt_2"]
+        assert [(row.id, row.duplicate_of) for row in await store.events(RowFilter())] == [
+            ("evt_2", None), ("evt_1", None),
+        ]  # fmt: skip
+        for name, key, original in (("evt_3", ONE, None), ("evt_4", A, "evt_1"), ("evt_5", B, "evt_2")):
+            again = replace(event(name), conversion_keys=(key,), dedupes=1, origin="source:shopify", mapping="shopify")
+            await settled(store, f"w-{name}", replace(routed(name), event=again))
+            [row] = [one for one in await store.events(RowFilter()) if one.id == name]
+            assert row.duplicate_of == original
+
+    tell(story)
+
+
+def test_a_duplicate_by_the_mended_keys_too_stays_one(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await two_orders_under_one_key(store)
+        await applied(store)
+        for number, name in ((1, "evt_1"), (2, "evt_2")):
+            mended = replace(event(name), conversion_keys=(C,), dedupes=1, origin="source:shopify", mapping="shopify")
+            assert await store.remap_events(number, [replace(routed(name), event=mended)], now=after(number)) == ()
+        rows = {row.id: row.duplicate_of for row in await store.events(RowFilter())}
+        assert rows == {"evt_1": None, "evt_2": "evt_1"}
+
+    tell(story)

@@ -45,7 +45,7 @@ from bridge.store.protocol import (
     WebhookRow,
 )
 from bridge.store.sqlite import file_modes
-from bridge.store.sqlite.admin import overdue, queries, retention, retry_replay, rewrite, summary
+from bridge.store.sqlite.admin import overdue, queries, remap, retention, retry_replay, rewrite, summary
 from bridge.store.sqlite.db import errors, open_file
 from bridge.store.sqlite.db.callbacks import AnswerCallback
 from bridge.store.sqlite.db.clock_skew import ClockReadings
@@ -282,6 +282,12 @@ class SqliteStore(SqliteStatusVerbs):
         """Write a webhook's events over and send them again."""
         return await self._writer.run_write(
             lambda db: rewrite.rewrite_events(db, number, events, now=now, since=self._ledger_since(db, now))
+        )
+
+    async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[str, ...]:
+        """Give a webhook's events the keys that its mapping makes now."""
+        return await self._writer.run_write(
+            lambda db: remap.remap_events(db, webhook, events, now=now, since=self._ledger_since(db, now))
         )
 
     async def events_without_delivery(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:

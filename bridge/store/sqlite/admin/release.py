@@ -81,12 +81,18 @@ def release_duplicate(db: sqlite3.Connection, number: int, routes: Sequence[Rout
     if row is None:
         return False
     claims, event_type, held = row
-    at = to_ms(now)
     own = [key for key in split_keys(claims) if key not in split_keys(held or b"")]
+    tell_duplicate(db, number, event_type, own, routes, at=to_ms(now))
+    return True
+
+
+def tell_duplicate(  # noqa: PLR0913  what it becomes, by name
+    db: sqlite3.Connection, number: int, event_type: str, own: Sequence[bytes], routes: Sequence[Route], *, at: int
+) -> None:
+    """Make a duplicate an event of its own, with these keys and deliveries."""
     db.execute("UPDATE events SET duplicate_of = NULL, differs = 0 WHERE number = ?", (number,))
     db.execute("UPDATE counts SET n = n - 1 WHERE of = 'events' AND name = ? AND state = 'duplicate'", (event_type,))
     db.execute("INSERT INTO counts VALUES ('events', ?, 'fresh', 1) ON CONFLICT DO UPDATE SET n = n + 1", (event_type,))
     ledger.add_entries(db, [(key, number, at) for key in own])
     recall_waits.make_due(db, [(key, at) for key in own])
     insert_deliveries(db, [(number, route, at) for route in routes])
-    return True

@@ -221,6 +221,13 @@ def insert_events(db: sqlite3.Connection, made: Sequence[NewEvent], *, since: da
     return _EventInsertion(db, made, to_ms(since)).insert_all() if made else ()
 
 
+def find_original(
+    db: sqlite3.Connection, made: NewEvent, held: Mapping[bytes, int], *, since: datetime
+) -> OriginalEvent | None:
+    """The event that one would repeat of those that hold its keys, by the rules of an insertion."""
+    return _EventInsertion(db, [made], to_ms(since)).find_original(made.routed.event, held)[0]
+
+
 class _EventInsertion:
     """Inserts events: has what the ledger knew of them before, and what the events before them have added."""
 
@@ -257,7 +264,7 @@ class _EventInsertion:
         if known is not None:
             return self._as_it_was(event, known)
         held = self._held_keys(event.conversion_keys)
-        original, by_order = self._find_original(event, held) if held else (None, False)
+        original, by_order = self.find_original(event, held) if held else (None, False)
         called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, origin=event.origin))
         self._number = number = self._number + 1
         self._rows.append(_event_row(number, made, called, original))
@@ -294,7 +301,7 @@ class _EventInsertion:
             if (entry := self._ledger.get(key)) and entry[1] > self._since and entry[0] > 0
         }
 
-    def _find_original(self, event: Event, held: Mapping[bytes, int]) -> tuple[OriginalEvent | None, bool]:
+    def find_original(self, event: Event, held: Mapping[bytes, int]) -> tuple[OriginalEvent | None, bool]:
         """The event that this one repeats, if it repeats any, and whether only their order id is the same.
 
         The first dedupe key decides; any of them does where the other webhook was richer or poorer. The order id joins

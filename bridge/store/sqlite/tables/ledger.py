@@ -56,6 +56,15 @@ def add_entries(db: sqlite3.Connection, entries: Sequence[tuple[bytes, int, int]
         flush_step(db)
 
 
+def remove_keys(db: sqlite3.Connection, keys: Sequence[bytes]) -> None:
+    """Forget keys, buffered ones too: for repairs by hand, since it flushes the whole buffer."""
+    if not keys:
+        return
+    while db.execute("SELECT EXISTS (SELECT 1 FROM recent)").fetchone()[0]:
+        flush_step(db)
+    db.executemany("DELETE FROM ledger WHERE key = ?", [(key,) for key in keys])
+
+
 def should_flush(db: sqlite3.Connection) -> bool:
     """Whether the buffer has enough entries to be flushed, or a flush has begun."""
     begun = db.execute("SELECT sorted FROM recent ORDER BY number LIMIT 1").fetchone()
