@@ -119,8 +119,8 @@ def status_screen(found: StatusReport) -> Group:
 
 def _finding_lines(finding: Finding, sign: str, style: str) -> list[Padding]:
     """What is wrong, and below it what to do."""
-    lines = [Padding(as_text(f"{sign} {replace(finding, remedy='')}", style))]
-    return [*lines, Padding(as_text(finding.remedy), (0, 0, 0, 2))] if finding.remedy else lines
+    lines = [Padding(as_text(f"{sign} {replace(finding, remedy='')}", style), expand=False)]
+    return [*lines, Padding(as_text(finding.remedy), (0, 0, 0, 2), expand=False)] if finding.remedy else lines
 
 
 def _verdict(needs: Sequence[Finding]) -> Text:
