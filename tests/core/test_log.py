@@ -103,6 +103,8 @@ def test_fields_that_do_not_fit_into_a_line_are_counted() -> None:
 
 @pytest.mark.parametrize("name", ["uvicorn.error", "asyncio", "httpx", "another.package"])
 def test_warnings_of_libraries_are_bounded_and_escaped_as_well(name: str) -> None:
+    logging.getLogger(name).setLevel(logging.NOTSET)  # a package that another test has loaded may have set it
+
     def chatter() -> None:
         logging.getLogger(name).info("said by the way")
         logging.getLogger(name).warning("odd: %s", "\x1b[2J\u202e" + "x" * 9000)

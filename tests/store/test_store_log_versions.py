@@ -261,6 +261,14 @@ def test_whatever_a_file_holds_the_reader_ends_and_accounts_for_every_byte(
         assert one in b"".join(parts)
 
 
+@pytest.mark.parametrize("claimed", [1 << 31, 1 << 40, (1 << 63) - 1])
+def test_a_frame_that_claims_more_than_can_have_been_packed_is_damaged(reading: Reading, claimed: int) -> None:
+    content = b"(\xb5/\xfd\xe0" + claimed.to_bytes(8, "little") + b"\x01\x00\x00"
+    found, damaged = reading(frame_bytes(7, 1, content) + frame("d"))
+    assert found == ["d"]
+    assert [content in one for one in damaged] == [True]
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_looked_through_for_frames(content: bytes) -> None:
     assert list(read_frames(content)) == []

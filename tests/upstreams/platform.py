@@ -194,7 +194,7 @@ class CutResponse:
 @contextmanager
 def serve_on_loopback(app: ASGIApp) -> Iterator[str]:
     """The address at which the app is served while this lasts."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off", loop="asyncio"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", loop="asyncio"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + PATIENCE

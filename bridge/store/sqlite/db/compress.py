@@ -18,6 +18,10 @@ _LEAST = 256
 _LEVEL = 1
 
 
+MOST_BYTES = 1 << 30
+"""The most bytes that are decompressed at once: far more than all requests of one flush have."""
+
+
 def compress_bodies(bodies: Sequence[bytes]) -> list[tuple[bytes, int]]:
     """Returns each body as it is stored, with its form, PLAIN or ZSTD."""
     worth: list[bytes | bytearray | memoryview] = [body for body in bodies if len(body) >= _LEAST]
@@ -43,9 +47,19 @@ def decompress_body(content: bytes, form: int) -> bytes:
     if form == PLAIN:
         return content
     try:
-        return TOOLS.decompressor.decompress(content)
+        return decompress(content)
     except zstandard.ZstdError:
         return content
+
+
+def decompress(content: bytes) -> bytes:
+    """Returns what was compressed. Raises ZstdError for damaged bytes, also if they claim more than MOST_BYTES.
+
+    The size that a frame claims is allocated before anything is read of it.
+    """
+    if zstandard.frame_content_size(content) > MOST_BYTES:
+        raise zstandard.ZstdError("the frame claims to hold more than can have been compressed")
+    return TOOLS.decompressor.decompress(content)
 
 
 class _ThreadTools(threading.local):

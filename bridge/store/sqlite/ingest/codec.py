@@ -25,7 +25,7 @@ from bridge.store.sqlite.db.columns import (
     to_ms,
     unpack_object,
 )
-from bridge.store.sqlite.db.compress import TOOLS
+from bridge.store.sqlite.db.compress import TOOLS, decompress
 
 
 class _PackedWebhook(msgspec.Struct, array_like=True, frozen=True):
@@ -71,7 +71,7 @@ def unpack_webhooks(content: bytes) -> list[Webhook]:
     Raises ValueError for bytes that `pack_requests` did not make.
     """
     try:
-        requests = _DECODER.decode(TOOLS.decompressor.decompress(content))
+        requests = _DECODER.decode(decompress(content))
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise ValueError(f"it cannot be unpacked ({type(error).__name__})") from error
     return [_unpack_webhook(one.body, packed) for parcels in requests for one in parcels for packed in one.webhooks]
