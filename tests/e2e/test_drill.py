@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -418,8 +418,9 @@ def as_plain_user(store: Path, user: int = 65534) -> Iterator[Path]:
             return
         for one in (folder, copy):
             os.chown(one, user, user)
-        os.seteuid(user)
-        try:
-            yield folder
-        finally:
-            os.seteuid(0)
+        with chdir(folder):  # the checkout may be in a folder that only root may enter
+            os.seteuid(user)
+            try:
+                yield folder
+            finally:
+                os.seteuid(0)
