@@ -33,7 +33,7 @@ from bridge.core.model import WebhookState
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.read import read_status, status_without_store
 from bridge.status.report import Coverage, DestinationStatus, Finding, RoleStatus, SourceStatus, StatusReport
-from bridge.store.engines import check_store
+from bridge.store.engines import check_store, sqlite_file
 
 EVERY = 2.0
 """Seconds between two looks of --watch."""
@@ -78,8 +78,8 @@ async def look_once(config: Path | None = None) -> StatusReport:
 
 
 async def _ask_store(url: str, configured: ConfiguredBridge) -> StatusReport:
-    if os.geteuid():  # root may read what is another user's, and opens only files that are there
-        check_store(url, damage=False)
+    if os.geteuid() or not os.access(sqlite_file(url), os.R_OK | os.W_OK):
+        check_store(url, damage=False)  # root may use another user's store, unless a container took that from root
     store = open_configured_store()
     try:
         return await read_status(store, configured, now=utc_now())

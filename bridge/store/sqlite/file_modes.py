@@ -29,7 +29,8 @@ def require_own_files(path: str, *, user: int | None = None) -> None:
                 f"give the store to this one: `chown -R {user} {shlex.join(_top_folder(path))}`"
             )
         wanted = os.R_OK | os.W_OK | (os.X_OK if stat.S_ISDIR(found.st_mode) else 0)
-        may_use = os.access(one, wanted, effective_ids=os.access in os.supports_effective_ids)
+        as_another = os.getuid() != user and os.access in os.supports_effective_ids
+        may_use = os.access(one, wanted, effective_ids=as_another)
         if not may_use and os.path.lexists(one):  # else a process that uses the store has deleted it meanwhile
             raise StoreUnavailable(
                 f"{one} may not be read and written by this user; `chmod -R u+rwX {shlex.join(_top_folder(path))}`"
