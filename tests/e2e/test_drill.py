@@ -72,7 +72,7 @@ class Shop:
             code, needs = self.status(**changed)
             return next((need for need in needs if code == 1 and all(word in need for word in words)), None)
 
-        return str(until(said, what=f"a need with {words}"))
+        return str(until(said, what=f"a need with {words}", patience=120))
 
     def needs_nobody(self) -> None:
         until(lambda: self.status() == (0, []), what=f"a status that needs nobody, not {self.status()}")
