@@ -115,3 +115,35 @@ def test_a_duplicate_by_the_mended_keys_too_stays_one(tell: Tell) -> None:
         assert rows == {"evt_1": None, "evt_2": "evt_1"}
 
     tell(story)
+
+
+def test_a_released_event_takes_no_key_from_another_event_that_has_it(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        first = replace(event("evt_0"), conversion_keys=(B,), dedupes=1, origin="source:shopify", mapping="shopify")
+        await settled(store, "w-evt_0", replace(routed("evt_0"), event=first))
+        await two_orders_under_one_key(store)
+        [found] = await (await applied(store)).find_duplicates(["evt_2"])
+        await store.release_duplicate(found.event.number, TRACK, now=after(5))
+        again = replace(event("evt_3"), conversion_keys=(B,), dedupes=1, origin="source:shopify", mapping="shopify")
+        await settled(store, "w-evt_3", replace(routed("evt_3"), event=again))
+        [row] = [one for one in await store.events(RowFilter()) if one.id == "evt_3"]
+        assert row.duplicate_of == "evt_0"
+
+    tell(story)
+
+
+def test_events_of_which_the_mended_mapping_makes_fewer_keep_their_keys(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        both = [
+            replace(event(name), conversion_keys=(key,), dedupes=1, origin="source:shopify", mapping="shopify")
+            for name, key in (("evt_1", A), ("evt_2", B))
+        ]
+        await settled(store, "w-1", *(replace(routed(one.id), event=one) for one in both))
+        await applied(store)
+        assert await store.remap_events(1, [replace(routed("evt_2"), event=both[1])], now=after(1)) == ()
+        again = replace(event("evt_3"), conversion_keys=(A,), dedupes=1, origin="source:shopify", mapping="shopify")
+        await settled(store, "w-2", replace(routed("evt_3"), event=again))
+        [row] = [one for one in await store.events(RowFilter()) if one.id == "evt_3"]
+        assert row.duplicate_of == "evt_1"
+
+    tell(story)

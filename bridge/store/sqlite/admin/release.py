@@ -6,13 +6,14 @@ A mapping mistake, such as a dedupe key that is the same for all orders, makes d
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from bridge.core.errors import NotFound
 from bridge.core.model import Event, Route
 from bridge.store.sqlite.admin import queries
+from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
 from bridge.store.sqlite.tables import ledger, recall_waits
 from bridge.store.sqlite.tables.events import insert_deliveries
@@ -67,21 +68,20 @@ def _find_duplicate(db: sqlite3.Connection, public_id: str) -> DuplicateEvent:
 def release_duplicate(db: sqlite3.Connection, number: int, routes: Sequence[Route], *, now: datetime) -> bool:
     """Make a duplicate an event of its own, with deliveries; returns False, and changes nothing, if it is none.
 
-    Its conversion keys that are not its original's lead to it from now on: what is received later, such as a refund,
-    finds it. Those of both stay the original's. What waits for such a key is due now.
+    Its conversion keys that no other event has lead to it from now on: what is received later, such as a refund, finds
+    it. What waits for such a key is due now.
     """
     row = db.execute(
         """
-        SELECT first.claims, first.event_type, original.claims FROM events AS first
-        LEFT JOIN events AS original ON original.number = first.duplicate_of
-        WHERE first.number = ? AND first.duplicate_of IS NOT NULL
+        SELECT claims, event_type FROM events WHERE number = ? AND duplicate_of IS NOT NULL
         """,
         (number,),
     ).fetchone()
     if row is None:
         return False
-    claims, event_type, held = row
-    own = [key for key in split_keys(claims) if key not in split_keys(held or b"")]
+    claims, event_type = row
+    held = find_holders(db, split_keys(claims), but=number)
+    own = [key for key in split_keys(claims) if key not in held]
     tell_duplicate(db, number, event_type, own, routes, at=to_ms(now))
     return True
 
@@ -96,3 +96,13 @@ def tell_duplicate(  # noqa: PLR0913  what it becomes, by name
     ledger.add_entries(db, [(key, number, at) for key in own])
     recall_waits.make_due(db, [(key, at) for key in own])
     insert_deliveries(db, [(number, route, at) for route in routes])
+
+
+def find_holders(db: sqlite3.Connection, keys: Sequence[bytes], *, but: int) -> Mapping[bytes, int]:
+    """Returns the event that holds each key. A key leads to an event, too, that took it from a duplicate of its own.
+
+    Such a key was never the event's: the duplicate had it by the mapping's mistake, and may be none.
+    """
+    entries = {key: number for key, (number, _) in ledger.find_keys(db, keys).items() if number > 0 and number != but}
+    claims = dict(bulk.select_keys(db, "SELECT number, claims FROM events WHERE number", sorted(set(entries.values()))))
+    return {key: number for key, number in entries.items() if number not in claims or key in split_keys(claims[number])}

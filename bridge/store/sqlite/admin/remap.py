@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bridge import contract
 from bridge.core.model import Event, Routed
-from bridge.store.sqlite.admin.release import tell_duplicate
-from bridge.store.sqlite.db import bulk
+from bridge.store.sqlite.admin.release import find_holders, tell_duplicate
 from bridge.store.sqlite.db.columns import join_keys, maybe_text, pack_json, split_keys, to_ms
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables import ledger, originals
@@ -34,8 +33,9 @@ def remap_events(
 ) -> tuple[str, ...]:
     """Give a webhook's events the keys that they have in `events`, which its mapping makes now.
 
-    Each is matched to the one of its type at the same place, not by a key. Returns the ids of those that were
-    duplicates and are told now, with the text of now. An event that the mapping no longer makes keeps its keys.
+    Each is matched to the one of its type at the same place, not by a key; where there are more or fewer of a type than
+    before, nobody knows which is which, and they keep their keys. Returns the ids of those that were duplicates and are
+    told now, with the text of now.
     """
     told = []
     for kept, routed in _match_events(db, webhook, events):
@@ -58,14 +58,15 @@ def _match_events(
     for routed in events:
         made[routed.event.event_type].append(routed)
     for event_type, kept in rows.items():
-        yield from zip(kept, made[event_type], strict=False)
+        if len(kept) == len(made[event_type]):
+            yield from zip(kept, made[event_type], strict=True)
 
 
 def _move_keys(db: sqlite3.Connection, kept: _KeptEvent, event: Event, *, at: int) -> None:
     keys = event.conversion_keys
     gone = [key for key in kept.claims if key not in keys]
     ledger.remove_keys(db, [key for key, (number, _) in ledger.find_keys(db, gone).items() if number == kept.number])
-    held = _holders_of(db, keys, but=kept.number)
+    held = find_holders(db, keys, but=kept.number)
     ledger.add_entries(db, [(key, kept.number, at) for key in keys if key not in held])
     _write_keys(db, kept.number, event)
 
@@ -73,7 +74,7 @@ def _move_keys(db: sqlite3.Connection, kept: _KeptEvent, event: Event, *, at: in
 def _decide_anew(db: sqlite3.Connection, kept: _KeptEvent, made: making.NewEvent, *, since: datetime) -> bool:
     """Decide whether a duplicate still is one; returns whether it is told now."""
     event = made.routed.event
-    held = _holders_of(db, event.conversion_keys, but=kept.number)
+    held = find_holders(db, event.conversion_keys, but=kept.number)
     original = making.find_original(db, made, held, since=since)
     _write_keys(db, kept.number, event)
     if original is not None:
@@ -98,16 +99,6 @@ def _decide_anew(db: sqlite3.Connection, kept: _KeptEvent, made: making.NewEvent
         made.routed.routes, at=made.at,
     )  # fmt: skip
     return True
-
-
-def _holders_of(db: sqlite3.Connection, keys: Sequence[bytes], *, but: int) -> Mapping[bytes, int]:
-    """Returns the event that holds each key. A key leads to an event, too, that took it from a duplicate of its own.
-
-    Such a key was never the event's: the duplicate had it by the mapping's mistake, and may be none.
-    """
-    entries = {key: number for key, (number, _) in ledger.find_keys(db, keys).items() if number > 0 and number != but}
-    claims = dict(bulk.select_keys(db, "SELECT number, claims FROM events WHERE number", sorted(set(entries.values()))))
-    return {key: number for key, number in entries.items() if number not in claims or key in split_keys(claims[number])}
 
 
 def _write_keys(db: sqlite3.Connection, number: int, event: Event) -> None:
