@@ -20,8 +20,6 @@ from bridge.store.protocol import EventRow, Store
 from bridge.store.status_views import ActionTaken
 from bridge.store.views import DuplicateEvent
 
-_OF_SOURCE = "source:"
-
 
 @command_options
 class ReleaseOptions:
@@ -45,7 +43,7 @@ async def _release_duplicates(options: ReleaseOptions) -> int:
     store = existing_store()
     try:
         found = await store.find_duplicates(options.ids)
-        routes = [_routes_of(one.event, configured) for one in found]
+        routes = _routes_of([one.event for one in found], configured)
         if not options.dry_run:
             await _release_all(store, found, routes)
     finally:
@@ -67,11 +65,11 @@ async def _release_all(store: Store, found: Sequence[DuplicateEvent], routes: Se
             await store.record_action(ActionTaken(now, who, "release", one.event.id))
 
 
-def _routes_of(event: Event, configured: Settings) -> tuple[Route, ...]:
-    """Where the event goes by the settings of now: a source's own `to` counts."""
-    name = event.origin.removeprefix(_OF_SOURCE) if event.origin.startswith(_OF_SOURCE) else None
-    to = next((one.to for one in configured.sources if one.name == name), None)
-    return make_router(make_destinations(configured))(event, to)
+def _routes_of(events: Sequence[Event], configured: Settings) -> list[tuple[Route, ...]]:
+    """Where each event goes by the settings of now: a source's own `to` counts."""
+    route = make_router(make_destinations(configured))
+    to = {f"source:{one.name}": one.to for one in configured.sources}
+    return [route(event, to.get(event.origin)) for event in events]
 
 
 def _print_duplicate(one: DuplicateEvent, routes: Sequence[Route]) -> None:
