@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge import contract
 from bridge.core.model import Event, Routed
 from bridge.store.sqlite.admin.release import find_holders, tell_duplicate
-from bridge.store.sqlite.db.columns import join_keys, maybe_text, pack_json, split_keys, to_ms
+from bridge.store.sqlite.admin.rewrite import overwrite_event
+from bridge.store.sqlite.db.columns import join_keys, split_keys, to_ms
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables import ledger, originals
 
@@ -83,17 +83,7 @@ def _decide_anew(db: sqlite3.Connection, kept: _KeptEvent, made: making.NewEvent
             "UPDATE events SET duplicate_of = ?, differs = ? WHERE number = ?", (original.number, differs, kept.number)
         )
         return False
-    now = event if event.id == kept.id else contract.rename_event(event, kept.id)
-    db.execute(
-        """
-        UPDATE events SET text = ?, occurred_at = ?, order_id = ?, value = ?, currency = ?, notes = ?, hashed = ?
-        WHERE number = ?
-        """,
-        (
-            now.text, to_ms(now.occurred_at), maybe_text(now.order_id), now.value, now.currency,
-            pack_json(now.notes), pack_json(now.hashed), kept.number,
-        ),
-    )  # fmt: skip
+    overwrite_event(db, kept.number, event, called=kept.id)
     tell_duplicate(
         db, kept.number, kept.event_type, [key for key in event.conversion_keys if key not in held],
         made.routed.routes, at=made.at,

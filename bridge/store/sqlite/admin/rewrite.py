@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge import contract
-from bridge.core.model import Routed
+from bridge.core.model import Event, Routed
 from bridge.store.sqlite.db.columns import maybe_text, pack_json, to_ms
 from bridge.store.sqlite.tables import events as making
 
@@ -37,21 +37,25 @@ def rewrite_events(
             due += _new_deliveries(db, event.origin, accepted.event_id)
             continue
         number, called, duplicate_of = row
-        if called != event.id:
-            event = contract.rename_event(event, called)
-        db.execute(
-            """
-            UPDATE events SET text = ?, occurred_at = ?, order_id = ?, value = ?, currency = ?, notes = ?, hashed = ?
-            WHERE number = ?
-            """,
-            (
-                event.text, to_ms(event.occurred_at), maybe_text(event.order_id), event.value, event.currency,
-                pack_json(event.notes), pack_json(event.hashed), number,
-            ),
-        )  # fmt: skip
+        overwrite_event(db, number, event, called=called)
         if duplicate_of is None:
             due += _rewrite_event(db, number, routed, now=now)
     return due
+
+
+def overwrite_event(db: sqlite3.Connection, number: int, event: Event, *, called: str) -> None:
+    """Write what an event says over; it keeps the id that it goes by."""
+    now = event if called == event.id else contract.rename_event(event, called)
+    db.execute(
+        """
+        UPDATE events SET text = ?, occurred_at = ?, order_id = ?, value = ?, currency = ?, notes = ?, hashed = ?
+        WHERE number = ?
+        """,
+        (
+            now.text, to_ms(now.occurred_at), maybe_text(now.order_id), now.value, now.currency,
+            pack_json(now.notes), pack_json(now.hashed), number,
+        ),
+    )  # fmt: skip
 
 
 def _new_deliveries(db: sqlite3.Connection, origin: str, event_id: str) -> int:
