@@ -34,68 +34,55 @@ async def replay_webhooks(
     duplicates, which are told if they repeat nothing by these keys. With `send` all of it is written over and sent.
     """
     configured, mappings = load_configuration(read_environment(config), config)
-    replaying = _Replaying(store, make_sources(configured, mappings), make_router(make_destinations(configured)))
-    left, later = 0, []
+    sources, route = make_sources(configured, mappings), make_router(make_destinations(configured))
+    replaying = _Replaying(store, sources, route, send=send, dry=dry)
+    left, repeating = 0, []
     for row in track(rows[::-1], "replaying", transient=True, disable=len(rows) < 100):  # noqa: PLR2004  under a second
-        found = await replaying.translate_again(row)
-        if found is None:
-            left += 1
-        elif send:
-            left += await replaying.send_again(found)
-        elif not dry and any(one.duplicate_of for one in found.detail.events):
-            later.append(row)
+        detail = await replaying.find_detail(row)
+        if detail is not None and any(one.duplicate_of for one in detail.events):
+            repeating.append(row)  # decided on when its original has the keys of now
         else:
-            left += dry or not await replaying.remap_events(found)
-    for row in later:  # their originals have the keys of now
-        found = await replaying.translate_again(row, silent=True)
-        left += found is None or not await replaying.remap_events(found)
+            left += detail is None or not await replaying.replay_one(detail)
+    for row in repeating:
+        detail = await replaying.find_detail(row)
+        left += detail is None or not await replaying.replay_one(detail)
     return left
 
 
 @dataclass(frozen=True, slots=True)
-class _TranslatedAgain:
-    """A webhook that made events, and what it becomes now."""
-
-    detail: WebhookDetail
-    made: Translation
-    routed: Sequence[Routed]
-
-
-@dataclass(frozen=True, slots=True)
 class _Replaying:
-    """What a replay of webhooks that made events needs."""
+    """What a replay of webhooks that made events needs, and what it may do."""
 
     store: Store
     sources: Mapping[str, Source]
     route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]
+    send: bool
+    dry: bool
 
-    async def translate_again(self, row: WebhookRow, *, silent: bool = False) -> _TranslatedAgain | None:
-        """What a webhook becomes now, after the difference was printed; None if it cannot be translated."""
+    async def find_detail(self, row: WebhookRow) -> WebhookDetail | None:
+        """A webhook in full; None, and why is printed, if it cannot be translated."""
         found = (await self.store.show_detail(row.id))[0]
-        source = self.sources.get(row.source)
-        if not isinstance(found, WebhookDetail) or found.body_gone or source is None:
-            print_text(f"{row.id}: left as it is: {'no such source' if source is None else 'its body is gone'}")
-            return None
+        if isinstance(found, WebhookDetail) and not found.body_gone and row.source in self.sources:
+            return found
+        print_text(f"{row.id}: left as it is: {'its body is gone' if row.source in self.sources else 'no such source'}")
+        return None
+
+    async def replay_one(self, found: WebhookDetail) -> bool:
+        """Print how a webhook's events differ now, and do what may be done; returns whether that sends anything."""
+        source = self.sources[found.row.source]
         made = await _translate_now(self.store, source, found.webhook)
-        if not silent:
-            difference = await difference_to_kept(self.store, found, made, origin=f"source:{row.source}")
-            print_text(f"{row.id}: {difference or _same_text(found)}", lines=True)
-        events = made.events if isinstance(made, Translated) else ()
-        return _TranslatedAgain(found, made, [Routed(event, self.route(event, source.to)) for event in events])
-
-    async def send_again(self, found: _TranslatedAgain) -> bool:
-        """Write the events over and send them; returns whether it was left as it is."""
-        if not isinstance(found.made, Translated):
+        difference = await difference_to_kept(self.store, found, made, origin=f"source:{found.row.source}")
+        print_text(f"{found.row.id}: {difference or _same_text(found)}", lines=True)
+        if self.dry or not isinstance(made, Translated):
+            return False
+        routed = [Routed(event, self.route(event, source.to)) for event in made.events]
+        if self.send:
+            due = await self.store.rewrite_events(found.webhook.number, routed, now=utc_now())
+            print_text(f"{found.row.id}: sent again, {due} due")
             return True
-        due = await self.store.rewrite_events(found.detail.webhook.number, found.routed, now=utc_now())
-        print_text(f"{found.detail.row.id}: sent again, {due} due")
-        return False
-
-    async def remap_events(self, found: _TranslatedAgain) -> bool:
-        """Move the events to the keys of now; returns whether a duplicate is told by that."""
-        told = await self.store.remap_events(found.detail.webhook.number, found.routed, now=utc_now())
+        told = await self.store.remap_events(found.webhook.number, routed, now=utc_now())
         for event_id in told:
-            print_text(f"{found.detail.row.id}: {event_id} is no duplicate any more, and is told now")
+            print_text(f"{found.row.id}: {event_id} is no duplicate any more, and is told now")
         return bool(told)
 
 
