@@ -21,6 +21,7 @@ from bridge.cli.row_list import Row, print_rows
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import DeliveryState, WebhookState
+from bridge.status.report import count_words
 from bridge.store.protocol import RowFilter, Store, WebhookRow
 
 PAGE = 1000
@@ -85,7 +86,7 @@ async def _retry_deliveries(options: RetryOptions) -> int:
     why = (
         "a running serve sends them" if count else "none of these is dead or waits; `list deliveries` shows the states"
     )
-    print_text(f"{_count_words(count, 'delivery', 'deliveries')} due now; {why}")
+    print_text(f"{count_words(count, 'delivery', 'deliveries')} due now; {why}")
     return 0
 
 
@@ -108,10 +109,10 @@ async def _replay_webhooks(options: ReplayOptions) -> int:
         await store.close()
     if count or not made:
         why = "a running serve translates them" if count else "none of these is set aside or ignored with its body kept"
-        print_text(f"{_count_words(count, 'webhook', 'webhooks')} received again; {why}")
+        print_text(f"{count_words(count, 'webhook', 'webhooks')} received again; {why}")
     if left:
         print_text(
-            f"{_count_words(left, 'webhook', 'webhooks')} left as made; --send-again writes over and delivers twice"
+            f"{count_words(left, 'webhook', 'webhooks')} left as made; --send-again writes over and delivers twice"
         )
     return 0
 
@@ -151,7 +152,7 @@ def _remaining_filter(asked: RowFilter, made: Sequence[WebhookRow]) -> list[RowF
 
 
 def _dry_run_text(what: str, one: str, many: str, count: int, newest: Sequence[Row]) -> int:
-    print_text(f"would {what} {_count_words(count, one, many)}")
+    print_text(f"would {what} {count_words(count, one, many)}")
     if newest:
         print_rows(make_console(), newest[:SAMPLES])
     return 0
@@ -173,7 +174,7 @@ async def _deliver_events(options: DeliverOptions) -> int:
             after = events[-1].number
     finally:
         await store.close()
-    print_text(f"{_count_words(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
+    print_text(f"{count_words(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
     return 0
 
 
@@ -188,7 +189,3 @@ def _read_filter(options: RetryOptions | ReplayOptions, *, every: bool, flag: st
         raise SettingsError(f"{flag} and --state {options.filters.state} are two wishes; leave one out")
     asked = read_filter(options.filters, now=utc_now())
     return asked if asked.state is not None else replace(asked, state=state)
-
-
-def _count_words(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

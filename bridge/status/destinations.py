@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bridge.core.local_time import format_local
 from bridge.core.model import DeliveryState
 from bridge.status.configured import ConfiguredBridge
-from bridge.status.report import DestinationStatus, Finding, Findings
+from bridge.status.report import DestinationStatus, Finding, Findings, count_words
 from bridge.store.protocol import DestinationState, OverdueWork, StateCounts
 from bridge.store.status_views import DestinationCheck, EventCount
 
@@ -72,7 +72,7 @@ def events_without_destination(events: Sequence[EventCount], configured: Configu
             "set BRIDGE_TRACK_URL and BRIDGE_TRACK_KEY, restart serve, then `trackbridge deliver track` sends those "
             "that are kept"
         )
-    yield Finding("no_destination", f"{_count_words(count, 'event')} kept without a destination", remedy)
+    yield Finding("no_destination", f"{count_words(count, 'event')} kept without a destination", remedy)
 
 
 def _needs_person(one: DestinationStatus, now: datetime) -> bool:
@@ -82,7 +82,7 @@ def _needs_person(one: DestinationStatus, now: datetime) -> bool:
 def _pause_finding(one: DestinationStatus, now: datetime) -> Finding:
     why = (one.paused or "").removeprefix(_CIRCUIT)
     probe = f"next probe {format_local(one.probe_at, seconds=True)}" if one.probe_at else "no probe is due"
-    waiting = f", {_count_words(one.pending, 'delivery', 'deliveries')} wait" if one.pending else ""
+    waiting = f", {count_words(one.pending, 'delivery', 'deliveries')} wait" if one.pending else ""
     if not _needs_person(one, now):
         remedy = f"it resumes by itself ({probe})"
     elif one.resumes_itself:
@@ -115,7 +115,7 @@ def _failed_checks(
 def _dead_letters(one: DestinationStatus) -> Finding:
     return Finding(
         "dead",
-        f"{one.name}: {_count_words(one.dead, 'dead letter')}",
+        f"{one.name}: {count_words(one.dead, 'dead letter')}",
         f"see `trackbridge list deliveries --state dead`, then `trackbridge retry --all-dead --destination {one.name}`",
         subject=one.name,
     )
@@ -123,7 +123,7 @@ def _dead_letters(one: DestinationStatus) -> Finding:
 
 def _overdue_deliveries(overdue: OverdueWork, configured: ConfiguredBridge) -> Iterator[Finding]:
     for name, count in overdue.deliveries.items():
-        words = _count_words(count, "delivery", "deliveries")
+        words = count_words(count, "delivery", "deliveries")
         if not _is_configured(name, configured):
             yield Finding(
                 "overdue",
@@ -145,7 +145,3 @@ def _overdue_deliveries(overdue: OverdueWork, configured: ConfiguredBridge) -> I
 
 def _is_configured(name: str, configured: ConfiguredBridge) -> bool:
     return not configured.is_known or name in configured.destinations
-
-
-def _count_words(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one}" if count == 1 else f"{count} {many or f'{one}s'}"

@@ -118,3 +118,8 @@ class StatusReport:
 def needs_by_cause(report: StatusReport) -> dict[str, str]:
     """The sentence of each need, by its cause and what it is about: the same need has the same name in each report."""
     return {f"{one.cause}:{one.subject}" if one.subject else one.cause: str(one) for one in report.needs}
+
+
+def count_words(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: `1 event`, `2 events`; `many` is a plural that is not made with an s."""
+    return f"{count} {one}" if count == 1 else f"{count} {many or f'{one}s'}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from bridge.core.local_time import format_local
-from bridge.status.report import Finding, Findings
+from bridge.status.report import Finding, Findings, count_words
 from bridge.store.protocol import OverdueWork, RetentionPolicy, StateCounts, StatusSummary
 
 WARNING = timedelta(days=7)
@@ -82,15 +82,15 @@ def _exposed(summary: StatusSummary) -> Iterator[Finding]:
 
 def _doubles(summary: StatusSummary) -> Iterator[Finding]:
     if summary.differing:
-        one_or_many, its = (
-            ("1 duplicate tells", "its")
-            if summary.differing == 1
-            else (f"{summary.differing} duplicates tell", "their")
+        differ = count_words(
+            summary.differing,
+            "duplicate tells another value or currency than its original",
+            "duplicates tell another value or currency than their original",
         )
         more = ", …" if summary.differing > len(summary.differing_ids) else ""
         yield Finding(
             "differing",
-            f"{one_or_many} another value or currency than {its} original: {', '.join(summary.differing_ids)}{more}",
+            f"{differ}: {', '.join(summary.differing_ids)}{more}",
             "if they are payments of their own, `trackbridge release ID` tells them; its --dry-run shows the original",
         )
     for (source, other), n in sorted(summary.same_bytes.items()):
