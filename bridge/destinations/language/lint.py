@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from bridge import contract
 from bridge.core.suggestions import suggest_nearest
 from bridge.destinations.language.event_paths import EventPaths, field_names, outer_paths
-from bridge.destinations.language.parts import AnswerDefinition, PathUse, PlatformDefinition, SendRule, find_node
+from bridge.destinations.language.parts import AnswerDefinition, PathUse, PlatformDefinition, SendRule
 from bridge.mapping.codegen.expression_compiler import CompileInfo, iter_expressions
+from bridge.mapping.codegen.required_fields import find_written_node
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
 from bridge.mapping.lint.suggestions import nearest_name
 from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
@@ -115,7 +116,7 @@ class _PlatformLint:
         return any(self._event_path(part) == ("properties", "currency") for part in outer_paths(tree))
 
     def _lint_item_path(self, item: MappingNode, use: PathUse) -> None:
-        if find_node(item, use.path) is not None:
+        if find_written_node(item, use.path) is not None:
             return
         known = list(_item_paths(item, ()))
         self._problems.add_error(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -129,21 +128,3 @@ class PlatformDefinition:
     sends: list[SendRule] = field(default_factory=list)
     request: RequestDefinition | None = None
     answers: list[AnswerDefinition] = field(default_factory=list)
-
-
-def find_node(item: MappingNode, path: ItemPath) -> Node | None:
-    """What a file writes at a path of an item, or at the nearest one around it; None where it writes nothing."""
-    node: Node = item
-    for step in path:
-        if not isinstance(node, MappingNode) or "for_each" in node.entries:
-            return node
-        below = node.get_value(step)
-        if below is None:
-            return None
-        node = below
-    return node
-
-
-def platform_options(parts: PlatformDefinition) -> Mapping[str, PlatformOption]:
-    """Everything that the file lets an operator set."""
-    return {**parts.vars, **parts.secrets}

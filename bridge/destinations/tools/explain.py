@@ -10,8 +10,8 @@ from bridge.core.model import SourceLocation
 from bridge.destinations.engine.requests import Item
 from bridge.destinations.language import Platform
 from bridge.destinations.language.event_paths import EventPaths
-from bridge.destinations.language.parts import find_node
 from bridge.mapping.codegen.expression_compiler import iter_expressions
+from bridge.mapping.codegen.required_fields import find_written_node
 from bridge.mapping.expressions.parser import ExpressionNode, parse_expression
 from bridge.yaml.document import Scalar
 
@@ -38,7 +38,7 @@ def explain_item(platform: Platform, item: Item) -> tuple[ItemField, ...]:
     paths = EventPaths(platform.parts, _trees_of_lets(platform))
     told = []
     for path, value in _iter_leaves(item.content, ()):
-        node = find_node(template, path)
+        node = find_written_node(template, path)
         if node is None:
             continue
         reads = [

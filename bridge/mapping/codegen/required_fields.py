@@ -5,7 +5,7 @@ A field that no line of the mapping gives is a problem at load; one that comes o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bridge.mapping.definition import FieldRequirement, Rule
 from bridge.mapping.engine.module import ModuleCode
@@ -61,26 +61,26 @@ class RuleRequirements:
             yield from (FieldRequirement(path) for path in REQUIRED)
 
     def _write_check(self, code: ModuleCode, event: str, requirement: FieldRequirement) -> None:
-        scalar = self._given_by_mapping(requirement.path)
+        scalar = find_written_node(self._rule.event, requirement.path)
         with code.standing_for(scalar if isinstance(scalar, Scalar) else self._rule.event_key):
             name = ".".join(requirement.path)
             code.emit_line(f"if not _has({event}, {requirement.path!r}): _lacking({name!r})", _SPOTLESS)
-
-    def _given_by_mapping(self, path: tuple[str, ...]) -> Node | None:
-        """What the mapping writes for a field, or for the nearest field around it; None where it writes nothing."""
-        node: Node = self._rule.event
-        for step in path:
-            if not isinstance(node, MappingNode) or "for_each" in node.entries:
-                return node
-            below = node.get_value(step)
-            if below is None:
-                return None
-            node = below
-        return node
 
     def _never_given(self, path: tuple[str, ...]) -> bool:
         lends = self._rule.recall or self._rule.defer_to
         if lends is not None and any(path[: len(taken)] == taken for taken in lends.take):
             return False
-        node = self._given_by_mapping(path)
+        node = find_written_node(self._rule.event, path)
         return node is None or (isinstance(node, Scalar) and not node.is_expression and node.literal in (None, ""))
+
+
+def find_written_node(node: Node, path: Sequence[str]) -> Node | None:
+    """What a file writes at a path below a node, or at the nearest one around it; None where it writes nothing."""
+    for step in path:
+        if not isinstance(node, MappingNode) or "for_each" in node.entries:
+            return node
+        below = node.get_value(step)
+        if below is None:
+            return None
+        node = below
+    return node
