@@ -6,7 +6,7 @@ and migrates stores of earlier versions.
     python tests/faults/crash.py --kills 300
     python tests/faults/crash.py --kills 0    (only the migrations, each killed at its every write)
 
-Not concerned with how the load is made or what must hold: that is in `blaze.py`.
+Not concerned with how the load is made or what must hold: that is in `crash_run.py`.
 """
 
 from __future__ import annotations

@@ -156,10 +156,11 @@ def _webhook(db: sqlite3.Connection, name: str, number: int) -> None:
 
 def _event(db: sqlite3.Connection, name: str) -> None:
     text, now = json.dumps(purchase(name)).encode(), _now()
+    origin = "origin" if any(column[1] == "origin" for column in db.execute("PRAGMA table_info(events)")) else "door"
     number = db.execute(
-        """
+        f"""
         INSERT INTO events (
-            id, door, event_type, test, text, occurred_at, created_at, order_id, notes, hashed, claims, differs
+            id, {origin}, event_type, test, text, occurred_at, created_at, order_id, notes, hashed, claims, differs
         ) VALUES (?, 'key:env-1', 'purchase', 0, ?, ?, ?, ?, '', '', ?, 0)
         """,
         (f"e-{name}", text, now, now, name, dedupe_keys.conversion_key("track", "purchase", name, test=False)),

@@ -12,7 +12,10 @@ from cutting_proxy import cutting
 from peers import Upstream, upstream
 from receiver import receiving
 
-KILLED = ("v1_4fc58f6", "v4_bc940cd", "v5_83d53ff_3b4a02d", "v6_f1671d0", "v7_4fc58f6_3b4a02d_f1671d0_ad7f427")
+KILLED = (
+    "v1_4fc58f6", "v4_bc940cd", "v5_83d53ff_3b4a02d", "v6_f1671d0", "v7_4fc58f6_3b4a02d_f1671d0_ad7f427",
+    "v12_4381f10_79e5329_2f19ef1",
+)  # fmt: skip
 """Stores with all that an earlier commit may have left; `crash.py` kills the migration of every one at every write."""
 
 
