@@ -93,7 +93,7 @@ def _compile_properties(fields: Mapping[str, Json], required: frozenset[str], ot
         for name, part in value.items():
             if part.__class__ is str and name in any_text:
                 continue
-            if part.__class__ is int and name in any_number:
+            if (part.__class__ is int or (part.__class__ is Decimal and part.is_finite())) and name in any_number:
                 continue
             judge = known(name) or others
             if judge is not None and not judge(part):

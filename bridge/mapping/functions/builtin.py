@@ -155,13 +155,20 @@ def _replace(text: str, old: str, new: str) -> str:
     ),
 )
 def _format(template: str, *values: str | Number | bool) -> str:
-    first, *parts = template.split("{}")
+    if template == "{}" and len(values) == 1:  # how a number is made text, several times for each item of an order
+        return bound_text(_write_value(values[0]))
+    text, *parts = template.split("{}")
     if len(parts) != len(values):
         raise CannotEvaluate(f"format() has {len(parts)} places `{{}}` for {len(values)} values")
-    texts = [first]
     for value, part in zip(values, parts, strict=True):
-        texts += (value if isinstance(value, str) else json_text.write_json(value).decode()), part
-    return bound_text("".join(texts))
+        text += _write_value(value) + part
+    return bound_text(text)
+
+
+def _write_value(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if value.__class__ is int else json_text.write_json(value).decode()
 
 
 @_function(

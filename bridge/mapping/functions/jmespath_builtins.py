@@ -59,6 +59,8 @@ def _ceil(value: int | Decimal) -> int:
 def _contains(subject: str | list[Json], search: Json) -> bool:
     if isinstance(subject, str):
         return isinstance(search, str) and search in subject
+    if search.__class__ is str:
+        return search in subject
     return any(are_equal(item, search) for item in subject)
 
 
@@ -164,7 +166,10 @@ def _min_by(values: list[Json], by: Key) -> Json:
     "not_null(...values: any) -> any", "The first argument that is not null.", (("not_null(`null`, 'a')", '"a"'),)
 )
 def _not_null(*values: Json) -> Json:
-    return next((value for value in values if value is not None), None)
+    for value in values:
+        if value is not None:
+            return value
+    return None
 
 
 @_function("reverse(value: array|string) -> array|string", "The other way round.", (("reverse('abc')", '"cba"'),))
