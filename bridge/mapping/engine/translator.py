@@ -6,9 +6,6 @@ Any failure sets the webhook aside with its place and reason, never with a value
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-
-import msgspec
 
 from bridge import contract
 from bridge.core import dedupe_keys, json_text
@@ -20,18 +17,17 @@ from bridge.core.model import Event, EventNeeded, EventProblem, Ignored, SetAsid
 from bridge.mapping.engine.body import parse_body
 from bridge.mapping.engine.context import FailureNotes, MappingFrame
 from bridge.mapping.engine.defer import Deferring
+from bridge.mapping.engine.event_names import EventName, EventNames
 from bridge.mapping.engine.ignored import NO_ELEMENT, IgnoredReasons, RuleMiss
 from bridge.mapping.engine.outcome import RuleOutcomes
 from bridge.mapping.engine.program import Program, RuleCode
 from bridge.mapping.engine.recall import ConversionWanted, Known, NoEarlierEvents, NotTold, RecallContext
+from bridge.mapping.engine.topic_code import CodeByTopic
 from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.expressions.runtime import CannotEvaluate
 from bridge.mapping.language import LENDS, SOFT
 from bridge.signature.locators import NOTHING, parse_pointer, value_at
 
-_MOST_TOPICS = 1_000
-"""Topics whose rules are remembered; a provider has fewer."""
-_LONGEST_TOPIC = 200
 _LONGEST_SHOWN = 120
 _ITEMS = ("properties", "items")
 
@@ -67,7 +63,7 @@ class WebhookTranslator(FailureNotes):
         self._reasons = IgnoredReasons(file_name, name, vars, choices)
         self._looked_at = looked_at
         self._source: dict[str, Json] = {"name": name, "vars": dict(vars)}
-        self._rules: dict[str | None, tuple[RuleCode, ...]] = {}
+        self._code = CodeByTopic(program)
 
     def translate(self, webhook: Webhook) -> Translation:
         """What a kept webhook becomes where no event came before it. Never raises."""
@@ -107,8 +103,8 @@ class WebhookTranslator(FailureNotes):
         decided = self._decide_by_kind(topic, frame, unreadable)
         if decided is not None:
             return decided
-        rules = self._rules_of(topic)
-        aliases = self._aliases_of(topic, frame) if self._program.aliases and unreadable is None else ()
+        rules = self._code.find_code(topic).rules
+        aliases = self._aliases_of(topic, frame) if unreadable is None else ()
         if not rules:
             return Ignored(self._why_ignored(topic, frame), LedgerEffects(aliases=aliases))
         if unreadable is not None and (self._program.test_needs_body or any(rule.needs_body for rule in rules)):
@@ -139,8 +135,7 @@ class WebhookTranslator(FailureNotes):
 
     def _aliases_of(self, topic: str | None, frame: MappingFrame) -> tuple[tuple[bytes, bytes], ...]:
         """The ledger keys of names that the webhook says belong to others, each with that other's."""
-        mine = [each for each in self._program.aliases if _takes_topic(each.topics, topic)]
-        pairs = [named for each in mine if (named := each.run(frame))]
+        pairs = [named for each in self._code.find_code(topic).aliases if (named := each.run(frame))]
         if not pairs:
             return ()
         test = self._is_test(frame)
@@ -158,7 +153,7 @@ class WebhookTranslator(FailureNotes):
     ) -> list[RuleMiss]:
         """Collect what the rules make; the conditions that did not hold."""
         misses: list[RuleMiss] = []
-        keys = _EventKeys()
+        names = EventNames(self._name, webhook)
         for rule in rules:
             for place, element in enumerate(_ONCE if rule.elements is None else _elements_of(rule, frame, misses)):
                 frame.notes = []
@@ -179,8 +174,7 @@ class WebhookTranslator(FailureNotes):
                 if self._is_test(frame):
                     raw["test"] = True
                 given = dedupes[0] if dedupes else None if rule.elements is None else f"[{place}]"
-                key = keys.next_key(str(raw.get("event_type", "")), given)
-                named = self._name_event(raw, webhook, dedupes=dedupes, key=key)
+                named = names.next_name(str(raw.get("event_type", "")), given=given, dedupes=dedupes)
                 made.add_event(self._make_event(raw, rule, frame, named), frame.deferred_for)
         return misses
 
@@ -194,7 +188,7 @@ class WebhookTranslator(FailureNotes):
         lends = json_text.write_json({name: raw[name] for name in LENDS if name in raw})
         return RememberedConversion(tuple(keys), rule.remember or "", lends, rule.rank)
 
-    def _make_event(self, raw: dict[str, Json], rule: RuleCode, frame: MappingFrame, named: _EventNames) -> Event:
+    def _make_event(self, raw: dict[str, Json], rule: RuleCode, frame: MappingFrame, named: EventName) -> Event:
         """The event that the contract makes of `raw`; personal fields that it refuses are left out with a note."""
         while True:
             try:
@@ -217,32 +211,11 @@ class WebhookTranslator(FailureNotes):
                     field = _leave_out(raw, problem.path)
                     frame.notes.append(f"{_locate_problem(rule, problem)}; {field} is left out")
 
-    def _name_event(self, raw: dict[str, Json], webhook: Webhook, *, dedupes: tuple[str, ...], key: str) -> _EventNames:
-        return _EventNames(
-            received_at=webhook.received_at,
-            dedupes=dedupes,
-            default_id=contract.derived_id(
-                received_at=webhook.received_at,
-                source=self._name,
-                webhook_id=dedupe_keys.webhook_keys(webhook)[0].hex(),
-                event_type=str(raw.get("event_type", "")),
-                key=key,
-            ),
-        )
-
     # ---------------------------------------------------------------------------------------- which rules, or why
 
-    def _rules_of(self, topic: str | None) -> tuple[RuleCode, ...]:
-        found = self._rules.get(topic)
-        if found is None:
-            found = tuple(rule for rule in self._program.rules if _takes_topic(rule.topics, topic))
-            if len(self._rules) < _MOST_TOPICS and len(topic or "") <= _LONGEST_TOPIC:
-                self._rules[topic] = found
-        return found
-
     def _refusal_reason(self, topic: str | None, frame: MappingFrame, *, readable: bool) -> str | None:
-        for refusal in self._program.refusals:
-            if _takes_topic(refusal.topics, topic) and (readable or not refusal.needs_body) and refusal.run(frame):
+        for refusal in self._code.find_code(topic).refusals:
+            if (readable or not refusal.needs_body) and refusal.run(frame):
                 return refusal.reason
         return None
 
@@ -294,31 +267,6 @@ class WebhookTranslator(FailureNotes):
         return f"{scalar.location_at(offset)}: {_reason_text(error)}{written}"
 
 
-class _EventNames(msgspec.Struct, frozen=True):
-    """What names and dates an event beside its own fields."""
-
-    received_at: datetime
-    default_id: str
-    dedupes: tuple[str, ...]
-
-
-class _EventKeys:
-    """What tells the events of one webhook apart: a key that is given, or their number among those of their type."""
-
-    def __init__(self) -> None:
-        self._taken: set[tuple[str, str]] = set()
-        self._counts: dict[str, int] = {}
-
-    def next_key(self, event_type: str, given: str | None) -> str:
-        ordinal = self._counts.get(event_type, 0)
-        self._counts[event_type] = ordinal + 1
-        key = given if given is not None else str(ordinal)
-        if (event_type, key) in self._taken:
-            key = f"{key}#{ordinal}"
-        self._taken.add((event_type, key))
-        return key
-
-
 class _EventRefused(Exception):
     """An event that the contract refuses."""
 
@@ -337,10 +285,6 @@ def _check_size(frame: MappingFrame, raw: dict[str, Json], rule: RuleCode) -> No
         frame.weigh(raw)
     except CannotEvaluate as error:
         raise _EventRefused(f"{rule.places[()]}: {error.text}") from None
-
-
-def _takes_topic(topics: tuple[str, ...] | None, topic: str | None) -> bool:
-    return topics is None or (topic is not None and any(matches_topic(pattern, topic) for pattern in topics))
 
 
 def _locate_problem(rule: RuleCode, problem: EventProblem) -> str:
