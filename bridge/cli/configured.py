@@ -20,7 +20,7 @@ def configured_bridge(environment: Mapping[str, str], config: Path | None) -> Co
     try:
         configured, mappings = load_configuration(environment, config, tell=False)
         app_config = AppConfig(configured, mappings)
-        broken = tuple(Finding("broken_mapping", text) for text in mapping_needs(configured, mappings))
+        broken = mapping_needs(configured, mappings)
     except BridgeError as error:
         return ConfiguredBridge(cannot_start=(Finding("settings", f"`trackbridge serve` cannot start: {error}"),))
     filed = {one.name for one in configured.sources if settings.secret_name(one.name) not in environment}

@@ -13,6 +13,9 @@ from bridge.store.protocol import RowFilter
 LONGEST_AGO = timedelta(weeks=52 * 100)
 """The longest span; more is no time that anything was kept."""
 
+LONGEST_SUBJECT = 200
+"""Characters that are kept of what something was done to."""
+
 
 @command_options
 class FilterOptions:
@@ -35,6 +38,18 @@ def read_filter(options: FilterOptions, *, now: datetime, limit: int | None = No
         since=parse_since(options.since, now=now),
         limit=limit,
     )
+
+
+def describe_filter(asked: RowFilter) -> str:
+    """What was asked for in few words, for the record of what was done by hand."""
+    if asked.ids is not None:
+        return " ".join(asked.ids)[:LONGEST_SUBJECT]
+    since = None if asked.since is None else asked.since.isoformat(timespec="seconds")
+    typed = {
+        "state": asked.state, "source": asked.source, "destination": asked.destination, "since": since,
+        "reason": asked.reason,
+    }  # fmt: skip
+    return ", ".join(f"{name} {value}" for name, value in typed.items() if value)[:LONGEST_SUBJECT]
 
 
 def is_filtered(options: FilterOptions) -> bool:

@@ -10,21 +10,26 @@ from bridge.runtime.defects_file import read_defects
 from bridge.runtime.roles import WORKER
 from bridge.settings import Settings
 from bridge.settings.sources import LoadedMapping, make_sources, mapping_defects
+from bridge.status.report import BROKEN_MAPPING_CAUSE, Finding
 from bridge.store.engines import sqlite_file, watch_role
 
 _MEND = "mend it as `trackbridge check` says"
 
 
-def mapping_needs(configured: Settings, mappings: Mapping[str, LoadedMapping]) -> tuple[str, ...]:
-    """A sentence for each source whose mapping has errors, in the running worker or in the files here."""
+def mapping_needs(configured: Settings, mappings: Mapping[str, LoadedMapping]) -> tuple[Finding, ...]:
+    """One for each source whose mapping has errors, in the running worker or in the files here."""
     store = Path(sqlite_file(configured.store))
     running = store.exists() and watch_role(configured.store, WORKER)()
     loaded = read_defects(store) if running else {}
-    needs = [f"{source}: {text}; {_MEND}, then reload (SIGHUP)" for source, text in loaded.items()]
+    needs = [_finding(source, f"{text}; {_MEND}, then reload (SIGHUP)") for source, text in loaded.items()]
     for source, defect in mapping_defects(make_sources(configured, mappings)):
         if not loaded.get(source, "").startswith(defect.reason):
-            needs.append(f"{source}: {_of_file(defect, running=running)}")
+            needs.append(_finding(source, _of_file(defect, running=running)))
     return tuple(needs)
+
+
+def _finding(source: str, text: str) -> Finding:
+    return Finding(BROKEN_MAPPING_CAUSE, f"{source}: {text}", subject=source)
 
 
 def _of_file(defect: MappingDefect, *, running: bool) -> str:

@@ -1,10 +1,11 @@
 """What `doctor` asks others: destinations, the clock by their answers, and the bridge itself through its proxy.
 
-No request holds an event or a key of a destination.
+No request holds an event.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,8 +17,11 @@ import msgspec
 from bridge.app import make_destinations
 from bridge.cli.machine_checks import CheckResult
 from bridge.core.errors import BridgeError, SettingsError
+from bridge.core.model import Misconfigured, Outgoing, Response, Retryable
 from bridge.core.regular_file import read_regular_file
+from bridge.destinations.protocol import CheckableDestination, Destination
 from bridge.http.metrics_key import key_file
+from bridge.pipeline.http_client import open_client
 from bridge.settings import Settings
 from bridge.store.engines import sqlite_file
 
@@ -27,7 +31,7 @@ MOST_SKEW = timedelta(seconds=60)
 
 
 def check_destinations(configured: Settings, *, now: Callable[[], datetime]) -> Iterator[CheckResult]:
-    """Whether each destination answers at all, and whether its clock agrees with ours."""
+    """Whether each destination answers and, where it can be asked without an event, takes the key; and its clock."""
     if not configured.destinations:
         text = "there is none, so events are only kept; set BRIDGE_TRACK_URL and BRIDGE_TRACK_KEY"
         yield CheckResult("destinations", "wrong", text)
@@ -39,17 +43,36 @@ def check_destinations(configured: Settings, *, now: Callable[[], datetime]) -> 
         yield CheckResult("destinations", "wrong", str(error))
         return
     for name, destination in destinations.items():
-        try:
-            answer = request_page(destination.address, {})
-        except BridgeError as error:
-            yield CheckResult(
-                "destinations", "wrong", f"{name}: {error}; check its address, and this machine's network"
-            )
-            continue
-        yield CheckResult("destinations", "ok", f"{name}: {destination.address} answers")
+        answer = asyncio.run(_ask_destination(destination))
+        yield _rate_answer(destination, answer, now=now())
         skew = clock_skew(answer.headers.get("date"), now())
         compared += [] if skew is None else [(name, skew)]
     yield _rate_clock(compared)
+
+
+async def _ask_destination(destination: Destination) -> Response:
+    async with open_client(timedelta(seconds=TIMEOUT)) as send:
+        if isinstance(destination, CheckableDestination):
+            return await send(destination.check_request())
+        return await send(Outgoing(destination.address, {}, b"", (), method="GET"))
+
+
+def _rate_answer(destination: Destination, answer: Response, *, now: datetime) -> CheckResult:
+    name, address = destination.name, destination.address
+    if answer.status is None:
+        text = f"{name}: {address} gives no answer ({answer.failure}); check its address, and this machine's network"
+        return CheckResult("destinations", "wrong", text)
+    if not isinstance(destination, CheckableDestination):
+        return CheckResult("destinations", "ok", f"{name}: {address} answers; its key was not tried")
+    match destination.read_response(answer, sent=0, now=now):
+        case Misconfigured(reason):
+            text = f"{name}: {address} answers {reason}; check its address and its key"
+            return CheckResult("destinations", "wrong", text)
+        case Retryable(reason):
+            text = f"{name}: {address} answers {reason}; it is busy or broken, and events wait for it"
+            return CheckResult("destinations", "wrong", text)
+        case _:
+            return CheckResult("destinations", "ok", f"{name}: {address} answers, and takes the key")
 
 
 def clock_skew(date: str | None, now: datetime) -> timedelta | None:

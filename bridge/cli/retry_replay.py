@@ -12,9 +12,10 @@ from pathlib import Path
 
 from bridge.app import load_configuration, make_destinations, utc_now
 from bridge.cli import replay_translated
+from bridge.cli.acting_person import name_of_person
 from bridge.cli.argument_parser import quote_argument
 from bridge.cli.environment import read_environment
-from bridge.cli.filter_options import FilterOptions, is_filtered, read_filter
+from bridge.cli.filter_options import FilterOptions, describe_filter, is_filtered, read_filter
 from bridge.cli.list_show import existing_store, make_console
 from bridge.cli.options import argument, arguments, command_options, config_option, flag_option, included_options
 from bridge.cli.row_list import Row, print_rows
@@ -23,6 +24,7 @@ from bridge.core.errors import SettingsError
 from bridge.core.model import DeliveryState, WebhookState
 from bridge.status.report import count_words
 from bridge.store.protocol import RowFilter, Store, WebhookRow
+from bridge.store.status_views import ActionTaken
 
 PAGE = 1000
 SAMPLES = 5
@@ -81,6 +83,7 @@ async def _retry_deliveries(options: RetryOptions) -> int:
             would = await store.would_retry(asked, now=utc_now(), newest=SAMPLES)
             return _dry_run_text("send again", "delivery", "deliveries", would.count, would.newest)
         count = await store.retry(asked, now=utc_now())
+        await _record_action(store, "retry", describe_filter(asked), count)
     finally:
         await store.close()
     why = (
@@ -105,6 +108,7 @@ async def _replay_webhooks(options: ReplayOptions) -> int:
             else 0
         )
         count = sum([await store.replay(one, now=utc_now()) for one in fresh])
+        await _record_action(store, "replay", describe_filter(asked), count + len(made) - left)
     finally:
         await store.close()
     if count or not made:
@@ -172,10 +176,17 @@ async def _deliver_events(options: DeliverOptions) -> int:
             skips = [(event.number, destination.skip_reason(event)) for event in events]
             count += await store.create_deliveries(destination.name, skips, now=utc_now())
             after = events[-1].number
+        await _record_action(store, "deliver", destination.name, count)
     finally:
         await store.close()
     print_text(f"{count_words(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
     return 0
+
+
+async def _record_action(store: Store, what: str, subject: str, count: int) -> None:
+    """The store keeps who did what by hand, and when."""
+    if count:
+        await store.record_action(ActionTaken(utc_now(), name_of_person(None), what, subject, count))
 
 
 def _read_filter(options: RetryOptions | ReplayOptions, *, every: bool, flag: str, state: str | None) -> RowFilter:

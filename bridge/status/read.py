@@ -10,7 +10,7 @@ from bridge.core.model import WebhookState
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.destinations import destination_status, events_without_destination, find_destination_troubles
 from bridge.status.processes import find_process_troubles, is_living, role_statuses
-from bridge.status.report import Finding, Findings, SourceStatus, StatusReport
+from bridge.status.report import BROKEN_MAPPING_CAUSE, Finding, Findings, SourceStatus, StatusReport
 from bridge.status.requests import find_request_troubles, standing_refusals
 from bridge.status.store_state import find_store_troubles
 from bridge.status.webhooks import (
@@ -20,6 +20,7 @@ from bridge.status.webhooks import (
     only_test_findings,
     privacy_findings,
     set_aside_findings,
+    waiting_notes,
 )
 from bridge.store.protocol import StateCounts, StatusSummary, Store
 from bridge.store.status_views import StatusDetails
@@ -35,15 +36,17 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
     names = sorted({*(name for name, _ in counts.deliveries), *configured.destinations})
     destinations = tuple([destination_status(await store.destination_state(name), counts) for name in names])
     ignored = await find_ignored_money(store, configured, details.recent)
+    broken = {one.subject for one in configured.findings.needs if one.cause == BROKEN_MAPPING_CAUSE and one.subject}
     found = (
         _start_troubles(configured, details, now)
         + find_process_troubles(details.processes, configured, now)
         + find_store_troubles(summary, counts, overdue, configured.keeping, now)
         + find_request_troubles(details.refused, configured.sources, summary.lasts, now)
-        + _needs(*set_aside_findings(sources), *ignored_money_findings(ignored))
+        + _needs(*set_aside_findings(sources, broken=broken), *ignored_money_findings(ignored))
         + find_destination_troubles(destinations, details.checks, overdue, configured, now)
         + _needs(*events_without_destination(details.recent.events, configured))
         + _needs(*only_test_findings(summary.only_tests), *privacy_findings(details.privacy_requests))
+        + Findings(notes=tuple(waiting_notes(details.waiting)))
         + configured.findings
     )
     return StatusReport(

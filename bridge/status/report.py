@@ -8,6 +8,9 @@ from datetime import datetime
 
 from bridge.core.local_time import format_local
 
+BROKEN_MAPPING_CAUSE = "broken_mapping"
+"""The cause of a finding about a source whose mapping has errors."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from bridge.core.local_time import format_local
 from bridge.core.model import WebhookState
 from bridge.status.configured import ConfiguredBridge, ConfiguredSource, VarHint
-from bridge.status.report import Coverage, Finding, SourceStatus
+from bridge.status.report import Coverage, Finding, SourceStatus, count_words
 from bridge.store.protocol import Store
-from bridge.store.status_views import EventCount, PrivacyRequest, RecentOutcomes, TopicCount
+from bridge.store.status_views import EventCount, PrivacyRequest, RecentOutcomes, TopicCount, WaitingWebhooks
 
 MONEY = frozenset({"purchase", "subscription"})
 """Event types of which a source that tells none at all is set wrongly, if its webhooks could be some."""
@@ -20,17 +20,29 @@ ACT_WITHIN = timedelta(days=30)
 """How long there is for a privacy request: https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance"""
 
 
-def set_aside_findings(sources: Sequence[SourceStatus]) -> Iterator[Finding]:
-    """Sources with webhooks that could not be translated."""
+def set_aside_findings(sources: Sequence[SourceStatus], *, broken: Collection[str]) -> Iterator[Finding]:
+    """Sources with webhooks that could not be translated; `broken` are those whose mapping has errors."""
     for one in sources:
         if one.set_aside:
-            yield Finding(
-                "set_aside",
-                f"{one.name}: {one.set_aside} set aside",
-                f"see `trackbridge list webhooks --state set_aside --source {one.name}`, mend the mapping, then "
-                f"`trackbridge replay --set-aside --source {one.name}`",
-                subject=one.name,
+            see = f"see `trackbridge list webhooks --state set_aside --source {one.name}`"
+            mend = (
+                "once its mapping has no errors, serve translates by itself what was set aside for them"
+                if one.name in broken
+                else f"{see}, mend the mapping, then `trackbridge replay --set-aside --source {one.name}`"
             )
+            yield Finding("set_aside", f"{one.name}: {one.set_aside} set aside", mend, subject=one.name)
+
+
+def waiting_notes(waiting: WaitingWebhooks) -> Iterator[Finding]:
+    """Webhooks that are not late: their time has not come."""
+    kinds = (
+        (waiting.for_richer, "for a richer one about the same payment"),
+        (waiting.for_sale, "for the sale that they belong to"),
+    )
+    said = " and ".join(f"{count_words(count, 'webhook')} {why}" for count, why in kinds if count)
+    if said:
+        until = f"; the next wait ends {format_local(waiting.next_at)}" if waiting.next_at else ""
+        yield Finding("waiting", f"waiting: {said}{until}")
 
 
 def only_test_findings(sources: Sequence[str]) -> Iterator[Finding]:

@@ -108,6 +108,15 @@ class DestinationCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingWebhooks:
+    """How many webhooks wait for a richer one of their payment, and how many for their sale; `next_at` ends a wait."""
+
+    for_richer: int
+    for_sale: int
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatusDetails:
     """All of these, read in one snapshot."""
 
@@ -116,6 +125,7 @@ class StatusDetails:
     privacy_requests: tuple[PrivacyRequest, ...]
     recent: RecentOutcomes
     checks: tuple[DestinationCheck, ...]
+    waiting: WaitingWebhooks
 
 
 @dataclass(frozen=True, slots=True)

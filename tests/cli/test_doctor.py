@@ -108,8 +108,18 @@ def test_no_line_holds_a_secret_or_a_key(tmp_path: Path, settings: dict[str, str
 def test_a_destination_that_gives_no_answer_is_wrong(tmp_path: Path, settings: dict[str, str]) -> None:
     [text] = wrong(tmp_path, settings | {"BRIDGE_TRACK_URL": "http://127.0.0.1:9"})
     assert text.startswith(
-        "destinations: track: http://127.0.0.1:9/v1/track/batch gives no answer (ConnectError); check"
+        "destinations: track: http://127.0.0.1:9/v1/track/batch gives no answer (no connection: refused); check"
     )
+
+
+def test_a_key_that_a_destination_does_not_take_is_wrong(tmp_path: Path) -> None:
+    with upstream() as peer:
+        peer.key = "the-right-key"
+        told = {"BRIDGE_TRACK_URL": peer.url, "BRIDGE_TRACK_KEY": "a-mistyped-key", "SHOPIFY_WEBHOOK_SECRET": SECRET}
+        [text] = wrong(tmp_path, told)
+    assert text.startswith(f"destinations: track: {peer.url}/v1/track/batch answers 401")
+    assert text.endswith("check its address and its key")
+    assert "a-mistyped-key" not in text
 
 
 def test_no_destination_no_secret_and_a_placeholder_are_wrong(tmp_path: Path) -> None:

@@ -94,6 +94,18 @@ def test_a_filter_replays_what_it_names(tmp_path: Path) -> None:
     assert told(tmp_path)[0] == ["received", "translated"]
 
 
+def test_who_replayed_and_retried_what_is_kept(tmp_path: Path) -> None:
+    assert main(["replay", "--reason", "line 3"]) == 0
+    assert main(["replay", "--reason", "nothing has this"]) == 0
+
+    async def asked(store: Store) -> list[tuple[str, int]]:
+        found = [*await store.actions_on("reason line 3"), *await store.actions_on("reason nothing has this")]
+        await store.close()
+        return [(one.what, one.count) for one in found]
+
+    assert asyncio.run(asked(open_store(f"sqlite:///{tmp_path / 'a.db'}"))) == [("replay", 1)]
+
+
 def test_replay_of_what_made_an_event_shows_the_difference_and_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

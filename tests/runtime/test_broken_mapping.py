@@ -65,7 +65,7 @@ def needs(folder: Path) -> list[str]:
     found = trackbridge(folder, SETTINGS, "status", "--format", "json")
     said = json.loads(found.stdout)["needs"]
     assert found.returncode == (1 if said else 0)
-    return [one["sentence"] for one in said if one["cause"] == "broken_mapping"]
+    return [one["sentence"] for one in said if one["cause"] in {"broken_mapping", "set_aside"}]
 
 
 def wait_for_set_aside(folder: Path, count: int) -> list[str]:
@@ -101,6 +101,9 @@ def test_at_the_start_it_stops_only_its_own_source_and_its_webhooks_are_translat
         said = needs(tmp_path)
         assert any(one.startswith(f"acme: {ERROR}; its webhooks are kept and set aside") for one in said)
         assert any(one.startswith("third: the mapping has errors: third.yaml:4:21: ") for one in said)
+        assert any(
+            one.startswith("acme: 1 set aside; once its mapping has no errors, serve translates") for one in said
+        )
         check = trackbridge(tmp_path, SETTINGS, "check")
         assert (check.returncode, "acme.yaml:10:20" in check.stdout) == (1, True)
 

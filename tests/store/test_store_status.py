@@ -24,10 +24,11 @@ from store_made import (
     webhook,
 )
 
+from bridge.core.dedupe_keys import conversion_key
 from bridge.core.errors import NotFound
-from bridge.core.model import Ignored, Route
+from bridge.core.model import EventNeeded, Ignored, Route
 from bridge.store.protocol import Outcome, RowFilter, Store
-from bridge.store.status_views import ActionTaken, ProcessHeartbeat, RefusedRequests
+from bridge.store.status_views import ActionTaken, ProcessHeartbeat, RefusedRequests, WaitingWebhooks
 
 PRIVACY = Ignored("privacy request: act on it within 30 days")
 
@@ -36,8 +37,8 @@ def refused(count: int, at: float, *, cause: str = "mismatch") -> RefusedRequest
     return RefusedRequests("shopify", cause, count, after(at), after(at))
 
 
-async def ignored(store: Store, name: str, result: Ignored) -> None:
-    """A webhook that came and was ignored for that reason."""
+async def ignored(store: Store, name: str, result: Ignored | EventNeeded) -> None:
+    """A webhook that came and was ignored for that reason, or waits for that event."""
     await store.keep([webhook(name)])
     batch = await store.claim_batch(now=NOW, limit=9, lease=timedelta(seconds=9))
     await store.complete_batch(batch, [Outcome(one, result) for one in batch.webhooks], now=NOW)
@@ -123,6 +124,20 @@ def test_a_privacy_request_waits_until_somebody_has_done_it(tell: Tell) -> None:
         done = ActionTaken(after(5), "Ada", "done", "wh_1")
         assert await store.complete_privacy_request("wh_1", who="Bob", now=after(9)) == done
         assert await store.actions_on("wh_1") == (done,)
+
+    tell(story)
+
+
+# ---------------------------------------------------------------------------------------------------- waiting
+
+
+def test_webhooks_that_wait_are_counted_by_what_they_wait_for(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        assert (await store.status_details()).waiting == WaitingWebhooks(0, 0, None)
+        key = conversion_key("shop", "purchase", "7", test=False)
+        for name, until, lends in (("a", 60, b"{}"), ("b", 30, None), ("c", 90, None)):
+            await ignored(store, name, EventNeeded((key,), "purchase", after(until), is_looked_up=True, lends=lends))
+        assert (await store.status_details()).waiting == WaitingWebhooks(1, 2, after(30))
 
     tell(story)
 

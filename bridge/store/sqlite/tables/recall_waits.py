@@ -12,8 +12,9 @@ from datetime import datetime
 
 from bridge.core.model import EventNeeded
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import ms_up, storable_text, to_ms
+from bridge.store.sqlite.db.columns import from_ms, ms_up, storable_text, to_ms
 from bridge.store.sqlite.tables import ledger
+from bridge.store.status_views import WaitingWebhooks
 
 WAITS = (
     "(EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number) "
@@ -161,6 +162,22 @@ def delete_waits(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
 def has_deferred(db: sqlite3.Connection) -> bool:
     """Whether any webhook waits for a richer one."""
     return _has_rows(db, "deferred")
+
+
+def read_waiting(db: sqlite3.Connection) -> WaitingWebhooks:
+    """How many webhooks wait, and when the next of these waits ends."""
+    if not _has_rows(db, "waiting"):
+        return WaitingWebhooks(0, 0, None)
+    richer, richer_at = db.execute("SELECT count(*), min(at) FROM deferred").fetchone()
+    sale, sale_at = db.execute(
+        """
+        SELECT count(*), min(w.waits_until) FROM (SELECT DISTINCT webhook FROM waiting) AS one
+        JOIN webhooks AS w ON w.number = one.webhook
+        WHERE w.state = 'received' AND NOT EXISTS (SELECT 1 FROM deferred WHERE webhook = w.number)
+        """
+    ).fetchone()
+    ends = [at for at in (richer_at, sale_at) if at is not None]
+    return WaitingWebhooks(richer, sale, from_ms(min(ends)) if ends else None)
 
 
 def _has_rows(db: sqlite3.Connection, table: str) -> bool:
