@@ -29,7 +29,9 @@ class Refund(NamedTuple):
     topics: tuple[str, ...] = ("refund.created", "charge.refunded")
 
 
-def stripe(topic: str, name: str, obj: Json, created: int, *, request: Json = None, before: Json = None) -> Json:
+def stripe(  # noqa: PLR0913  what its events have
+    topic: str, name: str, obj: Json, created: int, *, request: Json = None, before: Json = None
+) -> Json:
     data = {"object": obj} if before is None else {"object": obj, "previous_attributes": before}
     body = {"id": f"evt_{name}", "object": "event", "created": created, "livemode": True, "type": topic, "data": data}
     return body | {"request": {"id": request, "idempotency_key": None}}
