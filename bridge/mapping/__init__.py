@@ -114,6 +114,11 @@ class Mapping:
             defect=describe_defect(self.newer, DefectEffect.PREVIOUS) if self.newer else None,
         )
 
+    @property
+    def link_topics(self) -> tuple[str, ...]:
+        """The topics whose webhooks say which keys are of one payment."""
+        return tuple(dict.fromkeys(topic for one in self.program.aliases for topic in one.topics or ()))
+
     def richer_topics(self, rank: int, event_types: Sequence[str]) -> tuple[str, ...]:
         """The topics whose webhooks tell such events and are richer than those of that rank, the richest first."""
         rules = sorted(self.program.rules, key=lambda rule: -rule.rank)

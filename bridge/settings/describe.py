@@ -78,7 +78,9 @@ def _describe_sources(
         if isinstance(mapping, BrokenMapping):  # it has no rules that could be asked
             yield made
         else:
-            yield replace(made, has_rule=_TopicTest(mapping), find_vars=_VarFinder(one, mapping))
+            yield replace(
+                made, has_rule=_TopicTest(mapping), find_vars=_VarFinder(one, mapping), link_topics=mapping.link_topics,
+            )  # fmt: skip
 
 
 class _TopicTest:

@@ -33,7 +33,7 @@ class ConfiguredSource:
 
     `is_chosen`: the operator set it, as against a mapping that waits for a secret. `has_rule` is whether a topic may
     become an event by its mapping; `find_vars` which vars would make an event of an ignored webhook; `delivers`
-    whether its events go to any destination.
+    whether its events go to any destination; `link_topics` are those that say which webhooks are of one payment.
     """
 
     name: str
@@ -45,6 +45,7 @@ class ConfiguredSource:
     has_rule: Callable[[str | None], bool] = _any_topic
     find_vars: Callable[[Webhook], Sequence[VarHint]] = _no_hints
     delivers: bool = True
+    link_topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bridge.status.report import BROKEN_MAPPING_CAUSE, Finding, Findings, Source
 from bridge.status.requests import find_request_troubles, standing_refusals
 from bridge.status.store_state import find_store_troubles
 from bridge.status.webhooks import (
+    double_findings,
     find_ignored_money,
     ignored_money_findings,
     measure_coverage,
@@ -46,6 +47,7 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
         + find_destination_troubles(destinations, details.checks, overdue, configured, now)
         + _needs(*events_without_destination(details.recent.events, configured))
         + _needs(*only_test_findings(summary.only_tests), *privacy_findings(details.privacy_requests))
+        + _needs(*double_findings(details.doubted, configured, now))
         + Findings(notes=tuple(waiting_notes(details.waiting)))
         + configured.findings
     )

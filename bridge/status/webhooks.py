@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bridge.core.local_time import format_local
 from bridge.core.model import WebhookState
 from bridge.status.configured import ConfiguredBridge, ConfiguredSource, VarHint
 from bridge.status.report import Coverage, Finding, SourceStatus, count_words
 from bridge.store.protocol import Store
-from bridge.store.status_views import EventCount, PrivacyRequest, RecentOutcomes, TopicCount, WaitingWebhooks
+from bridge.store.status_views import (
+    DoubtedEvent,
+    EventCount,
+    PrivacyRequest,
+    RecentOutcomes,
+    TopicCount,
+    WaitingWebhooks,
+)
 
 MONEY = frozenset({"purchase", "subscription"})
 """Event types of which a source that tells none at all is set wrongly, if its webhooks could be some."""
 SHOWN = 10
 """Privacy requests that are named one by one."""
+SHOWN_DOUBTED = 4
+DOUBTED_FOR = timedelta(days=7)
+"""How long a payment that may have been told twice is spoken of."""
 ACT_WITHIN = timedelta(days=30)
 """How long there is for a privacy request: https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance"""
 
@@ -73,6 +83,30 @@ def privacy_findings(requests: Sequence[PrivacyRequest]) -> Iterator[Finding]:
             f"{len(requests) - SHOWN} more privacy requests wait",
             'see `trackbridge list webhooks --reason "privacy request"`',
         )
+
+
+# ---------------------------------------------------------------------------------------------------- told twice
+
+
+def double_findings(doubted: Sequence[DoubtedEvent], configured: ConfiguredBridge, now: datetime) -> Iterator[Finding]:
+    """Sources of whose payments some were told twice, or may have been, in the last days."""
+    sources = {f"source:{one.name}": one for one in configured.sources}
+    recent = [one for one in doubted if one.created_at > now - DOUBTED_FOR]
+    for origin, is_certain in sorted({(one.origin, one.is_certain) for one in recent}):
+        ids = [one.id for one in recent if (one.origin, one.is_certain) == (origin, is_certain)]
+        name, source = origin.partition(":")[2], sources.get(origin)
+        shown = f"{', '.join(ids[:SHOWN_DOUBTED])}{' …' if len(ids) > SHOWN_DOUBTED else ''}"
+        yield _double_finding(name, shown, () if source is None else source.link_topics, is_certain=is_certain)
+
+
+def _double_finding(name: str, shown: str, topics: Sequence[str], *, is_certain: bool) -> Finding:
+    see = f"`trackbridge show` says at each of them which other one it is: {shown}"
+    if is_certain:
+        text = f"{name}: payments were told twice, as a later webhook says"
+        return Finding("told_twice", text, f"correct them at your destinations; {see}", subject=name)
+    add = f"have the provider send {' and '.join(topics)}, too; " if topics else ""
+    text = f"{name}: payments may have been told twice, since no webhook says which of them belong together"
+    return Finding("possible_double", text, f"{add}{see}", subject=name)
 
 
 # ------------------------------------------------------------------------------------------- ignored, and money

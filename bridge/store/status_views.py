@@ -117,6 +117,16 @@ class WaitingWebhooks:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtedEvent:
+    """An event that may tell the same payment as another one, or does so (`is_certain`), by a note at both."""
+
+    id: str
+    origin: str
+    created_at: datetime
+    is_certain: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StatusDetails:
     """All of these, read in one snapshot."""
 
@@ -126,6 +136,7 @@ class StatusDetails:
     recent: RecentOutcomes
     checks: tuple[DestinationCheck, ...]
     waiting: WaitingWebhooks
+    doubted: tuple[DoubtedEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

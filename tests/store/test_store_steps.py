@@ -34,6 +34,7 @@ DIGESTS = {
     "12_conversions.sql": "e6f347dd780c94e5510178e30bfa1e971dc3e1d59507124276c2785b25e08bd2",
     "13_status.sql": "154e605035c18728d2a9c58df95f45acfbcdd590c8e4626149e48ca1703dda22",
     "recovery.py": "2e73196835c7676b3d96bd462b9a7e12b8b2e14b4f1d348063aed8de5400cf01",
+    "14_doubles.sql": "1a5cebcecabb00503cb8715fe25e17c0ed754ff1cd1006bd475b27a959c00e5b",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -50,6 +51,7 @@ TABLES = (
     "8071d1eb853c032f3010edfe49dbbffd385c3fd922830fa14cabcb6842960180",
     "75f5634dafa855bc4708012a55bdacbcd48a14d595f781d1e27325f5a3c0a2b1",
     "52a677aad8e4356992cdc56bc750c6c929f09460887aaf044a2b8965f879b3f4",
+    "9aa4b3481c6087a273bdfe5f8898aeb78f25c2e487640851ea77b2b2013555ac",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

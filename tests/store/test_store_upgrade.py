@@ -51,6 +51,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "4381f10",
         "79e5329",
         "2f19ef1",
+        "f7ecfbb",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

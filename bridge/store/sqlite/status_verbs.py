@@ -10,7 +10,7 @@ from bridge.core.model import Route
 from bridge.store.sqlite.admin import find_rows, recent_outcomes, release
 from bridge.store.sqlite.db.reader import ReaderPool
 from bridge.store.sqlite.db.writer import WriterThread
-from bridge.store.sqlite.tables import actions, destinations, heartbeats, recall_waits, refusals
+from bridge.store.sqlite.tables import actions, destinations, doubles, heartbeats, recall_waits, refusals
 from bridge.store.status_views import ActionTaken, FoundRows, ProcessHeartbeat, RefusedRequests, StatusDetails
 from bridge.store.views import DuplicateEvent
 
@@ -84,4 +84,5 @@ def _read_details(db: sqlite3.Connection) -> StatusDetails:
         recent=recent_outcomes.read_recent(db),
         checks=destinations.read_checks(db),
         waiting=recall_waits.read_waiting(db),
+        doubted=doubles.newest_doubted(db),
     )

@@ -69,11 +69,10 @@ from bridge.store.sqlite.tables import (
     deliveries as outbox,
 )
 from bridge.store.sqlite.tables import (
-    events as making,
-)
-from bridge.store.sqlite.tables import (
     webhooks as inbox,
 )
+from bridge.store.sqlite.tables.outcomes import complete_webhooks
+from bridge.store.sqlite.tables.track_requests import TrackRequest, accept_requests
 
 __all__ = [
     "SqliteStore",
@@ -184,7 +183,7 @@ class SqliteStore(SqliteStatusVerbs):
         if isinstance(batch.mark, UnappliedLog):
             return await self._apply_log(batch.mark, outcomes, now=now)
         return await self._writer.run_write(
-            lambda db: making.complete_webhooks(db, outcomes, now=now, since=self._ledger_since(db, now))
+            lambda db: complete_webhooks(db, outcomes, now=now, since=self._ledger_since(db, now))
         )
 
     async def _apply_log(
@@ -215,14 +214,14 @@ class SqliteStore(SqliteStatusVerbs):
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
     ) -> tuple[Accepted, ...]:
         """Keep a request's events."""
-        return await self._events.submit(making.TrackRequest(events, now, idempotency))
+        return await self._events.submit(TrackRequest(events, now, idempotency))
 
     def _accept_group(
-        self, asked: Sequence[making.TrackRequest], since: float, then: AnswerCallback[tuple[Accepted, ...]]
+        self, asked: Sequence[TrackRequest], since: float, then: AnswerCallback[tuple[Accepted, ...]]
     ) -> None:
         now = max(one.now for one in asked)
         self._writer.enqueue_write(
-            lambda db: making.accept_requests(db, asked, since=self._ledger_since(db, now)),
+            lambda db: accept_requests(db, asked, since=self._ledger_since(db, now)),
             then,
             callers=len(asked),
             since=since,

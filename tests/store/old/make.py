@@ -21,7 +21,7 @@ from contextlib import closing
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FROM_V11 = {"79e5329", "2f19ef1"}
+FROM_V11 = {"79e5329", "2f19ef1", "f7ecfbb"}
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
 
@@ -49,6 +49,7 @@ STORES = {
     "v7_4fc58f6_3b4a02d_f1671d0_ad7f427": ("4fc58f6", "3b4a02d", "f1671d0", "ad7f427"),
     "v11_4381f10_79e5329": ("4381f10", "79e5329"),
     "v12_4381f10_79e5329_2f19ef1": ("4381f10", "79e5329", "2f19ef1"),
+    "v13_4381f10_79e5329_f7ecfbb": ("4381f10", "79e5329", "f7ecfbb"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 

@@ -16,7 +16,7 @@ from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
 from bridge.store.sqlite.tables import ledger, recall_waits
-from bridge.store.sqlite.tables.events import insert_deliveries
+from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.views import DuplicateEvent, EventDetail
 
 EVENT = """

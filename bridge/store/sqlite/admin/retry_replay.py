@@ -18,7 +18,7 @@ from bridge.store.sqlite.admin.filters import DELIVERIES, WEBHOOKS, at_most, not
 from bridge.store.sqlite.admin.filters import order_by_newest as in_order
 from bridge.store.sqlite.admin.release import EVENT, event_of
 from bridge.store.sqlite.db.columns import to_ms
-from bridge.store.sqlite.tables.events import insert_deliveries
+from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
 _RETRIED = "(d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?)))"
 """A dead delivery, or one that waits; one that is claimed is left to its claim."""

@@ -14,6 +14,7 @@ from bridge import contract
 from bridge.core.model import Event, Routed
 from bridge.store.sqlite.db.columns import maybe_text, pack_json, to_ms
 from bridge.store.sqlite.tables import events as making
+from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
 
 def rewrite_events(
@@ -82,8 +83,6 @@ def _rewrite_event(db: sqlite3.Connection, number: int, routed: Routed, *, now: 
         (to_ms(now), number, names),
     )
     there = {name for (name,) in db.execute("SELECT destination FROM deliveries WHERE event = ?", (number,))}
-    making.insert_deliveries(
-        db, [(number, route, to_ms(now)) for route in routed.routes if route.destination not in there]
-    )
+    insert_deliveries(db, [(number, route, to_ms(now)) for route in routed.routes if route.destination not in there])
     due: int = db.execute(f"SELECT count(*) FROM deliveries WHERE {where}", (None, number, names)).fetchone()[0]  # noqa: S608  the same
     return due

@@ -1,7 +1,7 @@
 """Applies webhooks of the ingest log: each gets its row and its outcome in one transaction.
 
 A webhook that is known gets no row; one that needs an event is received and deferred. Where another process has applied
-them meanwhile, nothing is done. Webhooks that have a row already are completed in `tables/events.py`.
+them meanwhile, nothing is done. Webhooks that have a row already are completed in `tables/outcomes.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bridge.store.sqlite.ingest import log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.tables import conversions, recall_waits, webhooks
 from bridge.store.sqlite.tables import events as making
+from bridge.store.sqlite.tables.outcomes import state_of
 from bridge.store.sqlite.tables.webhooks import RowState
 
 
@@ -56,7 +57,7 @@ def _routed_events(outcome: Outcome, kept: Kept) -> tuple[Routed, ...]:
 def _row_state(outcome: Outcome, now: datetime) -> RowState:
     if isinstance(outcome.result, EventNeeded):
         return RowState(WebhookState.RECEIVED, due=to_ms(now))
-    state, reason = making.state_of(outcome.result)
+    state, reason = state_of(outcome.result)
     return RowState(state, reason)
 
 

@@ -18,7 +18,7 @@ from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffe
 from bridge.core.json_text import Json
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import to_ms
-from bridge.store.sqlite.tables import ledger, recall_waits
+from bridge.store.sqlite.tables import doubles, ledger, recall_waits
 
 _EVENT = "SELECT number, id, text, webhook, rank, duplicate_of FROM events WHERE number"
 _PURGED = """
@@ -133,6 +133,8 @@ def apply_effects(db: sqlite3.Connection, webhook: int, effects: LedgerEffects, 
     db.executemany(
         "INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", [(key, other, at) for key, other in effects.aliases]
     )
+    if effects.aliases:
+        doubles.note_doubles(db, effects.aliases)
     woken += _add_links(db, effects.links, at=at)
     db.executemany("INSERT OR IGNORE INTO revisits VALUES (?, ?)", [(key, webhook) for key in effects.revisit])
     recall_waits.make_due(db, [(key, at) for key in woken])

@@ -18,7 +18,7 @@ from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import from_ms, from_ms_length, maybe_instant, to_ms, to_ms_up
 from bridge.store.sqlite.tables import attempts
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state
-from bridge.store.sqlite.tables.events import AHEAD_MS
+from bridge.store.sqlite.tables.new_deliveries import AHEAD_MS
 
 Row = tuple[int, int, int | None, str, int, int | None, int | None, bytes]
 """number, due, together, event_id, attempts, first_attempt_at, paused_for, text"""

@@ -7,47 +7,25 @@ deliveries. `event_ids.py` decides about ids.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from bridge import contract
 from bridge.core import dedupe_keys
-from bridge.core.conversions import NO_EFFECTS
-from bridge.core.errors import IdempotencyConflict
 from bridge.core.model import (
     Accepted,
-    DeliveryState,
     Event,
-    EventNeeded,
-    Ignored,
-    Kept,
     Route,
     Routed,
-    SetAside,
-    WebhookState,
 )
-from bridge.store.protocol import Completed, Idempotency, Outcome
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
-from bridge.store.sqlite.tables import conversions, event_ids, originals, recall_waits
+from bridge.store.sqlite.tables import doubles, event_ids, originals, recall_waits
 from bridge.store.sqlite.tables import ledger as recent
+from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.sqlite.tables.originals import OriginalEvent
-
-AHEAD_MS = 60_000
-"""How far the newest delivery's due may be ahead of now and still hold the order: beyond, the clock was set back."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackRequest:
-    """A caller's request: its events, when it arrived, and its Idempotency-Key, if any."""
-
-    events: Sequence[Routed]
-    now: datetime
-    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,135 +35,12 @@ class NewEvent:
     routed: Routed
     at: int
     webhook: int | None = None
+    has_waited: bool = False
+    """Whether its webhook has deferred to richer ones."""
 
 
-def complete_webhooks(
-    db: sqlite3.Connection, outcomes: Sequence[Outcome], *, now: datetime, since: datetime
-) -> tuple[Completed, ...]:
-    """Write the outcomes of webhooks. One that is no longer received only gets the answers for its known events."""
-    at = to_ms(now)
-    received = _still_received(db, [outcome.webhook.number for outcome in outcomes])
-    changed = frozenset(received)
-    made: list[list[NewEvent]] = []
-    left: list[tuple[int, WebhookState, str | None]] = []
-    for outcome in outcomes:
-        number = outcome.webhook.number
-        routed = outcome.result if isinstance(outcome.result, tuple) else ()
-        made.append([NewEvent(one, at, number) for one in routed] if number in received else [])
-        if number in received and not isinstance(outcome.result, EventNeeded):
-            received.discard(number)  # the second time it is here, it is no longer
-            left.append((number, *state_of(outcome.result)))
-    _set_states(db, left)
-    accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
-    for number, outcome in zip([one.webhook.number for one in outcomes], outcomes, strict=True):
-        if number in changed and outcome.effects is not NO_EFFECTS:
-            conversions.apply_effects(db, number, outcome.effects, now=now)
-    for outcome in outcomes:  # after the other events of the batch, which may be what they need
-        if isinstance(outcome.result, EventNeeded):
-            recall_waits.defer_webhook(db, outcome.webhook.number, outcome.result, now=now)
-    return tuple(
-        Completed(
-            Kept(one.webhook.number, is_known=False, source=one.webhook.source, topic=one.webhook.topic),
-            tuple(next(accepted) for _ in each) if each else _known_answers(db, one.result),
-        )
-        for each, one in zip(made, outcomes, strict=True)
-    )
-
-
-def accept_requests(
-    db: sqlite3.Connection, asked: Sequence[TrackRequest], *, since: datetime
-) -> list[tuple[Accepted, ...] | Exception]:
-    """Keep callers' events, or repeat the first answer; returns an answer or an error for each request."""
-    answers: list[tuple[Accepted, ...] | Exception] = []
-    fresh: list[TrackRequest] = []
-    for one in asked:
-        if one.idempotency is not None:
-            answers += _insert_requests(db, fresh, since=since)  # one of them may have the same key
-            fresh = []
-            known = _known_answer(db, one.idempotency)
-            if known is not None:
-                answers.append(known)
-                continue
-        fresh.append(one)
-    return answers + _insert_requests(db, fresh, since=since)
-
-
-def _insert_requests(
-    db: sqlite3.Connection, asked: Sequence[TrackRequest], *, since: datetime
-) -> list[tuple[Accepted, ...] | Exception]:
-    made = [NewEvent(routed, at) for one in asked for at in (to_ms(one.now),) for routed in one.events]
-    accepted = iter(insert_events(db, made, since=since))
-    answers: list[tuple[Accepted, ...] | Exception] = []
-    for one in asked:
-        answer = tuple(islice(accepted, len(one.events)))
-        answers.append(answer)
-        if one.idempotency is not None:
-            packed = json.dumps([(each.event_id, each.duplicate_of, each.given_event_id) for each in answer])
-            row = (one.idempotency.key, one.idempotency.body_hash, packed, to_ms(one.now))
-            db.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", row)
-    return answers
-
-
-def _known_answer(
-    db: sqlite3.Connection, idempotency: Idempotency
-) -> tuple[Accepted, ...] | IdempotencyConflict | None:
-    known = db.execute(
-        "SELECT body_hash, answer FROM idempotency WHERE key IN (?, ?)", (idempotency.key, idempotency.former)
-    ).fetchone()
-    if known is None:
-        return None
-    if known[0] != idempotency.body_hash:
-        return IdempotencyConflict("this Idempotency-Key came with another body before; use a fresh key")
-    return tuple(Accepted(*one) for one in json.loads(known[1]))
-
-
-# ------------------------------------------------------------------------------------------------------- webhooks
-
-
-def _still_received(db: sqlite3.Connection, numbers: Sequence[int]) -> set[int]:
-    rows = db.execute(
-        "SELECT number FROM webhooks WHERE state = 'received' AND number IN (SELECT value FROM json_each(?))",
-        (json.dumps(numbers),),
-    )
-    return {number for (number,) in rows.fetchall()}
-
-
-def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookState, str | None]:
-    """Returns the state of a webhook with this outcome, and the reason."""
-    match result:
-        case Ignored(reason):
-            return WebhookState.IGNORED, maybe_text(reason)
-        case SetAside(reason):
-            return WebhookState.SET_ASIDE, maybe_text(reason)
-        case _:
-            return WebhookState.TRANSLATED, None
-
-
-def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None]]) -> None:
-    """Set the states of webhooks, those with the same state and reason in one statement."""
-    alike: dict[tuple[WebhookState, str | None], list[int]] = {}
-    for number, state, reason in left:
-        alike.setdefault((state, reason), []).append(number)
-    for (state, reason), numbers in alike.items():
-        db.execute(
-            """
-            UPDATE webhooks SET state = ?, reason = ?, due = NULL WHERE number IN (SELECT value FROM json_each(?))
-            """,
-            (state.value, reason, json.dumps(numbers)),
-        )
-    recall_waits.delete_waits(db, [number for number, _, _ in left])
-
-
-def _known_answers(
-    db: sqlite3.Connection, result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
-) -> tuple[Accepted, ...]:
-    """Returns the answers for the events of a webhook that was completed before."""
-    if not isinstance(result, tuple):
-        return ()
-    return tuple(_known_event(db, one.event) or Accepted(one.event.id) for one in result)
-
-
-def _known_event(db: sqlite3.Connection, event: Event) -> Accepted | None:
+def find_known_event(db: sqlite3.Connection, event: Event) -> Accepted | None:
+    """The answer for an event that was inserted before; None where it was not."""
     keys = event_ids.event_id_keys(event)
     number = event_ids.number_of(recent.find_keys(db, keys), keys)
     return None if number is None else _as_it_was(db, event, number)
@@ -248,6 +103,8 @@ class _EventInsertion:
         self._deliveries: list[tuple[int, Route, int]] = []
         self._conversion_keys: list[tuple[bytes, int]] = []
         """The conversion keys of the new events, also those that the ledger knows, each with the time."""
+        self._doubtful: list[tuple[int, str, Event]] = []
+        """The new events that no richer webhook was found to tell: by number, id and what they say."""
 
     def insert_all(self) -> tuple[Accepted, ...]:
         """Decide on each in turn, then write all of it."""
@@ -256,6 +113,7 @@ class _EventInsertion:
         recent.add_entries(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
         recall_waits.make_due(self._db, self._conversion_keys)
         insert_deliveries(self._db, self._deliveries)
+        doubles.note_possible_doubles(self._db, self._doubtful)
         return accepted
 
     def _decide_one(self, made: NewEvent, keys: event_ids.EventIdKeys) -> Accepted:
@@ -278,6 +136,8 @@ class _EventInsertion:
                 # has the same order id keeps its own, which lead there through its row
                 self._ledger[key] = self._new[key] = original.number if original and not by_order else number, made.at
         if original is None:
+            if made.has_waited and event.rank:
+                self._doubtful.append((number, called, event))
             for route in made.routed.routes:
                 self._deliveries.append((number, route, made.at))
         return _accepted_answer(event, called, original.id if original else None)
@@ -359,38 +219,3 @@ def _event_row(number: int, made: NewEvent, called: str, original: OriginalEvent
         original is not None and originals.content_differs(event, original), "" if event is given else given.id,
         given.mapping, given.rank, given.dedupes,
     )  # fmt: skip
-
-
-# ----------------------------------------------------------------------------------------------------- deliveries
-
-
-_PENDING = DeliveryState.PENDING.value
-_SKIPPED = DeliveryState.SKIPPED.value
-
-
-def insert_deliveries(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) -> None:
-    """Insert deliveries, each of an event (by number), by a route, at a time.
-
-    Unless the clock was set back, none is due earlier than one inserted before it for its destination.
-    """
-    if not wanted:
-        return
-    before: dict[str, int | None] = dict(db.execute("SELECT destination, last_due FROM standings").fetchall())
-    lasts = dict(before)
-    rows: list[tuple[object, ...]] = []
-    for event, route, at in wanted:
-        due = at
-        if route.skip is None:
-            last_due = lasts.get(route.destination)
-            due = last_due if last_due is not None and at < last_due <= at + AHEAD_MS else at
-            lasts[route.destination] = due
-        state = _PENDING if route.skip is None else _SKIPPED
-        rows.append((event, route.destination, state, maybe_text(route.skip), due, at))
-    bulk.insert_rows(
-        db, "deliveries (event, destination, state, reason, due, created_at)", rows,
-        "ON CONFLICT (event, destination) DO NOTHING",
-    )  # fmt: skip
-    moved = [(name, due) for name, due in lasts.items() if due != before.get(name)]
-    bulk.insert_rows(
-        db, "standings (destination, last_due)", moved, "ON CONFLICT DO UPDATE SET last_due = excluded.last_due"
-    )
