@@ -35,6 +35,7 @@ DIGESTS = {
     "13_status.sql": "154e605035c18728d2a9c58df95f45acfbcdd590c8e4626149e48ca1703dda22",
     "recovery.py": "2e73196835c7676b3d96bd462b9a7e12b8b2e14b4f1d348063aed8de5400cf01",
     "14_doubles.sql": "1a5cebcecabb00503cb8715fe25e17c0ed754ff1cd1006bd475b27a959c00e5b",
+    "15_earlier_versions.sql": "ec1a984f2291d2325ef2f41540453fc4f66c4c0ed382bed6aff081713dbc8abd",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -52,6 +53,7 @@ TABLES = (
     "75f5634dafa855bc4708012a55bdacbcd48a14d595f781d1e27325f5a3c0a2b1",
     "52a677aad8e4356992cdc56bc750c6c929f09460887aaf044a2b8965f879b3f4",
     "9aa4b3481c6087a273bdfe5f8898aeb78f25c2e487640851ea77b2b2013555ac",
+    "e8ba7a4cafa2b91ed46d6435700e1753e729912a3423b2e5b0a3780c13c0adca",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

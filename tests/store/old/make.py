@@ -21,10 +21,12 @@ from contextlib import closing
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FROM_V11 = {"79e5329", "2f19ef1", "f7ecfbb"}
+FROM_V11 = {"79e5329", "2f19ef1", "f7ecfbb", "11eabdf"}
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
 
+MONEY = "4381f10"
+"""The last commit that told a sale by one topic alone: `money` is a store that it filled with Stripe's webhooks."""
 STORES = {
     # Each first commit of a schema, or of another way to pack what came in: its own store.
     "v1_4fc58f6": ("4fc58f6",),
@@ -50,6 +52,7 @@ STORES = {
     "v11_4381f10_79e5329": ("4381f10", "79e5329"),
     "v12_4381f10_79e5329_2f19ef1": ("4381f10", "79e5329", "2f19ef1"),
     "v13_4381f10_79e5329_f7ecfbb": ("4381f10", "79e5329", "f7ecfbb"),
+    "v14_4381f10_79e5329_11eabdf": ("4381f10", "79e5329", "11eabdf"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 
@@ -67,11 +70,21 @@ def make(name: str, commits: Sequence[str]) -> None:
         (HERE / f"{name}.inbox").write_text("".join(lines))
 
 
+def make_money() -> None:
+    """Make the store of a shop with Stripe's webhooks, told and ignored by the code and the mapping of that time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, code = Path(folder) / "store.db", _code_of(MONEY, Path(folder))
+        command = [sys.executable, str(HERE / "fill_money.py"), str(path), str(code / "mappings")]
+        subprocess.run(command, env=os.environ | {"PYTHONPATH": str(code)}, check=True)
+        with closing(sqlite3.connect(path)) as db:
+            (HERE / "money" / f"stripe_{MONEY}.sql").write_text("\n".join(_dump(db)) + "\n")
+
+
 def _code_of(commit: str, folder: Path) -> Path:
     code = folder / commit
     code.mkdir()
     packed = subprocess.run(
-        ["git", "archive", commit, "bridge"], cwd=HERE.parents[2], check=True, capture_output=True
+        ["git", "archive", commit, "bridge", "mappings"], cwd=HERE.parents[2], check=True, capture_output=True
     ).stdout
     subprocess.run(["tar", "x", "-C", str(code)], input=packed, check=True)
     return code
@@ -90,5 +103,8 @@ def _dump(db: sqlite3.Connection) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for chosen in sys.argv[1:] or STORES:
-        make(chosen, STORES[chosen])
+    for chosen in sys.argv[1:] or [*STORES, "money"]:
+        if chosen == "money":
+            make_money()
+        else:
+            make(chosen, STORES[chosen])

@@ -96,6 +96,7 @@ class _EventInsertion:
         self._given = {one.routed.event.id for one in made}
         self._former_origins = event_ids.former_origins(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
+        self._earlier = doubles.last_of_earlier_versions(db)
         self._number = last_number(db, "events")
         self._here: dict[int, tuple[str, Event, OriginalEvent | None]] = {}
         """The new events by number, each with the id it goes by and its original."""
@@ -123,6 +124,8 @@ class _EventInsertion:
             return self._as_it_was(event, known)
         held = self._held_keys(event.conversion_keys)
         original, by_order = self.find_original(event, held) if held else (None, False)
+        if original is None and 0 < (made.webhook or 0) <= self._earlier:
+            original = self._claim_earlier(event)
         called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, origin=event.origin))
         self._number = number = self._number + 1
         self._rows.append(_event_row(number, made, called, original))
@@ -180,6 +183,11 @@ class _EventInsertion:
         if found is None:
             return None, False
         return self._follow_original(found, event), not same and event.dedupes > 0
+
+    def _claim_earlier(self, event: Event) -> OriginalEvent | None:
+        """What an earlier version told instead of it: only a webhook of its time asks, which is replayed."""
+        number = doubles.claim_earlier_event(self._db, event)
+        return None if number is None else self._read_original(number, event)
 
     def _follow_original(self, other: OriginalEvent, event: Event) -> OriginalEvent:
         """The event that is told; `other` may be a duplicate of it itself."""
