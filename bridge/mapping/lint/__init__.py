@@ -10,6 +10,7 @@ from bridge.mapping.codegen.compiler import CompileInfo
 from bridge.mapping.definition import MappingDefinition
 from bridge.mapping.lint.constants import ConstantLint
 from bridge.mapping.lint.conversions import ConversionLint
+from bridge.mapping.lint.duplicates import lint_duplicates
 from bridge.mapping.lint.fields import FieldLint
 from bridge.mapping.lint.literals import LiteralLint
 from bridge.mapping.lint.unread_paths import ExampleWebhook, lint_unread_paths
@@ -34,3 +35,4 @@ def lint_mapping(parts: MappingDefinition, compile_info: CompileInfo, problems: 
         constants.lint_rule(rule)
         FieldLint(compile_info, problems, advice).lint_rule(rule)
         ConversionLint(parts, compile_info, advice).lint_rule(rule)
+    lint_duplicates(parts, advice)
