@@ -21,6 +21,7 @@ from pathlib import Path
 import accept
 import at_rest
 import attack
+import deferral
 import end_to_end
 import growth
 import machine
@@ -40,6 +41,8 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "offered": end_to_end.offered,
     "burst": end_to_end.burst,
     "replay": replay.measured,
+    "deferral": deferral.measured,
+    "due-at-once": deferral.due_at_once,
     "cold-start": at_rest.cold_start,
     "memory": at_rest.memory,
     "idle": at_rest.idle,

@@ -18,10 +18,10 @@ from bridge.mapping.codegen.required_fields import RuleRequirements
 from bridge.mapping.codegen.scope import CompiledName, ExpressionScope
 from bridge.mapping.definition import AliasRule, MappingDefinition, Rule, RuleLoop, SetAsideRule
 from bridge.mapping.engine.context import HELPERS
-from bridge.mapping.engine.defer import DeferTo, defer_event, find_others
+from bridge.mapping.engine.defer import DeferTo, defer_event, find_others, leave_to_told
 from bridge.mapping.engine.module import ModuleCode
 from bridge.mapping.engine.program import AliasCode, Program, RefusalCode, RuleCode, WhenCode
-from bridge.mapping.engine.recall import Recall, find_earlier, take_from_earlier
+from bridge.mapping.engine.recall import Recall, await_sale, find_earlier, look_up_all, take_from_earlier
 from bridge.mapping.expressions.runtime import KEPT
 from bridge.mapping.language import WEBHOOK, Path
 from bridge.yaml.document import Scalar
@@ -31,7 +31,7 @@ __all__ = ["NAMES", "CompileInfo", "compile_layout"]
 
 NAMES: dict[str, object] = {
     **GLOBALS, **HELPERS, "_KEPT": KEPT, "_take": take_from_earlier, "_earlier": find_earlier, "_defer": defer_event,
-    "_others": find_others,
+    "_others": find_others, "_await_sale": await_sale, "_leave_to": leave_to_told, "_look_up": look_up_all,
 }  # fmt: skip
 
 
@@ -130,6 +130,7 @@ class _Compiler:
                 tuple(condition.reason for condition in rule.when),
                 tuple(sorted(name for name in self._layout.vars if f"{VARS}{name}" in scope.uses)) if rule.when else (),
             )
+            self._compile_early_end(rule, scope)
             event = template.write_box(rule.event, (), scope)
             if rule.recall is not None:
                 self._compile_recall(rule.recall, event, scope)
@@ -138,6 +139,26 @@ class _Compiler:
             requirements.write_checks(self._code, event)
             self._code.emit_line(f"return {event}, {self._compile_keys(rule, scope)}")
         return _CompiledRule(name, scope, template.places, when, elements)
+
+    def _compile_early_end(self, rule: Rule, scope: ExpressionScope) -> None:
+        """Before the event is made: look up all that it asks for; end where it waits, or where another told it.
+
+        Half of the webhooks of a load in which all defer are told by others.
+        """
+        recalled = None if rule.recall is None else self._looked_for(rule.recall, rule.recall, scope)
+        if rule.defer_to is not None:
+            with self._code.open_block(f"if {self._write_defers(rule.defer_to, scope)}:"):
+                asked = self._looked_for(rule.defer_to, rule.defer_to.as_recall, scope)
+                self._code.emit_line(f"_look_up(S, {f'{recalled}, ' if recalled else ''}{asked})")
+                self._code.emit_line(f"_leave_to(S, {self._code.add_constant(rule.defer_to)}, {asked}[1])")
+        if recalled:
+            self._code.emit_line(f"_await_sale(S, *{recalled})")
+
+    def _looked_for(self, asked: Recall | DeferTo, recall: Recall, scope: ExpressionScope) -> str:
+        """The name of what is looked for, with its names."""
+        names = self._write_names(asked, scope)
+        with self._code.standing_for(asked.dedupes[0]):
+            return self._code.assign_value(f"({self._code.add_constant(recall)}, {names})")
 
     def _compile_elements(self, loop: RuleLoop, scope: ExpressionScope) -> str:
         """The function that gives the elements of a rule's `for_each`."""

@@ -88,6 +88,14 @@ def find_others(frame: HasRecalling, defer_to: DeferTo, names: Sequence[str | No
     return merged or None
 
 
+def leave_to_told(frame: HasRecalling, defer_to: DeferTo, names: Sequence[str | None]) -> None:
+    """Raise NotTold where another webhook told the conversion: what the event would say need not be worked out."""
+    recalling = frame.recalling
+    if recalling is not None:
+        mine = _Conversions(recalling, defer_to, names, test=recalling.test)
+        mine.refuse_told()
+
+
 def defer_event(frame: DefersInTurn, event: dict[str, Json], defer_to: DeferTo, names: Sequence[str | None]) -> None:
     """Fill `event` from the other webhooks of its conversion, and return where it is to be told.
 
@@ -98,9 +106,8 @@ def defer_event(frame: DefersInTurn, event: dict[str, Json], defer_to: DeferTo, 
         return
     test = recalling.test or event.get("test") is True
     mine = _Conversions(recalling, defer_to, names, test=test)
+    mine.refuse_told()
     told = mine.find_told()
-    if told is not None and (told.rank or defer_to.rank) >= defer_to.rank:  # without a rank, it told at once
-        raise NotTold(f"told by {told.by}", by=told, keys=tuple(mine.keys))
     richer = mine.find_richer()
     if told is None and (not recalling.has_waited or richer is not None):
         lends = {name: event[name] for name in LENDS if name in event}
@@ -131,6 +138,12 @@ class _Conversions:
         """The richest that tells the conversion already."""
         told = [one for one in self._known if one.state == ConversionState.TOLD]
         return max(told, key=lambda one: one.rank or self._rank, default=None)
+
+    def refuse_told(self) -> None:
+        """Raise NotTold where a webhook that is as rich told it; one without a rank told at once."""
+        told = self.find_told()
+        if told is not None and (told.rank or self._rank) >= self._rank:
+            raise NotTold(f"told by {told.by}", by=told, keys=tuple(self.keys))
 
     def find_richer(self) -> KnownConversion | None:
         """A webhook that waits, too, and goes first: it is richer, or as rich and came earlier."""

@@ -162,6 +162,24 @@ def find_earlier(frame: HasRecalling, recall: Recall, names: Sequence[str | None
     return None if found is None else json_text.parse_json(found.text)
 
 
+def look_up_all(frame: HasRecalling, *wanted: tuple[Recall, Sequence[str | None]]) -> None:
+    """Raise ConversionWanted with all that a rule looks for, where any of it was not looked up yet: once is enough."""
+    recalling = frame.recalling
+    if recalling is not None:
+        keys = [
+            key
+            for recall, names in wanted
+            for key in recalling.ledger_keys(recall.event_types, names, test=recalling.test)
+        ]
+        recalling.look_up(tuple(dict.fromkeys(keys)), wanted[0][0])
+
+
+def await_sale(frame: HasRecalling, recall: Recall, names: Sequence[str | None]) -> None:
+    """Raise ConversionWanted or NotTold where the earlier event is not there: nothing else need be worked out."""
+    if frame.recalling is not None:
+        frame.recalling.find_conversion(recall, names, test=frame.recalling.test)
+
+
 def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recall, names: Sequence[str | None]) -> None:
     """Fill what `event` lacks from the earlier event under the first of these names that has one."""
     recalling = frame.recalling

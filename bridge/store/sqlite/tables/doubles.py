@@ -26,8 +26,8 @@ WITHIN = timedelta(minutes=15)
 """How far apart two webhooks of one payment are at most, by the provider's clock."""
 _SALES = frozenset({"purchase", "subscription"})
 _MOST_DOUBTED = 100
-_MOST_LIKE_IT = 200
-"""Events of one value in that time that are looked at, the newest."""
+_MOST_LIKE_IT = 40
+"""Events of one value in that time that are looked at, the newest: where they are more, a value tells nothing."""
 
 
 def note_possible_doubles(db: sqlite3.Connection, told: Iterable[tuple[int, str, Event]]) -> None:
@@ -106,13 +106,14 @@ def _events_like(db: sqlite3.Connection, number: int, event: Event) -> list[tupl
     at, span = to_ms(event.occurred_at), to_ms_up(WITHIN)
     rows = db.execute(
         """
-        SELECT number, id, event_type, text FROM events
-        WHERE value = ? AND occurred_at BETWEEN ? AND ? AND rank > 0 AND rank <> ? AND origin = ? AND currency IS ?
-            AND test = ? AND number <> ? AND duplicate_of IS NULL ORDER BY occurred_at DESC LIMIT ?
+        SELECT number, id, event_type, text FROM (
+            SELECT * FROM events WHERE value = ? AND occurred_at BETWEEN ? AND ? AND rank > 0
+            ORDER BY occurred_at DESC LIMIT ?
+        ) WHERE rank <> ? AND origin = ? AND currency IS ? AND test = ? AND number <> ? AND duplicate_of IS NULL
         """,
         (
-            event.value, at - span, at + span, event.rank, event.origin, event.currency, event.test, number,
-            _MOST_LIKE_IT,
+            event.value, at - span, at + span, _MOST_LIKE_IT,
+            event.rank, event.origin, event.currency, event.test, number,
         ),
     ).fetchall()  # fmt: skip
     return [(other, name) for other, name, kind, text in rows if _is_like(event, kind) and people & _people(text)]
