@@ -49,7 +49,13 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "kinds",
         "tools",
     ),
-    "bridge.store": ("__init__ status_views views", "status_protocol", "protocol", "sqlite", "engines"),
+    "bridge.store": (
+        "__init__ row_filter status_views views",
+        "list_protocol status_protocol",
+        "protocol",
+        "sqlite",
+        "engines",
+    ),
     "bridge.store.sqlite": (
         "__init__ migrations",
         "schema",
@@ -57,7 +63,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "tables",
         "ingest",
         "admin backup file_modes",
-        "status_verbs",
+        "list_verbs status_verbs",
         "store",
     ),
 }

@@ -28,6 +28,8 @@ from bridge.core.model import (
     SetAside,
     Webhook,
 )
+from bridge.store.list_protocol import ListStore
+from bridge.store.row_filter import RowFilter
 from bridge.store.status_protocol import StatusStore
 from bridge.store.views import (
     ClockAhead,
@@ -51,6 +53,7 @@ __all__ = [
     "EventDetail",
     "EventRow",
     "OverdueWork",
+    "RowFilter",
     "StateCounts",
     "StatusSummary",
     "WebhookDetail",
@@ -194,20 +197,7 @@ class PurgeStep:
     place: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RowFilter:
-    """The rows of a list, or of a verb by hand. None means any; `limit` None means all."""
-
-    ids: tuple[str, ...] | None = None
-    state: str | None = None
-    source: str | None = None
-    destination: str | None = None
-    reason: str | None = None
-    since: datetime | None = None
-    limit: int | None = None
-
-
-class Store(StatusStore, Protocol):
+class Store(ListStore, StatusStore, Protocol):
     """A dozen transitions, and the questions that people ask."""
 
     # a webhook is received

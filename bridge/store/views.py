@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from bridge.core.model import Attempt, DeliveryState, Event, Webhook, WebhookState
 
@@ -96,6 +98,32 @@ class DeliveryDetail:
     created_at: datetime
     delivered_at: datetime | None
     attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Dead deliveries of one destination, or set aside webhooks of one source, that have one reason.
+
+    `state` is `dead` or `set_aside`, `name` the destination or source. In `reason` what differs from one to the other
+    is left out. `value` has the sum of a group's events by currency. `newest_id` is the newest one's public id.
+    """
+
+    state: str
+    name: str
+    reason: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    newest_id: str
+    value: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroups:
+    """The groups, the largest first; `complete` is whether all that failed was read."""
+
+    groups: tuple[FailureGroup, ...]
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ from bridge.store.sqlite.ingest import apply, codec, log_reader
 from bridge.store.sqlite.ingest.group_commit import GroupCommit
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.ingest.log_writer import LogWriter, folder_of
+from bridge.store.sqlite.list_verbs import SqliteListVerbs
 from bridge.store.sqlite.status_verbs import SqliteStatusVerbs
 from bridge.store.sqlite.tables import (
     attempts,
@@ -83,7 +84,7 @@ LEDGER_WINDOW = DEFAULT_RETENTION.ledger
 NS_PER_MS = 1_000_000
 
 
-class SqliteStore(SqliteStatusVerbs):
+class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
     """A `bridge.store.protocol.Store` in the file at `path`; the promise says what each verb does.
 
     Opening creates the file, or migrates it to this version; raises StoreUnusable or StoreUnavailable. `max_wait` of

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.core.errors import NotFound, SettingsError
 from bridge.core.model import DeliveryState, WebhookState
-from bridge.store.protocol import RowFilter
-from bridge.store.sqlite.db.columns import maybe_text, ms_up, public_number
+from bridge.store.row_filter import RowFilter
+from bridge.store.sqlite.db.columns import maybe_text, ms_up, public_number, storable_text
+
+_CURSOR = re.compile(r"~[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class RowKind:
     reason: str
     since: str
     number: str
+    topic: str
     few: str | None = None
     """A state that few rows have: they are found by its index and then sorted, not looked for among all rows."""
 
@@ -45,6 +50,7 @@ WEBHOOKS = RowKind(
     reason="instr(w.reason, ?) > 0",
     since="w.received_at >= ?",
     number="w.number",
+    topic="w.topic = ?",
     few=WebhookState.RECEIVED,
 )
 EVENTS = RowKind(
@@ -59,6 +65,7 @@ EVENTS = RowKind(
     """,
     since="e.created_at >= ?",
     number="e.number",
+    topic="e.event_type = ?",
 )
 DELIVERIES = RowKind(
     name="delivery",
@@ -70,6 +77,7 @@ DELIVERIES = RowKind(
     reason="instr(d.reason, ?) > 0",
     since="d.created_at >= ?",
     number="d.number",
+    topic="(SELECT event_type FROM events WHERE events.number = d.event) = ?",
     few=DeliveryState.PENDING,
 )
 
@@ -87,11 +95,43 @@ def where_conditions(which: RowFilter, kind: RowKind) -> tuple[str, list[object]
             (kind.source, maybe_text(which.source)),
             (kind.destination, maybe_text(which.destination)),
             (kind.reason, maybe_text(which.reason)),
+            (kind.topic, maybe_text(which.topic)),
             (kind.since, None if which.since is None else ms_up(which.since)),
+            (f"{kind.number} < ?", cursor_number(which.before, kind)),
+            (f"{kind.number} > ?", cursor_number(which.after, kind)),
         )
         if value is not None
     ]
     return " AND ".join(sql for sql, _ in said), [value for _, values in said for value in values]
+
+
+def make_cursor(number: int) -> str:
+    """The cursor of the row with that number, whatever its id. No event can be called so."""
+    return f"~{number}"
+
+
+def cursor_number(cursor: str | None, kind: RowKind) -> int | None:
+    """The number of the row that a cursor names, or that its public id has. Raises NotFound."""
+    if cursor is None:
+        return None
+    number = int(cursor[1:]) if _CURSOR.fullmatch(cursor) else kind.named(cursor)
+    if not isinstance(number, int):
+        raise not_found(cursor, kind)
+    return number
+
+
+def with_numbered_cursors(db: sqlite3.Connection, which: RowFilter) -> RowFilter:
+    """A filter of events whose cursors are no ids any more. Raises NotFound for an id that no event has."""
+    return replace(which, before=_numbered_cursor(db, which.before), after=_numbered_cursor(db, which.after))
+
+
+def _numbered_cursor(db: sqlite3.Connection, cursor: str | None) -> str | None:
+    if cursor is None or cursor.startswith("~"):
+        return cursor
+    row = db.execute("SELECT max(number) FROM events WHERE id = ?", (storable_text(cursor),)).fetchone()
+    if row[0] is None:
+        raise not_found(cursor, EVENTS)
+    return make_cursor(row[0])
 
 
 def order_by_newest(which: RowFilter, kind: RowKind) -> str:

@@ -20,7 +20,15 @@ from bridge.store.protocol import (
     WebhookDetail,
     WebhookRow,
 )
-from bridge.store.sqlite.admin.filters import DELIVERIES, EVENTS, WEBHOOKS, at_most, order_by_newest, where_conditions
+from bridge.store.sqlite.admin.filters import (
+    DELIVERIES,
+    EVENTS,
+    WEBHOOKS,
+    at_most,
+    order_by_newest,
+    where_conditions,
+    with_numbered_cursors,
+)
 from bridge.store.sqlite.db.columns import (
     from_ms,
     from_ms_length,
@@ -62,6 +70,7 @@ def webhook_rows(db: sqlite3.Connection, where: str, values: Sequence[object], *
 
 def list_events(db: sqlite3.Connection, which: RowFilter) -> list[EventRow]:
     """Events, newest first."""
+    which = with_numbered_cursors(db, which)
     where, values = where_conditions(which, EVENTS)
     rows = db.execute(
         f"SELECT {_EVENT} WHERE {where} ORDER BY {order_by_newest(which, EVENTS)} LIMIT ?", (*values, at_most(which))
