@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Literal
@@ -41,17 +41,21 @@ from bridge.core.visible_text import make_visible
 from bridge.store.engines import open_store, require_log_of_serve
 from bridge.store.protocol import (
     DeliveryDetail,
+    DeliveryRow,
     EventDetail,
+    EventRow,
     RowFilter,
     StateCounts,
     Store,
     WebhookDetail,
+    WebhookRow,
 )
 from bridge.store.status_views import ActionTaken
 
 TABLE_ROWS = 50
 _AMBIGUOUS = "ambiguous: no answer came, and the upstream may have taken it; it knows a double by its event_id"
 ListedRows = Literal["webhooks", "events", "deliveries"]
+ListedRow = WebhookRow | EventRow | DeliveryRow
 LISTED: tuple[ListedRows, ...] = ("webhooks", "events", "deliveries")
 
 
@@ -61,6 +65,9 @@ class ListOptions:
 
     what: ListedRows | None = optional_argument_of(LISTED, meaning="what to list; without it, what there is")
     filters: FilterOptions = included_options(FilterOptions)
+    before: str | None = option(
+        str, "ID", meaning="only rows made before that one: the last id of a list shows the next"
+    )
     limit: int | None = option(read_count, "N", meaning="at most so many (people see 50 unless told)")
     format: Literal["text", "json", "csv"] = option_of(
         ("text", "json", "csv"), preset="text", meaning="for people, for machines, or for a spreadsheet"
@@ -87,7 +94,7 @@ def run_show(options: ShowOptions) -> int:
 
 async def _list_rows(options: ListOptions) -> int:
     limit = options.limit if options.limit is not None or options.format != "text" else TABLE_ROWS
-    asked = read_filter(options.filters, now=datetime.now(UTC), limit=limit)
+    asked = replace(read_filter(options.filters, now=datetime.now(UTC), limit=limit), before=options.before)
     store = existing_store()
     try:
         counts = await store.state_counts()
@@ -106,13 +113,15 @@ async def _list_rows(options: ListOptions) -> int:
     return 0
 
 
-def _print_list(what: ListedRows, rows: Sequence[Row], counts: StateCounts, limit: int | None) -> None:
+def _print_list(what: ListedRows, rows: Sequence[ListedRow], counts: StateCounts, limit: int | None) -> None:
     console = make_console()
     if not rows:
         console.print(f"no {what} that fit")
     print_rows(console, rows)
     if limit is not None and len(rows) == limit:
-        console.print(f"the newest {limit}; --limit N shows more, --since 7d and the other filters choose")
+        console.print(
+            as_text(f"{limit} are shown; --before {rows[-1].id} shows the next, --since 7d and other filters choose")
+        )
     if what == "webhooks" and counts.unapplied:
         console.print(
             f"{counts.unapplied} more were just kept; they are listed as soon as `trackbridge serve` has read them"
@@ -136,7 +145,7 @@ def _print_counts(counts: StateCounts, *, as_json: bool) -> int:
     return 0
 
 
-async def _read_rows(store: Store, what: ListedRows, asked: RowFilter) -> Sequence[Row]:
+async def _read_rows(store: Store, what: ListedRows, asked: RowFilter) -> Sequence[ListedRow]:
     match what:
         case "webhooks":
             return await store.webhooks(asked)

@@ -64,3 +64,20 @@ def test_where_no_attempt_was_ambiguous_nothing_is_explained(
     asyncio.run(more())
     assert main(["show", "dlv_2"]) == 0
     assert "double" not in capsys.readouterr().out
+
+
+def test_a_list_that_ends_says_how_to_see_the_next_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def more() -> None:
+        opened = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+        for number in (2, 3):
+            event = Event(f"evt_{number}", "key:web", "lead", test=False, text=b"{}", occurred_at=NOON)
+            await opened.accept_events([Routed(event, ())], now=NOON)
+        await opened.close()
+
+    asyncio.run(more())
+    assert main(["list", "events", "--limit", "2"]) == 0
+    assert "--before evt_2 shows the next" in capsys.readouterr().out
+    assert main(["list", "events", "--before", "evt_2", "--format", "json"]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)] == ["evt_1"]
+    assert main(["list", "events", "--before", "evt_9"]) == 1
+    assert "there is no event 'evt_9'" in capsys.readouterr().err
