@@ -1,11 +1,13 @@
-"""`trackbridge explain`: where each field of a kept webhook's events comes from, by the mapping in use.
+"""`trackbridge explain`: where each field of a kept webhook's events comes from, by the mapping that made them.
 
-It is `try --explain` for a webhook of the store, with the vars of its source and the earlier events that are kept.
+It is `try --explain` for a webhook of the store, with the vars of its source and the earlier events that are kept. A
+webhook of an earlier version, which kept no mappings, is explained by the mapping in use.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,15 +18,14 @@ from bridge.cli import explain_format
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, make_console, write_json
 from bridge.cli.options import argument, command_options, config_option, format_option
-from bridge.cli.replay_translated import difference_to_kept, look_up_earlier
+from bridge.cli.replay_translated import difference_to_kept
 from bridge.cli.safe_console import as_text
-from bridge.cli.try_mapping import read_named_mapping, require_usable
 from bridge.core.errors import SettingsError
-from bridge.core.model import Ignored, SetAside, Translated, WebhookState
+from bridge.core.model import EventNeeded, Ignored, SetAside, Translated, WebhookState
 from bridge.core.source import Source
-from bridge.mapping.tools.explain import Explanation, explain_webhook
-from bridge.settings import SourceSettings
+from bridge.settings import Settings
 from bridge.settings.sources import make_sources
+from bridge.status.kept_explanation import KeptExplanation, explain_kept, look_up_earlier
 from bridge.store.protocol import Store, WebhookDetail
 
 
@@ -53,17 +54,21 @@ async def _explain_kept(options: ExplainOptions) -> int:
             raise SettingsError(
                 f"no source is called `{name}` here; is BRIDGE_CONFIG or BRIDGE_MAPPINGS set as for serve?"
             )
-        settings = next((one for one in configured.sources if one.name == name), SourceSettings(name, name))
-        explanation = await _explain_by_source(store, kept, sources[name], settings)
-        changed = await _changed_since(store, kept, explanation)
+        found = await _explain_by_text(store, kept, sources[name], _vars_of(configured, name))
+        changed = await _changes_now(store, kept, sources[name])
     finally:
         await store.close()
     if options.format == "json":
         row = {"id": kept.row.id, "source": name, "state": kept.row.state.value, "reason": kept.row.reason}
-        write_json({**row, "changed": changed, **explain_format.explanation_as_json(explanation)})
+        mapping = {
+            "name": found.text.name, "sha256": found.text.digest.hex(), "made_it": found.is_kept,
+            "in_use": found.is_in_use,
+        }  # fmt: skip
+        told = explain_format.explanation_as_json(found.explanation)
+        write_json({**row, "changed": changed, "mapping": mapping, **told})
     else:
-        _print_explained(kept, explanation, changed=changed)
-    return 1 if isinstance(explanation.outcome, SetAside) else 0
+        _print_explained(kept, found, changed=changed)
+    return 1 if isinstance(found.explanation.outcome, SetAside) else 0
 
 
 async def _kept_webhook(store: Store, public_id: str) -> WebhookDetail:
@@ -76,34 +81,41 @@ async def _kept_webhook(store: Store, public_id: str) -> WebhookDetail:
     return found
 
 
-async def _explain_by_source(
-    store: Store, kept: WebhookDetail, source: Source, settings: SourceSettings
-) -> Explanation:
-    """How the source's mapping makes what it makes of the webhook now. Raises MappingError."""
-    reading = read_named_mapping(settings.mapping)
-    require_usable(reading)
+async def _explain_by_text(
+    store: Store, kept: WebhookDetail, source: Source, variables: Mapping[str, str]
+) -> KeptExplanation:
+    """How it became what it is. Raises SettingsError if the mapping in use is needed for that, and has errors."""
+    used = source.mapping_text
+    found = await explain_kept(store, kept, used=used, vars=variables, scope=source.scope)
+    if found is None:
+        why = source.defect.reason if source.defect else "it has no mapping"
+        raise SettingsError(f"source `{source.name}`: {why}; see `trackbridge check`")
+    return found
+
+
+def _vars_of(configured: Settings, source: str) -> Mapping[str, str]:
+    return next((one.vars for one in configured.sources if one.name == source), {})
+
+
+async def _changes_now(store: Store, kept: WebhookDetail, source: Source) -> bool:
+    """Whether the webhook would become something else by the mapping in use than what is kept of it."""
+    if kept.row.state is WebhookState.RECEIVED:
+        return False
     earlier = await look_up_earlier(store, source, kept.webhook)
-    patient = replace(kept.webhook, waited=True)
-    return explain_webhook(reading, patient, vars=settings.vars, scope=source.scope, earlier=earlier)
-
-
-async def _changed_since(store: Store, kept: WebhookDetail, explanation: Explanation) -> bool:
-    """Whether the webhook would become something else now than what is kept of it."""
-    match explanation.outcome:
-        case _ if kept.row.state is WebhookState.RECEIVED:
-            return False
+    match source.translate_with_earlier(replace(kept.webhook, waited=True), earlier):
         case Ignored(reason):
             return (kept.row.state, kept.row.reason) != (WebhookState.IGNORED, reason)
         case SetAside(reason):
             return (kept.row.state, kept.row.reason) != (WebhookState.SET_ASIDE, reason)
-        case Translated():
+        case Translated() as made:
             if kept.row.state is not WebhookState.TRANSLATED:
                 return True
-            origin = f"source:{kept.row.source}"
-            return bool(await difference_to_kept(store, kept, explanation.outcome, origin=origin))
+            return bool(await difference_to_kept(store, kept, made, origin=f"source:{kept.row.source}"))
+        case EventNeeded():
+            raise AssertionError("all that it asks for is looked up")
 
 
-def _print_explained(kept: WebhookDetail, explanation: Explanation, *, changed: bool) -> None:
+def _print_explained(kept: WebhookDetail, found: KeptExplanation, *, changed: bool) -> None:
     console, row = make_console(), kept.row
     state = f"{row.state.value.replace('_', ' ')}" + (f": {row.reason}" if row.reason else "")
     console.print(
@@ -111,12 +123,18 @@ def _print_explained(kept: WebhookDetail, explanation: Explanation, *, changed: 
     )
     if row.state is WebhookState.RECEIVED:
         console.print(as_text("it is not translated yet; this is what it becomes by the mapping in use"))
-    elif changed:
-        console.print(
-            as_text(
-                "the mapping, its vars or the earlier events have changed since: by the mapping in use it becomes what "
-                f"follows, and `trackbridge replay {row.id} --dry-run` compares the two",
-                "yellow",
-            )
-        )
-    explain_format.print_explanation(explanation, console, more="")
+    elif said := _what_differs(kept, found, changed=changed):
+        console.print(as_text(said, "yellow"))
+    explain_format.print_explanation(found.explanation, console, more="")
+
+
+def _what_differs(kept: WebhookDetail, found: KeptExplanation, *, changed: bool) -> str | None:
+    """Whether this is the mapping that made it, and whether that in use makes something else; None: all as it was."""
+    compare = f"`trackbridge replay {kept.row.id} --dry-run` compares the two"
+    if found.is_kept and not found.is_in_use:
+        other = f"by which it becomes something else: {compare}" if changed else "by which it becomes the same"
+        return f"this is by the mapping that made it; another one is in use now, {other}"
+    if not changed:
+        return None
+    what = "the vars or the earlier events" if found.is_kept else "the mapping, its vars or the earlier events"
+    return f"{what} have changed since: by the mapping in use it becomes what follows; {compare}"

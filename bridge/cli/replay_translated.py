@@ -15,14 +15,11 @@ from bridge.app import load_configuration, make_destinations, make_router, utc_n
 from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
-from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.model import Event, EventNeeded, Route, Routed, SetAside, Translated, Translation, Webhook
 from bridge.core.source import Source
 from bridge.settings.sources import make_sources
+from bridge.status.kept_explanation import look_up_earlier
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
-
-_DEFERRED = ConversionState.DEFERRED
-"""What waits, too, is left out: nothing is waited for here."""
 
 
 async def replay_webhooks(
@@ -77,7 +74,9 @@ class _Replaying:
             return False
         routed = [Routed(event, self.route(event, source.to)) for event in made.events]
         if self.send:
-            due = await self.store.rewrite_events(found.webhook.number, routed, now=utc_now())
+            due = await self.store.rewrite_events(
+                found.webhook.number, routed, now=utc_now(), mapping=source.mapping_text
+            )
             print_text(f"{found.row.id}: sent again, {due} due")
             return True
         told = await self.store.remap_events(found.webhook.number, routed, now=utc_now())
@@ -98,19 +97,6 @@ async def _translate_now(store: Store, source: Source, webhook: Webhook) -> Tran
     made = source.translate_with_earlier(replace(webhook, waited=True), earlier)
     assert not isinstance(made, EventNeeded), "all that it asks for is looked up"  # noqa: S101  a fault of ours
     return made
-
-
-async def look_up_earlier(store: Store, source: Source, webhook: Webhook) -> dict[bytes, Sequence[KnownConversion]]:
-    """The kept conversions that a webhook's rules ask for, without its own, where nothing is waited for."""
-    earlier: dict[bytes, Sequence[KnownConversion]] = {}
-    patient = replace(webhook, waited=True)
-    while isinstance(made := source.translate_with_earlier(patient, earlier), EventNeeded):
-        found = await store.recall_events(made.keys)
-        earlier |= {
-            key: [one for one in found.get(key, ()) if one.webhook != webhook.number and one.state != _DEFERRED]
-            for key in made.keys
-        }
-    return earlier
 
 
 async def difference_to_kept(store: Store, found: WebhookDetail, made: Translation, *, origin: str) -> str:

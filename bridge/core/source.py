@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Protocol
 
 from bridge.core.conversions import KnownConversion
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import EventNeeded, Request, Translation, Webhook
 
 
@@ -82,6 +83,11 @@ class Source(Protocol):
     @property
     def defect(self) -> MappingDefect | None:
         """The errors of its mapping file; None where there are none."""
+        ...
+
+    @property
+    def mapping_text(self) -> MappingText | None:
+        """The text of the mapping that translates; None where none does."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bridge import signature
 from bridge.core.errors import MappingError, SettingsError
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Problem, SourceLocation
 from bridge.core.regular_file import read_regular_file
 from bridge.core.source import DefectEffect
@@ -70,6 +71,7 @@ class Mapping:
     recipe: Recipe
     program: Program
     topic_places: tuple[str, ...]
+    file_text: MappingText
     weak: tuple[Problem, ...] = ()
     defers: tuple[RuleWait, ...] = ()
     recalls: tuple[RuleWait, ...] = ()
@@ -111,6 +113,7 @@ class Mapping:
             scope=scope or name,
             to=to,
             public_url=public_url,
+            text=self.file_text,
             defect=describe_defect(self.newer, DefectEffect.PREVIOUS) if self.newer else None,
         )
 
@@ -224,15 +227,16 @@ def read_mapping(text: str | bytes, *, name: str) -> MappingReading:
         return MappingReading(problems, advice, None, parts, compile_info, sound)
     recipe = replace(recipe, saying=headers_read(parts, compile_info), reads=names_read(compile_info))
     weak = tuple(each for each in advice.all_problems if each.severity == "error")
-    made = _make_mapping(parts, recipe, program, name=name, weak=weak)
+    file_text = MappingText(name, text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    made = _make_mapping(parts, recipe, program, file_text=file_text, weak=weak)
     return MappingReading(problems, advice, made, parts, compile_info, recipe)
 
 
 def _make_mapping(
-    parts: MappingDefinition, recipe: Recipe, program: Program, *, name: str, weak: tuple[Problem, ...]
+    parts: MappingDefinition, recipe: Recipe, program: Program, *, file_text: MappingText, weak: tuple[Problem, ...]
 ) -> Mapping:
     return Mapping(
-        name=name,
+        name=file_text.name,
         provider=parts.provider,
         title=parts.title,
         vars=parts.vars,
@@ -241,6 +245,7 @@ def _make_mapping(
         recipe=recipe,
         program=program,
         topic_places=parts.topic_places,
+        file_text=file_text,
         weak=weak,
         defers=parts.defer_waits,
         recalls=parts.recall_waits,

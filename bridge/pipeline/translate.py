@@ -188,11 +188,11 @@ class TranslateLoop:
             match source.translate_with_earlier(webhook, earlier):
                 case Translated(events=events, effects=effects):
                     routed = tuple(Routed(event, self._route(event, source.to)) for event in events)
-                    return Outcome(webhook, routed, effects)
+                    return Outcome(webhook, routed, effects, source.mapping_text)
                 case Ignored(effects=effects) as ignored:
-                    return Outcome(webhook, ignored, effects)
+                    return Outcome(webhook, ignored, effects, source.mapping_text)
                 case SetAside() | EventNeeded() as other:
-                    return Outcome(webhook, other)
+                    return Outcome(webhook, other, mapping=source.mapping_text)
         except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
             return Outcome(webhook, _fault_outcome(error))
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core.conversions import NO_EFFECTS, KnownConversion, LedgerEffects
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import (
     Accepted,
     Attempt,
@@ -65,12 +66,13 @@ __all__ = [
 class Outcome:
     """The outcome of one webhook: its events with their routes, or why there is none, or none yet.
 
-    `effects` is what it tells the ledger besides.
+    `effects` is what it tells the ledger besides, `mapping` the text of the mapping that decided, None for none.
     """
 
     webhook: Webhook
     result: tuple[Routed, ...] | Ignored | SetAside | EventNeeded
     effects: LedgerEffects = NO_EFFECTS
+    mapping: MappingText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +312,9 @@ class Store(ListStore, StatusStore, Protocol):
         """Returns what `replay` would make received again: the count, and the `newest` rows. Nothing changes."""
         ...
 
-    async def rewrite_events(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
+    async def rewrite_events(
+        self, number: int, events: Sequence[Routed], *, now: datetime, mapping: MappingText | None = None
+    ) -> int:
         """Overwrite a webhook's events, insert new ones, make all due again; returns how many deliveries are due."""
         ...
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Attempt, DeliveryState, Event, Webhook, WebhookState
 
 
@@ -64,7 +65,8 @@ class WebhookDetail:
     """One webhook in full, with what it became. `body_gone`: its body was kept long enough and was purged.
 
     `same_bytes_as` is the first webhook with the same bytes under another topic, account or test flag, or at
-    another source; None if there is none, or if its body is gone.
+    another source; None if there is none, or if its body is gone. `mapping` is the text of the mapping that made it
+    what it is; None if an earlier version did, or if no mapping did.
     """
 
     row: WebhookRow
@@ -72,6 +74,7 @@ class WebhookDetail:
     events: tuple[EventRow, ...]
     body_gone: bool = False
     same_bytes_as: WebhookRow | None = None
+    mapping: MappingText | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +100,37 @@ def test_a_mapping_that_changed_since_is_said(kept: Path, old: str, new: str) ->
     path = kept / "mappings" / "acme.yaml"
     path.write_text(MAPPING.replace(old, new).replace("number('1')", "decimal('1')"))
     said = typed(kept, SETTINGS, "explain", "wh_1").stdout
-    assert "the mapping, its vars or the earlier events have changed since" in said
+    assert "this is by the mapping that made it; another one is in use now, by which it becomes something else" in said
     assert "`trackbridge replay wh_1 --dry-run`" in said
-    assert explained(kept, "wh_1")["changed"] is True
+    assert "properties.value = 9.90" in said
+    found = explained(kept, "wh_1")
+    assert (found["changed"], found["mapping"]["made_it"], found["mapping"]["in_use"]) == (True, True, False)
+
+
+def test_a_mapping_that_changed_and_makes_the_same_is_said(kept: Path) -> None:
+    (kept / "mappings" / "acme.yaml").write_text(f"# a note\n{MAPPING}")
+    assert "another one is in use now, by which it becomes the same" in typed(kept, SETTINGS, "explain", "wh_1").stdout
+
+
+def test_a_replayed_webhook_is_explained_by_the_mapping_of_the_replay(kept: Path) -> None:
+    before = explained(kept, "wh_1")["mapping"]
+    assert (before["name"], before["made_it"], before["in_use"]) == ("acme.yaml", True, True)
+    (kept / "mappings" / "acme.yaml").write_text(MAPPING.replace("currency: =body.currency", "currency: USD"))
+    replayed = typed(kept, SETTINGS, "replay", "wh_1", "--send-again")
+    assert replayed.returncode == 0, replayed.stderr
+    found = explained(kept, "wh_1")
+    assert (found["mapping"]["in_use"], found["events"][0]["properties"]["currency"]) == (True, "USD")
+    assert found["mapping"]["sha256"] != before["sha256"]
 
 
 def test_the_vars_of_the_source_count(kept: Path) -> None:
     (kept / "bridge.yaml").write_text("sources:\n  shop: {mapping: acme, scope: all-shops, vars: {kind: lead}}\n")
     found = explained(kept, "wh_1")
     assert (found["changed"], found["events"][0]["event_type"]) == (True, "lead")
+    said = typed(kept, SETTINGS, "explain", "wh_1").stdout
+    assert said.splitlines()[1].startswith(
+        "the vars or the earlier events have changed since: by the mapping in use it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,11 +159,32 @@ def test_an_event_is_no_webhook(kept: Path) -> None:
     assert "is no webhook: give an id wh_…" in said.stderr
 
 
-def test_a_mapping_with_errors_explains_nothing_and_shows_them(kept: Path) -> None:
+def test_where_the_mapping_in_use_has_errors_the_kept_one_explains(kept: Path) -> None:
     (kept / "mappings" / "acme.yaml").write_text(MAPPING.replace("=body.email", "=bdy.email"))
     said = typed(kept, SETTINGS, "explain", "wh_1")
+    assert said.returncode == 0
+    assert "another one is in use now, by which it becomes something else" in said.stdout
+    forget_mappings(kept)
+    said = typed(kept, SETTINGS, "explain", "wh_1")
     assert said.returncode == 1
-    assert "acme.yaml:15:27: error: unknown name 'bdy'" in said.stderr
+    assert "acme.yaml:15:27: unknown name 'bdy'" in said.stderr
+
+
+def test_a_webhook_of_an_earlier_version_is_explained_by_the_mapping_in_use(kept: Path) -> None:
+    forget_mappings(kept)
+    assert explained(kept, "wh_1")["mapping"]["made_it"] is False
+    path = kept / "mappings" / "acme.yaml"
+    path.write_text(MAPPING.replace("=body.email", "lit@b.co"))
+    said = typed(kept, SETTINGS, "explain", "wh_1").stdout
+    assert (
+        "the mapping, its vars or the earlier events have changed since: by the mapping in use it becomes what" in said
+    )
+
+
+def forget_mappings(folder: Path) -> None:
+    """As a version left it that kept no mappings."""
+    with closing(sqlite3.connect(next(folder.glob("*.db")))) as db, db:
+        db.execute("UPDATE webhooks SET mapping = NULL")
 
 
 def test_events_that_try_prints_as_json_are_the_earlier_events_of_another_body(folder: Path) -> None:

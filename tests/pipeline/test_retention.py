@@ -156,7 +156,7 @@ def test_a_webhook_whose_body_was_purged_is_shown_and_says_so_when_it_is_replaye
     with closing(sqlite3.connect(tmp_path / "trackbridge.db")) as db, db:
         db.execute("INSERT INTO bodies (number, bytes) VALUES (1, x'78')")
         db.execute(
-            "INSERT INTO webhooks VALUES (1,'stripe','evt_1',NULL,'ignored','why',0,NULL,'','',NULL,x'',1,1,NULL)"
+            "INSERT INTO webhooks VALUES (1,'stripe','evt_1',NULL,'ignored','why',0,NULL,'','',NULL,x'',1,1,NULL,NULL)"
         )
     with serving(tmp_path, settings | {"BRIDGE_KEEP_EVENTS": "36500", "BRIDGE_KEEP_LEDGER": "36500"}):
         until(lambda: one(tmp_path, "wh_1")["body_gone"], what="the purge of the body")

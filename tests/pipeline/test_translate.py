@@ -42,7 +42,11 @@ def translated(
         source = cast(
             "Source",
             SimpleNamespace(
-                name="shop", to=None, defect=None, translate_with_earlier=lambda one, _earlier: become(one)
+                name="shop",
+                to=None,
+                defect=None,
+                mapping_text=None,
+                translate_with_earlier=lambda one, _earlier: become(one),
             ),
         )
         told: list[tuple[str, str]] = []

@@ -33,6 +33,7 @@ DIGESTS = {
     "11_event_origin.sql": "73cc973d45c5b459eb191c0dc4ef7d3960dc7840d8cf3b9e7dec40acb2d1a34e",
     "12_conversions.sql": "e6f347dd780c94e5510178e30bfa1e971dc3e1d59507124276c2785b25e08bd2",
     "13_status.sql": "154e605035c18728d2a9c58df95f45acfbcdd590c8e4626149e48ca1703dda22",
+    "16_mapping_texts_and_console.sql": "55446c30ce1d02ab21e60a0a5e63617ad7560232700e40e4f6b369c727aa41af",
     "recovery.py": "2e73196835c7676b3d96bd462b9a7e12b8b2e14b4f1d348063aed8de5400cf01",
     "14_doubles.sql": "1a5cebcecabb00503cb8715fe25e17c0ed754ff1cd1006bd475b27a959c00e5b",
     "15_earlier_versions.sql": "ec1a984f2291d2325ef2f41540453fc4f66c4c0ed382bed6aff081713dbc8abd",
@@ -54,6 +55,7 @@ TABLES = (
     "52a677aad8e4356992cdc56bc750c6c929f09460887aaf044a2b8965f879b3f4",
     "9aa4b3481c6087a273bdfe5f8898aeb78f25c2e487640851ea77b2b2013555ac",
     "e8ba7a4cafa2b91ed46d6435700e1753e729912a3423b2e5b0a3780c13c0adca",
+    "9bec2f4787bf29ea83b82fca61445188ef4a54d3492cf52d1071db24762d86c2",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

@@ -53,6 +53,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "2f19ef1",
         "f7ecfbb",
         "11eabdf",
+        "3ebb245",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

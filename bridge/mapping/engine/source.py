@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from bridge import signature
 from bridge.core.errors import NotGenuine, SettingsError
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import EventNeeded, Request, SetAside, Translation, Webhook
 from bridge.core.source import ChallengeReply, MappingDefect, SignedBody
 from bridge.mapping.engine.context import MappingFrame
@@ -68,6 +69,11 @@ class VerifyingSource:
         return self._defect
 
     @property
+    def mapping_text(self) -> MappingText | None:
+        """The text of the mapping that translates; None where none does."""
+        return None
+
+    @property
     def has_secret(self) -> bool:
         """Whether it can verify anything yet."""
         return bool(self._keys.values) or not signature.needs_secret(self._recipe)
@@ -121,10 +127,17 @@ class MappedSource(VerifyingSource):
         scope: str,
         to: tuple[str, ...] | None,
         public_url: str | None,
+        text: MappingText,
         defect: MappingDefect | None = None,
     ) -> None:
         super().__init__(name, recipe=recipe, keys=keys, scope=scope, to=to, public_url=public_url, defect=defect)
         self._translator = translator
+        self._text = text
+
+    @property
+    def mapping_text(self) -> MappingText | None:
+        """The text of the mapping that translates."""
+        return self._text
 
     @property
     def vars(self) -> Table[str, str]:
@@ -179,6 +192,7 @@ class UnverifiableSource:
 
     takes_get = False
     has_secret = False
+    mapping_text: MappingText | None = None
 
     def __init__(self, name: str, *, scope: str, to: tuple[str, ...] | None, defect: MappingDefect) -> None:
         self.name = name

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from bridge.core.conversions import KnownConversion
 from bridge.core.errors import StoreUnavailable, StoreUnusable
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Accepted, Attempt, DeliveryUpdate, Event, Kept, Routed, Webhook
 from bridge.store.protocol import (
     DEFAULT_LIMITS,
@@ -60,18 +61,9 @@ from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.ingest.log_writer import LogWriter, folder_of
 from bridge.store.sqlite.list_verbs import SqliteListVerbs
 from bridge.store.sqlite.status_verbs import SqliteStatusVerbs
-from bridge.store.sqlite.tables import (
-    attempts,
-    conversions,
-    destinations,
-    ledger,
-)
-from bridge.store.sqlite.tables import (
-    deliveries as outbox,
-)
-from bridge.store.sqlite.tables import (
-    webhooks as inbox,
-)
+from bridge.store.sqlite.tables import attempts, conversions, destinations, ledger
+from bridge.store.sqlite.tables import deliveries as outbox
+from bridge.store.sqlite.tables import webhooks as inbox
 from bridge.store.sqlite.tables.outcomes import complete_webhooks
 from bridge.store.sqlite.tables.track_requests import TrackRequest, accept_requests
 
@@ -278,10 +270,14 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
         """Returns what a replay would change."""
         return await self._reader.run_query(lambda db: retry_replay.would_replay(db, which, newest=newest))
 
-    async def rewrite_events(self, number: int, events: Sequence[Routed], *, now: datetime) -> int:
+    async def rewrite_events(
+        self, number: int, events: Sequence[Routed], *, now: datetime, mapping: MappingText | None = None
+    ) -> int:
         """Write a webhook's events over and send them again."""
         return await self._writer.run_write(
-            lambda db: rewrite.rewrite_events(db, number, events, now=now, since=self._ledger_since(db, now))
+            lambda db: rewrite.rewrite_events(
+                db, number, events, now=now, since=self._ledger_since(db, now), mapping=mapping
+            )
         )
 
     async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from bridge.store.sqlite.db.columns import (
     storable_text,
     unpack_list,
 )
-from bridge.store.sqlite.tables import same_bytes
+from bridge.store.sqlite.tables import mapping_texts, same_bytes
 from bridge.store.sqlite.tables import webhooks as inbox
 from bridge.store.sqlite.tables.originals import purged_original_id
 
@@ -165,6 +165,7 @@ def _webhook_detail(db: sqlite3.Connection, public_id: str) -> Iterable[WebhookD
             events=tuple(map(_event_row, made)),
             body_gone=body_gone,
             same_bytes_as=None if body_gone else _same_bytes(db, webhook),
+            mapping=mapping_texts.read_text(db, numbered),
         )
 
 

@@ -11,16 +11,25 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge import contract
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Event, Routed
 from bridge.store.sqlite.db.columns import maybe_text, pack_json, to_ms
 from bridge.store.sqlite.tables import events as making
+from bridge.store.sqlite.tables import mapping_texts
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
 
-def rewrite_events(
-    db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, since: datetime
+def rewrite_events(  # noqa: PLR0913  what and when, by name
+    db: sqlite3.Connection,
+    webhook: int,
+    events: Sequence[Routed],
+    *,
+    now: datetime,
+    since: datetime,
+    mapping: MappingText | None = None,
 ) -> int:
     """Overwrite a webhook's events, insert new ones, and make all due again; returns how many deliveries are due."""
+    mapping_texts.set_text(db, webhook, mapping, now=now)
     due = 0
     for routed in events:
         event = routed.event

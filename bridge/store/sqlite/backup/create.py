@@ -173,6 +173,7 @@ def _snapshot_copied(path: str, snapshot: _StoreSnapshot, partial: Path) -> None
             copy.execute("PRAGMA journal_mode = OFF")  # an interrupted copy is thrown away
             copy.execute("PRAGMA synchronous = OFF")  # all of it is flushed below
             snapshot.db.backup(copy, pages=_STEP, progress=_heed_signals)
+            _forget_console_secrets(copy)
     except sqlite3.Error as error:
         raise BackupError(
             f"the store {path} cannot be copied to {target.parent} ({error}); see that both disks have space, and the "
@@ -183,6 +184,14 @@ def _snapshot_copied(path: str, snapshot: _StoreSnapshot, partial: Path) -> None
         os.fsync(held)
     finally:
         os.close(held)
+
+
+def _forget_console_secrets(copy: sqlite3.Connection) -> None:
+    """Delete what opens the web console, bytes and all: whoever has the backup must not open the bridge with it."""
+    if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'console_secrets'").fetchone():
+        copy.execute("PRAGMA secure_delete = ON")
+        copy.execute("DELETE FROM console_secrets")
+        copy.execute("DELETE FROM login_codes")
 
 
 def _heed_signals(_status: int, _left: int, _total: int) -> None:

@@ -17,7 +17,7 @@ from bridge.store.sqlite.db import clock_skew
 from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.ingest import log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
-from bridge.store.sqlite.tables import conversions, recall_waits, webhooks
+from bridge.store.sqlite.tables import conversions, mapping_texts, recall_waits, webhooks
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables.outcomes import state_of
 from bridge.store.sqlite.tables.webhooks import RowState
@@ -35,7 +35,8 @@ def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     """Apply webhooks with their outcomes; returns what became of each, None if another process has applied them."""
     if not log_reader.is_current(db, found):
         return None
-    kept = webhooks.insert_webhooks(db, [(one.webhook, _row_state(one, now)) for one in outcomes])
+    texts = mapping_texts.keep_texts(db, (one.mapping for one in outcomes), now=now)
+    kept = webhooks.insert_webhooks(db, [(one.webhook, _row_state(one, now, texts[one.mapping])) for one in outcomes])
     events = [_routed_events(outcome, one) for outcome, one in zip(outcomes, kept, strict=True)]
     at = to_ms(now)
     made = [making.NewEvent(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
@@ -54,11 +55,11 @@ def _routed_events(outcome: Outcome, kept: Kept) -> tuple[Routed, ...]:
     return outcome.result if isinstance(outcome.result, tuple) and not kept.is_known else ()
 
 
-def _row_state(outcome: Outcome, now: datetime) -> RowState:
+def _row_state(outcome: Outcome, now: datetime, mapping: int | None) -> RowState:
     if isinstance(outcome.result, EventNeeded):
         return RowState(WebhookState.RECEIVED, due=to_ms(now))
     state, reason = state_of(outcome.result)
-    return RowState(state, reason)
+    return RowState(state, reason, mapping=mapping)
 
 
 def split_log(db: sqlite3.Connection, folder: str, found: UnappliedLog) -> tuple[Kept, ...]:

@@ -11,7 +11,7 @@ from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import Accepted, EventNeeded, Ignored, Kept, Routed, SetAside, WebhookState
 from bridge.store.protocol import Completed, Outcome
 from bridge.store.sqlite.db.columns import maybe_text, to_ms
-from bridge.store.sqlite.tables import conversions, recall_waits
+from bridge.store.sqlite.tables import conversions, mapping_texts, recall_waits
 from bridge.store.sqlite.tables.events import NewEvent, find_known_event, insert_events
 
 
@@ -23,14 +23,15 @@ def complete_webhooks(
     received = _still_received(db, [outcome.webhook.number for outcome in outcomes])
     changed = frozenset(received)
     made: list[list[NewEvent]] = []
-    left: list[tuple[int, WebhookState, str | None]] = []
+    left: list[tuple[int, WebhookState, str | None, int | None]] = []
+    texts = mapping_texts.keep_texts(db, (one.mapping for one in outcomes), now=now)
     for outcome in outcomes:
         number = outcome.webhook.number
         routed = outcome.result if isinstance(outcome.result, tuple) else ()
         made.append([NewEvent(one, at, number, outcome.webhook.waited) for one in routed] if number in received else [])
         if number in received and not isinstance(outcome.result, EventNeeded):
             received.discard(number)  # the second time it is here, it is no longer
-            left.append((number, *state_of(outcome.result)))
+            left.append((number, *state_of(outcome.result), texts[outcome.mapping]))
     _set_states(db, left)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
     for number, outcome in zip([one.webhook.number for one in outcomes], outcomes, strict=True):
@@ -67,19 +68,20 @@ def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookSt
             return WebhookState.TRANSLATED, None
 
 
-def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None]]) -> None:
-    """Set the states of webhooks, those with the same state and reason in one statement."""
-    alike: dict[tuple[WebhookState, str | None], list[int]] = {}
-    for number, state, reason in left:
-        alike.setdefault((state, reason), []).append(number)
-    for (state, reason), numbers in alike.items():
+def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None, int | None]]) -> None:
+    """Set the states of webhooks, those with the same state, reason and mapping in one statement."""
+    alike: dict[tuple[WebhookState, str | None, int | None], list[int]] = {}
+    for number, state, reason, mapping in left:
+        alike.setdefault((state, reason, mapping), []).append(number)
+    for (state, reason, mapping), numbers in alike.items():
         db.execute(
             """
-            UPDATE webhooks SET state = ?, reason = ?, due = NULL WHERE number IN (SELECT value FROM json_each(?))
+            UPDATE webhooks SET state = ?, reason = ?, due = NULL, mapping = ?
+            WHERE number IN (SELECT value FROM json_each(?))
             """,
-            (state.value, reason, json.dumps(numbers)),
+            (state.value, reason, mapping, json.dumps(numbers)),
         )
-    recall_waits.delete_waits(db, [number for number, _, _ in left])
+    recall_waits.delete_waits(db, [number for number, *_ in left])
 
 
 def _known_answers(

@@ -44,6 +44,7 @@ class RowState:
     state: WebhookState
     reason: str | None = None
     due: int | None = None
+    mapping: int | None = None
 
 
 def insert_webhooks(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, RowState]]) -> tuple[Kept, ...]:
@@ -84,7 +85,7 @@ def _at_rest(bodies: Collection[tuple[int, bytes]]) -> list[tuple[int, bytes, in
     return [(number, *one) for (number, _), one in zip(bodies, kept, strict=True)]
 
 
-_ROW = "number, source, id, topic, state, reason, received_at, due, headers, query, item, identity, body"
+_ROW = "number, source, id, topic, state, reason, received_at, due, headers, query, item, identity, body, mapping"
 
 
 def _webhook_row(number: int, webhook: Webhook, row_state: RowState, body: int, at: int) -> tuple[Any, ...]:
@@ -92,7 +93,7 @@ def _webhook_row(number: int, webhook: Webhook, row_state: RowState, body: int, 
         number, storable_text(webhook.source), storable_text(webhook.id), maybe_text(webhook.topic),
         row_state.state.value, row_state.reason, at,
         row_state.due, pack_json(webhook.headers), pack_json(webhook.query), maybe_text(webhook.item),
-        join_keys(webhook.identity), body,
+        join_keys(webhook.identity), body, row_state.mapping,
     )  # fmt: skip
 
 
