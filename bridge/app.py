@@ -26,6 +26,7 @@ from bridge.destinations import kinds
 from bridge.destinations.protocol import Destination
 from bridge.http import openapi, track
 from bridge.http.body_budget import BodyBudget
+from bridge.http.console_keys import ConsoleKey
 from bridge.http.health import HealthRoutes
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
@@ -41,6 +42,8 @@ from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
 from bridge.pipeline.translate import TranslateLoop
 from bridge.settings import DestinationSettings, Settings, secret_strength
+from bridge.settings.console import CONSOLE_PATH
+from bridge.settings.describe import describe_bridge
 from bridge.settings.sources import LoadedMapping, load_mappings, log_mapping_errors, make_sources, mapping_defects
 from bridge.store.engines import sqlite_file
 from bridge.store.protocol import Store
@@ -210,8 +213,8 @@ class WebApp:
     """What answers: `http` is the application, up while its `lifespan` is.
 
     `kept` is called when webhooks were kept, `accepted` when events were; `others` is Health's, `loops` and `stopping`
-    are the ReadinessCheck's. `admin` is the application of the admin listener; where there is one, `/metrics` is not
-    public.
+    are the ReadinessCheck's. `admin` is the application of the admin listener; where there is one, `/metrics` and the
+    console are not public. Without `console_keys` there is no console.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -229,6 +232,7 @@ class WebApp:
         stopping: Callable[[], bool] = lambda: False,
         metrics_key: MetricsKey | None = None,
         has_admin: bool = False,
+        console_keys: Sequence[ConsoleKey] = (),
     ) -> None:
         proxies = TrustedProxies(app_config.settings.trusted_proxies)
         budget = BodyBudget(app_config.settings.body_budget, peer=proxies.peer_of)
@@ -268,11 +272,14 @@ class WebApp:
         self.admin = Starlette(routes=health.admin_routes(), exception_handlers=track.EXCEPTION_HANDLERS)
         self.admin.router.redirect_slashes = False
         prefix = app_config.settings.addresses.prefix
+        console = _console_middleware(app_config, store, proxies, console_keys, root="" if has_admin else prefix)
+        self.admin.user_middleware = console if has_admin else []
         self.http = Starlette(
             routes=[*receiver.webhook_routes(), *tracking, *openapi.openapi_routes(prefix), *public],
             middleware=[
                 *([Middleware(PathPrefix, prefix, refuse=refusals.count_and(track.no_route))] if prefix else []),
                 *(Middleware(DirectRoute, route) for route in receiver.webhook_routes()),
+                *([] if has_admin else console),
             ],
             exception_handlers=track.EXCEPTION_HANDLERS,
             lifespan=refusals.count_until_end(lifespan),
@@ -281,10 +288,45 @@ class WebApp:
         self.http.router.redirect_slashes = False  # such an answer would be no JSON, and its address the caller's own
 
 
+def _console_middleware(
+    app_config: AppConfig, store: Store, proxies: TrustedProxies, keys: Sequence[ConsoleKey], *, root: str
+) -> list[Middleware]:
+    """The web console; nothing of it is imported where nobody may open it."""
+    if not keys or not app_config.settings.console.is_on:
+        return []
+    from bridge.http.console.deps import ConsoleDeps  # noqa: PLC0415  only where it is on
+    from bridge.http.console.origins import ConsoleOrigin  # noqa: PLC0415  the same
+    from bridge.http.console.routes import guard_console  # noqa: PLC0415  the same
+
+    def source_vars(name: str) -> Mapping[str, str]:
+        return next((one.vars for one in app_config.settings.sources if one.name == name), {})
+
+    deps = ConsoleDeps(
+        store=store,
+        keys=keys,
+        root=f"{root}{CONSOLE_PATH}",
+        origin=ConsoleOrigin(app_config.settings.console.url),
+        proxies=proxies,
+        clock=utc_now,
+        monotonic=time.monotonic,
+        sources=lambda: app_config.sources,
+        source_vars=source_vars,
+        configured=lambda: describe_bridge(app_config.settings, app_config.mappings),
+    )
+    return [Middleware(guard_console, deps)]
+
+
 class SingleProcessApp:
     """Both parts in one process: `http` is the application; its lifespan runs the loops and closes the store."""
 
-    def __init__(self, configured: Settings, mappings: Mapping[str, LoadedMapping], store: Store) -> None:
+    def __init__(
+        self,
+        configured: Settings,
+        mappings: Mapping[str, LoadedMapping],
+        store: Store,
+        *,
+        console_keys: Sequence[ConsoleKey] = (),
+    ) -> None:
         self.store = store
         self.app_config = AppConfig(configured, mappings)
         metrics = Metrics()
@@ -302,6 +344,7 @@ class SingleProcessApp:
             loops=self._succeeded_at,
             lifespan=self._run_lifespan,
             metrics_key=configured.metrics_key,
+            console_keys=console_keys,
         ).http
 
     def _succeeded_at(self) -> dict[str, float]:

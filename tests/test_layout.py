@@ -51,7 +51,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "bridge.store": (
         "__init__ row_filter status_views views",
-        "list_protocol status_protocol",
+        "console_protocol list_protocol status_protocol",
         "protocol",
         "sqlite",
         "engines",

@@ -41,6 +41,7 @@ COMMANDS = {
     "sources": ("sources", "list the sources with address, secret, last webhook and vars"),
     "doctor": ("doctor", "look at the machine, the settings and the network; ends with 1 where a person is needed"),
     "alert": ("alert", "say where alerts go; with --test send one"),
+    "console": ("console", "print a link that opens the web console, once"),
     "find": ("find", "find an order, an e-mail or an id among what is kept"),
     "metrics": ("metrics", "print a Prometheus scrape configuration for /metrics"),
     "show": ("list_show", "show one webhook, event or delivery in full"),

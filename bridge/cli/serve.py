@@ -27,6 +27,7 @@ from bridge.core.errors import RoleTaken, SettingsError, StoreUnavailable
 from bridge.core.source import DefectEffect
 from bridge.destinations.self_loop import Listener
 from bridge.http.api_keys import ApiKeys
+from bridge.http.console_keys import ConsoleKey, keep_console_key
 from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
 from bridge.runtime.balancing import ConnectionBalance
@@ -52,6 +53,7 @@ from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
 from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, secret_name
+from bridge.settings.console import CONSOLE_PATH
 from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
 from bridge.settings.sources import LoadedMapping
@@ -129,6 +131,7 @@ def run_serve(options: ServeOptions) -> int:
             app_config=app_config,
             listening=listening,
             metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
+            console_keys=_console_keys(configured) if WEB in roles else (),
             callers=ApiKeys(configured.keys, pace=SharedRateLimits().make_window if len(workers) > 1 else None),
             webhooks=webhooks,
             events=events,
@@ -156,6 +159,14 @@ def run_serve(options: ServeOptions) -> int:
         _settle_down()
         name = "-".join(["supervisor", *([options.role] if options.role else [])])
         return 0 if Supervisor(list(_make_children(shared, works, workers)), care, name=name).run() else 1
+
+
+def _console_keys(configured: Settings) -> tuple[ConsoleKey, ...]:
+    """Who may open the web console: the keys that are set, else the one in the file that the first start makes."""
+    console = configured.console
+    if not console.is_on:
+        return ()
+    return console.keys or (keep_console_key(Path(sqlite_file(configured.store))),)
 
 
 def _bind_listeners(options: ServeOptions, configured: Settings) -> list[socket.socket]:
@@ -316,9 +327,17 @@ def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, r
             *_source_lines(app_config, base),
             *_destination_lines(app_config),
             f"metrics: {urls[-1]}{metrics}/metrics  `trackbridge metrics` prints a scrape configuration",
+            *_console_lines(app_config, urls[-1]),
             f"track API: {base}/v1/track  {keys}",
         ]
     )
+
+
+def _console_lines(app_config: AppConfig, url: str) -> Iterator[str]:
+    console, has_admin = app_config.settings.console, app_config.settings.admin is not None
+    if console.is_on:
+        at = console.url or f"{url}{'' if has_admin else app_config.settings.addresses.prefix}{CONSOLE_PATH}"
+        yield f"console: {at}/  `trackbridge console` prints a link that opens it"
 
 
 def _source_lines(app_config: AppConfig, url: str) -> Iterator[str]:

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import re
-import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.core.errors import SettingsError
-from bridge.core.regular_file import read_regular_file
 from bridge.http.api_keys import SHORTEST_KEY, read_digest
+from bridge.http.key_file import KEY_TEXT, key_file_digest
 
-_KEY = re.compile(rb"[!-~]{%d,1024}" % SHORTEST_KEY)
 _SUFFIX = "-metrics-key"
 
 
@@ -40,7 +35,7 @@ def read_setting(text: str) -> MetricsKey:
 
     Raises SettingsError, without the value.
     """
-    if not _KEY.fullmatch(text.encode()):
+    if not KEY_TEXT.fullmatch(text.encode()):
         raise SettingsError(
             f"BRIDGE_METRICS_KEY must have {SHORTEST_KEY} characters or more, without blanks; `openssl rand -hex "
             "24` makes one"
@@ -54,39 +49,8 @@ def key_file(store: Path) -> Path:
 
 
 def keep_beside(store: Path) -> MetricsKey:
-    """Returns the key in the file beside the store; makes one if there is none: 32 random bytes, for the owner alone.
+    """Returns the key in the file beside the store; makes one if there is none.
 
     Raises SettingsError that names the file if it cannot be read or made, or holds no key.
     """
-    path = key_file(store)
-    try:
-        with suppress(FileExistsError):
-            _make_key_file(path)
-        content = read_regular_file(path).strip()
-    except OSError as error:
-        raise SettingsError(
-            f"{path}: the metrics key cannot be kept here: {error.strerror}; make the folder writable, or set "
-            "BRIDGE_METRICS_KEY"
-        ) from None
-    if not _KEY.fullmatch(content):
-        raise SettingsError(f"{path}: holds no metrics key; delete the file, and the next start makes a new one")
-    return MetricsKey(hashlib.sha256(content).digest())
-
-
-def _make_key_file(path: Path) -> None:
-    """Write a new key. Raises FileExistsError if there is one; a start that was cut off leaves none behind.
-
-    It gets its name when it is whole: two processes that start at once agree on the first.
-    """
-    if path.exists():
-        return
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(file, "w") as writing:
-            writing.write(secrets.token_urlsafe(32) + "\n")
-            writing.flush()
-            os.fsync(writing.fileno())
-        os.link(draft, path)
-    finally:
-        draft.unlink()
+    return MetricsKey(key_file_digest(key_file(store), what="metrics key", setting="BRIDGE_METRICS_KEY"))

@@ -24,6 +24,7 @@ from bridge.app import RESTS, AppConfig, DeliverPipeline, TranslatePipeline, Web
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.http.api_keys import ApiKeys
+from bridge.http.console_keys import ConsoleKey
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
 from bridge.runtime.balancing import ConnectionBalance
@@ -73,6 +74,8 @@ class SharedResources:
     listening: Sequence[socket.socket]
     """The public listener, then the one for `/metrics` alone, where there is one; none without web processes."""
     metrics_key: MetricsKey
+    console_keys: Sequence[ConsoleKey]
+    """Who may open the web console; nobody where it is off."""
     callers: ApiKeys
     webhooks: Wakeups
     """Wakes the process that translates."""
@@ -181,6 +184,7 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
         stopping=lambda: any(server.should_exit for server in servers),
         metrics_key=shared.metrics_key,
         has_admin=bool(admin),
+        console_keys=shared.console_keys,
     )
     servers = {HttpServer(office.http, shared.shares.share_of(name)): public}
     servers |= {HttpServer(office.admin, lifespan="off"): one for one in admin}

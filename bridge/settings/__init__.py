@@ -20,6 +20,7 @@ from bridge.http.body_budget import PARTS, USUAL
 from bridge.http.metrics_key import MetricsKey, read_setting
 from bridge.settings.addresses import read_addresses
 from bridge.settings.alerts import read_alerts
+from bridge.settings.console import ConsoleSettings, read_console
 from bridge.settings.env_file import refuse_placeholders, warn_of_env_file
 from bridge.settings.file import SettingsFile
 from bridge.settings.source_vars import warn_of_near_names, with_source_vars
@@ -98,6 +99,7 @@ def load_settings(
         admin=admin_address(environment),
         addresses=read_addresses(environment),
         alerts=read_alerts(environment),
+        console=console_settings(environment),
         webhook_limit=limit,
         body_budget=_body_budget(environment, limit),
         trusted_proxies=read_networks("BRIDGE_TRUSTED_PROXIES", environment),
@@ -164,6 +166,12 @@ def admin_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
     if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) <= LAST_PORT:
         raise SettingsError("BRIDGE_ADMIN must be an address to listen on, such as 127.0.0.1:9090 or [::1]:9090")
     return host, int(port)
+
+
+def console_settings(environment: Mapping[str, str]) -> ConsoleSettings:
+    """The settings of the web console. Raises SettingsError."""
+    has_admin = admin_address(environment) is not None
+    return read_console(environment, prefix=read_addresses(environment).prefix, has_admin=has_admin)
 
 
 def logs_json(environment: Mapping[str, str]) -> bool:

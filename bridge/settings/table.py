@@ -12,6 +12,7 @@ from bridge.http import body_budget as budget
 from bridge.http.metrics_key import MetricsKey
 from bridge.pipeline.alert_channels import NO_ALERTS, AlertTargets
 from bridge.settings.addresses import DEFAULT_ADDRESSES, Addresses
+from bridge.settings.console import NO_SETTINGS, ConsoleSettings
 from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
 
 MEBIBYTE = 1024 * 1024
@@ -58,7 +59,19 @@ TABLE = (
         "the key for `/metrics` and the details of `/readyz`, plain or `sha256:…`; unset, a file beside the "
         "store has it",
     ),
-    Setting("BRIDGE_ADMIN", "", "`host:port` where these are then served instead of on the public port"),
+    Setting("BRIDGE_ADMIN", "", "`host:port` where these and the console are then served, not on the public port"),
+    Setting("BRIDGE_CONSOLE", "1", "`0` turns the web console at `/ui` off"),
+    Setting(
+        "BRIDGE_CONSOLE_KEYS",
+        "",
+        "who may open it, comma-separated: `ines:change:KEY`, `auditor:look:sha256:…`; unset, a file beside the store "
+        "has the one key",
+    ),
+    Setting(
+        "BRIDGE_CONSOLE_URL",
+        "",
+        "the address at which you open it from elsewhere: `https://hooks.example/ui`; unset, only this machine may",
+    ),
     Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
     Setting(
         "BRIDGE_BODY_BUDGET",
@@ -158,6 +171,7 @@ class Settings:
     body_budget: int = budget.USUAL
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     alerts: AlertTargets = NO_ALERTS
+    console: ConsoleSettings = NO_SETTINGS
     keeping: RetentionPolicy = DEFAULT_RETENTION
     bounds: AdmissionLimits = DEFAULT_LIMITS
     warnings: tuple[str, ...] = ()

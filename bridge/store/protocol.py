@@ -29,6 +29,7 @@ from bridge.core.model import (
     SetAside,
     Webhook,
 )
+from bridge.store.console_protocol import ConsoleStore
 from bridge.store.list_protocol import ListStore
 from bridge.store.row_filter import RowFilter
 from bridge.store.status_protocol import StatusStore
@@ -199,7 +200,7 @@ class PurgeStep:
     place: str | None
 
 
-class Store(ListStore, StatusStore, Protocol):
+class Store(ConsoleStore, ListStore, StatusStore, Protocol):
     """A dozen transitions, and the questions that people ask."""
 
     # a webhook is received

@@ -1,4 +1,7 @@
-"""The verbs of a SQLite store that are about the bridge itself: `bridge.store.status_protocol.StatusStore`."""
+"""The verbs of a SQLite store that are about the bridge itself: `bridge.store.status_protocol.StatusStore`.
+
+And those about the web console's sessions, `bridge.store.console_protocol.ConsoleStore`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from bridge.core.model import Route
 from bridge.store.sqlite.admin import find_rows, recent_outcomes, release
 from bridge.store.sqlite.db.reader import ReaderPool
 from bridge.store.sqlite.db.writer import WriterThread
-from bridge.store.sqlite.tables import actions, destinations, doubles, heartbeats, recall_waits, refusals
+from bridge.store.sqlite.tables import actions, console, destinations, doubles, heartbeats, recall_waits, refusals
 from bridge.store.status_views import ActionTaken, FoundRows, ProcessHeartbeat, RefusedRequests, StatusDetails
 from bridge.store.views import DuplicateEvent
 
@@ -66,6 +69,19 @@ class SqliteStatusVerbs:
     async def release_duplicate(self, number: int, routes: Sequence[Route], *, now: datetime) -> bool:
         """Tell a duplicate as a conversion of its own."""
         return await self._writer.run_write(lambda db: release.release_duplicate(db, number, routes, now=now))
+
+    async def console_secret(self) -> bytes:
+        """What sessions of the web console are signed with."""
+        known = await self._reader.run_query(console.read_secret)
+        return await self._writer.run_write(console.make_secret) if known is None else known
+
+    async def add_login_code(self, digest: bytes, *, key: bytes, until: datetime, now: datetime) -> None:
+        """Keep a code that logs in once."""
+        await self._writer.run_write(lambda db: console.add_login_code(db, digest, key=key, until=until, now=now))
+
+    async def take_login_code(self, digest: bytes, *, now: datetime) -> bytes | None:
+        """The digest of the key that a code stands for, once."""
+        return await self._writer.run_write(lambda db: console.take_login_code(db, digest, now=now))
 
     async def status_details(self) -> StatusDetails:
         """Returns what `status` shows beside counts and summary."""

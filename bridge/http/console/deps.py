@@ -1,0 +1,34 @@
+"""What the console needs of the rest of the bridge. The composition root gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.core.source import Source
+from bridge.http.console.origins import ConsoleOrigin
+from bridge.http.console_keys import ConsoleKey
+from bridge.http.peer_address import TrustedProxies
+from bridge.status.configured import ConfiguredBridge
+from bridge.store.protocol import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleDeps:
+    """All of it. `root` is the path of the console as browsers see it: the prefix and `/ui`.
+
+    `sources` and `configured` are asked for each time, because a reload changes them; `source_vars` gives the vars that
+    are set for a source.
+    """
+
+    store: Store
+    keys: Sequence[ConsoleKey]
+    root: str
+    origin: ConsoleOrigin
+    proxies: TrustedProxies
+    clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    sources: Callable[[], Mapping[str, Source]]
+    source_vars: Callable[[str], Mapping[str, str]]
+    configured: Callable[[], ConfiguredBridge]

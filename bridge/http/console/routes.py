@@ -1,0 +1,68 @@
+"""The table of the console's addresses, and what they have in common: answers to errors."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from bridge.core import log
+from bridge.core.errors import NotFound, SettingsError, StoreUnavailable
+from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.guard import ConsoleGuard
+from bridge.http.console.home import HomePage
+from bridge.http.console.login import LoginRoutes
+from bridge.http.console.render import answer_static, render_page
+
+_NOTHING = "There is nothing at this address."
+_FAULT = "This is a fault of trackbridge itself. Its log names the kind of it."
+
+
+def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
+    """An application that answers below `/ui` by the console, and everything else by `rest`."""
+    pages = Starlette(exception_handlers={})
+    guard = ConsoleGuard(rest, pages=pages, deps=deps)
+    login, home = LoginRoutes(deps, guard.session_cookies), HomePage(deps)
+    pages.router.routes.extend(
+        [
+            Route("/ui", lambda _request: RedirectResponse(f"{deps.root}/", 303), methods=["GET"]),
+            Route("/ui/", home.show_home, methods=["GET"]),
+            Route("/ui/home.json", home.home_json, methods=["GET"]),
+            Route("/ui/login", login.show_login, methods=["GET"]),
+            Route("/ui/login", login.log_in, methods=["POST"]),
+            Route("/ui/logout", login.log_out, methods=["POST"]),
+            Route("/ui/static/{version}/{name}", lambda request: answer_static(request.path_params["name"])),
+        ]
+    )
+    pages.router.redirect_slashes = False
+    _answer_errors(pages, deps)
+    return guard
+
+
+def _answer_errors(pages: Starlette, deps: ConsoleDeps) -> None:
+    faults = log.RateLimitedLog()
+
+    def answer(request: HttpRequest, status: int, text: str) -> Response:
+        if request.url.path.endswith(".json"):
+            return JSONResponse({"error": text}, status)
+        return render_page(deps, request, "refused.html", status=status, text=text)
+
+    async def answer_error(request: HttpRequest, error: Exception) -> Response:
+        match error:
+            case HTTPException(status_code=405):
+                return answer(request, 405, "This address does not take such a request.")
+            case NotFound() | HTTPException(status_code=404):
+                return answer(request, 404, _NOTHING)
+            case SettingsError():
+                return answer(request, 400, f"{error}.")
+            case StoreUnavailable():
+                return answer(request, 503, f"The store cannot be read now: {error}.")
+            case _:
+                faults.warn("console.fault", now=deps.clock(), error=type(error).__name__)
+                return answer(request, 500, _FAULT)
+
+    for kind in (HTTPException, NotFound, SettingsError, StoreUnavailable, Exception):
+        pages.add_exception_handler(kind, answer_error)

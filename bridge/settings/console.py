@@ -1,0 +1,52 @@
+"""The settings of the web console: whether it is on, who may open it, and at which address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bridge.core.errors import SettingsError
+from bridge.http.console_keys import ConsoleKey, read_console_keys
+
+CONSOLE_PATH = "/ui"
+"""Where the console stands, below the prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """No `keys`: the one in the file beside the store. `url` is where it is opened from elsewhere, None for nowhere."""
+
+    is_on: bool = True
+    keys: tuple[ConsoleKey, ...] = ()
+    url: str | None = None
+
+
+NO_SETTINGS = ConsoleSettings()
+"""What holds where nothing is set."""
+
+
+def read_console(environment: Mapping[str, str], *, prefix: str, has_admin: bool) -> ConsoleSettings:
+    """What is set. With `has_admin` it is served on the admin listener, without the prefix. Raises SettingsError."""
+    said = environment.get("BRIDGE_CONSOLE", "").strip()
+    if said not in {"", "0", "1"}:
+        raise SettingsError("BRIDGE_CONSOLE must be 0 or 1")
+    keys = environment.get("BRIDGE_CONSOLE_KEYS", "").strip()
+    url = environment.get("BRIDGE_CONSOLE_URL", "").strip()
+    path = CONSOLE_PATH if has_admin else f"{prefix}{CONSOLE_PATH}"
+    return ConsoleSettings(said != "0", read_console_keys(keys) if keys else (), _read_url(url, path) if url else None)
+
+
+def _read_url(text: str, path: str) -> str:
+    """The address, without a slash at its end."""
+    wrong = f"BRIDGE_CONSOLE_URL must be the address at which you open the console, as https://hooks.example{path}"
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or "@" in parts.netloc or parts.query or parts.fragment:
+        raise SettingsError(wrong)
+    if parts.path.rstrip("/") not in {"", path}:
+        raise SettingsError(f"{wrong}: the console stands at {path}")
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}"

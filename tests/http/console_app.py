@@ -1,0 +1,68 @@
+"""A real bridge in this process with its console, and a client that is or is not logged in. Not concerned with tests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bridge.app import SingleProcessApp, load_configuration
+from bridge.http.console_keys import ConsoleKey
+from bridge.store.engines import open_store
+from bridge.store.protocol import Store
+
+OWNER, AUDITOR = "an-owners-made-up-key", "an-auditors-made-up-key"
+KEYS = (
+    ConsoleKey("ines", "change", hashlib.sha256(OWNER.encode()).digest()),
+    ConsoleKey("auditor", "look", hashlib.sha256(AUDITOR.encode()).digest()),
+)
+HERE = "http://127.0.0.1:8000"
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@dataclass
+class Console:
+    """The bridge's application, its store, and a client of it."""
+
+    app: Any
+    store: Store
+    client: httpx.AsyncClient
+    root: str = "/ui"
+
+    def browser(self, base: str = HERE, *, peer: str = "127.0.0.1") -> httpx.AsyncClient:
+        """Another client, with cookies of its own."""
+        transport = httpx.ASGITransport(app=self.app, client=(peer, 4711), raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=base, follow_redirects=False)
+
+    async def log_in(self, key: str = OWNER) -> httpx.Response:
+        return await self.client.post(f"{self.root}/login", data={"key": key}, headers=SAME_ORIGIN)
+
+
+def with_console(
+    folder: Path,
+    story: Callable[[Console], Awaitable[None]],
+    *,
+    settings: dict[str, str] | None = None,
+    keys: tuple[ConsoleKey, ...] = KEYS,
+) -> None:
+    """Tell a story of a bridge whose console these keys open."""
+
+    async def whole() -> None:
+        url = f"sqlite:///{folder / 'a.db'}"
+        environment = {"BRIDGE_STORE": url} | (settings or {})
+        configured, mappings = load_configuration(environment, None, tell=False)
+        store = open_store(url)
+        app = SingleProcessApp(configured, mappings, store, console_keys=keys).http
+        console = Console(app, store, httpx.AsyncClient(), f"{configured.addresses.prefix}/ui")
+        console.client = console.browser((configured.console.url or HERE).removesuffix(console.root))
+        try:
+            await story(console)
+        finally:
+            await store.close()
+
+    asyncio.run(whole())
