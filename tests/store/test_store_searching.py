@@ -114,6 +114,8 @@ def test_an_empty_store_has_an_empty_page(tell: Tell) -> None:
     async def story(store: Store) -> None:
         page = await store.search_webhooks(RowFilter(limit=9), most=5)
         assert (page.rows, page.older, page.newest, page.looked, page.back_to) == ((), None, None, 0, None)
+        with pytest.raises(NotFound, match="there is no webhook"):
+            await store.search_webhooks(RowFilter(before="wh_x", limit=9), most=5)
 
     tell(story)
 

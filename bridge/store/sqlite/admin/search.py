@@ -40,10 +40,11 @@ def _search_rows(
 ) -> RowPage[R]:
     table = f"{kind.name}s"
     first, last = db.execute(f"SELECT min(number), max(number) FROM {table}").fetchone()  # noqa: S608  one of two names
+    before, after = cursor_number(which.before, kind), cursor_number(which.after, kind)
     if last is None:
         return RowPage((), None, None, 0, None)
-    top = min(cursor_number(which.before, kind) or last + 1, last + 1)
-    floor = max(cursor_number(which.after, kind) or 0, top - 1 - most, first - 1)
+    top = last + 1 if before is None else min(before, last + 1)
+    floor = max(after or 0, top - 1 - most, first - 1)
     rows = tuple(ask(replace(which, after=make_cursor(floor), before=make_cursor(top))))
     is_full = bool(rows) and len(rows) == which.limit
     lowest = _number_of(db, rows[-1]) if is_full else floor + 1
