@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -49,7 +51,7 @@ async def explain_kept(
     """
     made = None if kept.row.state is WebhookState.RECEIVED else kept.mapping
     for text in filter(None, (made, used)):
-        reading = mapping.read_mapping(text.text, name=text.name)
+        reading = await asyncio.to_thread(_read_text, text)  # reading it takes some 30 ms
         if reading.mapping is None:
             if text is used:
                 raise MappingError(reading.problems.errors)
@@ -61,6 +63,11 @@ async def explain_kept(
         explanation = explain_webhook(reading, patient, vars=known, scope=scope, earlier=earlier)
         return KeptExplanation(explanation, text, is_kept=text is made, is_in_use=text == used)
     return None
+
+
+@lru_cache(maxsize=16)
+def _read_text(text: MappingText) -> mapping.MappingReading:
+    return mapping.read_mapping(text.text, name=text.name)
 
 
 async def look_up_earlier(store: Store, source: Source, webhook: Webhook) -> dict[bytes, Sequence[KnownConversion]]:

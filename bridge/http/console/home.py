@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
+from bridge.core.instants import format_instant
+from bridge.core.local_time import format_span
 from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.masking import shown_answer_reason, shown_reason
 from bridge.http.console.render import render_page
+from bridge.http.console.words import local_time, value_words
 from bridge.status.read import read_status
-from bridge.status.report import StatusReport
+from bridge.status.report import DestinationStatus, Finding, SourceStatus, StatusReport, count_words
+from bridge.store.views import FailureGroup
+
+GROUPED = 1000
+"""Failures of each kind that are read for the groups: some 4 ms."""
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The first line of the page, its tone, and what stands below it."""
+
+    tone: str
+    text: str
+    more: str
 
 
 class HomePage:
@@ -19,12 +39,83 @@ class HomePage:
 
     async def show_home(self, request: HttpRequest) -> Response:
         """The page."""
-        return render_page(self._deps, request, "home.html", report=await self._read())
+        report, failed = await self._read(), await self._deps.store.group_failures(most=GROUPED)
+        return render_page(
+            self._deps, request, "home.html",
+            here="home", verdict=make_verdict(report), report=report, local=local_time,
+            groups=[(one, _group_words(one), shown_group_reason(one)) for one in failed.groups[:SHOWN]], failed=failed,
+            sources=[(one, self._last_words(one)) for one in report.sources],
+            destinations=[(one, *_destination_words(one)) for one in report.destinations],
+        )  # fmt: skip
 
     async def home_json(self, _request: HttpRequest) -> Response:
         """The same for programs."""
-        report = await self._read()
-        return JSONResponse({"needs": [str(one) for one in report.needs], "notes": [str(one) for one in report.notes]})
+        report, failed = await self._read(), await self._deps.store.group_failures(most=GROUPED)
+        verdict = make_verdict(report)
+        return JSONResponse(
+            {
+                "verdict": verdict.text,
+                "needs": [_finding_json(one) for one in report.needs],
+                "notes": [_finding_json(one) for one in report.notes],
+                "failures": [_group_json(one) for one in failed.groups],
+            }
+        )
 
     async def _read(self) -> StatusReport:
         return await read_status(self._deps.store, self._deps.configured(), now=self._deps.clock())
+
+    def _last_words(self, source: SourceStatus) -> str:
+        if source.last_webhook_at is None:
+            return "none yet"
+        return f"{format_span(self._deps.clock() - source.last_webhook_at)} ago"
+
+
+def make_verdict(report: StatusReport) -> Verdict:
+    """Everything is as it should be, something needs a person, or nothing gets through."""
+    stopped = [one for one in report.destinations if one.paused is not None and not one.resumes_itself]
+    more = ""
+    if report.coverage and report.coverage.total:
+        cover = report.coverage
+        more = (
+            f"Of the newest {count_words(cover.total, 'conversion')}, {cover.delivered} were delivered and "
+            f"{cover.ignored} ignored on purpose: {cover.share:.1%}."
+        )
+    if not report.needs:
+        return Verdict("good", "Everything is getting through.", more)
+    needs = f"{count_words(len(report.needs), 'thing needs', 'things need')} you."
+    if report.destinations and len(stopped) == len(report.destinations):
+        return Verdict("bad", f"Nothing is getting through. {needs}", more)
+    return Verdict("wait", needs, more)
+
+
+def _destination_words(one: DestinationStatus) -> tuple[str, str]:
+    """What a destination does now, and its tone."""
+    if one.paused is None:
+        return "takes events", "good"
+    since = f" since {local_time(one.paused_at)}" if one.paused_at else ""
+    probe = f", tried again {local_time(one.probe_at)}" if one.probe_at else ""
+    return f"paused{since}{probe}", "wait" if one.resumes_itself else "bad"
+
+
+def _group_words(one: FailureGroup) -> str:
+    """What failed, how often, and the sums."""
+    sums = ", ".join(value_words(str(amount), currency) for currency, amount in sorted(one.value.items()))
+    what = "dead at" if one.state == "dead" else "set aside of"
+    return f"{one.count} {what} {one.name}" + (f", {sums}" if sums else "")
+
+
+def _finding_json(one: Finding) -> dict[str, str | None]:
+    since = None if one.since is None else format_instant(one.since)
+    return {"cause": one.cause, "text": one.text, "remedy": one.remedy, "subject": one.subject, "since": since}
+
+
+def _group_json(one: FailureGroup) -> dict[str, str | int]:
+    return {
+        "state": one.state, "name": one.name, "reason": shown_group_reason(one), "count": one.count,
+        "first_at": format_instant(one.first_at), "last_at": format_instant(one.last_at), "newest": one.newest_id,
+    }  # fmt: skip
+
+
+def shown_group_reason(one: FailureGroup) -> str:
+    """Why a group failed; what an upstream wrote is masked."""
+    return shown_answer_reason(one.reason) if one.state == "dead" else shown_reason(one.reason)

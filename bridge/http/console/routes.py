@@ -12,8 +12,10 @@ from starlette.types import ASGIApp
 from bridge.core import log
 from bridge.core.errors import NotFound, SettingsError, StoreUnavailable
 from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.detail_pages import DetailPages
 from bridge.http.console.guard import ConsoleGuard
 from bridge.http.console.home import HomePage
+from bridge.http.console.list_pages import ListPages
 from bridge.http.console.login import LoginRoutes
 from bridge.http.console.render import answer_static, render_page
 
@@ -26,11 +28,21 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     pages = Starlette(exception_handlers={})
     guard = ConsoleGuard(rest, pages=pages, deps=deps)
     login, home = LoginRoutes(deps, guard.session_cookies), HomePage(deps)
+    lists, details = ListPages(deps), DetailPages(deps)
     pages.router.routes.extend(
         [
             Route("/ui", lambda _request: RedirectResponse(f"{deps.root}/", 303), methods=["GET"]),
             Route("/ui/", home.show_home, methods=["GET"]),
             Route("/ui/home.json", home.home_json, methods=["GET"]),
+            Route("/ui/webhooks", lists.show_webhooks, methods=["GET"]),
+            Route("/ui/webhooks.json", lists.webhooks_json, methods=["GET"]),
+            Route("/ui/webhooks/new", lists.new_webhooks, methods=["GET"]),
+            Route("/ui/webhooks/{id}.json", details.webhook_json, methods=["GET"]),
+            Route("/ui/webhooks/{id}", details.show_webhook, methods=["GET"]),
+            Route("/ui/events", lists.show_events, methods=["GET"]),
+            Route("/ui/events.json", lists.events_json, methods=["GET"]),
+            Route("/ui/events/{id}.json", details.event_json, methods=["GET"]),
+            Route("/ui/events/{id}", details.show_event, methods=["GET"]),
             Route("/ui/login", login.show_login, methods=["GET"]),
             Route("/ui/login", login.log_in, methods=["POST"]),
             Route("/ui/logout", login.log_out, methods=["POST"]),

@@ -1,4 +1,4 @@
-// Everything here is an addition: without it the pages can be read and used.
+// Everything here is an addition: without it the pages can be read, filtered and used.
 
 // A link of `trackbridge console` has its code behind the #, which no server and no log sees. It is sent by the form.
 const form = document.querySelector("[data-login]");
@@ -7,4 +7,98 @@ if (form && code) {
   history.replaceState(null, "", location.pathname + location.search);
   form.querySelector("[name=key]").value = code[1];
   form.submit();
+}
+
+const $$ = (q, at = document) => [...at.querySelectorAll(q)];
+const ids = (el, name) => (el.dataset[name] || "").split(" ").filter(Boolean).map((id) => document.getElementById(id)).filter(Boolean);
+
+// Where did this value come from: a field lights its body lines and mapping lines, and each of those lights the field.
+for (const wired of $$("[data-wired]")) {
+  const wires = wired.querySelector(".wires");
+  let pinned = null;
+  const clear = () => { $$(".hot, .warm", wired).forEach((el) => el.classList.remove("hot", "warm")); if (wires) wires.replaceChildren(); };
+  const wire = (from, to, weak) => {
+    const base = wired.getBoundingClientRect(), a = from.getBoundingClientRect(), b = to.getBoundingClientRect();
+    const [x1, y1, x2, y2] = [a.right - base.left, a.top + Math.min(a.height, 19) / 2 - base.top, b.left - base.left, b.top + Math.min(b.height, 19) / 2 - base.top];
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", `M${x1 - 46} ${y1}C${x1 + 4} ${y1} ${x2 - 30} ${y2} ${x2 + 9} ${y2}`);
+    if (weak) path.classList.add("weak");
+    wires.append(path);
+  };
+  const light = (fields) => {
+    clear();
+    for (const field of fields) {
+      const hot = ids(field, "hot"), warm = ids(field, "warm");
+      field.classList.add("hot");
+      hot.forEach((el) => el.classList.add("hot"));
+      warm.forEach((el) => el.classList.contains("hot") || el.classList.add("warm"));
+      if (!wires || fields.length > 2) continue;
+      const line = hot.find((el) => /^L\d/.test(el.id));
+      const seen = (el) => { const p = el.closest(".scroller")?.getBoundingClientRect(), r = el.getBoundingClientRect(); return !p || (r.top >= p.top - 2 && r.bottom <= p.bottom + 2); };
+      if (line && seen(line) && seen(field)) wire(line, field);
+      if (line && seen(line)) hot.filter((el) => el !== line && seen(el)).forEach((el) => wire(el, line));
+    }
+  };
+  const fieldsOf = (el) => { const f = el.closest(".f"); if (f) return [f]; const l = el.closest("[data-to]"); return l ? ids(l, "to") : null; };
+  const back = () => (pinned ? light(pinned) : clear());
+  wired.addEventListener("pointerover", (e) => { const f = fieldsOf(e.target); if (f) light(f); });
+  wired.addEventListener("pointerleave", back);
+  wired.addEventListener("focusin", (e) => { const f = fieldsOf(e.target); if (f) light(f); });
+  wired.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { const f = e.target.closest(".f"); if (f === e.target) { e.preventDefault(); pinned = [f]; bring(f); } } if (e.key === "Escape") { pinned = null; clear(); } });
+  wired.addEventListener("click", (e) => { const f = fieldsOf(e.target); if (!f || e.target.closest("a")) return; e.preventDefault(); pinned = pinned && pinned[0] === f[0] ? null : f; back(); if (pinned) bring(pinned[0]); });
+  // The panes scroll so that what belongs together stands side by side.
+  const bring = (field) => {
+    const level = field.getBoundingClientRect().top, done = new Set([field.closest(".scroller")]);
+    for (const el of ids(field, "hot")) {
+      const pane = el.closest(".scroller");
+      if (!pane || done.has(pane)) continue;
+      done.add(pane);
+      pane.scrollTop += el.getBoundingClientRect().top - level;
+    }
+    light([field]);
+  };
+  $$(".scroller", wired).forEach((pane) => pane.addEventListener("scroll", () => back(), { passive: true }));
+  addEventListener("resize", back);
+  const first = location.hash && document.querySelector(location.hash);
+  if (first && fieldsOf(first)) { pinned = fieldsOf(first); light(pinned); }
+}
+
+// The theme: as the system says, light, or dark. The server renders it from the cookie, so that nothing flashes.
+const themes = ["", "light", "dark"];
+const base = document.querySelector(".brand")?.getAttribute("href") || "/";
+$$("[data-theme-button]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(document.documentElement.dataset.theme || "") + 1) % 3];
+    if (next) document.documentElement.dataset.theme = next; else delete document.documentElement.dataset.theme;
+    document.cookie = `trackbridge_theme=${next}; path=${base}; max-age=${next ? 31536000 : 0}; samesite=lax`;
+  });
+});
+
+// A list that stays open: every second the rows that came since, while the page is seen and not paused.
+for (const button of $$("[data-live]")) {
+  const rows = document.querySelector("[data-rows]");
+  let address = new URL(button.dataset.live, location.href), paused = false, asking = false;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.firstChild.textContent = paused ? "Go on " : "Pause ";
+    button.querySelector(".live").hidden = paused;
+  });
+  setInterval(async () => {
+    if (paused || asking || document.hidden) return;
+    asking = true;
+    try {
+      const answer = await fetch(address, { redirect: "error" });
+      if (answer.status === 200) {
+        const fresh = document.createElement("template");
+        fresh.innerHTML = await answer.text();
+        $$("tr", fresh.content).forEach((row) => row.classList.add("new"));
+        rows.prepend(fresh.content);
+        $$("tr", rows).slice(500).forEach((row) => row.remove());
+      }
+      if (answer.ok && answer.headers.get("X-Newest")) address.searchParams.set("after", answer.headers.get("X-Newest"));
+    } catch { /* the bridge restarts, or the session has ended: the next look says so */ }
+    asking = false;
+  }, 1000);
 }
