@@ -11,7 +11,7 @@ import pytest
 from store_made import NOW, accepted, applied, webhook
 
 from bridge.store.protocol import RowFilter
-from bridge.store.sqlite.admin import overdue, queries, summary
+from bridge.store.sqlite.admin import overdue, queries, search, summary
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.store import SqliteStore
 
@@ -38,6 +38,27 @@ def test_a_list_of_what_few_rows_are_walks_through_no_table(tmp_path: Path, what
     with closing(sqlite3.connect(path)) as db:
         for step in plans(db, what, which):
             assert not step.startswith("SCAN") or "INDEX" in step, step
+
+
+@pytest.mark.parametrize("what", ["webhooks", "events"])
+def test_a_search_walks_through_the_newest_rows_alone(tmp_path: Path, what: str) -> None:
+    path = str(tmp_path / "x.db")
+
+    async def filled() -> None:
+        store = SqliteStore(path)
+        await store.keep([webhook("a")])
+        await applied(store)
+        await accepted(store, "evt_1")
+        await store.close()
+
+    asyncio.run(filled())
+    with closing(sqlite3.connect(path)) as db:
+        asked: list[str] = []
+        db.set_trace_callback(asked.append)
+        getattr(search, f"search_{what}")(db, RowFilter(source="quiet", reason="rare", limit=50), most=5)
+        db.set_trace_callback(None)
+        steps = [row[3] for sql in asked for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert not [step for step in steps if step.startswith("SCAN") and "CONSTANT ROW" not in step], steps
 
 
 def test_a_status_walks_through_no_table_of_webhooks_events_or_deliveries(tmp_path: Path) -> None:
