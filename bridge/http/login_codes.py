@@ -21,7 +21,16 @@ def format_code(nonce: bytes) -> str:
     return "-".join(letters[at : at + 4] for at in range(0, len(letters), 4))
 
 
+def is_code(typed: str) -> bool:
+    """Whether what was typed has the form of a code."""
+    plain = _plain_letters(typed)
+    return len(plain) == CODE_SIZE and set(plain) <= set(_LETTERS.decode())
+
+
 def code_digest(typed: str) -> bytes:
     """What is kept of a code: its SHA-256, without blanks, hyphens and capitals."""
-    plain = "".join(typed.split()).replace("-", "").lower()
-    return hashlib.sha256(b"login code\0" + plain.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(b"login code\0" + _plain_letters(typed).encode("utf-8", "surrogatepass")).digest()
+
+
+def _plain_letters(typed: str) -> str:
+    return "".join(typed.split()).replace("-", "").lower()

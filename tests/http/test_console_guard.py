@@ -94,12 +94,15 @@ def test_a_login_leads_nowhere_else(text: str) -> None:
 def test_a_code_logs_in_once_and_within_five_minutes(tmp_path: Path) -> None:
     async def story(console: Console) -> None:
         now = utc_now()
-        for code, until in (("used-once", now + CODE_LASTS), ("too-late", now - timedelta(seconds=1))):
+        for code, until in (
+            ("pqrs-tuvw-abcd-efgh", now + CODE_LASTS),
+            ("2345-6789-abcd-efgh", now - timedelta(seconds=1)),
+        ):
             await console.store.add_login_code(code_digest(code), key=KEYS[1].digest, until=until, now=now - CODE_LASTS)
-        assert (await console.log_in("too-late")).status_code == 401
-        assert (await console.log_in(" USED once ")).status_code == 303
+        assert (await console.log_in("2345-6789-abcd-efgh")).status_code == 401
+        assert (await console.log_in(" PQRS tuvw abcdefgh ")).status_code == 303
         assert "auditor" in (await console.client.get("/ui/")).text
-        assert (await console.log_in("used-once")).status_code == 401
+        assert (await console.log_in("pqrs-tuvw-abcd-efgh")).status_code == 401
 
     with_console(tmp_path, story)
 
@@ -107,8 +110,8 @@ def test_a_code_logs_in_once_and_within_five_minutes(tmp_path: Path) -> None:
 def test_a_code_of_a_key_that_was_taken_out_logs_nobody_in(tmp_path: Path) -> None:
     async def story(console: Console) -> None:
         now = utc_now()
-        await console.store.add_login_code(code_digest("x"), key=b"\0" * 32, until=now + CODE_LASTS, now=now)
-        assert (await console.log_in("x")).status_code == 401
+        await console.store.add_login_code(code_digest("abcd" * 4), key=b"\0" * 32, until=now + CODE_LASTS, now=now)
+        assert (await console.log_in("abcd" * 4)).status_code == 401
 
     with_console(tmp_path, story)
 
@@ -160,6 +163,32 @@ def test_a_pace_forgets_after_a_minute_and_remembers_a_bounded_number_of_peers()
 def test_a_form_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     async def story(console: Console) -> None:
         assert (await console.log_in("x" * 9000)).status_code == 413
+        many = await console.client.post("/ui/login", content="a=1&" * 200, headers=SAME_ORIGIN)
+        assert many.status_code == 413
+
+    with_console(tmp_path, story)
+
+
+def test_no_form_breaks_the_login(tmp_path: Path) -> None:
+    odd = [
+        b"",
+        b"\xff\x00",
+        b"key=%ff%00",
+        b"key=%F0%9F%92%A9",
+        b"key",
+        b"=",
+        b"&&&",
+        b"key=a&key=b",
+        b'{"key": 1}',
+        b"key=" + b"%00" * 99,
+    ]
+
+    async def story(console: Console) -> None:
+        for number, content in enumerate(odd):
+            browser = console.browser(peer=f"192.0.2.{number}")
+            for address in ("/ui/login", "/ui/login?next=%ff"):
+                answer = await browser.post(address, content=content, headers=SAME_ORIGIN)
+                assert answer.status_code == 401, content
 
     with_console(tmp_path, story)
 

@@ -76,10 +76,9 @@ def make_verdict(report: StatusReport) -> Verdict:
     more = ""
     if report.coverage and report.coverage.total:
         cover = report.coverage
-        more = (
-            f"Of the newest {count_words(cover.total, 'conversion')}, {cover.delivered} were delivered and "
-            f"{cover.ignored} ignored on purpose: {cover.share:.1%}."
-        )
+        ignored = f" and {cover.ignored} ignored on purpose" if cover.ignored else ""
+        newest = count_words(cover.total, "conversion")
+        more = f"Of the newest {newest}, {cover.delivered} were delivered{ignored}: {cover.share:.1%}."
     if not report.needs:
         return Verdict("good", "Everything is getting through.", more)
     needs = f"{count_words(len(report.needs), 'thing needs', 'things need')} you."

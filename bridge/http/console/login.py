@@ -15,7 +15,7 @@ from bridge.http.console.pacing import WrongKeyPace
 from bridge.http.console.render import render_page
 from bridge.http.console.sessions import SessionCookies
 from bridge.http.console_keys import ConsoleKey, console_key_digest, find_key
-from bridge.http.login_codes import code_digest
+from bridge.http.login_codes import code_digest, is_code
 
 MOST_BYTES = 8192
 """Bytes of a form."""
@@ -69,7 +69,7 @@ class LoginRoutes:
 
     async def _find_key(self, typed: str) -> ConsoleKey | None:
         found = find_key(self._deps.keys, console_key_digest(typed))
-        if found is None and typed:
+        if found is None and is_code(typed):  # anything else costs the store nothing
             digest = await self._deps.store.take_login_code(code_digest(typed), now=self._deps.clock())
             found = None if digest is None else find_key(self._deps.keys, digest)
         return found
@@ -85,7 +85,10 @@ async def read_form(request: HttpRequest) -> dict[str, str] | None:
         content += part
         if len(content) > MOST_BYTES:
             return None
-    fields = parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+    try:
+        fields = parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+    except ValueError:  # more fields than that
+        return None
     return {name: values[0] for name, values in fields.items()}
 
 
