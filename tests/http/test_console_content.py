@@ -23,6 +23,7 @@ from bridge.core.json_text import parse_json
 from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Route, Routed, SetAside, Translated, Webhook
 from bridge.http.console.body_lines import MOST_LINES, document_lines
 from bridge.http.console.detail_pages import failed_line
+from bridge.http.console.home import make_verdict
 from bridge.http.console.mapping_lines import mapping_lines
 from bridge.http.console.masking import (
     mask_document,
@@ -38,6 +39,7 @@ from bridge.http.console.words import value_words
 from bridge.mapping.tools.personal_data import kind_of
 from bridge.settings import Settings
 from bridge.settings.sources import load_mappings, make_sources
+from bridge.status.report import DestinationStatus, Finding, SourceStatus, StatusReport
 from bridge.store.protocol import Outcome, Pacing, RowFilter, Store
 
 MARK = "Zqx"
@@ -235,6 +237,34 @@ def test_the_line_that_a_webhook_was_set_aside_for_is_shown_and_marked() -> None
 )
 def test_an_amount_is_written_as_people_write_it(value: str | None, currency: str | None, words: str) -> None:
     assert value_words(value, currency) == words
+
+
+def destination(*, paused: bool, delivered: int = 1) -> DestinationStatus:
+    why = "401: wrong key" if paused else None
+    return DestinationStatus("track", delivered, 0, None, 0, why, resumes_itself=False)
+
+
+NEED = Finding("set_aside", "shop: 4 set aside")
+
+
+@pytest.mark.parametrize(
+    ("report", "tone", "text"),
+    [
+        (StatusReport(), "quiet", "Nothing has come in yet."),
+        (StatusReport(destinations=(destination(paused=False, delivered=0),)), "quiet", "Nothing has come in yet."),
+        (StatusReport(sources=(SourceStatus("shop", NOW, {}, 0),)), "good", "Nothing needs you."),
+        (StatusReport(destinations=(destination(paused=False),)), "good", "Everything is getting through."),
+        (StatusReport(destinations=(destination(paused=False),), needs=(NEED,)), "wait", "1 thing needs you."),
+        (
+            StatusReport(destinations=(destination(paused=True),), needs=(NEED, NEED)),
+            "bad",
+            "Nothing is getting through. 2 things need you.",
+        ),
+    ],
+)
+def test_the_verdict_says_what_is(report: StatusReport, tone: str, text: str) -> None:
+    verdict = make_verdict(report)
+    assert (verdict.tone, verdict.text) == (tone, text)
 
 
 def test_pages_follow_each_other_by_cursor_and_keep_the_filter(tmp_path: Path) -> None:

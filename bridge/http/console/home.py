@@ -79,12 +79,21 @@ def make_verdict(report: StatusReport) -> Verdict:
         ignored = f" and {cover.ignored} ignored on purpose" if cover.ignored else ""
         newest = count_words(cover.total, "conversion")
         more = f"Of the newest {newest}, {cover.delivered} were delivered{ignored}: {cover.share:.1%}."
+    if not report.needs and not _has_begun(report):
+        return Verdict("quiet", "Nothing has come in yet.", more)
     if not report.needs:
-        return Verdict("good", "Everything is getting through.", more)
+        return Verdict("good", "Everything is getting through." if report.destinations else "Nothing needs you.", more)
     needs = f"{count_words(len(report.needs), 'thing needs', 'things need')} you."
     if report.destinations and len(stopped) == len(report.destinations):
         return Verdict("bad", f"Nothing is getting through. {needs}", more)
     return Verdict("wait", needs, more)
+
+
+def _has_begun(report: StatusReport) -> bool:
+    """Whether anything ever came in."""
+    return any(one.last_webhook_at for one in report.sources) or any(
+        one.delivered or one.pending or one.dead for one in report.destinations
+    )
 
 
 def _destination_words(one: DestinationStatus) -> tuple[str, str]:
