@@ -100,7 +100,12 @@ TABLE = (
     Setting("BRIDGE_SMTP_USER", "", "its user; set it and the password, or neither"),
     Setting("BRIDGE_SMTP_PASSWORD", "", "its password"),
     Setting("BRIDGE_LOG", "text", "the form of log lines: `text` for people, `json` for one object a line"),
-    Setting("BRIDGE_KEEP_BODIES", "30", "days that a translated or ignored webhook's body is kept"),
+    Setting(
+        "BRIDGE_KEEP_BODIES",
+        "30",
+        "days that a translated or ignored webhook's body is kept; of a refund that waits for its sale to be told, as "
+        "long as events",
+    ),
     Setting("BRIDGE_KEEP_EVENTS", "90", "days that webhooks, events, deliveries and dead letters are kept"),
     Setting("BRIDGE_KEEP_LEDGER", "400", "days that what was known is recognised as a duplicate, 31 at least"),
 )

@@ -335,7 +335,7 @@ class Store(ConsoleStore, ListStore, StatusStore, Protocol):
         """Read about `limit` rows from a place on (None: the beginning) and delete what was kept long enough.
 
         Never a webhook that is received, nor its body; never an event with a pending delivery; never the body of a
-        webhook that is set aside before the webhook itself goes.
+        webhook that is set aside, or that is looked at again when its sale is told, before the webhook itself goes.
         """
         ...
 

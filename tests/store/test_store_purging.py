@@ -38,8 +38,9 @@ from store_made import (
 )
 
 from bridge.core import json_text
+from bridge.core.conversions import LedgerEffects
 from bridge.core.errors import BodyGone
-from bridge.core.model import Accepted, Attempt, DeliveryState, DeliveryUpdate, EventNeeded, Routed
+from bridge.core.model import Accepted, Attempt, DeliveryState, DeliveryUpdate, EventNeeded, Ignored, Route, Routed
 from bridge.store.protocol import (
     DeliveryDetail,
     EventDetail,
@@ -152,6 +153,21 @@ def test_a_webhook_set_aside_keeps_its_body_as_long_as_events_are_kept(tell: Tel
         assert await store.replay(RowFilter(ids=("wh_2",)), now=NOW) == 1
         await swept(store, NOW + 90 * DAY)
         assert await listed(store) == (["wh_2"], [])
+
+    tell(story)
+
+
+def test_a_refund_that_was_ignored_keeps_its_body_and_is_looked_at_again_when_its_sale_is_told(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        sale = event("a", order("a"))
+        await keep(store, webhook("refund"))
+        [refund] = await claim_rows(store, now=NOW, limit=1, lease=LEASE)
+        effects = LedgerEffects(revisit=sale.conversion_keys)
+        await complete(store, [Outcome(refund, Ignored("its sale was not told"), effects)])
+        await swept(store, NOW + 89 * DAY)
+        await store.accept_events([Routed(sale, (Route("track"),))], now=NOW + 89 * DAY)
+        [again] = await claim_rows(store, now=NOW + 89 * DAY, limit=1, lease=LEASE)
+        assert (again.number, again.body) == (refund.number, refund.body)
 
     tell(story)
 

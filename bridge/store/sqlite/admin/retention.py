@@ -118,12 +118,16 @@ def _purge_webhooks(
 def _purge_bodies(
     db: sqlite3.Connection, key: str, keeping: RetentionPolicy, now: datetime, limit: int
 ) -> tuple[int, str | None]:
-    """Bodies that no webhook needs to be mapped from, now or after a remedy of its mapping."""
+    """Bodies that no webhook needs to be mapped from: now, after a remedy of its mapping, or when its sale is told."""
     rows = db.execute(
         """
         SELECT b.number,
             NOT EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND received_at > ?),
-            EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND state IN ('received', 'set_aside')),
+            EXISTS (
+                SELECT 1 FROM webhooks AS w WHERE body = b.number AND (
+                    state IN ('received', 'set_aside') OR EXISTS (SELECT 1 FROM revisits WHERE webhook = w.number)
+                )
+            ),
             length(b.bytes), EXISTS (SELECT 1 FROM webhooks WHERE body = b.number AND received_at > ?)
         FROM bodies AS b WHERE b.number > ? ORDER BY b.number LIMIT ?
         """,
