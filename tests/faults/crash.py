@@ -5,6 +5,9 @@ and migrates stores of earlier versions.
 
     python tests/faults/crash.py --kills 300
     python tests/faults/crash.py --kills 0    (only the migrations, each killed at its every write)
+    python tests/faults/crash.py --kills 60 --payments    (only payments of which several webhooks come)
+
+`--kills N` kills N times while orders come that one webhook each tells, then N times while payments come.
 
 Not concerned with how the load is made or what must hold: that is in `crash_run.py`.
 """
@@ -20,6 +23,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
+from crash_payments import PaymentLoad, hold_payments
+from crash_payments import settings_for as settings_for_payments
 from crash_run import (
     API_KEY,
     Load,
@@ -75,6 +80,32 @@ def crash(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[
         _sent_again(folder, settings, rng.sample(sorted(gone.events.items()), min(40, len(gone.events))))
         figures = hold(folder, load, peer.taken(), purged=gone.events, known=gone.ledger)
         return figures | {"kills": kills, "killed_amid_purges": amid_purges, "killed_children": children}
+
+
+def crash_payments(folder: Path, *, kills: int, seed: int, longest: float = 2.0) -> dict[str, int]:
+    """Kill it so often while payments wait for richer webhooks, are remembered, linked and refunded; figures of it."""
+    rng = random.Random(seed)
+    load = PaymentLoad(seed)
+    with upstream() as peer:
+        settings = settings_for_payments(peer.url)
+        children = 0
+        for number in range(kills):
+            if number % STARTS == STARTS - 1:
+                killed_while_starting(folder, settings, rng.uniform(0.1, 1.2))
+                continue
+            with burning(folder, settings) as bridge, load.on(bridge.url):
+                after_a_while(rng, longest)
+                for _ in range(rng.randrange(1, 4) if number % MENDED == 0 else 0):
+                    killed_child(bridge, rng)
+                    after_a_while(rng, longest)
+                    children += 1
+                bridge.kill()
+        with burning(folder, settings) as bridge:
+            load.finish(bridge.url)
+            assert bridge.stop() == 0
+        quiet(folder, settings, patience=180)
+        figures = hold_payments(folder, load.payments, peer.taken())
+    return figures | {"kills_amid_payments": kills, "killed_children_amid_payments": children}
 
 
 def _aged(folder: Path, settings: dict[str, str], gone: Gone) -> int:
@@ -139,13 +170,17 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--every", type=int, default=1, help="of how many writes of a migration one is its last")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--payments", action="store_true", help="only the kills while payments wait and are linked")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         print(f"seed {options.seed}", flush=True)  # noqa: T201  how it speaks
         began = time.monotonic()
-        figures = crash_migrating(Path(folder), every=options.every)
+        figures = {} if options.payments else crash_migrating(Path(folder), every=options.every)
         if options.kills:
-            figures |= crash(Path(folder), kills=options.kills, seed=options.seed)
+            if not options.payments:
+                figures |= crash(Path(folder), kills=options.kills, seed=options.seed)
+            (place := Path(folder) / "payments").mkdir()
+            figures |= crash_payments(place, kills=options.kills, seed=options.seed)
         print(" ".join(f"{name}={value}" for name, value in figures.items()), f"seconds={time.monotonic() - began:.0f}")  # noqa: T201  how it speaks
     return 0
 

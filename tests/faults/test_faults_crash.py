@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from crash import crash, crash_migrating
+from crash import crash, crash_migrating, crash_payments
 from crash_run import Disk, Load, after_a_while, burning, disk, hold, quiet, settings_for
 from cutting_proxy import cutting
 from peers import Upstream, upstream
@@ -24,6 +24,15 @@ def test_a_bridge_killed_at_random_moments_keeps_every_promise(tmp_path: Path) -
     assert figures["acknowledged"] > 100
     assert figures["purged"] > 0
     assert figures["killed_children"] > 2
+
+
+def test_a_bridge_killed_at_random_moments_tells_each_payment_and_each_refund_once(tmp_path: Path) -> None:
+    figures = crash_payments(tmp_path, kills=6, seed=1, longest=1.5)
+    assert figures["payments_told"] > 50
+    assert figures["remembered_and_not_told"] > 5
+    assert figures["told_with_what_was_remembered"] > 5
+    assert figures["told_by_an_alias"] > 5
+    assert figures["refunds_that_name_their_sale"] > 10
 
 
 def test_a_migration_killed_at_any_write_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
