@@ -66,12 +66,12 @@ class PurgeLoop:
 
     async def purge_once(self) -> int:
         """One sweep, or its steps before the stop; returns how many rows were deleted."""
-        taken, place = 0, None
+        taken = 0
         while not self._stopping.is_set():
-            step = await self._store.purge(self._keeping, now=self._clock(), place=place, limit=STEP)
+            step = await self._store.purge(self._keeping, now=self._clock(), limit=STEP)
             self.heartbeat.record_success()
-            taken, place = taken + step.taken, step.place
-            if place is None:
+            taken += step.taken
+            if not step.more:
                 break
             await self._wait_or_stop(self._rest)
         if taken:

@@ -194,10 +194,11 @@ OVERDUE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class PurgeStep:
-    """One step of a purge: how many rows it deleted, and the place at which the next continues, None at the end."""
+    """One step of a purge: how many rows it deleted, whether the sweep has further steps, and the rows that it read."""
 
     taken: int
-    place: str | None
+    more: bool
+    kind: str = ""
 
 
 class Store(ConsoleStore, ListStore, StatusStore, Protocol):
@@ -331,8 +332,11 @@ class Store(ConsoleStore, ListStore, StatusStore, Protocol):
 
     # what was kept long enough is deleted
 
-    async def purge(self, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int) -> PurgeStep:
-        """Read about `limit` rows from a place on (None: the beginning) and delete what was kept long enough.
+    async def purge(self, keeping: RetentionPolicy, *, now: datetime, limit: int) -> PurgeStep:
+        """Take the next step of a sweep: read about `limit` rows and delete what was kept long enough.
+
+        Each open store has its own sweep and knows where its last step ended; a step that failed is taken again. After
+        the last one, the next call begins a new sweep.
 
         Never a webhook that is received, nor its body; never an event with a pending delivery; never the body of a
         webhook that is set aside, or that is looked at again when its sale is told, before the webhook itself goes.

@@ -128,11 +128,11 @@ class _Kept:
         """Everything was kept long enough; how many rows went."""
         now = datetime.now(UTC) + DEFAULT_RETENTION.ledger * 2
         began = told = monotonic()
-        rows, place = 0, None
+        rows = 0
         while monotonic() - began < PURGING:
-            step = await self.store.purge(DEFAULT_RETENTION, now=now, place=place, limit=GROUP)
-            rows, place = rows + step.taken, step.place
-            if place is None:
+            step = await self.store.purge(DEFAULT_RETENTION, now=now, limit=GROUP)
+            rows += step.taken
+            if not step.more:
                 break
             if monotonic() - told > TELLING:
                 told = monotonic()
@@ -227,7 +227,7 @@ class _Kept:
 
         async def call() -> None:
             for _ in range(PURGE_STEPS):
-                await self.store.purge(DEFAULT_RETENTION, now=datetime.now(UTC), place=None, limit=PURGE_LIMIT)
+                await self.store.purge(DEFAULT_RETENTION, now=datetime.now(UTC), limit=PURGE_LIMIT)
 
         return call
 

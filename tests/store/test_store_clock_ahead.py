@@ -83,11 +83,11 @@ class World:
         await self.store.claim_deliveries("nowhere", now=self.now, pacing=FREELY)
 
     async def swept(self) -> int:
-        taken, place = 0, None
+        taken = 0
         while True:
-            step = await self.store.purge(KEEPING, now=self.now, place=place, limit=5)
-            taken, place = taken + step.taken, step.place
-            if place is None:
+            step = await self.store.purge(KEEPING, now=self.now, limit=5)
+            taken += step.taken
+            if not step.more:
                 return taken
 
     async def says(self) -> tuple[datetime, datetime] | None:

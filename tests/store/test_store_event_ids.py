@@ -58,12 +58,8 @@ async def texts(store: Store) -> list[str]:
 
 async def purged(store: Store, days: int) -> None:
     """Everything that is so many days old, and older than it may be, goes."""
-    place: str | None = None
-    while True:
-        swept = await store.purge(KEEPING, now=NOW + days * DAY, place=place, limit=1000)
-        place = swept.place
-        if place is None:
-            return
+    while (await store.purge(KEEPING, now=NOW + days * DAY, limit=1000)).more:
+        pass
 
 
 # ----------------------------------------------------------------------------------------------------------- scopes

@@ -275,15 +275,14 @@ class Machine(RuleBasedStateMachine):
 
     @rule(keeping=st.sampled_from(KEEPINGS))
     def purge(self, keeping: RetentionPolicy) -> None:
-        place, taken = None, Counter[str]()
-        while True:
-            table = (place or "events").partition(":")[0]
-            swept = self.done(self.store.purge(keeping, now=self.now, place=place, limit=1000))
+        store = self.store  # each process sweeps on its own
+        taken = Counter[str]()
+        more = True
+        while more:
+            swept = self.done(store.purge(keeping, now=self.now, limit=1000))
             self.model.seen(self.now)
-            taken[table] += swept.taken
-            place = swept.place
-            if place is None:
-                break
+            taken[swept.kind] += swept.taken
+            more = swept.more
         gone = taken["events"] + taken["webhooks"] + taken["bodies"]
         assert gone == self.model.purge(keeping, now=self.now)
 

@@ -39,9 +39,10 @@ from store_made import (
 
 from bridge.core import json_text
 from bridge.core.conversions import LedgerEffects
-from bridge.core.errors import BodyGone
+from bridge.core.errors import BodyGone, StoreUnavailable
 from bridge.core.model import Accepted, Attempt, DeliveryState, DeliveryUpdate, EventNeeded, Ignored, Route, Routed
 from bridge.store.protocol import (
+    AdmissionLimits,
     DeliveryDetail,
     EventDetail,
     Idempotency,
@@ -63,11 +64,11 @@ LIMIT = 3
 
 async def swept(store: Store, now: datetime, *, limit: int = LIMIT, keeping: RetentionPolicy = KEEPING) -> int:
     """A whole sweep: how many rows went."""
-    taken, place = 0, None
+    taken = 0
     while True:
-        step = await store.purge(keeping, now=now, place=place, limit=limit)
-        taken, place = taken + step.taken, step.place
-        if place is None:
+        step = await store.purge(keeping, now=now, limit=limit)
+        taken += step.taken
+        if not step.more:
             return taken
 
 
@@ -190,11 +191,11 @@ def test_large_bodies_go_a_few_megabytes_at_a_time(tell: Tell) -> None:
         found = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
         await complete(store, [Outcome(one, ()) for one in found], now=NOW)
         gone = []
-        place: str | None = "bodies:"
-        while place is not None and place.startswith("bodies:"):
-            step = await store.purge(KEEPING, now=NOW + 31 * DAY, place=place, limit=100)
-            gone.append(step.taken)
-            place = step.place
+        more = True
+        while more:
+            step = await store.purge(KEEPING, now=NOW + 31 * DAY, limit=100)
+            gone += [step.taken] if step.kind == "bodies" else []
+            more = step.more
         assert gone == [2, 1]
 
     tell(story)
@@ -360,13 +361,12 @@ def test_a_step_looks_at_no_more_than_it_may_and_a_sweep_comes_to_everything(tel
         keeping = RetentionPolicy(bodies=DAY, events=DAY, ledger=5000 * DAY)
         assert await swept(store, late, keeping=keeping, limit=7) == 0  # all of them are pending
         await sent(store)
-        steps, place = [], None
-        while True:
-            step = await store.purge(keeping, now=late, place=place, limit=7)
+        steps = []
+        more = True
+        while more:
+            step = await store.purge(keeping, now=late, limit=7)
             steps.append(step.taken)
-            place = step.place
-            if place is None:
-                break
+            more = step.more
         assert max(steps) <= 7
         assert sum(steps) == 40 + 1  # and the one attempt
         assert await listed(store) == ([], [])
@@ -374,11 +374,33 @@ def test_a_step_looks_at_no_more_than_it_may_and_a_sweep_comes_to_everything(tel
     tell(story)
 
 
+def test_a_step_that_failed_is_taken_again_and_what_follows_a_sweep_is_the_next_one(tmp_path: Path) -> None:
+    async def story() -> None:
+        path = tmp_path / "store.db"
+        bounds = AdmissionLimits(max_wait=timedelta(milliseconds=50))
+        store = SqliteStore(str(path), clocks=ClockReadings(trial=timedelta()), bounds=bounds)
+        await ignored(store, *(f"w-{number}" for number in range(4)))
+        late = NOW + 91 * DAY
+        assert (await store.purge(KEEPING, now=late, limit=3)).kind == "events"
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailable):
+                await store.purge(KEEPING, now=late, limit=3)
+        steps = [await store.purge(KEEPING, now=late, limit=3) for _ in range(2)]
+        assert [(step.kind, step.taken) for step in steps] == [("webhooks", 3), ("webhooks", 1)]
+        while (await store.purge(KEEPING, now=late, limit=3)).more:
+            pass
+        assert (await store.purge(KEEPING, now=late, limit=3)).kind == "events"
+        await store.close()
+
+    asyncio.run(story())
+
+
 def test_young_rows_end_the_look_at_a_table(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, *(f"e-{number:02}" for number in range(40)))
-        step = await store.purge(KEEPING, now=NOW + DAY, place=None, limit=5)
-        assert step.place == "webhooks:"
+        kinds = [(await store.purge(KEEPING, now=NOW + DAY, limit=5)).kind for _ in range(2)]
+        assert kinds == ["events", "webhooks"]
 
     tell(story)
 

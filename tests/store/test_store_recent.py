@@ -138,10 +138,7 @@ def test_a_sweep_enters_all_of_it_and_forgets_what_is_old(tmp_path: Path) -> Non
     path = tmp_path / "x.db"
 
     async def swept(store: SqliteStore, days: int) -> None:
-        place = None
-        while place := (
-            await store.purge(DEFAULT_RETENTION, now=NOW + timedelta(days=days), place=place, limit=200)
-        ).place:
+        while (await store.purge(DEFAULT_RETENTION, now=NOW + timedelta(days=days), limit=200)).more:
             pass
 
     async def story() -> None:

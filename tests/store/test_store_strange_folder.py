@@ -86,7 +86,7 @@ def test_what_is_no_file_of_ours_is_neither_read_nor_deleted_and_stops_nobody(
             assert [row.id for row in await (await applied(store)).webhooks(RowFilter())] == ["wh_2", "wh_1"]
             assert (await store.state_counts()).unapplied == 0
             assert len(await claim_rows(store, now=NOW, limit=9, lease=LEASE)) == 2
-            await store.purge(DEFAULT_RETENTION, now=NOW, place=None, limit=9)
+            await store.purge(DEFAULT_RETENTION, now=NOW, limit=9)
         finally:
             await store.close()
         assert [one.name for one in (tmp_path / "x.db-inbox").iterdir()] == [name]
@@ -153,7 +153,7 @@ def test_a_huge_file_of_another_program_is_not_read_and_stops_nobody(
             assert [one.id for one in fresh.webhooks] == expected
             assert len(await apply_log(store, limit=9)) == len(expected)
             assert (await store.state_counts()).unapplied == 0
-            await store.purge(DEFAULT_RETENTION, now=NOW, place=None, limit=9)
+            await store.purge(DEFAULT_RETENTION, now=NOW, limit=9)
             summary = await store.status_summary(now=NOW)
             assert (len(summary.unread), summary.unreadable) == (AT_ONCE, 0)
             assert summary.unread[0].startswith(f"{tmp_path / 'x.db-inbox' / ('0' * 20)}-0123abcd of the ingest log")

@@ -109,6 +109,7 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
         self._webhooks = GroupCommit(self._write_group, limit=bounds.waiting, patience=patience)
         self._events = GroupCommit(self._accept_group, limit=bounds.waiting, patience=patience)
         self._claimed_log = False
+        self._purge_place = retention.BEGINNING
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
@@ -298,18 +299,20 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
         """Make deliveries of kept events."""
         return await self._writer.run_write(lambda db: retry_replay.create_deliveries(db, destination, skips, now=now))
 
-    async def purge(self, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int) -> PurgeStep:
+    async def purge(self, keeping: RetentionPolicy, *, now: datetime, limit: int) -> PurgeStep:
         """Delete one step's rows of what was kept long enough.
 
-        If the clock is not believed, nothing is deleted, and there is no place to continue at.
+        If the clock is not believed, nothing is deleted, and the sweep ends.
         """
-        return await self._writer.run_write(
+        place = self._purge_place
+        step, self._purge_place = await self._writer.run_write(
             lambda db: (
                 retention.purge_step(db, keeping, now=now, place=place, limit=limit)
                 if self._clocks.record_reading(db, now) == now
-                else PurgeStep(0, None)
+                else (PurgeStep(0, more=False), retention.BEGINNING)
             )
         )
+        return step
 
     async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
         """Webhooks, newest first."""

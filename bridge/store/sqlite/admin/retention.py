@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bridge.store.protocol import PurgeStep, RetentionPolicy
 from bridge.store.sqlite.db.columns import to_ms
@@ -24,19 +25,30 @@ FREE = 0.25
 FREE_PAGES = 64
 """How many pages go back to the disk in one step."""
 
+
+class PurgePlace(NamedTuple):
+    """Where a step begins: the table, and the key after which to continue, empty at the table's beginning."""
+
+    table: str
+    key: str
+
+
+BEGINNING = PurgePlace("events", "")
+"""Where a sweep begins."""
+
 _Step = Callable[[sqlite3.Connection, str, RetentionPolicy, datetime, int], tuple[int, str | None]]
 
 
 def purge_step(
-    db: sqlite3.Connection, keeping: RetentionPolicy, *, now: datetime, place: str | None, limit: int
-) -> PurgeStep:
-    """Purge one step from a place on. A place is a table's name and the key after which to continue."""
-    table, _, key = (place or f"{_ORDER[0]}:").partition(":")
-    taken, last = _STEPS[table](db, key, keeping, now, limit)
+    db: sqlite3.Connection, keeping: RetentionPolicy, *, now: datetime, place: PurgePlace, limit: int
+) -> tuple[PurgeStep, PurgePlace]:
+    """Purge one step from a place on; returns it with the place of the next."""
+    taken, last = _STEPS[place.table](db, place.key, keeping, now, limit)
     if last is not None:
-        return PurgeStep(taken, f"{table}:{last}")
-    following = _ORDER[_ORDER.index(table) + 1 :]
-    return PurgeStep(taken, f"{following[0]}:" if following else None)
+        return PurgeStep(taken, more=True, kind=place.table), PurgePlace(place.table, last)
+    following = _ORDER[_ORDER.index(place.table) + 1 :]
+    following_place = PurgePlace(following[0], "") if following else BEGINNING
+    return PurgeStep(taken, more=bool(following), kind=place.table), following_place
 
 
 # ------------------------------------------------------------------------------------------------------- the tables
