@@ -50,7 +50,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "tools",
     ),
     "bridge.store": (
-        "__init__ row_filter status_views views",
+        "__init__ claims row_filter status_views views",
         "console_protocol list_protocol status_protocol",
         "protocol",
         "sqlite",

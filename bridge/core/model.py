@@ -256,11 +256,10 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One event to one destination, claimed for an attempt.
+    """One event to one destination, claimed for an attempt. `number`'s public form is `dlv_<number>`.
 
-    `attempts` counts the attempts so far that count; `tried_for` is how long it has been tried, pauses taken off.
-    `together` is how many may share one request while a refused batch is being halved, None for no such limit.
-    `number`'s public form is `dlv_<number>`.
+    `attempts` counts the attempts so far that count, `revision` how often the event was written over. `tried_for` is
+    how long it was tried, without pauses. `together`: so many may share a request while a refused batch is halved.
     """
 
     number: int
@@ -270,6 +269,7 @@ class Delivery(msgspec.Struct, frozen=True):
     attempts: int
     tried_for: timedelta = timedelta()
     together: int | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

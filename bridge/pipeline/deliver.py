@@ -68,9 +68,9 @@ class DeliveryLoops:
             seldom=log.RateLimitedLog(),
         )
         self._senders = [
-            Sender(destination, world, turn, tokens)
+            Sender(destination, world, tokens)
             for destination in destinations
-            for turn, tokens in [(asyncio.Lock(), AccessTokens(clock))]
+            for tokens in [AccessTokens(clock)]
             for _ in range(destination.concurrency)
         ]
         self._checks = DestinationChecks(destinations if check else (), world)

@@ -30,6 +30,9 @@ from bridge.store.protocol import DestinationState
 
 _MILLISECOND = timedelta(milliseconds=1)
 _ERROR = 500
+TOO_MANY = 429
+MOST_HOLD = timedelta(minutes=1)
+"""How long a 429 holds the other deliveries at most."""
 _MOST_DOUBLINGS = 30  # of a second: more years than anybody waits, and no timedelta overflows
 
 
@@ -69,7 +72,7 @@ class RetryDecision(NamedTuple):
     counted: bool
 
 
-def decide_retry(  # noqa: PLR0911, PLR0913  one for each outcome; all that it may depend on, by name
+def decide_retry(  # noqa: PLR0913  all that it may depend on, by name
     outcome: Outcome,
     sent: Sequence[Delivery],
     destination_state: DestinationState,
@@ -82,8 +85,29 @@ def decide_retry(  # noqa: PLR0911, PLR0913  one for each outcome; all that it m
     """Decide about the deliveries that were `sent` in one request, given the destination's state before it.
 
     `status` is the answer's, None if there was none; `jitter` is in [0, 1). The deliveries of a batch that must wait
-    are due together. An attempt made while the destination is paused is its probe.
+    are due together. An attempt made while the destination is paused is its probe. A 429, which is about the key and
+    not the batch, holds the destination's other deliveries, too, MOST_HOLD at most.
     """
+    decision = _decide_outcome(outcome, sent, destination_state, status=status, now=now, jitter=jitter, policy=policy)
+    waits = [one.next_attempt_at for one in decision.settled if one.next_attempt_at is not None]
+    if status != TOO_MANY or not waits:
+        return decision
+    before = destination_state.held_until
+    held_until = min(*waits, _ceil_millisecond(now + MOST_HOLD))
+    held_until = held_until if before is None else max(before, held_until)
+    return decision._replace(destination_state=replace(decision.destination_state, held_until=held_until))
+
+
+def _decide_outcome(  # noqa: PLR0911, PLR0913  one for each outcome; the same by name
+    outcome: Outcome,
+    sent: Sequence[Delivery],
+    destination_state: DestinationState,
+    *,
+    status: int | None,
+    now: datetime,
+    jitter: float,
+    policy: RetryPolicy,
+) -> RetryDecision:
     match outcome:
         case Delivered():
             settled = [DeliveryUpdate(delivery.number, DeliveryState.DELIVERED) for delivery in sent]

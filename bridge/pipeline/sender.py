@@ -40,9 +40,8 @@ from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing, S
 
 MANY = 50
 """Deliveries from which on a costly request is made in a thread: the other senders would wait for it."""
-TOO_MANY = 429
-MOST_HOLD = timedelta(minutes=1)
-"""Longest pause of the other deliveries after a 429."""
+MOST_SPACING = timedelta(minutes=1)
+"""Longest time between two requests, at a rate of one a minute; what waits longer waits since a clock was set back."""
 EMPTY_CLAIM_DELAY = timedelta(milliseconds=20)
 """Shortest time between two claims that found nothing, however often the sender is notified."""
 CLAIM_CONTENTION_DELAY = timedelta(milliseconds=100)
@@ -78,16 +77,12 @@ class SenderDeps:
 
 
 class Sender:
-    """Sends one request at a time to a destination, whose senders share `turn`: they record one after another.
+    """Sends one request at a time to a destination, whose senders share `tokens`."""
 
-    They share `tokens`, too.
-    """
-
-    def __init__(self, destination: Destination, world: SenderDeps, turn: asyncio.Lock, tokens: AccessTokens) -> None:
+    def __init__(self, destination: Destination, world: SenderDeps, tokens: AccessTokens) -> None:
         self.destination = destination.name
         self._destination = destination
         self._world = world
-        self._turn = turn
         self._tokens = tokens
         self._wake = asyncio.Event()
         self._stopping = False
@@ -119,7 +114,7 @@ class Sender:
 
     async def _run_round(self, send: Send) -> None:
         held = self._not_before - self._world.clock()
-        if timedelta() < held <= MOST_HOLD:  # beyond, the clock was set back
+        if timedelta() < held <= MOST_SPACING:  # beyond, the clock was set back
             await self._sleep_or_notified(min(held, self._world.idle))
             self.heartbeat.record_wait()
             return
@@ -169,7 +164,6 @@ class Sender:
             ambiguous=response.status is None and response.sent,
         )
         before, decision = await self._record_attempt(claimed, outgoing.deliveries, outcome, attempt, ended_at)
-        self._hold_back(attempt, decision, ended_at)
         self._log_attempt(replace(attempt, counted=decision.counted), outgoing.deliveries, before, decision, ended_at)
 
     async def _make_requests(self, deliveries: Sequence[Delivery]) -> Sequence[Outgoing | Unsent]:
@@ -184,15 +178,15 @@ class Sender:
         states = {update.state for update in unsent.updates}
         outcome = "skipped" if states == {DeliveryState.SKIPPED} else "unsent"
         attempt = Attempt(self._destination.name, now, timedelta(), None, outcome, "", counted=False)
-        async with self._turn:
-            while True:
-                try:
-                    state = await self._current_state(claimed)
-                    await self._world.store.record_attempt(claimed.token, attempt, unsent.updates, state, now=now)
+        store, state = self._world.store, claimed.destination_state
+        while True:
+            try:
+                if await store.record_attempt(claimed, attempt, unsent.updates, state, now=now):
                     break
-                except StoreUnavailable as error:
-                    self._handle_unavailable(error)
-                    await self._sleep_or_notified(self._world.idle)
+                state = await store.destination_state(self._destination.name)
+            except StoreUnavailable as error:
+                self._handle_unavailable(error)
+                await self._sleep_or_notified(self._world.idle)
         self._not_before = now  # no request was made, so the next one need not wait
         name = self._destination.name
         log.log_line(
@@ -227,45 +221,18 @@ class Sender:
         self, claimed: ClaimedDeliveries, sent: Sequence[Delivery], outcome: Outcome, attempt: Attempt, now: datetime
     ) -> tuple[DestinationState, RetryDecision]:
         """Record the attempt, retrying while the store is unavailable: an unrecorded request would be made twice."""
-        jitter = self._world.jitter()
-        async with self._turn:
-            while True:
-                try:
-                    return await self._decide_outcome(claimed, sent, outcome, attempt, now, jitter)
-                except StoreUnavailable as error:
-                    self._handle_unavailable(error)
-                    await self._sleep_or_notified(self._world.idle)
-
-    async def _decide_outcome(  # noqa: PLR0913, PLR0917  all that one attempt is
-        self,
-        claimed: ClaimedDeliveries,
-        sent: Sequence[Delivery],
-        outcome: Outcome,
-        attempt: Attempt,
-        now: datetime,
-        jitter: float,
-    ) -> tuple[DestinationState, RetryDecision]:
-        store = self._world.store
-        destination_state = await self._current_state(claimed)
-        policy = self._world.policy
-        decision = decide_retry(
-            outcome, sent, destination_state, status=attempt.status, now=now, jitter=jitter, policy=policy
-        )
-        counted = replace(attempt, counted=decision.counted)
-        await store.record_attempt(claimed.token, counted, decision.settled, decision.destination_state, now=now)
-        return destination_state, decision
-
-    async def _current_state(self, claimed: ClaimedDeliveries) -> DestinationState:
-        """The destination's state: where it has several senders, another may have changed it since the claim."""
-        if self._destination.concurrency == 1:
-            return claimed.destination_state
-        return await self._world.store.destination_state(self._destination.name)
-
-    def _hold_back(self, attempt: Attempt, decision: RetryDecision, now: datetime) -> None:
-        """After a 429, which is about the key and not the batch, let all deliveries wait, MOST_HOLD at most."""
-        again = _next_attempt(decision.settled)
-        if attempt.status == TOO_MANY and again is not None:
-            self._not_before = max(self._not_before, min(again, now + MOST_HOLD))
+        jitter, policy = self._world.jitter(), self._world.policy
+        store, state = self._world.store, claimed.destination_state
+        while True:
+            decision = decide_retry(outcome, sent, state, status=attempt.status, now=now, jitter=jitter, policy=policy)
+            counted = replace(attempt, counted=decision.counted)
+            try:
+                if await store.record_attempt(claimed, counted, decision.settled, decision.destination_state, now=now):
+                    return state, decision
+                state = await store.destination_state(self._destination.name)  # another sender has changed it
+            except StoreUnavailable as error:
+                self._handle_unavailable(error)
+                await self._sleep_or_notified(self._world.idle)
 
     # -- waiting
 

@@ -19,7 +19,6 @@ from bridge.core.mapping_text import MappingText
 from bridge.core.model import (
     Accepted,
     Attempt,
-    Delivery,
     DeliveryUpdate,
     Event,
     EventNeeded,
@@ -29,6 +28,7 @@ from bridge.core.model import (
     SetAside,
     Webhook,
 )
+from bridge.store.claims import ClaimedDeliveries, DestinationState, Pacing
 from bridge.store.console_protocol import ConsoleStore
 from bridge.store.list_protocol import ListStore
 from bridge.store.row_filter import RowFilter
@@ -48,13 +48,16 @@ from bridge.store.views import (
 )
 
 __all__ = [
+    "ClaimedDeliveries",
     "ClockAhead",
     "DeliveryDetail",
     "DeliveryRow",
+    "DestinationState",
     "DryRun",
     "EventDetail",
     "EventRow",
     "OverdueWork",
+    "Pacing",
     "RowFilter",
     "StateCounts",
     "StatusSummary",
@@ -105,53 +108,6 @@ class Idempotency:
     key: bytes
     body_hash: bytes
     former: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """How a destination may be sent to, over all processes.
-
-    At most `limit` deliveries a claim, `concurrency` claims at a time, claims at least `spacing` apart; a claim that is
-    not recorded ends after `lease`. With `newest_beyond`, the newest due deliveries go first if the oldest one
-    was made longer ago than that: behind a backlog nothing new would be sent.
-    """
-
-    limit: int
-    concurrency: int
-    spacing: timedelta
-    lease: timedelta
-    newest_beyond: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationState:
-    """The state of a destination, shared by all processes.
-
-    `paused` is why nothing is sent (None: it is not paused); `probe_at` is when one request may find out whether the
-    pause is over, `probes` how many have tried. `paused_for` is the sum of all pauses that are over. `failures`
-    counts consecutive requests that broke, `rejected` the deliveries refused alone since one last passed.
-    """
-
-    destination: str
-    paused: str | None = None
-    paused_at: datetime | None = None
-    probe_at: datetime | None = None
-    probes: int = 0
-    failures: int = 0
-    rejected: int = 0
-    paused_for: timedelta = timedelta()
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedDeliveries:
-    """Deliveries of one destination claimed for one request, oldest first, and its state then.
-
-    `token` is what `record_attempt` names the claim by.
-    """
-
-    token: int
-    deliveries: tuple[Delivery, ...]
-    destination_state: DestinationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,23 +224,25 @@ class Store(ConsoleStore, ListStore, StatusStore, Protocol):
 
         The oldest one's `together` limits the claim, and only deliveries with the same `together` share it.
         Returns None if nothing is due, if all senders are taken, if the last claim was less than the spacing ago, or
-        when the destination is paused; a paused one whose probe is due gives one delivery.
+        when the destination is held or paused; a paused one whose probe is due gives one delivery.
         """
         ...
 
     async def record_attempt(
         self,
-        token: int,
+        claimed: ClaimedDeliveries,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
         destination_state: DestinationState,
         *,
         now: datetime,
-    ) -> None:
+    ) -> bool:
         """Write how an attempt ended: the attempt, each delivery's new state and the destination's, together.
 
-        What was claimed under the token and is not in `settled` is due again at once. A delivery whose lease was
-        lost is only changed to delivered, never back.
+        Returns False, and changes nothing, if the destination's state is another one by now than `destination_state`
+        was decided from, by its version: ask for it, decide again and record again. What was claimed and is not in
+        `settled` is due again at once. A delivery whose lease was lost is only changed to delivered, never back; one
+        whose event was written over meanwhile is due again.
         """
         ...
 

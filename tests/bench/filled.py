@@ -67,5 +67,5 @@ async def deliver(store: Store, limit: int, *, now: datetime) -> int:
         return 0
     attempt = Attempt(DESTINATION, now, timedelta(milliseconds=20), 200, "delivered", '{"success": true}')
     settled = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in claimed.deliveries]
-    await store.record_attempt(claimed.token, attempt, settled, claimed.destination_state, now=now)
+    await store.record_attempt(claimed, attempt, settled, claimed.destination_state, now=now)
     return len(settled)

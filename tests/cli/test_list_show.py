@@ -37,7 +37,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             )  # fmt: skip
             state = DeliveryState.DELIVERED if status else DeliveryState.PENDING
             settled = [DeliveryUpdate(one.number, state, next_attempt_at=NOON) for one in found.deliveries]
-            await opened.record_attempt(found.token, attempt, settled, found.destination_state, now=NOON)
+            await opened.record_attempt(found, attempt, settled, found.destination_state, now=NOON)
         await opened.close()
 
     asyncio.run(made())

@@ -238,7 +238,7 @@ def test_a_dry_run_counts_what_the_run_then_does(tmp_path: Path, capsys: pytest.
         assert found
         done = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in found.deliveries]
         await store.record_attempt(
-            found.token,
+            found,
             Attempt("track", NOW, timedelta(), 200, "delivered", ""),
             done,
             found.destination_state,

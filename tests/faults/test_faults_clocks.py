@@ -42,7 +42,7 @@ def attempt(at: datetime) -> Attempt:
 
 async def again(store: SqliteStore, found: ClaimedDeliveries, *, at: datetime, now: datetime) -> None:
     settled = [DeliveryUpdate(one.number, DeliveryState.PENDING, "500", next_attempt_at=at) for one in found.deliveries]
-    await store.record_attempt(found.token, attempt(now), settled, found.destination_state, now=now)
+    await store.record_attempt(found, attempt(now), settled, found.destination_state, now=now)
 
 
 async def claim(store: SqliteStore, now: datetime, pacing: Pacing = FREELY) -> ClaimedDeliveries | None:
@@ -80,7 +80,7 @@ def test_a_clock_set_back_brings_back_leases_probes_and_webhooks_in_their_time(t
         later = back + LEASE
         paused = DestinationState("track", paused="401", paused_at=later, probe_at=later + 5 * SECOND)
         settled = [DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=later) for one in found.deliveries]
-        await store.record_attempt(found.token, attempt(later), settled, paused, now=later)
+        await store.record_attempt(found, attempt(later), settled, paused, now=later)
         assert await claim(store, later - HOUR) is None
         probe = await claim(store, later - HOUR + 15 * SECOND)  # the newest time is known to ten seconds
         assert probe
@@ -97,7 +97,7 @@ def test_what_is_given_back_after_the_clock_was_set_back_is_due_at_once(tmp_path
         found = await claim(store, NOON)
         assert found
         back = NOON - HOUR
-        await store.record_attempt(found.token, attempt(back), [], found.destination_state, now=back)
+        await store.record_attempt(found, attempt(back), [], found.destination_state, now=back)
         assert await claim(store, back)
         await store.close()
 
@@ -115,8 +115,8 @@ def test_a_clock_that_jumps_ahead_an_hour_resends_what_was_under_way_once(tmp_pa
         assert second
         assert await claim(store, ahead + 19 * SECOND) is None
         taken = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in first.deliveries]
-        await store.record_attempt(first.token, attempt(ahead), taken, first.destination_state, now=ahead)
-        await store.record_attempt(second.token, attempt(ahead), taken, second.destination_state, now=ahead)
+        await store.record_attempt(first, attempt(ahead), taken, first.destination_state, now=ahead)
+        await store.record_attempt(second, attempt(ahead), taken, second.destination_state, now=ahead)
         assert await claim(store, ahead + HOUR) is None
         [row] = await store.deliveries(RowFilter())
         assert row.state == "delivered"

@@ -112,7 +112,7 @@ async def fill(store: Store, webhooks: list[Webhook]) -> None:
     while claimed := await store.claim_deliveries("track", now=NOW, pacing=pacing):
         attempt = Attempt("track", NOW, timedelta(seconds=1), 400, "dead", answer)
         dead = [DeliveryUpdate(d.number, DeliveryState.DEAD, reason=f"400 {answer}") for d in claimed.deliveries]
-        await store.record_attempt(claimed.token, attempt, dead, claimed.destination_state, now=NOW)
+        await store.record_attempt(claimed, attempt, dead, claimed.destination_state, now=NOW)
 
 
 async def every_page(console: Console) -> AsyncIterator[tuple[str, str]]:

@@ -263,6 +263,17 @@ def test_busy_answers_never_open_the_circuit() -> None:
     assert destination_state.paused is None
 
 
+def test_a_429_holds_the_destination_as_long_as_asked_but_a_minute_at_most_and_no_other_answer_does() -> None:
+    for asked, held in ((30, 30), (3600, 60)):
+        busy = replace(BUSY, retry_after=seconds(asked))
+        assert decided(busy, sent(), status=429).destination_state.held_until == NOW + seconds(held)
+    longer = replace(FRESH, held_until=NOW + seconds(50))
+    busy = replace(BUSY, retry_after=seconds(30))
+    assert decided(busy, sent(), longer, status=429).destination_state.held_until == NOW + seconds(50)
+    assert decided(replace(BROKEN, retry_after=seconds(30)), sent(), status=503).destination_state.held_until is None
+    assert decided(Delivered(), sent(), longer, status=200).destination_state.held_until == NOW + seconds(50)
+
+
 def test_a_circuit_that_opens_is_probed_as_asked_but_within_five_minutes() -> None:
     for asked, probe in ((1, 5), (60, 60), (86_400, 300)):
         destination_state = replace(FRESH, failures=4)

@@ -54,17 +54,17 @@ class Troubled(SqliteStore):
 
     async def record_attempt(
         self,
-        token: int,
+        claimed: ClaimedDeliveries,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
         destination_state: DestinationState,
         *,
         now: datetime,
-    ) -> None:
+    ) -> bool:
         if self.forgetful:
             self.forgetful -= 1
             raise StoreUnavailable("the disk is full; make room")
-        await super().record_attempt(token, attempt, settled, destination_state, now=now)
+        return await super().record_attempt(claimed, attempt, settled, destination_state, now=now)
 
 
 def test_a_store_that_is_away_is_waited_for_and_logged_once_a_minute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -20,7 +21,17 @@ from bridge.core.model import (
     SetAside,
     Webhook,
 )
-from bridge.store.protocol import Batch, ClaimedDeliveries, DeliveryRow, EventDetail, Outcome, Pacing, RowFilter, Store
+from bridge.store.protocol import (
+    Batch,
+    ClaimedDeliveries,
+    DeliveryRow,
+    DestinationState,
+    EventDetail,
+    Outcome,
+    Pacing,
+    RowFilter,
+    Store,
+)
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -179,7 +190,7 @@ async def sent(store: Store, *, now: datetime = NOW, pacing: Pacing = FREELY) ->
     if found is None:
         return []
     settled = all_of(found, DeliveryState.DELIVERED)
-    await store.record_attempt(found.token, attempt(at=now), settled, found.destination_state, now=now)
+    await store.record_attempt(found, attempt(at=now), settled, found.destination_state, now=now)
     return ids(found)
 
 
@@ -217,7 +228,17 @@ async def dead(store: Store, *names: str, now: datetime = NOW) -> None:
     await accepted(store, *names, now=now)
     found = await claimed(store, now=now)
     settled = all_of(found, DeliveryState.DEAD, reason="400 bad value")
-    await store.record_attempt(found.token, attempt(at=now, status=400), settled, found.destination_state, now=now)
+    await store.record_attempt(found, attempt(at=now, status=400), settled, found.destination_state, now=now)
+
+
+async def stand(store: Store, destination_state: DestinationState, *, now: float = 0) -> None:
+    """Make a destination stand so, by recording an attempt that carried nothing."""
+    name = destination_state.destination
+    before = await store.destination_state(name)
+    nothing = ClaimedDeliveries(0, (), before)
+    made = replace(attempt(status=401, counted=False), destination=name)
+    wanted = replace(destination_state, version=before.version)
+    assert await store.record_attempt(nothing, made, [], wanted, now=after(now))
 
 
 async def states(store: Store) -> dict[str, str]:

@@ -69,7 +69,7 @@ class KeptDelivery:
     attempts: int = 0
     together: int | None = None
     token: int | None = None
-    stale: int = 0
+    revision: int = 0
     first: datetime | None = None
     paused_at_first: timedelta = timedelta()
 
@@ -107,6 +107,10 @@ class Model:
     deliveries: dict[int, KeptDelivery] = field(default_factory=dict)
     under_way: dict[int, Claim] = field(default_factory=dict)
     standings: dict[str, DestinationState] = field(default_factory=dict)
+    versions: Counter[str] = field(default_factory=Counter)
+    """How often each destination's state has changed."""
+    read: dict[int, tuple[int, dict[int, int]]] = field(default_factory=dict)
+    """By each claim, the version of the state and the revisions of the deliveries that it was given."""
     claimed_at: dict[str, datetime] = field(default_factory=dict)
     last_due: dict[str, datetime] = field(default_factory=dict)
     newest: datetime | None = None
@@ -164,13 +168,17 @@ class Model:
                 webhook.due -= by
         for claim in self.under_way.values():
             claim.until -= by * (claim.until > now)
-        for name, old in self.standings.items():
+        for old in list(self.standings.values()):
             moved = {
                 what: at - by
-                for what, at in (("probe_at", old.probe_at), ("paused_at", old.paused_at))
+                for what, at in (
+                    ("probe_at", old.probe_at),
+                    ("paused_at", old.paused_at),
+                    ("held_until", old.held_until),
+                )
                 if at is not None and at > now
             }
-            self.standings[name] = replace(old, **moved)  # type: ignore[arg-type]
+            self._stand(replace(old, **moved))  # type: ignore[arg-type]
         self.claimed_at = {name: at for name, at in self.claimed_at.items() if at <= now}
 
     # webhooks
@@ -406,7 +414,7 @@ class Model:
             return 0
         mine = [one for one in self.deliveries.values() if one.event == number and one.destination in names]
         for one in mine:
-            one.stale = self.last["token"]
+            one.revision += 1
             if not (one.state == "pending" and one.token is not None and one.due > now):
                 one.state, one.due, one.together, one.first, one.token = "pending", now, None, None, None
         before = self.last["delivery"]
@@ -419,6 +427,11 @@ class Model:
 
     def destination_state(self, destination: str) -> DestinationState:
         return self.standings.get(destination, DestinationState(destination))
+
+    def _stand(self, after: DestinationState) -> None:
+        if after != self.destination_state(after.destination):
+            self.versions[after.destination] += 1
+        self.standings[after.destination] = after
 
     def claim(self, token: int, destination: str, *, now: datetime, pacing: Pacing) -> list[tuple[int, timedelta]]:
         """What is claimed, each with the time it was tried for; `token` is the name the claim would have."""
@@ -437,7 +450,9 @@ class Model:
         self.claimed_at[destination] = now
         destination_state = self.destination_state(destination)
         if destination_state.paused:
-            self.standings[destination] = replace(destination_state, probe_at=now + pacing.lease)
+            self._stand(replace(destination_state, probe_at=now + pacing.lease))
+        revisions = {number: self.deliveries[number].revision for number in chosen}
+        self.read[token] = self.versions[destination], revisions
         return [(number, self._tried_for(number, destination_state, now=self.aged(now))) for number in chosen]
 
     def _limit(self, destination: str, *, now: datetime, pacing: Pacing) -> int:
@@ -445,6 +460,8 @@ class Model:
         concurrency = sum(one.destination == destination and one.until > now for one in self.under_way.values())
         last = self.claimed_at.get(destination)
         if concurrency >= pacing.concurrency or (last is not None and -BACK < now - last < pacing.spacing):
+            return 0
+        if destination_state.held_until and destination_state.held_until > now:
             return 0
         if destination_state.paused:
             return 1 if destination_state.probe_at and destination_state.probe_at <= now else 0
@@ -467,9 +484,18 @@ class Model:
             return timedelta()
         return max(timedelta(), now - one.first - (_paused_in_all(destination_state, now) - one.paused_at_first))
 
-    def record(
-        self, token: int, made: Attempt, settled: Sequence[DeliveryUpdate], after: DestinationState, *, now: datetime
-    ) -> None:
+    def record(  # noqa: PLR0913  the promise's own arguments
+        self,
+        token: int,
+        made: Attempt,
+        settled: Sequence[DeliveryUpdate],
+        after: DestinationState,
+        *,
+        version: int,
+        now: datetime,
+    ) -> bool:
+        if version != self.versions[after.destination]:
+            return False
         paused = _paused_in_all(self.destination_state(made.destination), made.started_at)
         for one in settled:
             if one.number in self.deliveries:
@@ -480,11 +506,13 @@ class Model:
             mine = self.deliveries.get(number)
             if mine and number not in sent and mine.token == token and mine.state == "pending":
                 mine.due, mine.token = min(due, now), None
-        self.standings[after.destination] = after
+        self._stand(after)
+        return True
 
     def _as_of_now(self, token: int, one: DeliveryUpdate) -> DeliveryUpdate:
         """With an older text than its event has, nothing is settled but a wait."""
-        if self.deliveries[one.number].stale < token or one.state is DeliveryState.PENDING:
+        _, revisions = self.read[token]
+        if self.deliveries[one.number].revision == revisions[one.number] or one.state is DeliveryState.PENDING:
             return one
         return DeliveryUpdate(one.number, DeliveryState.PENDING)
 
@@ -510,7 +538,7 @@ class Model:
             return 0
         destination_state = self.destination_state(one.destination)
         if destination_state.paused:
-            self.standings[one.destination] = replace(destination_state, probe_at=now)
+            self._stand(replace(destination_state, probe_at=now))
         return 1
 
     # what was kept long enough

@@ -164,7 +164,7 @@ def test_a_delivery_is_not_given_up_by_a_clock_that_jumped_nor_after_it(tell: Te
             assert found.deliveries[0].tried_for < HOUR
             later = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=world.now + 30 * SECOND)
             await world.store.record_attempt(
-                found.token, attempt(at=world.now, status=503), later, found.destination_state, now=world.now
+                found, attempt(at=world.now, status=503), later, found.destination_state, now=world.now
             )
             await world.goes_on(MINUTE)
 
@@ -200,7 +200,7 @@ def test_what_waits_for_its_time_waits_no_less_because_a_clock_jumped_and_was_se
         found = await claimed(world.store, now=world.now)
         later = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=world.now + 30 * MINUTE)
         await world.store.record_attempt(
-            found.token, attempt(at=world.now, status=503), later, found.destination_state, now=world.now
+            found, attempt(at=world.now, status=503), later, found.destination_state, now=world.now
         )
         world.now += 10 * MINUTE - JUMP
         world.ran += 10 * MINUTE

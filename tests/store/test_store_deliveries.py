@@ -23,6 +23,7 @@ from store_made import (
     ids,
     nothing_to_claim,
     sent,
+    stand,
     states,
 )
 
@@ -38,13 +39,8 @@ async def later(store: Store, *, at: float, due: float, together: int | None = N
     found = await claimed(store, now=after(at))
     settled = all_of(found, PENDING, reason="503", next_attempt_at=after(due), together=together)
     made = attempt(at=after(at), status=503, counted=counted)
-    await store.record_attempt(found.token, made, settled, found.destination_state, now=after(at))
+    await store.record_attempt(found, made, settled, found.destination_state, now=after(at))
     return ids(found)
-
-
-async def stand(store: Store, destination_state: DestinationState, *, now: float = 0) -> None:
-    """Make a destination stand so, by recording an attempt that carried nothing."""
-    await store.record_attempt(0, attempt(status=401, counted=False), [], destination_state, now=after(now))
 
 
 # ------------------------------------------------------------------------------------------------------- claiming
@@ -128,9 +124,7 @@ def test_as_many_claims_are_under_way_as_there_are_senders(tell: Tell) -> None:
         first = await claimed(store, pacing=pacing)
         await claimed(store, now=after(1), pacing=pacing)
         assert await nothing_to_claim(store, now=after(1), pacing=pacing)
-        await store.record_attempt(
-            first.token, attempt(), all_of(first, DELIVERED), first.destination_state, now=after(1)
-        )
+        await store.record_attempt(first, attempt(), all_of(first, DELIVERED), first.destination_state, now=after(1))
         await claimed(store, now=after(1), pacing=pacing)
         assert await nothing_to_claim(store, now=after(2), pacing=pacing)
 
@@ -189,7 +183,7 @@ def test_a_delivered_one_says_when_and_how(tell: Tell) -> None:
         await accepted(store, "evt_1")
         found = await claimed(store, now=after(1))
         made = attempt(at=after(1), answer='{"success":true}')
-        await store.record_attempt(found.token, made, all_of(found, DELIVERED), found.destination_state, now=after(2))
+        await store.record_attempt(found, made, all_of(found, DELIVERED), found.destination_state, now=after(2))
         row = await delivery(store, "evt_1")
         assert (row.state, row.attempts, row.next_attempt_at) == (DELIVERED, 1, None)
         assert (row.last_status, row.last_answer) == (200, '{"success":true}')
@@ -242,7 +236,7 @@ def test_an_answer_is_kept_up_to_two_kibibytes_and_never_cut_within_a_letter(tel
         await accepted(store, "evt_1")
         found = await claimed(store)
         made = attempt(answer="x" + "ü" * 3000 + "\ud800")
-        await store.record_attempt(found.token, made, all_of(found, DELIVERED), found.destination_state, now=NOW)
+        await store.record_attempt(found, made, all_of(found, DELIVERED), found.destination_state, now=NOW)
         assert (await delivery(store, "evt_1")).last_answer == "x" + "ü" * 1023
 
     tell(story)
@@ -254,7 +248,7 @@ def test_what_was_claimed_and_not_sent_keeps_its_place_in_the_order(tell: Tell) 
             await accepted(store, f"evt_{n}", now=after(n))
         found = await claimed(store, now=after(5), pacing=replace(FREELY, limit=3))
         first = DeliveryUpdate(found.deliveries[0].number, DELIVERED)
-        await store.record_attempt(found.token, attempt(), [first], found.destination_state, now=after(6))
+        await store.record_attempt(found, attempt(), [first], found.destination_state, now=after(6))
         row = await delivery(store, "evt_1")
         assert (row.attempts, row.last_status) == (0, None)
         assert await sent(store, now=after(6)) == ["evt_1", "evt_2", "evt_3"]
@@ -296,14 +290,12 @@ def test_a_delivery_whose_lease_was_lost_is_not_put_back(tell: Tell) -> None:
         await accepted(store, "evt_1", "evt_2")
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
-        await store.record_attempt(
-            quick.token, attempt(), all_of(quick, DELIVERED), quick.destination_state, now=NOW + LEASE
-        )
+        await store.record_attempt(quick, attempt(), all_of(quick, DELIVERED), quick.destination_state, now=NOW + LEASE)
         settled = [
             DeliveryUpdate(slow.deliveries[0].number, DEAD, reason="400"),
             DeliveryUpdate(slow.deliveries[1].number, PENDING, next_attempt_at=NOW),
         ]
-        await store.record_attempt(slow.token, attempt(status=400), settled, slow.destination_state, now=NOW + LEASE)
+        await store.record_attempt(slow, attempt(status=400), settled, slow.destination_state, now=NOW + LEASE)
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
     tell(story)
@@ -315,11 +307,9 @@ def test_one_that_somebody_else_has_claimed_by_now_stays_theirs(tell: Tell) -> N
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
         later_on = [DeliveryUpdate(slow.deliveries[0].number, PENDING, next_attempt_at=NOW)]
-        await store.record_attempt(slow.token, attempt(status=503), later_on, slow.destination_state, now=NOW + LEASE)
+        await store.record_attempt(slow, attempt(status=503), later_on, slow.destination_state, now=NOW + LEASE)
         assert await nothing_to_claim(store, now=NOW + LEASE + SECOND, pacing=replace(FREELY, concurrency=9))
-        await store.record_attempt(
-            quick.token, attempt(), all_of(quick, DELIVERED), quick.destination_state, now=NOW + LEASE
-        )
+        await store.record_attempt(quick, attempt(), all_of(quick, DELIVERED), quick.destination_state, now=NOW + LEASE)
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
     tell(story)
@@ -330,14 +320,12 @@ def test_a_delivery_whose_lease_was_lost_is_delivered_all_the_same_when_it_was(t
         await accepted(store, "evt_1", "evt_2")
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
-        await store.record_attempt(
-            slow.token, attempt(), all_of(slow, DELIVERED), slow.destination_state, now=NOW + LEASE
-        )
+        await store.record_attempt(slow, attempt(), all_of(slow, DELIVERED), slow.destination_state, now=NOW + LEASE)
         settled = [
             DeliveryUpdate(quick.deliveries[0].number, PENDING, next_attempt_at=NOW),
             DeliveryUpdate(quick.deliveries[1].number, DEAD, reason="400"),
         ]
-        await store.record_attempt(quick.token, attempt(status=400), settled, quick.destination_state, now=NOW + LEASE)
+        await store.record_attempt(quick, attempt(status=400), settled, quick.destination_state, now=NOW + LEASE)
         assert await states(store) == {"evt_1": "delivered", "evt_2": "delivered"}
 
     tell(story)
@@ -349,10 +337,8 @@ def test_a_dead_letter_that_was_taken_all_the_same_is_delivered(tell: Tell) -> N
         slow = await claimed(store)
         quick = await claimed(store, now=NOW + LEASE)
         gave_up = all_of(quick, DEAD, reason="503 for 72 hours")
-        await store.record_attempt(quick.token, attempt(status=503), gave_up, quick.destination_state, now=NOW + LEASE)
-        await store.record_attempt(
-            slow.token, attempt(), all_of(slow, DELIVERED), slow.destination_state, now=NOW + LEASE
-        )
+        await store.record_attempt(quick, attempt(status=503), gave_up, quick.destination_state, now=NOW + LEASE)
+        await store.record_attempt(slow, attempt(), all_of(slow, DELIVERED), slow.destination_state, now=NOW + LEASE)
         row = await delivery(store, "evt_1")
         assert (row.state, row.reason, row.attempts, row.last_status) == (DELIVERED, None, 2, 200)
 
@@ -364,9 +350,7 @@ def test_a_lease_that_is_over_but_that_nobody_took_is_still_ones_own(tell: Tell)
         await accepted(store, "evt_1")
         found = await claimed(store)
         settled = all_of(found, PENDING, next_attempt_at=after(99), reason="503")
-        await store.record_attempt(
-            found.token, attempt(status=503), settled, found.destination_state, now=NOW + 2 * LEASE
-        )
+        await store.record_attempt(found, attempt(status=503), settled, found.destination_state, now=NOW + 2 * LEASE)
         assert (await delivery(store, "evt_1")).next_attempt_at == after(99)
 
     tell(story)
@@ -378,9 +362,9 @@ def test_an_attempt_is_recorded_with_all_of_its_consequences_or_not_at_all(tell:
         found = await claimed(store)
         broken = DestinationState("track", failures=None)  # type: ignore[arg-type]  # the last thing that is written
         with pytest.raises(Exception, match="failures"):
-            await store.record_attempt(found.token, attempt(), all_of(found, DELIVERED), broken, now=NOW)
+            await store.record_attempt(found, attempt(), all_of(found, DELIVERED), broken, now=NOW)
         assert await states(store) == {"evt_1": "pending"}
-        await store.record_attempt(found.token, attempt(), all_of(found, DELIVERED), found.destination_state, now=NOW)
+        await store.record_attempt(found, attempt(), all_of(found, DELIVERED), found.destination_state, now=NOW)
         (shown,) = await (await applied(store)).show_detail("dlv_1")
         assert isinstance(shown, DeliveryDetail)
         assert len(shown.attempts) == 1
@@ -410,7 +394,7 @@ def test_of_a_mixed_lot_those_like_the_oldest_go_first(tell: Tell) -> None:
             DeliveryUpdate(one.number, PENDING, next_attempt_at=NOW, together=together)
             for one, together in zip(found.deliveries, (3, None, 3, 2, 3), strict=True)
         ]
-        await store.record_attempt(found.token, attempt(status=400), mixed, found.destination_state, now=NOW)
+        await store.record_attempt(found, attempt(status=400), mixed, found.destination_state, now=NOW)
         assert [await sent(store) for _ in range(4)] == [["evt_0", "evt_2", "evt_4"], ["evt_1"], ["evt_3"], []]
 
     tell(story)
@@ -478,7 +462,7 @@ def test_a_first_attempt_within_a_pause_leaves_the_rest_of_it_out(tell: Tell) ->
         found = await claimed(store, now=after(40))
         settled = all_of(found, PENDING, next_attempt_at=after(60))
         await store.record_attempt(
-            found.token, attempt(at=after(40)), settled, replace(PAUSED, probe_at=after(60)), now=NOW
+            found, attempt(at=after(40)), settled, replace(found.destination_state, probe_at=after(60)), now=NOW
         )
         await stand(store, DestinationState("track", paused_for=timedelta(seconds=60)), now=60)
         assert (await claimed(store, now=after(75))).deliveries[0].tried_for == timedelta(seconds=15)
@@ -492,8 +476,9 @@ def test_a_pause_that_began_after_the_first_attempt_is_left_out_whole(tell: Tell
         found = await claimed(store, now=after(5))
         paused = replace(PAUSED, paused_at=after(10), probe_at=after(30))
         await stand(store, paused, now=10)
+        paused = await store.destination_state("track")
         settled = all_of(found, PENDING, next_attempt_at=after(30))
-        await store.record_attempt(found.token, attempt(at=after(5), status=503), settled, paused, now=after(12))
+        await store.record_attempt(found, attempt(at=after(5), status=503), settled, paused, now=after(12))
         await stand(store, DestinationState("track", paused_for=timedelta(seconds=20)), now=30)
         assert (await claimed(store, now=after(40))).deliveries[0].tried_for == timedelta(seconds=15)
 
@@ -560,7 +545,11 @@ def test_a_pause_that_is_over_gives_all_again(tell: Tell) -> None:
         await stand(store, PAUSED)
         found = await claimed(store, now=after(5))
         await store.record_attempt(
-            found.token, attempt(), all_of(found, DELIVERED), DestinationState("track"), now=after(6)
+            found,
+            attempt(),
+            all_of(found, DELIVERED),
+            DestinationState("track", version=found.destination_state.version),
+            now=after(6),
         )
         assert await sent(store, now=after(6)) == ["evt_2"]
 
@@ -576,6 +565,49 @@ def test_the_next_delivery_is_due_when_time_and_pause_allow(tell: Tell) -> None:
         assert await store.next_due("track") == after(2) + LEASE
         await stand(store, replace(PAUSED, probe_at=after(100)))
         assert await store.next_due("track") == after(100)
+
+    tell(story)
+
+
+def test_an_attempt_decided_from_an_earlier_state_changes_nothing_and_is_decided_again(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1", "evt_2")
+        one, other = [await claimed(store, pacing=replace(FREELY, limit=1, concurrency=2)) for _ in range(2)]
+        broken = replace(one.destination_state, failures=1)
+        waits = all_of(one, PENDING, next_attempt_at=after(9))
+        assert await store.record_attempt(one, attempt(status=503), waits, broken, now=after(1))
+        late = (other, attempt(status=503), all_of(other, PENDING, next_attempt_at=after(9)))
+        before = await store.deliveries(RowFilter())
+        assert not await store.record_attempt(*late, replace(other.destination_state, failures=1), now=after(1))
+        assert await store.deliveries(RowFilter()) == before
+        state = await store.destination_state("track")
+        assert state.failures == 1
+        assert await store.record_attempt(*late, replace(state, failures=2), now=after(1))
+        assert (await store.destination_state("track")).failures == 2
+        assert (await delivery(store, "evt_2")).attempts == 1
+
+    tell(story)
+
+
+def test_attempts_that_change_no_state_do_not_hinder_each_other(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1", "evt_2")
+        both = [await claimed(store, pacing=replace(FREELY, limit=1, concurrency=2)) for _ in range(2)]
+        for found in both:
+            done = all_of(found, DELIVERED)
+            assert await store.record_attempt(found, attempt(), done, found.destination_state, now=after(1))
+
+    tell(story)
+
+
+def test_a_destination_that_is_held_gives_nothing_until_then(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        await stand(store, DestinationState("track", held_until=after(30)))
+        assert await nothing_to_claim(store, now=after(29.999))
+        assert await store.next_due("track") == after(30)
+        assert await sent(store, now=after(30)) == ["evt_1"]
+        assert (await store.destination_state("track")).held_until == after(30)
 
     tell(story)
 

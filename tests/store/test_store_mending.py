@@ -33,6 +33,7 @@ from store_made import (
     sent,
     set_aside,
     settled,
+    stand,
     states,
     webhook,
 )
@@ -61,7 +62,7 @@ def test_dead_letters_are_sent_again_in_their_order_and_share_requests(tell: Tel
         await accepted(store, "evt_1", "evt_2", "evt_3")
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400", together=1)
-        await store.record_attempt(found.token, attempt(status=400), refused, found.destination_state, now=NOW)
+        await store.record_attempt(found, attempt(status=400), refused, found.destination_state, now=NOW)
         await store.retry(DEAD, now=after(1))
         assert await sent(store, now=after(1)) == ["evt_1", "evt_2", "evt_3"]
 
@@ -73,7 +74,7 @@ def test_a_waiting_delivery_is_due_now(tell: Tell) -> None:
         await accepted(store, "evt_1")
         found = await claimed(store)
         waits = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=after(3600))
-        await store.record_attempt(found.token, attempt(status=503), waits, found.destination_state, now=NOW)
+        await store.record_attempt(found, attempt(status=503), waits, found.destination_state, now=NOW)
         assert await store.retry(RowFilter(ids=("dlv_1",)), now=after(1)) == 1
         (one,) = (await claimed(store, now=after(1))).deliveries
         assert (one.attempts, one.tried_for) == (1, timedelta(seconds=1))
@@ -118,10 +119,8 @@ def test_a_retry_makes_the_probe_of_a_paused_destination_due(tell: Tell) -> None
     async def story(store: Store) -> None:
         await dead(store, "evt_1")
         paused = DestinationState("track", paused="401", paused_at=NOW, probe_at=after(300))
-        await store.record_attempt(0, attempt(status=401), [], paused, now=NOW)
-        await store.record_attempt(
-            0, replace(attempt(), destination="ads"), [], replace(paused, destination="ads"), now=NOW
-        )
+        await stand(store, paused)
+        await stand(store, replace(paused, destination="ads"))
         await store.retry(DEAD, now=after(10))
         assert (await store.destination_state("track")).probe_at == after(10)
         assert (await store.destination_state("ads")).probe_at == after(300)
@@ -289,7 +288,7 @@ def test_a_retry_of_one_source_leaves_the_others(tell: Tell) -> None:
         await accepted(store, "evt_2")
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400")
-        await store.record_attempt(found.token, attempt(status=400), refused, found.destination_state, now=NOW)
+        await store.record_attempt(found, attempt(status=400), refused, found.destination_state, now=NOW)
         assert await store.retry(RowFilter(source="shopify"), now=NOW) == 1
         assert await states(store) == {"evt_1": "pending", "evt_2": "dead"}
 

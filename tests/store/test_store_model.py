@@ -340,7 +340,7 @@ class Machine(RuleBasedStateMachine):
         wait=st.sampled_from([None, 1, 30]),
         together=st.sampled_from([None, None, 1, 2]),
         counted=st.booleans(),
-        destination_state=st.sampled_from(["same", "same", "fresh", "paused", "broken"]),
+        destination_state=st.sampled_from(["same", "same", "fresh", "paused", "broken", "held"]),
     )
     def record(  # noqa: PLR0913  all that can differ
         self,
@@ -372,9 +372,17 @@ class Machine(RuleBasedStateMachine):
             "fresh": DestinationState(destination, paused_for=claimed.destination_state.paused_for + 7 * SECOND),
             "paused": DestinationState(destination, "401", self.now, self.now + 5 * SECOND, 1),
             "broken": DestinationState(destination, failures=3, rejected=2),
+            "held": DestinationState(destination, held_until=self.now + 9 * SECOND),
         }[destination_state]
-        self.done(self.store.record_attempt(claimed.token, made, settled, after, now=self.now))
-        self.model.record(claimed.token, made, settled, after, now=self.now)
+        after = replace(after, version=claimed.destination_state.version)
+        version, _ = self.model.read[claimed.token]
+        recorded = self.done(self.store.record_attempt(claimed, made, settled, after, now=self.now))
+        assert recorded == self.model.record(claimed.token, made, settled, after, version=version, now=self.now)
+        if not recorded:  # it is decided again, and recorded
+            after = replace(after, version=self.done(self.store.destination_state(destination)).version)
+            assert self.done(self.store.record_attempt(claimed, made, settled, after, now=self.now))
+            version = self.model.versions[destination]
+            assert self.model.record(claimed.token, made, settled, after, version=version, now=self.now)
 
     @precondition(lambda self: self.model.deliveries)
     @rule(which=st.integers(0, 99))

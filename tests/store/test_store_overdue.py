@@ -87,7 +87,7 @@ def test_deliveries_of_a_paused_destination_are_not_overdue(tell: Tell) -> None:
         await accepted(store, "evt_1", "evt_2")
         found = await claimed(store, pacing=replace(FREELY, limit=1))
         paused = DestinationState("track", paused="401: the key is wrong", paused_at=NOW, probe_at=after(60))
-        await store.record_attempt(found.token, attempt(at=NOW, status=401), (), paused, now=NOW)
+        await store.record_attempt(found, attempt(at=NOW, status=401), (), paused, now=NOW)
         assert await store.overdue_work(now=NOW + LATE) == NOTHING
 
     tell(story)

@@ -260,7 +260,7 @@ def test_of_a_delivery_that_is_tried_for_longer_than_events_are_kept_the_later_a
 async def _tried(store: Store, *, at: datetime) -> None:
     found = await claimed(store, now=at)
     again = [DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=at) for one in found.deliveries]
-    await store.record_attempt(found.token, attempt(at=at, status=500), again, found.destination_state, now=at)
+    await store.record_attempt(found, attempt(at=at, status=500), again, found.destination_state, now=at)
 
 
 async def _attempts(store: Store) -> Sequence[Attempt]:

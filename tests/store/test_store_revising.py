@@ -55,7 +55,7 @@ async def revised(store: Store, webhook: int, *names: str, at: float = 1) -> int
 async def ended(store: Store, found: ClaimedDeliveries, state: DeliveryState, *, at: float, wait: float = 0) -> None:
     how = {"next_attempt_at": after(at + wait)} if state is DeliveryState.PENDING else {"reason": "400 no"}
     ends = all_of(found, state, **(how if state is not DeliveryState.DELIVERED else {}))
-    await store.record_attempt(found.token, attempt(at=after(at)), ends, found.destination_state, now=after(at))
+    await store.record_attempt(found, attempt(at=after(at)), ends, found.destination_state, now=after(at))
 
 
 def texts(found: ClaimedDeliveries) -> Sequence[bytes]:
@@ -98,7 +98,7 @@ def test_one_that_was_claimed_and_not_sent_goes_out_new_and_once(tell: Tell) -> 
         number = await made(store, "evt_1")
         old = await claimed(store)
         await revised(store, number, "evt_1")
-        await store.record_attempt(old.token, attempt(at=after(3)), [], old.destination_state, now=after(3))
+        await store.record_attempt(old, attempt(at=after(3)), [], old.destination_state, now=after(3))
         again = await claimed(store, now=after(3))
         assert texts(again) == [NEW]
         await ended(store, again, DeliveryState.DELIVERED, at=4)

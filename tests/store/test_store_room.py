@@ -66,7 +66,7 @@ def test_with_little_room_nothing_new_is_taken_and_what_is_kept_is_worked_off(tm
             await complete(store, [Outcome(found, (routed("evt_3"),))], now=NOW)
             due = await claimed(store)
             await store.record_attempt(
-                due.token, attempt(), all_of(due, DeliveryState.DELIVERED), due.destination_state, now=NOW
+                due, attempt(), all_of(due, DeliveryState.DELIVERED), due.destination_state, now=NOW
             )
             assert await states(store) == {"evt_1": "delivered", "evt_3": "delivered"}
         await well_again(store)

@@ -99,7 +99,7 @@ def test_pacing_and_pauses_hold_over_all_of_them(opener: Opener) -> None:
         assert await nothing_to_claim(other, pacing=pacing)
         paused = DestinationState("track", paused="401", paused_at=NOW, probe_at=after(5))
         back = all_of(found, DeliveryState.PENDING, next_attempt_at=after(5))
-        await one.record_attempt(found.token, attempt(status=401, counted=False), back, paused, now=NOW)
+        await one.record_attempt(found, attempt(status=401, counted=False), back, paused, now=NOW)
         assert await other.destination_state("track") == paused
         assert await nothing_to_claim(other, now=after(4), pacing=pacing)
         probes = await asyncio.gather(
@@ -118,7 +118,7 @@ def test_a_claim_of_one_may_be_recorded_by_the_other(opener: Opener) -> None:
         await accepted(one, "evt_1", "evt_2")
         found = await claimed(one)
         first = all_of(found, DeliveryState.DELIVERED)[:1]
-        await other.record_attempt(found.token, attempt(), first, found.destination_state, now=NOW)
+        await other.record_attempt(found, attempt(), first, found.destination_state, now=NOW)
         assert ids(await claimed(one)) == ["evt_2"]
         await one.close()
         await other.close()

@@ -37,6 +37,7 @@ DIGESTS = {
     "recovery.py": "2e73196835c7676b3d96bd462b9a7e12b8b2e14b4f1d348063aed8de5400cf01",
     "14_doubles.sql": "1a5cebcecabb00503cb8715fe25e17c0ed754ff1cd1006bd475b27a959c00e5b",
     "15_earlier_versions.sql": "ec1a984f2291d2325ef2f41540453fc4f66c4c0ed382bed6aff081713dbc8abd",
+    "17_versions.sql": "ef5ec082167988860be3e982d647c33d30871e10bff26580cb905b6d38859e5b",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -56,6 +57,7 @@ TABLES = (
     "9aa4b3481c6087a273bdfe5f8898aeb78f25c2e487640851ea77b2b2013555ac",
     "e8ba7a4cafa2b91ed46d6435700e1753e729912a3423b2e5b0a3780c13c0adca",
     "9bec2f4787bf29ea83b82fca61445188ef4a54d3492cf52d1071db24762d86c2",
+    "d2127ba3f5f640661c7cfd2771d4ae4e84bf0f829023e100e08af64f810961e8",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

@@ -54,6 +54,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "f7ecfbb",
         "11eabdf",
         "3ebb245",
+        "3eabfe3",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

@@ -235,16 +235,16 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
 
     async def record_attempt(
         self,
-        token: int,
+        claimed: ClaimedDeliveries,
         attempt: Attempt,
         settled: Sequence[DeliveryUpdate],
         destination_state: DestinationState,
         *,
         now: datetime,
-    ) -> None:
+    ) -> bool:
         """Write how an attempt ended."""
-        await self._writer.run_write(
-            lambda db: attempts.record_attempt(db, token, attempt, settled, destination_state, now=now)
+        return await self._writer.run_write(
+            lambda db: attempts.record_attempt(db, claimed, attempt, settled, destination_state, now=now)
         )
 
     async def destination_state(self, destination: str) -> DestinationState:

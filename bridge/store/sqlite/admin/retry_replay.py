@@ -46,7 +46,11 @@ def retry_deliveries(db: sqlite3.Connection, which: RowFilter, *, now: datetime)
     )
     for destination in sorted({destination for _, destination in found}):
         db.execute(
-            "UPDATE standings SET probe_at = ? WHERE destination = ? AND paused IS NOT NULL", (to_ms(now), destination)
+            """
+            UPDATE standings SET probe_at = ?1, version = version + 1
+            WHERE destination = ?2 AND paused IS NOT NULL AND probe_at IS NOT ?1
+            """,
+            (to_ms(now), destination),
         )
     return len(found)
 

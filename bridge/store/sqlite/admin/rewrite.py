@@ -80,9 +80,9 @@ def _new_deliveries(db: sqlite3.Connection, origin: str, event_id: str) -> int:
 
 def _rewrite_event(db: sqlite3.Connection, number: int, routed: Routed, *, now: datetime) -> int:
     names = json.dumps([route.destination for route in routed.routes if route.skip is None])
-    newest = db.execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'claims'), 0)").fetchone()[0]
     where = "event = ?2 AND destination IN (SELECT value FROM json_each(?3))"
-    db.execute(f"UPDATE deliveries SET stale = ?1 WHERE {where}", (newest, number, names))  # noqa: S608  a condition that stands above
+    rewritten = f"UPDATE deliveries SET revision = coalesce(revision, 0) + 1 WHERE {where}"  # noqa: S608  a condition that stands above
+    db.execute(rewritten, (None, number, names))
     db.execute(
         f"""
         UPDATE deliveries SET state = 'pending', due = ?1, reason = NULL, together = NULL, first_attempt_at = NULL,

@@ -41,8 +41,9 @@ _MOVES = (
     "UPDATE webhooks SET waits_until = waits_until - :by WHERE state = 'received' AND waits_until > :at",
     "UPDATE deferred SET at = at - :by WHERE at > :at",
     "UPDATE claims SET until = until - :by WHERE until > :at",
-    "UPDATE standings SET probe_at = probe_at - :by WHERE probe_at > :at",
-    "UPDATE standings SET paused_at = paused_at - :by WHERE paused_at > :at",
+    "UPDATE standings SET probe_at = probe_at - :by, version = version + 1 WHERE probe_at > :at",
+    "UPDATE standings SET paused_at = paused_at - :by, version = version + 1 WHERE paused_at > :at",
+    "UPDATE standings SET held_until = held_until - :by, version = version + 1 WHERE held_until > :at",
     "UPDATE standings SET last_claim_at = NULL WHERE last_claim_at > :at",
 )
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate
-from bridge.store.protocol import DestinationState
+from bridge.store.protocol import ClaimedDeliveries, DestinationState
 from bridge.store.sqlite.db.columns import maybe_text, ms_up, storable_text, to_ms, to_ms_up
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state, write_state
 
@@ -20,23 +20,30 @@ _LOST = "its process ended, or hung, before it recorded how this went; the reque
 
 def record_attempt(  # noqa: PLR0913  the promise's own arguments
     db: sqlite3.Connection,
-    token: int,
+    claimed: ClaimedDeliveries,
     attempt: Attempt,
     settled: Sequence[DeliveryUpdate],
     destination_state: DestinationState,
     *,
     now: datetime,
-) -> None:
-    """Write an attempt and its outcome; unsent deliveries of the claim keep their earlier due time."""
-    paused = paused_in_all(read_state(db, attempt.destination), attempt.started_at)
+) -> bool:
+    """Write an attempt and its outcome; unsent deliveries of the claim keep their earlier due time.
+
+    Returns False, and changes nothing, where the destination's state is of another version by now.
+    """
+    before, token = read_state(db, attempt.destination), claimed.token
+    if before.version != destination_state.version:
+        return False
     number = _insert_attempt(db, attempt, settled)
-    ending = _AttemptRecorder(db, token, attempt, number, to_ms_up(paused), now)
-    for end, numbers in _group_alike(_as_of_now(db, token, settled, now=now)).items():
+    ending = _AttemptRecorder(db, token, attempt, number, to_ms_up(paused_in_all(before, attempt.started_at)), now)
+    for end, numbers in _group_alike(_as_of_now(db, claimed, settled, now=now)).items():
         changed = ending.update_deliveries(end, numbers)
         if changed < len(numbers) and end.state is DeliveryState.DELIVERED:
             ending.delivered_after_all(end, numbers)
     _give_back(db, token, sent={one.number for one in settled}, now=now)
-    write_state(db, destination_state)
+    if destination_state != before:
+        write_state(db, destination_state)
+    return True
 
 
 class _DeliveryEnd(NamedTuple):
@@ -77,15 +84,16 @@ def record_lost_claim(  # noqa: PLR0913  the columns of an attempt
 
 
 def _as_of_now(
-    db: sqlite3.Connection, token: int, settled: Sequence[DeliveryUpdate], *, now: datetime
+    db: sqlite3.Connection, claimed: ClaimedDeliveries, settled: Sequence[DeliveryUpdate], *, now: datetime
 ) -> Sequence[DeliveryUpdate]:
     """Returns the updates; a delivery that was sent with an older text than its event has now becomes due again."""
     numbers = json.dumps([one.number for one in settled])
     found = db.execute(
-        "SELECT number FROM deliveries WHERE number IN (SELECT value FROM json_each(?)) AND stale >= ?",
-        (numbers, token),
-    )
-    stale = {number for (number,) in found}
+        "SELECT number, revision FROM deliveries WHERE number IN (SELECT value FROM json_each(?)) AND revision > 0",
+        (numbers,),
+    ).fetchall()
+    sent = {one.number: one.revision for one in claimed.deliveries} if found else {}
+    stale = {number for number, revision in found if revision > sent.get(number, revision)}
     if not stale:
         return settled
     return [

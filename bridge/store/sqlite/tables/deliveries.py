@@ -20,11 +20,12 @@ from bridge.store.sqlite.tables import attempts
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state
 from bridge.store.sqlite.tables.new_deliveries import AHEAD_MS
 
-Row = tuple[int, int, int | None, str, int, int | None, int | None, bytes]
-"""number, due, together, event_id, attempts, first_attempt_at, paused_for, text"""
+Row = tuple[int, int, int | None, str, int, int | None, int | None, int, bytes]
+"""number, due, together, event_id, attempts, first_attempt_at, paused_for, revision, text"""
 
 _DUE = """
-    SELECT d.number, d.due, d.together, e.id, d.attempts, d.first_attempt_at, d.paused_for, e.text
+    SELECT d.number, d.due, d.together, e.id, d.attempts, d.first_attempt_at, d.paused_for,
+        coalesce(d.revision, 0) AS revision, e.text
     FROM deliveries AS d JOIN events AS e ON e.number = d.event
     WHERE d.destination = ? AND d.state = 'pending' AND d.due <= ?
 """
@@ -34,7 +35,7 @@ _NEXT_WEBHOOK = """
         UNION ALL SELECT min(at) FROM deferred JOIN webhooks ON number = webhook WHERE due IS NULL
     )
 """
-_COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for"
+_COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for, revision"
 
 
 def claim_deliveries(
@@ -56,9 +57,11 @@ def claim_deliveries(
     until = at + to_ms_up(pacing.lease)
     _end_expired_claims(db, destination, at=at, lease=to_ms_up(pacing.lease))
     token = _insert_claim(db, destination, rows, until=until)
-    _claimed_at(db, destination_state, at=at, until=until)
+    version = _claimed_at(db, destination_state, at=at, until=until)
     return ClaimedDeliveries(
-        token, tuple(_delivery_of(row, destination_state, trusted_now=trusted_now) for row in rows), destination_state
+        token,
+        tuple(_delivery_of(row, destination_state, trusted_now=trusted_now) for row in rows),
+        replace(destination_state, version=version),
     )
 
 
@@ -73,12 +76,16 @@ def next_due(db: sqlite3.Connection, destination: str | None) -> datetime | None
         return None
     due = from_ms(row[0])
     destination_state = read_state(db, destination)
+    if destination_state.held_until is not None:
+        due = max(due, destination_state.held_until)
     if destination_state.paused is None:
         return due
     return max(due, destination_state.probe_at) if destination_state.probe_at is not None else None
 
 
 def _held_back(destination_state: DestinationState, *, now: datetime) -> bool:
+    if destination_state.held_until is not None and destination_state.held_until > now:
+        return True
     return destination_state.paused is not None and (
         destination_state.probe_at is None or destination_state.probe_at > now
     )
@@ -145,8 +152,11 @@ def _insert_claim(db: sqlite3.Connection, destination: str, rows: Sequence[Row],
     return token
 
 
-def _claimed_at(db: sqlite3.Connection, destination_state: DestinationState, *, at: int, until: int) -> None:
-    """Record the time of the claim, for spacing. A probe keeps other senders from probing until its lease ends."""
+def _claimed_at(db: sqlite3.Connection, destination_state: DestinationState, *, at: int, until: int) -> int:
+    """Record the time of the claim, for spacing; returns the version of the destination's state from now on.
+
+    A probe keeps other senders from probing until its lease ends.
+    """
     db.execute(
         """
         INSERT INTO standings (destination, last_claim_at) VALUES (?, ?)
@@ -154,12 +164,17 @@ def _claimed_at(db: sqlite3.Connection, destination_state: DestinationState, *, 
         """,
         (destination_state.destination, at),
     )
-    if destination_state.paused is not None:
-        db.execute("UPDATE standings SET probe_at = ? WHERE destination = ?", (until, destination_state.destination))
+    if destination_state.paused is None:
+        return destination_state.version
+    db.execute(
+        "UPDATE standings SET probe_at = ?, version = version + 1 WHERE destination = ?",
+        (until, destination_state.destination),
+    )
+    return destination_state.version + 1
 
 
 def _delivery_of(row: Row, destination_state: DestinationState, *, trusted_now: datetime) -> Delivery:
-    number, _, together, event_id, tries, first_attempt_at, paused_for, text = row
+    number, _, together, event_id, tries, first_attempt_at, paused_for, revision, text = row
     tried_for = from_ms_length(0)
     if first_attempt_at is not None:
         pauses = paused_in_all(destination_state, trusted_now) - from_ms_length(paused_for or 0)
@@ -172,4 +187,5 @@ def _delivery_of(row: Row, destination_state: DestinationState, *, trusted_now: 
         attempts=tries,
         tried_for=tried_for,
         together=together,
+        revision=revision,
     )

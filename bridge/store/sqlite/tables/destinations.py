@@ -15,14 +15,14 @@ def read_state(db: sqlite3.Connection, destination: str) -> DestinationState:
     """The state of a destination; a new one for a name never used."""
     row = db.execute(
         """
-        SELECT paused, paused_at, probe_at, probes, failures, refused, paused_for
+        SELECT paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version
         FROM standings WHERE destination = ?
         """,
         (destination,),
     ).fetchone()
     if row is None:
         return DestinationState(destination)
-    paused, paused_at, probe_at, probes, failures, refused, paused_for = row
+    paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version = row
     return DestinationState(
         destination,
         paused=paused,
@@ -32,19 +32,23 @@ def read_state(db: sqlite3.Connection, destination: str) -> DestinationState:
         failures=failures,
         rejected=refused,
         paused_for=from_ms_length(paused_for),
+        held_until=maybe_instant(held_until),
+        version=version,
     )
 
 
 def write_state(db: sqlite3.Connection, destination_state: DestinationState) -> None:
-    """Write the state of a destination; the time of its last claim is no part of it, and stays."""
+    """Write the state of a destination under a new version; the time of its last claim is no part of it, and stays."""
     db.execute(
         """
-        INSERT INTO standings (destination, paused, paused_at, probe_at, probes, failures, refused, paused_for)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO standings (
+            destination, paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version
+        )
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
         ON CONFLICT DO UPDATE SET
             paused = excluded.paused, paused_at = excluded.paused_at, probe_at = excluded.probe_at,
             probes = excluded.probes, failures = excluded.failures, refused = excluded.refused,
-            paused_for = excluded.paused_for
+            paused_for = excluded.paused_for, held_until = excluded.held_until, version = version + 1
         """,
         (
             destination_state.destination,
@@ -55,6 +59,7 @@ def write_state(db: sqlite3.Connection, destination_state: DestinationState) -> 
             destination_state.failures,
             destination_state.rejected,
             to_ms_up(destination_state.paused_for),
+            None if destination_state.held_until is None else ms_up(destination_state.held_until),
         ),
     )
 
