@@ -53,7 +53,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "__init__ claims row_filter status_views views",
         "console_protocol list_protocol status_protocol",
         "protocol",
-        "sqlite",
+        "in_steps sqlite",
         "engines",
     ),
     "bridge.store.sqlite": (

@@ -23,6 +23,7 @@ from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import DeliveryState, WebhookState
 from bridge.status.report import count_words
+from bridge.store.in_steps import replay_all, retry_all
 from bridge.store.protocol import RowFilter, Store, WebhookRow
 from bridge.store.status_views import ActionTaken
 
@@ -82,7 +83,7 @@ async def _retry_deliveries(options: RetryOptions) -> int:
         if options.dry_run:
             would = await store.would_retry(asked, now=utc_now(), newest=SAMPLES)
             return _dry_run_text("send again", "delivery", "deliveries", would.count, would.newest)
-        count = await store.retry(asked, now=utc_now())
+        count = await retry_all(store, asked, now=utc_now())
         await _record_action(store, "retry", describe_filter(asked), count)
     finally:
         await store.close()
@@ -107,7 +108,7 @@ async def _replay_webhooks(options: ReplayOptions) -> int:
             if made
             else 0
         )
-        count = sum([await store.replay(one, now=utc_now()) for one in fresh])
+        count = sum([await replay_all(store, one, now=utc_now()) for one in fresh])
         await _record_action(store, "replay", describe_filter(asked), count + len(made) - left)
     finally:
         await store.close()

@@ -29,6 +29,7 @@ from bridge.core.model import (
 )
 from bridge.core.source import BROKEN_MAPPING, Source
 from bridge.pipeline.fair_yield import FairYield
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import Batch, Outcome, RowFilter, Store
 
 BATCH = 100
@@ -131,7 +132,7 @@ class TranslateLoop:
             if source.defect is not None or not counts.get((name, aside.value)):
                 continue
             which = RowFilter(state=aside, source=name, reason=BROKEN_MAPPING)
-            if count := await self._store.replay(which, now=self._clock()):
+            if count := await replay_all(self._store, which, now=self._clock()):
                 log.log_line("webhook.replayed", source=name, count=count, why="their mapping is mended")
         self._replayed_for = sources
 

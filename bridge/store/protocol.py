@@ -157,6 +157,14 @@ class PurgeStep:
     kind: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeStep:
+    """One step of a retry or replay: how many rows it changed, and the `below` of the next one, None at the end."""
+
+    count: int
+    below: int | None
+
+
 class Store(ConsoleStore, ListStore, StatusStore, Protocol):
     """A dozen transitions, and the questions that people ask."""
 
@@ -256,12 +264,18 @@ class Store(ConsoleStore, ListStore, StatusStore, Protocol):
 
     # by hand
 
-    async def retry(self, which: RowFilter, *, now: datetime) -> int:
-        """Make dead (or waiting) deliveries due now; returns how many. A paused destination's probe is due now too."""
+    async def retry(self, which: RowFilter, *, now: datetime, below: int | None, limit: int) -> ChangeStep:
+        """Make the newest `limit` dead (or waiting) deliveries due now, below a number if one is given.
+
+        A paused destination's probe is due now too. `which.limit` is for `in_steps.retry_all`, which takes all steps.
+        """
         ...
 
-    async def replay(self, which: RowFilter, *, now: datetime) -> int:
-        """Make webhooks `received` again so that they are translated again; returns how many."""
+    async def replay(self, which: RowFilter, *, now: datetime, below: int | None, limit: int) -> ChangeStep:
+        """Make the newest `limit` webhooks `received` again so that they are translated again, below a number if given.
+
+        `which.limit` is for `in_steps.replay_all`, which takes all steps.
+        """
         ...
 
     async def would_retry(self, which: RowFilter, *, now: datetime, newest: int) -> DryRun:

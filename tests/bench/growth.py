@@ -22,6 +22,7 @@ from wrong import hold
 
 from bridge.core.model import Webhook
 from bridge.store.engines import open_store
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import DEFAULT_RETENTION, Batch, RowFilter, Store, WebhookDetail
 
 FEW = 3000
@@ -172,7 +173,7 @@ class _Kept:
 
         async def call() -> None:
             now = datetime.now(UTC)
-            await self.store.replay(RowFilter(limit=AT_ONCE), now=now)
+            await replay_all(self.store, RowFilter(limit=AT_ONCE), now=now)
             claimed = await filled.claim(self.store, AT_ONCE, now=now)
             hold(len(claimed) == AT_ONCE, f"{len(claimed)} webhooks were claimed instead of {AT_ONCE}")
             batch = Batch(tuple(claimed))

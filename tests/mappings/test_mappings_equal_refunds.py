@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 from telling import Bridge, brief, run_story
 
 from bridge.core.json_text import Json
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import RowFilter
 
 START = 1772704800
@@ -78,7 +79,7 @@ def told_of(bodies: list[Json], pauses: list[int]) -> list[tuple[str, str | None
         await bridge.wait(minutes=1)
         assert not [row for row in await bridge.webhooks() if row.state == "received"]
         told = await bridge.told()
-        await bridge.store.replay(RowFilter(state="ignored"), now=bridge.now)
+        await replay_all(bridge.store, RowFilter(state="ignored"), now=bridge.now)
         await bridge.wait(hours=3)
         await bridge.wait(minutes=1)
         assert [brief(one) for one in await bridge.told()] == [brief(one) for one in told]

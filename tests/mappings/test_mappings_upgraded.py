@@ -14,6 +14,7 @@ from telling import NOW, Bridge, brief
 
 from bridge.core.json_text import Json
 from bridge.store.engines import open_store
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import RowFilter
 
 BEFORE = [("purchase", "cs_1", 90.0), ("refund", "pi_1", 10.0), ("refund", "pi_1", 10.0)]
@@ -27,7 +28,7 @@ def replayed(path: Path, *, after: list[Json]) -> list[Json]:
         bridge = Bridge(store, {"stripe": {}})
         bridge.now = NOW + timedelta(days=1)
         assert [brief(one) for one in await bridge.told()] == BEFORE
-        await store.replay(RowFilter(state="ignored"), now=bridge.now)
+        await replay_all(store, RowFilter(state="ignored"), now=bridge.now)
         await bridge.wait(hours=3)
         for body in after:
             await bridge.take(body)

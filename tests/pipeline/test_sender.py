@@ -32,6 +32,7 @@ from bridge.core.model import Outgoing, Response
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retry_policy import RetryPolicy
+from bridge.store.in_steps import retry_all
 from bridge.store.protocol import ClaimedDeliveries, Pacing, RowFilter
 from bridge.store.sqlite.store import SqliteStore
 
@@ -363,7 +364,7 @@ def test_a_retry_by_hand_brings_a_dead_letter_back_to_life_and_probes_a_paused_d
             time.end = NOON + timedelta(seconds=3)
             await lived(delivery_loops(store, time, upstream.send, destination=one_by_one), time)
             assert [row.state for row in await rows(store)] == ["dead", "pending"]
-            assert await store.retry(RowFilter(state="dead"), now=time.now) == 1
+            assert await retry_all(store, RowFilter(state="dead"), now=time.now) == 1
             time.go_on(until=NOON + timedelta(seconds=4))
             await lived(delivery_loops(store, time, upstream.send, destination=one_by_one), time)
             assert sorted(upstream.taken()) == [1, 2]

@@ -20,6 +20,7 @@ from store_made import NOW, TRACK, Opener, Tell, after, applied, claim_rows, com
 from bridge import contract
 from bridge.core import dedupe_keys
 from bridge.core.model import Accepted, Routed
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import EventDetail, Idempotency, Outcome, RetentionPolicy, RowFilter, Store
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.schema import STEPS
@@ -264,7 +265,7 @@ def test_a_replay_of_it_gives_the_same_id_again_and_makes_nothing_new(tell: Tell
         await one(store, given_by("track", "evt_1"))
         number = await settled(store, "a", made_by("shopify", "evt_1", order("7")))
         names = await texts(store)
-        await store.replay(RowFilter(ids=(f"wh_{number}",)), now=after(5))
+        await replay_all(store, RowFilter(ids=(f"wh_{number}",)), now=after(5))
         (mine,) = await claim_rows(store, now=after(6), limit=9, lease=timedelta(seconds=9))
         ((known,),) = await complete(store, [Outcome(mine, (made_by("shopify", "evt_1", order("7")),))], now=after(6))
         assert known == Accepted(names[1], None, "evt_1")

@@ -24,6 +24,7 @@ from store_made import LEASE, NOW, SECOND, Tell, accepted, after, applied, apply
 
 from bridge.core import dedupe_keys
 from bridge.core.errors import StoreUnavailable
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import AdmissionLimits, RowFilter, Store, WebhookDetail
 from bridge.store.sqlite.db import compress
 from bridge.store.sqlite.db.open_file import connect_to
@@ -60,7 +61,7 @@ def test_a_question_changes_nothing_and_leaves_what_was_just_kept_for_the_worker
             case "next_due":
                 assert await store.next_due(None) is None
             case "replay":
-                assert await store.replay(RowFilter(), now=NOW) == 0
+                assert await replay_all(store, RowFilter(), now=NOW) == 0
             case "tally":
                 assert (await store.state_counts()).unapplied == 2
             case "glance":

@@ -11,6 +11,7 @@ from store_made import LEASE, NOW, Tell, applied, claim_rows, complete, keep, ro
 
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Ignored, SetAside
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import Outcome, RowFilter, Store, WebhookDetail
 
 OLD = MappingText("shop.yaml", b"mapping: 1\n" + b"# made up\n" * 60)
@@ -50,7 +51,7 @@ def test_a_replay_by_another_mapping_writes_its_text(tell: Tell) -> None:
         await keep(store, webhook("a"))
         (one,) = await claim_rows(store)
         await complete(store, [Outcome(one, (routed("evt_1"),), mapping=OLD)])
-        await store.replay(RowFilter(ids=("wh_1",)), now=NOW)
+        await replay_all(store, RowFilter(ids=("wh_1",)), now=NOW)
         assert await text_of(store, "wh_1") == OLD
         (one,) = await claim_rows(store)
         await complete(store, [Outcome(one, (routed("evt_1"),), mapping=NEW)])

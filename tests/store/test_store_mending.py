@@ -40,6 +40,7 @@ from store_made import (
 
 from bridge.core.errors import NotFound
 from bridge.core.model import DeliveryState, Route, Routed
+from bridge.store.in_steps import STEP_ROWS, replay_all, retry_all
 from bridge.store.protocol import DestinationState, RowFilter, Store
 
 DEAD = RowFilter(state="dead")
@@ -48,7 +49,7 @@ DEAD = RowFilter(state="dead")
 def test_a_dead_letter_is_due_now_and_tried_anew(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await dead(store, "evt_1")
-        assert await store.retry(DEAD, now=after(1000)) == 1
+        assert await retry_all(store, DEAD, now=after(1000)) == 1
         row = await delivery(store, "evt_1")
         assert (row.state, row.reason, row.attempts, row.next_attempt_at) == ("pending", None, 1, after(1000))
         (one,) = (await claimed(store, now=after(1000))).deliveries
@@ -63,7 +64,7 @@ def test_dead_letters_are_sent_again_in_their_order_and_share_requests(tell: Tel
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400", together=1)
         await store.record_attempt(found, attempt(status=400), refused, found.destination_state, now=NOW)
-        await store.retry(DEAD, now=after(1))
+        await retry_all(store, DEAD, now=after(1))
         assert await sent(store, now=after(1)) == ["evt_1", "evt_2", "evt_3"]
 
     tell(story)
@@ -75,7 +76,7 @@ def test_a_waiting_delivery_is_due_now(tell: Tell) -> None:
         found = await claimed(store)
         waits = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=after(3600))
         await store.record_attempt(found, attempt(status=503), waits, found.destination_state, now=NOW)
-        assert await store.retry(RowFilter(ids=("dlv_1",)), now=after(1)) == 1
+        assert await retry_all(store, RowFilter(ids=("dlv_1",)), now=after(1)) == 1
         (one,) = (await claimed(store, now=after(1))).deliveries
         assert (one.attempts, one.tried_for) == (1, timedelta(seconds=1))
 
@@ -86,7 +87,7 @@ def test_one_that_is_due_already_keeps_its_place(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", now=NOW)
         await accepted(store, "evt_2", now=after(1))
-        assert await store.retry(RowFilter(ids=("dlv_1",)), now=after(2)) == 1
+        assert await retry_all(store, RowFilter(ids=("dlv_1",)), now=after(2)) == 1
         assert await sent(store, now=after(2)) == ["evt_1", "evt_2"]
 
     tell(story)
@@ -97,8 +98,8 @@ def test_delivered_and_skipped_ones_are_left_alone(tell: Tell) -> None:
         await accepted(store, "evt_1")
         await sent(store)
         await accepted(store, "evt_2", routes=(Route("track", skip="test event"),))
-        assert await store.retry(RowFilter(ids=("dlv_1", "dlv_2")), now=after(1)) == 0
-        assert await store.retry(RowFilter(), now=after(1)) == 0
+        assert await retry_all(store, RowFilter(ids=("dlv_1", "dlv_2")), now=after(1)) == 0
+        assert await retry_all(store, RowFilter(), now=after(1)) == 0
         assert await states(store) == {"evt_1": "delivered", "evt_2": "skipped"}
 
     tell(story)
@@ -108,9 +109,37 @@ def test_a_delivery_under_way_is_left_to_its_claim(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1")
         await claimed(store)
-        assert await store.retry(RowFilter(), now=after(1)) == 0
+        assert await retry_all(store, RowFilter(), now=after(1)) == 0
         assert await nothing_to_claim(store, now=after(1), pacing=replace(FREELY, concurrency=9))
-        assert await store.retry(RowFilter(), now=NOW + LEASE) == 1
+        assert await retry_all(store, RowFilter(), now=NOW + LEASE) == 1
+
+    tell(story)
+
+
+def test_a_retry_and_a_replay_go_in_steps_downwards_and_change_each_row_once(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await dead(store, *(f"evt_{number}" for number in range(5)))
+        steps = [await store.retry(DEAD, now=after(1), below=below, limit=2) for below in (None, 4, 2)]
+        assert [(step.count, step.below) for step in steps] == [(2, 4), (2, 2), (1, None)]
+        await ignored(store, *(f"w-{number}" for number in range(3)))
+        everything = RowFilter(state="ignored")
+        replayed = [await store.replay(everything, now=after(1), below=below, limit=2) for below in (None, 2)]
+        assert [(step.count, step.below) for step in replayed] == [(2, 2), (1, None)]
+
+    tell(story)
+
+
+def test_more_than_a_step_is_retried_and_a_filters_limit_takes_the_newest(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        names = [f"evt_{number}" for number in range(STEP_ROWS + 5)]
+        await accepted(store, *names)
+        found = await claimed(store, pacing=replace(FREELY, limit=2 * STEP_ROWS))
+        settled = all_of(found, DeliveryState.DEAD, reason="400 bad value")
+        await store.record_attempt(found, attempt(status=400), settled, found.destination_state, now=NOW)
+        assert await retry_all(store, replace(DEAD, limit=STEP_ROWS + 1), now=after(1)) == STEP_ROWS + 1
+        left = [row.event for row in await store.deliveries(DEAD)]
+        assert left == names[3::-1]
+        assert await retry_all(store, DEAD, now=after(1)) == 4
 
     tell(story)
 
@@ -121,7 +150,7 @@ def test_a_retry_makes_the_probe_of_a_paused_destination_due(tell: Tell) -> None
         paused = DestinationState("track", paused="401", paused_at=NOW, probe_at=after(300))
         await stand(store, paused)
         await stand(store, replace(paused, destination="ads"))
-        await store.retry(DEAD, now=after(10))
+        await retry_all(store, DEAD, now=after(10))
         assert (await store.destination_state("track")).probe_at == after(10)
         assert (await store.destination_state("ads")).probe_at == after(300)
         assert ids(await claimed(store, now=after(10))) == ["evt_1"]
@@ -133,7 +162,7 @@ def test_a_retry_pauses_nothing(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await dead(store, "evt_1")
         before = await store.destination_state("track")
-        await store.retry(DEAD, now=after(10))
+        await retry_all(store, DEAD, now=after(10))
         assert await store.destination_state("track") == before
 
     tell(story)
@@ -161,7 +190,7 @@ def test_a_retry_means_what_its_filter_says(tell: Tell, which: RowFilter, retrie
     async def story(store: Store) -> None:
         for n in range(3):
             await dead(store, f"evt_{n + 1}", now=after(n))
-        assert await store.retry(which, now=after(9)) == len(retried)
+        assert await retry_all(store, which, now=after(9)) == len(retried)
         assert {name for name, state in (await states(store)).items() if state == "pending"} == retried
 
     tell(story)
@@ -172,7 +201,7 @@ def test_a_retry_of_an_unknown_id_names_it_and_changes_nothing(tell: Tell, unkno
     async def story(store: Store) -> None:
         await dead(store, "evt_1")
         with pytest.raises(NotFound, match=repr(unknown)):
-            await store.retry(RowFilter(ids=("dlv_1", unknown)), now=after(1))
+            await retry_all(store, RowFilter(ids=("dlv_1", unknown)), now=after(1))
         assert await states(store) == {"evt_1": "dead"}
 
     tell(story)
@@ -182,7 +211,7 @@ def test_webhooks_that_were_set_aside_are_received_again(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await set_aside(store, "a", "b")
         await ignored(store, "c")
-        assert await store.replay(RowFilter(state="set_aside"), now=after(1)) == 2
+        assert await replay_all(store, RowFilter(state="set_aside"), now=after(1)) == 2
         rows = await (await applied(store)).webhooks(RowFilter())
         assert [(row.state, row.reason) for row in rows[1:]] == [("received", None)] * 2
         assert rows[0].state == "ignored"
@@ -196,7 +225,7 @@ def test_a_replayed_webhook_comes_after_those_that_were_there_before(tell: Tell)
     async def story(store: Store) -> None:
         await set_aside(store, "a")
         await keep(store, webhook("b", at=after(1)), webhook("c", at=after(3)))
-        await store.replay(RowFilter(ids=("wh_1",)), now=after(2))
+        await replay_all(store, RowFilter(ids=("wh_1",)), now=after(2))
         assert numbers(await claim_rows(store, now=after(4), limit=9, lease=LEASE)) == [2, 1, 3]
 
     tell(story)
@@ -206,7 +235,7 @@ def test_a_webhook_that_is_still_received_is_not_replayed(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
         await claim_rows(store, now=NOW, limit=9, lease=LEASE)
-        assert await store.replay(RowFilter(ids=("wh_1",)), now=after(1)) == 0
+        assert await replay_all(store, RowFilter(ids=("wh_1",)), now=after(1)) == 0
         assert await claim_rows(store, now=after(1), limit=9, lease=LEASE) == ()
 
     tell(story)
@@ -217,7 +246,7 @@ def test_a_replay_of_an_unknown_id_names_it_and_changes_nothing(tell: Tell, unkn
     async def story(store: Store) -> None:
         await set_aside(store, "a")
         with pytest.raises(NotFound, match=repr(unknown)):
-            await store.replay(RowFilter(ids=("wh_1", unknown)), now=after(1))
+            await replay_all(store, RowFilter(ids=("wh_1", unknown)), now=after(1))
         assert (await (await applied(store)).webhooks(RowFilter()))[0].state == "set_aside"
 
     tell(story)
@@ -239,7 +268,7 @@ def test_a_replay_of_an_unknown_id_names_it_and_changes_nothing(tell: Tell, unkn
 def test_a_replay_means_what_its_filter_says(tell: Tell, which: RowFilter, replayed: set[str]) -> None:
     async def story(store: Store) -> None:
         await set_aside(store, "a", "b")
-        assert await store.replay(which, now=after(9)) == len(replayed)
+        assert await replay_all(store, which, now=after(9)) == len(replayed)
         assert {row.id for row in await (await applied(store)).webhooks(RowFilter(state="received"))} == replayed
 
     tell(story)
@@ -289,7 +318,7 @@ def test_a_retry_of_one_source_leaves_the_others(tell: Tell) -> None:
         found = await claimed(store)
         refused = all_of(found, DeliveryState.DEAD, reason="400")
         await store.record_attempt(found, attempt(status=400), refused, found.destination_state, now=NOW)
-        assert await store.retry(RowFilter(source="shopify"), now=NOW) == 1
+        assert await retry_all(store, RowFilter(source="shopify"), now=NOW) == 1
         assert await states(store) == {"evt_1": "pending", "evt_2": "dead"}
 
     tell(story)

@@ -32,6 +32,7 @@ from store_model import TRIAL, WINDOW, Model
 
 from bridge.core.errors import BodyGone, IdempotencyConflict
 from bridge.core.model import DeliveryState, DeliveryUpdate, EventNeeded, Ignored, Route, Routed, SetAside
+from bridge.store.in_steps import replay_all, retry_all
 from bridge.store.protocol import (
     Batch,
     ClaimedDeliveries,
@@ -251,7 +252,7 @@ class Machine(RuleBasedStateMachine):
     def replay(self, which: int) -> None:
         number = one_of(self.model.webhooks, which)
         expected = self.model.replay(number, now=self.now)
-        asked = self.store.replay(RowFilter(ids=(f"wh_{number}",)), now=self.now)
+        asked = replay_all(self.store, RowFilter(ids=(f"wh_{number}",)), now=self.now)
         if expected is None:
             with pytest.raises(BodyGone):
                 self.done(asked)
@@ -388,7 +389,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99))
     def retry(self, which: int) -> None:
         number = one_of(self.model.deliveries, which)
-        said = self.done(self.store.retry(RowFilter(ids=(f"dlv_{number}",)), now=self.now))
+        said = self.done(retry_all(self.store, RowFilter(ids=(f"dlv_{number}",)), now=self.now))
         assert said == self.model.retry(number, now=self.now)
 
     @precondition(lambda self: self.model.events)

@@ -41,6 +41,7 @@ from bridge.core import json_text
 from bridge.core.conversions import LedgerEffects
 from bridge.core.errors import BodyGone, StoreUnavailable
 from bridge.core.model import Accepted, Attempt, DeliveryState, DeliveryUpdate, EventNeeded, Ignored, Route, Routed
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import (
     AdmissionLimits,
     DeliveryDetail,
@@ -114,8 +115,8 @@ def test_a_webhook_without_its_body_is_not_replayed_and_says_so(tell: Tell) -> N
         await ignored(store, "a")
         await swept(store, NOW + 31 * DAY)
         with pytest.raises(BodyGone, match="the body of wh_1 is gone and cannot be replayed; BRIDGE_KEEP_BODIES"):
-            await store.replay(RowFilter(ids=("wh_1",)), now=NOW)
-        assert await store.replay(RowFilter(state="ignored"), now=NOW) == 0
+            await replay_all(store, RowFilter(ids=("wh_1",)), now=NOW)
+        assert await replay_all(store, RowFilter(state="ignored"), now=NOW) == 0
         assert (await shown(store, "wh_1")).row.state == "ignored"
 
     tell(story)
@@ -137,7 +138,7 @@ def test_the_body_of_a_received_webhook_never_goes(tell: Tell) -> None:
 def test_a_replayed_webhook_is_received_and_keeps_its_body(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await ignored(store, "a")
-        assert await store.replay(RowFilter(ids=("wh_1",)), now=NOW + 29 * DAY) == 1
+        assert await replay_all(store, RowFilter(ids=("wh_1",)), now=NOW + 29 * DAY) == 1
         assert (
             await swept(store, NOW + 4000 * DAY, keeping=RetentionPolicy(bodies=DAY, events=DAY, ledger=4001 * DAY))
             == 0
@@ -151,7 +152,7 @@ def test_a_webhook_set_aside_keeps_its_body_as_long_as_events_are_kept(tell: Tel
         await set_aside(store, "a", "b")
         assert await swept(store, NOW + 90 * DAY - timedelta(milliseconds=1)) == 0
         assert (await shown(store, "wh_1")).webhook.body == b"{}"
-        assert await store.replay(RowFilter(ids=("wh_2",)), now=NOW) == 1
+        assert await replay_all(store, RowFilter(ids=("wh_2",)), now=NOW) == 1
         await swept(store, NOW + 90 * DAY)
         assert await listed(store) == (["wh_2"], [])
 

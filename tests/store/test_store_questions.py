@@ -29,6 +29,7 @@ from store_made import (
 
 from bridge.core.errors import NotFound, SettingsError
 from bridge.core.model import Route, Routed, WebhookState
+from bridge.store.in_steps import replay_all, retry_all
 from bridge.store.protocol import (
     DeliveryDetail,
     EventDetail,
@@ -138,7 +139,7 @@ def test_a_state_that_such_rows_do_not_have_is_named_with_those_they_have(tell: 
         with pytest.raises(SettingsError, match="fresh, duplicate"):
             await store.events(RowFilter(state="pending"))
         with pytest.raises(SettingsError, match="pending, delivered, skipped, dead"):
-            await store.retry(RowFilter(state="set_aside"), now=NOW)
+            await retry_all(store, RowFilter(state="set_aside"), now=NOW)
 
     tell(story)
 
@@ -224,7 +225,7 @@ def test_the_counts_follow_every_change_of_state(tell: Tell) -> None:
             oldest_received=after(5),
             oldest_pending={"track": NOW, "ads": after(6)},
         )
-        await store.replay(RowFilter(ids=("wh_2",)), now=after(7))
+        await replay_all(store, RowFilter(ids=("wh_2",)), now=after(7))
         await sent(store, now=after(7))
         await dead(store, "evt_4", now=after(8))
         counts = await store.state_counts()

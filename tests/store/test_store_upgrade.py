@@ -17,6 +17,7 @@ from store_made import FREELY, LEASE, applied, apply_log, claim_rows, complete, 
 from bridge.core import dedupe_keys
 from bridge.core.errors import IdempotencyConflict
 from bridge.core.model import SetAside, Webhook
+from bridge.store.in_steps import replay_all, retry_all
 from bridge.store.protocol import Idempotency, Outcome, RowFilter, Store, WebhookDetail
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.schema import STEPS
@@ -121,7 +122,7 @@ def test_every_delivery_of_an_old_store_that_was_pending_is_sent_once_and_no_oth
         states = {row.event: str(row.state) for row in await store.deliveries(RowFilter())}
         assert sorted(states.values()) == ["dead", *["delivered"] * 5, "pending", "skipped"]
         assert (await delivery(store, "e-dead")).reason == "400 the upstream's words"
-        assert await store.retry(RowFilter(state="dead"), now=LATER) == 1
+        assert await retry_all(store, RowFilter(state="dead"), now=LATER) == 1
         assert await sent(store, now=LATER) == ["e-dead"]
 
     told(old, story)
@@ -179,7 +180,7 @@ def test_everything_of_an_old_store_can_be_listed_shown_counted_and_replayed(old
         counts = await store.state_counts()
         assert (counts.unapplied, sum(counts.webhooks.values())) == (0, len(rows))
         assert (await store.status_summary(now=LATER)).lasts["shopify"] == webhook("w").received_at
-        assert await store.replay(RowFilter(ids=(aside.id,)), now=LATER) == 1
+        assert await replay_all(store, RowFilter(ids=(aside.id,)), now=LATER) == 1
 
     told(old, story)
 

@@ -1,17 +1,41 @@
-"""The verbs of a SQLite store that are about long lists: `bridge.store.list_protocol.ListStore`."""
+"""The verbs of a SQLite store that list and show rows, such as those of `bridge.store.list_protocol.ListStore`."""
 
 from __future__ import annotations
 
 from bridge.store.row_filter import RowFilter, RowPage
-from bridge.store.sqlite.admin import failures, search
+from bridge.store.sqlite.admin import failures, queries, search
 from bridge.store.sqlite.db.reader import ReaderPool
-from bridge.store.views import EventRow, FailureGroups, WebhookRow
+from bridge.store.views import (
+    DeliveryDetail,
+    DeliveryRow,
+    EventDetail,
+    EventRow,
+    FailureGroups,
+    WebhookDetail,
+    WebhookRow,
+)
 
 
 class SqliteListVerbs:
-    """What `SqliteStore` has of that promise; the threads are its own."""
+    """What `SqliteStore` has of them; the threads are its own."""
 
     _reader: ReaderPool
+
+    async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
+        """Webhooks, newest first."""
+        return await self._reader.run_query(lambda db: queries.list_webhooks(db, which))
+
+    async def events(self, which: RowFilter) -> list[EventRow]:
+        """Events, newest first."""
+        return await self._reader.run_query(lambda db: queries.list_events(db, which))
+
+    async def deliveries(self, which: RowFilter) -> list[DeliveryRow]:
+        """Deliveries, newest first."""
+        return await self._reader.run_query(lambda db: queries.list_deliveries(db, which))
+
+    async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
+        """Returns what has that id."""
+        return await self._reader.run_query(lambda db: queries.show_detail(db, public_id))
 
     async def search_webhooks(self, which: RowFilter, *, most: int) -> RowPage[WebhookRow]:
         """A page of webhooks."""

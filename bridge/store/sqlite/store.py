@@ -25,14 +25,11 @@ from bridge.store.protocol import (
     OVERDUE,
     AdmissionLimits,
     Batch,
+    ChangeStep,
     ClaimedDeliveries,
     Completed,
-    DeliveryDetail,
-    DeliveryRow,
     DestinationState,
     DryRun,
-    EventDetail,
-    EventRow,
     Idempotency,
     Outcome,
     OverdueWork,
@@ -42,8 +39,6 @@ from bridge.store.protocol import (
     RowFilter,
     StateCounts,
     StatusSummary,
-    WebhookDetail,
-    WebhookRow,
 )
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.admin import overdue, queries, remap, retention, retry_replay, rewrite, summary
@@ -255,13 +250,17 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
         """When something is due next, as far as time and pauses go: senders and spacing are the caller's own."""
         return await self._reader.run_query(lambda db: outbox.next_due(db, destination))
 
-    async def retry(self, which: RowFilter, *, now: datetime) -> int:
+    async def retry(self, which: RowFilter, *, now: datetime, below: int | None, limit: int) -> ChangeStep:
         """Make dead or waiting deliveries due now."""
-        return await self._writer.run_write(lambda db: retry_replay.retry_deliveries(db, which, now=now))
+        return await self._writer.run_write(
+            lambda db: retry_replay.retry_deliveries(db, which, now=now, below=below, limit=limit)
+        )
 
-    async def replay(self, which: RowFilter, *, now: datetime) -> int:
+    async def replay(self, which: RowFilter, *, now: datetime, below: int | None, limit: int) -> ChangeStep:
         """Make webhooks received again."""
-        return await self._writer.run_write(lambda db: retry_replay.replay_webhooks(db, which, now=now))
+        return await self._writer.run_write(
+            lambda db: retry_replay.replay_webhooks(db, which, now=now, below=below, limit=limit)
+        )
 
     async def would_retry(self, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
         """Returns what a retry would change."""
@@ -313,22 +312,6 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
             )
         )
         return step
-
-    async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
-        """Webhooks, newest first."""
-        return await self._reader.run_query(lambda db: queries.list_webhooks(db, which))
-
-    async def events(self, which: RowFilter) -> list[EventRow]:
-        """Events, newest first."""
-        return await self._reader.run_query(lambda db: queries.list_events(db, which))
-
-    async def deliveries(self, which: RowFilter) -> list[DeliveryRow]:
-        """Deliveries, newest first."""
-        return await self._reader.run_query(lambda db: queries.list_deliveries(db, which))
-
-    async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
-        """Returns what has that id."""
-        return await self._reader.run_query(lambda db: queries.show_detail(db, public_id))
 
     async def iter_webhooks(
         self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int

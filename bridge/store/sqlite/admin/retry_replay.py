@@ -12,25 +12,29 @@ from datetime import datetime
 
 from bridge.core.errors import BodyGone
 from bridge.core.model import Event, Route
-from bridge.store.protocol import DryRun, RowFilter
+from bridge.store.protocol import ChangeStep, DryRun, RowFilter
 from bridge.store.sqlite.admin import queries
-from bridge.store.sqlite.admin.filters import DELIVERIES, WEBHOOKS, at_most, not_found, row_numbers, where_conditions
+from bridge.store.sqlite.admin.filters import DELIVERIES, WEBHOOKS, not_found, row_numbers, where_conditions
 from bridge.store.sqlite.admin.filters import order_by_newest as in_order
 from bridge.store.sqlite.admin.release import EVENT, event_of
 from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
+MOST_NUMBER = 2**63 - 1
+"""Above every number of a row."""
 _RETRIED = "(d.state = 'dead' OR (d.state = 'pending' AND (d.token IS NULL OR d.due <= ?)))"
 """A dead delivery, or one that waits; one that is claimed is left to its claim."""
 _REPLAYED = "w.state <> 'received' AND EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body)"
 
 
-def retry_deliveries(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> int:
-    """Make dead deliveries pending again, and waiting ones due now; returns how many."""
-    where, values = _retry_condition(db, which, now=now)
+def retry_deliveries(
+    db: sqlite3.Connection, which: RowFilter, *, now: datetime, below: int | None, limit: int
+) -> ChangeStep:
+    """Make dead deliveries pending again, and waiting ones due now, newest first."""
+    where, values = _retry_condition(db, which, now=now, below=below)
     found = db.execute(
         f"SELECT d.number, d.destination FROM deliveries AS d WHERE {where} ORDER BY d.number DESC LIMIT ?",  # noqa: S608  conditions that stand in this file and filters.py
-        (*values, at_most(which)),
+        (*values, limit),
     ).fetchall()
     db.execute(
         """
@@ -52,7 +56,7 @@ def retry_deliveries(db: sqlite3.Connection, which: RowFilter, *, now: datetime)
             """,
             (to_ms(now), destination),
         )
-    return len(found)
+    return _step_of([number for number, _ in found], limit=limit)
 
 
 def would_retry(db: sqlite3.Connection, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
@@ -64,19 +68,31 @@ def would_retry(db: sqlite3.Connection, which: RowFilter, *, now: datetime, newe
     )
 
 
-def replay_webhooks(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> int:
+def replay_webhooks(
+    db: sqlite3.Connection, which: RowFilter, *, now: datetime, below: int | None, limit: int
+) -> ChangeStep:
     """Make completed webhooks received again, and due; returns how many. Those still received stay as they are.
 
     A webhook whose body was purged is left out, or refused with BodyGone if it was named.
     """
-    where, values = _replay_condition(db, which)
-    return db.execute(
-        f"""
+    where, values = _replay_condition(db, which, below=below)
+    found = db.execute(
+        f"SELECT w.number FROM webhooks AS w WHERE {where} ORDER BY w.number DESC LIMIT ?",  # noqa: S608  conditions that stand in this file and filters.py
+        (*values, limit),
+    ).fetchall()
+    numbers = [number for (number,) in found]
+    db.execute(
+        """
         UPDATE webhooks SET state = 'received', reason = NULL, due = ?, looked_at = 0
-        WHERE number IN (SELECT w.number FROM webhooks AS w WHERE {where} ORDER BY w.number DESC LIMIT ?)
-        """,  # noqa: S608  conditions that stand in this file and filters.py
-        (to_ms(now), *values, at_most(which)),
-    ).rowcount
+        WHERE number IN (SELECT value FROM json_each(?))
+        """,
+        (to_ms(now), json.dumps(numbers)),
+    )
+    return _step_of(numbers, limit=limit)
+
+
+def _step_of(numbers: Sequence[int], *, limit: int) -> ChangeStep:
+    return ChangeStep(len(numbers), numbers[-1] if len(numbers) == limit else None)
 
 
 def would_replay(db: sqlite3.Connection, which: RowFilter, *, newest: int) -> DryRun:
@@ -88,18 +104,25 @@ def would_replay(db: sqlite3.Connection, which: RowFilter, *, newest: int) -> Dr
     )
 
 
-def _retry_condition(db: sqlite3.Connection, which: RowFilter, *, now: datetime) -> tuple[str, list[object]]:
-    """Returns what follows WHERE for a retry, and its parameters. Raises NotFound for an id that nothing has."""
-    for number in row_numbers(which, DELIVERIES):
+def _retry_condition(
+    db: sqlite3.Connection, which: RowFilter, *, now: datetime, below: int | None = None
+) -> tuple[str, list[object]]:
+    """Returns what follows WHERE for a retry, and its parameters. Raises NotFound for an id that nothing has.
+
+    The ids are looked for in the first step: during the next ones a row may be purged.
+    """
+    for number in row_numbers(which, DELIVERIES) if below is None else ():
         if db.execute("SELECT 1 FROM deliveries WHERE number = ?", (number,)).fetchone() is None:
             raise not_found(f"dlv_{number}", DELIVERIES)
     where, values = where_conditions(which, DELIVERIES)
-    return f"{_RETRIED} AND {where}", [to_ms(now), *values]
+    return f"{_RETRIED} AND d.number < ? AND {where}", [to_ms(now), MOST_NUMBER if below is None else below, *values]
 
 
-def _replay_condition(db: sqlite3.Connection, which: RowFilter) -> tuple[str, list[object]]:
+def _replay_condition(
+    db: sqlite3.Connection, which: RowFilter, *, below: int | None = None
+) -> tuple[str, list[object]]:
     """Returns what follows WHERE for a replay. Also raises BodyGone for a named webhook whose body was purged."""
-    for number in row_numbers(which, WEBHOOKS):
+    for number in row_numbers(which, WEBHOOKS) if below is None else ():
         found = db.execute(
             "SELECT EXISTS (SELECT 1 FROM bodies WHERE bodies.number = w.body) FROM webhooks AS w WHERE w.number = ?",
             (number,),
@@ -112,7 +135,7 @@ def _replay_condition(db: sqlite3.Connection, which: RowFilter) -> tuple[str, li
                 "are kept"
             )
     where, values = where_conditions(which, WEBHOOKS)
-    return f"{_REPLAYED} AND {where}", values
+    return f"{_REPLAYED} AND w.number < ? AND {where}", [MOST_NUMBER if below is None else below, *values]
 
 
 def events_without_delivery(db: sqlite3.Connection, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
