@@ -22,6 +22,7 @@ from rich.text import Text
 from bridge import settings
 from bridge.app import utc_now
 from bridge.cli.configured import configured_bridge
+from bridge.cli.coverage import outcome_parts, outcomes_as_json
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import make_console, open_configured_store, plain_value, write_json
 from bridge.cli.options import command_options, config_option, flag_option, format_option
@@ -109,6 +110,9 @@ def status_screen(found: StatusReport) -> Group:
         parts += _sources_parts(found.sources)
     if found.destinations:
         parts += [_heading("deliveries in all"), _destinations_table(found.destinations)]
+    if found.outcomes is not None and found.outcomes.destinations:
+        since = f"events made since {found.outcomes.since:%Y-%m-%d} (UTC days)"
+        parts += [_heading(since), *outcome_parts(found.outcomes)]
     if found.coverage is not None:
         parts.append(_coverage_text(found.coverage))
     parts += [line for note in found.notes for line in _finding_lines(note, "·", "yellow")]
@@ -196,6 +200,7 @@ def _status_as_json(found: StatusReport) -> Json:
         "destinations": [plain_value(one) for one in found.destinations],
         "coverage": None if coverage is None else coverage.share,
         "coverage_of": None if coverage is None else plain_value(coverage),
+        "outcomes": None if found.outcomes is None else outcomes_as_json(found.outcomes),
         "needs": [_finding_as_json(one) for one in found.needs],
         "notes": [_finding_as_json(one) for one in found.notes],
     }

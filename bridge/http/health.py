@@ -96,6 +96,7 @@ class HealthRoutes:
         try:
             stored = StoreState(
                 counts=await self.store.state_counts(),
+                totals=await self.store.read_totals(),
                 standings=[await self.store.destination_state(name) for name in self.destinations],
                 overdue=await self.check.overdue_work(),
                 loops={loop.name: loop.silent_for for loop in self.check.loop_states()},

@@ -1,8 +1,8 @@
 """GET /metrics: what happened in all processes of a bridge, and the counts of the store, for Prometheus.
 
 Counts of states come from the store. Counts of answers and latencies are kept in each process: the process that answers
-adds its own exact counts to the last published ones of the others, which may be a second old. Only the label
-`event_type` can hold any text, and it is bounded.
+adds its own exact counts to the last published ones of the others, which may be a second old. Only the labels
+`event_type` and `reason` can hold any text, and they are bounded.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from bridge.core.visible_text import make_visible
 from bridge.store.protocol import DestinationState, OverdueWork, StateCounts
+from bridge.store.status_views import OutcomeTotals
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_EVENT_TYPES = 200
@@ -44,6 +45,7 @@ class StoreState:
     """
 
     counts: StateCounts
+    totals: OutcomeTotals
     standings: Sequence[DestinationState]
     overdue: OverdueWork
     loops: Mapping[str, float | None]
@@ -207,6 +209,7 @@ class _StoreGauges(Collector):
             "trackbridge_events", "Events made.", ("event_type", "kind"), bounded_event_types(self._counts.events)
         )
         yield _count_family("trackbridge_deliveries", "Deliveries.", ("destination", "state"), self._counts.deliveries)
+        yield from self._outcome_families()
         yield _gauge_family(
             "trackbridge_webhooks_unsorted",
             "Webhooks kept that are not applied yet, repeated ones too.",
@@ -234,6 +237,22 @@ class _StoreGauges(Collector):
         yield _gauge_family("trackbridge_destination_paused", "1 while nothing is sent.", ("destination",), paused)
         yield from self._overdue_families()
         yield from self._loop_families()
+
+    def _outcome_families(self) -> Iterator[Metric]:
+        reached = CounterMetricFamily(
+            "trackbridge_deliveries",
+            "Deliveries that came to be delivered, rejected or skipped, by reason.",
+            labels=("destination", "state", "reason"),
+        )
+        for (destination, state, reason), count in sorted(self._stored.totals.deliveries.items()):
+            reached.add_metric([destination, state, make_visible(reason)], float(count))
+        yield reached
+        keys = CounterMetricFamily(
+            "trackbridge_match_key", "Events told, by the match keys that they have.", labels=("key",)
+        )
+        for key, count in sorted(self._stored.totals.match_keys.items()):
+            keys.add_metric([key], float(count))
+        yield keys
 
     def _overdue_families(self) -> Iterator[Metric]:
         overdue = self._stored.overdue

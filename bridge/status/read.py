@@ -9,6 +9,7 @@ from bridge.core.errors import StoreUnavailable
 from bridge.core.model import WebhookState
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.destinations import destination_status, events_without_destination, find_destination_troubles
+from bridge.status.outcomes import DAYS, first_day, outcome_findings, report_outcomes
 from bridge.status.processes import find_process_troubles, is_living, role_statuses
 from bridge.status.report import BROKEN_MAPPING_CAUSE, Finding, Findings, SourceStatus, StatusReport
 from bridge.status.requests import find_request_troubles, standing_refusals
@@ -33,6 +34,8 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
     """How everything stands, in a store and by the settings."""
     counts, summary = await store.state_counts(), await store.status_summary(now=now)
     overdue, details = await store.overdue_work(now=now), await store.status_details()
+    since = first_day(now, DAYS)
+    outcomes = await store.read_outcomes(since=since)
     sources = _source_statuses(counts, summary, details, now)
     names = sorted({*(name for name, _ in counts.deliveries), *configured.destinations})
     destinations = tuple([destination_status(await store.destination_state(name), counts) for name in names])
@@ -45,6 +48,7 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
         + find_request_troubles(details.refused, configured.sources, summary.lasts, now)
         + _needs(*set_aside_findings(sources, broken=broken), *ignored_money_findings(ignored))
         + find_destination_troubles(destinations, details.checks, overdue, configured, now)
+        + _needs(*outcome_findings(outcomes, now=now))
         + _needs(*events_without_destination(details.recent.events, configured))
         + _needs(*only_test_findings(summary.only_tests), *privacy_findings(details.privacy_requests))
         + _needs(*double_findings(details.doubted, configured, now))
@@ -56,6 +60,7 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
         destinations=destinations,
         roles=role_statuses(details.processes, now),
         coverage=measure_coverage(details.recent, configured, ignored, unapplied=counts.unapplied),
+        outcomes=report_outcomes(outcomes, since=since),
         needs=found.needs,
         notes=found.notes,
     )

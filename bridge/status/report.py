@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.core.local_time import format_local
+from bridge.core.skip_reasons import is_meant
 
 BROKEN_MAPPING_CAUSE = "broken_mapping"
 """The cause of a finding about a source whose mapping has errors."""
@@ -104,6 +106,50 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class DestinationOutcomes:
+    """What became of the deliveries to one destination; `rejected` and `skipped` count them by reason."""
+
+    name: str
+    delivered: int
+    waiting: int
+    rejected: Mapping[str, int]
+    skipped: Mapping[str, int]
+
+    @property
+    def reached(self) -> float | None:
+        """(delivered + rightly skipped) / (all - waiting); None where all wait."""
+        missed = sum(self.missed.values())
+        settled = self.delivered + sum(self.rejected.values()) + sum(self.skipped.values())
+        return (settled - missed) / settled if settled else None
+
+    @property
+    def missed(self) -> Mapping[str, int]:
+        """What was neither delivered nor rightly skipped, by reason."""
+        missed = Counter({reason: count for reason, count in self.skipped.items() if not is_meant(reason)})
+        missed.update(self.rejected)
+        return dict(missed.most_common())
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReport:
+    """All of it, for the days from `since` on; counts begin at `counted_since`, None where nothing is counted yet.
+
+    `events` are those that were told and are no tests; `known` counts those of `known_type` (None: of every type) that
+    have each match key, of `known_of`; `advice` says what would make more of them known.
+    """
+
+    since: datetime
+    counted_since: datetime | None
+    event_type: str | None
+    events: int
+    destinations: tuple[DestinationOutcomes, ...]
+    known_type: str | None
+    known_of: int
+    known: Mapping[str, int]
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
     """All of it. `coverage` is None while nothing came that carries a conversion.
 
@@ -114,6 +160,7 @@ class StatusReport:
     destinations: tuple[DestinationStatus, ...] = ()
     roles: tuple[RoleStatus, ...] = ()
     coverage: Coverage | None = None
+    outcomes: OutcomeReport | None = None
     needs: tuple[Finding, ...] = ()
     notes: tuple[Finding, ...] = ()
 

@@ -10,6 +10,8 @@ from bridge.core.model import Route, Routed
 from bridge.store.status_views import (
     ActionTaken,
     FoundRows,
+    OutcomeCounts,
+    OutcomeTotals,
     ProcessHeartbeat,
     RefusedRequests,
     StatusDetails,
@@ -79,6 +81,18 @@ class StatusStore(Protocol):
 
     async def status_details(self) -> StatusDetails:
         """Returns what `status` shows beside counts and summary; it costs the same however much is kept."""
+        ...
+
+    async def read_outcomes(self, *, since: datetime) -> OutcomeCounts:
+        """What became of deliveries, and which match keys events have, from the UTC day of `since` on.
+
+        Counted in the transaction that changes them: a delivery by the day on which it was made, and where it stands
+        now; an event when it is told. It costs the same however much is kept.
+        """
+        ...
+
+    async def read_totals(self) -> OutcomeTotals:
+        """All that was ever counted of the same: a count never falls."""
         ...
 
     async def find_rows(self, words: Sequence[str]) -> FoundRows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -137,6 +138,54 @@ class StatusDetails:
     checks: tuple[DestinationCheck, ...]
     waiting: WaitingWebhooks
     doubted: tuple[DoubtedEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    """How many deliveries that were made on one day (UTC) stand in one state for one reason.
+
+    `reason` is empty where none is needed, and `other` stands for those beyond the first 50 of a day.
+    """
+
+    day: datetime
+    destination: str
+    event_type: str
+    state: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatchKeyCount:
+    """How many events of one day (UTC) have one match key; an empty key counts all of them."""
+
+    day: datetime
+    event_type: str
+    key: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCounts:
+    """What became of deliveries and which match keys events have, over some days.
+
+    `waiting` counts pending deliveries by destination and event type; `rejected` says of the last 100 deliveries of a
+    destination that were taken or rejected how many were rejected, of how many. Nothing before `counted_since` counts.
+    """
+
+    outcomes: tuple[OutcomeCount, ...]
+    match_keys: tuple[MatchKeyCount, ...]
+    waiting: Mapping[tuple[str, str], int]
+    rejected: Mapping[str, tuple[int, int]]
+    counted_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeTotals:
+    """All that was ever counted, which never falls: by destination, state and reason, and by match key."""
+
+    deliveries: Mapping[tuple[str, str, str], int]
+    match_keys: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from bridge.http.metrics import LONGEST_LABEL, MOST_EVENT_TYPES, OTHER, Metrics,
 from bridge.runtime.roles import StatePublisher, loop_success_times
 from bridge.runtime.shared_state import SharedState
 from bridge.store.protocol import OverdueWork, StateCounts
+from bridge.store.status_views import OutcomeTotals
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOSTILE = 'a"b\\c\nd\re\x1b[2J\u202e{}=,#'
@@ -26,7 +27,16 @@ HOSTILE = 'a"b\\c\nd\re\x1b[2J\u202e{}=,#'
 
 def page(events: dict[tuple[str, str], int]) -> str:
     counts = StateCounts({}, events, {}, None, {})
-    stored = StoreState(counts, (), OverdueWork(0, None, {}, {}), loops={}, stalled=set(), ready=True, now=NOW)
+    stored = StoreState(
+        counts,
+        OutcomeTotals({("meta", "skipped", "no consent"): 3}, {"email": 2}),
+        (),
+        OverdueWork(0, None, {}, {}),
+        loops={},
+        stalled=set(),
+        ready=True,
+        now=NOW,
+    )
     return Metrics().render_page(stored).decode()
 
 
@@ -109,3 +119,11 @@ def test_a_process_with_too_many_counters_still_has_its_heartbeat() -> None:
     showing = StatePublisher(board, "worker-translate", metrics, lambda: {"translate": [heartbeat]})
     showing.publish()
     assert loop_success_times(board) == {"translate": heartbeat.succeeded_at}
+
+
+def test_deliveries_are_counted_by_reason_and_events_by_match_key() -> None:
+    samples = {sample.name: sample for family in families(page({})) for sample in family.samples}
+    told = samples["trackbridge_deliveries_total"]
+    assert (told.labels, told.value) == ({"destination": "meta", "state": "skipped", "reason": "no consent"}, 3.0)
+    known = samples["trackbridge_match_key_total"]
+    assert (known.labels, known.value) == ({"key": "email"}, 2.0)

@@ -6,11 +6,11 @@ Nothing known is unknown, never yes.
 from __future__ import annotations
 
 from bridge.core.json_text import Json
+from bridge.core.skip_reasons import CONSENT_UNKNOWN, NO_CONSENT, OPTED_OUT
 
 DECIDED_BY = {"ads": "ads", "marketing": "ads", "analytics": "analytics"}
 """The word of `consent` that decides for each purpose; `own` asks none."""
 SEND, SKIP = "send", "skip"
-NO_CONSENT, UNKNOWN, OPTED_OUT = "no consent", "consent unknown", "sale opted out"
 
 
 def consent_skip(event: dict[str, Json], *, purpose: str, without_consent: str, limits_sale: bool) -> str | None:
@@ -26,5 +26,5 @@ def consent_skip(event: dict[str, Json], *, purpose: str, without_consent: str, 
     if given.get(word) is False:
         return NO_CONSENT
     if given.get(word) is not True and without_consent != SEND:
-        return UNKNOWN
+        return CONSENT_UNKNOWN
     return OPTED_OUT if purpose == "ads" and given.get("sale_opt_out") is True and not limits_sale else None

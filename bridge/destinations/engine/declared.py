@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bridge.core import skip_reasons
 from bridge.core.instants import parse_instant
 from bridge.core.json_text import Json
 from bridge.core.model import (
@@ -95,7 +96,7 @@ class DeclaredDestination:
     def skip_reason(self, event: Event) -> str | None:
         """Why this event is not for it, or None where it is, or where only its item shows that."""
         if event.test != self._options.test:
-            return "test event" if event.test else "not a test event"
+            return skip_reasons.TEST if event.test else skip_reasons.NO_TEST
         decided = self._decide(event.text, None)
         return decided.reason if isinstance(decided, Skipped) else None
 
@@ -114,7 +115,7 @@ class DeclaredDestination:
         event_type = str(event.get("event_type") or "")
         name = self._event_name(event_type)
         if name is None:
-            return Skipped(f"{event_type} is not among its events")
+            return Skipped(f"{event_type} is {skip_reasons.NOT_AMONG}")
         kept_back = consent_skip(
             event,
             purpose=self._parts.purpose,
@@ -149,9 +150,9 @@ class DeclaredDestination:
         if at is None:
             return None
         if limits.oldest is not None and now - at > limits.oldest - _MARGIN:
-            return Skipped("too old")
+            return Skipped(skip_reasons.TOO_OLD)
         if limits.ahead is not None and at - now > limits.ahead:
-            return Early(at - limits.ahead) if at - now < _LONGEST_AHEAD else Skipped("dated too far ahead")
+            return Early(at - limits.ahead) if at - now < _LONGEST_AHEAD else Skipped(skip_reasons.TOO_FAR_AHEAD)
         return None
 
     def _make_item(self, event: dict[str, Json], event_type: str, frame: PlatformFrame) -> Item | Skipped:
@@ -166,7 +167,7 @@ class DeclaredDestination:
                 return Skipped(lacking)
             together = self._program.together(frame) if self._program.together is not None else None
             return Item(made, event, rule, together, tuple(frame.notes))
-        return Skipped("no entry of `send` takes it")
+        return Skipped(skip_reasons.NO_RULE)
 
     # --------------------------------------------------------------------------------------------------- requests
 
@@ -232,9 +233,9 @@ class DeclaredDestination:
 
 def _lacking_reason(send: SendCode, item: dict[str, Json]) -> str | None:
     if send.identify and not any(all(has_field(item, path) for path in group) for group in send.identify):
-        return "no identifiers"
+        return skip_reasons.NO_IDENTIFIERS
     lacking = next((path for path in send.require if not has_field(item, path)), None)
-    return None if lacking is None else f"lacks {'.'.join(lacking)}"
+    return None if lacking is None else f"{skip_reasons.LACKS}{'.'.join(lacking)}"
 
 
 def _update_for(delivery: Delivery, decided: Skipped | Early | Unmade) -> DeliveryUpdate:

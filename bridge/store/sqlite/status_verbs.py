@@ -13,8 +13,25 @@ from bridge.core.model import Route
 from bridge.store.sqlite.admin import find_rows, recent_outcomes, release
 from bridge.store.sqlite.db.reader import ReaderPool
 from bridge.store.sqlite.db.writer import WriterThread
-from bridge.store.sqlite.tables import actions, console, destinations, doubles, heartbeats, recall_waits, refusals
-from bridge.store.status_views import ActionTaken, FoundRows, ProcessHeartbeat, RefusedRequests, StatusDetails
+from bridge.store.sqlite.tables import (
+    actions,
+    console,
+    coverage,
+    destinations,
+    doubles,
+    heartbeats,
+    recall_waits,
+    refusals,
+)
+from bridge.store.status_views import (
+    ActionTaken,
+    FoundRows,
+    OutcomeCounts,
+    OutcomeTotals,
+    ProcessHeartbeat,
+    RefusedRequests,
+    StatusDetails,
+)
 from bridge.store.views import DuplicateEvent
 
 
@@ -86,6 +103,14 @@ class SqliteStatusVerbs:
     async def status_details(self) -> StatusDetails:
         """Returns what `status` shows beside counts and summary."""
         return await self._reader.run_query(_read_details)
+
+    async def read_outcomes(self, *, since: datetime) -> OutcomeCounts:
+        """What became of deliveries, and which match keys events have."""
+        return await self._reader.run_query(lambda db: coverage.read_outcomes(db, since=since))
+
+    async def read_totals(self) -> OutcomeTotals:
+        """All that was ever counted of the same."""
+        return await self._reader.run_query(coverage.read_totals)
 
     async def find_rows(self, words: Sequence[str]) -> FoundRows:
         """The webhooks and events that have one of these texts."""

@@ -15,7 +15,7 @@ from bridge.core.model import Event, Route
 from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
-from bridge.store.sqlite.tables import ledger, recall_waits
+from bridge.store.sqlite.tables import coverage, ledger, recall_waits
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.views import DuplicateEvent, EventDetail
 
@@ -96,6 +96,8 @@ def tell_duplicate(  # noqa: PLR0913  what it becomes, by name
     ledger.add_entries(db, [(key, number, at) for key in own])
     recall_waits.make_due(db, [(key, at) for key in own])
     insert_deliveries(db, [(number, route, at) for route in routes])
+    told = db.execute("SELECT event_type, text FROM events WHERE number = ? AND NOT test", (number,))
+    coverage.count_match_keys(db, [coverage.CountedEvent(name, text, at) for name, text in told])
 
 
 def find_holders(db: sqlite3.Connection, keys: Sequence[bytes], *, but: int) -> Mapping[bytes, int]:

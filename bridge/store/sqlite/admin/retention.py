@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bridge.store.protocol import PurgeStep, RetentionPolicy
 from bridge.store.sqlite.db.columns import to_ms
-from bridge.store.sqlite.tables import conversions, ledger
+from bridge.store.sqlite.tables import conversions, coverage, ledger
 
 STEP_BYTES = 8 * 1024 * 1024
 """Bytes of bodies that one step takes at most, or one body."""
@@ -196,6 +196,14 @@ def _purge_counts(
     return 0, None
 
 
+def _purge_coverage(
+    db: sqlite3.Connection, _key: str, keeping: RetentionPolicy, now: datetime, _limit: int
+) -> tuple[int, str | None]:
+    """The counts of days whose events are purged."""
+    coverage.forget_outcomes(db, before=now - keeping.events)
+    return 0, None
+
+
 def _free_pages(
     db: sqlite3.Connection, _key: str, _keeping: RetentionPolicy, _now: datetime, _limit: int
 ) -> tuple[int, str | None]:
@@ -221,6 +229,7 @@ _STEPS: dict[str, _Step] = {
     "known": _purge_known,
     "aliases": _purge_aliases,
     "counts": _purge_counts,
+    "coverage": _purge_coverage,
     "free": _free_pages,
 }
 _ORDER = tuple(_STEPS)

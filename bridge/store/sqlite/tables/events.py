@@ -22,7 +22,7 @@ from bridge.core.model import (
 )
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
-from bridge.store.sqlite.tables import doubles, event_ids, originals, recall_waits
+from bridge.store.sqlite.tables import coverage, doubles, event_ids, originals, recall_waits
 from bridge.store.sqlite.tables import ledger as recent
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.sqlite.tables.originals import OriginalEvent
@@ -104,6 +104,8 @@ class _EventInsertion:
         self._deliveries: list[tuple[int, Route, int]] = []
         self._conversion_keys: list[tuple[bytes, int]] = []
         """The conversion keys of the new events, also those that the ledger knows, each with the time."""
+        self._told: list[coverage.CountedEvent] = []
+        """The new events that are no duplicates and no tests."""
         self._doubtful: list[tuple[int, str, Event]] = []
         """The new events that no richer webhook was found to tell: by number, id and what they say."""
 
@@ -114,6 +116,7 @@ class _EventInsertion:
         recent.add_entries(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
         recall_waits.make_due(self._db, self._conversion_keys)
         insert_deliveries(self._db, self._deliveries)
+        coverage.count_match_keys(self._db, self._told)
         doubles.note_possible_doubles(self._db, self._doubtful)
         return accepted
 
@@ -139,6 +142,8 @@ class _EventInsertion:
                 # has the same order id keeps its own, which lead there through its row
                 self._ledger[key] = self._new[key] = original.number if original and not by_order else number, made.at
         if original is None:
+            if not event.test:
+                self._told.append(coverage.CountedEvent(event.event_type, event.text, made.at))
             if made.has_waited and event.rank:
                 self._doubtful.append((number, called, event))
             for route in made.routed.routes:
