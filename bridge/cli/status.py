@@ -164,11 +164,11 @@ _TODAY = (WebhookState.TRANSLATED, WebhookState.IGNORED, WebhookState.RECEIVED)
 
 
 def _destinations_table(rows: Sequence[DestinationStatus]) -> Table:
-    drawn = _make_table("destination", "delivered", "pending", "oldest pending", "dead", "state")
+    drawn = _make_table("destination", "delivered", "pending", "oldest pending", "dead", "state", "sends to")
     for row in rows:
         state = "works" if row.paused is None else "paused"
         oldest = _format_time(row.oldest_pending)
-        drawn.add_row(*map(as_text, (row.name, row.delivered, row.pending, oldest, row.dead, state)))
+        drawn.add_row(*map(as_text, (row.name, row.delivered, row.pending, oldest, row.dead, state, row.host)))
     return drawn
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bridge.core.model import Webhook
 from bridge.status.report import NOTHING_FOUND, Finding, Findings
@@ -57,6 +57,8 @@ class ConfiguredBridge:
 
     sources: tuple[ConfiguredSource, ...] = ()
     destinations: tuple[str, ...] = ()
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """The host that each destination really sends to, with its port where one is written."""
     keeping: RetentionPolicy = DEFAULT_RETENTION
     cannot_start: tuple[Finding, ...] = ()
     findings: Findings = NOTHING_FOUND

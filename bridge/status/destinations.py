@@ -18,7 +18,7 @@ _CIRCUIT = "circuit open: "
 """How the reason begins where a destination broke; it is tried again, and needs nobody if it comes back."""
 
 
-def destination_status(state: DestinationState, counts: StateCounts) -> DestinationStatus:
+def destination_status(state: DestinationState, counts: StateCounts, *, host: str = "") -> DestinationStatus:
     """One destination's status."""
     name = state.destination
     delivered, pending, dead = (
@@ -35,6 +35,7 @@ def destination_status(state: DestinationState, counts: StateCounts) -> Destinat
         state.paused_at,
         state.probe_at,
         resumes_itself=state.paused is None or state.paused.startswith(_CIRCUIT),
+        host=host,
     )
 
 

@@ -38,7 +38,12 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
     outcomes = await store.read_outcomes(since=since)
     sources = _source_statuses(counts, summary, details, now)
     names = sorted({*(name for name, _ in counts.deliveries), *configured.destinations})
-    destinations = tuple([destination_status(await store.destination_state(name), counts) for name in names])
+    destinations = tuple(
+        [
+            destination_status(await store.destination_state(name), counts, host=configured.hosts.get(name, ""))
+            for name in names
+        ]
+    )
     ignored = await find_ignored_money(store, configured, details.recent)
     broken = {one.subject for one in configured.findings.needs if one.cause == BROKEN_MAPPING_CAUSE and one.subject}
     found = (

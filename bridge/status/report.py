@@ -64,7 +64,10 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class DestinationStatus:
-    """One destination. `resumes_itself` is whether a pause ends without a person."""
+    """One destination. `resumes_itself` is whether a pause ends without a person.
+
+    `host` is where it really sends to, also where an option replaces its own address; empty if nothing is known of it.
+    """
 
     name: str
     delivered: int
@@ -75,6 +78,7 @@ class DestinationStatus:
     paused_at: datetime | None = None
     probe_at: datetime | None = None
     resumes_itself: bool = True
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

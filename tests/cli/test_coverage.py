@@ -82,3 +82,19 @@ def test_no_days_are_refused_with_what_is_meant(tmp_path: Path) -> None:
     found = typed(tmp_path, {}, "coverage", "--days", "0")
     assert found.returncode != 0
     assert "--days" in found.stderr
+
+
+def test_status_shows_the_host_that_is_really_used(tmp_path: Path) -> None:
+    (tmp_path / "bridge.yaml").write_text(
+        "destinations:\n"
+        "  own: {kind: plausible, domain: shop.test, without_consent: skip}\n"
+        "  moved: {kind: plausible, domain: shop.test, without_consent: skip, url: 'https://stats.test:8443'}\n"
+    )
+    fill_store(tmp_path, now=datetime.now(UTC))
+    found = json.loads(typed(tmp_path, {}, "status", "--format", "json").stdout)["destinations"]
+    assert {one["name"]: one["host"] for one in found} == {
+        "own": "plausible.io",
+        "moved": "stats.test:8443",
+        "meta": "",
+    }
+    assert "stats.test:8443" in typed(tmp_path, {}, "status").stdout
