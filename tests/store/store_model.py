@@ -50,6 +50,8 @@ class KeptWebhook:
     body: int
     received_at: datetime
     state: str = "received"
+    looked_at: bool = False
+    """Whether it was translated since it was received, and waits: until then, what waits is not decided on."""
 
 
 @dataclass
@@ -235,7 +237,10 @@ class Model:
     def _received(self, now: datetime) -> list[tuple[datetime, int]]:
         received = [(one.due, number) for number, one in self.webhooks.items() if one.state == "received"]
         waits = {number for _, number in self.waiting}
-        return [(due, number) for due, number in received if due <= (self.aged(now) if number in waits else now)]
+        unseen = [one.received_at for one in self.webhooks.values() if one.state == "received" and not one.looked_at]
+        unapplied = [one.received_at for webhooks in self.inbox for one in webhooks]
+        barrier = min([self.aged(now), *unseen, *unapplied])
+        return [(due, number) for due, number in received if due <= (min(now, barrier) if number in waits else now)]
 
     def place(
         self, results: Sequence[tuple[Routed, ...] | Ignored | SetAside | EventNeeded], *, limit: int, now: datetime
@@ -273,7 +278,7 @@ class Model:
             return None
         if one.state == "received":
             return 0
-        one.state, one.due = "received", now
+        one.state, one.due, one.looked_at = "received", now, False
         return 1
 
     def recall(self, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
@@ -299,6 +304,7 @@ class Model:
         one = self.webhooks[number]
         if one.state != "received":
             return
+        one.looked_at = True
         if any(map(self._holder, wanting.keys)):
             one.due = now
         else:
