@@ -222,6 +222,11 @@ class Model:
             self.claimed_log[self.who] = True
         return None
 
+    def forget_claim(self, webhooks: Sequence[Webhook]) -> None:
+        """A batch of the ingest log was split: the process whose turn it is claimed none; of an empty one nothing is."""
+        if webhooks:
+            self.claimed_log[self.who] = False
+
     def release(self, numbers: Sequence[int], *, now: datetime) -> None:
         for number in numbers:
             self.webhooks[number].due = now

@@ -195,7 +195,7 @@ class Machine(RuleBasedStateMachine):
             assert kept == ()
             self.model.release([one.number for one in batch.webhooks], now=self.now)
         else:
-            self.model.claimed_log[self.model.who] = False
+            self.model.forget_claim(batch.webhooks)
             assert [(one.number, one.is_known) for one in kept] == self.model.sort_in(limit)
 
     @rule(
@@ -215,7 +215,7 @@ class Machine(RuleBasedStateMachine):
             return
         if late:  # another process has split it
             kept = self.done(self.store.split_batch(batch, now=self.now))
-            self.model.claimed_log[self.model.who] = False
+            self.model.forget_claim(batch.webhooks)
             assert [(one.number, one.is_known) for one in kept] == self.model.sort_in(limit)
         completed = self.done(self.store.complete_batch(batch, outcomes, now=self.now))
         if late and outcomes:
