@@ -16,6 +16,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from bridge import settings
 from bridge.core import log
@@ -30,6 +31,7 @@ from bridge.http.console_keys import ConsoleKey
 from bridge.http.health import HealthRoutes
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
+from bridge.http.on_first_request import OnFirstRequest
 from bridge.http.path_prefix import PathPrefix
 from bridge.http.peer_address import TrustedProxies
 from bridge.http.readiness import ReadinessCheck
@@ -291,29 +293,30 @@ class WebApp:
 def _console_middleware(
     app_config: AppConfig, store: Store, proxies: TrustedProxies, keys: Sequence[ConsoleKey], *, root: str
 ) -> list[Middleware]:
-    """The web console; nothing of it is imported where nobody may open it."""
+    """The web console; nothing of it is imported before somebody asks for it, or where nobody may open it."""
     if not keys or not app_config.settings.console.is_on:
         return []
-    from bridge.http.console.deps import ConsoleDeps  # noqa: PLC0415  only where it is on
-    from bridge.http.console.origins import ConsoleOrigin  # noqa: PLC0415  the same
-    from bridge.http.console.routes import guard_console  # noqa: PLC0415  the same
 
-    def source_vars(name: str) -> Mapping[str, str]:
-        return next((one.vars for one in app_config.settings.sources if one.name == name), {})
+    def make_console(rest: ASGIApp) -> ASGIApp:
+        from bridge.http.console.deps import ConsoleDeps  # noqa: PLC0415  only when it is asked for
+        from bridge.http.console.origins import ConsoleOrigin  # noqa: PLC0415  the same
+        from bridge.http.console.routes import guard_console  # noqa: PLC0415  the same
 
-    deps = ConsoleDeps(
-        store=store,
-        keys=keys,
-        root=f"{root}{CONSOLE_PATH}",
-        origin=ConsoleOrigin(app_config.settings.console.url),
-        proxies=proxies,
-        clock=utc_now,
-        monotonic=time.monotonic,
-        sources=lambda: app_config.sources,
-        source_vars=source_vars,
-        configured=lambda: describe_bridge(app_config.settings, app_config.mappings),
-    )
-    return [Middleware(guard_console, deps)]
+        deps = ConsoleDeps(
+            store=store,
+            keys=keys,
+            root=f"{root}{CONSOLE_PATH}",
+            origin=ConsoleOrigin(app_config.settings.console.url),
+            proxies=proxies,
+            clock=utc_now,
+            monotonic=time.monotonic,
+            sources=lambda: app_config.sources,
+            source_vars=lambda name: next((one.vars for one in app_config.settings.sources if one.name == name), {}),
+            configured=lambda: describe_bridge(app_config.settings, app_config.mappings),
+        )
+        return guard_console(rest, deps)
+
+    return [Middleware(OnFirstRequest, CONSOLE_PATH, make_console)]
 
 
 class SingleProcessApp:
