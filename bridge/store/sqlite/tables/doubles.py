@@ -49,40 +49,6 @@ def note_doubles(db: sqlite3.Connection, aliases: Sequence[tuple[bytes, bytes]])
                 _add_note(db, other, f"{CERTAIN}{name} tells the same payment")
 
 
-def last_of_earlier_versions(db: sqlite3.Connection) -> int:
-    """The number of the last webhook that came to a version which kept no mapping with its events; 0 without one."""
-    found = db.execute("SELECT last_webhook FROM earlier_versions").fetchone()
-    return found[0] if found else 0
-
-
-def claim_earlier_event(db: sqlite3.Connection, event: Event) -> int | None:
-    """The number of the event by which an earlier version told what `event` tells; None where it told nothing like it.
-
-    That version kept no key that the other webhooks of the payment share, so what is alike decides: source, kind,
-    value, currency and time, and the person where both name one. Each of its events stands for one other at most.
-    """
-    if event.value is None:
-        return None
-    at, span = to_ms(event.occurred_at), to_ms_up(WITHIN)
-    rows = db.execute(
-        """
-        SELECT number, event_type, text FROM events AS told
-        WHERE value = ? AND occurred_at BETWEEN ? AND ? AND mapping IS NULL AND value IS NOT NULL AND origin = ?
-            AND currency IS ? AND test = ? AND duplicate_of IS NULL
-            AND NOT EXISTS (SELECT 1 FROM earlier_repeated WHERE event = told.number)
-        ORDER BY abs(occurred_at - ?), number
-        """,
-        (event.value, at - span, at + span, event.origin, event.currency, event.test, at),
-    ).fetchall()
-    people = _people(event.text)
-    for number, kind, text in rows:
-        others = _people(text)
-        if _is_like(event, kind) and (not people or not others or people & others):
-            db.execute("INSERT INTO earlier_repeated VALUES (?)", (number,))
-            return int(number)
-    return None
-
-
 def newest_doubted(db: sqlite3.Connection) -> tuple[DoubtedEvent, ...]:
     """The newest events with such a note."""
     rows = db.execute(
@@ -100,7 +66,7 @@ def newest_doubted(db: sqlite3.Connection) -> tuple[DoubtedEvent, ...]:
 
 def _events_like(db: sqlite3.Connection, number: int, event: Event) -> list[tuple[int, str]]:
     """The told events of richer or poorer webhooks of the same source, value, person and time: numbers and ids."""
-    people = _people(event.text)
+    people = people_of(event.text)
     if event.value is None or not people:
         return []
     at, span = to_ms(event.occurred_at), to_ms_up(WITHIN)
@@ -116,14 +82,15 @@ def _events_like(db: sqlite3.Connection, number: int, event: Event) -> list[tupl
             event.rank, event.origin, event.currency, event.test, number,
         ),
     ).fetchall()  # fmt: skip
-    return [(other, name) for other, name, kind, text in rows if _is_like(event, kind) and people & _people(text)]
+    return [(other, name) for other, name, kind, text in rows if is_like(event, kind) and people & people_of(text)]
 
 
-def _is_like(event: Event, event_type: str) -> bool:
+def is_like(event: Event, event_type: str) -> bool:
+    """Whether an event of that type may tell the same payment, by its type."""
     return event.event_type == event_type or {event.event_type, event_type} <= _SALES
 
 
-def _people(text: bytes) -> set[tuple[str, str]]:
+def people_of(text: bytes) -> set[tuple[str, str]]:
     """What names the person of an event."""
     document = json_text.parse_json(text)
     about: Json = document.get("user_data") or {}

@@ -22,7 +22,7 @@ from bridge.core.model import (
 )
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
-from bridge.store.sqlite.tables import coverage, doubles, event_ids, originals, recall_waits
+from bridge.store.sqlite.tables import coverage, doubles, earlier_versions, event_ids, originals, recall_waits
 from bridge.store.sqlite.tables import ledger as recent
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.sqlite.tables.originals import OriginalEvent
@@ -96,7 +96,7 @@ class _EventInsertion:
         self._given = {one.routed.event.id for one in made}
         self._former_origins = event_ids.former_origins(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
-        self._earlier = doubles.last_of_earlier_versions(db)
+        self._earlier = earlier_versions.last_of_earlier_versions(db)
         self._number = last_number(db, "events")
         self._here: dict[int, tuple[str, Event, OriginalEvent | None]] = {}
         """The new events by number, each with the id it goes by and its original."""
@@ -191,7 +191,7 @@ class _EventInsertion:
 
     def _claim_earlier(self, event: Event) -> OriginalEvent | None:
         """What an earlier version told instead of it: only a webhook of its time asks, which is replayed."""
-        number = doubles.claim_earlier_event(self._db, event)
+        number = earlier_versions.claim_earlier_event(self._db, event)
         return None if number is None else self._read_original(number, event)
 
     def _follow_original(self, other: OriginalEvent, event: Event) -> OriginalEvent:
