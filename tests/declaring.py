@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from bridge.core.delivery import Delivery, Outgoing, Unsent
 from bridge.core.json_text import Json
-from bridge.core.model import Delivery, Event, Outgoing, Unsent
+from bridge.core.model import Event
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.language import Platform, parse_platform, read_platform
 

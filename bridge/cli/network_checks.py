@@ -16,8 +16,8 @@ import msgspec
 
 from bridge.app import make_destinations
 from bridge.cli.machine_checks import CheckResult
+from bridge.core.delivery import Misconfigured, Outgoing, Response, Retryable
 from bridge.core.errors import BridgeError, SettingsError
-from bridge.core.model import Misconfigured, Outgoing, Response, Retryable
 from bridge.core.regular_file import read_regular_file
 from bridge.destinations.protocol import CheckableDestination, Destination
 from bridge.http.metrics_key import key_file

@@ -20,8 +20,9 @@ from bridge.cli.list_show import existing_store, make_console
 from bridge.cli.options import argument, arguments, command_options, config_option, flag_option, included_options
 from bridge.cli.row_list import Row, print_rows
 from bridge.cli.terminal import print_text
+from bridge.core.delivery import DeliveryState
 from bridge.core.errors import SettingsError
-from bridge.core.model import DeliveryState, WebhookState
+from bridge.core.model import WebhookState
 from bridge.status.report import count_words
 from bridge.store.in_steps import replay_all, retry_all
 from bridge.store.protocol import RowFilter, Store, WebhookRow

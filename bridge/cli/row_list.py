@@ -15,8 +15,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from bridge.cli.safe_console import SafeConsole, as_text
+from bridge.core.delivery import Attempt
 from bridge.core.local_time import format_local
-from bridge.core.model import Attempt
 from bridge.core.visible_text import make_visible
 from bridge.store.protocol import DeliveryRow, EventRow, WebhookRow
 

@@ -16,8 +16,9 @@ from bridge.cli.options import argument, command_options, config_option
 from bridge.cli.send import read_file
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
+from bridge.core.delivery import Delivered, Delivery, Outcome, Outgoing, Response
 from bridge.core.errors import NotAnEvent, SettingsError
-from bridge.core.model import Delivered, Delivery, Event, Outcome, Outgoing, Response
+from bridge.core.model import Event
 from bridge.core.suggestions import suggest_or_list
 from bridge.destinations.protocol import Destination
 from bridge.destinations.tools.described import describe_outcome, describe_unsent

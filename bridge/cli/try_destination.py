@@ -14,10 +14,11 @@ from bridge.cli.environment import read_environment
 from bridge.cli.send import read_file
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
+from bridge.core.delivery import Delivery, Outgoing, Response
 from bridge.core.errors import MappingError, NotAnEvent, SettingsError
 from bridge.core.instants import parse_instant
 from bridge.core.json_text import Json
-from bridge.core.model import Delivery, Outgoing, Response, SourceLocation
+from bridge.core.model import SourceLocation
 from bridge.core.suggestions import suggest_or_list
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.engine.requests import Item

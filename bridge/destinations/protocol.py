@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from bridge.core.model import Delivery, Event, Outcome, Outgoing, Response, Unsent
+from bridge.core.delivery import Delivery, Outcome, Outgoing, Response, Unsent
+from bridge.core.model import Event
 
 
 class Destination(Protocol):

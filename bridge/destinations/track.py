@@ -11,18 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from bridge.core import json_text
+from bridge.core.delivery import Delivered, Delivery, Misconfigured, Outcome, Outgoing, Rejected, Response, Retryable
 from bridge.core.errors import SettingsError
-from bridge.core.model import (
-    Delivered,
-    Delivery,
-    Event,
-    Misconfigured,
-    Outcome,
-    Outgoing,
-    Rejected,
-    Response,
-    Retryable,
-)
+from bridge.core.model import Event
 from bridge.destinations import retry_after
 from bridge.destinations.answer_words import cut_words, status_text
 from bridge.destinations.option_values import read_number, read_switch

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.core.access_token import TokenDenied, TokenSource
-from bridge.core.model import Misconfigured, Outgoing, Response, Retryable
+from bridge.core.delivery import Misconfigured, Outgoing, Response, Retryable
 from bridge.pipeline.http_client import Send
 from bridge.pipeline.kept_answer import remove_secrets
 

@@ -18,8 +18,8 @@ from email.utils import formatdate, make_msgid
 from typing import Protocol
 
 from bridge.core import json_text
+from bridge.core.delivery import Outgoing
 from bridge.core.errors import AlertFailed
-from bridge.core.model import Outgoing
 from bridge.pipeline.http_client import load_trusted_certificates, open_client
 
 TIMEOUT = timedelta(seconds=20)

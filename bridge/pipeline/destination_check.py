@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
+from bridge.core.delivery import Delivered, Misconfigured, Mixed, Rejected, Response, Retryable
 from bridge.core.errors import StoreUnavailable
-from bridge.core.model import Delivered, Misconfigured, Mixed, Rejected, Response, Retryable
 from bridge.destinations.protocol import CheckableDestination, Destination
 from bridge.pipeline.http_client import Send
 from bridge.pipeline.sender import SenderDeps

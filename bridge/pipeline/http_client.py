@@ -18,7 +18,7 @@ from typing import cast
 import httpx
 
 from bridge import __version__
-from bridge.core.model import Outgoing, Response
+from bridge.core.delivery import Outgoing, Response
 from bridge.pipeline.connection_pool import CleanPool
 
 Send = Callable[[Outgoing], Awaitable[Response]]

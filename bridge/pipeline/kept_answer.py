@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from bridge.core.model import Delivered, Misconfigured, Mixed, Outcome, Outgoing, Rejected, Resend, Response, Retryable
+from bridge.core.delivery import (
+    Delivered,
+    Misconfigured,
+    Mixed,
+    Outcome,
+    Outgoing,
+    Rejected,
+    Resend,
+    Response,
+    Retryable,
+)
 from bridge.destinations.answer_words import cut_words
 from bridge.pipeline.key_removal import remove_key
 

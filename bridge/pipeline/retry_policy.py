@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from bridge.core.errors import SettingsError
-from bridge.core.model import (
+from bridge.core.delivery import (
     Delivered,
     Delivery,
     DeliveryState,
@@ -25,6 +24,7 @@ from bridge.core.model import (
     Resend,
     Retryable,
 )
+from bridge.core.errors import SettingsError
 from bridge.destinations.protocol import MOST_RETRY_AFTER
 from bridge.store.protocol import DestinationState
 

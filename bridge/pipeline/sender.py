@@ -13,9 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core import log
-from bridge.core.errors import StoreUnavailable
-from bridge.core.heartbeat import Heartbeat, Ticks
-from bridge.core.model import (
+from bridge.core.delivery import (
     Attempt,
     Delivered,
     Delivery,
@@ -31,6 +29,8 @@ from bridge.core.model import (
     Retryable,
     Unsent,
 )
+from bridge.core.errors import StoreUnavailable
+from bridge.core.heartbeat import Heartbeat, Ticks
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
 from bridge.pipeline.http_client import Send

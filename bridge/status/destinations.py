@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.local_time import format_local
-from bridge.core.model import DeliveryState
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.report import DestinationStatus, Finding, Findings, count_words
 from bridge.store.protocol import DestinationState, OverdueWork, StateCounts

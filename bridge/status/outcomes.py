@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.match_keys import ALL, CONSENT, MATCH_KEYS
-from bridge.core.model import DeliveryState
 from bridge.core.skip_reasons import (
     CONSENT_UNKNOWN,
     NO_CONSENT,

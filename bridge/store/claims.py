@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bridge.core.model import Delivery
+from bridge.core.delivery import Delivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,19 +15,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core.conversions import NO_EFFECTS, KnownConversion, LedgerEffects
+from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.mapping_text import MappingText
-from bridge.core.model import (
-    Accepted,
-    Attempt,
-    DeliveryUpdate,
-    Event,
-    EventNeeded,
-    Ignored,
-    Kept,
-    Routed,
-    SetAside,
-    Webhook,
-)
+from bridge.core.model import Accepted, Event, EventNeeded, Ignored, Kept, Routed, SetAside, Webhook
 from bridge.store.claims import ClaimedDeliveries, DestinationState, Pacing
 from bridge.store.console_protocol import ConsoleStore
 from bridge.store.list_protocol import ListStore

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from bridge.core.delivery import Attempt, DeliveryState
 from bridge.core.mapping_text import MappingText
-from bridge.core.model import Attempt, DeliveryState, Event, Webhook, WebhookState
+from bridge.core.model import Event, Webhook, WebhookState
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import made_up
 
 from bridge.core import dedupe_keys
-from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Event, Route, Routed, SetAside, Webhook
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
+from bridge.core.model import Event, Route, Routed, SetAside, Webhook
 from bridge.store.protocol import Outcome, Pacing, Store
 
 SOURCE = "shopify"

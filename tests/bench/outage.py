@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bridge.core.model import Event, Outgoing, Response, Route, Routed
+from bridge.core.delivery import Outgoing, Response
+from bridge.core.model import Event, Route, Routed
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.store.sqlite.store import SqliteStore

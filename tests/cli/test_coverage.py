@@ -10,7 +10,8 @@ from pathlib import Path
 from peers import typed
 from store_made import FREELY
 
-from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Event, Route, Routed
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
+from bridge.core.model import Event, Route, Routed
 from bridge.store.engines import open_store
 
 ENDS = (

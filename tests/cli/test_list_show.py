@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bridge.cli import main
-from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Event, Route, Routed
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
+from bridge.core.model import Event, Route, Routed
 from bridge.store.engines import open_store
 from bridge.store.protocol import Pacing
 

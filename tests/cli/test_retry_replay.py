@@ -13,8 +13,9 @@ from store_made import applied, apply_log, claim_rows, complete
 
 from bridge.cli import main
 from bridge.core import dedupe_keys
-from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Routed, SetAside, Translated, Webhook
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.core.model import Route as To
+from bridge.core.model import Routed, SetAside, Translated, Webhook
 from bridge.store.engines import open_store
 from bridge.store.protocol import EventDetail, Outcome, Pacing, RowFilter, Store
 

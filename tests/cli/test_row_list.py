@@ -13,8 +13,9 @@ from rich.text import Text
 
 from bridge.cli import row_list
 from bridge.cli.find import search_words
+from bridge.core.delivery import DeliveryState
 from bridge.core.errors import SettingsError
-from bridge.core.model import DeliveryState, WebhookState
+from bridge.core.model import WebhookState
 from bridge.store.protocol import DeliveryRow, EventRow, WebhookRow
 
 NOW = datetime(2026, 10, 24, 22, 30, tzinfo=UTC)

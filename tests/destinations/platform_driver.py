@@ -18,10 +18,9 @@ from typing import Any
 from upstreams.kinds import FAKES
 from upstreams.platform import FakePlatform, Mood, serving_platform
 
-from bridge.core.model import (
+from bridge.core.delivery import (
     Delivered,
     Delivery,
-    Event,
     Misconfigured,
     Mixed,
     Outcome,
@@ -32,6 +31,7 @@ from bridge.core.model import (
     Retryable,
     Unsent,
 )
+from bridge.core.model import Event
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.language import Platform
 from bridge.destinations.language.files import load_kind

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook as Verifier
 
+from bridge.core.delivery import DeliveryState, Outgoing, Unsent
 from bridge.core.errors import MappingError, SettingsError
 from bridge.core.json_text import Json
-from bridge.core.model import DeliveryState, Outgoing, Unsent
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.engine.event_view import clean_address
 from bridge.destinations.kinds import make_destination

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core.delivery import Delivered, Delivery, Misconfigured, Outgoing, Rejected, Response, Retryable
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, Event, Misconfigured, Outgoing, Rejected, Response, Retryable
+from bridge.core.model import Event
 from bridge.destinations import kinds as destinations
 from bridge.destinations.kinds import KINDS, make_destination
 from bridge.destinations.protocol import Destination

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core.delivery import Delivered, Delivery, Misconfigured, Outcome, Rejected, Response, Retryable
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivered, Delivery, Misconfigured, Outcome, Rejected, Response, Retryable
 from bridge.destinations.kinds import make_destination
 from bridge.destinations.track import MOST_BYTES, TrackDestination
 

@@ -12,7 +12,7 @@ from oracles import load_oracle, needs_oracles
 from platform_driver import PERSON, declared, make_event
 from upstreams.kinds import FAKES
 
-from bridge.core.model import Delivery, Outgoing
+from bridge.core.delivery import Delivery, Outgoing
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # their own imports' business

@@ -20,8 +20,8 @@ from upstreams.kinds import FAKES
 from upstreams.platform import FakePlatform, Received
 
 from bridge import contract
+from bridge.core.delivery import Delivered, Delivery, DeliveryState, Mixed, Outgoing, Response, Unsent
 from bridge.core.errors import NotAnEvent
-from bridge.core.model import Delivered, Delivery, DeliveryState, Mixed, Outgoing, Response, Unsent
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.language.files import known_kinds
 

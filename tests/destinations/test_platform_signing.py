@@ -12,8 +12,8 @@ from upstreams.kinds import FAKES
 from upstreams.platform import Received
 from upstreams.x import KEYS, check_oauth1
 
+from bridge.core.delivery import Delivery, Outgoing
 from bridge.core.errors import SettingsError
-from bridge.core.model import Delivery, Outgoing
 from bridge.destinations.engine.signing import SignedHeaders, Unsigned, sign_request
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -16,7 +16,8 @@ from peers import trackbridge, until, upstream
 from store_made import apply_log, claim_rows, complete
 
 from bridge.core import dedupe_keys
-from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Event, Route, Routed, Webhook
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
+from bridge.core.model import Event, Route, Routed, Webhook
 from bridge.store.protocol import ClaimedDeliveries, DestinationState, Outcome, Pacing, RowFilter
 from bridge.store.sqlite.store import SqliteStore
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from shipped_bodies import shipped_webhooks
 from store_made import LEASE, NOW, webhook
 
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.core.json_text import parse_json
-from bridge.core.model import Attempt, DeliveryState, DeliveryUpdate, Route, Routed, SetAside, Translated, Webhook
+from bridge.core.model import Route, Routed, SetAside, Translated, Webhook
 from bridge.http.console.body_lines import MOST_LINES, document_lines
 from bridge.http.console.detail_pages import failed_line
 from bridge.http.console.home import make_verdict

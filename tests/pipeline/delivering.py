@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bridge.core.model import Event, Outgoing, Response, Route, Routed
+from bridge.core.delivery import Outgoing, Response
+from bridge.core.model import Event, Route, Routed
 from bridge.destinations.protocol import Destination
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.deliver import DeliveryLoops, Send

@@ -18,8 +18,9 @@ from upstreams.platform import serve_on_loopback
 from upstreams.tokens import TokenEndpoint
 from upstreams.x import KEYS, XUpstream
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.errors import SettingsError
-from bridge.core.model import DeliveryState, Event, Route, Routed
+from bridge.core.model import Event, Route, Routed
 from bridge.destinations.kinds import make_destination
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.deliver import DeliveryLoops

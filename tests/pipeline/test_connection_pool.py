@@ -18,7 +18,7 @@ from anyio.streams.tls import TLSStream
 from delivering import NOON, Seen, events, opened, rows, until
 from wire import OK, Answering, Peer, Wire, keeps_alive, outgoing, peer, self_signed
 
-from bridge.core.model import Response
+from bridge.core.delivery import Response
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.connection_pool import CleanConnection, CleanPool
 from bridge.pipeline.deliver import DeliveryLoops

@@ -27,7 +27,7 @@ from delivering import (
     track,
 )
 
-from bridge.core.model import Response
+from bridge.core.delivery import Response
 
 NO_ANSWER = Response(None, failure="timeout", sent=True)
 

@@ -16,7 +16,8 @@ import pytest
 from declaring import ACME, SECRET, acme
 from delivering import NOON, Seen, Time, delivery_loops, detail, lived, opened, rows, run
 
-from bridge.core.model import DeliveryState, Event, Outgoing, Response, Route, Routed
+from bridge.core.delivery import DeliveryState, Outgoing, Response
+from bridge.core.model import Event, Route, Routed
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.store.protocol import RowFilter

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from bridge.core.errors import SettingsError
-from bridge.core.model import (
+from bridge.core.delivery import (
     Delivered,
     Delivery,
     DeliveryState,
@@ -22,6 +21,7 @@ from bridge.core.model import (
     Rejected,
     Retryable,
 )
+from bridge.core.errors import SettingsError
 from bridge.pipeline.retry_policy import RetryDecision, RetryPolicy, decide_retry
 from bridge.store.protocol import DestinationState
 

@@ -26,8 +26,8 @@ from delivering import (
     track,
 )
 
+from bridge.core.delivery import Attempt, Delivery, DeliveryUpdate, Outcome, Outgoing, Response
 from bridge.core.errors import StoreUnavailable
-from bridge.core.model import Attempt, Delivery, DeliveryUpdate, Outcome, Outgoing, Response
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from delivering import KEY, NOON, TAKEN, Seen, Time, Upstream, answer, events, lived, opened, run, scripted, track
 
-from bridge.core.model import Response
+from bridge.core.delivery import Response
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.store.protocol import Store
 from bridge.store.status_views import DestinationCheck

@@ -10,7 +10,7 @@ import pytest
 from delivering import Seen, Time, detail, events, opened, rows, run
 from wire import OK, Answering, Wire, keeps_alive, outgoing, peer, self_signed
 
-from bridge.core.model import Misconfigured, Rejected, Response, Retryable
+from bridge.core.delivery import Misconfigured, Rejected, Response, Retryable
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.http_client import open_client

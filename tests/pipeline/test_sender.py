@@ -28,7 +28,7 @@ from delivering import (
 )
 from msgspec.structs import replace
 
-from bridge.core.model import Outgoing, Response
+from bridge.core.delivery import Outgoing, Response
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retry_policy import RetryPolicy

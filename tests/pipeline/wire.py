@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bridge.core.model import Delivery, Outgoing
+from bridge.core.delivery import Delivery, Outgoing
 from bridge.destinations.track import TrackDestination
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"success": true}'

@@ -8,19 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from bridge.core import dedupe_keys
-from bridge.core.model import (
-    Accepted,
-    Attempt,
-    DeliveryState,
-    DeliveryUpdate,
-    Event,
-    Ignored,
-    Kept,
-    Route,
-    Routed,
-    SetAside,
-    Webhook,
-)
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
+from bridge.core.model import Accepted, Event, Ignored, Kept, Route, Routed, SetAside, Webhook
 from bridge.store.protocol import (
     Batch,
     ClaimedDeliveries,

@@ -16,19 +16,8 @@ from msgspec import structs
 
 from bridge import contract
 from bridge.core import json_text
-from bridge.core.model import (
-    Accepted,
-    Attempt,
-    DeliveryState,
-    DeliveryUpdate,
-    Event,
-    EventNeeded,
-    Ignored,
-    Route,
-    Routed,
-    SetAside,
-    Webhook,
-)
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
+from bridge.core.model import Accepted, Event, EventNeeded, Ignored, Route, Routed, SetAside, Webhook
 from bridge.store.protocol import DestinationState, Idempotency, Pacing, RetentionPolicy
 
 WINDOW = timedelta(days=400)

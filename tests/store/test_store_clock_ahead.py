@@ -38,7 +38,8 @@ from store_made import (
     webhook,
 )
 
-from bridge.core.model import Accepted, DeliveryState, EventNeeded, Ignored, Routed
+from bridge.core.delivery import DeliveryState
+from bridge.core.model import Accepted, EventNeeded, Ignored, Routed
 from bridge.store.protocol import Idempotency, Outcome, RetentionPolicy, RowFilter, Store, WebhookDetail
 from bridge.store.sqlite.db import open_file
 from bridge.store.sqlite.db.clock_skew import ClockReadings

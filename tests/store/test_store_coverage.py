@@ -25,8 +25,9 @@ from store_made import (
     sent,
 )
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.match_keys import find_match_keys
-from bridge.core.model import DeliveryState, Route, Routed
+from bridge.core.model import Route, Routed
 from bridge.store.in_steps import retry_all
 from bridge.store.protocol import DEFAULT_RETENTION, RowFilter, Store
 from bridge.store.sqlite.db import open_file

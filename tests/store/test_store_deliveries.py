@@ -27,7 +27,8 @@ from store_made import (
     states,
 )
 
-from bridge.core.model import DeliveryState, DeliveryUpdate, Route
+from bridge.core.delivery import DeliveryState, DeliveryUpdate
+from bridge.core.model import Route
 from bridge.store.protocol import DeliveryDetail, DestinationState, RowFilter, Store
 
 PENDING, DELIVERED, DEAD = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.DEAD

@@ -38,8 +38,9 @@ from store_made import (
     webhook,
 )
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.errors import NotFound
-from bridge.core.model import DeliveryState, Route, Routed
+from bridge.core.model import Route, Routed
 from bridge.store.in_steps import STEP_ROWS, replay_all, retry_all
 from bridge.store.protocol import DestinationState, RowFilter, Store
 

@@ -30,8 +30,9 @@ from msgspec.structs import replace as replaced
 from store_made import LEASE, NOW, SECOND, attempt, complete, event, key, order, webhook
 from store_model import TRIAL, WINDOW, Model
 
+from bridge.core.delivery import DeliveryState, DeliveryUpdate
 from bridge.core.errors import BodyGone, IdempotencyConflict
-from bridge.core.model import DeliveryState, DeliveryUpdate, EventNeeded, Ignored, Route, Routed, SetAside
+from bridge.core.model import EventNeeded, Ignored, Route, Routed, SetAside
 from bridge.store.in_steps import replay_all, retry_all
 from bridge.store.protocol import (
     Batch,

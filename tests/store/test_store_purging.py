@@ -39,8 +39,9 @@ from store_made import (
 
 from bridge.core import json_text
 from bridge.core.conversions import LedgerEffects
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.core.errors import BodyGone, StoreUnavailable
-from bridge.core.model import Accepted, Attempt, DeliveryState, DeliveryUpdate, EventNeeded, Ignored, Route, Routed
+from bridge.core.model import Accepted, EventNeeded, Ignored, Route, Routed
 from bridge.store.in_steps import replay_all
 from bridge.store.protocol import (
     AdmissionLimits,

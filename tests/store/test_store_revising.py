@@ -27,7 +27,8 @@ from store_made import (
     states,
 )
 
-from bridge.core.model import DeliveryState, Route, Routed
+from bridge.core.delivery import DeliveryState
+from bridge.core.model import Route, Routed
 from bridge.store.protocol import ClaimedDeliveries, RowFilter, Store
 
 ORIGIN = "source:shopify"

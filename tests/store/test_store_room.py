@@ -25,8 +25,8 @@ from store_made import (
     webhook,
 )
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.errors import StoreUnavailable
-from bridge.core.model import DeliveryState
 from bridge.store.protocol import AdmissionLimits, Outcome, RowFilter
 from bridge.store.sqlite.db.disk_space import EVERY, DiskSpace
 from bridge.store.sqlite.store import SqliteStore

@@ -36,8 +36,9 @@ from store_made import (
     webhook,
 )
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.errors import StoreUnavailable
-from bridge.core.model import Accepted, DeliveryState, Kept, Routed
+from bridge.core.model import Accepted, Kept, Routed
 from bridge.store.protocol import DestinationState, Idempotency, Outcome, RowFilter, Store
 
 

@@ -10,17 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bridge.core import json_text
+from bridge.core.delivery import Delivered, Misconfigured, Mixed, Outcome, Rejected, Resend, Response, Retryable
 from bridge.core.json_text import Json
-from bridge.core.model import (
-    Delivered,
-    Misconfigured,
-    Mixed,
-    Outcome,
-    Rejected,
-    Resend,
-    Response,
-    Retryable,
-)
 from bridge.destinations.answer_words import status_text
 from bridge.destinations.language.program import AnswerCode, PlatformFrame, PlatformProgram
 from bridge.destinations.protocol import MOST_RETRY_AFTER

@@ -10,18 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.core import skip_reasons
+from bridge.core.delivery import Delivery, DeliveryState, DeliveryUpdate, Outcome, Outgoing, Response, Unsent
 from bridge.core.instants import parse_instant
 from bridge.core.json_text import Json
-from bridge.core.model import (
-    Delivery,
-    DeliveryState,
-    DeliveryUpdate,
-    Event,
-    Outcome,
-    Outgoing,
-    Response,
-    Unsent,
-)
+from bridge.core.model import Event
 from bridge.destinations.engine.answers import read_answer
 from bridge.destinations.engine.consent import consent_skip
 from bridge.destinations.engine.event_view import view_event

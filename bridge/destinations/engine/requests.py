@@ -11,9 +11,9 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import httpx
 
 from bridge.core import json_text
+from bridge.core.delivery import Delivery, Outgoing
 from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
-from bridge.core.model import Delivery, Outgoing
 from bridge.destinations.engine.masked import masked_headers
 from bridge.destinations.engine.options import DeclaredOptions, check_address
 from bridge.destinations.engine.signing import SignedHeaders, Unsigned, sign_request

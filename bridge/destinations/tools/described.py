@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.core import json_text
-from bridge.core.json_text import Json
-from bridge.core.model import (
+from bridge.core.delivery import (
     Delivered,
     DeliveryUpdate,
     Misconfigured,
@@ -18,6 +17,7 @@ from bridge.core.model import (
     Retryable,
     Unsent,
 )
+from bridge.core.json_text import Json
 from bridge.destinations.answer_words import cut_words
 
 _MASKED = re.compile(r"%5B([A-Za-z_][A-Za-z0-9_]*)%5D")

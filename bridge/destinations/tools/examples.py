@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 
 from bridge import contract
 from bridge.core import json_text
+from bridge.core.delivery import Delivery, Outgoing, Response
 from bridge.core.errors import NotAnEvent, SettingsError
 from bridge.core.json_text import Json
-from bridge.core.model import Delivery, Outgoing, Response, SourceLocation
+from bridge.core.model import SourceLocation
 from bridge.destinations.engine.declared import DeclaredDestination, make_declared
 from bridge.destinations.language import Platform
 from bridge.destinations.tools.described import describe_outcome, describe_request, describe_unsent

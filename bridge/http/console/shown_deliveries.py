@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.core import json_text
-from bridge.core.model import Attempt
+from bridge.core.delivery import Attempt
 from bridge.http.console.masking import mask_document, mask_text, shown_answer_reason
 from bridge.http.console.words import local_time, state_tone, state_word
 from bridge.store.protocol import DeliveryDetail

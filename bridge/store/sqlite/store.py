@@ -16,9 +16,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.core.conversions import KnownConversion
+from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.core.mapping_text import MappingText
-from bridge.core.model import Accepted, Attempt, DeliveryUpdate, Event, Kept, Routed, Webhook
+from bridge.core.model import Accepted, Event, Kept, Routed, Webhook
 from bridge.store.protocol import (
     DEFAULT_LIMITS,
     DEFAULT_RETENTION,

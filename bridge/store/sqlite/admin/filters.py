@@ -11,8 +11,9 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.errors import NotFound, SettingsError
-from bridge.core.model import DeliveryState, WebhookState
+from bridge.core.model import WebhookState
 from bridge.store.row_filter import RowFilter
 from bridge.store.sqlite.db.columns import maybe_text, ms_up, public_number, storable_text
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from bridge.core.model import DeliveryState
+from bridge.core.delivery import DeliveryState
 from bridge.store.protocol import OverdueWork
 from bridge.store.sqlite.db.columns import from_ms, to_ms
 from bridge.store.sqlite.ingest import log_reader

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from bridge.core.delivery import Attempt, DeliveryState
 from bridge.core.errors import NotFound
-from bridge.core.model import Attempt, DeliveryState, Webhook, WebhookState
+from bridge.core.model import Webhook, WebhookState
 from bridge.store.protocol import (
     DeliveryDetail,
     DeliveryRow,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bridge.core.model import Delivery
+from bridge.core.delivery import Delivery
 from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import from_ms, from_ms_length, maybe_instant, to_ms, to_ms_up

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from bridge.core.model import DeliveryState, Route
+from bridge.core.delivery import DeliveryState
+from bridge.core.model import Route
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import maybe_text
 
