@@ -104,7 +104,8 @@ class Webhook(msgspec.Struct, frozen=True):
     `unsigned_facts` is what its unsigned headers say of its account and of its being a test, as the mapping reads them.
     `same_bytes` is the ledger key of its bytes alone, empty if its signature covers its id, and before it is applied.
     `number` is the store's (its public form is `wh_<number>`), 0 before it is applied. `waited` is whether it has
-    waited for an earlier event, or deferred to richer webhooks, as long as it may.
+    waited for an earlier event, or deferred to richer webhooks, as long as it may; `looked_until` is the time before
+    which all that was received had been looked at when it was claimed; None where that is not known.
     """
 
     source: str
@@ -120,6 +121,7 @@ class Webhook(msgspec.Struct, frozen=True):
     same_bytes: bytes = b""
     number: int = 0
     waited: bool = False
+    looked_until: datetime | None = None
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -218,7 +220,8 @@ class EventNeeded:
     If no event has one of them, the webhook waits until `until`, and is translated without it afterwards. `event_type`
     is the type of that event. `is_looked_up`: nothing was found by the keys. `lends` is given where the webhook defers
     to richer ones: what it lends to the one that tells the conversion, and `rank` how rich it is itself. `seen` are the
-    ledger's numbers of what was found by the keys, and is not what it waits for.
+    ledger's numbers of what was found by the keys, and is not what it waits for. `unfinished` is the source's own: what
+    it goes on from once the keys were looked up.
     """
 
     keys: tuple[bytes, ...]
@@ -228,6 +231,7 @@ class EventNeeded:
     lends: bytes | None = None
     rank: int = 0
     seen: tuple[int, ...] = ()
+    unfinished: object = None
 
 
 class Accepted(msgspec.Struct, frozen=True):

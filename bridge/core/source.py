@@ -128,9 +128,14 @@ class Source(Protocol):
         ...
 
     def translate_with_earlier(
-        self, webhook: Webhook, earlier: Mapping[bytes, Sequence[KnownConversion]]
+        self,
+        webhook: Webhook,
+        earlier: Mapping[bytes, Sequence[KnownConversion]],
+        asked: EventNeeded | None = None,
     ) -> Translation | EventNeeded:
         """What a kept webhook becomes with `earlier`: what is known under each conversion key that was looked up.
+
+        `asked` is what it answered last for the same webhook, if it asked for what was looked up since.
 
         Returns EventNeeded if a rule asks for a key that is not in `earlier`, or waits for what nothing is known of. It
         never raises either.

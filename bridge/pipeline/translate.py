@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from bridge.core import log
 from bridge.core.conversions import KnownConversion
 from bridge.core.errors import StoreUnavailable
@@ -32,7 +34,8 @@ from bridge.pipeline.fair_yield import FairYield
 from bridge.store.in_steps import replay_all
 from bridge.store.protocol import Batch, Outcome, RowFilter, Store
 
-BATCH = 100
+BATCH = 250
+"""Webhooks that one transaction completes: twice as many are 4 % faster, and keep the writer for twice as long."""
 LEASE = timedelta(seconds=10)
 """How long a pass may take; what a killed process has claimed is due again after it."""
 IDLE = 1.0
@@ -110,7 +113,7 @@ class TranslateLoop:
         batch = await self._store.claim_batch(now=self._clock(), limit=limit, lease=LEASE)
         if not batch.webhooks:
             return 0
-        outcomes = await self._decide_all(batch.webhooks)
+        outcomes = await self._decide_all(batch)
         if batch.webhooks[0].number:
             self._apart = max(0, self._apart - 1)
         try:
@@ -136,25 +139,27 @@ class TranslateLoop:
                 log.log_line("webhook.replayed", source=name, count=count, why="their mapping is mended")
         self._replayed_for = sources
 
-    async def _decide_all(self, webhooks: Sequence[Webhook]) -> list[Outcome]:
+    async def _decide_all(self, batch: Batch) -> list[Outcome]:
         """Decide on each; what their rules ask for is looked up for all of them at once."""
         outcomes: dict[int, Outcome] = {}
-        earlier: dict[bytes, Sequence[KnownConversion]] = {}
-        left = list(enumerate(webhooks))
+        earlier = dict(batch.known)
+        until = batch.looked_until
+        webhooks = [replace(one, looked_until=until) for one in batch.webhooks] if until else batch.webhooks
+        left: list[tuple[int, Webhook, EventNeeded | None]] = [(at, one, None) for at, one in enumerate(webhooks)]
         self._turns.begin_pass()
         while left:
-            wanting: list[tuple[int, Webhook]] = []
+            wanting: list[tuple[int, Webhook, EventNeeded | None]] = []
             keys: dict[bytes, None] = {}
-            for place, webhook in left:
-                outcomes[place] = outcome = self._decide_webhook(webhook, earlier)
+            for place, webhook, asked in left:
+                outcomes[place] = outcome = self._decide_webhook(webhook, earlier, asked)
                 if isinstance(outcome.result, EventNeeded) and not outcome.result.is_looked_up:
-                    wanting.append((place, webhook))
+                    wanting.append((place, webhook, outcome.result))
                     keys |= dict.fromkeys(key for key in outcome.result.keys if key not in earlier)
                 await self._turns.yield_if_due()
             found = await self._store.recall_events(list(keys)) if keys else {}
             earlier |= {key: found.get(key, ()) for key in keys}
             left = wanting
-        return [outcomes[place] for place in range(len(webhooks))]
+        return [outcomes[place] for place in range(len(batch.webhooks))]
 
     async def _complete_batch(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         is_new = not batch.webhooks[0].number
@@ -179,15 +184,19 @@ class TranslateLoop:
         else:
             await self._complete_batch(batch, [Outcome(outcomes[0].webhook, _fault_outcome(error))])
 
-    def _decide_webhook(self, webhook: Webhook, earlier: Mapping[bytes, Sequence[KnownConversion]]) -> Outcome:
+    def _decide_webhook(
+        self, webhook: Webhook, earlier: Mapping[bytes, Sequence[KnownConversion]], asked: EventNeeded | None = None
+    ) -> Outcome:
         """What a webhook becomes; EventNeeded while something may still arrive: the store decides how long."""
         source = self._sources().get(webhook.source)
         if source is None:
             gone = f"no source is called {webhook.source} any more; set it again, then replay this webhook"
             return Outcome(webhook, SetAside(gone))
         try:
-            match source.translate_with_earlier(webhook, earlier):
-                case Translated(events=events, effects=effects):
+            match source.translate_with_earlier(webhook, earlier, asked):
+                case Translated(events=events, effects=effects, after=after):
+                    if after:  # told since nothing richer came
+                        webhook = replace(webhook, waited=True)
                     routed = tuple(Routed(event, self._route(event, source.to)) for event in events)
                     return Outcome(webhook, routed, effects, source.mapping_text)
                 case Ignored(effects=effects) as ignored:

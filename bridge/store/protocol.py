@@ -9,8 +9,8 @@ store cannot do its work now. The engines are in `sqlite/`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -73,11 +73,15 @@ class Outcome:
 class Batch:
     """Webhooks to be translated, in the order in which they are to be translated; empty if there are none.
 
-    `mark` is the engine's own: what it needs to complete the batch.
+    `known` is what `recall_events` says of the keys that they wait for, as far as the engine has looked: a key of which
+    nothing is known is in it, too. `looked_until` is the time before which all that was received had been looked at;
+    None where that is not known. `mark` is the engine's own: what it needs to complete the batch.
     """
 
     webhooks: tuple[Webhook, ...]
     mark: object = None
+    known: Mapping[bytes, Sequence[KnownConversion]] = field(default_factory=dict)
+    looked_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

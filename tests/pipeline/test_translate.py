@@ -46,7 +46,7 @@ def translated(
                 to=None,
                 defect=None,
                 mapping_text=None,
-                translate_with_earlier=lambda one, _earlier: become(one),
+                translate_with_earlier=lambda one, *_: become(one),
             ),
         )
         told: list[tuple[str, str]] = []

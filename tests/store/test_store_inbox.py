@@ -34,6 +34,7 @@ from bridge.store.sqlite.ingest.frame import HEAD, LogFrame, frame_bytes, next_f
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
 from bridge.store.sqlite.ingest.log_writer import EVERY, FRAME_TARGET_BYTES, FRAME_TARGET_WEBHOOKS, folder_of
 from bridge.store.sqlite.store import SqliteStore
+from bridge.store.sqlite.tables.webhooks import MOST_BYTES
 
 
 def files(folder: Path) -> list[Path]:
@@ -182,8 +183,24 @@ def test_large_bodies_of_one_moment_are_packed_a_few_megabytes_at_a_time(tmp_pat
         await asyncio.gather(*(store.keep([webhook(str(n), body=body)]) for n, body in enumerate(bodies)))
         assert [frame.count for frame in written(tmp_path)] == [3, 2]
         await keep(store)
-        found = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
-        assert [one.body for one in found] == bodies
+        first = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
+        assert sum(len(one.body) for one in first[:-1]) < MOST_BYTES <= sum(len(one.body) for one in first)
+        second = await claim_rows(store, now=NOW, limit=9, lease=LEASE)
+        assert [one.body for one in (*first, *second)] == bodies
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_large_webhooks_of_the_ingest_log_are_applied_a_few_megabytes_at_a_time(tmp_path: Path) -> None:
+    bodies = [random.randbytes(MOST_BYTES // 3 + 1) for _ in range(4)]
+
+    async def story() -> None:
+        store = SqliteStore(str(tmp_path / "x.db"))
+        for n, body in enumerate(bodies):
+            await store.keep([webhook(str(n), body=body)])
+        batch = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
+        assert [one.body for one in batch.webhooks] == bodies[:3]
         await store.close()
 
     asyncio.run(story())

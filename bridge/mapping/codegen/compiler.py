@@ -145,20 +145,20 @@ class _Compiler:
 
         Half of the webhooks of a load in which all defer are told by others.
         """
-        recalled = None if rule.recall is None else self._looked_for(rule.recall, rule.recall, scope)
+        recalled = None if rule.recall is None else self._looked_for(rule.recall, scope)
         if rule.defer_to is not None:
             with self._code.open_block(f"if {self._write_defers(rule.defer_to, scope)}:"):
-                asked = self._looked_for(rule.defer_to, rule.defer_to.as_recall, scope)
+                asked = self._looked_for(rule.defer_to, scope)
                 self._code.emit_line(f"_look_up(S, {f'{recalled}, ' if recalled else ''}{asked})")
                 self._code.emit_line(f"_leave_to(S, {self._code.add_constant(rule.defer_to)}, {asked}[1])")
         if recalled:
             self._code.emit_line(f"_await_sale(S, *{recalled})")
 
-    def _looked_for(self, asked: Recall | DeferTo, recall: Recall, scope: ExpressionScope) -> str:
+    def _looked_for(self, asked: Recall | DeferTo, scope: ExpressionScope) -> str:
         """The name of what is looked for, with its names."""
         names = self._write_names(asked, scope)
         with self._code.standing_for(asked.dedupes[0]):
-            return self._code.assign_value(f"({self._code.add_constant(recall)}, {names})")
+            return self._code.assign_value(f"({self._code.add_constant(asked)}, {names})")
 
     def _compile_elements(self, loop: RuleLoop, scope: ExpressionScope) -> str:
         """The function that gives the elements of a rule's `for_each`."""

@@ -37,10 +37,14 @@ class BuildFrame:
 
     def __init__(self, *, names: int, teller: FailureNotes) -> None:
         self.lets: list[Json] = [UNSET] * names
+        self.teller = teller
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Build anew, with the names that were evaluated."""
         self.notes: list[str] = []
         self.pruner = Pruner()
         self.rounds = 0
-        self.teller = teller
         begin_building()
 
     def put(self, target: Json, key: str | None, value: Json) -> None:

@@ -18,7 +18,6 @@ from bridge.mapping.engine.recall import (
     ConversionWanted,
     HasRecalling,
     NotTold,
-    Recall,
     RecallContext,
     lend_paths,
     read_take,
@@ -51,11 +50,6 @@ class DeferTo:
     when: Scalar | None = None
     rank: int = 0
 
-    @property
-    def as_recall(self) -> Recall:
-        """What it looks for, as a recall does."""
-        return Recall(self.event_types, self.dedupes, self.take, self.wait)
-
 
 class Deferring(Exception):
     """A webhook waits whether a richer one tells its conversion; `event` is what it would tell."""
@@ -82,9 +76,9 @@ def find_others(frame: HasRecalling, defer_to: DeferTo, names: Sequence[str | No
     if frame.recalling is None:
         return None
     merged: dict[str, Json] = {}
-    for one in _lenders(frame.recalling, defer_to, names, test=frame.recalling.test):
+    for one in _find_conversions(frame.recalling, defer_to, names, test=frame.recalling.test).find_lenders():
         lent = LENDS if one.state == ConversionState.REMEMBERED else _OF_A_PERSON
-        lend_paths(json_text.parse_json(one.text), merged, [(name,) for name in lent])
+        lend_paths(json_text.parse_json(one.text, strict=False), merged, [(name,) for name in lent])
     return merged or None
 
 
@@ -92,8 +86,7 @@ def leave_to_told(frame: HasRecalling, defer_to: DeferTo, names: Sequence[str | 
     """Raise NotTold where another webhook told the conversion: what the event would say need not be worked out."""
     recalling = frame.recalling
     if recalling is not None:
-        mine = _Conversions(recalling, defer_to, names, test=recalling.test)
-        mine.refuse_told()
+        _find_conversions(recalling, defer_to, names, test=recalling.test).refuse_told()
 
 
 def defer_event(frame: DefersInTurn, event: dict[str, Json], defer_to: DeferTo, names: Sequence[str | None]) -> None:
@@ -105,15 +98,15 @@ def defer_event(frame: DefersInTurn, event: dict[str, Json], defer_to: DeferTo, 
     if recalling is None:
         return
     test = recalling.test or event.get("test") is True
-    mine = _Conversions(recalling, defer_to, names, test=test)
+    mine = _find_conversions(recalling, defer_to, names, test=test)
     mine.refuse_told()
     told = mine.find_told()
     richer = mine.find_richer()
-    if told is None and (not recalling.has_waited or richer is not None):
+    if told is None and (not recalling.has_waited_for(defer_to) or richer is not None):
         lends = {name: event[name] for name in LENDS if name in event}
         raise Deferring(tuple(mine.keys), defer_to, lends, seen=mine.seen)
-    for one in _lenders(recalling, defer_to, names, test=test):
-        lend_paths(json_text.parse_json(one.text), event, defer_to.take)
+    for one in mine.find_lenders():
+        lend_paths(json_text.parse_json(one.text, strict=False), event, defer_to.take)
     frame.deferred_for = Deferral(defer_to.wait.length_for(recalling.vars), defer_to.event_types)
 
 
@@ -125,7 +118,7 @@ class _Conversions:
         self._rank = defer_to.rank
         self._webhook = recalling.webhook
         first = next((name for name in names if name is not None), None)
-        known = recalling.look_up(tuple(self.keys), defer_to.as_recall)
+        known = recalling.look_up(tuple(self.keys), defer_to)
         self.seen = tuple({one.number for each in known for one in each})
         self._known = [
             one
@@ -160,10 +153,15 @@ class _Conversions:
         return sorted(lending.values(), key=lambda one: -one.rank)
 
 
-def _lenders(
+def _find_conversions(
     recalling: RecallContext, defer_to: DeferTo, names: Sequence[str | None], *, test: bool
-) -> list[KnownConversion]:
-    return _Conversions(recalling, defer_to, names, test=test).find_lenders()
+) -> _Conversions:
+    """The same ones where they were found before: a rule asks for them up to three times."""
+    asked = (id(defer_to), tuple(names), test)
+    found = recalling.found.get(asked)
+    if not isinstance(found, _Conversions):
+        found = recalling.found[asked] = _Conversions(recalling, defer_to, names, test=test)
+    return found
 
 
 def read_defer_to(node: Node, rank: int, durations: Collection[str], problems: Problems) -> DeferTo | None:

@@ -46,11 +46,25 @@ class Recall:
     needed: bool = False
 
 
+class Awaited(Protocol):
+    """What is looked for: events of these types, for so long."""
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The types of events."""
+        ...
+
+    @property
+    def wait(self) -> RuleWait:
+        """How long one is waited for."""
+        ...
+
+
 class ConversionWanted(Exception):
     """A rule asks for conversions that nobody has looked for yet, or that may still come, by these ledger keys."""
 
     def __init__(
-        self, keys: tuple[bytes, ...], recall: Recall, *, is_looked_up: bool = False, seen: tuple[int, ...] = ()
+        self, keys: tuple[bytes, ...], recall: Awaited, *, is_looked_up: bool = False, seen: tuple[int, ...] = ()
     ) -> None:
         super().__init__()
         self.seen = seen
@@ -92,7 +106,8 @@ class NoEarlierEvents(dict[bytes, Sequence[KnownConversion]]):
 class RecallContext:
     """What a rule may find: conversions by their ledger keys, in one scope, tests among tests.
 
-    `has_waited`: nothing more is waited for. `webhook` is the number of the webhook that asks.
+    `has_waited`: nothing more is waited for. `looked_until` is the time before which all that was received has been
+    looked at. `webhook` is the number of the webhook that asks.
     """
 
     scope: str
@@ -101,20 +116,40 @@ class RecallContext:
     vars: Mapping[str, str] = field(default_factory=dict)
     received_at: datetime | None = None
     has_waited: bool = False
+    looked_until: datetime | None = None
     webhook: int = 0
+    made_keys: dict[object, dict[bytes, tuple[str, str]]] = field(default_factory=dict)
+    """The keys that were made, by what they were made of: a rule asks for the same ones several times."""
+    found: dict[object, object] = field(default_factory=dict)
+    """What was found with what is known now, by what was asked for."""
+
+    def look_again(self, earlier: Known) -> None:
+        """Go on with more that is known."""
+        self.earlier = earlier
+        self.found.clear()
 
     def ledger_keys(
         self, event_types: Sequence[str], names: Sequence[str | None], *, test: bool
     ) -> dict[bytes, tuple[str, str]]:
         """The keys of the names that are none of nothing, each with its type and name, the first name's first."""
-        return {
-            dedupe_keys.conversion_key(self.scope, event_type, name, test=test): (event_type, name)
-            for name in names
-            if name is not None
-            for event_type in event_types
-        }
+        asked = (event_types, tuple(names), test)
+        made = self.made_keys.get(asked)
+        if made is None:
+            made = self.made_keys[asked] = {
+                dedupe_keys.conversion_key(self.scope, event_type, name, test=test): (event_type, name)
+                for name in names
+                if name is not None
+                for event_type in event_types
+            }
+        return made
 
-    def look_up(self, keys: Sequence[bytes], recall: Recall) -> list[Sequence[KnownConversion]]:
+    def has_waited_for(self, asked: Awaited) -> bool:
+        """Whether what it asks for has been waited for long enough, and all that came before was looked at."""
+        if self.has_waited or self.looked_until is None or self.received_at is None:
+            return self.has_waited
+        return self.received_at + asked.wait.length_for(self.vars) <= self.looked_until
+
+    def look_up(self, keys: Sequence[bytes], recall: Awaited) -> list[Sequence[KnownConversion]]:
         """What is known under each of these keys. Raises ConversionWanted where one was not looked up yet.
 
         All are looked up together, and waited for together.
@@ -135,7 +170,9 @@ class RecallContext:
         if told is not None or not keys:
             return told
         found = [one for one in known if one.state != ConversionState.DEFERRED]
-        if len(known) > len(found) or (not found and not self.has_waited):  # a webhook that waits, too, will tell it
+        if len(known) > len(found) or (
+            not found and not self.has_waited_for(recall)
+        ):  # a webhook that waits, too, will tell it
             seen = tuple(one.number for one in found)
             raise ConversionWanted(keys, recall, is_looked_up=True, seen=seen)
         if not recall.needed:
@@ -159,10 +196,10 @@ def find_earlier(frame: HasRecalling, recall: Recall, names: Sequence[str | None
     if frame.recalling is None:
         return None
     found = frame.recalling.find_conversion(recall, names, test=frame.recalling.test)
-    return None if found is None else json_text.parse_json(found.text)
+    return None if found is None else json_text.parse_json(found.text, strict=False)
 
 
-def look_up_all(frame: HasRecalling, *wanted: tuple[Recall, Sequence[str | None]]) -> None:
+def look_up_all(frame: HasRecalling, *wanted: tuple[Awaited, Sequence[str | None]]) -> None:
     """Raise ConversionWanted with all that a rule looks for, where any of it was not looked up yet: once is enough."""
     recalling = frame.recalling
     if recalling is not None:
@@ -191,7 +228,7 @@ def take_from_earlier(frame: HasRecalling, event: dict[str, Json], recall: Recal
         if recall.needed:
             frame.notes.append(SALE_UNKNOWN)
         return
-    lender = json_text.parse_json(found.text)
+    lender = json_text.parse_json(found.text, strict=False)
     lend_paths(lender, event, recall.take)
     _note_currency(frame, event, lender)
 

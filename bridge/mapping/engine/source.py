@@ -148,9 +148,11 @@ class MappedSource(VerifyingSource):
         """What a kept webhook becomes. Never raises for anything a provider could send."""
         return self._translator.translate(webhook)
 
-    def translate_with_earlier(self, webhook: Webhook, earlier: Known) -> Translation | EventNeeded:
+    def translate_with_earlier(
+        self, webhook: Webhook, earlier: Known, asked: EventNeeded | None = None
+    ) -> Translation | EventNeeded:
         """What a kept webhook becomes among earlier events; EventNeeded where it asks for one more."""
-        return self._translator.translate_among(webhook, earlier)
+        return self._translator.translate_among(webhook, earlier, asked)
 
     def make_frame(self, webhook: Webhook) -> tuple[MappingFrame, str | None]:
         """What a webhook's expressions read, and why its body cannot be read, if it cannot: for `explain`."""
@@ -182,6 +184,7 @@ class BrokenSource(VerifyingSource):
         self,
         webhook: Webhook,
         earlier: Known,  # noqa: ARG002  the same for every webhook
+        asked: EventNeeded | None = None,  # noqa: ARG002  as above
     ) -> Translation | EventNeeded:
         """Set aside, with the mapping's first error."""
         return self.translate(webhook)
@@ -220,6 +223,7 @@ class UnverifiableSource:
         self,
         webhook: Webhook,
         earlier: Known,  # noqa: ARG002  as above
+        asked: EventNeeded | None = None,  # noqa: ARG002  as above
     ) -> Translation | EventNeeded:
         """Set aside what was kept before the mapping broke."""
         return self.translate(webhook)

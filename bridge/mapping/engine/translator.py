@@ -70,15 +70,25 @@ class WebhookTranslator(FailureNotes):
         made = self.translate_among(webhook, NoEarlierEvents())
         return SetAside("an earlier event is missing") if isinstance(made, EventNeeded) else made
 
-    def translate_among(self, webhook: Webhook, earlier: Known) -> Translation | EventNeeded:
-        """What a kept webhook becomes among earlier events. Never raises."""
+    def translate_among(
+        self, webhook: Webhook, earlier: Known, asked: EventNeeded | None = None
+    ) -> Translation | EventNeeded:
+        """What a kept webhook becomes among earlier events. Never raises.
+
+        With `asked`, the answer before this one, nothing is read or evaluated again that was then.
+        """
+        if webhook.item == "":
+            return Ignored("the batch holds no items")
+        frame = None
         try:
-            return self._translate_checked(webhook, earlier)
+            frame, unreadable = self._continue_frame(asked, earlier) or self.make_frame(webhook)
+            return self._translate_checked(webhook, earlier, frame, unreadable)
         except ConversionWanted as wants:
             until = webhook.received_at + wants.recall.wait.length_for(self.vars)
             return EventNeeded(
-                wants.keys, " or ".join(wants.recall.event_types), until, wants.is_looked_up, seen=wants.seen
-            )
+                wants.keys, " or ".join(wants.recall.event_types), until, wants.is_looked_up, seen=wants.seen,
+                unfinished=None if wants.is_looked_up else frame,
+            )  # fmt: skip
         except Deferring as wants:
             deferred = wants.defer_to
             until = webhook.received_at + deferred.wait.length_for(self.vars)
@@ -95,11 +105,10 @@ class WebhookTranslator(FailureNotes):
 
     # ------------------------------------------------------------------------------------------------ the way
 
-    def _translate_checked(self, webhook: Webhook, earlier: Known) -> Translation:
+    def _translate_checked(
+        self, webhook: Webhook, earlier: Known, frame: MappingFrame, unreadable: str | None
+    ) -> Translation:
         topic = webhook.topic
-        if webhook.item == "":
-            return Ignored("the batch holds no items")
-        frame, unreadable = self.make_frame(webhook)
         decided = self._decide_by_kind(topic, frame, unreadable)
         if decided is not None:
             return decided
@@ -109,7 +118,7 @@ class WebhookTranslator(FailureNotes):
             return Ignored(self._why_ignored(topic, frame), LedgerEffects(aliases=aliases))
         if unreadable is not None and (self._program.test_needs_body or any(rule.needs_body for rule in rules)):
             return SetAside(unreadable)
-        if any(rule.recalls for rule in rules):
+        if frame.recalling is None and any(rule.recalls for rule in rules):
             frame.recalling = self._recalling(webhook, earlier, frame)
         made = RuleOutcomes(aliases=aliases)
         misses = self._make_events(rules, frame, webhook, made)
@@ -125,10 +134,21 @@ class WebhookTranslator(FailureNotes):
         refused = self._refusal_reason(topic, frame, readable=unreadable is None)
         return None if refused is None else SetAside(refused)
 
+    def _continue_frame(self, asked: EventNeeded | None, earlier: Known) -> tuple[MappingFrame, None] | None:
+        """The frame of a webhook that asked for what is known now: only one whose body can be read asks."""
+        frame = None if asked is None else asked.unfinished
+        if not isinstance(frame, MappingFrame) or frame.recalling is None:
+            return None
+        frame.begin_again()
+        frame.recalling.look_again(earlier)
+        return frame, None
+
     def _recalling(self, webhook: Webhook, earlier: Known, frame: MappingFrame) -> RecallContext:
         has_waited = webhook.waited or isinstance(earlier, NoEarlierEvents)
         test = self._is_test(frame)
-        return RecallContext(self._scope, test, earlier, self.vars, webhook.received_at, has_waited, webhook.number)
+        return RecallContext(
+            self._scope, test, earlier, self.vars, webhook.received_at, has_waited, webhook.looked_until, webhook.number
+        )
 
     def _is_test(self, frame: MappingFrame) -> bool:
         return self._program.is_test is not None and self._program.is_test(frame)

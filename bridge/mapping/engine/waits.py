@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from bridge.core.instants import parse_length
 from bridge.core.model import SourceLocation
@@ -35,6 +36,7 @@ class RuleWait:
         return given[self.var] if self.var else format_wait(length)
 
 
+@lru_cache(maxsize=256)
 def read_length(text: str) -> timedelta | None:
     """The wait that a text names; None where it is none, or too long."""
     length = parse_length(text)

@@ -128,8 +128,8 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
                 return Batch(unapplied.webhooks, unapplied)
             self._claimed_log = False
             oldest = unapplied.oldest_received
-            if is_due and (rows := await self._claim_rows(now=now, limit=limit, lease=lease, oldest=oldest)):
-                return Batch(rows)
+            if is_due and (batch := await self._claim_rows(now=now, limit=limit, lease=lease, oldest=oldest)).webhooks:
+                return batch
             if unapplied == log_reader.NOTHING:
                 break
             if not unapplied.webhooks:  # a damaged part is kept apart, and an empty write is passed over
@@ -152,11 +152,9 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
         )
         return unapplied, is_due, not unapplied.stretches and ledger.should_flush(db)
 
-    async def _claim_rows(
-        self, *, now: datetime, limit: int, lease: timedelta, oldest: datetime | None
-    ) -> tuple[Webhook, ...]:
-        return await self._writer.run_write(
-            lambda db: inbox.claim_webhooks(
+    async def _claim_rows(self, *, now: datetime, limit: int, lease: timedelta, oldest: datetime | None) -> Batch:
+        def claim(db: sqlite3.Connection) -> Batch:
+            rows, looked_until = inbox.claim_webhooks(
                 db,
                 now=now,
                 trusted_now=self._clocks.record_reading(db, now),
@@ -164,7 +162,10 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
                 lease=lease,
                 oldest_unapplied=oldest,
             )
-        )
+            known = conversions.find_awaited(db, [one.number for one in rows])
+            return Batch(rows, known=known, looked_until=looked_until)
+
+        return await self._writer.run_write(claim)
 
     async def complete_batch(
         self, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime

@@ -41,12 +41,18 @@ def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     at = to_ms(now)
     made = [making.NewEvent(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
     accepted = iter(making.insert_events(db, made, since=since))
-    for outcome, one in zip(outcomes, kept, strict=True):
-        if outcome.effects is not NO_EFFECTS and not one.is_known:
-            conversions.apply_effects(db, one.number, outcome.effects, now=now)
-    for outcome, one in zip(outcomes, kept, strict=True):
-        if isinstance(outcome.result, EventNeeded) and not one.is_known:
-            recall_waits.defer_webhook(db, one.number, outcome.result, now=now)
+    told = [
+        (one.number, outcome.effects)
+        for outcome, one in zip(outcomes, kept, strict=True)
+        if outcome.effects is not NO_EFFECTS and not one.is_known
+    ]
+    conversions.apply_effects(db, told, now=now)
+    wanting = [
+        (one.number, outcome.result)
+        for outcome, one in zip(outcomes, kept, strict=True)
+        if isinstance(outcome.result, EventNeeded) and not one.is_known
+    ]
+    recall_waits.defer_webhooks(db, wanting, now=now)
     log_reader.advance_offsets(db, folder, found)
     return tuple(Completed(one, tuple(next(accepted) for _ in mine)) for one, mine in zip(kept, events, strict=True))
 

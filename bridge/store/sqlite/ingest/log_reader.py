@@ -29,6 +29,7 @@ from bridge.store.sqlite.ingest.frame import (
 )
 from bridge.store.sqlite.ingest.log_file_reader import MOST_DAMAGE, LogDamage, LogFileReader, open_or_warn, path_of
 from bridge.store.sqlite.ingest.log_writer import flush_folder
+from bridge.store.sqlite.tables.webhooks import MOST_BYTES
 
 MANY_FILES = 8
 """More files than this with a recorded offset are reason to delete those that are applied."""
@@ -105,7 +106,7 @@ def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
 
 
 def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int) -> UnappliedLog:
-    """Returns the oldest webhooks that are not applied: about `limit`, in whole frames."""
+    """Returns the oldest webhooks that are not applied: about `limit`, or MOST_BYTES, in whole frames."""
     files = (
         (name, starts) for name, starts in _readable_files(db, folder) if _can_be_opened(path_of(folder, name))
     )  # one that cannot be opened is logged, and does not keep the others from being read
@@ -183,7 +184,8 @@ def _iter_heads(folder: str, name: str, at: int) -> Iterator[FrameHead]:
 
 
 def _read_files(folder: str, starts: Mapping[str, int], *, limit: int) -> UnappliedLog:
-    """Read these files, each from its offset in `starts`, until there are `limit` webhooks."""
+    """Read these files, each from its offset in `starts`, until there are `limit` webhooks, or MOST_BYTES."""
+    size = 0
     with ExitStack() as stack:
         files = [LogFileReader(folder, name, at, stack) for name, at in starts.items()]
         webhooks: list[Webhook] = []
@@ -196,7 +198,8 @@ def _read_files(folder: str, starts: Mapping[str, int], *, limit: int) -> Unappl
                     continue
                 damaged.append(LogDamage(file.name, frame.count, frame.content))
             file.ends = frame.ends
-            if len(webhooks) >= limit:
+            size += len(frame.content)
+            if len(webhooks) >= limit or size >= MOST_BYTES:
                 break
         else:
             damaged += [damage for file in files for damage in file.read_damaged_rest()]

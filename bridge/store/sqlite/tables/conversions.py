@@ -47,6 +47,13 @@ def find_conversions(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[byte
     return found
 
 
+def find_awaited(db: sqlite3.Connection, webhooks: Sequence[int]) -> dict[bytes, Sequence[KnownConversion]]:
+    """What is known under each key that these webhooks wait for, also where nothing is."""
+    keys = recall_waits.read_waits(db, webhooks)
+    found = find_conversions(db, keys) if keys else {}
+    return {key: found.get(key, ()) for key in keys}
+
+
 def _read_conversions(db: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, KnownConversion]:
     """The conversions with these numbers; of a duplicate the one that it repeats."""
     wanted = set(numbers)
@@ -124,22 +131,27 @@ def without_person(lends: bytes) -> bytes:
 # ------------------------------------------------------------------------------------------------------- effects
 
 
-def apply_effects(db: sqlite3.Connection, webhook: int, effects: LedgerEffects, *, now: datetime) -> None:
-    """Write what a webhook tells the ledger beside its events, and make due what waited for that."""
+def apply_effects(db: sqlite3.Connection, told: Sequence[tuple[int, LedgerEffects]], *, now: datetime) -> None:
+    """Write what webhooks, given by number, tell the ledger beside their events; make due what waited for that."""
+    if not told:
+        return
     at = to_ms(now)
-    woken = [key for key, _ in effects.aliases]
-    for remembered in effects.remembered:
-        woken += _remember(db, webhook, remembered, at=at)
-    db.executemany(
-        "INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", [(key, other, at) for key, other in effects.aliases]
-    )
-    if effects.aliases:
-        doubles.note_doubles(db, effects.aliases)
-    woken += _add_links(db, effects.links, at=at)
-    db.executemany("INSERT OR IGNORE INTO revisits VALUES (?, ?)", [(key, webhook) for key in effects.revisit])
+    aliases = [alias for _, effects in told for alias in effects.aliases]
+    woken = [key for key, _ in aliases]
+    for webhook, effects in told:
+        for remembered in effects.remembered:
+            woken += _remember(db, webhook, remembered, at=at)
+    db.executemany("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", [(key, other, at) for key, other in aliases])
+    woken += _add_links(db, [link for _, effects in told for link in effects.links], at=at)
+    for _, effects in told:
+        if effects.aliases:
+            doubles.note_doubles(db, effects.aliases)
+    revisits = [(key, webhook) for webhook, effects in told for key in effects.revisit]
+    db.executemany("INSERT OR IGNORE INTO revisits VALUES (?, ?)", revisits)
     recall_waits.make_due(db, [(key, at) for key in woken])
-    if effects.revisit and _is_told(db, effects.revisit):  # told since it was looked up
-        recall_waits.revisit_webhooks(db, effects.revisit, at=at)
+    for _, effects in told:
+        if effects.revisit and _is_told(db, effects.revisit):  # told since it was looked up
+            recall_waits.revisit_webhooks(db, effects.revisit, at=at)
 
 
 def _remember(db: sqlite3.Connection, webhook: int, one: RememberedConversion, *, at: int) -> list[bytes]:
@@ -161,10 +173,13 @@ def _add_links(db: sqlite3.Connection, links: Sequence[tuple[bytes, int]], *, at
     """Returns the keys that lead to a told conversion now."""
     if not links:
         return []
-    known = ledger.find_keys(db, [key for key, _ in links])
-    new = [(key, number) for key, number in links if number > 0 and (key not in known or known[key][0] < 0)]
-    ledger.add_entries(db, [(key, number, at) for key, number in new])
-    return [key for key, _ in new]
+    known = {key: number for key, (number, _) in ledger.find_keys(db, [key for key, _ in links]).items()}
+    new: dict[bytes, int] = {}
+    for key, number in links:
+        if number > 0 and known.get(key, -1) < 0:
+            known[key] = new[key] = number
+    ledger.add_entries(db, [(key, number, at) for key, number in new.items()])
+    return list(new)
 
 
 def _is_told(db: sqlite3.Connection, keys: Sequence[bytes]) -> bool:

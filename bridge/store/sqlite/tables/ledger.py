@@ -132,8 +132,15 @@ def _buffered_count(db: sqlite3.Connection) -> int:
 
 def _entries_of_segment(db: sqlite3.Connection, segment: int, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
     (entries,) = db.execute("SELECT entries FROM recent WHERE number = ?", (segment,)).fetchone()
-    places = {entries[at : at + KEY_SIZE]: at + KEY_SIZE for at in range(0, len(entries), ENTRY.size)}
-    return {key: _VALUE.unpack_from(entries, places[key]) for key in keys}
+    return {key: _VALUE.unpack_from(entries, _last_place(entries, key) + KEY_SIZE) for key in keys}
+
+
+def _last_place(entries: bytes, key: bytes) -> int:
+    """Returns where the newest entry of a key begins, which is there: its bytes may also stand across two entries."""
+    at = entries.rfind(key)
+    while at % ENTRY.size:
+        at = entries.rfind(key, 0, at + KEY_SIZE - 1)
+    return at
 
 
 # ------------------------------------------------------------------------------------------------------- in memory

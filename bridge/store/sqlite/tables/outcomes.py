@@ -34,12 +34,10 @@ def complete_webhooks(
             left.append((number, *state_of(outcome.result), texts[outcome.mapping]))
     _set_states(db, left)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
-    for number, outcome in zip([one.webhook.number for one in outcomes], outcomes, strict=True):
-        if number in changed and outcome.effects is not NO_EFFECTS:
-            conversions.apply_effects(db, number, outcome.effects, now=now)
-    for outcome in outcomes:  # after the other events of the batch, which may be what they need
-        if isinstance(outcome.result, EventNeeded):
-            recall_waits.defer_webhook(db, outcome.webhook.number, outcome.result, now=now)
+    told = [(one.webhook.number, one.effects) for one in outcomes if one.effects is not NO_EFFECTS]
+    conversions.apply_effects(db, [(number, effects) for number, effects in told if number in changed], now=now)
+    wanting = [(one.webhook.number, one.result) for one in outcomes if isinstance(one.result, EventNeeded)]
+    recall_waits.defer_webhooks(db, wanting, now=now)  # after the events of the batch, which may be what they need
     return tuple(
         Completed(
             Kept(one.webhook.number, is_known=False, source=one.webhook.source, topic=one.webhook.topic),

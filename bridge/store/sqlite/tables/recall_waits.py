@@ -35,33 +35,76 @@ def find_aliases(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, l
     return found
 
 
-def defer_webhook(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, now: datetime) -> None:
-    """Defer a received webhook; one for which something was kept since it was looked up is due now.
+def defer_webhooks(db: sqlite3.Connection, wanting: Sequence[tuple[int, EventNeeded]], *, now: datetime) -> None:
+    """Defer received webhooks, given by number; one for which something was kept since it was looked up is due now.
 
     If the clock was set back after receipt, the full wait starts again now.
     """
-    keys = [*wanting.keys, *(key for each in find_aliases(db, wanting.keys).values() for key in each)]
-    held = {number for number, _ in ledger.find_keys(db, keys).values()} - set(wanting.seen)
-    is_new = any(_is_known(db, one) for one in held if one > 0 or wanting.lends is None)
-    until, at = ms_up(wanting.until), to_ms(now)
-    waits = storable_text(wanting.event_type)
-    reason = f"waits for {waits} until {wanting.until.isoformat(timespec='seconds')}"
-    row = db.execute("SELECT received_at FROM webhooks WHERE number = ? AND state = 'received'", (number,)).fetchone()
-    if row is None:
-        return
-    until = min(until, at + max(0, until - row[0]))
-    if is_new:
-        _set_due(db, number, at, reason)
-        return
-    delete_waits(db, [number])
-    if until <= at:
-        until = _after_richer(db, number, wanting, keys, at=at)
-    if wanting.lends is None:
-        _set_due(db, number, until, reason)
-        db.execute("UPDATE webhooks SET waits_until = ? WHERE number = ?", (until, number))
-    else:
-        _defer_decision(db, number, wanting, until=until)
-    db.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?)", [(key, number) for key in keys])
+    if wanting:
+        _Deferral(db, wanting, to_ms(now)).defer_all()
+
+
+class _Deferral:
+    """Defers webhooks of one batch: has what is known under their keys, and what is to be written."""
+
+    def __init__(self, db: sqlite3.Connection, wanting: Sequence[tuple[int, EventNeeded]], at: int) -> None:
+        self._db = db
+        self._at = at
+        self._wanting = wanting
+        asked = list(dict.fromkeys(key for _, one in wanting for key in one.keys))
+        self._aliases = find_aliases(db, asked)
+        every = dict.fromkeys([*asked, *(key for each in self._aliases.values() for key in each)])
+        self._ledger = ledger.find_keys(db, list(every))
+        self._received_at: dict[int, int] = dict(
+            bulk.select_keys(
+                db, "SELECT number, received_at FROM webhooks WHERE state = 'received' AND number",
+                [number for number, _ in wanting],
+            )
+        )  # fmt: skip
+        self._numbers: list[int] = []
+        self._states: list[tuple[int | None, str, int | None, int]] = []
+        self._decisions: list[tuple[int, int, int, bytes]] = []
+        self._waits: list[tuple[bytes, int]] = []
+
+    def defer_all(self) -> None:
+        """Decide on each in turn, then write all of it."""
+        for number, wanting in self._wanting:
+            received_at = self._received_at.pop(number, None)
+            if received_at is not None:
+                self._defer_one(number, wanting, received_at)
+        self._write_all()
+
+    def _defer_one(self, number: int, wanting: EventNeeded, received_at: int) -> None:
+        keys = [*wanting.keys, *(key for one in wanting.keys for key in self._aliases.get(one, ()))]
+        held = {self._ledger[key][0] for key in keys if key in self._ledger} - set(wanting.seen)
+        reason = f"waits for {storable_text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
+        if any(_is_known(self._db, one) for one in held if one > 0 or wanting.lends is None):
+            self._states.append((self._at, reason, None, number))
+            return
+        until = min(ms_up(wanting.until), self._at + max(0, ms_up(wanting.until) - received_at))
+        if until <= self._at:
+            self._write_all()  # what is richer may be of the same batch
+            until = _after_richer(self._db, number, wanting, keys, at=self._at)
+        self._numbers.append(number)
+        self._waits += [(key, number) for key in keys]
+        if wanting.lends is None:
+            self._states.append((until, reason, until, number))
+        else:
+            shown = f"waits whether a richer webhook tells it, until {wanting.until:%Y-%m-%dT%H:%M:%SZ}"
+            self._states.append((None, shown, None, number))
+            self._decisions.append((number, until, wanting.rank, wanting.lends))
+
+    def _write_all(self) -> None:
+        delete_waits(self._db, self._numbers)
+        self._db.executemany(
+            "UPDATE webhooks SET due = ?, reason = ?, looked_at = 1, waits_until = coalesce(?, waits_until) "
+            "WHERE number = ?",
+            self._states,
+        )
+        bulk.insert_rows(self._db, "deferred (webhook, at, rank, lends)", self._decisions)
+        bulk.insert_rows(self._db, "waiting", list(dict.fromkeys(self._waits)))
+        for written in (self._numbers, self._states, self._decisions, self._waits):
+            written.clear()
 
 
 def _is_known(db: sqlite3.Connection, held: int) -> bool:
@@ -78,10 +121,6 @@ def _is_known(db: sqlite3.Connection, held: int) -> bool:
     )
 
 
-def _set_due(db: sqlite3.Connection, number: int, due: int | None, reason: str) -> None:
-    db.execute("UPDATE webhooks SET due = ?, reason = ?, looked_at = 1 WHERE number = ?", (due, reason, number))
-
-
 def _after_richer(db: sqlite3.Connection, number: int, wanting: EventNeeded, keys: Sequence[bytes], *, at: int) -> int:
     """Returns when the webhook is looked at again whose wait is over: after the one that is to be decided on first."""
     rows = bulk.select_keys(
@@ -93,31 +132,25 @@ def _after_richer(db: sqlite3.Connection, number: int, wanting: EventNeeded, key
     return max(at, *richer) + AFTER_RICHER_MS if richer else at
 
 
-def _defer_decision(db: sqlite3.Connection, number: int, wanting: EventNeeded, *, until: int) -> None:
-    _set_due(db, number, None, f"waits whether a richer webhook tells it, until {wanting.until:%Y-%m-%dT%H:%M:%SZ}")
-    db.execute(
-        "INSERT OR REPLACE INTO deferred (webhook, at, rank, lends) VALUES (?, ?, ?, ?)",
-        (number, until, wanting.rank, wanting.lends),
-    )
-
-
 def make_due(db: sqlite3.Connection, conversion_keys: Sequence[tuple[bytes, int]]) -> None:
     """Make webhooks due that wait for one of these conversion keys, each at the time its event is kept."""
     if not conversion_keys:
         return
+    times: dict[bytes, int] = {}
+    for key, at in conversion_keys:
+        times[key] = min(at, times.get(key, at))
     if _has_rows(db, "waiting"):
-        for key, at in conversion_keys:
-            woken = db.execute("SELECT webhook FROM waiting WHERE key = ?", (key,)).fetchall()
-            if woken:
-                db.executemany(
-                    "UPDATE webhooks SET due = min(coalesce(due, ?1), ?1) WHERE number = ?2 AND state = 'received'",
-                    [(at, number) for (number,) in woken],
-                )
-                db.execute(
-                    "DELETE FROM waiting WHERE key = ? AND webhook NOT IN (SELECT webhook FROM deferred)", (key,)
-                )
+        woken = bulk.select_keys(db, "SELECT key, webhook FROM waiting WHERE key", list(times))
+        db.executemany(
+            "UPDATE webhooks SET due = min(coalesce(due, ?1), ?1) WHERE number = ?2 AND state = 'received'",
+            [(times[key], number) for key, number in woken],
+        )
+        db.executemany(
+            "DELETE FROM waiting WHERE key = ? AND webhook NOT IN (SELECT webhook FROM deferred)",
+            [(key,) for key in {key for key, _ in woken}],
+        )
     if _has_rows(db, "revisits"):
-        for key, at in conversion_keys:
+        for key, at in times.items():
             revisit_webhooks(db, [key], at=at)
 
 
@@ -133,6 +166,14 @@ def revisit_webhooks(db: sqlite3.Connection, keys: Sequence[bytes], *, at: int) 
             (at, number),
         )
         db.execute("DELETE FROM revisits WHERE webhook = ?", (number,))
+
+
+def read_waits(db: sqlite3.Connection, numbers: Sequence[int]) -> list[bytes]:
+    """The keys that these webhooks wait for."""
+    if not _has_rows(db, "waiting"):
+        return []
+    rows = bulk.select_keys(db, "SELECT DISTINCT key FROM waiting WHERE webhook", numbers)
+    return [key for (key,) in rows]
 
 
 def waiting_among(db: sqlite3.Connection, numbers: Sequence[int], *, barrier: int) -> set[int]:

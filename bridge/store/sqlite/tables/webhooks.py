@@ -35,6 +35,10 @@ COLUMNS = """
     w.number, w.source, w.id, w.topic, w.received_at, w.headers, w.query, w.item, w.identity, b.bytes, b.form
     FROM webhooks AS w LEFT JOIN bodies AS b ON b.number = w.body
 """
+_BODY = -2
+"""The place of the body in a row of COLUMNS."""
+MOST_BYTES = 16 * 1024 * 1024
+"""The most bytes of bodies that are claimed at once, but for the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,32 +115,53 @@ def claim_webhooks(  # noqa: PLR0913  when and how many, by name
     limit: int,
     lease: timedelta,
     oldest_unapplied: datetime | None = None,
-) -> tuple[Webhook, ...]:
+) -> tuple[tuple[Webhook, ...], datetime | None]:
     """Claim received webhooks that are due, earliest due first; they are due again when the lease is over.
 
-    After them those that deferred to richer webhooks, if all that was received before their time has been looked at:
-    `oldest_unapplied` is when the first webhook of the ingest log was received that has no row yet.
+    Returns them, and the time before which all that was received has been looked at.
+
+    After them those that deferred to richer webhooks, if all that was received before their time has been looked at,
+    the richest first: what the poorer ones become is known then, and they need not wait once more. `oldest_unapplied`
+    is when the first webhook of the ingest log was received that has no row yet. Of each kind at most about `limit`,
+    and MOST_BYTES of bodies as they are kept.
     """
     barrier = _barrier(db, trusted_now, oldest_unapplied)
-    rows = db.execute(
-        f"SELECT {COLUMNS} WHERE {_DUE} ORDER BY w.due, w.number LIMIT :limit",
-        {"now": to_ms(now), "barrier": barrier, "limit": limit},
-    ).fetchall()
+    rows = _fetch_rows(
+        db.execute(
+            f"SELECT {COLUMNS} WHERE {_DUE} ORDER BY w.due, w.number LIMIT :limit",
+            {"now": to_ms(now), "barrier": barrier, "limit": limit},
+        )
+    )
     if len(rows) < limit and recall_waits.has_deferred(db):
-        rows += db.execute(
-            f"SELECT {COLUMNS} JOIN deferred AS d ON d.webhook = w.number WHERE {_DECIDED} "
-            "ORDER BY d.at, w.number LIMIT :limit",
-            {"barrier": barrier, "limit": limit - len(rows)},
-        ).fetchall()
+        rows += _fetch_rows(
+            db.execute(
+                f"SELECT {COLUMNS} JOIN deferred AS d ON d.webhook = w.number WHERE {_DECIDED} "
+                "ORDER BY d.rank DESC, d.at, w.number LIMIT :limit",
+                {"barrier": barrier, "limit": limit - len(rows)},
+            )
+        )
     if not rows:
-        return ()
+        return (), None
     numbers = [row[0] for row in rows]
     db.execute(
         "UPDATE webhooks SET due = ? WHERE number IN (SELECT value FROM json_each(?))",
         (to_ms(now) + to_ms_up(lease), json.dumps(numbers)),
     )
     waited = recall_waits.waiting_among(db, numbers, barrier=barrier)
-    return tuple(structs.replace(one, waited=True) if one.number in waited else one for one in map(webhook_of, rows))
+    claimed = [structs.replace(one, waited=True) if one.number in waited else one for one in map(webhook_of, rows)]
+    return tuple(claimed), from_ms(barrier)
+
+
+def _fetch_rows(found: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+    """The rows of COLUMNS until their bodies have MOST_BYTES."""
+    rows, size = [], 0
+    for row in found:
+        rows.append(row)
+        size += len(row[_BODY] or b"")
+        if size >= MOST_BYTES:
+            break
+    found.close()
+    return rows
 
 
 def release_claims(db: sqlite3.Connection, numbers: Sequence[int], *, now: datetime) -> None:
