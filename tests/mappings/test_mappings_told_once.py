@@ -119,6 +119,29 @@ def test_every_payment_with_a_webhook_is_told_once_by_the_richest_and_its_refund
     assert len(told) == 3 * len(drawn)
 
 
+def test_when_its_waits_are_over_a_payment_and_its_refund_are_decided_on_in_one_go_and_each_webhook_once() -> None:
+    every = webhooks_of(1, "invoice", 1)
+    order = [every[kind] for kind in ("step 0", "intent", "charge", "invoice")]  # the poorest first
+
+    async def story(bridge: Bridge) -> list[Json]:
+        for body in order:
+            await bridge.keep(body)
+        await bridge.settle()
+        bridge.now += timedelta(minutes=11)
+        looks = 0
+        while count := await bridge.loop.translate_batch():
+            looks += count
+        assert not [row for row in await bridge.webhooks() if row.state == "received"]
+        assert looks == len(order)
+        return await bridge.told()
+
+    told = run_story(story, settings=WAITS)
+    assert [(one["event_type"], one["properties"]["order_id"]) for one in told] == [
+        ("purchase", "in_1"),
+        ("refund", "in_1"),
+    ]
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_a_backlog_of_twenty_minutes_changes_nothing(data: st.DataObject) -> None:

@@ -200,6 +200,16 @@ def delete_waits(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
         db.executemany("DELETE FROM deferred WHERE webhook = ?", [(number,) for number in numbers])
 
 
+def highest_rank(db: sqlite3.Connection, *, below: int | None = None) -> int | None:
+    """The rank of the richest webhooks that wait for richer ones; of those below a rank."""
+    found: tuple[int | None] = (
+        db.execute("SELECT max(rank) FROM deferred").fetchone()
+        if below is None
+        else db.execute("SELECT max(rank) FROM deferred WHERE rank < ?", (below,)).fetchone()
+    )
+    return found[0]
+
+
 def has_deferred(db: sqlite3.Connection) -> bool:
     """Whether any webhook waits for a richer one."""
     return _has_rows(db, "deferred")

@@ -120,10 +120,10 @@ def claim_webhooks(  # noqa: PLR0913  when and how many, by name
 
     Returns them, and the time before which all that was received has been looked at.
 
-    After them those that deferred to richer webhooks, if all that was received before their time has been looked at,
-    the richest first: what the poorer ones become is known then, and they need not wait once more. `oldest_unapplied`
-    is when the first webhook of the ingest log was received that has no row yet. Of each kind at most about `limit`,
-    and MOST_BYTES of bodies as they are kept.
+    After them those that deferred to richer webhooks, if all that was received before their time has been
+    looked at: the richest, and only those of one rank, since what they become decides about the others.
+    `oldest_unapplied` is when the first webhook of the ingest log was received that has no row yet. At most about
+    `limit`, and MOST_BYTES of bodies as they are kept.
     """
     barrier = _barrier(db, trusted_now, oldest_unapplied)
     rows = _fetch_rows(
@@ -132,14 +132,8 @@ def claim_webhooks(  # noqa: PLR0913  when and how many, by name
             {"now": to_ms(now), "barrier": barrier, "limit": limit},
         )
     )
-    if len(rows) < limit and recall_waits.has_deferred(db):
-        rows += _fetch_rows(
-            db.execute(
-                f"SELECT {COLUMNS} JOIN deferred AS d ON d.webhook = w.number WHERE {_DECIDED} "
-                "ORDER BY d.rank DESC, d.at, w.number LIMIT :limit",
-                {"barrier": barrier, "limit": limit - len(rows)},
-            )
-        )
+    if len(rows) < limit:
+        rows += _richest_decided(db, barrier=barrier, limit=limit - len(rows))
     if not rows:
         return (), None
     numbers = [row[0] for row in rows]
@@ -150,6 +144,22 @@ def claim_webhooks(  # noqa: PLR0913  when and how many, by name
     waited = recall_waits.waiting_among(db, numbers, barrier=barrier)
     claimed = [structs.replace(one, waited=True) if one.number in waited else one for one in map(webhook_of, rows)]
     return tuple(claimed), from_ms(barrier)
+
+
+def _richest_decided(db: sqlite3.Connection, *, barrier: int, limit: int) -> list[tuple[Any, ...]]:
+    """The webhooks of one rank that deferred to richer ones and are decided on now, the highest rank that has any."""
+    rows: list[tuple[Any, ...]] = []
+    rank = recall_waits.highest_rank(db)
+    while rank is not None and not rows:
+        rows = _fetch_rows(
+            db.execute(
+                f"SELECT {COLUMNS} JOIN deferred AS d ON d.webhook = w.number WHERE d.rank = :rank AND {_DECIDED} "
+                "ORDER BY d.at, w.number LIMIT :limit",
+                {"rank": rank, "barrier": barrier, "limit": limit},
+            )
+        )
+        rank = recall_waits.highest_rank(db, below=rank)
+    return rows
 
 
 def _fetch_rows(found: sqlite3.Cursor) -> list[tuple[Any, ...]]:
