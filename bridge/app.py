@@ -18,7 +18,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from bridge import settings
 from bridge.core import log
 from bridge.core.errors import SettingsError
 from bridge.core.heartbeat import Heartbeat, oldest_success
@@ -46,7 +45,7 @@ from bridge.pipeline.translate import TranslateLoop
 from bridge.settings import DestinationSettings, Settings, secret_strength
 from bridge.settings.console import CONSOLE_PATH
 from bridge.settings.describe import describe_bridge
-from bridge.settings.sources import LoadedMapping, load_mappings, log_mapping_errors, make_sources, mapping_defects
+from bridge.settings.sources import LoadedMapping, make_sources, mapping_defects
 from bridge.store.engines import sqlite_file
 from bridge.store.protocol import Store
 
@@ -362,37 +361,3 @@ class SingleProcessApp:
                 yield
         finally:
             await self.store.close()
-
-
-def load_configuration(
-    environment: Mapping[str, str],
-    config: Path | None,
-    *,
-    tell: bool = True,
-    previous: Mapping[str, LoadedMapping] | None = None,
-) -> tuple[Settings, dict[str, LoadedMapping]]:
-    """The settings and mappings of an environment. Raises SettingsError.
-
-    `tell` is whether warnings go to the log. On a reload `previous` are the mappings in use: those without errors stay,
-    where their files have some now.
-    """
-    mappings = load_mappings(settings.mappings_folder(environment), previous=previous)
-    configured = settings.load_settings(
-        environment, providers={name: one.vars for name, one in mappings.items()}, config=config
-    )
-    for warning in configured.warnings if tell else ():
-        log.log_warning("settings", warning=warning)
-    if tell:
-        for one in mappings.values():
-            log_mapping_errors(one)
-        _tell_weak(configured, mappings)
-    return configured, mappings
-
-
-def _tell_weak(configured: Settings, mappings: Mapping[str, LoadedMapping]) -> None:
-    """Log what `check` refuses of the mappings, secrets and keys in use; the bridge runs with them all the same."""
-    used = {one.mapping for one in configured.sources} & mappings.keys()
-    for problem in (problem for name in sorted(used) for problem in mappings[name].weak):
-        log.log_warning("mapping.weak", at=str(problem.place), warning=problem.text)
-    for problem in secret_strength.strength_problems(configured, mappings):
-        log.log_warning("settings.weak", at=str(problem.place), warning=problem.text)

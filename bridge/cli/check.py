@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bridge import mapping
-from bridge.app import AppConfig, load_configuration
+from bridge.app import AppConfig
 from bridge.cli import problem_format
 from bridge.cli.check_platforms import (
     check_platform_example,
@@ -34,6 +34,7 @@ from bridge.mapping.files import EXAMPLES, example_files, example_folders, mappi
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.examples import MappingExample
 from bridge.settings import mappings_folder, platforms_folder, secret_strength
+from bridge.settings.load import load_configuration
 from bridge.yaml.problems import Problems
 
 POLL = 0.3

@@ -8,10 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge import settings
-from bridge.app import AppConfig, load_configuration
+from bridge.app import AppConfig
 from bridge.cli.mapping_needs import mapping_needs
 from bridge.core.errors import BridgeError
 from bridge.settings.describe import describe_bridge
+from bridge.settings.load import load_configuration
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.report import Finding, Findings
 

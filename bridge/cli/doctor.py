@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from bridge.app import load_configuration, utc_now
+from bridge.app import utc_now
 from bridge.cli import machine_checks, network_checks
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import write_json
@@ -21,6 +21,7 @@ from bridge.core.errors import BridgeError
 from bridge.mapping import BrokenMapping
 from bridge.settings import Settings, secret_strength
 from bridge.settings.env_file import Environment, exposed_env_file
+from bridge.settings.load import load_configuration
 from bridge.settings.sources import LoadedMapping
 
 

@@ -13,7 +13,6 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from bridge.app import load_configuration
 from bridge.cli import explain_format
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, make_console, write_json
@@ -24,6 +23,7 @@ from bridge.core.errors import SettingsError
 from bridge.core.model import EventNeeded, Ignored, SetAside, Translated, WebhookState
 from bridge.core.source import Source
 from bridge.settings import Settings
+from bridge.settings.load import load_configuration
 from bridge.settings.sources import make_sources
 from bridge.status.kept_explanation import KeptExplanation, explain_kept, look_up_earlier
 from bridge.store.protocol import Store, WebhookDetail

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from rich.progress import track
 
 from bridge import contract
-from bridge.app import load_configuration, make_destinations, make_router, utc_now
+from bridge.app import make_destinations, make_router, utc_now
 from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
 from bridge.core.model import Event, EventNeeded, Route, Routed, SetAside, Translated, Translation, Webhook
 from bridge.core.source import Source
+from bridge.settings.load import load_configuration
 from bridge.settings.sources import make_sources
 from bridge.status.kept_explanation import look_up_earlier
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow

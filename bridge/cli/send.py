@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bridge.app import load_configuration, random_letters, utc_now
+from bridge.app import random_letters, utc_now
 from bridge.cli.argument_parser import quote_argument
 from bridge.cli.environment import read_environment
 from bridge.cli.options import argument, command_options, config_option, option, required_option, topic_option
@@ -18,6 +18,7 @@ from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.regular_file import read_regular_file
 from bridge.settings import secret_name
+from bridge.settings.load import load_configuration
 from bridge.settings.sources import make_sources
 
 TIMEOUT = 30.0

@@ -9,7 +9,7 @@ import asyncio
 from pathlib import Path
 
 from bridge import contract
-from bridge.app import load_configuration, make_destinations, utc_now
+from bridge.app import make_destinations, utc_now
 from bridge.cli.argument_parser import quote_argument
 from bridge.cli.environment import read_environment
 from bridge.cli.options import argument, command_options, config_option
@@ -26,6 +26,7 @@ from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
 from bridge.pipeline.http_client import open_client
 from bridge.pipeline.kept_answer import clean_outcome, kept_answer
 from bridge.pipeline.retry_policy import RetryPolicy
+from bridge.settings.load import load_configuration
 
 
 @command_options

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bridge.app import AppConfig, load_configuration, utc_now
+from bridge.app import AppConfig, utc_now
 from bridge.cli import streams
 from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
@@ -56,6 +56,7 @@ from bridge.settings import Settings, logs_json, mappings_folder, secret_name
 from bridge.settings.console import CONSOLE_PATH
 from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
+from bridge.settings.load import load_configuration
 from bridge.settings.sources import LoadedMapping
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.processes import REFUSED

@@ -13,7 +13,6 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Literal
 
-from bridge.app import load_configuration
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, plain_value, write_json
 from bridge.cli.options import command_options, config_option, format_option
@@ -22,6 +21,7 @@ from bridge.core.environment_names import var_environment_name
 from bridge.core.source import Source
 from bridge.mapping.vars import VarDefinition
 from bridge.settings import Settings, SourceSettings, secret_name, store_url
+from bridge.settings.load import load_configuration
 from bridge.settings.sources import LoadedMapping, make_sources
 from bridge.store.engines import sqlite_file
 from bridge.store.protocol import RowFilter

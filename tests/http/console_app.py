@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 
-from bridge.app import SingleProcessApp, load_configuration
+from bridge.app import SingleProcessApp
 from bridge.http.console_keys import ConsoleKey
+from bridge.settings.load import load_configuration
 from bridge.store.engines import open_store
 from bridge.store.protocol import Store
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridge.app import SingleProcessApp, load_configuration
+from bridge.app import SingleProcessApp
 from bridge.core.model import Webhook
+from bridge.settings.load import load_configuration
 from bridge.store.sqlite.store import SqliteStore
 
 SECRET = "a-secret-of-some-length"

@@ -10,9 +10,10 @@ import pytest
 from peers import serving, trackbridge, typed
 
 from bridge import mapping
-from bridge.app import AppConfig, load_configuration
+from bridge.app import AppConfig
 from bridge.core.errors import SettingsError
 from bridge.settings import KeySettings, Settings, SourceSettings, secret_strength
+from bridge.settings.load import load_configuration
 
 LONG = "sixteen-letters!"
 SHORT = "fifteen-letters"
