@@ -41,6 +41,7 @@ from bridge.pipeline.alert_channels import AlertChannel
 from bridge.pipeline.alert_state import AlertState, alert_file
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
+from bridge.pipeline.second_translator import SecondTranslator
 from bridge.pipeline.translate import TranslateLoop
 from bridge.settings import DestinationSettings, Settings, secret_strength
 from bridge.settings.console import CONSOLE_PATH
@@ -133,10 +134,19 @@ class AppConfig:
 class TranslatePipeline:
     """The loops that translate webhooks and delete what was kept long enough, while `running` is entered.
 
-    `made` is called when there are new events.
+    `made` is called when there are new events; `second` translates a part of a backlog.
     """
 
-    def __init__(self, app_config: AppConfig, store: Store, metrics: Metrics, *, made: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app_config: AppConfig,
+        store: Store,
+        metrics: Metrics,
+        *,
+        made: Callable[[], None],
+        second: SecondTranslator | None = None,
+    ) -> None:
+        self._second = second
         self.translator = TranslateLoop(
             store=store,
             sources=lambda: app_config.sources,
@@ -144,6 +154,7 @@ class TranslatePipeline:
             clock=utc_now,
             notify=made,
             metrics=metrics,
+            second=second,
         )
         self.purger = PurgeLoop(store=store, keeping=app_config.settings.keeping, clock=utc_now)
 
@@ -161,6 +172,8 @@ class TranslatePipeline:
             self.translator.stop()
             self.purger.stop()
             await loops
+            if self._second is not None:
+                await self._second.stop()
 
 
 class DeliverPipeline:

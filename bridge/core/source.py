@@ -91,6 +91,11 @@ class Source(Protocol):
         ...
 
     @property
+    def vars(self) -> Mapping[str, str]:
+        """What the operator set, and the defaults of the rest."""
+        ...
+
+    @property
     def has_secret(self) -> bool:
         """Whether it can verify anything yet."""
         ...

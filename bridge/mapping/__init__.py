@@ -94,27 +94,36 @@ class Mapping:
             raise SettingsError(f"source `{name}`: {error}") from None
         if keys.values and public_url is None and signature.needs_url(self.recipe):
             raise SettingsError(f"source `{name}`: {self.title} signs the address it posts to; set `public_url`")
-        translator = WebhookTranslator(
-            self.program,
-            name=name,
-            provider=self.provider,
-            scope=scope or name,
-            vars=self._resolve_vars(name, vars),
-            choices={name: var.allowed for name, var in self.vars.items()},
-            ignores=self.ignores,
-            file_name=self.name,
-            looked_at=self.topic_places,
-        )
         return MappedSource(
             name,
             recipe=self.recipe,
             keys=keys,
-            translator=translator,
+            translator=self.make_translator(name, vars=vars, scope=scope or name),
             scope=scope or name,
             to=to,
             public_url=public_url,
             text=self.file_text,
             defect=describe_defect(self.newer, DefectEffect.PREVIOUS) if self.newer else None,
+        )
+
+    def make_translator(
+        self,
+        source: str,
+        *,
+        vars: Table[str, str],  # noqa: A002  the word of the language
+        scope: str,
+    ) -> WebhookTranslator:
+        """What translates the webhooks of a source of that name. Raises WrongVar for a var."""
+        return WebhookTranslator(
+            self.program,
+            name=source,
+            provider=self.provider,
+            scope=scope,
+            vars=self._resolve_vars(source, vars),
+            choices={name: var.allowed for name, var in self.vars.items()},
+            ignores=self.ignores,
+            file_name=self.name,
+            looked_at=self.topic_places,
         )
 
     @property

@@ -26,11 +26,13 @@ from bridge.core.model import (
     Routed,
     SetAside,
     Translated,
+    Translation,
     Webhook,
     WebhookState,
 )
 from bridge.core.source import BROKEN_MAPPING, Source
 from bridge.pipeline.fair_yield import FairYield
+from bridge.pipeline.second_translator import SecondTranslator
 from bridge.store.in_steps import replay_all
 from bridge.store.protocol import Batch, Outcome, RowFilter, Store
 
@@ -62,8 +64,10 @@ class TranslateLoop:
         clock: Callable[[], datetime],
         notify: Callable[[], None],
         metrics: TranslateMetrics,
+        second: SecondTranslator | None = None,
     ) -> None:
         self._store = store
+        self._second = second
         self._sources = sources
         self._route = route
         self._clock = clock
@@ -141,25 +145,44 @@ class TranslateLoop:
 
     async def _decide_all(self, batch: Batch) -> list[Outcome]:
         """Decide on each; what their rules ask for is looked up for all of them at once."""
-        outcomes: dict[int, Outcome] = {}
-        earlier = dict(batch.known)
         until = batch.looked_until
         webhooks = [replace(one, looked_until=until) for one in batch.webhooks] if until else batch.webhooks
-        left: list[tuple[int, Webhook, EventNeeded | None]] = [(at, one, None) for at, one in enumerate(webhooks)]
+        earlier = dict(batch.known)
         self._turns.begin_pass()
-        while left:
-            wanting: list[tuple[int, Webhook, EventNeeded | None]] = []
-            keys: dict[bytes, None] = {}
-            for place, webhook, asked in left:
-                outcomes[place] = outcome = self._decide_webhook(webhook, earlier, asked)
-                if isinstance(outcome.result, EventNeeded) and not outcome.result.is_looked_up:
-                    wanting.append((place, webhook, outcome.result))
-                    keys |= dict.fromkeys(key for key in outcome.result.keys if key not in earlier)
-                await self._turns.yield_if_due()
-            found = await self._store.recall_events(list(keys)) if keys else {}
+        outcomes = await self._decide_first(webhooks, earlier)
+        while wanting := {
+            place: asked
+            for place, outcome in outcomes.items()
+            if isinstance(asked := outcome.result, EventNeeded) and not asked.is_looked_up
+        }:
+            keys = list(dict.fromkeys(key for asked in wanting.values() for key in asked.keys if key not in earlier))
+            found = await self._store.recall_events(keys) if keys else {}
             earlier |= {key: found.get(key, ()) for key in keys}
-            left = wanting
-        return [outcomes[place] for place in range(len(batch.webhooks))]
+            for place, asked in wanting.items():
+                outcomes[place] = self._decide_webhook(webhooks[place], earlier, asked)
+                await self._turns.yield_if_due()
+        return [outcomes[place] for place in range(len(webhooks))]
+
+    async def _decide_first(
+        self, webhooks: Sequence[Webhook], earlier: Mapping[bytes, Sequence[KnownConversion]]
+    ) -> dict[int, Outcome]:
+        """Decide on each with what is known; in a backlog a child process translates a part of them meanwhile."""
+        sources = self._sources()
+        part = self._second.take_part(sources, webhooks) if self._second and not webhooks[0].number else 0
+        mine = len(webhooks) - part
+        theirs = asyncio.ensure_future(self._second.translate(webhooks[mine:])) if self._second and part else None
+        outcomes: dict[int, Outcome] = {}
+        for place, webhook in enumerate(webhooks[:mine]):
+            outcomes[place] = self._decide_webhook(webhook, earlier)
+            await self._turns.yield_if_due()
+        made = await theirs if theirs else None
+        for place, webhook in enumerate(webhooks[mine:], mine):
+            if made is None or sources is not self._sources():  # the child is gone, or the mappings are others now
+                outcomes[place] = self._decide_webhook(webhook, earlier)
+                await self._turns.yield_if_due()
+            else:
+                outcomes[place] = self._outcome_of(webhook, sources[webhook.source], made[place - mine])
+        return outcomes
 
     async def _complete_batch(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         is_new = not batch.webhooks[0].number
@@ -193,18 +216,21 @@ class TranslateLoop:
             gone = f"no source is called {webhook.source} any more; set it again, then replay this webhook"
             return Outcome(webhook, SetAside(gone))
         try:
-            match source.translate_with_earlier(webhook, earlier, asked):
-                case Translated(events=events, effects=effects, after=after):
-                    if after:  # told since nothing richer came
-                        webhook = replace(webhook, waited=True)
-                    routed = tuple(Routed(event, self._route(event, source.to)) for event in events)
-                    return Outcome(webhook, routed, effects, source.mapping_text)
-                case Ignored(effects=effects) as ignored:
-                    return Outcome(webhook, ignored, effects, source.mapping_text)
-                case SetAside() | EventNeeded() as other:
-                    return Outcome(webhook, other, mapping=source.mapping_text)
+            return self._outcome_of(webhook, source, source.translate_with_earlier(webhook, earlier, asked))
         except Exception as error:  # noqa: BLE001  one webhook must not hold up the others
             return Outcome(webhook, _fault_outcome(error))
+
+    def _outcome_of(self, webhook: Webhook, source: Source, made: Translation | EventNeeded) -> Outcome:
+        match made:
+            case Translated(events=events, effects=effects, after=after):
+                if after:  # told since nothing richer came
+                    webhook = replace(webhook, waited=True)
+                routed = tuple(Routed(event, self._route(event, source.to)) for event in events)
+                return Outcome(webhook, routed, effects, source.mapping_text)
+            case Ignored(effects=effects) as ignored:
+                return Outcome(webhook, ignored, effects, source.mapping_text)
+            case SetAside() | EventNeeded() as other:
+                return Outcome(webhook, other, mapping=source.mapping_text)
 
     def _log_kept(self, kept: Kept) -> None:
         what = "webhook.again" if kept.is_known else "webhook.kept"

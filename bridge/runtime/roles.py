@@ -27,6 +27,7 @@ from bridge.http.api_keys import ApiKeys
 from bridge.http.console_keys import ConsoleKey
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
+from bridge.pipeline.second_translator import SecondTranslator
 from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.child import ControlClient
 from bridge.runtime.control_channel import ControlChannel
@@ -108,7 +109,8 @@ def run_translate_process(shared: SharedResources, line: ControlChannel) -> None
 
 async def _run_translate(shared: SharedResources, line: ControlChannel) -> None:
     store, metrics = shared.open_own_store(), Metrics()
-    loops = TranslatePipeline(shared.app_config, store, metrics, made=shared.events.make_notifier(EVENT))
+    second = SecondTranslator() if len(os.sched_getaffinity(0)) > 1 else None
+    loops = TranslatePipeline(shared.app_config, store, metrics, made=shared.events.make_notifier(EVENT), second=second)
     shared.webhooks.call_on_wakeup({WEBHOOK: loops.translator.notify})
     _publish_defects(shared)
     showing = StatePublisher(shared.board, TRANSLATE, metrics, loops.heartbeats)

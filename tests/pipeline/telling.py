@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from bridge import mapping, signature
 from bridge.core import json_text
 from bridge.core.json_text import Json
 from bridge.core.model import Request, Route
 from bridge.core.source import Source
+from bridge.pipeline.second_translator import SecondTranslator
 from bridge.pipeline.translate import TranslateLoop
 from bridge.store.engines import open_store
 from bridge.store.protocol import EventDetail, RowFilter, Store, WebhookRow
@@ -36,21 +37,29 @@ class Uncounted:
 class Bridge:
     """A store, the loop, and sources by name: `settings` has the vars of each."""
 
-    def __init__(self, store: Store, settings: Mapping[str, Mapping[str, str]], *, scope: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Mapping[str, Mapping[str, str]],
+        *,
+        scope: str | None = None,
+        second: SecondTranslator | None = None,
+    ) -> None:
         self.store = store
         self.now = NOW
         self._mappings = {name: mapping.load_mapping(MAPPINGS / f"{name.split('-')[0]}.yaml") for name in settings}
-        self._sources = {
+        self.sources: dict[str, Source] = {
             name: one.bind_source(name, secrets=["a secret of sixteen letters"], vars=settings[name], scope=scope)
             for name, one in self._mappings.items()
         }
         self.loop = TranslateLoop(
             store=store,
-            sources=lambda: cast("dict[str, Source]", self._sources),
+            sources=lambda: self.sources,
             route=lambda _event, _to: (Route("up"),),
             clock=lambda: self.now,
             notify=lambda: None,
             metrics=Uncounted(),
+            second=second,
         )
 
     async def keep(self, body: Json, *, topic: str = "", source: str = "stripe") -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Table
 from datetime import datetime
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -72,6 +73,11 @@ class VerifyingSource:
     def mapping_text(self) -> MappingText | None:
         """The text of the mapping that translates; None where none does."""
         return None
+
+    @property
+    def vars(self) -> Table[str, str]:
+        """What the operator set, and the defaults of the rest: of what translates nothing there are none."""
+        return {}
 
     @property
     def has_secret(self) -> bool:
@@ -196,6 +202,7 @@ class UnverifiableSource:
     takes_get = False
     has_secret = False
     mapping_text: MappingText | None = None
+    vars: Table[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, *, scope: str, to: tuple[str, ...] | None, defect: MappingDefect) -> None:
         self.name = name

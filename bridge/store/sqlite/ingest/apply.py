@@ -44,7 +44,7 @@ def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     told = [
         (one.number, outcome.effects)
         for outcome, one in zip(outcomes, kept, strict=True)
-        if outcome.effects is not NO_EFFECTS and not one.is_known
+        if outcome.effects != NO_EFFECTS and not one.is_known
     ]
     conversions.apply_effects(db, told, now=now)
     wanting = [

@@ -34,7 +34,7 @@ def complete_webhooks(
             left.append((number, *state_of(outcome.result), texts[outcome.mapping]))
     _set_states(db, left)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
-    told = [(one.webhook.number, one.effects) for one in outcomes if one.effects is not NO_EFFECTS]
+    told = [(one.webhook.number, one.effects) for one in outcomes if one.effects != NO_EFFECTS]
     conversions.apply_effects(db, [(number, effects) for number, effects in told if number in changed], now=now)
     wanting = [(one.webhook.number, one.result) for one in outcomes if isinstance(one.result, EventNeeded)]
     recall_waits.defer_webhooks(db, wanting, now=now)  # after the events of the batch, which may be what they need
