@@ -1,9 +1,9 @@
 """`serve` as it is, but with what SERVE_TEST_… says.
 
 SERVE_TEST_STALLED: seconds without success after which a loop counts as stalled; SERVE_TEST_SILENCE: seconds without a
-heartbeat after which a process is replaced; SERVE_TEST_LOOP_SILENCE: seconds after which a loop hangs. SIGUSR1 blocks a
-process in Python for ever, SIGUSR2 lets its translating wait for ever. SERVE_TEST_FAREWELL: seconds that a child has to
-end; SERVE_TEST_BROKEN: why no child can open its store.
+heartbeat after which a process is replaced, and twice as many before its first one; SERVE_TEST_LOOP_SILENCE: seconds
+after which a loop hangs. SIGUSR1 blocks a process in Python for ever, SIGUSR2 lets its translating wait for ever.
+SERVE_TEST_FAREWELL: seconds that a child has to end; SERVE_TEST_BROKEN: why no child can open its store.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bridge.cli import serve
 from bridge.core.errors import StoreUnavailable
 from bridge.http import readiness
 from bridge.pipeline.translate import TranslateLoop
-from bridge.runtime import roles, supervisor
+from bridge.runtime import roles, supervisor, watchdog
 
 
 def main() -> int:
@@ -29,6 +29,7 @@ def main() -> int:
     readiness.STALLED = timedelta(seconds=float(os.environ.get("SERVE_TEST_STALLED", "30")))
     supervisor.STOP_TIMEOUT = float(os.environ.get("SERVE_TEST_FAREWELL", "45"))
     vars(serve)["SILENCE"] = float(os.environ.get("SERVE_TEST_SILENCE", "30"))
+    watchdog.STARTING = 2
     roles.LOOP_SILENCE = float(os.environ.get("SERVE_TEST_LOOP_SILENCE", "600"))
     signal.signal(signal.SIGUSR1, lambda *_: time.sleep(1_000_000))
     signal.signal(signal.SIGUSR2, lambda *_: setattr(TranslateLoop, "translate_batch", _never))
