@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from peers import typed as said
 from processes import process_tree
 from store_made import accepted, dead, ignored, set_aside, settled, webhook
 
-from bridge import cli
+from bridge import cli, mapping
 from bridge.store.sqlite.store import SqliteStore
 
 SETTINGS = {
@@ -103,6 +104,14 @@ def fill(folder: Path) -> None:
 def furnish(folder: Path) -> None:
     (folder / "body.json").write_text(json.dumps({"id": "evt_1", "type": "x"}))
     (folder / "mappings").mkdir()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    """Hundreds of commands read the same mapping files: each content is compiled once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapping, "read_mapping", lru_cache(maxsize=16)(mapping.read_mapping))
+        yield
 
 
 @pytest.fixture(scope="module")
