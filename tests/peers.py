@@ -33,13 +33,13 @@ METRICS_KEY = "a-made-up-metrics-key"
 MAY_READ_METRICS = {"Authorization": f"Bearer {METRICS_KEY}"}
 
 
-def until(holds: Callable[[], Any], *, what: str, patience: float = PATIENCE) -> Any:
-    """Wait for something true and return it; fail with `what` when it does not come."""
+def until(holds: Callable[[], Any], *, what: str, patience: float = PATIENCE, pause: float = 0.02) -> Any:
+    """Wait for something true and return it, looking again after each pause; fail with `what` when it does not come."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if found := holds():
             return found
-        time.sleep(0.02)
+        time.sleep(pause)
     raise AssertionError(f"waited {patience} s for {what}")
 
 

@@ -49,6 +49,8 @@ from bridge.store.protocol import OVERDUE, Pacing
 SESSION = {"id": "evt_made_up_1", "type": "product.created", "created": 1760000000, "data": {"object": {}}}
 """A webhook of Stripe that makes no event."""
 REDACT = {"shop_domain": "made-up.myshopify.com", "customer": {"id": 1}, "orders_to_redact": []}
+PAUSE = 0.25
+"""Seconds between two looks at the status, each of which is a command's work."""
 BROKEN = "mapping: 1\nprovider: stripe\nevents: nonsense\n"
 
 
@@ -72,10 +74,10 @@ class Shop:
             code, needs = self.status(**changed)
             return next((need for need in needs if code == 1 and all(word in need for word in words)), None)
 
-        return str(until(said, what=f"a need with {words}", patience=120))
+        return str(until(said, what=f"a need with {words}", patience=120, pause=PAUSE))
 
     def needs_nobody(self) -> None:
-        until(lambda: self.status() == (0, []), what=f"a status that needs nobody, not {self.status()}")
+        until(lambda: self.status() == (0, []), what=f"a status that needs nobody, not {self.status()}", pause=PAUSE)
 
     @contextmanager
     def serving(self, *words: str, **changed: str) -> Iterator[Serving]:
