@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from itertools import chain, islice
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +19,8 @@ ON_CI = os.environ.get("CI") == "true"
 SHARED = Path(__file__).parents[2] / "shared"
 """Collected bodies and vectors; where the folder is absent, the tests that read it say so as BESIDE."""
 BESIDE = "beside this checkout"
+STARTERS = ("serving", "subprocess", "process_tree", "opened_browser")
+"""A test file that has one of these names starts processes."""
 
 for _name in list(os.environ):
     if _name.startswith("BRIDGE_") or _name.endswith("_WEBHOOK_SECRET"):
@@ -31,13 +34,31 @@ hypothesis.settings.load_profile("calm")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: some tests wait for a lease, a pause or a process."""
-    return (os.cpu_count() or 1) + 1
+    """Twice as many as there are cores: hundreds of tests wait for a lease, a pause or a process."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that start processes come first, so that none of them is what everybody waits for at the end."""
-    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "serving"))
+    """Every worker of xdist begins with its share of the files that start processes.
+
+    So they wait at the same time, and the quick tests, which are easily shared out, are what is left for the end. xdist
+    gives each worker as many tests in a row.
+    """
+    shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    first = [tests for tests in files.values() if _start_processes(tests)]
+    rest = chain.from_iterable(tests for tests in files.values() if not _start_processes(tests))
+    ordered: list[pytest.Item] = []
+    for share in range(shares):
+        own = list(chain.from_iterable(first[share::shares]))
+        ordered += own + list(islice(rest, max(0, len(items) // shares - len(own))))
+    items[:] = [*ordered, *rest]
+
+
+def _start_processes(tests: list[pytest.Item]) -> bool:
+    return any(hasattr(getattr(tests[0], "module", None), name) for name in STARTERS)
 
 
 def _should_run(report: pytest.TestReport | pytest.CollectReport) -> bool:
