@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from peers import clean_environment, command, until
+from peers import UNCOUNTED, clean_environment, command, until
 from peers import typed as said
 from processes import process_tree
 from store_made import accepted, dead, ignored, set_aside, settled, webhook
@@ -281,19 +281,17 @@ STREAMS = {
 
 SHORT = ("a full output", "a closed output", "a closed input")
 """These for every command; all of them, each with a process of its own, for a few commands."""
+FEW = {"serve", "status", "list"}
+"""The lines of these are counted, too; the others' are counted where they run within a test's process."""
 
 
 @pytest.mark.parametrize(
     ("line", "stream"),
-    [
-        (line, stream)
-        for line, words in COMMANDS.items()
-        for stream in STREAMS
-        if stream in SHORT or words[0] in {"serve", "status", "list"}
-    ],
+    [(line, stream) for line, words in COMMANDS.items() for stream in STREAMS if stream in SHORT or words[0] in FEW],
 )
 def test_odd_streams_make_no_traceback(folder: Path, line: str, stream: str) -> None:
     odd = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"} if stream == "another locale" else {}
+    odd |= {} if COMMANDS[line][0] in FEW else UNCOUNTED
     program = ["bash", "-o", "pipefail", "-c", f'"$@" {STREAMS[stream]}', "bash", *command(*COMMANDS[line])]
     process = started(folder, program, odd)
     status = ended(process, line)
@@ -344,8 +342,7 @@ def _line(pid: int) -> bytes:
 @pytest.mark.parametrize("line", ["status --watch", "check --watch", "demo", "serve --port 0"])
 def test_ctrl_c_ends_a_command_without_a_word(folder: Path, line: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it, and hands that on
-    unwatched = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}  # what counts lines loads SQLite first
-    process = started(folder, command(*line.split()), unwatched)
+    process = started(folder, command(*line.split()), UNCOUNTED)  # what counts lines loads SQLite first
     ready = f"/proc/{process.pid}/maps"
     until(lambda: "_sqlite3" in Path(ready).read_text() or "_yaml" in Path(ready).read_text(), what="its work")
     process.send_signal(signal.SIGINT)
