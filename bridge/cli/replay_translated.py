@@ -15,12 +15,13 @@ from bridge.app import make_destinations, make_router, utc_now
 from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
-from bridge.core.model import Event, EventNeeded, Route, Routed, SetAside, Translated, Translation, Webhook
+from bridge.core.model import Event, EventNeeded, Ignored, Route, Routed, SetAside, Translated, Translation, Webhook
 from bridge.core.source import Source
 from bridge.settings.load import load_configuration
 from bridge.settings.sources import make_sources
 from bridge.status.kept_explanation import look_up_earlier
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
+from bridge.store.status_views import RemapResult
 
 
 async def replay_webhooks(
@@ -28,23 +29,43 @@ async def replay_webhooks(
 ) -> int:
     """Put webhooks that made events through their mapping of now, and say what differs. Returns how many were left.
 
-    Their events take the keys that the mapping gives now: first those that were told, which is not done again, then
-    duplicates, which are told if they repeat nothing by these keys. With `send` all of it is written over and sent.
+    What was attempted stays as it was told, and takes the keys that the mapping gives now. Then what was never
+    attempted becomes what the mapping makes now, then duplicates are told if they repeat nothing by these keys. With
+    `send` all of it is written over and sent.
     """
     configured, mappings = load_configuration(read_environment(config), config)
     sources, route = make_sources(configured, mappings), make_router(make_destinations(configured))
     replaying = _Replaying(store, sources, route, send=send, dry=dry)
-    left, repeating = 0, []
+    left, later = 0, []
     for row in track(rows[::-1], "replaying", transient=True, disable=len(rows) < 100):  # noqa: PLR2004  under a second
         detail = await replaying.find_detail(row)
-        if detail is not None and any(one.duplicate_of for one in detail.events):
-            repeating.append(row)  # decided on when its original has the keys of now
+        if detail is not None and (turn := await _turn_of(store, detail)):
+            later.append((turn, row))
         else:
             left += detail is None or not await replaying.replay_one(detail)
-    for row in repeating:
+    for _, row in sorted(later, key=lambda one: one[0]):  # whose originals have the keys of now, and what was told, too
         detail = await replaying.find_detail(row)
         left += detail is None or not await replaying.replay_one(detail)
     return left
+
+
+async def _turn_of(store: Store, found: WebhookDetail) -> int:
+    """0 for a webhook whose events were all told, 1 if one was never attempted, 2 if one is a duplicate."""
+    if any(one.duplicate_of for one in found.events):
+        return 2
+    details = [detail for one in found.events for detail in await store.show_detail(one.id)]
+    return int(
+        any(isinstance(one, EventDetail) and not any(each.attempts for each in one.deliveries) for one in details)
+    )
+
+
+_RESULTS = {
+    RemapResult.TOLD: "is no duplicate any more, and is told now",
+    RemapResult.CHANGED: "was not sent yet, and is sent as the mapping makes it now",
+    RemapResult.REPEATS: "was not sent yet, and is not sent: it is a duplicate now",
+    RemapResult.WITHDRAWN: "was never sent, and is gone: the mapping does not make it any more",
+    RemapResult.ADDED: "is new: the mapping did not make it before",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +92,11 @@ class _Replaying:
         made = await _translate_now(self.store, source, found.webhook)
         difference = await difference_to_kept(self.store, found, made, origin=f"source:{found.row.source}")
         print_text(f"{found.row.id}: {difference or _same_text(found)}", lines=True)
-        if self.dry or not isinstance(made, Translated):
+        if self.dry or isinstance(made, SetAside) or (self.send and isinstance(made, Ignored)):
             return False
+        if isinstance(made, Ignored):
+            return await self._remap(found, ())
+        assert isinstance(made, Translated)  # noqa: S101  nothing is waited for
         routed = [Routed(event, self.route(event, source.to)) for event in made.events]
         if self.send:
             due = await self.store.rewrite_events(
@@ -80,10 +104,15 @@ class _Replaying:
             )
             print_text(f"{found.row.id}: sent again, {due} due")
             return True
-        told = await self.store.remap_events(found.webhook.number, routed, now=utc_now())
-        for event_id in told:
-            print_text(f"{found.row.id}: {event_id} is no duplicate any more, and is told now")
-        return bool(told)
+        return await self._remap(found, routed)
+
+    async def _remap(self, found: WebhookDetail, routed: Sequence[Routed]) -> bool:
+        """Change what may be changed, say so; returns whether anything was."""
+        done = await self.store.remap_events(found.webhook.number, routed, now=utc_now())
+        for one in done:
+            repeated = f" of {one.original}" if one.original else ""
+            print_text(f"{found.row.id}: {one.id} {_RESULTS[one.result]}{repeated}")
+        return bool(done)
 
 
 def _same_text(found: WebhookDetail) -> str:
@@ -108,16 +137,29 @@ async def difference_to_kept(store: Store, found: WebhookDetail, made: Translati
         for one in await store.show_detail(row.id)
         if isinstance(one, EventDetail) and one.row.id == row.id and one.origin == origin
     ]
-    called = {one.given_id: one.row.id for one in kept if one.given_id}
     if not isinstance(made, Translated):
         return f"{'set aside' if isinstance(made, SetAside) else 'ignored'} now: {made.reason}"
-    after = [
-        contract.rename_event(event, called[event.id]).text if event.id in called else event.text
-        for event in made.events
-    ]
+    called = _kept_ids(kept, made.events)
+    after = [contract.rename_event(event, called.get(event.id, event.id)).text for event in made.events]
     before = [one.text for one in kept]
     lines = difflib.unified_diff(_text_lines(before), _text_lines(after), "made", "now", lineterm="")
     return "\n".join(lines)
+
+
+def _kept_ids(kept: Sequence[EventDetail], made: Sequence[Event]) -> dict[str, str]:
+    """The ids that events go by which are made with other ones now: another id alone is no difference.
+
+    As many of a type as before are the same in order.
+    """
+    called = {one.given_id: one.row.id for one in kept if one.given_id}
+    for kind in {event.event_type for event in made}:
+        now, before = (
+            [event.id for event in made if event.event_type == kind],
+            [one.row.id for one in kept if one.row.event_type == kind],
+        )
+        if len(now) == len(before):
+            called |= zip(now, before, strict=True)
+    return called
 
 
 def _text_lines(texts: Sequence[bytes]) -> list[str]:

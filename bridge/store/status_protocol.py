@@ -14,6 +14,7 @@ from bridge.store.status_views import (
     OutcomeTotals,
     ProcessHeartbeat,
     RefusedRequests,
+    RemappedEvent,
     StatusDetails,
 )
 from bridge.store.views import DuplicateEvent
@@ -71,11 +72,14 @@ class StatusStore(Protocol):
         """
         ...
 
-    async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[str, ...]:
-        """Give a webhook's events the conversion keys of `events`, which its mended mapping makes, in one transaction.
+    async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[RemappedEvent, ...]:
+        """Make a webhook's events what its mended mapping makes, `events`, in one transaction; returns what changed.
 
-        What was told is not sent again, and keeps id and text. A duplicate that repeats nothing by these keys is told;
-        returns the ids of those.
+        An event of which any attempt was made, or is under way, was told: it keeps id and text, is not sent again, and
+        takes the conversion keys of now. One that was never attempted (pending, skipped or dead before any attempt, or
+        without a delivery) is changed to what is made now: type, text, keys, deliveries; it keeps its id. Where nothing
+        makes it any more it is withdrawn, and where it repeats another one it is a duplicate. A duplicate that repeats
+        nothing by these keys is told.
         """
         ...
 

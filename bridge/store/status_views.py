@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +203,26 @@ class FoundRows:
     events: int
     bodies: int
     since: datetime | None
+
+
+class RemapResult(StrEnum):
+    """What became of an event when its webhook was replayed under a mended mapping.
+
+    Told: it was a duplicate, and is none. Changed: it was not sent, and is what the mapping makes now. Repeats: it was
+    not sent, and is a duplicate now. Withdrawn: it was not sent, and nothing makes it. Added: it is new.
+    """
+
+    TOLD = "told"
+    CHANGED = "changed"
+    REPEATS = "repeats"
+    WITHDRAWN = "withdrawn"
+    ADDED = "added"
+
+
+@dataclass(frozen=True, slots=True)
+class RemappedEvent:
+    """An event that is something else now; `original` is the id of the one that it repeats, if it does."""
+
+    id: str
+    result: RemapResult
+    original: str | None = None

@@ -83,6 +83,26 @@ def told(tmp_path: Path) -> tuple[list[str], list[bytes]]:
     return asyncio.run(asked(open_store(f"sqlite:///{tmp_path / 'a.db'}")))
 
 
+def deliver_all(tmp_path: Path) -> None:
+    """Every delivery that is due was made."""
+
+    async def delivered(store: Store) -> None:
+        pacing = Pacing(9, 1, timedelta(), timedelta(minutes=1))
+        found = await store.claim_deliveries("track", now=NOW, pacing=pacing)
+        assert found
+        done = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in found.deliveries]
+        await store.record_attempt(
+            found,
+            Attempt("track", NOW, timedelta(), 200, "delivered", ""),
+            done,
+            found.destination_state,
+            now=NOW,
+        )
+        await store.close()
+
+    asyncio.run(delivered(open_store(f"sqlite:///{tmp_path / 'a.db'}")))
+
+
 def test_a_dry_run_says_how_many_and_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = told(tmp_path)
     assert main(["replay", "--reason", "line 3", "--since", "7d", "--dry-run"]) == 0
@@ -107,9 +127,21 @@ def test_who_replayed_and_retried_what_is_kept(tmp_path: Path) -> None:
     assert asyncio.run(asked(open_store(f"sqlite:///{tmp_path / 'a.db'}"))) == [("replay", 1)]
 
 
-def test_replay_of_what_made_an_event_shows_the_difference_and_changes_nothing(
+def test_replay_of_what_was_never_sent_makes_it_what_the_mapping_makes_now(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["replay", "wh_1"]) == 0
+    assert "was not sent yet, and is sent as the mapping makes it now" in capsys.readouterr().out
+    [text] = told(tmp_path)[1]
+    assert json.loads(text)["properties"] == {"a": "new"}
+    assert main(["replay", "wh_1"]) == 0
+    assert "makes the same" in capsys.readouterr().out
+
+
+def test_replay_of_what_was_sent_shows_the_difference_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deliver_all(tmp_path)
     before = told(tmp_path)
     assert main(["replay", "wh_1"]) == 0
     shown = capsys.readouterr().out
@@ -233,21 +265,7 @@ def test_a_state_narrows_what_is_retried_and_replayed(capsys: pytest.CaptureFixt
 
 
 def test_a_dry_run_counts_what_the_run_then_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async def delivered(store: Store) -> None:
-        pacing = Pacing(9, 1, timedelta(), timedelta(minutes=1))
-        found = await store.claim_deliveries("track", now=NOW, pacing=pacing)
-        assert found
-        done = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in found.deliveries]
-        await store.record_attempt(
-            found,
-            Attempt("track", NOW, timedelta(), 200, "delivered", ""),
-            done,
-            found.destination_state,
-            now=NOW,
-        )
-        await store.close()
-
-    asyncio.run(delivered(open_store(f"sqlite:///{tmp_path / 'a.db'}")))
+    deliver_all(tmp_path)
     assert main(["retry", "dlv_1", "--dry-run"]) == 0
     assert "would send again 0 deliveries\n" in capsys.readouterr().out
     assert main(["retry", "dlv_1"]) == 0
@@ -259,6 +277,7 @@ def test_a_dry_run_counts_what_the_run_then_does(tmp_path: Path, capsys: pytest.
 def test_webhooks_that_made_events_are_left_while_the_others_of_a_filter_are_replayed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    deliver_all(tmp_path)
     assert main(["replay", "--source", "shop"]) == 0
     shown = capsys.readouterr().out
     assert "1 webhook received again" in shown

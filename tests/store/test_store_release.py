@@ -11,6 +11,7 @@ from store_made import NOW, Tell, accepted, after, applied, claimed, event, rout
 from bridge.core.errors import NotFound
 from bridge.core.model import Route
 from bridge.store.protocol import RowFilter, Store
+from bridge.store.status_views import RemappedEvent, RemapResult
 
 TRACK = (Route("track"),)
 A, B, C, ONE = b"a" * 16, b"b" * 16, b"c" * 16, b"1" * 16
@@ -86,12 +87,12 @@ def test_events_of_a_mended_mapping_move_to_its_keys_and_what_repeats_nothing_by
     async def story(store: Store) -> None:
         await two_orders_under_one_key(store)
         await applied(store)
-        told: list[str] = []
+        told: list[RemappedEvent] = []
         for number, (name, own) in enumerate((("evt_1", A), ("evt_2", B)), start=1):
             mended = replace(event(name), conversion_keys=(own,), dedupes=1, origin="source:shopify", mapping="shopify")
             told += await store.remap_events(number, [replace(routed(name), event=mended)], now=after(number))
             assert await store.remap_events(number, [replace(routed(name), event=mended)], now=after(number)) == ()
-        assert told == ["evt_2"]
+        assert told == [RemappedEvent("evt_2", RemapResult.TOLD)]
         assert [(row.id, row.duplicate_of) for row in await store.events(RowFilter())] == [
             ("evt_2", None), ("evt_1", None),
         ]  # fmt: skip
@@ -128,22 +129,5 @@ def test_a_released_event_takes_no_key_from_another_event_that_has_it(tell: Tell
         await settled(store, "w-evt_3", replace(routed("evt_3"), event=again))
         [row] = [one for one in await store.events(RowFilter()) if one.id == "evt_3"]
         assert row.duplicate_of == "evt_0"
-
-    tell(story)
-
-
-def test_events_of_which_the_mended_mapping_makes_fewer_keep_their_keys(tell: Tell) -> None:
-    async def story(store: Store) -> None:
-        both = [
-            replace(event(name), conversion_keys=(key,), dedupes=1, origin="source:shopify", mapping="shopify")
-            for name, key in (("evt_1", A), ("evt_2", B))
-        ]
-        await settled(store, "w-1", *(replace(routed(one.id), event=one) for one in both))
-        await applied(store)
-        assert await store.remap_events(1, [replace(routed("evt_2"), event=both[1])], now=after(1)) == ()
-        again = replace(event("evt_3"), conversion_keys=(A,), dedupes=1, origin="source:shopify", mapping="shopify")
-        await settled(store, "w-2", replace(routed("evt_3"), event=again))
-        [row] = [one for one in await store.events(RowFilter()) if one.id == "evt_3"]
-        assert row.duplicate_of == "evt_1"
 
     tell(story)

@@ -62,6 +62,7 @@ from bridge.store.sqlite.tables import deliveries as outbox
 from bridge.store.sqlite.tables import webhooks as inbox
 from bridge.store.sqlite.tables.outcomes import complete_webhooks
 from bridge.store.sqlite.tables.track_requests import TrackRequest, accept_requests
+from bridge.store.status_views import RemappedEvent
 
 __all__ = [
     "SqliteStore",
@@ -282,7 +283,7 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
             )
         )
 
-    async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[str, ...]:
+    async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[RemappedEvent, ...]:
         """Give a webhook's events the keys that its mapping makes now."""
         return await self._writer.run_write(
             lambda db: remap.remap_events(db, webhook, events, now=now, since=self._ledger_since(db, now))

@@ -1,98 +1,176 @@
-"""Events whose mapping was mended: they take the conversion keys that it gives now, and duplicates are decided anew.
+"""Events whose mapping was mended: what was not sent yet becomes what the mapping makes now.
 
-What was told stays as it was told: it keeps its id and its text, and is not sent again.
+An event of which an attempt was made, or is being made, stays as it was told: it keeps its id and its text, is not sent
+again, and takes the conversion keys of now. An event that was never attempted is changed in place, or withdrawn where
+the mapping makes no such event any more. Duplicates are decided anew.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from bridge.core.model import Event, Routed
+from bridge import contract
+from bridge.core.model import Event, Route, Routed
 from bridge.store.sqlite.admin.release import find_holders, tell_duplicate
+from bridge.store.sqlite.admin.remap_pairs import KeptEvent, pair_events, read_kept_events
 from bridge.store.sqlite.admin.rewrite import overwrite_event
-from bridge.store.sqlite.db.columns import join_keys, split_keys, to_ms
+from bridge.store.sqlite.db.columns import join_keys, split_keys, storable_text, to_ms
+from bridge.store.sqlite.tables import event_ids, ledger, originals, recall_waits
 from bridge.store.sqlite.tables import events as making
-from bridge.store.sqlite.tables import ledger, originals
-
-
-@dataclass(frozen=True, slots=True)
-class _KeptEvent:
-    number: int
-    id: str
-    event_type: str
-    claims: tuple[bytes, ...]
-    duplicate_of: int | None
+from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
+from bridge.store.status_views import RemappedEvent, RemapResult
 
 
 def remap_events(
     db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, since: datetime
-) -> tuple[str, ...]:
-    """Give a webhook's events the keys that they have in `events`, which its mapping makes now.
+) -> tuple[RemappedEvent, ...]:
+    """Make a webhook's events what `events` says, which its mapping makes now; returns those that changed by it.
 
-    Each is matched to the one of its type at the same place, not by a key; where there are more or fewer of a type than
-    before, nobody knows which is which, and they keep their keys. Returns the ids of those that were duplicates and are
-    told now, with the text of now.
+    What was attempted stays told, under the keys of now. Which event is which is decided as `pair_events` says.
     """
-    told = []
-    for kept, routed in _match_events(db, webhook, events):
-        if kept.duplicate_of is None:
-            _move_keys(db, kept, routed.event, at=to_ms(now))
-        elif _decide_anew(db, kept, making.NewEvent(routed, to_ms(now), webhook), since=since):
-            told.append(kept.id)
-    return tuple(told)
+    remapping = _Remapping(db, webhook, to_ms(now), since)
+    pairs = pair_events(read_kept_events(db, webhook), events)
+    for kept, routed in pairs.same:
+        remapping.remap_one(kept, routed)
+    for kept in pairs.gone:
+        remapping.withdraw_event(kept)
+    for routed in () if _has_purged(db, webhook) else pairs.new:
+        remapping.add_event(routed)
+    return tuple(remapping.done)
 
 
-def _match_events(
-    db: sqlite3.Connection, webhook: int, events: Sequence[Routed]
-) -> Iterator[tuple[_KeptEvent, Routed]]:
-    rows: defaultdict[str, list[_KeptEvent]] = defaultdict(list)
-    for number, name, event_type, claims, original in db.execute(
-        "SELECT number, id, event_type, claims, duplicate_of FROM events WHERE webhook = ? ORDER BY number", (webhook,)
-    ):
-        rows[event_type].append(_KeptEvent(number, name, event_type, split_keys(claims), original))
-    made: defaultdict[str, list[Routed]] = defaultdict(list)
-    for routed in events:
-        made[routed.event.event_type].append(routed)
-    for event_type, kept in rows.items():
-        if len(kept) == len(made[event_type]):
-            yield from zip(kept, made[event_type], strict=True)
+def _has_purged(db: sqlite3.Connection, webhook: int) -> bool:
+    """Whether an event of the webhook was purged: what seems new may be what that one told."""
+    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM purged_events WHERE webhook = ?)", (webhook,)).fetchone()[0])
 
 
-def _move_keys(db: sqlite3.Connection, kept: _KeptEvent, event: Event, *, at: int) -> None:
-    keys = event.conversion_keys
-    gone = [key for key in kept.claims if key not in keys]
-    ledger.remove_keys(db, [key for key, (number, _) in ledger.find_keys(db, gone).items() if number == kept.number])
-    held = find_holders(db, keys, but=kept.number)
-    ledger.add_entries(db, [(key, kept.number, at) for key in keys if key not in held])
-    _write_keys(db, kept.number, event)
+def _is_same_text(kept: KeptEvent, event: Event) -> bool:
+    now = event if event.id == kept.id else contract.rename_event(event, kept.id)
+    return (now.text, now.event_type) == (kept.text, kept.event_type)
 
 
-def _decide_anew(db: sqlite3.Connection, kept: _KeptEvent, made: making.NewEvent, *, since: datetime) -> bool:
-    """Decide whether a duplicate still is one; returns whether it is told now."""
-    event = made.routed.event
-    held = find_holders(db, event.conversion_keys, but=kept.number)
-    original = making.find_original(db, made, held, since=since)
-    _write_keys(db, kept.number, event)
-    if original is not None:
-        differs = originals.content_differs(event, original)
-        db.execute(
-            "UPDATE events SET duplicate_of = ?, differs = ? WHERE number = ?", (original.number, differs, kept.number)
+@dataclass(slots=True)
+class _Remapping:
+    """One webhook's events on their way to the keys and the text of now."""
+
+    db: sqlite3.Connection
+    webhook: int
+    at: int
+    since: datetime
+    done: list[RemappedEvent] = field(default_factory=list)
+
+    def remap_one(self, kept: KeptEvent, routed: Routed) -> None:
+        if kept.is_attempted:
+            self._move_keys(kept, routed.event)
+        elif kept.duplicate_of is not None or not (
+            _is_same_text(kept, routed.event) and routed.event.conversion_keys == kept.claims
+        ):
+            self._decide_anew(kept, routed)
+
+    def add_event(self, routed: Routed) -> None:
+        """Insert an event that the mapping did not make before."""
+        (accepted,) = making.insert_events(self.db, [making.NewEvent(routed, self.at, self.webhook)], since=self.since)
+        self.done.append(RemappedEvent(accepted.event_id, RemapResult.ADDED, accepted.duplicate_of))
+
+    def withdraw_event(self, kept: KeptEvent) -> None:
+        """Delete an event that was never sent and is made no more, with all that leads to it."""
+        self._free_keys(kept, but=())
+        ids = dict.fromkeys([kept.id, kept.given_id or kept.id])
+        keys = [key for name in ids for key in event_ids.keys_of_id(name, origin=kept.origin)]
+        repeated = self.db.execute("SELECT claims FROM events WHERE duplicate_of = ?", (kept.number,))
+        keys += [key for (claims,) in repeated.fetchall() for key in split_keys(claims)]
+        self._forget_keys(keys, number=kept.number)
+        self._delete_deliveries(kept.number)
+        self.db.execute("DELETE FROM events WHERE number = ?", (kept.number,))
+        self.done.append(RemappedEvent(kept.id, RemapResult.WITHDRAWN))
+
+    def _move_keys(self, kept: KeptEvent, event: Event) -> None:
+        """Give an event that was told the keys of now."""
+        keys = event.conversion_keys
+        self._free_keys(kept, but=keys)
+        held = find_holders(self.db, keys, but=kept.number)
+        ledger.add_entries(self.db, [(key, kept.number, self.at) for key in keys if key not in held])
+        self._write_keys(kept.number, event)
+
+    def _decide_anew(self, kept: KeptEvent, routed: Routed) -> None:
+        """Decide on an event that was not told upstream as on a new one: it keeps its number and its id."""
+        event = routed.event
+        self._free_keys(kept, but=event.conversion_keys)
+        held = find_holders(self.db, event.conversion_keys, but=kept.number)
+        new = making.NewEvent(routed, self.at, self.webhook)
+        original, by_order = making.find_original(self.db, new, held, since=self.since)
+        same = _is_same_text(kept, event)
+        self._overwrite(kept, event)
+        own = [key for key in event.conversion_keys if key not in held]
+        if original is not None and original.number != kept.number:
+            self._repeat(kept, event, original)
+            ledger.add_entries(self.db, [(key, kept.number if by_order else original.number, self.at) for key in own])
+            return
+        if kept.duplicate_of is not None:
+            tell_duplicate(self.db, kept.number, storable_text(event.event_type), own, routed.routes, at=self.at)
+            self.done.append(RemappedEvent(kept.id, RemapResult.TOLD))
+            return
+        ledger.add_entries(self.db, [(key, kept.number, self.at) for key in own])
+        recall_waits.make_due(self.db, [(key, self.at) for key in own])
+        if not same:
+            self._send_changed(kept, routed.routes)
+
+    def _overwrite(self, kept: KeptEvent, event: Event) -> None:
+        overwrite_event(self.db, kept.number, event, called=kept.id)
+        self._write_keys(kept.number, event)
+        self._count(kept.event_type, storable_text(event.event_type), repeated=kept.duplicate_of is not None)
+        self.db.execute(
+            "UPDATE events SET event_type = ?, test = ? WHERE number = ?",
+            (storable_text(event.event_type), event.test, kept.number),
         )
-        return False
-    overwrite_event(db, kept.number, event, called=kept.id)
-    tell_duplicate(
-        db, kept.number, kept.event_type, [key for key in event.conversion_keys if key not in held],
-        made.routed.routes, at=made.at,
-    )  # fmt: skip
-    return True
 
+    def _repeat(self, kept: KeptEvent, event: Event, original: originals.OriginalEvent) -> None:
+        """Make it a duplicate of another one, which what repeated it repeats, too."""
+        self.db.execute(
+            "UPDATE events SET duplicate_of = ?, differs = ? WHERE number = ?",
+            (original.number, originals.content_differs(event, original), kept.number),
+        )
+        if kept.duplicate_of is None:
+            self._delete_deliveries(kept.number)
+            self.db.execute("UPDATE events SET duplicate_of = ? WHERE duplicate_of = ?", (original.number, kept.number))
+            self._count_repeated(storable_text(event.event_type))
+            self.done.append(RemappedEvent(kept.id, RemapResult.REPEATS, original.id))
 
-def _write_keys(db: sqlite3.Connection, number: int, event: Event) -> None:
-    db.execute(
-        "UPDATE events SET claims = ?, dedupes = ?, rank = ?, mapping = ? WHERE number = ?",
-        (join_keys(event.conversion_keys), event.dedupes, event.rank, event.mapping, number),
-    )
+    def _send_changed(self, kept: KeptEvent, routes: Sequence[Route]) -> None:
+        self._delete_deliveries(kept.number)
+        insert_deliveries(self.db, [(kept.number, route, self.at) for route in routes])
+        self.done.append(RemappedEvent(kept.id, RemapResult.CHANGED))
+
+    def _free_keys(self, kept: KeptEvent, *, but: Sequence[bytes]) -> None:
+        """Forget the keys that an event had and does not have now."""
+        self._forget_keys([key for key in kept.claims if key not in but], number=kept.number)
+
+    def _forget_keys(self, keys: Iterable[bytes], *, number: int) -> None:
+        found = ledger.find_keys(self.db, list(dict.fromkeys(keys)))
+        ledger.remove_keys(self.db, [key for key, (holder, _) in found.items() if holder == number])
+
+    def _delete_deliveries(self, number: int) -> None:
+        """Delete deliveries that were never attempted; those that were skipped or dead are no longer counted so."""
+        self.db.execute("UPDATE deliveries SET state = 'pending' WHERE event = ?", (number,))
+        self.db.execute("DELETE FROM deliveries WHERE event = ?", (number,))
+
+    def _write_keys(self, number: int, event: Event) -> None:
+        self.db.execute(
+            "UPDATE events SET claims = ?, dedupes = ?, rank = ?, mapping = ? WHERE number = ?",
+            (join_keys(event.conversion_keys), event.dedupes, event.rank, event.mapping, number),
+        )
+
+    def _count(self, before: str, after: str, *, repeated: bool) -> None:
+        state = "duplicate" if repeated else "fresh"
+        self._add_counts([(before, state, -1), (after, state, 1)])
+
+    def _count_repeated(self, event_type: str) -> None:
+        self._add_counts([(event_type, "fresh", -1), (event_type, "duplicate", 1)])
+
+    def _add_counts(self, changes: Sequence[tuple[str, str, int]]) -> None:
+        self.db.executemany(
+            "INSERT INTO counts VALUES ('events', ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", changes
+        )

@@ -65,6 +65,11 @@ def ledger_entries(event: Event, called: str, keys: EventIdKeys) -> tuple[bytes,
     return keys.own, dedupe_keys.event_key(_scope_of(event), called), dedupe_keys.upstream_id_key(called)
 
 
+def keys_of_id(name: str, *, origin: str) -> tuple[bytes, bytes]:
+    """The ledger keys of an event that a source made with this id."""
+    return dedupe_keys.event_key(origin, name), dedupe_keys.upstream_id_key(name)
+
+
 def after_purge(db: sqlite3.Connection, event: Event, number: int) -> str:
     """Returns the id of an event whose row was purged: the first that the ledger has under its number."""
     for name in _candidate_ids(event):

@@ -78,9 +78,9 @@ def insert_events(db: sqlite3.Connection, made: Sequence[NewEvent], *, since: da
 
 def find_original(
     db: sqlite3.Connection, made: NewEvent, held: Mapping[bytes, int], *, since: datetime
-) -> OriginalEvent | None:
-    """The event that one would repeat of those that hold its keys, by the rules of an insertion."""
-    return _EventInsertion(db, [made], to_ms(since)).find_original(made.routed.event, held)[0]
+) -> tuple[OriginalEvent | None, bool]:
+    """The event that one would repeat of those that hold its keys, and whether by the order id only: as inserted."""
+    return _EventInsertion(db, [made], to_ms(since)).find_original(made.routed.event, held)
 
 
 class _EventInsertion:
