@@ -95,7 +95,7 @@ class _Replaying:
         if self.dry or isinstance(made, SetAside) or (self.send and isinstance(made, Ignored)):
             return False
         if isinstance(made, Ignored):
-            return await self._remap(found, ())
+            return await self._remap(found, (), ignored=made)
         assert isinstance(made, Translated)  # noqa: S101  nothing is waited for
         routed = [Routed(event, self.route(event, source.to)) for event in made.events]
         if self.send:
@@ -106,9 +106,9 @@ class _Replaying:
             return True
         return await self._remap(found, routed)
 
-    async def _remap(self, found: WebhookDetail, routed: Sequence[Routed]) -> bool:
+    async def _remap(self, found: WebhookDetail, routed: Sequence[Routed], *, ignored: Ignored | None = None) -> bool:
         """Change what may be changed, say so; returns whether anything was."""
-        done = await self.store.remap_events(found.webhook.number, routed, now=utc_now())
+        done = await self.store.remap_events(found.webhook.number, routed, now=utc_now(), ignored=ignored)
         for one in done:
             repeated = f" of {one.original}" if one.original else ""
             print_text(f"{found.row.id}: {one.id} {_RESULTS[one.result]}{repeated}")

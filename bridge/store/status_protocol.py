@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bridge.core.model import Route, Routed
+from bridge.core.model import Ignored, Route, Routed
 from bridge.store.status_views import (
     ActionTaken,
     FoundRows,
@@ -72,14 +72,17 @@ class StatusStore(Protocol):
         """
         ...
 
-    async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[RemappedEvent, ...]:
+    async def remap_events(
+        self, webhook: int, events: Sequence[Routed], *, now: datetime, ignored: Ignored | None = None
+    ) -> tuple[RemappedEvent, ...]:
         """Make a webhook's events what its mended mapping makes, `events`, in one transaction; returns what changed.
 
         An event of which any attempt was made, or is under way, was told: it keeps id and text, is not sent again, and
         takes the conversion keys of now. One that was never attempted (pending, skipped or dead before any attempt, or
         without a delivery) is changed to what is made now: type, text, keys, deliveries; it keeps its id. Where nothing
         makes it any more it is withdrawn, and where it repeats another one it is a duplicate. A duplicate that repeats
-        nothing by these keys is told.
+        nothing by these keys is told; the keys that only it had and has no more are free. A webhook that is `ignored`
+        now, and has no event left, is kept as ignored.
         """
         ...
 

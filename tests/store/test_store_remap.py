@@ -18,7 +18,7 @@ from store_made import (
     settled,
 )
 
-from bridge.core.model import Event, Route, Routed
+from bridge.core.model import Event, Ignored, Route, Routed, WebhookState
 from bridge.store.protocol import RowFilter, Store
 from bridge.store.status_views import RemappedEvent, RemapResult
 
@@ -118,5 +118,49 @@ def test_events_that_were_told_keep_their_keys_where_the_mended_mapping_makes_fe
         assert await store.remap_events(number, [routed(made("evt_2", B))], now=after(1)) == ()
         assert not await kept_apart(store, "evt_3", A)
         assert (await delivery(store, "evt_1")).attempts == 1
+
+    tell(story)
+
+
+def test_keys_of_a_duplicate_that_is_made_no_more_are_free_except_those_that_others_have(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await settled(store, "w-1", routed(made("evt_1", WRONG)))
+        assert await sent(store, now=after(1)) == ["evt_1"]
+        number = await settled(store, "w-2", routed(made("evt_2", WRONG, A, B)))
+        await settled(store, "w-3", routed(made("evt_3", WRONG, B)))
+        why = Ignored("no rule for this topic")
+        done = await store.remap_events(number, (), now=after(2), ignored=why)
+        assert done == (RemappedEvent("evt_2", RemapResult.WITHDRAWN),)
+        [row] = [one for one in await store.webhooks(RowFilter()) if one.id == f"wh_{number}"]
+        assert (row.state, row.reason) == (WebhookState.IGNORED, why.reason)
+        assert await originals(store) == {"evt_1": None, "evt_3": "evt_1"}
+        assert await kept_apart(store, "evt_4", A)
+        assert not await kept_apart(store, "evt_5", B)
+        assert not await kept_apart(store, "evt_6", WRONG)
+
+    tell(story)
+
+
+def test_a_duplicate_by_the_mended_keys_too_leads_by_these_to_its_original(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await settled(store, "w-1", routed(made("evt_1", WRONG)))
+        assert await sent(store, now=after(1)) == ["evt_1"]
+        number = await settled(store, "w-2", routed(made("evt_2", WRONG, A)))
+        assert await store.remap_events(number, [routed(made("evt_2", WRONG, B))], now=after(2)) == ()
+        assert await originals(store) == {"evt_1": None, "evt_2": "evt_1"}
+        assert await kept_apart(store, "evt_3", A)
+        assert not await kept_apart(store, "evt_4", B)
+
+    tell(story)
+
+
+def test_a_webhook_whose_event_was_sent_stays_translated_where_it_is_ignored_now(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        number = await settled(store, "w-1", routed(made("evt_1", A)))
+        assert await sent(store, now=after(1)) == ["evt_1"]
+        await store.remap_events(number, (), now=after(2), ignored=Ignored("not counted"))
+        [row] = await store.webhooks(RowFilter())
+        assert row.state == WebhookState.TRANSLATED
+        assert not await kept_apart(store, "evt_2", A)
 
     tell(story)

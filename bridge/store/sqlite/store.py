@@ -19,7 +19,7 @@ from bridge.core.conversions import KnownConversion
 from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.core.mapping_text import MappingText
-from bridge.core.model import Accepted, Event, Kept, Routed, Webhook
+from bridge.core.model import Accepted, Event, Ignored, Kept, Routed, Webhook
 from bridge.store.protocol import (
     DEFAULT_LIMITS,
     DEFAULT_RETENTION,
@@ -283,10 +283,14 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
             )
         )
 
-    async def remap_events(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> tuple[RemappedEvent, ...]:
+    async def remap_events(
+        self, webhook: int, events: Sequence[Routed], *, now: datetime, ignored: Ignored | None = None
+    ) -> tuple[RemappedEvent, ...]:
         """Give a webhook's events the keys that its mapping makes now."""
         return await self._writer.run_write(
-            lambda db: remap.remap_events(db, webhook, events, now=now, since=self._ledger_since(db, now))
+            lambda db: remap.remap_events(
+                db, webhook, events, now=now, since=self._ledger_since(db, now), ignored=ignored
+            )
         )
 
     async def events_without_delivery(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:

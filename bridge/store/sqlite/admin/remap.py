@@ -13,23 +13,30 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge import contract
-from bridge.core.model import Event, Route, Routed
+from bridge.core.model import Event, Ignored, Route, Routed
 from bridge.store.sqlite.admin.release import find_holders, tell_duplicate
 from bridge.store.sqlite.admin.remap_pairs import KeptEvent, pair_events, read_kept_events
 from bridge.store.sqlite.admin.rewrite import overwrite_event
-from bridge.store.sqlite.db.columns import join_keys, split_keys, storable_text, to_ms
-from bridge.store.sqlite.tables import event_ids, ledger, originals, recall_waits
+from bridge.store.sqlite.db.columns import join_keys, maybe_text, split_keys, storable_text, to_ms
+from bridge.store.sqlite.tables import conversions, event_ids, ledger, originals, recall_waits
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.status_views import RemappedEvent, RemapResult
 
 
-def remap_events(
-    db: sqlite3.Connection, webhook: int, events: Sequence[Routed], *, now: datetime, since: datetime
+def remap_events(  # noqa: PLR0913  what and when, by name
+    db: sqlite3.Connection,
+    webhook: int,
+    events: Sequence[Routed],
+    *,
+    now: datetime,
+    since: datetime,
+    ignored: Ignored | None = None,
 ) -> tuple[RemappedEvent, ...]:
     """Make a webhook's events what `events` says, which its mapping makes now; returns those that changed by it.
 
-    What was attempted stays told, under the keys of now. Which event is which is decided as `pair_events` says.
+    What was attempted stays told, under the keys of now. Which event is which is decided as `pair_events` says. A
+    webhook that is `ignored` now and has no event left is kept as ignored, with what that tells the ledger.
     """
     remapping = _Remapping(db, webhook, to_ms(now), since)
     pairs = pair_events(read_kept_events(db, webhook), events)
@@ -39,7 +46,21 @@ def remap_events(
         remapping.withdraw_event(kept)
     for routed in () if _has_purged(db, webhook) else pairs.new:
         remapping.add_event(routed)
+    if ignored is not None:
+        _set_ignored(db, webhook, ignored, now=now)
     return tuple(remapping.done)
+
+
+def _set_ignored(db: sqlite3.Connection, webhook: int, ignored: Ignored, *, now: datetime) -> None:
+    changed = db.execute(
+        """
+        UPDATE webhooks AS w SET state = 'ignored', reason = ?, due = NULL
+        WHERE number = ? AND state = 'translated' AND NOT EXISTS (SELECT 1 FROM events WHERE webhook = w.number)
+        """,
+        (maybe_text(ignored.reason), webhook),
+    ).rowcount
+    if changed:
+        conversions.apply_effects(db, [(webhook, ignored.effects)], now=now)
 
 
 def _has_purged(db: sqlite3.Connection, webhook: int) -> bool:
@@ -145,8 +166,24 @@ class _Remapping:
         self.done.append(RemappedEvent(kept.id, RemapResult.CHANGED))
 
     def _free_keys(self, kept: KeptEvent, *, but: Sequence[bytes]) -> None:
-        """Forget the keys that an event had and does not have now."""
-        self._forget_keys([key for key in kept.claims if key not in but], number=kept.number)
+        """Forget the keys that an event had and does not have now; of a duplicate, those that led to its original."""
+        gone = [key for key in kept.claims if key not in but]
+        self._forget_keys(gone, number=kept.number)
+        if kept.duplicate_of is not None:
+            led = [key for key, (number, _) in ledger.find_keys(self.db, gone).items() if number == kept.duplicate_of]
+            self._forget_keys(self._only_its_own(kept, led) if led else (), number=kept.duplicate_of)
+
+    def _only_its_own(self, kept: KeptEvent, keys: Sequence[bytes]) -> list[bytes]:
+        """The keys of a duplicate that neither its original nor another duplicate of that has; none if it is purged."""
+        first = kept.duplicate_of
+        rows = dict(
+            self.db.execute(
+                "SELECT number, claims FROM events WHERE (number = ?1 OR duplicate_of = ?1) AND number <> ?2",
+                (first, kept.number),
+            ).fetchall()
+        )
+        others = {key for claims in rows.values() for key in split_keys(claims)}
+        return [key for key in keys if key not in others] if first in rows else []
 
     def _forget_keys(self, keys: Iterable[bytes], *, number: int) -> None:
         found = ledger.find_keys(self.db, list(dict.fromkeys(keys)))
