@@ -14,12 +14,12 @@ from bridge.cli.list_show import existing_store, plain_value, write_json
 from bridge.cli.options import arguments, command_options, config_option, flag_option, format_option
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
-from bridge.core.model import Event, Route
+from bridge.core.model import Event, Route, Routed
 from bridge.settings import Settings
 from bridge.settings.load import load_configuration
-from bridge.store.protocol import EventRow, Store
-from bridge.store.status_views import ActionTaken
-from bridge.store.views import DuplicateEvent
+from bridge.status.report import count_words
+from bridge.store.protocol import EventRow
+from bridge.store.views import DuplicateEvent, FoundDuplicates
 
 
 @command_options
@@ -44,33 +44,37 @@ async def _release_duplicates(options: ReleaseOptions) -> int:
     store = existing_store()
     try:
         found = await store.find_duplicates(options.ids)
-        routes = _routes_of([one.event for one in found], configured)
-        if not options.dry_run:
-            await _release_all(store, found, routes)
+        routed = _route_events([one.event for one in found.duplicates], configured)
+        if not options.dry_run and routed:
+            await store.release_duplicates(routed, who=name_of_person(None), now=utc_now())
     finally:
         await store.close()
     if options.format == "json":
-        write_json([_as_json(one, each) for one, each in zip(found, routes, strict=True)])
-        return 0
-    for one, each in zip(found, routes, strict=True):
-        _print_duplicate(one, each)
-    what = f"{len(found)} {'event' if len(found) == 1 else 'events'}"
-    print_text(f"would tell {what}" if options.dry_run else f"{what} told now; a running serve delivers")
+        write_json([_as_json(one, each.routes) for one, each in zip(found.duplicates, routed, strict=True)])
+    else:
+        _print_found(found, routed, dry=options.dry_run)
     return 0
 
 
-async def _release_all(store: Store, found: Sequence[DuplicateEvent], routes: Sequence[Sequence[Route]]) -> None:
-    who, now = name_of_person(None), utc_now()
-    for one, each in zip(found, routes, strict=True):
-        if await store.release_duplicate(one.event.number, each, now=now):
-            await store.record_action(ActionTaken(now, who, "release", one.event.id))
+def _print_found(found: FoundDuplicates, routed: Sequence[Routed], *, dry: bool) -> None:
+    for one, each in zip(found.duplicates, routed, strict=True):
+        _print_duplicate(one, each.routes)
+    for row in found.told:
+        print_text(f"{_row_text(row)}\n  is no duplicate: it was told, and is left as it is")
+    what = count_words(len(routed), "event", "events")
+    if dry:
+        print_text(f"would tell {what}")
+    elif routed:
+        print_text(f"{what} told now; a running serve delivers")
+    else:
+        print_text("nothing to tell; to deliver an event again, `trackbridge show ID` has its delivery for `retry`")
 
 
-def _routes_of(events: Sequence[Event], configured: Settings) -> list[tuple[Route, ...]]:
-    """Where each event goes by the settings of now: a source's own `to` counts."""
+def _route_events(events: Sequence[Event], configured: Settings) -> list[Routed]:
+    """Each event with where it goes by the settings of now: a source's own `to` counts."""
     route = make_router(make_destinations(configured))
     to = {f"source:{one.name}": one.to for one in configured.sources}
-    return [route(event, to.get(event.origin)) for event in events]
+    return [Routed(event, route(event, to.get(event.origin))) for event in events]
 
 
 def _print_duplicate(one: DuplicateEvent, routes: Sequence[Route]) -> None:

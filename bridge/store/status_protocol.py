@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bridge.core.model import Ignored, Route, Routed
+from bridge.core.model import Ignored, Routed
 from bridge.store.status_views import (
     ActionTaken,
     FoundRows,
@@ -17,7 +17,7 @@ from bridge.store.status_views import (
     RemappedEvent,
     StatusDetails,
 )
-from bridge.store.views import DuplicateEvent
+from bridge.store.views import FoundDuplicates
 
 
 class StatusStore(Protocol):
@@ -61,14 +61,16 @@ class StatusStore(Protocol):
         """What people did to one thing, oldest first."""
         ...
 
-    async def find_duplicates(self, ids: Sequence[str]) -> tuple[DuplicateEvent, ...]:
-        """Returns the duplicates that have these ids. Raises NotFound for an id that no duplicate has."""
+    async def find_duplicates(self, ids: Sequence[str]) -> FoundDuplicates:
+        """Returns the duplicates that have these ids, and the events that were told. Raises NotFound for any other."""
         ...
 
-    async def release_duplicate(self, number: int, routes: Sequence[Route], *, now: datetime) -> bool:
-        """Tell a duplicate, by its event's number, as a conversion of its own; False, and nothing, if it is none now.
+    async def release_duplicates(self, chosen: Sequence[Routed], *, who: str, now: datetime) -> tuple[str, ...]:
+        """Tell duplicates, by their events' numbers, as conversions of their own, all of them in one transaction.
 
-        Its original stays as it is, and keeps the conversion keys that both have.
+        The originals stay as they are, and keep the conversion keys that both have; a duplicate's other keys lead to
+        it: what is received later, such as a refund, finds it, and what waits for such a key is due. Notes that `who`
+        did it. Returns the ids of those that were told; one that is no duplicate any more is left as it is.
         """
         ...
 

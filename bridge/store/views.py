@@ -140,6 +140,14 @@ class DuplicateEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundDuplicates:
+    """Of some ids the duplicates, and the events that were told, which need no release."""
+
+    duplicates: tuple[DuplicateEvent, ...]
+    told: tuple[EventRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
     """The rows that a verb by hand would change: how many, and the newest of them."""
 

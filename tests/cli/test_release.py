@@ -43,11 +43,16 @@ def test_orders_that_a_mistaken_key_made_duplicates_are_told_once_each_when_they
             assert f"would tell {ORDERS - 1} events" in dry.stdout
             assert dry.stdout.count("goes to track") == dry.stdout.count("was a duplicate of") == ORDERS - 1
             assert len(peer.taken()) == 1
+            done = trackbridge(tmp_path, settings, "release", *wrong[:3], wrong[0], "wh_1")
+            assert (done.returncode, "wh_1 is no event" in done.stderr) == (1, True)
+            assert len([one for one in listed(tmp_path, "events") if one["duplicate_of"]]) == ORDERS - 1
+            some = trackbridge(tmp_path, settings, "release", *wrong[:3])
+            assert "3 events told now" in some.stdout, some.stderr
             done = trackbridge(tmp_path, settings, "release", *wrong, "--format", "json")
-            assert [one["event"]["id"] for one in json.loads(done.stdout)] == wrong
+            assert [one["event"]["id"] for one in json.loads(done.stdout)] == wrong[3:]
             until(lambda: len(peer.taken()) == ORDERS, what="each order")
             again = trackbridge(tmp_path, settings, "release", wrong[0])
-            assert (again.returncode, "is an event that was told, and no duplicate" in again.stderr) == (1, True)
+            assert (again.returncode, "is no duplicate: it was told, and is left" in again.stdout) == (0, True)
         told = sorted(int(event["properties"]["order_id"]) for event in peer.taken())
     assert told == list(range(ORDERS))
 

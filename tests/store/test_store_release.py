@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from store_made import NOW, Tell, accepted, after, applied, claimed, event, routed, settled
+from store_made import NOW, Tell, after, applied, claimed, event, routed, settled
 
 from bridge.core.errors import NotFound
-from bridge.core.model import Route
+from bridge.core.model import Route, Routed
 from bridge.store.protocol import RowFilter, Store
 from bridge.store.status_views import RemappedEvent, RemapResult
 
@@ -27,11 +27,13 @@ async def two_orders_under_one_key(store: Store) -> None:
 def test_a_released_duplicate_is_delivered_once_and_its_original_stays_as_it_is(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await two_orders_under_one_key(store)
-        [found] = await (await applied(store)).find_duplicates(["evt_2"])
+        [found] = (await (await applied(store)).find_duplicates(["evt_2"])).duplicates
         assert found.original is not None
         assert (found.row.delivery, found.original.id) == ("duplicate", "evt_1")
-        assert await store.release_duplicate(found.event.number, TRACK, now=after(5))
-        assert not await store.release_duplicate(found.event.number, TRACK, now=after(6))
+        chosen = [Routed(found.event, TRACK)]
+        assert await store.release_duplicates(chosen, who="ann", now=after(5)) == ("evt_2",)
+        assert await store.release_duplicates(chosen, who="ann", now=after(6)) == ()
+        assert [one.who for one in await store.actions_on("evt_2")] == ["ann"]
         rows = await store.events(RowFilter())
         assert [(row.id, row.duplicate_of, row.delivery) for row in rows] == [
             ("evt_2", None, "pending"), ("evt_1", None, "pending"),
@@ -46,8 +48,8 @@ def test_a_released_duplicate_is_delivered_once_and_its_original_stays_as_it_is(
 def test_what_belongs_to_a_released_event_finds_it_and_what_both_have_stays_the_originals(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await two_orders_under_one_key(store)
-        [found] = await (await applied(store)).find_duplicates(["evt_2"])
-        await store.release_duplicate(found.event.number, TRACK, now=after(5))
+        [found] = (await (await applied(store)).find_duplicates(["evt_2"])).duplicates
+        await store.release_duplicates([Routed(found.event, TRACK)], who="ann", now=after(5))
         for name, key, original in (("evt_3", B, "evt_2"), ("evt_4", ONE, "evt_1"), ("evt_5", C, None)):
             again = replace(event(name), conversion_keys=(key,), dedupes=1, origin="source:shopify", mapping="shopify")
             await settled(store, f"w-{name}", replace(routed(name), event=again))
@@ -64,21 +66,24 @@ def test_status_names_duplicates_that_differ_until_they_are_released(tell: Tell)
             await settled(store, f"w-{name}", replace(routed(name), event=one))
         await applied(store)
         assert (await store.status_summary(now=NOW)).differing_ids == ("evt_2",)
-        [found] = await store.find_duplicates(["evt_2"])
-        await store.release_duplicate(found.event.number, TRACK, now=after(5))
+        [found] = (await store.find_duplicates(["evt_2"])).duplicates
+        await store.release_duplicates([Routed(found.event, TRACK)], who="ann", now=after(5))
         summary = await store.status_summary(now=NOW + timedelta(hours=1))
         assert (summary.differing, summary.differing_ids) == (0, ())
 
     tell(story)
 
 
-def test_only_a_duplicate_can_be_released(tell: Tell) -> None:
+def test_an_event_that_was_told_is_named_and_an_unknown_id_is_refused(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await accepted(store, "evt_1")
-        with pytest.raises(NotFound, match="evt_1 is an event that was told, and no duplicate"):
-            await store.find_duplicates(["evt_1"])
+        await two_orders_under_one_key(store)
+        found = await (await applied(store)).find_duplicates(["evt_1", "evt_2"])
+        assert [one.row.id for one in found.duplicates] == ["evt_2"]
+        assert [row.id for row in found.told] == ["evt_1"]
         with pytest.raises(NotFound, match="nothing has the id"):
-            await store.find_duplicates(["evt_9"])
+            await store.find_duplicates(["evt_2", "evt_9"])
+        with pytest.raises(NotFound, match="wh_1 is no event"):
+            await store.find_duplicates(["evt_2", "wh_1"])
 
     tell(story)
 
@@ -123,8 +128,8 @@ def test_a_released_event_takes_no_key_from_another_event_that_has_it(tell: Tell
         first = replace(event("evt_0"), conversion_keys=(B,), dedupes=1, origin="source:shopify", mapping="shopify")
         await settled(store, "w-evt_0", replace(routed("evt_0"), event=first))
         await two_orders_under_one_key(store)
-        [found] = await (await applied(store)).find_duplicates(["evt_2"])
-        await store.release_duplicate(found.event.number, TRACK, now=after(5))
+        [found] = (await (await applied(store)).find_duplicates(["evt_2"])).duplicates
+        await store.release_duplicates([Routed(found.event, TRACK)], who="ann", now=after(5))
         again = replace(event("evt_3"), conversion_keys=(B,), dedupes=1, origin="source:shopify", mapping="shopify")
         await settled(store, "w-evt_3", replace(routed("evt_3"), event=again))
         [row] = [one for one in await store.events(RowFilter()) if one.id == "evt_3"]

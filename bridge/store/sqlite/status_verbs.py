@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from bridge.core.model import Route
+from bridge.core.model import Routed
 from bridge.store.sqlite.admin import find_rows, recent_outcomes, release
 from bridge.store.sqlite.db.reader import ReaderPool
 from bridge.store.sqlite.db.writer import WriterThread
@@ -32,7 +32,7 @@ from bridge.store.status_views import (
     RefusedRequests,
     StatusDetails,
 )
-from bridge.store.views import DuplicateEvent
+from bridge.store.views import FoundDuplicates
 
 
 class SqliteStatusVerbs:
@@ -79,13 +79,13 @@ class SqliteStatusVerbs:
         """What people did to one thing."""
         return await self._reader.run_query(lambda db: actions.actions_on(db, subject))
 
-    async def find_duplicates(self, ids: Sequence[str]) -> tuple[DuplicateEvent, ...]:
-        """The duplicates that have these ids."""
+    async def find_duplicates(self, ids: Sequence[str]) -> FoundDuplicates:
+        """The duplicates that have these ids, and the events that were told."""
         return await self._reader.run_query(lambda db: release.find_duplicates(db, ids))
 
-    async def release_duplicate(self, number: int, routes: Sequence[Route], *, now: datetime) -> bool:
-        """Tell a duplicate as a conversion of its own."""
-        return await self._writer.run_write(lambda db: release.release_duplicate(db, number, routes, now=now))
+    async def release_duplicates(self, chosen: Sequence[Routed], *, who: str, now: datetime) -> tuple[str, ...]:
+        """Tell duplicates as conversions of their own."""
+        return await self._writer.run_write(lambda db: release.release_duplicates(db, chosen, who=who, now=now))
 
     async def console_secret(self) -> bytes:
         """What sessions of the web console are signed with."""

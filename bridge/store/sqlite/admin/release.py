@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from bridge.core.errors import NotFound
-from bridge.core.model import Event, Route
+from bridge.core.model import Event, Route, Routed
 from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
-from bridge.store.sqlite.tables import coverage, ledger, recall_waits
+from bridge.store.sqlite.tables import actions, coverage, ledger, recall_waits
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
-from bridge.store.views import DuplicateEvent, EventDetail
+from bridge.store.status_views import ActionTaken
+from bridge.store.views import DuplicateEvent, EventDetail, FoundDuplicates
 
 EVENT = """
     number, id, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed
@@ -45,44 +46,51 @@ def event_of(row: tuple[Any, ...]) -> Event:
     )
 
 
-def find_duplicates(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[DuplicateEvent, ...]:
-    """Returns the duplicates that have these ids, each with its original. Raises NotFound for an id of none."""
-    return tuple(_find_duplicate(db, one) for one in dict.fromkeys(ids))
+def find_duplicates(db: sqlite3.Connection, ids: Sequence[str]) -> FoundDuplicates:
+    """Returns the duplicates that have these ids, each with its original. Raises NotFound for an id of no event."""
+    found, told = [], []
+    for public_id in dict.fromkeys(ids):
+        if (duplicate := _find_duplicate(db, public_id)) is not None:
+            found.append(duplicate)
+        elif isinstance(one := queries.show_detail(db, public_id)[0], EventDetail):
+            told.append(one.row)
+        else:
+            raise NotFound(f"{public_id[:140]} is no event; `trackbridge list events` shows the duplicates")
+    return FoundDuplicates(tuple(found), tuple(told))
 
 
-def _find_duplicate(db: sqlite3.Connection, public_id: str) -> DuplicateEvent:
+def _find_duplicate(db: sqlite3.Connection, public_id: str) -> DuplicateEvent | None:
     row = db.execute(
         f"SELECT {EVENT} FROM events WHERE id = ? AND duplicate_of IS NOT NULL ORDER BY number LIMIT 1",  # noqa: S608  columns that stand above
         (storable_text(public_id),),
     ).fetchone()
     if row is None:
-        (found, *_) = queries.show_detail(db, public_id)
-        kind = "an event that was told" if isinstance(found, EventDetail) else "no event"
-        raise NotFound(f"{public_id[:140]} is {kind}, and no duplicate; `trackbridge list events` shows the duplicates")
+        return None
     event = event_of(row)
     (first,) = db.execute("SELECT duplicate_of FROM events WHERE number = ?", (event.number,)).fetchone()
     [shown] = queries.event_rows(db, [event.number])
     return DuplicateEvent(event, shown, next(iter(queries.event_rows(db, [first])), None))
 
 
-def release_duplicate(db: sqlite3.Connection, number: int, routes: Sequence[Route], *, now: datetime) -> bool:
-    """Make a duplicate an event of its own, with deliveries; returns False, and changes nothing, if it is none.
+def release_duplicates(db: sqlite3.Connection, chosen: Sequence[Routed], *, who: str, now: datetime) -> tuple[str, ...]:
+    """Make duplicates events of their own, with deliveries; returns the ids of those that still were duplicates."""
+    released = [one.event.id for one in chosen if _release_one(db, one, now=now)]
+    for public_id in released:
+        actions.insert_action(db, ActionTaken(now, who, "release", public_id))
+    return tuple(released)
 
-    Its conversion keys that no other event has lead to it from now on: what is received later, such as a refund, finds
-    it. What waits for such a key is due now.
-    """
+
+def _release_one(db: sqlite3.Connection, one: Routed, *, now: datetime) -> bool:
+    number = one.event.number
     row = db.execute(
-        """
-        SELECT claims, event_type FROM events WHERE number = ? AND duplicate_of IS NOT NULL
-        """,
-        (number,),
+        "SELECT claims, event_type FROM events WHERE number = ? AND duplicate_of IS NOT NULL", (number,)
     ).fetchone()
     if row is None:
         return False
     claims, event_type = row
     held = find_holders(db, split_keys(claims), but=number)
     own = [key for key in split_keys(claims) if key not in held]
-    tell_duplicate(db, number, event_type, own, routes, at=to_ms(now))
+    tell_duplicate(db, number, event_type, own, one.routes, at=to_ms(now))
     return True
 
 
