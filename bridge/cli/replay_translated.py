@@ -64,6 +64,7 @@ _RESULTS = {
     RemapResult.CHANGED: "was not sent yet, and is sent as the mapping makes it now",
     RemapResult.REPEATS: "was not sent yet, and is not sent: it is a duplicate now",
     RemapResult.WITHDRAWN: "was never sent, and is gone: the mapping does not make it any more",
+    RemapResult.NO_LONGER_MADE: "was sent, and stays: the mapping does not make it any more; correct it upstream",
     RemapResult.ADDED: "is new: the mapping did not make it before",
 }
 
@@ -112,7 +113,7 @@ class _Replaying:
         for one in done:
             repeated = f" of {one.original}" if one.original else ""
             print_text(f"{found.row.id}: {one.id} {_RESULTS[one.result]}{repeated}")
-        return bool(done)
+        return any(one.result != RemapResult.NO_LONGER_MADE for one in done)
 
 
 def _same_text(found: WebhookDetail) -> str:

@@ -91,7 +91,20 @@ def _doubles(summary: StatusSummary) -> Iterator[Finding]:
         yield Finding(
             "differing",
             f"{differ}: {', '.join(summary.differing_ids)}{more}",
-            "if they are payments of their own, `trackbridge release ID` tells them; its --dry-run shows the original",
+            "`trackbridge list events --state differing` has all of them; those that are payments of their own "
+            "`trackbridge release ID` tells; its --dry-run shows the original",
+        )
+    if summary.no_longer_made:
+        gone = count_words(
+            summary.no_longer_made,
+            "event was sent that its webhook's mended mapping does not make",
+            "events were sent that their webhooks' mended mapping does not make",
+        )
+        more = ", …" if summary.no_longer_made > len(summary.no_longer_made_ids) else ""
+        yield Finding(
+            "no_longer_made",
+            f"{gone}: {', '.join(summary.no_longer_made_ids)}{more}",
+            "`trackbridge list events --state no_longer_made` has all of them; correct them at your destinations",
         )
     for (source, other), n in sorted(summary.same_bytes.items()):
         yield Finding(

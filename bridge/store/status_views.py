@@ -209,7 +209,8 @@ class RemapResult(StrEnum):
     """What became of an event when its webhook was replayed under a mended mapping.
 
     Told: it was a duplicate, and is none. Changed: it was not sent, and is what the mapping makes now. Repeats: it was
-    not sent, and is a duplicate now. Withdrawn: it was not sent, and nothing makes it. Added: it is new.
+    not sent, and is a duplicate now. Withdrawn: it was not sent, and nothing makes it. Added: it is new. No longer
+    made: it was sent, and nothing makes it.
     """
 
     TOLD = "told"
@@ -217,6 +218,7 @@ class RemapResult(StrEnum):
     REPEATS = "repeats"
     WITHDRAWN = "withdrawn"
     ADDED = "added"
+    NO_LONGER_MADE = "no_longer_made"
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,8 +204,9 @@ class StatusSummary:
     """What a status screen shows beside the counts, at no cost of a scan.
 
     `today` counts webhooks received since midnight UTC by (source, state); `differing` counts duplicates whose value or
-    currency is not the original's, and `differing_ids` are the newest of them; `only_tests` names sources whose newest
-    events were all skipped as tests; `no_room` is why the disk has no room for anything new, None if it has;
+    currency is not the original's, and `differing_ids` are the newest of them; `no_longer_made` counts, likewise,
+    events that were sent and that the mended mapping of their webhook does not make; `only_tests` names sources whose
+    newest events were all skipped as tests; `no_room` is why the disk has no room for anything new, None if it has;
     `unreadable` counts webhooks of the ingest log whose bytes were damaged before they were applied; `unread` says of
     each file in the ingest log's folder that cannot be opened, or is none of ours, why it is not read, and the remedy;
     `clock_ahead` is None if the clock can be believed; `exposed` is that other users may read the store, and how to end
@@ -226,3 +227,5 @@ class StatusSummary:
     exposed: str | None = None
     same_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     differing_ids: tuple[str, ...] = ()
+    no_longer_made: int = 0
+    no_longer_made_ids: tuple[str, ...] = ()

@@ -239,7 +239,8 @@ def test_duplicates_that_differ_are_flagged(tmp_path: Path) -> None:
     found = destination_state(tmp_path, (event("a", value="10"),), (event("b", value="11"),))
     [note] = found.notes
     assert note.text == "1 duplicate tells another value or currency than its original: evt_b"
-    assert "`trackbridge release ID` tells them" in note.remedy
+    assert "`trackbridge list events --state differing` has all of them" in note.remedy
+    assert "`trackbridge release ID` tells" in note.remedy
 
 
 def test_a_week_before_they_go_set_aside_webhooks_are_told(tmp_path: Path) -> None:

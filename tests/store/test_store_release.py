@@ -61,11 +61,12 @@ def test_what_belongs_to_a_released_event_finds_it_and_what_both_have_stays_the_
 
 def test_status_names_duplicates_that_differ_until_they_are_released(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        for name, value in (("evt_1", "19.90"), ("evt_2", "7.00")):
+        for name, value in (("evt_1", "19.90"), ("evt_2", "7.00"), ("evt_3", "19.90")):
             one = replace(event(name), conversion_keys=(ONE,), value=value)
             await settled(store, f"w-{name}", replace(routed(name), event=one))
         await applied(store)
         assert (await store.status_summary(now=NOW)).differing_ids == ("evt_2",)
+        assert [row.id for row in await store.events(RowFilter(state="differing"))] == ["evt_2"]
         [found] = (await store.find_duplicates(["evt_2"])).duplicates
         await store.release_duplicates([Routed(found.event, TRACK)], who="ann", now=after(5))
         summary = await store.status_summary(now=NOW + timedelta(hours=1))

@@ -115,7 +115,9 @@ def test_events_that_were_told_keep_their_keys_where_the_mended_mapping_makes_fe
     async def story(store: Store) -> None:
         number = await settled(store, "w-1", routed(made("evt_1", A)), routed(made("evt_2", B)))
         assert await sent(store, now=after(1)) == ["evt_1", "evt_2"]
-        assert await store.remap_events(number, [routed(made("evt_2", B))], now=after(1)) == ()
+        assert await store.remap_events(number, [routed(made("evt_2", B))], now=after(1)) == (
+            RemappedEvent("evt_1", RemapResult.NO_LONGER_MADE),
+        )
         assert not await kept_apart(store, "evt_3", A)
         assert (await delivery(store, "evt_1")).attempts == 1
 
@@ -154,13 +156,19 @@ def test_a_duplicate_by_the_mended_keys_too_leads_by_these_to_its_original(tell:
     tell(story)
 
 
-def test_a_webhook_whose_event_was_sent_stays_translated_where_it_is_ignored_now(tell: Tell) -> None:
+def test_what_was_sent_and_is_made_no_more_is_listed_until_it_is_made_again(tell: Tell) -> None:
     async def story(store: Store) -> None:
         number = await settled(store, "w-1", routed(made("evt_1", A)))
         assert await sent(store, now=after(1)) == ["evt_1"]
-        await store.remap_events(number, (), now=after(2), ignored=Ignored("not counted"))
-        [row] = await store.webhooks(RowFilter())
-        assert row.state == WebhookState.TRANSLATED
+        gone = RowFilter(state="no_longer_made")
+        done = await store.remap_events(number, (), now=after(2), ignored=Ignored("not counted"))
+        assert done == (RemappedEvent("evt_1", RemapResult.NO_LONGER_MADE),)
+        assert await store.remap_events(number, (), now=after(3), ignored=Ignored("not counted")) == ()
+        assert [row.state for row in await store.webhooks(RowFilter())] == [WebhookState.TRANSLATED]
+        assert [row.id for row in await store.events(gone)] == ["evt_1"]
+        assert (await store.status_summary(now=after(3))).no_longer_made_ids == ("evt_1",)
         assert not await kept_apart(store, "evt_2", A)
+        await store.remap_events(number, [routed(made("evt_1", A))], now=after(4))
+        assert await store.events(gone) == []
 
     tell(story)

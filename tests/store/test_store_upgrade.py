@@ -58,6 +58,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "3eabfe3",
         "c70c18d",
         "3af1736",
+        "6efe133",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

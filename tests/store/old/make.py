@@ -21,7 +21,7 @@ from contextlib import closing
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FROM_V11 = {"79e5329", "2f19ef1", "f7ecfbb", "11eabdf", "3ebb245", "3eabfe3", "c70c18d", "3af1736"}
+FROM_V11 = {"79e5329", "2f19ef1", "f7ecfbb", "11eabdf", "3ebb245", "3eabfe3", "c70c18d", "3af1736", "6efe133"}
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
 
@@ -57,6 +57,7 @@ STORES = {
     "v16_4381f10_79e5329_3eabfe3": ("4381f10", "79e5329", "3eabfe3"),
     "v17_4381f10_79e5329_c70c18d": ("4381f10", "79e5329", "c70c18d"),
     "v18_4381f10_79e5329_3af1736": ("4381f10", "79e5329", "3af1736"),
+    "v19_4381f10_79e5329_6efe133": ("4381f10", "79e5329", "6efe133"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 

@@ -58,7 +58,12 @@ EVENTS = RowKind(
     name="event",
     named=lambda public_id: public_id,
     ids="e.id IN (SELECT value FROM json_each(?))",
-    states={"fresh": "e.duplicate_of IS NULL", "duplicate": "e.duplicate_of IS NOT NULL"},
+    states={
+        "fresh": "e.duplicate_of IS NULL",
+        "duplicate": "e.duplicate_of IS NOT NULL",
+        "differing": "e.differs",
+        "no_longer_made": "instr(e.notes, 'no longer made: ') > 0",
+    },
     source="e.origin = 'source:' || ?",
     destination="EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event = e.number AND deliveries.destination = ?)",
     reason="""

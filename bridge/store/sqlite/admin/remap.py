@@ -15,9 +15,17 @@ from datetime import datetime
 from bridge import contract
 from bridge.core.model import Event, Ignored, Route, Routed
 from bridge.store.sqlite.admin.release import find_holders, tell_duplicate
-from bridge.store.sqlite.admin.remap_pairs import KeptEvent, pair_events, read_kept_events
+from bridge.store.sqlite.admin.remap_pairs import GONE, KeptEvent, pair_events, read_kept_events
 from bridge.store.sqlite.admin.rewrite import overwrite_event
-from bridge.store.sqlite.db.columns import join_keys, maybe_text, split_keys, storable_text, to_ms
+from bridge.store.sqlite.db.columns import (
+    join_keys,
+    maybe_text,
+    pack_json,
+    split_keys,
+    storable_text,
+    to_ms,
+    unpack_list,
+)
 from bridge.store.sqlite.tables import conversions, event_ids, ledger, originals, recall_waits
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
@@ -43,7 +51,10 @@ def remap_events(  # noqa: PLR0913  what and when, by name
     for kept, routed in pairs.same:
         remapping.remap_one(kept, routed)
     for kept in pairs.gone:
-        remapping.withdraw_event(kept)
+        if kept.is_attempted:
+            remapping.note_gone(kept)
+        else:
+            remapping.withdraw_event(kept)
     for routed in () if _has_purged(db, webhook) else pairs.new:
         remapping.add_event(routed)
     if ignored is not None:
@@ -108,6 +119,19 @@ class _Remapping:
         self.db.execute("DELETE FROM events WHERE number = ?", (kept.number,))
         self.done.append(RemappedEvent(kept.id, RemapResult.WITHDRAWN))
 
+    def note_gone(self, kept: KeptEvent) -> None:
+        """Note at an event that was sent that nothing makes it any more; it keeps its keys."""
+        if not kept.is_noted_gone:
+            self._write_notes(kept.number, [*self._other_notes(kept.number), GONE])
+            self.done.append(RemappedEvent(kept.id, RemapResult.NO_LONGER_MADE))
+
+    def _other_notes(self, number: int) -> list[str]:
+        (notes,) = self.db.execute("SELECT notes FROM events WHERE number = ?", (number,)).fetchone()
+        return [one for one in unpack_list(notes) if one != GONE]
+
+    def _write_notes(self, number: int, notes: Sequence[str]) -> None:
+        self.db.execute("UPDATE events SET notes = ? WHERE number = ?", (pack_json(notes), number))
+
     def _move_keys(self, kept: KeptEvent, event: Event) -> None:
         """Give an event that was told the keys of now."""
         keys = event.conversion_keys
@@ -115,6 +139,8 @@ class _Remapping:
         held = find_holders(self.db, keys, but=kept.number)
         ledger.add_entries(self.db, [(key, kept.number, self.at) for key in keys if key not in held])
         self._write_keys(kept.number, event)
+        if kept.is_noted_gone:
+            self._write_notes(kept.number, self._other_notes(kept.number))
 
     def _decide_anew(self, kept: KeptEvent, routed: Routed) -> None:
         """Decide on an event that was not told upstream as on a new one: it keeps its number and its id."""

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.model import Routed
-from bridge.store.sqlite.db.columns import split_keys
+from bridge.store.sqlite.db.columns import split_keys, unpack_list
+
+GONE = "no longer made: its webhook's mended mapping does not make it, and it was sent"
+"""The note of an event that was sent by mistake, as far as the mapping of now says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class KeptEvent:
     claims: tuple[bytes, ...]
     duplicate_of: int | None
     is_attempted: bool
+    is_noted_gone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,25 @@ def read_kept_events(db: sqlite3.Connection, webhook: int) -> list[KeptEvent]:
         """
         SELECT number, id, coalesce(given_id, ''), origin, event_type, text, claims, duplicate_of, EXISTS (
             SELECT 1 FROM deliveries WHERE event = e.number AND (attempts > 0 OR token IS NOT NULL)
-        )
+        ), notes
         FROM events AS e WHERE webhook = ? ORDER BY number
         """,
         (webhook,),
     )
     return [
-        KeptEvent(number, name, given, origin, kind, text, split_keys(claims), original, bool(attempted))
-        for number, name, given, origin, kind, text, claims, original, attempted in rows
+        KeptEvent(
+            number,
+            name,
+            given,
+            origin,
+            kind,
+            text,
+            split_keys(claims),
+            original,
+            bool(attempted),
+            GONE in unpack_list(notes),
+        )
+        for number, name, given, origin, kind, text, claims, original, attempted, notes in rows
     ]
 
 
@@ -57,7 +72,7 @@ def pair_events(kept: Sequence[KeptEvent], events: Sequence[Routed]) -> EventPai
 
     Where there are as many of a type as before, they are the same in order; else those with the same id are. Of the
     rest nobody knows which is which. Where none of the rest was attempted, that does not matter: they are replaced in
-    order. Where nothing is left of what is made now, what is left of what was made is gone, except what was attempted.
+    order. Where nothing is left of what is made now, what is left of what was made is gone.
     """
     same: list[tuple[KeptEvent, Routed]] = []
     left, made = list(kept), list(events)
@@ -70,8 +85,7 @@ def pair_events(kept: Sequence[KeptEvent], events: Sequence[Routed]) -> EventPai
     if attempted and made:
         return EventPairs(same, (), ())
     same += zip(left, made, strict=False)
-    gone = [one for one in left[len(made) :] if not one.is_attempted]
-    return EventPairs(same, gone, made[len(left) :] if kept else ())
+    return EventPairs(same, left[len(made) :], made[len(left) :] if kept else ())
 
 
 def _pairs_in_order(kept: Sequence[KeptEvent], events: Sequence[Routed]) -> list[tuple[KeptEvent, Routed]]:

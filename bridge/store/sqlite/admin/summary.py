@@ -9,13 +9,14 @@ import sqlite3
 from datetime import datetime
 
 from bridge.store.protocol import StatusSummary
+from bridge.store.sqlite.admin.filters import EVENTS
 from bridge.store.sqlite.db import clock_skew
 from bridge.store.sqlite.db.columns import from_ms, maybe_instant, to_ms
 from bridge.store.sqlite.tables import same_bytes
 
 _DAY = 86_400_000
-_DIFFERING = 5
-"""How many duplicates with another value than their original are named."""
+_NAMED = 5
+"""How many events of a kind are named; `list events --state` has all of them."""
 _RECENT = 1000
 """How many of a source's newest events are read."""
 
@@ -23,11 +24,15 @@ _RECENT = 1000
 def read_summary(db: sqlite3.Connection, *, now: datetime) -> StatusSummary:
     """Returns the summary, read in one snapshot."""
     today = db.execute("SELECT source, state, n FROM days WHERE day = ? AND n > 0", (to_ms(now) // _DAY,))
+    differing, differing_ids = _count_and_newest(db, EVENTS.states["differing"])
+    gone, gone_ids = _count_and_newest(db, EVENTS.states["no_longer_made"])
     return StatusSummary(
         today={(source, state): n for source, state, n in today},
         lasts={source: from_ms(at) for source, at in db.execute("SELECT source, at FROM lasts")},
-        differing=db.execute("SELECT count(*) FROM events WHERE differs").fetchone()[0],
-        differing_ids=_newest_differing(db),
+        differing=differing,
+        differing_ids=differing_ids,
+        no_longer_made=gone,
+        no_longer_made_ids=gone_ids,
         only_tests=_only_tests(db),
         oldest_set_aside=_first_value(
             db, "SELECT received_at FROM webhooks WHERE state = 'set_aside' ORDER BY number LIMIT 1"
@@ -39,9 +44,11 @@ def read_summary(db: sqlite3.Connection, *, now: datetime) -> StatusSummary:
     )
 
 
-def _newest_differing(db: sqlite3.Connection) -> tuple[str, ...]:
-    rows = db.execute("SELECT id FROM events WHERE differs ORDER BY number DESC LIMIT ?", (_DIFFERING,))
-    return tuple(name for (name,) in rows)
+def _count_and_newest(db: sqlite3.Connection, condition: str) -> tuple[int, tuple[str, ...]]:
+    """How many events fulfil a condition that an index has, and the newest of them."""
+    count: int = db.execute(f"SELECT count(*) FROM events AS e WHERE {condition}").fetchone()[0]  # noqa: S608  a condition of filters.py
+    newest = f"SELECT id FROM events AS e WHERE {condition} ORDER BY number DESC LIMIT ?"  # noqa: S608  the same
+    return count, tuple(name for (name,) in db.execute(newest, (_NAMED,)))
 
 
 def _only_tests(db: sqlite3.Connection) -> tuple[str, ...]:
