@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -21,7 +21,7 @@ from bridge.settings.load import load_configuration
 from bridge.settings.sources import make_sources
 from bridge.status.kept_explanation import look_up_earlier
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
-from bridge.store.status_views import RemapResult
+from bridge.store.status_views import RemappedEvent, RemapResult
 
 
 async def replay_webhooks(
@@ -46,6 +46,7 @@ async def replay_webhooks(
     for _, row in sorted(later, key=lambda one: one[0]):  # whose originals have the keys of now, and what was told, too
         detail = await replaying.find_detail(row)
         left += detail is None or not await replaying.replay_one(detail)
+    await replaying.decide_repeats(but=[row.id for row in rows])
     return left
 
 
@@ -78,6 +79,8 @@ class _Replaying:
     route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]
     send: bool
     dry: bool
+    undecided: dict[str, RemappedEvent] = field(default_factory=dict)
+    """By id the duplicates of events that lost keys."""
 
     async def find_detail(self, row: WebhookRow) -> WebhookDetail | None:
         """A webhook in full; None, and why is printed, if it cannot be translated."""
@@ -111,9 +114,38 @@ class _Replaying:
         """Change what may be changed, say so; returns whether anything was."""
         done = await self.store.remap_events(found.webhook.number, routed, now=utc_now(), ignored=ignored)
         for one in done:
+            if one.result is RemapResult.UNDECIDED:
+                self.undecided.setdefault(one.id, one)
+                continue
             repeated = f" of {one.original}" if one.original else ""
             print_text(f"{found.row.id}: {one.id} {_RESULTS[one.result]}{repeated}")
-        return any(one.result != RemapResult.NO_LONGER_MADE for one in done)
+        return any(one.result not in {RemapResult.NO_LONGER_MADE, RemapResult.UNDECIDED} for one in done)
+
+    async def decide_repeats(self, *, but: Sequence[str]) -> None:
+        """Decide on the duplicates of what was replayed that are of other webhooks, or name them where nobody can."""
+        decided = set(but)
+        for one in list(self.undecided.values()):
+            if one.webhook is None or one.webhook not in decided:
+                decided |= {one.webhook} if one.webhook else set()
+                if not await self._decide_webhook(one.webhook):
+                    print_text(
+                        f"{one.id} stays a duplicate of {one.original}, which has other keys now; "
+                        f"if it is a payment of its own, `trackbridge release {one.id}` tells it"
+                    )
+
+    async def _decide_webhook(self, public_id: str | None) -> bool:
+        """Remap a webhook that was not asked for; False, and nothing is done, where it cannot be translated."""
+        found = (await self.store.show_detail(public_id))[0] if public_id else None
+        if not isinstance(found, WebhookDetail) or found.body_gone or found.row.source not in self.sources:
+            return False
+        source = self.sources[found.row.source]
+        made = await _translate_now(self.store, source, found.webhook)
+        if isinstance(made, SetAside):
+            return False
+        events = made.events if isinstance(made, Translated) else ()
+        routed = [Routed(event, self.route(event, source.to)) for event in events]
+        await self._remap(found, routed, ignored=made if isinstance(made, Ignored) else None)
+        return True
 
 
 def _same_text(found: WebhookDetail) -> str:

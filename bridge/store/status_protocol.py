@@ -84,7 +84,8 @@ class StatusStore(Protocol):
         without a delivery) is changed to what is made now: type, text, keys, deliveries; it keeps its id. Where nothing
         makes it any more it is withdrawn, and where it repeats another one it is a duplicate. A duplicate that repeats
         nothing by these keys is told; the keys that only it had and has no more are free. A webhook that is `ignored`
-        now, and has no event left, is kept as ignored.
+        now, and has no event left, is kept as ignored. Duplicates of an event that lost a key are returned as
+        undecided: they are decided on when their own webhooks are remapped.
         """
         ...
 

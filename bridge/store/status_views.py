@@ -210,7 +210,7 @@ class RemapResult(StrEnum):
 
     Told: it was a duplicate, and is none. Changed: it was not sent, and is what the mapping makes now. Repeats: it was
     not sent, and is a duplicate now. Withdrawn: it was not sent, and nothing makes it. Added: it is new. No longer
-    made: it was sent, and nothing makes it.
+    made: it was sent, and nothing makes it. Undecided: a duplicate of one of these by keys that this has no more.
     """
 
     TOLD = "told"
@@ -219,12 +219,17 @@ class RemapResult(StrEnum):
     WITHDRAWN = "withdrawn"
     ADDED = "added"
     NO_LONGER_MADE = "no_longer_made"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
 class RemappedEvent:
-    """An event that is something else now; `original` is the id of the one that it repeats, if it does."""
+    """An event that is something else now; `original` is the id of the one that it repeats, if it does.
+
+    `webhook` is the public id of the webhook that made an undecided one, if one did.
+    """
 
     id: str
     result: RemapResult
     original: str | None = None
+    webhook: str | None = None

@@ -86,3 +86,22 @@ def test_orders_that_a_mistaken_key_made_duplicates_are_told_once_each_when_the_
             until(lambda: not listed(tmp_path, "deliveries", state="pending"), what="every delivery")
         told = sorted(int(event["properties"]["order_id"]) for event in peer.taken())
     assert told == list(range(MANY))
+
+
+def test_duplicates_outside_a_replay_are_decided_anew_when_their_original_moves_to_other_keys(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    mapping = tmp_path / "mine" / "shopify.yaml"
+    mapping.write_text(MISTAKEN)
+    with upstream() as peer:
+        settings = settings_for(peer) | {"BRIDGE_MAPPINGS": "mine"}
+        with serving(tmp_path, settings) as bridge:
+            for number in range(3):
+                post(f"{bridge.url}/webhooks/shopify", shopify(ORDER | {"id": number}, "orders/paid", f"w-{number}"))
+            until(lambda: len(listed(tmp_path, "events")) == 3, what="all events")
+            until(peer.taken, what="the first order")
+            mapping.write_text(MISTAKEN.replace("=body.currency\n    event", "=body.id\n    event"))
+            [first] = [event for event in listed(tmp_path, "events") if not event["duplicate_of"]]
+            done = trackbridge(tmp_path, settings, "replay", first["webhook"])
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.count("is no duplicate any more, and is told now") == 2
+            until(lambda: len(peer.taken()) == 3, what="each order")

@@ -43,6 +43,7 @@ def remap_events(  # noqa: PLR0913  what and when, by name
 ) -> tuple[RemappedEvent, ...]:
     """Make a webhook's events what `events` says, which its mapping makes now; returns those that changed by it.
 
+    And the duplicates of those that lost a key, which the caller decides on: their webhooks are translated for that.
     What was attempted stays told, under the keys of now. Which event is which is decided as `pair_events` says. A
     webhook that is `ignored` now and has no event left is kept as ignored, with what that tells the ledger.
     """
@@ -194,10 +195,22 @@ class _Remapping:
     def _free_keys(self, kept: KeptEvent, *, but: Sequence[bytes]) -> None:
         """Forget the keys that an event had and does not have now; of a duplicate, those that led to its original."""
         gone = [key for key in kept.claims if key not in but]
+        if gone:
+            self._list_repeats(kept)
         self._forget_keys(gone, number=kept.number)
         if kept.duplicate_of is not None:
             led = [key for key, (number, _) in ledger.find_keys(self.db, gone).items() if number == kept.duplicate_of]
             self._forget_keys(self._only_its_own(kept, led) if led else (), number=kept.duplicate_of)
+
+    def _list_repeats(self, kept: KeptEvent) -> None:
+        """List the duplicates of an event, except those of the same webhook, which are decided on by themselves."""
+        rows = self.db.execute(
+            "SELECT id, webhook FROM events WHERE duplicate_of = ? AND webhook IS NOT ? ORDER BY number",
+            (kept.number, self.webhook),
+        )
+        for name, webhook in rows.fetchall():
+            public_id = None if webhook is None else f"wh_{webhook}"
+            self.done.append(RemappedEvent(name, RemapResult.UNDECIDED, kept.id, public_id))
 
     def _only_its_own(self, kept: KeptEvent, keys: Sequence[bytes]) -> list[bytes]:
         """The keys of a duplicate that neither its original nor another duplicate of that has; none if it is purged."""
