@@ -8,10 +8,12 @@ from rich.text import Text
 
 from bridge.cli.safe_console import SafeConsole
 from bridge.core import json_text
+from bridge.core.instants import format_instant
 from bridge.core.json_text import Json
 from bridge.core.model import Ignored, SetAside, SourceLocation, Translated
 from bridge.mapping.tools.explain import Explanation, RuleExplanation
 from bridge.mapping.tools.explain_conditions import ConditionExplanation
+from bridge.mapping.tools.explain_defer import DeferExplanation
 from bridge.mapping.tools.explain_recall import RecallExplanation
 from bridge.mapping.tools.trace_template import ExplainedField
 from bridge.mapping.tools.tracer import Trace, TracedAlternative
@@ -28,6 +30,7 @@ _BY_ITSELF = {
 # ------------------------------------------------------------------------------------------------------- for people
 
 
+_FAILS = "would be made, but for what fails"
 _MORE = "; --earlier FILE would give one"
 
 
@@ -54,7 +57,8 @@ def explanation_lines(explanation: Explanation, *, more: str = _MORE) -> Iterato
 
 def _rule_lines(told: RuleExplanation, names: set[str], more: str) -> Iterator[Text]:
     """A rule; each of `names` was told how it came about, and is not told again."""
-    made = told.event.event_type if told.event else "no event" if not told.held else "would be made, but for what fails"
+    left = told.defer is not None and told.defer.told_by
+    made = told.event.event_type if told.event else "no event" if left or not told.held else _FAILS
     of = f"  for {told.element}" if told.element else ""
     yield Text.assemble(("rule ", "bold"), (_line_number(told.place), "cyan"), of, f"  {made}")
     if told.elements:
@@ -63,12 +67,26 @@ def _rule_lines(told: RuleExplanation, names: set[str], more: str) -> Iterator[T
         yield from _trace_lines("when", condition.working, condition.place, names=names)
         if not condition.held and condition.reason:
             yield Text(f"      else: {condition.reason}", style="yellow")
+    if told.defer:
+        yield from _defer_lines(told.defer)
     if told.recall:
         yield from _recall_lines(told.recall, names, more)
     for one in told.fields:
         yield from _field_lines(one, names, told.recall)
     if told.dedupe and told.dedupe_place:
         yield from _trace_lines("dedupe", told.dedupe, told.dedupe_place, names=names)
+
+
+def _defer_lines(defer: DeferExplanation) -> Iterator[Text]:
+    """To which webhooks the rule leaves the conversion, until when, and whether one of them told it."""
+    topics = " or ".join(defer.topics) or "another webhook of it"
+    until = f"for {defer.wait}, until {defer.until:%Y-%m-%d %H:%M:%S} UTC"
+    yield Text.assemble(f"  defer_to: left to {topics}, {until}", (f"  {_line_number(defer.place)}", "cyan"))
+    yield Text(f"      looked for {' or '.join(defer.keys) or 'nothing: its dedupe came out as nothing'}")
+    if defer.told_by:
+        yield Text(f"      {defer.told_by} tells it, so this webhook does not", style="green")
+    else:
+        yield Text("      no other webhook has told it: this one does, once that time is over", style="yellow")
 
 
 def _recall_lines(recall: RecallExplanation, names: set[str], more: str) -> Iterator[Text]:
@@ -194,6 +212,7 @@ def _plain_rule(told: RuleExplanation) -> Json:
         "element": told.element,
         "in": _plain_working(told.elements.working, told.elements.place) if told.elements else None,
         "when": [_plain_condition(one) for one in told.conditions],
+        "defer_to": _plain_defer(told.defer),
         "recall": _plain_recall(told.recall),
         "dedupe": _plain_working(told.dedupe, told.dedupe_place),
         "event_id": told.event.id if told.event else None,
@@ -213,6 +232,19 @@ def _plain_rule(told: RuleExplanation) -> Json:
 
 def _plain_condition(one: ConditionExplanation) -> Json:
     return {**_plain_working(one.working, one.place), "held": one.held, "reason": one.reason}
+
+
+def _plain_defer(defer: DeferExplanation | None) -> Json:
+    if defer is None:
+        return None
+    return {
+        "at": str(defer.place),
+        "topics": list(defer.topics),
+        "wait": defer.wait,
+        "until": format_instant(defer.until),
+        "keys": list(defer.keys),
+        "told_by": defer.told_by,
+    }
 
 
 def _plain_recall(recall: RecallExplanation | None) -> Json:

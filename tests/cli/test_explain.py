@@ -216,5 +216,42 @@ def test_a_topic_that_no_body_holds_is_asked_for(
     )
 
 
+DEFERRING = """
+  - topic: intent
+    dedupe: =body.payment
+    rank: 10
+    defer_to: {event_type: purchase, dedupe: =body.payment, wait: 50m}
+    event:
+      event_type: purchase
+      properties: {order_id: =body.payment, value: =decimal(body.amount), currency: eur}
+"""
+
+
+def decided(folder: Path) -> int:
+    """How many webhooks were translated, or wait."""
+    return len([one for one in listed(folder, "webhooks") if one["state"] != "received" or one["reason"]])
+
+
+def test_a_rule_that_defers_says_to_whom_until_when_and_what_came_of_it(folder: Path) -> None:
+    ranked = MAPPING.replace(
+        "    dedupe: =body.payment\n    event:", "    dedupe: =body.payment\n    rank: 20\n    event:"
+    )
+    (folder / "mappings" / "acme.yaml").write_text(ranked.replace("=source.vars.kind", "purchase") + DEFERRING)
+    bodies = PAID, PAID | {"id": "3", "type": "intent"}, PAID | {"id": "4", "type": "intent", "payment": "p2"}
+    with serving(folder, SETTINGS) as bridge:
+        for number, body in enumerate(bodies, 1):
+            (folder / "one.json").write_text(json.dumps(body))
+            assert typed(folder, SETTINGS, "send", "shop", "one.json", "--to", bridge.url).returncode == 0
+            until(lambda: decided(folder) == number, what="its decision")  # noqa: B023  asked before the next turn
+        assert bridge.stop() == 0
+    told, waiting = (typed(folder, SETTINGS, "explain", public_id).stdout for public_id in ("wh_2", "wh_3"))
+    assert "defer_to: left to paid, for 50m, until 20" in told
+    assert "wh_1 tells it, so this webhook does not" in told
+    assert "looked for p2" in waiting
+    assert "no other webhook has told it: this one does, once that time is over" in waiting
+    [rule] = explained(folder, "wh_2")["rules"]
+    assert (rule["defer_to"]["told_by"], rule["defer_to"]["topics"]) == ("wh_1", ["paid"])
+
+
 def test_the_help_names_it(tmp_path: Path) -> None:
     assert "explain" in trackbridge(tmp_path, {}, "--help").stdout

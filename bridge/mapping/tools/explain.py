@@ -7,7 +7,7 @@ It evaluates the mapping's expressions again, one by one, beside what the compil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.core import json_text
@@ -18,6 +18,7 @@ from bridge.mapping.definition import Rule
 from bridge.mapping.engine.recall import Known, NoEarlierEvents, Recall
 from bridge.mapping.engine.topics import matches_topic
 from bridge.mapping.tools.explain_conditions import ConditionExplanation, explain_conditions, list_elements
+from bridge.mapping.tools.explain_defer import DeferExplanation, explain_defer
 from bridge.mapping.tools.explain_recall import RecallExplanation, explain_recall
 from bridge.mapping.tools.trace_template import ExplainContext, ExplainedField, LetValues, Path, TraceBuilder
 from bridge.mapping.tools.tracer import Trace
@@ -27,8 +28,9 @@ from bridge.mapping.tools.tracer import Trace
 class RuleExplanation:
     """One rule that takes the webhook's topic. `event` None: its `when` does not hold, or the webhook was set aside.
 
-    `conditions` go as far as the first that does not hold. Of a rule with `for_each` there is one for each element, and
-    `element` is its path; where its list is empty there is one, with the list's `elements`.
+    `conditions` go as far as the first that does not hold. `defer` None: the rule defers to no other webhook. Of a rule
+    with `for_each` there is one for each element, and `element` is its path; where its list is empty there is one, with
+    the list's `elements`.
     """
 
     place: SourceLocation
@@ -39,6 +41,7 @@ class RuleExplanation:
     dedupe_place: SourceLocation | None = None
     event: Event | None = None
     recall: RecallExplanation | None = None
+    defer: DeferExplanation | None = None
     element: str | None = None
     elements: ConditionExplanation | None = None
 
@@ -75,9 +78,10 @@ def explain_webhook(
     lets = LetValues(found, frame, source.scope, known)
     events = iter(outcome.events if isinstance(outcome, Translated) else ())
     rules = [rule for rule in found.parts.rules if _takes_topic(rule, webhook.topic)]
+    asked = _Asked(webhook, found.mapping.richer_topics)
     failed = isinstance(outcome, SetAside)
     try:
-        told = tuple(one for rule in rules for one in _explain_rule(rule, lets, events, failed=failed))
+        told = tuple(one for rule in rules for one in _explain_rule(rule, lets, events, asked, failed=failed))
     except RecursionError:  # a value is nested too deep to be followed, as the outcome says
         told = ()
     return Explanation(webhook.topic, outcome, told)
@@ -87,11 +91,21 @@ def _takes_topic(rule: Rule, topic: str | None) -> bool:
     return rule.topics is None or (topic is not None and any(matches_topic(pattern, topic) for pattern in rule.topics))
 
 
-def _explain_rule(rule: Rule, lets: LetValues, events: Iterator[Event], *, failed: bool) -> Iterator[RuleExplanation]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is explained, and which topics are richer than a rank."""
+
+    webhook: Webhook
+    richer_topics: Callable[[int, Sequence[str]], tuple[str, ...]]
+
+
+def _explain_rule(
+    rule: Rule, lets: LetValues, events: Iterator[Event], asked: _Asked, *, failed: bool
+) -> Iterator[RuleExplanation]:
     """How a rule came to its event, or each element of its `for_each` to one."""
     world = ExplainContext(lets)
     if rule.loop is None:
-        yield _explain_once(rule, world, events, failed=failed)
+        yield _explain_once(rule, world, events, asked, failed=failed)
         return
     working = world.trace_scalar(rule.loop.source)
     elements = list_elements(working, rule.loop.name)
@@ -99,16 +113,19 @@ def _explain_rule(rule: Rule, lets: LetValues, events: Iterator[Event], *, faile
         empty = ConditionExplanation(rule.loop.source.place, working)
         yield RuleExplanation(rule.place, (), held=False, elements=empty)
     for element in elements:
-        told = _explain_once(rule, world.within_loop(rule.loop.name, element), events, failed=failed)
+        told = _explain_once(rule, world.within_loop(rule.loop.name, element), events, asked, failed=failed)
         yield replace(told, element=element.path)
 
 
-def _explain_once(rule: Rule, world: ExplainContext, events: Iterator[Event], *, failed: bool) -> RuleExplanation:
+def _explain_once(
+    rule: Rule, world: ExplainContext, events: Iterator[Event], asked: _Asked, *, failed: bool
+) -> RuleExplanation:
     found = _explain_recall(rule.recall, world, None).found if rule.recall else None
     conditions = tuple(explain_conditions(rule.when, replace(world, earlier=found).trace_scalar))
     if not all(condition.held for condition in conditions):
         return RuleExplanation(rule.place, conditions, held=False)
-    event = None if failed else next(events, None)
+    defer = _explain_defer(rule, world, asked)
+    event = None if failed or (defer is not None and defer.told_by) else next(events, None)
     recall = _explain_recall(rule.recall, world, event) if rule.recall else None
     world = replace(world, earlier=recall.found if recall else None)
     return RuleExplanation(
@@ -120,13 +137,34 @@ def _explain_once(rule: Rule, world: ExplainContext, events: Iterator[Event], *,
         dedupe_place=rule.dedupe.place if rule.dedupe else None,
         event=event,
         recall=recall,
+        defer=defer,
     )
+
+
+def _explain_defer(rule: Rule, world: ExplainContext, asked: _Asked) -> DeferExplanation | None:
+    defer_to = rule.defer_to
+    if defer_to is None or (defer_to.when is not None and world.trace_scalar(defer_to.when).value is not True):
+        return None
+    return explain_defer(
+        defer_to,
+        [world.trace_scalar(dedupe).value for dedupe in defer_to.dedupes],
+        topics=asked.richer_topics(rule.rank, defer_to.event_types),
+        vars=world.lets.frame.vars,
+        received_at=asked.webhook.received_at,
+        scope=world.lets.scope,
+        test=_is_test(world, None),
+        earlier=world.lets.earlier,
+    )
+
+
+def _is_test(world: ExplainContext, event: Event | None) -> bool:
+    named = None if event else world.named("webhook.test")
+    return event.test if event else named is not None and named.working.value is True
 
 
 def _explain_recall(recall: Recall, world: ExplainContext, event: Event | None) -> RecallExplanation:
     dedupes = [world.trace_scalar(dedupe) for dedupe in recall.dedupes]
-    named = None if event else world.named("webhook.test")
-    test = event.test if event else named is not None and named.working.value is True
+    test = _is_test(world, event)
     return explain_recall(recall, dedupes, scope=world.lets.scope, test=test, earlier=world.lets.earlier)
 
 
