@@ -95,7 +95,8 @@ class _Replaying:
         source = self.sources[found.row.source]
         made = await _translate_now(self.store, source, found.webhook)
         difference = await difference_to_kept(self.store, found, made, origin=f"source:{found.row.source}")
-        print_text(f"{found.row.id}: {difference or _same_text(found)}", lines=True)
+        if difference or self.dry or self.send:
+            print_text(f"{found.row.id}: {difference or _same_text(found, dry=self.dry)}", lines=True)
         if self.dry or isinstance(made, SetAside) or (self.send and isinstance(made, Ignored)):
             return False
         if isinstance(made, Ignored):
@@ -108,7 +109,10 @@ class _Replaying:
             )
             print_text(f"{found.row.id}: sent again, {due} due")
             return True
-        return await self._remap(found, routed)
+        changed = await self._remap(found, routed)
+        if not changed and not difference:
+            print_text(f"{found.row.id}: {_same_text(found)}")
+        return changed
 
     async def _remap(self, found: WebhookDetail, routed: Sequence[Routed], *, ignored: Ignored | None = None) -> bool:
         """Change what may be changed, say so; returns whether anything was."""
@@ -148,9 +152,10 @@ class _Replaying:
         return True
 
 
-def _same_text(found: WebhookDetail) -> str:
+def _same_text(found: WebhookDetail, *, dry: bool = False) -> str:
     """What is said of a webhook whose events are the same now."""
-    repeated = [f"{one.id} is a duplicate of {one.duplicate_of}" for one in found.events if one.duplicate_of]
+    would = ", and would be decided anew" if dry else ""
+    repeated = [f"{one.id} is a duplicate of {one.duplicate_of}{would}" for one in found.events if one.duplicate_of]
     return f"makes the same{'; ' if repeated else ''}{', '.join(repeated)}"
 
 
