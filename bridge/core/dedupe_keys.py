@@ -87,6 +87,11 @@ def conversion_key(scope: str, event_type: str, key: str, *, test: bool) -> byte
     return _hash_parts(_join_prefix("conversion", scope, "test" if test else "live"), event_type, key)
 
 
+def order_count_key(conversion: bytes) -> bytes:
+    """How many events of one order and type were told, by the conversion key of the order id."""
+    return _hash_parts(_join_prefix("order-count"), conversion.hex())
+
+
 def idempotency_key(within: str, path: str, key: str) -> bytes:
     """An Idempotency-Key as it is used within a scope of API keys on one endpoint."""
     return _hash_parts(_join_prefix("idempotency", within, path), key)

@@ -29,6 +29,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
     `attempts` counts the attempts so far that count, `revision` how often the event was written over. `tried_for` is
     how long it was tried, without pauses. `together`: so many may share a request while a refused batch is halved.
+    `of_order`: which one the event is of those of its order and type that were told, 1 for the first.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Delivery(msgspec.Struct, frozen=True):
     tried_for: timedelta = timedelta()
     together: int | None = None
     revision: int = 0
+    of_order: int = 1
 
 
 @dataclass(frozen=True, slots=True)

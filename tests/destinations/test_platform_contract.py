@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from platform_driver import CODES, GRANTED, Round, declared, drive, faked, make_event, options_of, platform_of
 from upstreams.kinds import FAKES
 
+from bridge.core.delivery import Delivery, Outgoing
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.language.files import known_kinds
 
@@ -228,3 +230,28 @@ def test_no_secret_is_in_an_address_a_name_or_a_reason(kind: str) -> None:
     seen = f"{destination.address} {destination!r} {[told(done) for done in rounds]}"
     for secret in secrets_of(destination, options):
         assert secret not in seen
+
+
+ORDER_ID = {
+    "google_ads": "transactionId", "meta": "event_id", "ga4": "transaction_id", "tiktok": "event_id",
+    "pinterest": "event_id", "snapchat": "event_id", "linkedin": "eventId", "reddit": "conversion_id",
+    "x": "conversion_id", "microsoft": "eventId", "openai_ads": "id",
+}  # fmt: skip
+"""What each platform recognises the conversion of an order by."""
+
+
+@pytest.mark.parametrize("kind", sorted(ORDER_ID))
+def test_a_later_payment_of_an_order_has_an_id_of_its_own_and_the_first_one_the_order_id(kind: str) -> None:
+    with faked(kind) as fake:
+        destination = declared(fake)
+        text = json.dumps(make_event("evt-1")).encode()
+        sent = [
+            made.body.decode()
+            for nth in (1, 2)
+            for made in destination.make_requests(
+                [Delivery(nth, "it", "evt-1", text, 0, of_order=nth)], now=datetime.now(UTC)
+            )
+            if isinstance(made, Outgoing)
+        ]
+    assert [f'"{ORDER_ID[kind]}":"order-evt-1"' in body for body in sent] == [True, False]
+    assert [f'"{ORDER_ID[kind]}":"order-evt-1.2"' in body for body in sent] == [False, True]

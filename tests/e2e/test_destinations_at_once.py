@@ -122,7 +122,9 @@ def test_a_signed_order_is_told_to_all_of_them_and_hashed_right(everywhere: Ever
     assert [fault for fake in everywhere.fakes.values() for fault in fake.faults] == []
 
 
-def test_a_paid_session_is_told_to_all_of_them_too(everywhere: Everywhere) -> None:
+def test_a_paid_session_is_told_to_all_of_them_and_a_second_payment_of_its_order_under_an_id_of_its_own(
+    everywhere: Everywhere,
+) -> None:
     session: Any = json.loads(json.dumps(SESSION))
     session["created"] = session["data"]["object"]["created"] = int(datetime.now(UTC).timestamp()) - 60
     session["data"]["object"]["customer_details"] = {"email": JANE, "phone": "+16505551212"}
@@ -133,6 +135,18 @@ def test_a_paid_session_is_told_to_all_of_them_too(everywhere: Everywhere) -> No
     assert meta["user_data"]["ph"] == "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176"
     [tiktok] = everywhere.taken("tiktok")
     assert tiktok["user"]["phone"] == "1e231c66011e7a2d867a9cfae267a6aff103cf4913640b6e71a99850fc0ffbc8"
+
+    balance = json.loads(json.dumps(session))
+    balance["id"] = "evt_made_up_2"
+    balance["data"]["object"] |= {"id": "cs_live_made_up_2", "payment_intent": "pi_made_up_2"}
+    for _ in range(2):  # redelivered, it is the same payment
+        assert post(f"{everywhere.bridge.url}/webhooks/stripe", stripe(balance)).status_code == 200
+    numbered = ("meta", "tiktok", "ga4")
+    until(lambda: all(len(everywhere.taken(kind)) == 2 for kind in numbered), what="both payments at each")
+    for kind in ("meta", "tiktok"):
+        assert [one["event_id"] for one in everywhere.taken(kind)] == ["A-1001", "A-1001.2"]
+    transactions = [one["events"][0]["params"]["transaction_id"] for one in everywhere.taken("ga4")]
+    assert transactions == ["A-1001", "A-1001.2"]
 
 
 @pytest.mark.parametrize("everywhere", [{"meta": [503] * 1000, "tiktok": ["token"] * 1000}], indirect=True)

@@ -16,7 +16,7 @@ from bridge.core.json_text import Json
 from bridge.core.model import Event
 from bridge.destinations.engine.answers import read_answer
 from bridge.destinations.engine.consent import consent_skip
-from bridge.destinations.engine.event_view import view_event
+from bridge.destinations.engine.event_view import name_conversion, view_event
 from bridge.destinations.engine.options import DeclaredOptions, read_options
 from bridge.destinations.engine.requests import Item, RequestBuilder, RequestFault
 from bridge.destinations.language import Platform
@@ -92,18 +92,20 @@ class DeclaredDestination:
         decided = self._decide(event.text, None)
         return decided.reason if isinstance(decided, Skipped) else None
 
-    def decide_item(self, text: bytes, *, now: datetime) -> Item | Skipped | Early | Unmade:
-        """What is made of an event's text now."""
-        return self._decide(text, now)
+    def decide_item(self, text: bytes, *, now: datetime, of_order: int = 1) -> Item | Skipped | Early | Unmade:
+        """What is made of an event's text now; `of_order` is which one of its order it is."""
+        return self._decide(text, now, of_order)
 
-    def _decide(self, text: bytes, now: datetime | None) -> Item | Skipped | Early | Unmade:
+    def _decide(self, text: bytes, now: datetime | None, of_order: int = 1) -> Item | Skipped | Early | Unmade:
         try:
             event = view_event(text, purpose=self._parts.purpose)
-            return self._decide_event(event, now)
+            return self._decide_event(event, now, of_order)
         except (CannotEvaluate, ValueError, ArithmeticError, RecursionError, LookupError, TypeError) as error:
             return Unmade(self._builder.note_text("item", error))
 
-    def _decide_event(self, event: dict[str, Json], now: datetime | None) -> Item | Skipped | Early | Unmade:
+    def _decide_event(
+        self, event: dict[str, Json], now: datetime | None, of_order: int
+    ) -> Item | Skipped | Early | Unmade:
         event_type = str(event.get("event_type") or "")
         name = self._event_name(event_type)
         if name is None:
@@ -125,6 +127,7 @@ class DeclaredDestination:
             teller=self._builder,
             event=event,
             event_name=name,
+            conversion_id=name_conversion(event, of_order),
         )
         for holds, reason in self._program.skips:
             if holds(frame):
@@ -168,7 +171,7 @@ class DeclaredDestination:
         items: list[tuple[Delivery, Item]] = []
         updates: list[tuple[Delivery, DeliveryUpdate]] = []
         for delivery in deliveries:
-            decided = self._decide(delivery.text, now)
+            decided = self._decide(delivery.text, now, delivery.of_order)
             if isinstance(decided, Item):
                 items.append((delivery, decided))
             else:

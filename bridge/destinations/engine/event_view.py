@@ -40,6 +40,19 @@ def view_event(text: bytes, *, purpose: str) -> dict[str, Json]:
     return event
 
 
+def name_conversion(event: dict[str, Json], of_order: int) -> str | None:
+    """The id of an event's conversion at a platform: its order id, with `.2`, `.3` … behind it for later ones.
+
+    A platform takes the same id again for the same conversion: it would drop a second payment of an order, or put its
+    value in the place of the first one's. None where the event has no order id.
+    """
+    properties = event.get("properties")
+    order_id = properties.get("order_id") if isinstance(properties, dict) else None
+    if not isinstance(order_id, (str, int)) or order_id == "":
+        return None
+    return str(order_id) if of_order == 1 else f"{order_id}.{of_order}"
+
+
 def read_consent(consent: dict[str, Json]) -> dict[str, bool]:
     """What is known of a consent: true or false, also written `granted` or `denied`."""
     known = {name: _GIVEN.get(value.lower()) if isinstance(value, str) else value for name, value in consent.items()}

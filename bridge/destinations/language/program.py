@@ -18,7 +18,7 @@ Destination = dict[str, Json]
 class PlatformFrame(BuildFrame):
     """The roots of one event, request or answer: those that its part of the file may read."""
 
-    __slots__ = ("destination", "event", "event_name", "items", "response", "secrets", "vars")
+    __slots__ = ("conversion_id", "destination", "event", "event_name", "items", "response", "secrets", "vars")
 
     def __init__(  # noqa: PLR0913  the roots, by name
         self,
@@ -28,6 +28,7 @@ class PlatformFrame(BuildFrame):
         teller: FailureNotes,
         event: Json = None,
         event_name: str = "",
+        conversion_id: str | None = None,
         items: Sequence[Json] = (),
         secrets: Mapping[str, str | None] | None = None,
         response: Json = None,
@@ -37,6 +38,7 @@ class PlatformFrame(BuildFrame):
         self.vars: Mapping[str, str | None] = destination["vars"]
         self.event = event
         self.event_name = event_name
+        self.conversion_id = conversion_id
         self.items = items
         self.secrets = secrets or {}
         self.response = response

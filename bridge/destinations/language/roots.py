@@ -16,6 +16,7 @@ _TEXT = frozenset({"string"})
 _TYPES: Mapping[str, frozenset[str]] = {
     "event": frozenset({"object"}),
     "event_name": _TEXT,
+    "conversion_id": frozenset({"string", "null"}),
     "items": frozenset({"array"}),
     "response": frozenset({"object"}),
     "secrets": frozenset({"object"}),
@@ -37,6 +38,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "response": "; `response` is read in `answers` only",
     "event": "; `event` is read in `let`, `skip` and `send`, and in `request` where `limits.events` is 1",
     "event_name": "; `event_name` is read in `let`, `skip` and `send`",
+    "conversion_id": "; `conversion_id` is read in `let`, `skip` and `send`",
 }
 
 

@@ -22,7 +22,7 @@ FORMATS = ("json", "form")
 OUTCOMES = ("delivered", "rejected", "retry", "pause")
 RESTS = ("delivered", "retry", "resend")
 
-EVENT_ROOTS = ("event", "event_name", "destination")
+EVENT_ROOTS = ("event", "event_name", "conversion_id", "destination")
 """What `let`, `skip` and `send` read."""
 REQUEST_ROOTS = ("items", "destination", "secrets")
 ANSWER_ROOTS = ("response", "destination")

@@ -27,14 +27,17 @@ from bridge.yaml.problems import Problems
 
 EXAMPLES_NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 """When the events of examples are sent."""
-GIVEN = ("events", "options", "response", "sent")
+GIVEN = ("events", "options", "of_order", "response", "sent")
 RESPONSE = ("status", "headers", "body", "text")
 _PARTS = ("method", "url", "headers", "body")
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationExample:
-    """One example. With `response` it is an answer to a request of `sent` events, else events to be sent."""
+    """One example. With `response` it is an answer to a request of `sent` events, else events to be sent.
+
+    `of_order`: which one of its order each event is.
+    """
 
     name: str
     expect: Json
@@ -42,6 +45,7 @@ class DestinationExample:
     options: Mapping[str, Json] = field(default_factory=dict)
     response: Response | None = None
     sent: int = 1
+    of_order: int = 1
     places: Mapping[str, SourceLocation] = field(default_factory=dict)
 
 
@@ -58,6 +62,7 @@ def read_destination_example(text: str | bytes, *, name: str, problems: Problems
     below = ObjectReader.read_object(given, GIVEN, problems, what="given")
     events, options = below.read_node("events"), below.read_node("options")
     response, sent = below.read_node("response"), below.read_scalar("sent")
+    of_order = below.read_scalar("of_order")
     if (events is None) == (response is None):
         problems.add_error(given.place, "given needs `events` to be sent, or a `response` that was answered")
     wanted = expect.get_value("request") if isinstance(expect, MappingNode) else None
@@ -74,6 +79,7 @@ def read_destination_example(text: str | bytes, *, name: str, problems: Problems
         options=document.plain_value(options) if options is not None else {},
         response=None if response is None else _make_response(document.plain_value(response)),
         sent=int(sent.value) if sent is not None and isinstance(sent.value, int) else 1,
+        of_order=of_order.value if of_order is not None and isinstance(of_order.value, int) else 1,
         places={key: entry.key.place for key, entry in root.entries.items()}
         | {key: entry.key.place for key, entry in given.entries.items()},
     )
@@ -116,14 +122,14 @@ def example_destination(platform: Platform, options: Mapping[str, Json]) -> Decl
     return make_declared(platform, "example", filled | dict(options), masked=True)
 
 
-def make_deliveries(events: Sequence[Json]) -> list[Delivery]:
+def make_deliveries(events: Sequence[Json], *, of_order: int = 1) -> list[Delivery]:
     """Deliveries of events, each held to the contract. Raises NotAnEvent."""
     deliveries = []
     for number, event in enumerate(events, start=1):
         made = contract.validate_event(
             event, origin="example", scope="", received_at=EXAMPLES_NOW, default_id=f"evt_{number}", dedupe=()
         )
-        deliveries.append(Delivery(number, "example", made.id, made.text, 0))
+        deliveries.append(Delivery(number, "example", made.id, made.text, 0, of_order=of_order))
     return deliveries
 
 
@@ -131,7 +137,7 @@ def _outcome_of(destination: DeclaredDestination, example: DestinationExample) -
     if example.response is not None:
         outcome = destination.read_response(example.response, sent=example.sent, now=EXAMPLES_NOW)
         return describe_outcome(outcome)
-    made = destination.make_requests(make_deliveries(example.events), now=EXAMPLES_NOW)
+    made = destination.make_requests(make_deliveries(example.events, of_order=example.of_order), now=EXAMPLES_NOW)
     told: list[Json] = []
     for one in made:
         told += [{"request": describe_request(one)}] if isinstance(one, Outgoing) else describe_unsent(one)

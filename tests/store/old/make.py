@@ -21,7 +21,18 @@ from contextlib import closing
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FROM_V11 = {"79e5329", "2f19ef1", "f7ecfbb", "11eabdf", "3ebb245", "3eabfe3", "c70c18d", "3af1736", "6efe133"}
+FROM_V11 = {
+    "79e5329",
+    "2f19ef1",
+    "f7ecfbb",
+    "11eabdf",
+    "3ebb245",
+    "3eabfe3",
+    "c70c18d",
+    "3af1736",
+    "6efe133",
+    "02cb0da",
+}
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
 
@@ -58,6 +69,7 @@ STORES = {
     "v17_4381f10_79e5329_c70c18d": ("4381f10", "79e5329", "c70c18d"),
     "v18_4381f10_79e5329_3af1736": ("4381f10", "79e5329", "3af1736"),
     "v19_4381f10_79e5329_6efe133": ("4381f10", "79e5329", "6efe133"),
+    "v20_4381f10_79e5329_02cb0da": ("4381f10", "79e5329", "02cb0da"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from bridge.core import dedupe_keys
 from bridge.core.errors import NotFound
 from bridge.core.model import Event, Route, Routed
 from bridge.store.sqlite.admin import queries
@@ -101,11 +102,25 @@ def tell_duplicate(  # noqa: PLR0913  what it becomes, by name
     db.execute("UPDATE events SET duplicate_of = NULL, differs = 0 WHERE number = ?", (number,))
     db.execute("UPDATE counts SET n = n - 1 WHERE of = 'events' AND name = ? AND state = 'duplicate'", (event_type,))
     db.execute("INSERT INTO counts VALUES ('events', ?, 'fresh', 1) ON CONFLICT DO UPDATE SET n = n + 1", (event_type,))
+    count_of_order(db, number, own, at=at)
     ledger.add_entries(db, [(key, number, at) for key in own])
     recall_waits.make_due(db, [(key, at) for key in own])
     insert_deliveries(db, [(number, route, at) for route in routes])
     told = db.execute("SELECT event_type, text FROM events WHERE number = ? AND NOT test", (number,))
     coverage.count_match_keys(db, [coverage.CountedEvent(name, text, at) for name, text in told])
+
+
+def count_of_order(db: sqlite3.Connection, number: int, own: Sequence[bytes], *, at: int) -> None:
+    """Write down which one of its order it is, as `tables/events.py` does for a new event."""
+    claims, dedupes = db.execute("SELECT claims, dedupes FROM events WHERE number = ?", (number,)).fetchone()
+    keys = split_keys(claims)
+    order = (keys[dedupes:] or keys)[-1:]  # the order id's key is a dedupe key itself where the mapping reads it, too
+    for key in order:
+        count_key = dedupe_keys.order_count_key(key)
+        before, counted_at = ledger.find_keys(db, [count_key]).get(count_key, (1, 0))
+        if counted_at or key not in own:
+            db.execute("UPDATE events SET of_order = ? WHERE number = ?", (before + 1, number))
+            ledger.add_entries(db, [(count_key, before + 1, at)])
 
 
 def find_holders(db: sqlite3.Connection, keys: Sequence[bytes], *, but: int) -> Mapping[bytes, int]:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from bridge import contract
 from bridge.core.model import Event, Ignored, Route, Routed
-from bridge.store.sqlite.admin.release import find_holders, tell_duplicate
+from bridge.store.sqlite.admin.release import count_of_order, find_holders, tell_duplicate
 from bridge.store.sqlite.admin.remap_pairs import GONE, KeptEvent, pair_events, read_kept_events
 from bridge.store.sqlite.admin.rewrite import overwrite_event
 from bridge.store.sqlite.db.columns import (
@@ -161,6 +161,9 @@ class _Remapping:
             tell_duplicate(self.db, kept.number, storable_text(event.event_type), own, routed.routes, at=self.at)
             self.done.append(RemappedEvent(kept.id, RemapResult.TOLD))
             return
+        if event.conversion_keys[-1:] != kept.claims[-1:]:  # of another order
+            self.db.execute("UPDATE events SET of_order = NULL WHERE number = ?", (kept.number,))
+            count_of_order(self.db, kept.number, own, at=self.at)
         ledger.add_entries(self.db, [(key, kept.number, self.at) for key in own])
         recall_waits.make_due(self.db, [(key, self.at) for key in own])
         if not same:

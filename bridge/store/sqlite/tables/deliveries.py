@@ -20,12 +20,12 @@ from bridge.store.sqlite.tables import attempts
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state
 from bridge.store.sqlite.tables.new_deliveries import AHEAD_MS
 
-Row = tuple[int, int, int | None, str, int, int | None, int | None, int, bytes]
-"""number, due, together, event_id, attempts, first_attempt_at, paused_for, revision, text"""
+Row = tuple[int, int, int | None, str, int, int | None, int | None, int, int, bytes]
+"""number, due, together, event_id, attempts, first_attempt_at, paused_for, revision, of_order, text"""
 
 _DUE = """
     SELECT d.number, d.due, d.together, e.id, d.attempts, d.first_attempt_at, d.paused_for,
-        coalesce(d.revision, 0) AS revision, e.text
+        coalesce(d.revision, 0) AS revision, coalesce(e.of_order, 1) AS of_order, e.text
     FROM deliveries AS d JOIN events AS e ON e.number = d.event
     WHERE d.destination = ? AND d.state = 'pending' AND d.due <= ?
 """
@@ -35,7 +35,7 @@ _NEXT_WEBHOOK = """
         UNION ALL SELECT min(at) FROM deferred JOIN webhooks ON number = webhook WHERE due IS NULL
     )
 """
-_COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for, revision"
+_COLUMNS = "number, due, together, id, attempts, first_attempt_at, paused_for, revision, of_order"
 
 
 def claim_deliveries(
@@ -174,7 +174,7 @@ def _claimed_at(db: sqlite3.Connection, destination_state: DestinationState, *, 
 
 
 def _delivery_of(row: Row, destination_state: DestinationState, *, trusted_now: datetime) -> Delivery:
-    number, _, together, event_id, tries, first_attempt_at, paused_for, revision, text = row
+    number, _, together, event_id, tries, first_attempt_at, paused_for, revision, of_order, text = row
     tried_for = from_ms_length(0)
     if first_attempt_at is not None:
         pauses = paused_in_all(destination_state, trusted_now) - from_ms_length(paused_for or 0)
@@ -188,4 +188,5 @@ def _delivery_of(row: Row, destination_state: DestinationState, *, trusted_now: 
         tried_for=tried_for,
         together=together,
         revision=revision,
+        of_order=of_order,
     )

@@ -91,7 +91,12 @@ class _EventInsertion:
         self._made = [(one, event_ids.event_id_keys(one.routed.event)) for one in made]
         self._since = since
         self._ledger = recent.find_keys(
-            db, [key for one, keys in self._made for key in (*keys, *one.routed.event.conversion_keys)]
+            db,
+            [
+                key
+                for one, keys in self._made
+                for key in (*keys, *one.routed.event.conversion_keys, *_order_counts(one.routed.event))
+            ],
         )
         self._given = {one.routed.event.id for one in made}
         self._former_origins = event_ids.former_origins(db, list(self._given))
@@ -131,7 +136,8 @@ class _EventInsertion:
             original = self._claim_earlier(event)
         called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, origin=event.origin))
         self._number = number = self._number + 1
-        self._rows.append(_event_row(number, made, called, original))
+        of_order = self._count_of_order(event, held, made.at) if original is None else None
+        self._rows.append(_event_row(number, made, called, original, of_order))
         self._here[number] = called, event, original
         for key in event_ids.ledger_entries(event, called, keys):
             self._ledger[key] = self._new[key] = number, made.at
@@ -149,6 +155,19 @@ class _EventInsertion:
             for route in made.routed.routes:
                 self._deliveries.append((number, route, made.at))
         return _accepted_answer(event, called, original.id if original else None)
+
+    def _count_of_order(self, event: Event, held: Mapping[bytes, int], at: int) -> int | None:
+        """Which one of its order and type a told event is: 2, 3, …; None for the first, and where it has no order.
+
+        The count is in the ledger, so that it holds when the earlier events were purged.
+        """
+        count = None
+        for key in _order_counts(event):
+            before, counted_at = self._ledger.get(key, (1, 0))
+            if counted_at > self._since or any(one in held for one in event.conversion_keys[event.dedupes :]):
+                count = before + 1
+                self._ledger[key] = self._new[key] = count, at
+        return count
 
     def _is_taken(self, name: str, *, origin: str) -> bool:
         """Whether an id names another event already, by the ledger within the window.
@@ -214,13 +233,20 @@ class _EventInsertion:
         return _accepted_answer(event, called, original.id if original else None)
 
 
+def _order_counts(event: Event) -> list[bytes]:
+    """The key under which the ledger counts the told events of its order and type; none where it has no order."""
+    return [dedupe_keys.order_count_key(key) for key in event.conversion_keys[event.dedupes : event.dedupes + 1]]
+
+
 _ROW = """
     number, id, origin, event_type, test, text, occurred_at, created_at, order_id, value, currency, notes, hashed,
-    claims, webhook, duplicate_of, differs, given_id, mapping, rank, dedupes
+    claims, webhook, duplicate_of, differs, given_id, mapping, rank, dedupes, of_order
 """
 
 
-def _event_row(number: int, made: NewEvent, called: str, original: OriginalEvent | None) -> tuple[object, ...]:
+def _event_row(
+    number: int, made: NewEvent, called: str, original: OriginalEvent | None, of_order: int | None
+) -> tuple[object, ...]:
     given = made.routed.event
     event = given if called == given.id else contract.rename_event(given, called)
     return (
@@ -230,5 +256,5 @@ def _event_row(number: int, made: NewEvent, called: str, original: OriginalEvent
         pack_json(event.hashed),
         join_keys(event.conversion_keys), made.webhook, original.number if original else None,
         original is not None and originals.content_differs(event, original), "" if event is given else given.id,
-        given.mapping, given.rank, given.dedupes,
+        given.mapping, given.rank, given.dedupes, of_order,
     )  # fmt: skip
