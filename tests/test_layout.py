@@ -54,7 +54,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "console_protocol list_protocol status_protocol",
         "protocol",
         "in_steps sqlite",
-        "engines",
+        "by_hand engines",
     ),
     "bridge.store.sqlite": (
         "__init__ migrations",

@@ -18,6 +18,7 @@ from bridge.core.model import Event, Route, Routed
 from bridge.settings import Settings
 from bridge.settings.load import load_configuration
 from bridge.status.report import count_words
+from bridge.store.by_hand import ActingPerson, release_by_hand
 from bridge.store.protocol import EventRow
 from bridge.store.views import DuplicateEvent, FoundDuplicates
 
@@ -46,7 +47,7 @@ async def _release_duplicates(options: ReleaseOptions) -> int:
         found = await store.find_duplicates(options.ids)
         routed = _route_events([one.event for one in found.duplicates], configured)
         if not options.dry_run and routed:
-            await store.release_duplicates(routed, who=name_of_person(None), now=utc_now())
+            await release_by_hand(store, routed, ActingPerson(name_of_person(None), utc_now()))
     finally:
         await store.close()
     if options.format == "json":

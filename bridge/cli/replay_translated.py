@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from msgspec.structs import replace
 from rich.progress import track
 
 from bridge import contract
@@ -15,11 +14,11 @@ from bridge.app import make_destinations, make_router, utc_now
 from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
-from bridge.core.model import Event, EventNeeded, Ignored, Route, Routed, SetAside, Translated, Translation, Webhook
+from bridge.core.model import Event, Ignored, Route, Routed, SetAside, Translated, Translation
 from bridge.core.source import Source
 from bridge.settings.load import load_configuration
 from bridge.settings.sources import make_sources
-from bridge.status.kept_explanation import look_up_earlier
+from bridge.status.kept_explanation import translate_kept
 from bridge.store.protocol import EventDetail, Store, WebhookDetail, WebhookRow
 from bridge.store.status_views import RemappedEvent, RemapResult
 
@@ -93,7 +92,7 @@ class _Replaying:
     async def replay_one(self, found: WebhookDetail) -> bool:
         """Print how a webhook's events differ now, and do what may be done; returns whether that sends anything."""
         source = self.sources[found.row.source]
-        made = await _translate_now(self.store, source, found.webhook)
+        made = await translate_kept(self.store, source, found.webhook)
         difference = await difference_to_kept(self.store, found, made, origin=f"source:{found.row.source}")
         if difference or self.dry or self.send:
             print_text(f"{found.row.id}: {difference or _same_text(found, dry=self.dry)}", lines=True)
@@ -143,7 +142,7 @@ class _Replaying:
         if not isinstance(found, WebhookDetail) or found.body_gone or found.row.source not in self.sources:
             return False
         source = self.sources[found.row.source]
-        made = await _translate_now(self.store, source, found.webhook)
+        made = await translate_kept(self.store, source, found.webhook)
         if isinstance(made, SetAside):
             return False
         events = made.events if isinstance(made, Translated) else ()
@@ -157,14 +156,6 @@ def _same_text(found: WebhookDetail, *, dry: bool = False) -> str:
     would = ", and would be decided anew" if dry else ""
     repeated = [f"{one.id} is a duplicate of {one.duplicate_of}{would}" for one in found.events if one.duplicate_of]
     return f"makes the same{'; ' if repeated else ''}{', '.join(repeated)}"
-
-
-async def _translate_now(store: Store, source: Source, webhook: Webhook) -> Translation:
-    """What it becomes now; nothing is waited for."""
-    earlier = await look_up_earlier(store, source, webhook)
-    made = source.translate_with_earlier(replace(webhook, waited=True), earlier)
-    assert not isinstance(made, EventNeeded), "all that it asks for is looked up"  # noqa: S101  a fault of ours
-    return made
 
 
 async def difference_to_kept(store: Store, found: WebhookDetail, made: Translation, *, origin: str) -> str:

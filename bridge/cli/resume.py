@@ -15,8 +15,8 @@ from bridge.cli.options import argument, command_options
 from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.status.processes import is_living
+from bridge.store.by_hand import ActingPerson, resume_by_hand
 from bridge.store.protocol import DestinationState, Store
-from bridge.store.status_views import ActionTaken
 
 PATIENCE = 20.0
 """Seconds to wait for the probe: a request takes ten at most."""
@@ -44,8 +44,7 @@ async def _resume_destination(name: str) -> int:
             print_text(f"{name} is not paused")
             return 0
         now = utc_now()
-        await store.resume_destination(name, now=now)
-        await store.record_action(ActionTaken(now, name_of_person(None), "resume", name))
+        await resume_by_hand(store, name, ActingPerson(name_of_person(None), now))
         processes = (await store.status_details()).processes
         if not any(one.process == "worker-deliver" and is_living(one, now) for one in processes):
             print_text(f"{name} is probed as soon as `trackbridge serve` runs; start it")

@@ -25,7 +25,7 @@ from bridge.core.errors import SettingsError
 from bridge.core.model import WebhookState
 from bridge.settings.load import load_configuration
 from bridge.status.report import count_words
-from bridge.store.in_steps import replay_all, retry_all
+from bridge.store.by_hand import ActingPerson, replay_by_hand, retry_by_hand
 from bridge.store.protocol import RowFilter, Store, WebhookRow
 from bridge.store.status_views import ActionTaken
 
@@ -85,8 +85,8 @@ async def _retry_deliveries(options: RetryOptions) -> int:
         if options.dry_run:
             would = await store.would_retry(asked, now=utc_now(), newest=SAMPLES)
             return _dry_run_text("send again", "delivery", "deliveries", would.count, would.newest)
-        count = await retry_all(store, asked, now=utc_now())
-        await _record_action(store, "retry", describe_filter(asked), count)
+        by = ActingPerson(name_of_person(None), utc_now())
+        count = await retry_by_hand(store, asked, by, subject=describe_filter(asked))
     finally:
         await store.close()
     why = (
@@ -110,8 +110,8 @@ async def _replay_webhooks(options: ReplayOptions) -> int:
             if made
             else 0
         )
-        count = sum([await replay_all(store, one, now=utc_now()) for one in fresh])
-        await _record_action(store, "replay", describe_filter(asked), count + len(made) - left)
+        by = ActingPerson(name_of_person(None), utc_now())
+        count = await replay_by_hand(store, fresh, by, subject=describe_filter(asked), more=len(made) - left)
     finally:
         await store.close()
     if count or not made:
@@ -179,17 +179,12 @@ async def _deliver_events(options: DeliverOptions) -> int:
             skips = [(event.number, destination.skip_reason(event)) for event in events]
             count += await store.create_deliveries(destination.name, skips, now=utc_now())
             after = events[-1].number
-        await _record_action(store, "deliver", destination.name, count)
+        if count:
+            await store.record_action(ActionTaken(utc_now(), name_of_person(None), "deliver", destination.name, count))
     finally:
         await store.close()
     print_text(f"{count_words(count, 'event', 'events')} given to {destination.name}; a running serve delivers them")
     return 0
-
-
-async def _record_action(store: Store, what: str, subject: str, count: int) -> None:
-    """The store keeps who did what by hand, and when."""
-    if count:
-        await store.record_action(ActionTaken(utc_now(), name_of_person(None), what, subject, count))
 
 
 def _read_filter(options: RetryOptions | ReplayOptions, *, every: bool, flag: str, state: str | None) -> RowFilter:

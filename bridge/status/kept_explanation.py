@@ -14,7 +14,7 @@ from bridge import mapping
 from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.errors import MappingError
 from bridge.core.mapping_text import MappingText
-from bridge.core.model import EventNeeded, Webhook, WebhookState
+from bridge.core.model import EventNeeded, Translation, Webhook, WebhookState
 from bridge.core.source import Source
 from bridge.mapping.tools.explain import Explanation, explain_webhook
 from bridge.store.protocol import Store, WebhookDetail
@@ -100,3 +100,11 @@ async def look_up_earlier(store: Store, source: Source, webhook: Webhook) -> dic
             for key in made.keys
         }
     return earlier
+
+
+async def translate_kept(store: Store, source: Source, webhook: Webhook) -> Translation:
+    """What a kept webhook would become now; nothing is waited for."""
+    earlier = await look_up_earlier(store, source, webhook)
+    made = source.translate_with_earlier(replace(webhook, waited=True), earlier)
+    assert not isinstance(made, EventNeeded), "all that it asks for is looked up"  # noqa: S101  a fault of ours
+    return made

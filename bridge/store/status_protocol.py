@@ -61,6 +61,10 @@ class StatusStore(Protocol):
         """What people did to one thing, oldest first."""
         ...
 
+    async def newest_actions(self, *, most: int) -> tuple[ActionTaken, ...]:
+        """What people did last, newest first."""
+        ...
+
     async def find_duplicates(self, ids: Sequence[str]) -> FoundDuplicates:
         """Returns the duplicates that have these ids, and the events that were told. Raises NotFound for any other."""
         ...

@@ -109,7 +109,8 @@ class FailureGroup:
     """Dead deliveries of one destination, or set aside webhooks of one source, that have one reason.
 
     `state` is `dead` or `set_aside`, `name` the destination or source. In `reason` what differs from one to the other
-    is left out. `value` has the sum of a group's events by currency. `newest_id` is the newest one's public id.
+    is left out. `value` has the sum of a group's events by currency. `newest_id` is the newest one's public id, `ids`
+    those of all that were read, newest first.
     """
 
     state: str
@@ -120,6 +121,7 @@ class FailureGroup:
     last_at: datetime
     newest_id: str
     value: Mapping[str, Decimal] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

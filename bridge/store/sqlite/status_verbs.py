@@ -79,6 +79,10 @@ class SqliteStatusVerbs:
         """What people did to one thing."""
         return await self._reader.run_query(lambda db: actions.actions_on(db, subject))
 
+    async def newest_actions(self, *, most: int) -> tuple[ActionTaken, ...]:
+        """What people did last."""
+        return await self._reader.run_query(lambda db: actions.newest_actions(db, most=most))
+
     async def find_duplicates(self, ids: Sequence[str]) -> FoundDuplicates:
         """The duplicates that have these ids, and the events that were told."""
         return await self._reader.run_query(lambda db: release.find_duplicates(db, ids))

@@ -53,25 +53,31 @@ class _Failure:
 class _Group:
     """Failures of one kind, which come newest first."""
 
-    newest_id: str = ""
-    count: int = 0
+    ids: list[str] = field(default_factory=list)
     first_at: int = 0
     last_at: int = 0
     value: dict[str, Decimal] = field(default_factory=dict)
 
     def add_failure(self, one: _Failure) -> None:
         """Count one more."""
-        self.newest_id = self.newest_id or one.id
-        self.first_at = min(self.first_at, one.at) if self.count else one.at
+        self.first_at = min(self.first_at, one.at) if self.ids else one.at
         self.last_at = max(self.last_at, one.at)
-        self.count += 1
+        self.ids.append(one.id)
         if one.value and one.currency and (amount := _read_amount(one.value)) is not None:
             self.value[one.currency] = self.value.get(one.currency, Decimal()) + amount
 
     def as_group(self, state: str, name: str, reason: str) -> FailureGroup:
         """The group as a value."""
         return FailureGroup(
-            state, name, reason, self.count, from_ms(self.first_at), from_ms(self.last_at), self.newest_id, self.value
+            state=state,
+            name=name,
+            reason=reason,
+            count=len(self.ids),
+            first_at=from_ms(self.first_at),
+            last_at=from_ms(self.last_at),
+            newest_id=self.ids[0],
+            value=self.value,
+            ids=tuple(self.ids),
         )
 
 

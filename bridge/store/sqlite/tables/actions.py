@@ -30,6 +30,12 @@ def actions_on(db: sqlite3.Connection, subject: str) -> tuple[ActionTaken, ...]:
     return tuple(ActionTaken(from_ms(at), who, what, on, count) for at, who, what, on, count in rows)
 
 
+def newest_actions(db: sqlite3.Connection, *, most: int) -> tuple[ActionTaken, ...]:
+    """What was done last, newest first."""
+    rows = db.execute("SELECT at, who, what, subject, n FROM actions ORDER BY number DESC LIMIT ?", (most,))
+    return tuple(ActionTaken(from_ms(at), who, what, on, count) for at, who, what, on, count in rows)
+
+
 def complete_privacy_request(db: sqlite3.Connection, public_id: str, *, who: str, now: datetime) -> ActionTaken | None:
     """Mark a privacy request as done; returns who did so before."""
     number = public_number("wh", public_id)
