@@ -68,11 +68,14 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
     return {
         "home": "/ui/", "webhooks": "/ui/webhooks", "webhook": "/ui/webhooks/wh_1", "aside": f"/ui/webhooks/{aside}",
         "none": "/ui/webhooks?state=set_aside&source=stripe", "events": "/ui/events", "event": f"/ui/events/{event}",
-        "missing": "/ui/webhooks/wh_999",
+        "missing": "/ui/webhooks/wh_999", "needs": "/ui/needs", "dry-run": f"/ui/actions/replay?id={aside}",
+        "actions": "/ui/actions",
     }  # fmt: skip
 
 
-PAGES = ("home", "webhooks", "webhook", "aside", "none", "events", "event", "missing")
+PAGES = (
+    "home", "webhooks", "webhook", "aside", "none", "events", "event", "missing", "needs", "dry-run", "actions",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +179,21 @@ def test_the_theme_is_kept(browser: Any, shop: Shop) -> None:
         button.click()
         visit.page.goto(f"{shop.bridge.url}/ui/webhooks")
         assert visit.page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_a_dead_letter_is_retried_without_scripts_and_delivered(browser: Any, shop: Shop) -> None:
+    with visiting(browser, storage_state=shop.state, java_script_enabled=False) as visit:
+        visit.page.goto(f"{shop.bridge.url}/ui/needs")
+        visit.page.get_by_role("link", name="Retry 1…").click()
+        assert "Retry 1 delivery?" in visit.page.inner_text("h1")
+        visit.page.get_by_role("button", name="Retry 1 delivery").click()
+        visit.page.wait_for_url("**/ui/needs?did=retry-1")
+        assert "1 delivery is due now" in visit.page.inner_text("main")
+
+        def is_mended() -> bool:
+            visit.page.goto(f"{shop.bridge.url}/ui/needs")
+            return "dead at track" not in visit.page.inner_text("main")
+
+        until(is_mended, what="the dead letter was delivered")
+        visit.page.goto(f"{shop.bridge.url}/ui/actions")
+        assert "ines" in visit.page.inner_text("tbody tr:first-child")

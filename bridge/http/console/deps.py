@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.core.model import Event, Route
 from bridge.core.source import Source
 from bridge.http.console.origins import ConsoleOrigin
 from bridge.http.console_keys import ConsoleKey
@@ -19,7 +20,7 @@ class ConsoleDeps:
     """All of it. `root` is the path of the console as browsers see it: the prefix and `/ui`.
 
     `sources` and `configured` are asked for each time, because a reload changes them; `source_vars` gives the vars that
-    are set for a source.
+    are set for a source; `route` decides where an event goes, to the named destinations or to all.
     """
 
     store: Store
@@ -32,3 +33,4 @@ class ConsoleDeps:
     sources: Callable[[], Mapping[str, Source]]
     source_vars: Callable[[str], Mapping[str, str]]
     configured: Callable[[], ConfiguredBridge]
+    route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]

@@ -43,7 +43,7 @@ class HomePage:
         return render_page(
             self._deps, request, "home.html",
             here="home", verdict=make_verdict(report), report=report, local=local_time,
-            groups=[(one, _group_words(one), shown_group_reason(one)) for one in failed.groups[:SHOWN]], failed=failed,
+            groups=[(one, group_words(one), shown_group_reason(one)) for one in failed.groups[:SHOWN]], failed=failed,
             sources=[(one, self._last_words(one)) for one in report.sources],
             destinations=[(one, *_destination_words(one)) for one in report.destinations],
         )  # fmt: skip
@@ -105,7 +105,7 @@ def _destination_words(one: DestinationStatus) -> tuple[str, str]:
     return f"paused{since}{probe}", "wait" if one.resumes_itself else "bad"
 
 
-def _group_words(one: FailureGroup) -> str:
+def group_words(one: FailureGroup) -> str:
     """What failed, how often, and the sums."""
     sums = ", ".join(value_words(str(amount), currency) for currency, amount in sorted(one.value.items()))
     what = "dead at" if one.state == "dead" else "set aside of"

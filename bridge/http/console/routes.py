@@ -10,15 +10,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bridge.core import log
-from bridge.core.errors import NotFound, SettingsError, StoreUnavailable
+from bridge.core.errors import BodyGone, NotFound, SettingsError, StoreUnavailable
+from bridge.http.console.action_pages import ActionPages
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.detail_pages import DetailPages
 from bridge.http.console.guard import ConsoleGuard
 from bridge.http.console.home import HomePage
 from bridge.http.console.list_pages import ListPages
 from bridge.http.console.login import LoginRoutes
+from bridge.http.console.needs_page import NeedsPage
 from bridge.http.console.render import answer_static, render_page
 
+_AFTER = {"retry": "/needs", "replay": "/needs", "release": "/needs", "resume": "/needs"}
+"""The page that an action leads to, below the console's root."""
 _NOTHING = "There is nothing at this address."
 _FAULT = "This is a fault of trackbridge itself. Its log names the kind of it."
 
@@ -29,6 +33,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     guard = ConsoleGuard(rest, pages=pages, deps=deps)
     login, home = LoginRoutes(deps, guard.session_cookies), HomePage(deps)
     lists, details = ListPages(deps), DetailPages(deps)
+    needs, actions = NeedsPage(deps), ActionPages(deps, _AFTER)
     pages.router.routes.extend(
         [
             Route("/ui", lambda _request: RedirectResponse(f"{deps.root}/", 303), methods=["GET"]),
@@ -43,6 +48,11 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/events.json", lists.events_json, methods=["GET"]),
             Route("/ui/events/{id}.json", details.event_json, methods=["GET"]),
             Route("/ui/events/{id}", details.show_event, methods=["GET"]),
+            Route("/ui/needs", needs.show_needs, methods=["GET"]),
+            Route("/ui/actions", actions.show_actions, methods=["GET"]),
+            Route("/ui/actions.json", actions.actions_json, methods=["GET"]),
+            Route("/ui/actions/{verb}", actions.show_plan, methods=["GET"]),
+            Route("/ui/actions/{verb}", actions.run_plan, methods=["POST"]),
             Route("/ui/login", login.show_login, methods=["GET"]),
             Route("/ui/login", login.log_in, methods=["POST"]),
             Route("/ui/logout", login.log_out, methods=["POST"]),
@@ -68,6 +78,8 @@ def _answer_errors(pages: Starlette, deps: ConsoleDeps) -> None:
                 return answer(request, 405, "This address does not take such a request.")
             case NotFound() | HTTPException(status_code=404):
                 return answer(request, 404, _NOTHING)
+            case BodyGone():
+                return answer(request, 409, f"{error}. Nothing was done.")
             case SettingsError():
                 return answer(request, 400, f"{error}.")
             case StoreUnavailable():
@@ -76,5 +88,5 @@ def _answer_errors(pages: Starlette, deps: ConsoleDeps) -> None:
                 faults.warn("console.fault", now=deps.clock(), error=type(error).__name__)
                 return answer(request, 500, _FAULT)
 
-    for kind in (HTTPException, NotFound, SettingsError, StoreUnavailable, Exception):
+    for kind in (HTTPException, NotFound, BodyGone, SettingsError, StoreUnavailable, Exception):
         pages.add_exception_handler(kind, answer_error)
