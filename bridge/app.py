@@ -324,7 +324,7 @@ def _console_middleware(
             monotonic=time.monotonic,
             sources=lambda: app_config.sources,
             source_vars=lambda name: next((one.vars for one in app_config.settings.sources if one.name == name), {}),
-            configured=lambda: describe_bridge(app_config.settings, app_config.mappings),
+            configured=lambda: describe_bridge(app_config.settings, app_config.mappings, app_config.destinations),
             route=app_config.route,
         )
         return guard_console(rest, deps)

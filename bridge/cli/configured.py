@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from bridge import settings
 from bridge.app import AppConfig
@@ -26,11 +25,5 @@ def configured_bridge(environment: Mapping[str, str], config: Path | None) -> Co
     except BridgeError as error:
         return ConfiguredBridge(cannot_start=(Finding("settings", f"`trackbridge serve` cannot start: {error}"),))
     filed = {one.name for one in configured.sources if settings.secret_name(one.name) not in environment}
-    described = describe_bridge(app_config.settings, mappings, filed=filed)
-    hosts = {name: find_host(one.address) for name, one in app_config.destinations.items()}
-    return replace(described, findings=Findings(broken) + described.findings, hosts=hosts)
-
-
-def find_host(address: str) -> str:
-    """The host of an address, with its port where one is written, and without anything else."""
-    return urlsplit(address).netloc.rpartition("@")[2]
+    described = describe_bridge(app_config.settings, mappings, app_config.destinations, filed=filed)
+    return replace(described, findings=Findings(broken) + described.findings)

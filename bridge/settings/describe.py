@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from bridge.core.environment_names import environment_name, var_environment_name
 from bridge.core.errors import SettingsError
 from bridge.core.model import Translated, Webhook
+from bridge.destinations.protocol import Destination
 from bridge.destinations.self_loop import Listener, points_to
 from bridge.mapping import BrokenMapping
 from bridge.mapping import Mapping as SourceMapping
@@ -24,10 +26,14 @@ MOST_TRIALS = 40
 def describe_bridge(
     configured: Settings,
     mappings: Mapping[str, SourceMapping | BrokenMapping],
+    destinations: Mapping[str, Destination] | None = None,
     *,
     filed: Collection[str] = (),
 ) -> ConfiguredBridge:
-    """The bridge that these settings make; `filed` names the sources whose secrets are in the settings file."""
+    """The bridge that these settings make, with the hosts of `destinations`, where they are made already.
+
+    `filed` names the sources whose secrets are in the settings file.
+    """
     problems = strength_problems(configured, mappings)
     at = configured.addresses
     loops = find_self_loops(configured, Listener(at.host, at.port, at.public_url))
@@ -41,7 +47,13 @@ def describe_bridge(
             notes=tuple(Finding("settings", text) for text in configured.warnings),
         ),
         is_known=True,
+        hosts={name: find_host(one.address) for name, one in (destinations or {}).items()},
     )
+
+
+def find_host(address: str) -> str:
+    """The host of an address, with its port where one is written, and without anything else."""
+    return urlsplit(address).netloc.rpartition("@")[2]
 
 
 def find_self_loops(configured: Settings, listener: Listener) -> tuple[str, ...]:

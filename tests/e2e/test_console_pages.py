@@ -69,12 +69,13 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
         "home": "/ui/", "webhooks": "/ui/webhooks", "webhook": "/ui/webhooks/wh_1", "aside": f"/ui/webhooks/{aside}",
         "none": "/ui/webhooks?state=set_aside&source=stripe", "events": "/ui/events", "event": f"/ui/events/{event}",
         "missing": "/ui/webhooks/wh_999", "needs": "/ui/needs", "dry-run": f"/ui/actions/replay?id={aside}",
-        "actions": "/ui/actions",
+        "actions": "/ui/actions", "destinations": "/ui/destinations",
     }  # fmt: skip
 
 
 PAGES = (
     "home", "webhooks", "webhook", "aside", "none", "events", "event", "missing", "needs", "dry-run", "actions",
+    "destinations",
 )  # fmt: skip
 
 

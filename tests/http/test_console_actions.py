@@ -141,7 +141,7 @@ def test_a_duplicate_that_differs_is_released_and_a_paused_destination_resumed(t
         assert (await confirm(console, release)).headers["location"] == "/ui/needs?did=release-1"
         assert await store.events(RowFilter(state="duplicate")) == []
         assert MARK not in (await console.client.get(resume)).text
-        assert (await confirm(console, resume)).status_code == 303
+        assert (await confirm(console, resume)).headers["location"] == "/ui/destinations?did=resume-1"
         assert [one.what for one in await store.newest_actions(most=9)] == ["resume", "release"]
 
     with_console(tmp_path, story)
@@ -153,7 +153,13 @@ def test_no_page_of_actions_holds_a_personal_datum_and_no_form_breaks_one(tmp_pa
     async def story(console: Console) -> None:
         await fill_failed(console)
         await console.log_in()
-        for path in ["/ui/needs", "/ui/actions", *await actions_of(console)]:
+        for path in [
+            "/ui/needs",
+            "/ui/actions",
+            "/ui/destinations",
+            "/ui/destinations.json",
+            *await actions_of(console),
+        ]:
             answer = await console.client.get(path)
             assert (answer.status_code, MARK.lower() in answer.text.lower()) == (200, False), path
         before = await console.store.state_counts()
@@ -168,6 +174,24 @@ def test_no_page_of_actions_holds_a_personal_datum_and_no_form_breaks_one(tmp_pa
         assert await console.store.newest_actions(most=9) == ()
 
     with_console(tmp_path, story)
+
+
+def test_a_destination_shows_where_it_stands_and_what_became_of_its_events(tmp_path: Path) -> None:
+    settings = {"BRIDGE_TRACK_URL": "https://track.example/v1/track", "BRIDGE_TRACK_KEY": "a-made-up-key-of-track"}
+
+    async def story(console: Console) -> None:
+        await fill_failed(console)
+        await console.store.pause_destination("track", reason=f"401 {MARK}", probe_at=NOW, now=NOW)
+        await console.log_in(AUDITOR)
+        page = (await console.client.get("/ui/destinations")).text
+        dead = len(await console.store.deliveries(DEAD))
+        for said in ("track.example", "paused since", "Resume…", f"Retry {dead} dead…"):
+            assert said in page
+        (one,) = (await console.client.get("/ui/destinations.json")).json()["destinations"]
+        assert (one["name"], one["host"], one["dead"]) == ("track", "track.example", dead)
+        assert MARK not in str(one) + page
+
+    with_console(tmp_path, story, settings=settings)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class HomePage:
             here="home", verdict=make_verdict(report), report=report, local=local_time,
             groups=[(one, group_words(one), shown_group_reason(one)) for one in failed.groups[:SHOWN]], failed=failed,
             sources=[(one, self._last_words(one)) for one in report.sources],
-            destinations=[(one, *_destination_words(one)) for one in report.destinations],
+            destinations=[(one, *destination_words(one)) for one in report.destinations],
         )  # fmt: skip
 
     async def home_json(self, _request: HttpRequest) -> Response:
@@ -96,7 +96,7 @@ def _has_begun(report: StatusReport) -> bool:
     )
 
 
-def _destination_words(one: DestinationStatus) -> tuple[str, str]:
+def destination_words(one: DestinationStatus) -> tuple[str, str]:
     """What a destination does now, and its tone."""
     if one.paused is None:
         return "takes events", "good"

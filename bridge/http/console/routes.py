@@ -13,6 +13,7 @@ from bridge.core import log
 from bridge.core.errors import BodyGone, NotFound, SettingsError, StoreUnavailable
 from bridge.http.console.action_pages import ActionPages
 from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.destinations_page import DestinationsPage
 from bridge.http.console.detail_pages import DetailPages
 from bridge.http.console.guard import ConsoleGuard
 from bridge.http.console.home import HomePage
@@ -21,7 +22,7 @@ from bridge.http.console.login import LoginRoutes
 from bridge.http.console.needs_page import NeedsPage
 from bridge.http.console.render import answer_static, render_page
 
-_AFTER = {"retry": "/needs", "replay": "/needs", "release": "/needs", "resume": "/needs"}
+_AFTER = {"retry": "/needs", "replay": "/needs", "release": "/needs", "resume": "/destinations"}
 """The page that an action leads to, below the console's root."""
 _NOTHING = "There is nothing at this address."
 _FAULT = "This is a fault of trackbridge itself. Its log names the kind of it."
@@ -33,6 +34,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     guard = ConsoleGuard(rest, pages=pages, deps=deps)
     login, home = LoginRoutes(deps, guard.session_cookies), HomePage(deps)
     lists, details = ListPages(deps), DetailPages(deps)
+    destinations = DestinationsPage(deps)
     needs, actions = NeedsPage(deps), ActionPages(deps, _AFTER)
     pages.router.routes.extend(
         [
@@ -49,6 +51,8 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/events/{id}.json", details.event_json, methods=["GET"]),
             Route("/ui/events/{id}", details.show_event, methods=["GET"]),
             Route("/ui/needs", needs.show_needs, methods=["GET"]),
+            Route("/ui/destinations", destinations.show_destinations, methods=["GET"]),
+            Route("/ui/destinations.json", destinations.destinations_json, methods=["GET"]),
             Route("/ui/actions", actions.show_actions, methods=["GET"]),
             Route("/ui/actions.json", actions.actions_json, methods=["GET"]),
             Route("/ui/actions/{verb}", actions.show_plan, methods=["GET"]),
