@@ -198,3 +198,21 @@ def test_a_dead_letter_is_retried_without_scripts_and_delivered(browser: Any, sh
         until(is_mended, what="the dead letter was delivered")
         visit.page.goto(f"{shop.bridge.url}/ui/actions")
         assert "ines" in visit.page.inner_text("tbody tr:first-child")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_personal_data_is_shown_when_it_is_asked_for(browser: Any, shop: Shop, mode: str) -> None:
+    with visiting(browser, storage_state=shop.state, java_script_enabled=mode != "dark", **MODES[mode]) as visit:
+        visit.page.goto(f"{shop.bridge.url}{shop.pages['webhook']}")
+        assert "ada@example.com" not in visit.page.content()
+        visit.page.get_by_role("button", name="Show personal data").click()
+        visit.page.get_by_role("link", name="Mask it again").wait_for()
+        visit.shot(f"personal-{mode}")
+        assert "ada@example.com" in visit.page.content()
+        assert visit.said == []
+        if mode != "dark":
+            wide = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide == 0, "it scrolls sideways"
+        visit.page.get_by_role("link", name="Mask it again").click()
+        visit.page.get_by_role("button", name="Show personal data").wait_for()
+        assert "ada@example.com" not in visit.page.content()

@@ -57,7 +57,7 @@ class ActionPages:
     async def run_plan(self, request: HttpRequest) -> Response:
         """Do what the dry run showed. If that no longer fits, show it again and do nothing."""
         form, verb = await read_form(request) or {}, request.path_params["verb"]
-        person = _person_of(request)
+        person = acting_person(request)
         try:
             plan = await plan_action(self._deps, verb, _named(form))
         except ActionRefused as error:
@@ -85,7 +85,7 @@ class ActionPages:
     async def _render(
         self, request: HttpRequest, given: Mapping[str, str], *, status: int = 200, wrong: str = ""
     ) -> Response:
-        verb, person = request.path_params["verb"], _person_of(request)
+        verb, person = request.path_params["verb"], acting_person(request)
         try:
             plan = await plan_action(self._deps, verb, _named(given))
         except ActionRefused as error:
@@ -132,7 +132,8 @@ def _named(given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name in _FIELDS if (value := given.get(name))}
 
 
-def _person_of(request: HttpRequest) -> ConsoleKey:
+def acting_person(request: HttpRequest) -> ConsoleKey:
+    """Who has logged in."""
     person = request.scope["state"]["person"]
     assert isinstance(person, ConsoleKey), "the guard lets nobody else in"  # noqa: S101  a fault of ours
     return person

@@ -20,6 +20,7 @@ from bridge.http.console.home import HomePage
 from bridge.http.console.list_pages import ListPages
 from bridge.http.console.login import LoginRoutes
 from bridge.http.console.needs_page import NeedsPage
+from bridge.http.console.personal_pages import PersonalPages
 from bridge.http.console.render import answer_static, render_page
 
 _AFTER = {"retry": "/needs", "replay": "/needs", "release": "/needs", "resume": "/destinations"}
@@ -34,7 +35,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     guard = ConsoleGuard(rest, pages=pages, deps=deps)
     login, home = LoginRoutes(deps, guard.session_cookies), HomePage(deps)
     lists, details = ListPages(deps), DetailPages(deps)
-    destinations = DestinationsPage(deps)
+    destinations, personal = DestinationsPage(deps), PersonalPages(deps)
     needs, actions = NeedsPage(deps), ActionPages(deps, _AFTER)
     pages.router.routes.extend(
         [
@@ -46,6 +47,8 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/webhooks/new", lists.new_webhooks, methods=["GET"]),
             Route("/ui/webhooks/{id}.json", details.webhook_json, methods=["GET"]),
             Route("/ui/webhooks/{id}", details.show_webhook, methods=["GET"]),
+            Route("/ui/webhooks/{id}/personal", personal.show_webhook, methods=["POST"]),
+            Route("/ui/events/{id}/personal", personal.show_event, methods=["POST"]),
             Route("/ui/events", lists.show_events, methods=["GET"]),
             Route("/ui/events.json", lists.events_json, methods=["GET"]),
             Route("/ui/events/{id}.json", details.event_json, methods=["GET"]),
