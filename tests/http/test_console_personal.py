@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from shipped_bodies import shipped_webhooks
 from store_made import webhook
 from test_console_content import MARK, fill, marked_webhook
 
+from bridge.core.json_text import Json
+from bridge.http.console.exports import write_csv
 from bridge.store.protocol import RowFilter
 
 
@@ -66,6 +69,43 @@ def test_nobody_else_sees_it_and_no_link_does_it(tmp_path: Path) -> None:
         assert await console.store.newest_actions(most=9) == ()
 
     with_console(tmp_path, story)
+
+
+def test_an_export_is_masked_unless_it_is_asked_for_in_clear_and_then_written_down(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_marked(console)
+        await console.log_in(AUDITOR)
+        for what in ("webhooks", "events"):
+            for form in ("csv", "json"):
+                answer = await console.client.get(f"/ui/export/{what}.{form}")
+                assert (answer.status_code, MARK in answer.text) == (200, False)
+                refused = await console.client.post(f"/ui/export/{what}.{form}", headers=SAME_ORIGIN)
+                assert refused.status_code == 403
+        every = await console.store.webhooks(RowFilter())
+        text = (await console.client.get("/ui/export/webhooks.csv")).text
+        assert [row["id"] for row in csv.DictReader(text.splitlines())] == [row.id for row in every]
+        some = (await console.client.get("/ui/export/webhooks.json?state=set_aside")).json()
+        assert {row["state"] for row in some} == {"set_aside"}
+        assert (await console.client.get("/ui/export/webhooks.csv?state=dead")).status_code == 400
+        assert (await console.client.get("/ui/export/none.csv")).status_code == 404
+        assert await console.store.newest_actions(most=9) == ()
+        await console.log_in(OWNER)
+        clear = await console.client.post("/ui/export/webhooks.csv?state=set_aside", headers=SAME_ORIGIN)
+        assert (clear.status_code, MARK in clear.text) == (200, True)
+        (taken,) = await console.store.newest_actions(most=9)
+        assert (taken.who, taken.what, taken.count) == ("ines", "export personal data", len(some))
+
+    with_console(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"), [("=1+1", "'=1+1"), ("-42.50 EUR", "-42.50 EUR"), ("-A1", "'-A1"), ('a,"b"', '"a,""b"""')]
+)
+def test_no_cell_of_a_csv_is_a_formula(value: str, cell: str) -> None:
+    row: dict[str, Json] = dict.fromkeys(
+        ("id", "at", "source", "word", "state", "more", "order", "value", "webhook", "delivery", "test"), ""
+    )
+    assert write_csv([row | {"more": value}]).splitlines()[1] == f",,,,,{cell},,,,,"
 
 
 @pytest.mark.parametrize(

@@ -115,12 +115,12 @@ class ListPages:
     async def _webhooks(self, asked: QueryParams) -> RowPage[ShownRow]:
         which = read_row_filter(asked, WEBHOOK_STATES, now=self._deps.clock())
         page = await self._deps.store.search_webhooks(which, most=LOOKED_AT)
-        return RowPage(tuple(map(_shown_webhook, page.rows)), page.older, page.newest, page.looked, page.back_to)
+        return RowPage(tuple(map(shown_webhook, page.rows)), page.older, page.newest, page.looked, page.back_to)
 
     async def _events(self, asked: QueryParams) -> RowPage[ShownRow]:
         which = read_row_filter(asked, EVENT_STATES, now=self._deps.clock())
         page = await self._deps.store.search_events(which, most=LOOKED_AT)
-        return RowPage(tuple(map(_shown_event, page.rows)), page.older, page.newest, page.looked, page.back_to)
+        return RowPage(tuple(map(shown_event, page.rows)), page.older, page.newest, page.looked, page.back_to)
 
     def _render(
         self, request: HttpRequest, page: RowPage[ShownRow], what: str, *, states: tuple[str, ...], live: bool
@@ -143,6 +143,7 @@ class ListPages:
             back_to=page.back_to and local_time(page.back_to),
             older=page.older and f"?{urlencode({**chosen, 'before': page.older})}",
             following=urlencode({**chosen, "after": page.newest or "~0"}),
+            exported=urlencode(chosen),
             is_first="before" not in request.query_params,
         )
 
@@ -169,13 +170,15 @@ def read_row_filter(asked: QueryParams, states: tuple[str, ...], *, now: datetim
     )
 
 
-def _shown_webhook(row: WebhookRow) -> ShownRow:
+def shown_webhook(row: WebhookRow) -> ShownRow:
+    """A webhook as the list has it, masked."""
     return ShownRow(
         row.id, row.received_at, row.source, shown_word(row.topic), row.state.value, shown_reason(row.reason)
     )
 
 
-def _shown_event(row: EventRow) -> ShownRow:
+def shown_event(row: EventRow) -> ShownRow:
+    """An event as the list has it, masked."""
     return ShownRow(
         id=row.id,
         at=row.created_at,

@@ -1,7 +1,8 @@
 """POST /ui/webhooks/wh_…/personal and /ui/events/…/personal: one thing as it was received and sent, in clear.
 
-This file alone shows what the other pages mask. Each look needs a key that may change, and is written down before
-anything is shown; nothing stays open after it. Secrets were removed from answers when they were kept.
+This file shows what the other pages mask; `exports.py` does the same with the rows of a list. Each look needs a key
+that may change, and is written down before anything is shown; nothing stays open after it. Secrets were removed from
+answers when they were kept.
 """
 
 from __future__ import annotations

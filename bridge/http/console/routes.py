@@ -15,6 +15,7 @@ from bridge.http.console.action_pages import ActionPages
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.destinations_page import DestinationsPage
 from bridge.http.console.detail_pages import DetailPages
+from bridge.http.console.exports import ExportPages
 from bridge.http.console.guard import ConsoleGuard
 from bridge.http.console.home import HomePage
 from bridge.http.console.list_pages import ListPages
@@ -35,6 +36,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     guard = ConsoleGuard(rest, pages=pages, deps=deps)
     login, home = LoginRoutes(deps, guard.session_cookies), HomePage(deps)
     lists, details = ListPages(deps), DetailPages(deps)
+    exports = ExportPages(deps)
     destinations, personal = DestinationsPage(deps), PersonalPages(deps)
     needs, actions = NeedsPage(deps), ActionPages(deps, _AFTER)
     pages.router.routes.extend(
@@ -60,6 +62,8 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/actions.json", actions.actions_json, methods=["GET"]),
             Route("/ui/actions/{verb}", actions.show_plan, methods=["GET"]),
             Route("/ui/actions/{verb}", actions.run_plan, methods=["POST"]),
+            Route("/ui/export/{what}.{form}", exports.export_masked, methods=["GET"]),
+            Route("/ui/export/{what}.{form}", exports.export_clear, methods=["POST"]),
             Route("/ui/login", login.show_login, methods=["GET"]),
             Route("/ui/login", login.log_in, methods=["POST"]),
             Route("/ui/logout", login.log_out, methods=["POST"]),
