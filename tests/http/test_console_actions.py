@@ -128,6 +128,21 @@ def test_what_was_set_aside_is_replayed_once_one_sees_what_it_becomes(tmp_path: 
     with_console(tmp_path, story, settings={"SHOPIFY_WEBHOOK_SECRET": "a-made-up-secret-of-a-shop"})
 
 
+def test_one_webhook_and_one_delivery_are_mended_from_their_own_pages(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_failed(console)
+        await console.log_in()
+        aside = (await console.store.webhooks(RowFilter(state="set_aside")))[0]
+        (replay,) = await actions_of(console, f"/ui/webhooks/{aside.id}")
+        assert (await confirm(console, replay)).headers["location"] == "/ui/needs?did=replay-1"
+        dead = await console.store.deliveries(DEAD)
+        (retry,) = await actions_of(console, f"/ui/events/{dead[0].event}")
+        assert (await confirm(console, retry)).headers["location"] == "/ui/needs?did=retry-1"
+        assert await console.store.deliveries(DEAD) == dead[1:]
+
+    with_console(tmp_path, story)
+
+
 def test_a_duplicate_that_differs_is_released_and_a_paused_destination_resumed(tmp_path: Path) -> None:
     async def story(console: Console) -> None:
         store = console.store
