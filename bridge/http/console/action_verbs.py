@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bridge.core.errors import BodyGone
+from bridge.core.errors import BodyGone, NotFound
 from bridge.core.local_time import format_local
-from bridge.core.model import Ignored, SetAside, Translated, WebhookState
+from bridge.core.model import Ignored, Routed, SetAside, Translated, WebhookState
 from bridge.http.console.action_plan import (
     MOST_LISTED,
     MOST_ROWS,
@@ -137,12 +137,14 @@ def _webhook_row(row: WebhookRow, then: str, tone: str = "") -> PlanRow:
 
 
 async def _plan_release(deps: ConsoleDeps, asked: Mapping[str, str]) -> ActionPlan:
-    found = await deps.store.find_duplicates((asked.get("id", ""),))
+    found = (await deps.store.find_duplicates((asked.get("id", ""),))).duplicates
+    if not found:
+        raise NotFound("it is no duplicate: it was told")
     to = {f"source:{one.name}": one.to for one in deps.sources().values()}
-    routes = [deps.route(one.event, to.get(one.event.origin)) for one in found]
+    chosen = [Routed(one.event, deps.route(one.event, to.get(one.event.origin))) for one in found]
     goes = [
-        ", ".join(f"{each.destination} ({each.skip})" if each.skip else each.destination for each in some)
-        for some in routes
+        ", ".join(f"{each.destination} ({each.skip})" if each.skip else each.destination for each in one.routes)
+        for one in chosen
     ]
     return ActionPlan(
         verb="release",
@@ -154,7 +156,7 @@ async def _plan_release(deps: ConsoleDeps, asked: Mapping[str, str]) -> ActionPl
         rows=tuple(_duplicate_row(one, where) for one, where in zip(found, goes, strict=True)),
         count=len(found),
         state=describe_state([(one.event.id, one.row.duplicate_of) for one in found], goes),
-        run=lambda by: release_by_hand(deps.store, found, routes, by),
+        run=lambda by: release_by_hand(deps.store, chosen, by),
     )
 
 
