@@ -46,6 +46,7 @@ from bridge.pipeline.translate import TranslateLoop
 from bridge.settings import DestinationSettings, Settings, secret_strength
 from bridge.settings.console import CONSOLE_PATH
 from bridge.settings.describe import describe_bridge
+from bridge.settings.list_sources import list_sources
 from bridge.settings.sources import LoadedMapping, make_sources, mapping_defects
 from bridge.store.engines import sqlite_file
 from bridge.store.protocol import Store
@@ -323,6 +324,7 @@ def _console_middleware(
             clock=utc_now,
             monotonic=time.monotonic,
             sources=lambda: app_config.sources,
+            list_sources=lambda lasts: list_sources(app_config.settings, app_config.mappings, lasts),
             source_vars=lambda name: next((one.vars for one in app_config.settings.sources if one.name == name), {}),
             configured=lambda: describe_bridge(app_config.settings, app_config.mappings, app_config.destinations),
             route=app_config.route,

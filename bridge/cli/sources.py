@@ -6,8 +6,7 @@ It reads the settings and mappings here, as `serve` does at its start, and the s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from textwrap import wrap
@@ -17,48 +16,15 @@ from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, plain_value, write_json
 from bridge.cli.options import command_options, config_option, format_option
 from bridge.cli.terminal import print_text
-from bridge.core.environment_names import var_environment_name
-from bridge.core.source import Source
-from bridge.mapping.vars import VarDefinition
-from bridge.settings import Settings, SourceSettings, secret_name, store_url
+from bridge.settings import store_url
+from bridge.settings.list_sources import list_sources
 from bridge.settings.load import load_configuration
-from bridge.settings.sources import LoadedMapping, make_sources
+from bridge.status.listed_sources import ListedSource, SourceVar
 from bridge.store.engines import sqlite_file
 from bridge.store.protocol import RowFilter
 
 WIDTH = 80
 """Columns that the text has at most, unless an address or a value alone is longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceVar:
-    """One var of a source. `setting` is its name in the environment; `choices` is empty where any text may be."""
-
-    name: str
-    value: str
-    default: str
-    type: str
-    choices: Sequence[str]
-    help: str
-    setting: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListedSource:
-    """One source. `problem` is what is wrong with its mapping, None where nothing is."""
-
-    name: str
-    address: str
-    mapping: str
-    title: str
-    secret: bool
-    secret_setting: str
-    scope: str
-    to: Sequence[str] | None
-    last_webhook_at: datetime | None
-    last_topic: str | None
-    problem: str | None
-    vars: Sequence[SourceVar]
 
 
 @command_options
@@ -82,23 +48,6 @@ def run_sources(options: SourcesOptions) -> int:
     return 0
 
 
-def list_sources(
-    configured: Settings, mappings: Mapping[str, LoadedMapping], lasts: Mapping[str, tuple[datetime, str | None]]
-) -> list[ListedSource]:
-    """Every source by its name, those that wait for a secret too; `lasts` are times and topics of last webhooks."""
-    named = {one.name: one for one in configured.sources}
-    return [
-        _listed_source(
-            source,
-            named.get(name, SourceSettings(name, name)),
-            mappings,
-            lasts.get(name, (None, None)),
-            address=configured.addresses.source_url(name) or f"{configured.addresses.prefix}/webhooks/{name}",
-        )
-        for name, source in sorted(make_sources(configured, mappings).items())
-    ]
-
-
 async def _last_webhooks() -> dict[str, tuple[datetime, str | None]]:
     """When each source's last webhook came, and its topic."""
     store = existing_store()
@@ -112,47 +61,11 @@ async def _last_webhooks() -> dict[str, tuple[datetime, str | None]]:
         await store.close()
 
 
-def _listed_source(
-    source: Source,
-    given: SourceSettings,
-    mappings: Mapping[str, LoadedMapping],
-    last: tuple[datetime | None, str | None],
-    *,
-    address: str,
-) -> ListedSource:
-    mapped = mappings.get(given.mapping)
-    return ListedSource(
-        name=source.name,
-        address=given.public_url or address,
-        mapping=given.mapping,
-        title=mapped.title if mapped else "",
-        secret=source.has_secret,
-        secret_setting=secret_name(source.name),
-        scope=source.scope,
-        to=source.to,
-        last_webhook_at=last[0],
-        last_topic=last[1],
-        problem=source.defect.reason if source.defect else None,
-        vars=tuple(_source_var(var, source.name, given.vars) for var in (mapped.vars.values() if mapped else ())),
-    )
-
-
-def _source_var(var: VarDefinition, source: str, given: Mapping[str, str]) -> SourceVar:
-    return SourceVar(
-        name=var.name,
-        value=given.get(var.name, var.default),
-        default=var.default,
-        type=var.type,
-        choices=var.allowed,
-        help=var.help,
-        setting=var_environment_name(source, var.name),
-    )
-
-
 def _source_as_json(one: ListedSource) -> dict[str, object]:
     return {
         **plain_value(one),
         "to": None if one.to is None else list(one.to),
+        "topics": list(one.topics),
         "vars": [{**plain_value(var), "choices": list(var.choices)} for var in one.vars],
     }
 

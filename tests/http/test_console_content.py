@@ -119,7 +119,7 @@ async def fill(store: Store, webhooks: list[Webhook]) -> None:
 async def every_page(console: Console) -> AsyncIterator[tuple[str, str]]:
     webhooks = [f"/ui/webhooks/{row.id}" for row in await console.store.webhooks(RowFilter())]
     events = [f"/ui/events/{row.id}" for row in await console.store.events(RowFilter())]
-    lists = ["/ui/webhooks", "/ui/events", "/ui/home"]
+    lists = ["/ui/webhooks", "/ui/events", "/ui/sources", "/ui/home"]
     for path in ["/ui/", "/ui/webhooks/new?after=~0", *lists, *webhooks, *events]:
         for each in [path, *([] if path == "/ui/" or "?" in path else [f"{path}.json"])]:
             answer = await console.client.get(each)

@@ -12,12 +12,15 @@ from bridge.http.console.origins import ConsoleOrigin
 from bridge.http.console_keys import ConsoleKey
 from bridge.http.peer_address import TrustedProxies
 from bridge.status.configured import ConfiguredBridge
+from bridge.status.listed_sources import ListedSource
 from bridge.store.protocol import Store
 
 
 @dataclass(frozen=True, slots=True)
 class ConsoleDeps:
     """All of it. `root` is the path of the console as browsers see it: the prefix and `/ui`.
+
+    `list_sources` takes the time and the topic of each source's last webhook.
 
     `sources` and `configured` are asked for each time, because a reload changes them; `source_vars` gives the vars that
     are set for a source; `route` decides where an event goes, to the named destinations or to all.
@@ -31,6 +34,7 @@ class ConsoleDeps:
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     sources: Callable[[], Mapping[str, Source]]
+    list_sources: Callable[[Mapping[str, tuple[datetime, str | None]]], Sequence[ListedSource]]
     source_vars: Callable[[str], Mapping[str, str]]
     configured: Callable[[], ConfiguredBridge]
     route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]
