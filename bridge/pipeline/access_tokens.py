@@ -13,7 +13,10 @@ from bridge.pipeline.http_client import Send
 from bridge.pipeline.kept_answer import remove_secrets
 
 EARLY = timedelta(minutes=5)
-"""How long before its end a token is renewed: clocks differ, and a request takes its time."""
+"""How long before its end a token is renewed, one that is short-lived in the middle of its life.
+
+Clocks differ, and a request takes its time.
+"""
 UNAUTHORIZED = 401
 
 
@@ -32,7 +35,7 @@ class AccessTokens:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._token: str | None = None
-        self._ends_at = clock()
+        self._renew_at = clock()
 
     async def send_with_token(self, outgoing: Outgoing, source: TokenSource, send: Send) -> tuple[Response, Outgoing]:
         """Send with a token; one that is refused is renewed once, and the request made again at once.
@@ -51,7 +54,7 @@ class AccessTokens:
     async def _get_token(self, source: TokenSource, send: Send) -> str:
         async with self._lock:
             now = self._clock()
-            if self._token is None or now >= self._ends_at - EARLY:
+            if self._token is None or now >= self._renew_at:
                 asked = source.make_token_request(now)
                 outgoing = Outgoing(asked.url, asked.headers, asked.body, (), secrets=asked.secrets)
                 response = await send(outgoing)
@@ -61,7 +64,7 @@ class AccessTokens:
                     reason = remove_secrets(answer.reason, outgoing)
                     raise TokenRefused(Misconfigured(reason) if answer.pauses else Retryable(reason, breaks=True))
                 self._token = answer.text
-                self._ends_at = now + max(answer.lasts, EARLY * 2)
+                self._renew_at = now + answer.lasts - min(EARLY, answer.lasts / 2)
             return self._token
 
     async def _forget_token(self, token: str) -> None:

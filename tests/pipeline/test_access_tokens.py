@@ -18,11 +18,13 @@ from upstreams.platform import serve_on_loopback
 from upstreams.tokens import TokenEndpoint
 from upstreams.x import KEYS, XUpstream
 
-from bridge.core.delivery import DeliveryState
+from bridge.core.access_token import AccessToken, TokenDenied, TokenRequest
+from bridge.core.delivery import DeliveryState, Outgoing, Response
 from bridge.core.errors import SettingsError
 from bridge.core.model import Event, Route, Routed
 from bridge.destinations.kinds import make_destination
 from bridge.destinations.protocol import Destination
+from bridge.pipeline.access_tokens import AccessTokens
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.store.protocol import RowFilter
@@ -138,6 +140,37 @@ def test_a_token_that_lives_shorter_than_it_is_renewed_early_is_used_all_the_sam
 ) -> None:
     delivers(tmp_path, google.destination(), range(2))
     assert len(google.ads.taken) == 2
+
+
+@pytest.mark.parametrize(("lasts", "renewed"), [(60, 30), (400, 200), (3600, 3300), (0, 0)])
+def test_a_token_is_renewed_five_minutes_before_its_end_and_a_short_lived_one_in_the_middle(
+    lasts: int, renewed: int
+) -> None:
+    began = datetime(2026, 3, 5, 10, tzinfo=UTC)
+    now = began
+    fetched: list[datetime] = []
+
+    class Source:
+        def make_token_request(self, at: datetime) -> TokenRequest:
+            fetched.append(at)
+            return TokenRequest("https://tokens.example", {}, b"")
+
+        def read_token_answer(self, status: int | None, text: str) -> AccessToken | TokenDenied:
+            return AccessToken(f"{text}{status}", timedelta(seconds=lasts))
+
+    async def send(_outgoing: Outgoing) -> Response:
+        return Response(200)
+
+    async def story() -> None:
+        nonlocal now
+        tokens = AccessTokens(lambda: now)
+        for seconds in (0, renewed - 1, renewed, renewed):
+            now = began + timedelta(seconds=max(0, seconds))
+            await tokens.send_with_token(Outgoing("https://platform.example", {}, b"", ()), Source(), send)
+
+    asyncio.run(story())
+    assert sorted({(at - began).total_seconds() for at in fetched}) == sorted({0.0, float(renewed)})
+    assert len(fetched) == (2 if lasts else 4)
 
 
 @pytest.mark.timeout(60)
