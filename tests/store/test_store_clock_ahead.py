@@ -193,21 +193,6 @@ def test_what_comes_in_while_the_clock_is_ahead_is_translated_and_delivered_then
     tell(story)
 
 
-def test_what_ends_with_a_time_read_before_the_clock_was_set_right_is_due_within_ten_seconds(tell: Tell) -> None:
-    async def story(world: World) -> None:
-        ahead = world.now + JUMP
-        await keep(world.store, webhook("w", at=ahead))
-        found = await claim_rows(world.store, now=ahead, limit=9, lease=LEASE)
-        await world.looks()  # another process, whose clock is right again
-        await complete(world.store, [Outcome(one, (routed("evt_webhook"),)) for one in found], now=ahead)
-        await world.store.accept_events([routed("evt_request")], now=ahead)
-        due = await world.store.claim_deliveries("track", now=world.now + 10 * SECOND, pacing=FREELY)
-        assert due
-        assert len(due.deliveries) == 2
-
-    tell(story)
-
-
 def test_what_waits_for_its_time_waits_no_less_because_a_clock_jumped_and_was_set_right(tell: Tell) -> None:
     async def story(world: World) -> None:
         await world.store.accept_events([routed("e-1")], now=world.now)

@@ -118,15 +118,6 @@ class ClockReadings:
         return before + max(0, at - max(last, known.newest))
 
 
-def latest_due(db: sqlite3.Connection) -> int | None:
-    """Returns the latest time at which work without a wait may be due, None in a store that has seen no clock.
-
-    What comes with a later time was read from a clock that was set back since, by which it would wait for as long.
-    """
-    known = _read_known(db)
-    return known.newest + STEP_MS if known else None
-
-
 def is_worth_noting(db: sqlite3.Connection, now: datetime) -> bool:
     """Whether `record_reading` would write."""
     known = _read_known(db)

@@ -20,7 +20,7 @@ from bridge.core.model import (
     Route,
     Routed,
 )
-from bridge.store.sqlite.db import bulk, clock_skew
+from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
 from bridge.store.sqlite.tables import coverage, doubles, earlier_versions, event_ids, originals, recall_waits
 from bridge.store.sqlite.tables import ledger as recent
@@ -120,7 +120,7 @@ class _EventInsertion:
         bulk.insert_rows(self._db, f"events ({_ROW})", self._rows)
         recent.add_entries(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
         recall_waits.make_due(self._db, self._conversion_keys)
-        insert_deliveries(self._db, self._deliveries, latest=clock_skew.latest_due(self._db))
+        insert_deliveries(self._db, self._deliveries)
         coverage.count_match_keys(self._db, self._told)
         doubles.note_possible_doubles(self._db, self._doubtful)
         return accepted

@@ -16,13 +16,10 @@ _PENDING = DeliveryState.PENDING.value
 _SKIPPED = DeliveryState.SKIPPED.value
 
 
-def insert_deliveries(
-    db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]], *, latest: int | None = None
-) -> None:
+def insert_deliveries(db: sqlite3.Connection, wanted: Sequence[tuple[int, Route, int]]) -> None:
     """Insert deliveries, each of an event (by number), by a route, at a time.
 
-    None is due after `latest`, and, unless the clock was set back, none earlier than one inserted before it for its
-    destination.
+    Unless the clock was set back, none is due earlier than one inserted before it for its destination.
     """
     if not wanted:
         return
@@ -30,10 +27,10 @@ def insert_deliveries(
     lasts = dict(before)
     rows: list[tuple[object, ...]] = []
     for event, route, at in wanted:
-        due = at if latest is None else min(at, latest)
+        due = at
         if route.skip is None:
             last_due = lasts.get(route.destination)
-            due = last_due if last_due is not None and due < last_due <= due + AHEAD_MS else due
+            due = last_due if last_due is not None and at < last_due <= at + AHEAD_MS else at
             lasts[route.destination] = due
         state = _PENDING if route.skip is None else _SKIPPED
         rows.append((event, route.destination, state, maybe_text(route.skip), due, at))
