@@ -77,7 +77,7 @@ class _Deferral:
     def _defer_one(self, number: int, wanting: EventNeeded, received_at: int) -> None:
         keys = [*wanting.keys, *(key for one in wanting.keys for key in self._aliases.get(one, ()))]
         held = {self._ledger[key][0] for key in keys if key in self._ledger} - set(wanting.seen)
-        reason = f"waits for {storable_text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
+        reason = _waiting_reason(wanting)
         if any(_is_known(self._db, one) for one in held if one > 0 or wanting.lends is None):
             self._states.append((self._at, reason, None, number))
             return
@@ -90,8 +90,7 @@ class _Deferral:
         if wanting.lends is None:
             self._states.append((until, reason, until, number))
         else:
-            shown = f"waits whether a richer webhook tells it, until {wanting.until:%Y-%m-%dT%H:%M:%SZ}"
-            self._states.append((None, shown, None, number))
+            self._states.append((None, reason, None, number))
             self._decisions.append((number, until, wanting.rank, wanting.lends))
 
     def _write_all(self) -> None:
@@ -105,6 +104,12 @@ class _Deferral:
         bulk.insert_rows(self._db, "waiting", list(dict.fromkeys(self._waits)))
         for written in (self._numbers, self._states, self._decisions, self._waits):
             written.clear()
+
+
+def _waiting_reason(wanting: EventNeeded) -> str:
+    if wanting.lends is not None:
+        return f"waits whether a richer webhook tells it, until {wanting.until:%Y-%m-%dT%H:%M:%SZ}"
+    return f"waits for {storable_text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
 
 
 def _is_known(db: sqlite3.Connection, held: int) -> bool:
