@@ -21,6 +21,8 @@ SHARED = Path(__file__).parents[2] / "shared"
 BESIDE = "beside this checkout"
 STARTERS = ("serving", "subprocess", "process_tree", "opened_browser")
 """A test file that has one of these names starts processes."""
+EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
+"""How many examples are drawn where a test does not say."""
 LONGEST = "RuleBasedStateMachine"
 """A test file that has this name takes a minute and more in one test: whoever has it last is waited for by all."""
 
@@ -33,7 +35,7 @@ for _name in list(os.environ):
         del os.environ[_name]
 
 hypothesis.settings.register_profile(
-    "calm", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "calm", max_examples=EXAMPLES, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )  # how long an example takes says how busy the machine is
 hypothesis.settings.load_profile("calm")
 

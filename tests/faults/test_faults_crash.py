@@ -36,7 +36,7 @@ def test_a_bridge_killed_at_random_moments_tells_each_payment_and_each_refund_on
 
 
 def test_a_migration_killed_at_any_write_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    figures = crash_migrating(tmp_path, names=KILLED, size=40, every=9)
+    figures = crash_migrating(tmp_path, names=KILLED, size=40, every=27)
     assert figures["migrations"] == len(KILLED)
     assert figures["migrations_killed"] > 15
 
