@@ -35,7 +35,6 @@ from peers import (
     until,
     upstream,
 )
-from processes import process_tree
 from signed_requests import ORDER, SHOPIFY_SECRET, STRIPE_SECRET, post, shopify, stripe
 
 from bridge.cli import status as status_command
@@ -201,9 +200,7 @@ def started(shop: Shop, *words: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for pid in process_tree(process.pid):
-            os.kill(pid, 9)
-        process.wait()
+        kill_all(process)  # none ends by itself meanwhile, as it would once its parent is gone
 
 
 def test_a_second_serve(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
