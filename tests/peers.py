@@ -30,8 +30,6 @@ PATIENCE = 60.0
 KEY = "upstream-key"
 METRICS_KEY = "a-made-up-metrics-key"
 """What every tested bridge asks for on /metrics, unless a test sets another."""
-UNCOUNTED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
-"""Settings of a process whose lines are not counted, which takes half as long; for one of many that run the same."""
 MAY_READ_METRICS = {"Authorization": f"Bearer {METRICS_KEY}"}
 
 

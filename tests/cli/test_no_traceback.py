@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
-from peers import UNCOUNTED, clean_environment, command, until
+from peers import clean_environment, command, until
 from peers import typed as said
 from processes import process_tree
 from store_made import accepted, dead, ignored, set_aside, settled, webhook
@@ -282,7 +283,7 @@ STREAMS = {
 SHORT = ("a full output", "a closed output", "a closed input")
 """These for every command; all of them, each with a process of its own, for a few commands."""
 FEW = {"serve", "status", "list"}
-"""The lines of these are counted, too; the others' are counted where they run within a test's process."""
+"""The commands that are run with every stream."""
 
 
 @pytest.mark.parametrize(
@@ -291,7 +292,6 @@ FEW = {"serve", "status", "list"}
 )
 def test_odd_streams_make_no_traceback(folder: Path, line: str, stream: str) -> None:
     odd = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"} if stream == "another locale" else {}
-    odd |= {} if COMMANDS[line][0] in FEW else UNCOUNTED
     program = ["bash", "-o", "pipefail", "-c", f'"$@" {STREAMS[stream]}', "bash", *command(*COMMANDS[line])]
     process = started(folder, program, odd)
     status = ended(process, line)
@@ -301,7 +301,9 @@ def test_odd_streams_make_no_traceback(folder: Path, line: str, stream: str) -> 
     assert status in STATUSES, said
 
 
-def started(folder: Path, program: Sequence[str], settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def started(
+    folder: Path, program: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[bytes]:
     with (folder / "errors").open("wb") as errors:
         return subprocess.Popen(
             program,
@@ -342,7 +344,7 @@ def _line(pid: int) -> bytes:
 @pytest.mark.parametrize("line", ["status --watch", "check --watch", "demo", "serve --port 0"])
 def test_ctrl_c_ends_a_command_without_a_word(folder: Path, line: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it, and hands that on
-    process = started(folder, command(*line.split()), UNCOUNTED)  # what counts lines loads SQLite first
+    process = started(folder, command(*line.split()))
     ready = f"/proc/{process.pid}/maps"
     until(lambda: "_sqlite3" in Path(ready).read_text() or "_yaml" in Path(ready).read_text(), what="its work")
     process.send_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from peers import UNCOUNTED, Serving, Upstream, clean_environment, command, listed, serving, until, upstream
+from peers import Serving, Upstream, clean_environment, command, listed, serving, until, upstream
 from signed_requests import API_KEY, settings_for
 
 HOSTILE = "[red]:smile:[link=http://x]\x9b31m\x85\u202e\u2066\u200b\u200f\u061c\u2028\ufeff\U000e0041"
@@ -131,7 +131,7 @@ def steering(text: str) -> str:
 
 def run(kept: Kept, *words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        command(*words), cwd=kept.folder, env=clean_environment(kept.settings) | UNCOUNTED | environment,
+        command(*words), cwd=kept.folder, env=clean_environment(kept.settings) | environment,
         capture_output=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ def run_on_a_terminal(kept: Kept, *words: str) -> str:
     """All that a command writes to a terminal, which colours it."""
     ours, its = pty.openpty()
     terminal = {"TERM": "xterm-256color", "COLUMNS": "200", "LANG": "C.UTF-8"}
-    environment = clean_environment(kept.settings) | UNCOUNTED | terminal
+    environment = clean_environment(kept.settings) | terminal
     process = subprocess.Popen(
         command(*words), cwd=kept.folder, env=environment, stdin=its, stdout=its, stderr=its, close_fds=True
     )
