@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from bridge.core.local_time import format_local
@@ -80,6 +80,10 @@ def _exposed(summary: StatusSummary) -> Iterator[Finding]:
         yield Finding("exposed", summary.exposed)
 
 
+def _first_ids(ids: Sequence[str], *, of: int) -> str:
+    return f"{', '.join(ids)}{', …' if of > len(ids) else ''}"
+
+
 def _doubles(summary: StatusSummary) -> Iterator[Finding]:
     if summary.differing:
         differ = count_words(
@@ -87,10 +91,9 @@ def _doubles(summary: StatusSummary) -> Iterator[Finding]:
             "duplicate tells another value or currency than its original",
             "duplicates tell another value or currency than their original",
         )
-        more = ", …" if summary.differing > len(summary.differing_ids) else ""
         yield Finding(
             "differing",
-            f"{differ}: {', '.join(summary.differing_ids)}{more}",
+            f"{differ}: {_first_ids(summary.differing_ids, of=summary.differing)}",
             "`trackbridge list events --state differing` has all of them; those that are payments of their own "
             "`trackbridge release ID` tells; its --dry-run shows the original",
         )
@@ -100,10 +103,9 @@ def _doubles(summary: StatusSummary) -> Iterator[Finding]:
             "event was sent that its webhook's mended mapping does not make",
             "events were sent that their webhooks' mended mapping does not make",
         )
-        more = ", …" if summary.no_longer_made > len(summary.no_longer_made_ids) else ""
         yield Finding(
             "no_longer_made",
-            f"{gone}: {', '.join(summary.no_longer_made_ids)}{more}",
+            f"{gone}: {_first_ids(summary.no_longer_made_ids, of=summary.no_longer_made)}",
             "`trackbridge list events --state no_longer_made` has all of them; correct them at your destinations",
         )
     for (source, other), n in sorted(summary.same_bytes.items()):
