@@ -88,15 +88,11 @@ class _EventInsertion:
 
     def __init__(self, db: sqlite3.Connection, made: Sequence[NewEvent], since: int) -> None:
         self._db = db
-        self._made = [(one, event_ids.event_id_keys(one.routed.event)) for one in made]
+        self._made = [(one, event_ids.event_id_keys(one.routed.event), _order_counts(one.routed.event)) for one in made]
         self._since = since
         self._ledger = recent.find_keys(
             db,
-            [
-                key
-                for one, keys in self._made
-                for key in (*keys, *one.routed.event.conversion_keys, *_order_counts(one.routed.event))
-            ],
+            [key for one, keys, counts in self._made for key in (*keys, *one.routed.event.conversion_keys, *counts)],
         )
         self._given = {one.routed.event.id for one in made}
         self._former_origins = event_ids.former_origins(db, list(self._given))
@@ -116,7 +112,7 @@ class _EventInsertion:
 
     def insert_all(self) -> tuple[Accepted, ...]:
         """Decide on each in turn, then write all of it."""
-        accepted = tuple([self._decide_one(one, keys) for one, keys in self._made])
+        accepted = tuple([self._decide_one(*one) for one in self._made])
         bulk.insert_rows(self._db, f"events ({_ROW})", self._rows)
         recent.add_entries(self._db, [(key, number, at) for key, (number, at) in self._new.items()])
         recall_waits.make_due(self._db, self._conversion_keys)
@@ -125,7 +121,7 @@ class _EventInsertion:
         doubles.note_possible_doubles(self._db, self._doubtful)
         return accepted
 
-    def _decide_one(self, made: NewEvent, keys: event_ids.EventIdKeys) -> Accepted:
+    def _decide_one(self, made: NewEvent, keys: event_ids.EventIdKeys, counts: Sequence[bytes]) -> Accepted:
         event = made.routed.event
         known = event_ids.number_of(self._ledger, keys)
         if known is not None:
@@ -136,7 +132,7 @@ class _EventInsertion:
             original = self._claim_earlier(event)
         called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, origin=event.origin))
         self._number = number = self._number + 1
-        of_order = self._count_of_order(event, held, made.at) if original is None else None
+        of_order = self._count_of_order(event, held, counts, made.at) if original is None else None
         self._rows.append(_event_row(number, made, called, original, of_order))
         self._here[number] = called, event, original
         for key in event_ids.ledger_entries(event, called, keys):
@@ -156,13 +152,13 @@ class _EventInsertion:
                 self._deliveries.append((number, route, made.at))
         return _accepted_answer(event, called, original.id if original else None)
 
-    def _count_of_order(self, event: Event, held: Mapping[bytes, int], at: int) -> int | None:
+    def _count_of_order(self, event: Event, held: Mapping[bytes, int], counts: Sequence[bytes], at: int) -> int | None:
         """Which one of its order and type a told event is: 2, 3, …; None for the first, and where it has no order.
 
         The count is in the ledger, so that it holds when the earlier events were purged.
         """
         count = None
-        for key in _order_counts(event):
+        for key in counts:
             before, counted_at = self._ledger.get(key, (1, 0))
             if counted_at > self._since or any(one in held for one in event.conversion_keys[event.dedupes :]):
                 count = before + 1
