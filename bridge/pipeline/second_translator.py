@@ -1,4 +1,4 @@
-"""Translates on a second core what a backlog leaves no time for on the first: in a child process, while there is one.
+"""Translates half of each batch of a backlog on a second core, in a child process.
 
 The loop of `translate.py` remains the only one that claims, decides on what is known, and writes. What the child makes
 of webhooks is pure: their mappings' rules, without anything that is known of earlier events. Where the child is not
@@ -33,7 +33,7 @@ SIZE = struct.Struct(">Q")
 """What goes before each message: its length."""
 MODULE = "bridge.runtime.translate_child"
 """The program of the child."""
-_FAILURES = (OSError, EOFError, TimeoutError, pickle.PickleError)
+_FAILURES = (OSError, EOFError, pickle.PickleError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-import setproctitle
+from setproctitle import setproctitle
 
 from bridge.core.model import EventNeeded, Translation, Webhook
 from bridge.mapping import parse_mapping
@@ -36,7 +36,7 @@ def _bind(one: TranslatedSource) -> WebhookTranslator:
 
 def main() -> None:
     """Answer until the input ends."""
-    setproctitle.setproctitle("trackbridge: worker-translate-child")
+    setproctitle("trackbridge: worker-translate-child")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which ends its input
     asked, answers = sys.stdin.buffer, sys.stdout.buffer
     translators: dict[str, WebhookTranslator] | None = None

@@ -170,9 +170,8 @@ class RecallContext:
         if told is not None or not keys:
             return told
         found = [one for one in known if one.state != ConversionState.DEFERRED]
-        if len(known) > len(found) or (
-            not found and not self.has_waited_for(recall)
-        ):  # a webhook that waits, too, will tell it
+        is_deferred = len(known) > len(found)  # a webhook that waits, too, will tell it
+        if is_deferred or (not found and not self.has_waited_for(recall)):
             seen = tuple(one.number for one in found)
             raise ConversionWanted(keys, recall, is_looked_up=True, seen=seen)
         if not recall.needed:
