@@ -70,12 +70,18 @@ def _missing_roles(processes: Sequence[ProcessHeartbeat], now: datetime) -> Iter
         newest = _newest([one for one in of_role if lacks and one.process.startswith(lacks)])
         yield Finding(
             "role_gone",
-            f"{f'the process {newest.process}' if newest else f'no {role} process'} does not run: {ROLES[role][0]}",
+            f"{_not_running(newest, lacks or role)}: {ROLES[role][0]}",
             f"start `trackbridge serve --role {role}`, or `trackbridge serve` for both roles; where it runs, its log "
             "says why the process ended",
             subject=role,
             since=newest.at if newest else None,
         )
+
+
+def _not_running(newest: ProcessHeartbeat | None, lacks: str) -> str:
+    if newest is None:
+        return f"no {lacks.rstrip('-')} process has run"
+    return f"the process {newest.process} does not run"
 
 
 def _serve_is_gone(processes: Sequence[ProcessHeartbeat]) -> Finding:

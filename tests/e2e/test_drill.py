@@ -78,6 +78,15 @@ class Shop:
     def needs_nobody(self) -> None:
         until(lambda: self.status() == (0, []), what=f"a status that needs nobody, not {self.status()}", pause=PAUSE)
 
+    def has_all_roles(self) -> None:
+        """Wait until each process of each role has given a sign of life."""
+
+        def said() -> bool:
+            found = typed(self.folder, self.settings, "status", "--format", "json")
+            return all(role["since"] for role in json.loads(found.stdout)["roles"])
+
+        until(said, what="all roles", pause=PAUSE)
+
     @contextmanager
     def serving(self, *words: str, **changed: str) -> Iterator[Serving]:
         with serving(self.folder, self.settings | changed, *words) as bridge:
@@ -184,7 +193,7 @@ def test_a_dead_worker(shop: Shop) -> None:
     with shop.serving("--role", "web"):
         shop.needs("nothing is translated or delivered", "start `trackbridge serve --role worker`")
         with started(shop, "serve", "--role", "worker"):
-            shop.needs_nobody()
+            shop.has_all_roles()
         shop.needs("the process worker-", "does not run", "start `trackbridge serve --role worker`")
         with started(shop, "serve", "--role", "worker"):
             shop.needs_nobody()
