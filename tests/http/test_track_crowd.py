@@ -12,7 +12,7 @@ import pytest
 from track_server import Api, head, serving
 
 from bridge import contract
-from bridge.http.body import SMALL
+from bridge.http.track import IN_LOOP
 
 CROWD = 200
 PURCHASE = b'{"event_type":"purchase","properties":{"order_id":"A-1","value":99.99,"currency":"EUR"}}'
@@ -62,7 +62,7 @@ def test_two_hundred_with_the_same_order_make_one_delivery_and_the_others_are_ke
     assert [row.event for row in api.deliveries()] == [first]
 
 
-LARGE = {"event_type": "large", "text": "x" * SMALL}
+LARGE = {"event_type": "large", "text": "x" * IN_LOOP}
 SMALL_ONE = {"event_type": "small"}
 
 
@@ -92,7 +92,9 @@ def test_while_a_large_body_is_read_a_small_one_is_answered_and_another_large_on
     assert sorted(event["event_type"] for event in api.events()) == ["large", "large", "small", "small"]
 
 
-@pytest.mark.parametrize(("body", "status"), [({"event_type": 1, "text": "x" * SMALL}, 400), (b"[" * SMALL * 2, 400)])
+@pytest.mark.parametrize(
+    ("body", "status"), [({"event_type": 1, "text": "x" * IN_LOOP}, 400), (b"[" * IN_LOOP * 2, 400)]
+)
 def test_what_is_wrong_with_a_large_body_is_answered_as_of_a_small_one(api: Api, body: Any, status: int) -> None:
     answer = api.post("/v1/track", body)
     assert (answer.status_code, answer.json()["success"]) == (status, False)
