@@ -39,13 +39,13 @@ class CountedEvent(NamedTuple):
 
 def count_match_keys(db: sqlite3.Connection, told: Iterable[CountedEvent]) -> None:
     """Count the match keys of events."""
-    counts: Counter[tuple[int, str, str]] = Counter()
-    for one in told:
-        day, event_type = one.at // _DAY, storable_text(one.event_type)
-        counts[day, event_type, ALL] += 1
-        counts.update((day, event_type, key) for key in find_match_keys(one.text))
-    if not counts:
+    alike = Counter([(one.at // _DAY, one.event_type, find_match_keys(one.text)) for one in told])
+    if not alike:
         return
+    counts: Counter[tuple[int, str, str]] = Counter()
+    for (day, event_type, keys), count in alike.items():
+        for key in (ALL, *keys):
+            counts[day, storable_text(event_type), key] += count
     by_type: dict[tuple[int, str], str] = {}
     rows: Counter[tuple[int, str, str]] = Counter()
     for (day, event_type, key), count in counts.items():
