@@ -99,11 +99,11 @@ def idempotency_key(within: str, path: str, key: str) -> bytes:
 
 def join_parts(parts: Iterable[str], head: bytes = b"") -> bytes:
     """Each part behind its length, so that no two lists of parts read the same; `head` is how they begin."""
-    texts = [head]
+    joined = head
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
-        texts += len(encoded).to_bytes(4, "big"), encoded
-    return b"".join(texts)
+        joined += len(encoded).to_bytes(4, "big") + encoded
+    return joined
 
 
 def _hash_parts(head: bytes, *parts: str) -> bytes:

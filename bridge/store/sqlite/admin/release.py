@@ -18,6 +18,7 @@ from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
 from bridge.store.sqlite.tables import actions, coverage, ledger, recall_waits
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
+from bridge.store.sqlite.tables.order_counts import next_count
 from bridge.store.status_views import ActionTaken
 from bridge.store.views import DuplicateEvent, EventDetail, FoundDuplicates
 
@@ -111,16 +112,17 @@ def tell_duplicate(  # noqa: PLR0913  what it becomes, by name
 
 
 def count_of_order(db: sqlite3.Connection, number: int, own: Sequence[bytes], *, at: int) -> None:
-    """Write down which one of its order it is, as `tables/events.py` does for a new event."""
+    """Write down which one of its order it is, as is done for a new event."""
     claims, dedupes = db.execute("SELECT claims, dedupes FROM events WHERE number = ?", (number,)).fetchone()
     keys = split_keys(claims)
     order = (keys[dedupes:] or keys)[-1:]  # the order id's key is a dedupe key itself where the mapping reads it, too
     for key in order:
         count_key = dedupe_keys.order_count_key(key)
-        before, counted_at = ledger.find_keys(db, [count_key]).get(count_key, (1, 0))
-        if counted_at or key not in own:
-            db.execute("UPDATE events SET of_order = ? WHERE number = ?", (before + 1, number))
-            ledger.add_entries(db, [(count_key, before + 1, at)])
+        before, _ = ledger.find_keys(db, [count_key]).get(count_key, (None, 0))
+        count = next_count(before, is_held=key not in own)
+        if count is not None:
+            db.execute("UPDATE events SET of_order = ? WHERE number = ?", (count, number))
+            ledger.add_entries(db, [(count_key, count, at)])
 
 
 def find_holders(db: sqlite3.Connection, keys: Sequence[bytes], *, but: int) -> Mapping[bytes, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 from bridge import contract
@@ -48,14 +48,17 @@ def number_of(entries: Mapping[bytes, tuple[int, int]], keys: EventIdKeys) -> in
     return found[0] if found else None
 
 
-def first_free_id(event: Event, *, is_taken: Callable[[str], bool]) -> str:
-    """Returns the first of an event's possible ids that names no other event; usually the id that it was given.
+def other_free_id(event: Event, *, is_taken: Callable[[str, bytes], bool]) -> str:
+    """Returns the first other possible id of an event that names none yet, by the id and its key in the ledger.
 
     If all that are tried are taken, it is a random one. The event is recognised by the id that it was given, as any
     other; only a store that was restored from an older copy gives it another id, and once its row was purged, the
     answer to it names the id that it was given.
     """
-    return next((name for name in _candidate_ids(event) if not is_taken(name)), None) or f"evt_{secrets.token_hex(12)}"
+    for name in _other_ids(event):
+        if not is_taken(name, dedupe_keys.upstream_id_key(name)):
+            return name
+    return f"evt_{secrets.token_hex(12)}"
 
 
 def ledger_entries(event: Event, called: str, keys: EventIdKeys) -> tuple[bytes, ...]:
@@ -72,7 +75,7 @@ def keys_of_id(name: str, *, origin: str) -> tuple[bytes, bytes]:
 
 def after_purge(db: sqlite3.Connection, event: Event, number: int) -> str:
     """Returns the id of an event whose row was purged: the first that the ledger has under its number."""
-    for name in _candidate_ids(event):
+    for name in (event.id, *_other_ids(event)):
         key = dedupe_keys.upstream_id_key(name)
         entry = recent.find_keys(db, [key]).get(key)
         if entry is None:  # the ledger forgets it, too, or a former version kept it
@@ -97,5 +100,5 @@ def _scope_of(event: Event) -> str:
     return event.id_scope or event.origin
 
 
-def _candidate_ids(event: Event) -> Iterator[str]:
-    return chain((event.id,), islice(contract.other_ids(_scope_of(event), event.id), MOST_DERIVED))
+def _other_ids(event: Event) -> Iterator[str]:
+    return islice(contract.other_ids(_scope_of(event), event.id), MOST_DERIVED)

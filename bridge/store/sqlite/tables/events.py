@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge import contract
-from bridge.core import dedupe_keys
 from bridge.core.model import (
     Accepted,
     Event,
@@ -22,7 +21,15 @@ from bridge.core.model import (
 )
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
-from bridge.store.sqlite.tables import coverage, doubles, earlier_versions, event_ids, originals, recall_waits
+from bridge.store.sqlite.tables import (
+    coverage,
+    doubles,
+    earlier_versions,
+    event_ids,
+    order_counts,
+    originals,
+    recall_waits,
+)
 from bridge.store.sqlite.tables import ledger as recent
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.sqlite.tables.originals import OriginalEvent
@@ -88,12 +95,13 @@ class _EventInsertion:
 
     def __init__(self, db: sqlite3.Connection, made: Sequence[NewEvent], since: int) -> None:
         self._db = db
-        self._made = [(one, event_ids.event_id_keys(one.routed.event), _order_counts(one.routed.event)) for one in made]
+        self._made = [(one, event_ids.event_id_keys(one.routed.event)) for one in made]
         self._since = since
         self._ledger = recent.find_keys(
-            db,
-            [key for one, keys, counts in self._made for key in (*keys, *one.routed.event.conversion_keys, *counts)],
+            db, [key for one, keys in self._made for key in (*keys, *one.routed.event.conversion_keys)]
         )
+        counts = [key for one in made for key in order_counts.count_keys(one.routed.event, self._ledger)]
+        self._ledger |= recent.find_keys(db, counts) if counts else {}
         self._given = {one.routed.event.id for one in made}
         self._former_origins = event_ids.former_origins(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
@@ -121,7 +129,7 @@ class _EventInsertion:
         doubles.note_possible_doubles(self._db, self._doubtful)
         return accepted
 
-    def _decide_one(self, made: NewEvent, keys: event_ids.EventIdKeys, counts: Sequence[bytes]) -> Accepted:
+    def _decide_one(self, made: NewEvent, keys: event_ids.EventIdKeys) -> Accepted:
         event = made.routed.event
         known = event_ids.number_of(self._ledger, keys)
         if known is not None:
@@ -130,9 +138,9 @@ class _EventInsertion:
         original, by_order = self.find_original(event, held) if held else (None, False)
         if original is None and 0 < (made.webhook or 0) <= self._earlier:
             original = self._claim_earlier(event)
-        called = event_ids.first_free_id(event, is_taken=lambda name: self._is_taken(name, origin=event.origin))
+        called = self._free_id(event, keys)
         self._number = number = self._number + 1
-        of_order = self._count_of_order(event, held, counts, made.at) if original is None else None
+        of_order = self._count_of_order(event, held, made.at) if original is None else None
         self._rows.append(_event_row(number, made, called, original, of_order))
         self._here[number] = called, event, original
         for key in event_ids.ledger_entries(event, called, keys):
@@ -152,25 +160,27 @@ class _EventInsertion:
                 self._deliveries.append((number, route, made.at))
         return _accepted_answer(event, called, original.id if original else None)
 
-    def _count_of_order(self, event: Event, held: Mapping[bytes, int], counts: Sequence[bytes], at: int) -> int | None:
-        """Which one of its order and type a told event is: 2, 3, …; None for the first, and where it has no order.
-
-        The count is in the ledger, so that it holds when the earlier events were purged.
-        """
+    def _count_of_order(self, event: Event, held: Mapping[bytes, int], at: int) -> int | None:
+        """Which one of its order and type a told event is: 2, 3, …; None for the first, and where it has no order."""
         count = None
-        for key in counts:
+        for key in order_counts.count_keys(event, self._ledger):
             before, counted_at = self._ledger.get(key, (1, 0))
-            if counted_at > self._since or any(one in held for one in event.conversion_keys[event.dedupes :]):
-                count = before + 1
+            is_held = any(one in held for one in event.conversion_keys[event.dedupes :])
+            count = order_counts.next_count(before if counted_at > self._since else None, is_held=is_held)
+            if count is not None:
                 self._ledger[key] = self._new[key] = count, at
         return count
 
-    def _is_taken(self, name: str, *, origin: str) -> bool:
-        """Whether an id names another event already, by the ledger within the window.
+    def _free_id(self, event: Event, keys: event_ids.EventIdKeys) -> str:
+        if not self._is_taken(event.id, keys.upstream, origin=event.origin):
+            return event.id
+        return event_ids.other_free_id(event, is_taken=lambda *one: self._is_taken(*one, origin=event.origin))
+
+    def _is_taken(self, name: str, key: bytes, *, origin: str) -> bool:
+        """Whether an id names another event already, by its key in the ledger within the window.
 
         Or by the row of a former version's event, if another origin gave the id.
         """
-        key = dedupe_keys.upstream_id_key(name)
         entry = self._ledger.get(key)
         if entry is None and name not in self._given:  # those that were given have been looked for
             entry = recent.find_keys(self._db, [key]).get(key)
@@ -227,11 +237,6 @@ class _EventInsertion:
             return _as_it_was(self._db, event, number)
         called, _, original = self._here[number]
         return _accepted_answer(event, called, original.id if original else None)
-
-
-def _order_counts(event: Event) -> list[bytes]:
-    """The key under which the ledger counts the told events of its order and type; none where it has no order."""
-    return [dedupe_keys.order_count_key(key) for key in event.conversion_keys[event.dedupes : event.dedupes + 1]]
 
 
 _ROW = """
