@@ -84,7 +84,7 @@ def upstream_id_key(event_id: str) -> bytes:
 @lru_cache(maxsize=4_096)  # a webhook that waits asks for the same keys at each look: a tenth of what deferring costs
 def conversion_key(scope: str, event_type: str, key: str, *, test: bool) -> bytes:
     """A conversion: an order id or a mapping's dedupe key. Test and live never meet."""
-    return _hash_parts(_join_prefix("conversion", scope, "test" if test else "live"), event_type, key)
+    return _hash_parts(_join_prefix("conversion", scope, "test" if test else "live", event_type), key)
 
 
 def order_count_key(conversion: bytes) -> bytes:
@@ -110,7 +110,7 @@ def _hash_parts(head: bytes, *parts: str) -> bytes:
     return hashlib.sha256(join_parts(parts, head)).digest()[:KEY_SIZE]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _join_prefix(*parts: str) -> bytes:
-    """The bytes with which all keys of a kind and an origin begin."""
+    """The bytes with which all keys of a kind, an origin and a type begin."""
     return join_parts(parts)

@@ -201,13 +201,12 @@ def find_earlier(frame: HasRecalling, recall: Recall, names: Sequence[str | None
 def look_up_all(frame: HasRecalling, *wanted: tuple[Awaited, Sequence[str | None]]) -> None:
     """Raise ConversionWanted with all that a rule looks for, where any of it was not looked up yet: once is enough."""
     recalling = frame.recalling
-    if recalling is not None:
-        keys = [
-            key
-            for recall, names in wanted
-            for key in recalling.ledger_keys(recall.event_types, names, test=recalling.test)
-        ]
-        recalling.look_up(tuple(dict.fromkeys(keys)), wanted[0][0])
+    if recalling is None:
+        return
+    keys: dict[bytes, tuple[str, str]] = {}
+    for recall, names in wanted:
+        keys |= recalling.ledger_keys(recall.event_types, names, test=recalling.test)
+    recalling.look_up(tuple(keys), wanted[0][0])
 
 
 def await_sale(frame: HasRecalling, recall: Recall, names: Sequence[str | None]) -> None:

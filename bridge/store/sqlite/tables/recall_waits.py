@@ -6,6 +6,7 @@ was received before its time has been looked at (`find_barrier`).
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -199,10 +200,12 @@ def find_barrier(db: sqlite3.Connection, *, trusted_now: int, oldest_unapplied: 
 
 def delete_waits(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
     """These webhooks wait no more."""
-    if _has_rows(db, "waiting"):
-        db.executemany("DELETE FROM waiting WHERE webhook = ?", [(number,) for number in numbers])
-    if has_deferred(db):
-        db.executemany("DELETE FROM deferred WHERE webhook = ?", [(number,) for number in numbers])
+    for table in ("waiting", "deferred"):
+        if _has_rows(db, table):
+            db.execute(
+                f"DELETE FROM {table} WHERE webhook IN (SELECT value FROM json_each(?))",  # noqa: S608  tables of ours
+                (json.dumps(numbers),),
+            )
 
 
 def highest_rank(db: sqlite3.Connection, *, below: int | None = None) -> int | None:
