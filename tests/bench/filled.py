@@ -6,9 +6,11 @@ Not concerned with what they are filled for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import made_up
+from ground import FIRST_NUMBER, tell
 
 from bridge.core import dedupe_keys
 from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
@@ -19,6 +21,10 @@ SOURCE = "shopify"
 DESTINATION = "track"
 ASIDE = SetAside("shopify.yaml:1:1: made up for the bench")
 LEASE = timedelta(minutes=5)
+GROUP = 3000
+"""Webhooks that are kept at once."""
+TELLING = 10.0
+"""Seconds between two words of progress."""
 _TOPIC = "orders/paid"
 
 
@@ -70,3 +76,37 @@ async def deliver(store: Store, limit: int, *, now: datetime) -> int:
     settled = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in claimed.deliveries]
     await store.record_attempt(claimed, attempt, settled, claimed.destination_state, now=now)
     return len(settled)
+
+
+class Filler:
+    """Fills a store with webhooks that came over twenty days, their events delivered, a few of them set aside."""
+
+    def __init__(self, store: Store, *, aside_every: int) -> None:
+        self.store = store
+        self.count = 0
+        """How many webhooks were made."""
+        self._aside_every = aside_every
+        self._body = made_up.event()
+
+    async def fill(self, count: int, *, seconds: float, what: str) -> int:
+        """Keep so many, or what can be kept in that time; how many are kept then."""
+        began = told = monotonic()
+        start = datetime.now(UTC) - timedelta(days=20)
+        while self.count < count and monotonic() - began < seconds:
+            at = start + timedelta(days=20) * (self.count / count)
+            group = min(GROUP, count - self.count)
+            await self.store.keep(self.next_webhooks(group, at))
+            fresh = await self.store.claim_batch(now=at, limit=group, lease=LEASE)
+            made = outcomes(fresh.webhooks, aside_every=self._aside_every)
+            await self.store.complete_batch(fresh, made, now=at)
+            await deliver(self.store, group, now=at)
+            if monotonic() - told > TELLING:
+                told = monotonic()
+                tell(f"{what}: {self.count:,} of {count:,} webhooks, after {told - began:.0f} s")
+        return self.count
+
+    def next_webhooks(self, count: int, at: datetime) -> list[Webhook]:
+        """The next ones."""
+        first = FIRST_NUMBER + self.count
+        self.count += count
+        return webhooks(range(first, first + count), self._body, at=at)

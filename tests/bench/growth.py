@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import monotonic, perf_counter
 
 import filled
-import made_up
 from figures import Figure, Rounds
-from ground import FIRST_NUMBER, Ground, tell
+from ground import Ground, tell
 from wrong import hold
 
-from bridge.core.model import Webhook
 from bridge.store.engines import open_store
 from bridge.store.in_steps import replay_all
 from bridge.store.protocol import DEFAULT_RETENTION, Batch, RowFilter, Store, WebhookDetail
 
 FEW = 3000
-GROUP = 3000
 AT_ONCE = 100
 """Webhooks that one measured verb takes, as when the bridge is busy."""
 REPEATS = 30
@@ -40,8 +37,6 @@ PURGE_STEPS = 20
 """Steps that are measured together: one alone is over in half a millisecond, and its time is mostly luck."""
 LOOKS = 200
 """Times that the store is looked at in vain after it was filled: what it does when nothing waits is done then."""
-TELLING = 10.0
-"""Seconds between two words of progress."""
 
 
 def measured(ground: Ground) -> list[Figure]:
@@ -88,28 +83,25 @@ class _Kept:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.count = 0
-        self._body = made_up.event()
-        self.open()
+        self._filler = filled.Filler(open_store(f"sqlite:///{path}"), aside_every=ASIDE_EVERY)
+
+    @property
+    def store(self) -> Store:
+        """The store itself."""
+        return self._filler.store
 
     def open(self) -> None:
-        """Open it, or open it again."""
-        self.store: Store = open_store(f"sqlite:///{self.path}")
+        """Open it again."""
+        self._filler.store = open_store(f"sqlite:///{self.path}")
+
+    @property
+    def count(self) -> int:
+        """How many webhooks it has been given."""
+        return self._filler.count
 
     async def fill(self, count: int) -> None:
-        """Webhooks that came over twenty days, their events delivered, one in a thousand set aside."""
-        began = told = monotonic()
-        start = datetime.now(UTC) - timedelta(days=20)
-        while self.count < count and monotonic() - began < FILLING:
-            at = start + timedelta(days=20) * (self.count / count)
-            group = min(GROUP, count - self.count)
-            await self.store.keep(self._next(group, at))
-            fresh = await self.store.claim_batch(now=at, limit=group, lease=filled.LEASE)
-            await self.store.complete_batch(fresh, filled.outcomes(fresh.webhooks, aside_every=ASIDE_EVERY), now=at)
-            await filled.deliver(self.store, group, now=at)
-            if monotonic() - told > TELLING:
-                told = monotonic()
-                tell(f"growth: {self.count:,} of {count:,} webhooks, after {told - began:.0f} s")
+        """As traffic would."""
+        await self._filler.fill(count, seconds=FILLING, what="growth")
         await self._quiet()
 
     async def _quiet(self) -> None:
@@ -131,11 +123,11 @@ class _Kept:
         began = told = monotonic()
         rows = 0
         while monotonic() - began < PURGING:
-            step = await self.store.purge(DEFAULT_RETENTION, now=now, limit=GROUP)
+            step = await self.store.purge(DEFAULT_RETENTION, now=now, limit=filled.GROUP)
             rows += step.taken
             if not step.more:
                 break
-            if monotonic() - told > TELLING:
+            if monotonic() - told > filled.TELLING:
                 told = monotonic()
                 tell(f"growth: {rows:,} rows purged, after {told - began:.0f} s")
         return rows
@@ -149,7 +141,7 @@ class _Kept:
 
     def keeping(self) -> Call:
         """A webhook comes in, with others."""
-        webhooks = self._next(AT_ONCE, datetime.now(UTC))
+        webhooks = self._filler.next_webhooks(AT_ONCE, datetime.now(UTC))
         return lambda: self.store.keep(webhooks)
 
     def finding(self) -> Call:
@@ -231,11 +223,6 @@ class _Kept:
                 await self.store.purge(DEFAULT_RETENTION, now=datetime.now(UTC), limit=PURGE_LIMIT)
 
         return call
-
-    def _next(self, count: int, at: datetime) -> list[Webhook]:
-        first = FIRST_NUMBER + self.count
-        self.count += count
-        return filled.webhooks(range(first, first + count), self._body, at=at)
 
 
 Call = Callable[[], Awaitable[object]]

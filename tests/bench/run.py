@@ -3,7 +3,7 @@
     python tests/bench/run.py [--json] [--only NAME,…] [--rounds N] [--connections 32,64,128] [--strict]
 
 Loopback only, and two cores wherever there are more. Half an hour or so, most of it for the store that grows
-(`--webhooks`); the peers only by name. Parts take turns with the floor, round after round; what is told are medians,
+(`--webhooks`); the console and the peers only by name. Parts take turns with the floor, round after round; what is told are medians,
 with min and max. Ends with 1 where an answer was wrong: lost, invented or refused; with --strict also where a goal was
 missed. Not concerned with how anything is measured: each part has its file.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 import accept
 import at_rest
 import attack
+import console
 import deferral
 import end_to_end
 import growth
@@ -48,9 +49,10 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "idle": at_rest.idle,
     "attack": attack.measured,
     "growth": growth.measured,
+    "console": console.measured,
     "peers": side_by_side.measured,
 }
-ONLY_BY_NAME = {"peers"}
+ONLY_BY_NAME = {"console", "peers"}
 CORES = 2
 """As many as this process and all that it starts may use, so that machines compare."""
 
