@@ -37,6 +37,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "engine misplaced_keys",
         "vars",
         "definition",
+        "read_definition",
         "codegen",
         "broken files lint",
         "__init__",

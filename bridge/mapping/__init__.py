@@ -18,7 +18,6 @@ from bridge.core.mapping_text import MappingText
 from bridge.core.model import Problem, SourceLocation
 from bridge.core.regular_file import read_regular_file
 from bridge.core.source import DefectEffect
-from bridge.mapping import definition
 from bridge.mapping.broken import (
     BrokenMapping,
     describe_defect,
@@ -34,6 +33,7 @@ from bridge.mapping.engine.source import MappedSource
 from bridge.mapping.engine.translator import WebhookTranslator
 from bridge.mapping.engine.waits import RuleWait, find_bad_wait
 from bridge.mapping.lint import lint_mapping
+from bridge.mapping.read_definition import read_definition
 from bridge.mapping.vars import VarDefinition, WrongVar, resolve_vars
 from bridge.signature import Recipe
 from bridge.yaml.document import read_document
@@ -223,7 +223,7 @@ def read_mapping(text: str | bytes, *, name: str) -> MappingReading:
     root = read_document(text, name=name, problems=problems)
     if root is None:
         return MappingReading(problems)
-    parts = definition.read_definition(root, problems)
+    parts = read_definition(root, problems)
     advice = Problems()
     recipe = None if parts.webhook is None else signature.read_recipe(parts.webhook, problems)
     if parts.webhook is not None and recipe is not None:
