@@ -150,6 +150,10 @@ def test_a_duplicate_that_differs_is_released_and_a_paused_destination_resumed(t
             await store.accept_events([Routed(event(name, order("1001"), value=value), TRACK)], now=NOW)
         await store.pause_destination("track", reason=f"401 {MARK}", probe_at=NOW, now=NOW)
         await console.log_in()
+        for state, ids in (("differing", ["evt_b"]), ("no_longer_made", []), ("fresh", ["evt_a"])):
+            rows = (await console.client.get(f"/ui/events.json?state={state}")).json()["rows"]
+            assert [row["id"] for row in rows] == ids
+        assert 'value="no_longer_made">no longer made</option>' in (await console.client.get("/ui/events")).text
         offered = await actions_of(console)
         release = next(one for one in offered if "/release?" in one)
         resume = next(one for one in offered if "/resume?" in one)

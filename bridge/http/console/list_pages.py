@@ -29,7 +29,7 @@ LOOKED_AT = 200_000
 """Rows that one page looks at, at most: some 50 ms where nothing fits."""
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 WEBHOOK_STATES = ("received", "translated", "ignored", "set_aside")
-EVENT_STATES = ("fresh", "duplicate")
+EVENT_STATES = ("fresh", "duplicate", "differing", "no_longer_made")
 _CURSOR = re.compile(r"[A-Za-z0-9_.:~-]{1,128}")
 
 
