@@ -19,11 +19,11 @@ from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.http.console_keys import ConsoleKey, keep_console_key
 from bridge.http.login_codes import CODE_LASTS, CODE_SIZE, code_digest, format_code
+from bridge.runtime.console_address_file import read_console_address
+from bridge.runtime.roles import WEB
 from bridge.settings.addresses import read_addresses
-from bridge.settings.console import CONSOLE_PATH, ConsoleSettings
-from bridge.store.engines import sqlite_file
-
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what is listened on is opened on this machine
+from bridge.settings.console import ConsoleSettings, console_address
+from bridge.store.engines import sqlite_file, watch_role
 
 
 @command_options
@@ -69,10 +69,11 @@ async def _keep_code(key: ConsoleKey) -> str:
 
 
 def _console_address(console: ConsoleSettings, environment: Mapping[str, str]) -> str:
-    if console.url:
-        return console.url
+    """Where it stands by the settings; where `serve` runs on this store, as it says itself (it may have a `--port`)."""
+    store = settings.store_url(environment)
+    if not console.url and watch_role(store, WEB)():
+        running = read_console_address(Path(sqlite_file(store)))
+        if running is not None:
+            return running
     admin, at = settings.admin_address(environment), read_addresses(environment)
-    host, port = admin or (at.host, at.port)
-    host = _ANY_ADDRESS.get(host, host)
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}{'' if admin else at.prefix}{CONSOLE_PATH}"
+    return console_address(console, admin or (at.host, at.port), prefix="" if admin else at.prefix)

@@ -31,6 +31,7 @@ from bridge.http.console_keys import ConsoleKey, keep_console_key
 from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
 from bridge.runtime.balancing import ConnectionBalance
+from bridge.runtime.console_address_file import write_console_address
 from bridge.runtime.heartbeat_writer import make_heartbeat
 from bridge.runtime.http_server import bind_socket, socket_url
 from bridge.runtime.rate_limit import SharedRateLimits
@@ -53,7 +54,7 @@ from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
 from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, secret_name
-from bridge.settings.console import CONSOLE_PATH
+from bridge.settings.console import CONSOLE_PATH, console_address
 from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
 from bridge.settings.load import load_configuration
@@ -124,6 +125,8 @@ def run_serve(options: ServeOptions) -> int:
     _require_other_destinations(configured, listening)
     app_config = AppConfig(configured, mappings)
     _try_the_store(configured)
+    if listening:
+        _publish_console_address(configured, listening[-1])
     workers = _name_web_processes(options.web) if WEB in roles else []
     works = [TRANSLATE, DELIVER] if WORKER in roles else []
     board = SharedState([*works, *workers])
@@ -168,6 +171,14 @@ def _console_keys(configured: Settings) -> tuple[ConsoleKey, ...]:
     if not console.is_on:
         return ()
     return console.keys or (keep_console_key(Path(sqlite_file(configured.store))),)
+
+
+def _publish_console_address(configured: Settings, listener: socket.socket) -> None:
+    """Keep it beside the store, for `trackbridge console`: the port may be one that no setting has."""
+    prefix = "" if configured.admin else configured.addresses.prefix
+    host, port = listener.getsockname()[:2]
+    at = console_address(configured.console, (host, port), prefix=prefix) if configured.console.is_on else None
+    write_console_address(Path(sqlite_file(configured.store)), at)
 
 
 def _bind_listeners(options: ServeOptions, configured: Settings) -> list[socket.socket]:

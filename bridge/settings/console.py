@@ -22,8 +22,17 @@ class ConsoleSettings:
     url: str | None = None
 
 
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what is listened on is opened on this machine
+
 NO_SETTINGS = ConsoleSettings()
 """What holds where nothing is set."""
+
+
+def console_address(console: ConsoleSettings, listener: tuple[str, int], *, prefix: str) -> str:
+    """Where a browser opens it: the address that is set, else that of its listener, as this machine reaches it."""
+    host, port = listener
+    host = _ANY_ADDRESS.get(host, host)
+    return console.url or f"http://{f'[{host}]' if ':' in host else host}:{port}{prefix}{CONSOLE_PATH}"
 
 
 def read_console(environment: Mapping[str, str], *, prefix: str, has_admin: bool) -> ConsoleSettings:
