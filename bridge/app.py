@@ -109,7 +109,7 @@ class AppConfig:
         self.route = make_router(self.destinations)
 
     def replace(self, configured: Settings, mappings: Mapping[str, LoadedMapping], *, tell: bool = True) -> None:
-        """Serve other mappings, and the sources set for them, from the next request on.
+        """Serve other mappings, and the sources set for them, from the next request on; and tell alerts elsewhere.
 
         Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, destinations
         and limits stay as they were at the start; `tell` is whether the log mentions other changes.
@@ -123,10 +123,13 @@ class AppConfig:
             raise SettingsError(f"{problem.place}: {problem.text}")
         self.sources = make_sources(configured, mappings)
         self.mappings = mappings
-        fixed = replace(configured, sources=self.settings.sources, warnings=self.settings.warnings)
+        before = self.settings
+        fixed = replace(configured, sources=before.sources, alerts=before.alerts, warnings=before.warnings)
         if fixed != self.settings and tell:
-            log.log_warning("reload.partly", warning="settings other than sources have changed; restart to have them")
-        self.settings = replace(self.settings, sources=configured.sources)
+            log.log_warning(
+                "reload.partly", warning="settings other than sources and alerts have changed; restart to have them"
+            )
+        self.settings = replace(before, sources=configured.sources, alerts=configured.alerts)
 
 
 # ------------------------------------------------------------------------------------------------------- the two parts
@@ -193,8 +196,7 @@ class DeliverPipeline:
             metrics=metrics,
             check=True,
         )
-        channels = app_config.settings.alerts.channels() if needs else ()
-        self.alert_loop = _make_alert_loop(app_config, needs, channels) if needs and channels else None
+        self.alert_loop = _make_alert_loop(app_config, needs) if needs else None
 
     def heartbeats(self) -> dict[str, list[Heartbeat]]:
         """The heartbeats of each destination's senders, which are one loop, `deliver:NAME`; and that of alerts."""
@@ -217,9 +219,10 @@ class DeliverPipeline:
             await loops
 
 
-def _make_alert_loop(
-    app_config: AppConfig, needs: alerts.NeedsPerson, channels: Sequence[AlertChannel]
-) -> alerts.AlertLoop:
+def _make_alert_loop(app_config: AppConfig, needs: alerts.NeedsPerson) -> alerts.AlertLoop:
+    def channels() -> tuple[AlertChannel, ...]:
+        return app_config.settings.alerts.channels()
+
     state = AlertState(alert_file(Path(sqlite_file(app_config.settings.store))))
     return alerts.AlertLoop(needs=needs, channels=channels, state=state, clock=utc_now)
 

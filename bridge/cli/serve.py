@@ -59,7 +59,6 @@ from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
 from bridge.settings.load import load_configuration
 from bridge.settings.sources import LoadedMapping
-from bridge.status.configured import ConfiguredBridge
 from bridge.status.processes import REFUSED
 from bridge.status.read import read_status
 from bridge.status.report import needs_by_cause
@@ -147,7 +146,7 @@ def run_serve(options: ServeOptions) -> int:
             ),
             shares=ConnectionBalance(workers),
             load=partial(_load_now, options.config, tell=False),
-            needs=partial(_find_needs, describe_bridge(configured, mappings)),
+            needs=partial(_find_needs, app_config),
         )
         care = SupervisorHooks(
             ready=lambda: _print_greeting(
@@ -198,8 +197,9 @@ def _load_now(
     return load_configuration(read_environment(config), config, tell=tell, previous=previous)
 
 
-async def _find_needs(described: ConfiguredBridge, store: Store) -> dict[str, str]:
-    """What `status` says that needs a person, by its cause and subject."""
+async def _find_needs(app_config: AppConfig, store: Store) -> dict[str, str]:
+    """What `status` says that needs a person, by its cause and subject, with the settings that a reload took last."""
+    described = describe_bridge(app_config.settings, app_config.mappings)
     return needs_by_cause(await read_status(store, described, now=utc_now()))
 
 

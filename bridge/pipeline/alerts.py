@@ -30,13 +30,16 @@ _ADDRESS = re.compile(r"\S*[^\s@]@[^\s@]\S*")
 
 
 class AlertLoop:
-    """The loop. `run` continues until `stop`; `heartbeat` has when a look last succeeded."""
+    """The loop. `run` continues until `stop`; `heartbeat` has when a look last succeeded.
+
+    `channels` is asked at each look, because a reload changes them. While there are none, nothing is looked at.
+    """
 
     def __init__(
         self,
         *,
         needs: NeedsPerson,
-        channels: Sequence[AlertChannel],
+        channels: Callable[[], Sequence[AlertChannel]],
         state: AlertState,
         clock: Callable[[], datetime],
         every: float = EVERY,
@@ -58,9 +61,10 @@ class AlertLoop:
 
     async def run(self) -> None:
         """Look at once and then regularly; no error ends the loop."""
-        while self._channels and not self._stopping.is_set():
+        while not self._stopping.is_set():
             try:
-                await self.look_once()
+                if self._channels():
+                    await self.look_once()
                 self.heartbeat.record_success()
             except StoreUnavailable:
                 self.heartbeat.record_failure()  # what works with the store says so
@@ -84,7 +88,7 @@ class AlertLoop:
     async def _tell_all(self, begun: Sequence[str], over: Sequence[str]) -> bool:
         """Whether any channel has taken it: what one has told is not told again for the sake of another."""
         title, lines = write_alert([self._sentences[cause] for cause in begun], [self._past(one) for one in over])
-        results = await asyncio.gather(*(self._tell(channel, title, lines) for channel in self._channels))
+        results = await asyncio.gather(*(self._tell(channel, title, lines) for channel in self._channels()))
         return any(results)
 
     async def _tell(self, channel: AlertChannel, title: str, lines: Sequence[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import ssl
 import stat
@@ -64,7 +65,11 @@ class Watched:
 
     def restart(self) -> None:
         self.loop = AlertLoop(
-            needs=self.find, channels=[self.said], state=AlertState(self.path), clock=lambda: self.now, every=0.001
+            needs=self.find,
+            channels=lambda: [self.said],
+            state=AlertState(self.path),
+            clock=lambda: self.now,
+            every=0.001,
         )
 
     async def find(self) -> Mapping[str, str]:
@@ -446,3 +451,15 @@ alerts.AlertLoop.__init__.__kwdefaults__["every"] = 0.05
 from bridge.cli import main
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def test_a_reload_changes_where_alerts_go(tmp_path: Path) -> None:
+    with chat() as (url, taken):
+        (tmp_path / "bridge.yaml").write_text("api_keys: [a-short-key]\n")  # what `status` asks a person about
+        with serving(tmp_path, {}, program=[sys.executable, "-c", _QUICK_LOOKS]) as bridge:
+            (tmp_path / ".env").write_text(f"BRIDGE_ALERT_URL={url}\n")
+            (tmp_path / ".env").chmod(0o600)
+            bridge.process.send_signal(signal.SIGHUP)
+            until(lambda: taken, what="an alert at the address that was set meanwhile")
+            assert "reload.partly" not in bridge.log.read_text()
+    assert "need" in taken[0]["text"]
