@@ -46,6 +46,7 @@ from bridge.pipeline.translate import TranslateLoop
 from bridge.settings import DestinationSettings, Settings, secret_strength
 from bridge.settings.console import CONSOLE_PATH
 from bridge.settings.describe import describe_bridge
+from bridge.settings.list_settings import list_settings
 from bridge.settings.list_sources import list_sources
 from bridge.settings.sources import LoadedMapping, make_sources, mapping_defects
 from bridge.store.engines import sqlite_file
@@ -129,7 +130,9 @@ class AppConfig:
             log.log_warning(
                 "reload.partly", warning="settings other than sources and alerts have changed; restart to have them"
             )
-        self.settings = replace(before, sources=configured.sources, alerts=configured.alerts)
+        self.settings = replace(
+            before, sources=configured.sources, alerts=configured.alerts, newest_given=configured.given
+        )
 
 
 # ------------------------------------------------------------------------------------------------------- the two parts
@@ -328,6 +331,7 @@ def _console_middleware(
             monotonic=time.monotonic,
             sources=lambda: app_config.sources,
             list_sources=lambda lasts: list_sources(app_config.settings, app_config.mappings, lasts),
+            list_settings=lambda: list_settings(app_config.settings),
             source_vars=lambda name: next((one.vars for one in app_config.settings.sources if one.name == name), {}),
             configured=lambda: describe_bridge(app_config.settings, app_config.mappings, app_config.destinations),
             route=app_config.route,

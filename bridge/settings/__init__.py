@@ -23,6 +23,7 @@ from bridge.settings.alerts import read_alerts
 from bridge.settings.console import ConsoleSettings, read_console
 from bridge.settings.env_file import refuse_placeholders, warn_of_env_file
 from bridge.settings.file import SettingsFile
+from bridge.settings.given import find_given
 from bridge.settings.source_vars import warn_of_near_names, with_source_vars
 from bridge.settings.table import (
     MEBIBYTE,
@@ -111,6 +112,7 @@ def load_settings(
             *warn_of_near_names(environment, sources, providers),
             *filed.warnings,
         ),
+        given=find_given(environment, sources, config),
     )
 
 

@@ -30,16 +30,21 @@ _NOT_TAKEN = frozenset({"BRIDGE_CONFIG", "BRIDGE_DEBUG"})
 
 
 class Environment(Mapping[str, str]):
-    """Values by name. `env_file` is the `.env` that was read, None if there is none."""
+    """Values by name. `env_file` is the `.env` that was read, None if there is none.
+
+    `has_found_config` is whether the settings file was found in the working folder, as against named.
+    """
 
     def __init__(self, own: Mapping[str, str], config: Path | None = None) -> None:
         self.env_file: Path | None = None
+        self.has_found_config = False
         self._places: dict[str, SourceLocation] = {}
         self._values = dict(own)
         named = config or (Path(own["BRIDGE_CONFIG"]) if own.get("BRIDGE_CONFIG") else None)
         if named is None and Path(CONFIG).is_file():
             named = _require_own_config(Path(CONFIG))
             self._values["BRIDGE_CONFIG"] = CONFIG
+            self.has_found_config = True
         if named is not None:
             self._add_file(named.with_name(ENV_FILE), own)
 

@@ -20,11 +20,17 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One name of the environment, its default as people write it, and what it means."""
+    """One name of the environment, its default as people write it, and what it means.
+
+    `is_private`: its value is shown nowhere, since it is or may hold a secret or a person's address. `reloads`: a
+    reload takes a change of it, as against a restart.
+    """
 
     name: str
     default: str
     meaning: str
+    is_private: bool = False
+    reloads: bool = False
 
 
 TABLE = (
@@ -45,19 +51,31 @@ TABLE = (
     Setting("BRIDGE_PREFIX", "", "a path that every address begins with: with `/bridge`, `/bridge/webhooks/stripe`"),
     Setting("BRIDGE_MAPPINGS", "", "a folder of mappings that adds to the shipped ones and overrides them by provider"),
     Setting("BRIDGE_DESTINATIONS", "", "a folder of destination files that adds to the shipped ones, by kind"),
-    Setting("<PROVIDER>_WEBHOOK_SECRET", "", "the signing secret(s) of a provider, comma-separated: `STRIPE_…`"),
-    Setting("<SOURCE>_<VAR>", "", "a var of a source's mapping, as `STRIPE_PURCHASE`; `mappings/README.md` lists them"),
-    Setting("BRIDGE_TRACK_URL", "", "where events are delivered: a destination called `track`"),
-    Setting("BRIDGE_TRACK_KEY", "", "its server API key"),
+    Setting(
+        "<PROVIDER>_WEBHOOK_SECRET",
+        "",
+        "the signing secret(s) of a provider, comma-separated: `STRIPE_…`",
+        is_private=True,
+        reloads=True,
+    ),
+    Setting(
+        "<SOURCE>_<VAR>",
+        "",
+        "a var of a source's mapping, as `STRIPE_PURCHASE`; `mappings/README.md` lists them",
+        reloads=True,
+    ),
+    Setting("BRIDGE_TRACK_URL", "", "where events are delivered: a destination called `track`", is_private=True),
+    Setting("BRIDGE_TRACK_KEY", "", "its server API key", is_private=True),
     Setting("BRIDGE_TRACK_RATE", "1000", "its requests a minute, `0` for no limit"),
     Setting("BRIDGE_TRACK_TEST", "0", "`1`: it takes test events, and nothing else"),
-    Setting("BRIDGE_API_KEYS", "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`"),
+    Setting("BRIDGE_API_KEYS", "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`", is_private=True),
     Setting("BRIDGE_API_RATE", "1000", "requests a minute that each API key may make, `0` for no limit"),
     Setting(
         "BRIDGE_METRICS_KEY",
         "",
         "the key for `/metrics` and the details of `/readyz`, plain or `sha256:…`; unset, a file beside the "
         "store has it",
+        is_private=True,
     ),
     Setting("BRIDGE_ADMIN", "", "`host:port` where these and the console are then served, not on the public port"),
     Setting("BRIDGE_CONSOLE", "1", "`0` turns the web console at `/ui` off"),
@@ -66,6 +84,7 @@ TABLE = (
         "",
         "who may open it, comma-separated: `ines:change:KEY`, `auditor:look:sha256:…`; unset, a file beside the store "
         "has the one key",
+        is_private=True,
     ),
     Setting(
         "BRIDGE_CONSOLE_URL",
@@ -92,13 +111,29 @@ TABLE = (
     Setting("BRIDGE_QUEUE_LIMIT", "10000", "requests that may wait for the disk; more get 503"),
     Setting("BRIDGE_QUEUE_PATIENCE", "5", "seconds that a request may wait for the disk before it gets 503"),
     Setting(
-        "BRIDGE_ALERT_URL", "", "an address that takes Slack's JSON, told when something needs a person and is over"
+        "BRIDGE_ALERT_URL",
+        "",
+        "an address that takes Slack's JSON, told when something needs a person and is over",
+        is_private=True,
+        reloads=True,
     ),
-    Setting("BRIDGE_ALERT_EMAIL", "", "mail addresses that are told the same, comma-separated"),
-    Setting("BRIDGE_ALERT_FROM", "", "the sender of that mail; unset, `BRIDGE_SMTP_USER` if that is an address"),
-    Setting("BRIDGE_SMTP_SERVER", "", "the mail server, `host:port`: TLS on 465, else STARTTLS"),
-    Setting("BRIDGE_SMTP_USER", "", "its user; set it and the password, or neither"),
-    Setting("BRIDGE_SMTP_PASSWORD", "", "its password"),
+    Setting(
+        "BRIDGE_ALERT_EMAIL",
+        "",
+        "mail addresses that are told the same, comma-separated",
+        is_private=True,
+        reloads=True,
+    ),
+    Setting(
+        "BRIDGE_ALERT_FROM",
+        "",
+        "the sender of that mail; unset, `BRIDGE_SMTP_USER` if that is an address",
+        is_private=True,
+        reloads=True,
+    ),
+    Setting("BRIDGE_SMTP_SERVER", "", "the mail server, `host:port`: TLS on 465, else STARTTLS", reloads=True),
+    Setting("BRIDGE_SMTP_USER", "", "its user; set it and the password, or neither", is_private=True, reloads=True),
+    Setting("BRIDGE_SMTP_PASSWORD", "", "its password", is_private=True, reloads=True),
     Setting("BRIDGE_LOG", "text", "the form of log lines: `text` for people, `json` for one object a line"),
     Setting(
         "BRIDGE_KEEP_BODIES",
@@ -111,6 +146,15 @@ TABLE = (
 )
 
 SECRET_SUFFIX = "_WEBHOOK_SECRET"  # noqa: S105  the name of a setting, no secret
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSetting:
+    """A setting that the environment holds: its text as it stands there, and where that is."""
+
+    name: str
+    text: str = field(repr=False)
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +224,7 @@ class Settings:
     keeping: RetentionPolicy = DEFAULT_RETENTION
     bounds: AdmissionLimits = DEFAULT_LIMITS
     warnings: tuple[str, ...] = ()
+    given: tuple[GivenSetting, ...] = field(default=(), compare=False, repr=False)
+    """What the environment held at the start."""
+    newest_given: tuple[GivenSetting, ...] | None = field(default=None, compare=False, repr=False)
+    """What it held at the last reload, None before one."""

@@ -12,6 +12,7 @@ from bridge.http.console.origins import ConsoleOrigin
 from bridge.http.console_keys import ConsoleKey
 from bridge.http.peer_address import TrustedProxies
 from bridge.status.configured import ConfiguredBridge
+from bridge.status.listed_settings import SettingsListing
 from bridge.status.listed_sources import ListedSource
 from bridge.store.protocol import Store
 
@@ -35,6 +36,7 @@ class ConsoleDeps:
     monotonic: Callable[[], float]
     sources: Callable[[], Mapping[str, Source]]
     list_sources: Callable[[Mapping[str, tuple[datetime, str | None]]], Sequence[ListedSource]]
+    list_settings: Callable[[], SettingsListing]
     source_vars: Callable[[str], Mapping[str, str]]
     configured: Callable[[], ConfiguredBridge]
     route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]

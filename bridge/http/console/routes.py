@@ -23,6 +23,7 @@ from bridge.http.console.login import LoginRoutes
 from bridge.http.console.needs_page import NeedsPage
 from bridge.http.console.personal_pages import PersonalPages
 from bridge.http.console.render import answer_static, render_page
+from bridge.http.console.settings_page import SettingsPage
 from bridge.http.console.sources_page import SourcesPage
 
 _AFTER = {"retry": "/needs", "replay": "/needs", "release": "/needs", "resume": "/destinations"}
@@ -35,7 +36,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     """An application that answers below `/ui` by the console, and everything else by `rest`."""
     pages = Starlette(exception_handlers={})
     guard = ConsoleGuard(rest, pages=pages, deps=deps)
-    sources = SourcesPage(deps)
+    sources, settings = SourcesPage(deps), SettingsPage(deps)
     login, home = LoginRoutes(deps, guard.session_cookies), HomePage(deps)
     lists, details = ListPages(deps), DetailPages(deps)
     exports = ExportPages(deps)
@@ -48,6 +49,8 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/home.json", home.home_json, methods=["GET"]),
             Route("/ui/sources", sources.show_sources, methods=["GET"]),
             Route("/ui/sources.json", sources.sources_json, methods=["GET"]),
+            Route("/ui/settings", settings.show_settings, methods=["GET"]),
+            Route("/ui/settings.json", settings.settings_json, methods=["GET"]),
             Route("/ui/webhooks", lists.show_webhooks, methods=["GET"]),
             Route("/ui/webhooks.json", lists.webhooks_json, methods=["GET"]),
             Route("/ui/webhooks/new", lists.new_webhooks, methods=["GET"]),

@@ -1,0 +1,51 @@
+"""GET /ui/settings: each setting with its meaning, whether and where it is set, and what a change of it needs.
+
+No secret is shown and no person's address, only that there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+
+from bridge.core.instants import format_instant
+from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.render import render_page
+from bridge.http.console.words import local_time
+from bridge.status.processes import is_living
+from bridge.store.status_views import ProcessHeartbeat
+
+
+class SettingsPage:
+    """The handlers."""
+
+    def __init__(self, deps: ConsoleDeps) -> None:
+        self._deps = deps
+
+    async def show_settings(self, request: HttpRequest) -> Response:
+        """The page."""
+        listing = self._deps.list_settings()
+        return render_page(
+            self._deps, request, "settings.html",
+            here="settings", listing=listing, local=local_time, keys=self._deps.keys,
+            chosen=[one for one in listing.settings if one.place],
+            others=[one for one in listing.settings if not one.place],
+            waiting=[one for one in listing.settings if one.is_changed], processes=await self._read_processes(),
+        )  # fmt: skip
+
+    async def settings_json(self, _request: HttpRequest) -> Response:
+        """The same for programs."""
+        processes = [
+            {"process": one.process, "node": one.node, "started_at": format_instant(one.started_at)}
+            for one in await self._read_processes()
+        ]
+        keys = [{"name": one.name, "role": one.role} for one in self._deps.keys]
+        listing = asdict(self._deps.list_settings())
+        return JSONResponse(listing | {"processes": processes, "console_keys": keys})
+
+    async def _read_processes(self) -> list[ProcessHeartbeat]:
+        """Those that run now."""
+        found = (await self._deps.store.status_details()).processes
+        return [one for one in found if is_living(one, self._deps.clock())]
