@@ -67,25 +67,11 @@ def visiting(browser: Any, **options: Any) -> Iterator[Visit]:
         context.close()
 
 
-def axe_violations(browser: Any, source: Any) -> list[str]:
-    """What axe-core finds wrong with a page, opened once more where its scripts may be added."""
+def axe_violations(page: Any) -> list[str]:
+    """What axe-core finds wrong with a page that is open. It is run by the browser's debugger, which needs no CSP."""
     if not AXE.is_file():
         pytest.skip("axe-core is not installed")
-    state = source.context.storage_state()
-    context = browser.new_context(
-        bypass_csp=True,
-        storage_state=state,
-        color_scheme=source.evaluate("matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"),
-        viewport=source.viewport_size,
-    )
-    try:
-        page = context.new_page()
-        page.goto(source.url)
-        page.evaluate(AXE.read_text())
-        run = "rules => axe.run(document, {runOnly: rules}).then(found => found.violations)"
-        found = page.evaluate(run, RULES)
-        return [
-            f"{one['id']}: {node['html'][:160]}: {node['failureSummary']}" for one in found for node in one["nodes"]
-        ]
-    finally:
-        context.close()
+    page.evaluate(AXE.read_text())
+    run = "rules => axe.run(document, {runOnly: rules}).then(found => found.violations)"
+    found = page.evaluate(run, RULES)
+    return [f"{one['id']}: {node['html'][:160]}: {node['failureSummary']}" for one in found for node in one["nodes"]]
