@@ -1,13 +1,33 @@
-"""Instants as people read them: in the time of this machine, with the name of its zone."""
+"""Instants as people read them: in the time of this machine, or of who reads, with the name of the zone."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta, tzinfo
+
+_READER_ZONE: ContextVar[tzinfo | None] = ContextVar("reader_zone", default=None)
+
+
+@contextmanager
+def reading_in_zone(zone: tzinfo | None) -> Iterator[None]:
+    """Within the block, and in tasks made there, instants are written in that zone; in this machine's if it is None."""
+    token = _READER_ZONE.set(zone)
+    try:
+        yield
+    finally:
+        _READER_ZONE.reset(token)
+
+
+def to_local(at: datetime) -> datetime:
+    """The same instant in the zone of who reads."""
+    return at.astimezone(_READER_ZONE.get())
 
 
 def format_local(at: datetime, *, seconds: bool = False) -> str:
     """`2026-03-01 13:00 CET`; the day is never left out, and the zone always follows."""
-    local = at.astimezone()
+    local = to_local(at)
     return f"{local:%Y-%m-%d %H:%M:%S %Z}" if seconds else f"{local:%Y-%m-%d %H:%M %Z}"
 
 

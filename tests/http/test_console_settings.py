@@ -7,10 +7,16 @@ import os
 import re
 import signal
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
-from console_app import AUDITOR, Console, with_console
+from console_app import AUDITOR, SAME_ORIGIN, Console, with_console
 from peers import serving, until
+from store_made import NOW, TRACK, event, order
+
+from bridge.core.local_time import format_local
+from bridge.core.model import Routed
+from bridge.http.console.time_zones import ZONE_COOKIE
 
 SECRET, MAIL = "an-invented-signing-secret-of-some-length", "mara@example.com"
 SETTINGS = {
@@ -64,3 +70,23 @@ def test_a_reload_shows_what_it_took_and_what_waits_for_a_restart(tmp_path: Path
         listed = {one["name"]: one for one in client.get("/ui/settings.json").json()["settings"]}
         limit = listed["BRIDGE_QUEUE_LIMIT"]
         assert (limit["value"], limit["is_changed"]) == (None, True), "the old value holds"
+
+
+def test_times_are_in_the_zone_that_the_reader_chose_and_elsewhere_as_before(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await console.store.accept_events([Routed(event("evt_a", order("1001")), TRACK)], now=NOW)
+        await console.log_in(AUDITOR)
+        written = {"": format_local(NOW, seconds=True), "Asia/Kathmandu": "2025-03-01 17:45:00 +0545"}
+        for zone in ("", "Asia/Kathmandu", ""):
+            answer = await console.client.post("/ui/zone", data={"zone": zone}, headers=SAME_ORIGIN)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/ui/settings")
+            page = (await console.client.get("/ui/events/evt_a")).text
+            assert [other for other in written if written[other] in page] == [zone]
+            assert format_local(NOW, seconds=True) == written[""], "only what is read there"
+        for wrong in ("Nowhere/None", "../../etc/passwd", "\0", "é", "x" * 4000):
+            answer = await console.client.post("/ui/zone", data={"zone": wrong}, headers=SAME_ORIGIN)
+            assert (answer.status_code, "set-cookie" in answer.headers) == (400, False)
+            console.client.cookies.set(ZONE_COOKIE, quote(wrong))
+            assert (await console.client.get("/ui/")).status_code == 200
+
+    with_console(tmp_path, story)

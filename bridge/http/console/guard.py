@@ -13,16 +13,18 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.core.errors import StoreUnavailable
+from bridge.core.local_time import reading_in_zone
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.origins import SAFE
 from bridge.http.console.render import render_page
 from bridge.http.console.sessions import SessionCookies
+from bridge.http.console.time_zones import read_zone
 
 PATH = "/ui"
 OPEN = frozenset({"/ui/login"})
 """What anybody may open who is at the right host."""
-ANY_ROLE = frozenset({"/ui/logout"})
-"""What changes nothing but the reader's own session."""
+ANY_ROLE = frozenset({"/ui/logout", "/ui/zone"})
+"""What changes nothing but the reader's own session and view."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -52,8 +54,9 @@ class ConsoleGuard:
             return
         request = HttpRequest(scope)
         scope.setdefault("state", {})["person"] = None
-        answer = await self._refuse(request) or self._pages
-        await answer(scope, receive, _with_headers(send))
+        with reading_in_zone(read_zone(request.cookies)[1]):
+            answer = await self._refuse(request) or self._pages
+            await answer(scope, receive, _with_headers(send))
 
     async def _refuse(self, request: HttpRequest) -> Response | None:
         """Why it is not answered; None where it is. Then the reader is in its state."""

@@ -50,6 +50,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/sources", sources.show_sources, methods=["GET"]),
             Route("/ui/sources.json", sources.sources_json, methods=["GET"]),
             Route("/ui/settings", settings.show_settings, methods=["GET"]),
+            Route("/ui/zone", settings.choose_zone, methods=["POST"]),
             Route("/ui/settings.json", settings.settings_json, methods=["GET"]),
             Route("/ui/webhooks", lists.show_webhooks, methods=["GET"]),
             Route("/ui/webhooks.json", lists.webhooks_json, methods=["GET"]),

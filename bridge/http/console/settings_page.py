@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from bridge.core.instants import format_instant
 from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.login import read_form
 from bridge.http.console.render import render_page
+from bridge.http.console.time_zones import find_zone, read_zone, write_zone_cookie, zone_names
 from bridge.http.console.words import local_time
 from bridge.status.processes import is_living
 from bridge.store.status_views import ProcessHeartbeat
@@ -26,10 +28,22 @@ class SettingsPage:
 
     async def show_settings(self, request: HttpRequest) -> Response:
         """The page."""
+        return await self._render(request)
+
+    async def choose_zone(self, request: HttpRequest) -> Response:
+        """Show times in another zone, in this browser; an empty name is that of the bridge's machine."""
+        name = (await read_form(request) or {}).get("zone", "").strip()
+        if name and find_zone(name) is None:
+            return await self._render(request, 400, f"This machine knows no time zone {name[:40]!r}.")
+        cookie = write_zone_cookie(name, root=self._deps.root, is_secure=self._deps.origin.is_secure)
+        return RedirectResponse(f"{self._deps.root}/settings", 303, {"Set-Cookie": cookie})
+
+    async def _render(self, request: HttpRequest, status: int = 200, wrong: str = "") -> Response:
         listing = self._deps.list_settings()
         return render_page(
             self._deps, request, "settings.html",
-            here="settings", listing=listing, local=local_time, keys=self._deps.keys,
+            status=status, wrong=wrong, here="settings", zone=read_zone(request.cookies)[0], zones=zone_names(),
+            now=local_time(self._deps.clock()), listing=listing, local=local_time, keys=self._deps.keys,
             chosen=[one for one in listing.settings if one.place],
             others=[one for one in listing.settings if not one.place],
             waiting=[one for one in listing.settings if one.is_changed], processes=await self._read_processes(),

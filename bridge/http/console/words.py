@@ -23,7 +23,7 @@ def state_tone(state: str) -> str:
 
 
 def local_time(at: datetime) -> str:
-    """An instant, to the second, in the time of the bridge's machine."""
+    """An instant, to the second, in the zone that the reader chose, else that of the bridge's machine."""
     return format_local(at, seconds=True)
 
 

@@ -75,6 +75,13 @@ $$("[data-theme-button]").forEach((button) => {
   });
 });
 
+// The time zone of this browser, chosen by one click.
+for (const button of $$("[data-own-zone]")) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  button.hidden = !zone;
+  button.addEventListener("click", () => { button.form.elements.zone.value = zone; button.form.submit(); });
+}
+
 // A list that stays open: every second the rows that came since, while the page is seen and not paused.
 for (const button of $$("[data-live]")) {
   const rows = document.querySelector("[data-rows]");
