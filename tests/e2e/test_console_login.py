@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from browser import opened_browser, visiting
 from peers import Serving, serving, trackbridge
+from signed_requests import ORDER, SHOPIFY_SECRET, post, shopify
 
 KEY = "a-made-up-console-key"
 
@@ -29,7 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bridge(folder: Path) -> Iterator[Serving]:
-    with serving(folder, {"BRIDGE_CONSOLE_KEYS": f"ines:change:{KEY}"}) as running:
+    settings = {"BRIDGE_CONSOLE_KEYS": f"ines:change:{KEY}", "SHOPIFY_WEBHOOK_SECRET": SHOPIFY_SECRET}
+    with serving(folder, settings) as running:
         yield running
 
 
@@ -118,6 +120,24 @@ def test_a_name_that_was_made_to_lead_here_sees_nothing(browser: Any, bridge: Se
         answer = visit.page.goto(f"http://evil.test:{bridge.url.rpartition(':')[2]}/ui/login")
         assert answer.status == 421
         assert "Log in" not in visit.page.inner_text("body")
+
+
+def test_a_new_owner_sees_why_a_request_is_refused_and_then_the_first_webhook_within_two_seconds(
+    browser: Any, bridge: Serving, folder: Path
+) -> None:
+    hook = f"{bridge.url}/webhooks/shopify"
+    with visiting(browser) as visit:
+        visit.page.goto(link_of(bridge, folder))
+        visit.page.get_by_text("Waiting for the first webhook").wait_for()
+        assert post(hook, shopify(ORDER, "orders/paid", "wrong", secret="another made-up secret")).status_code == 401
+        visit.page.get_by_text("their signature does not fit the secret").wait_for()
+        assert post(hook, shopify(ORDER, "orders/paid", "right")).status_code == 200
+        visit.page.get_by_text("It works: the first webhook is here").wait_for(timeout=2000)
+        assert not visit.page.get_by_text("Waiting for the first webhook").is_visible()
+        assert visit.page.get_by_role("link", name="wh_1", exact=True).is_visible()
+        visit.page.get_by_role("link", name="go to the first page").click()
+        visit.page.get_by_role("heading", name="Home").wait_for()
+        assert visit.said == []
 
 
 def test_on_an_address_of_its_own_the_console_is_not_public(tmp_path: Path) -> None:

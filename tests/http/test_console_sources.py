@@ -8,8 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from console_app import AUDITOR, Console, with_console
+from store_made import TRACK, event, order
 
 from bridge.app import utc_now
+from bridge.core.model import Routed
 from bridge.store.status_views import RefusedRequests
 
 SECRET = "an-invented-signing-secret-of-some-length"
@@ -68,5 +70,29 @@ def test_requests_that_were_refused_have_their_cause_and_remedy_at_their_source(
         shopify, stripe = (await console.client.get("/ui/sources.json")).json()
         assert [one["cause"] for one in shopify["findings"]] == ["mismatch"]
         assert stripe["findings"] == []
+
+    with_console(tmp_path, story, settings=SETTINGS)
+
+
+def test_until_the_first_webhook_comes_the_first_page_leads_to_it(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await console.log_in(AUDITOR)
+        first = (await console.client.get("/ui/")).text
+        assert "Connect Shopify" in first, "its secret is set"
+        assert "https://hooks.shop.test/webhooks/shopify" in first
+        assert "<code>refunds/create</code>" in first
+        assert "A secret is set. It is shown nowhere." in first
+        assert "BRIDGE_TRACK_URL" in first, "there is no destination yet"
+        stripe = (await console.client.get("/ui/start?source=stripe")).text
+        assert "STRIPE_WEBHOOK_SECRET=" in stripe
+        at = utc_now()
+        await console.store.add_refused([RefusedRequests("shopify", "mismatch", 2, at, at)])
+        for path in ("/ui/start", "/ui/start/refused?source=shopify"):
+            page = (await console.client.get(path)).text
+            assert "their signature does not fit the secret" in page
+            assert SECRET not in page
+        assert "does not fit" not in (await console.client.get("/ui/start/refused?source=stripe")).text
+        await console.store.accept_events([Routed(event("evt_a", order("1001")), TRACK)], now=at)
+        assert "<h1>Home</h1>" in (await console.client.get("/ui/")).text
 
     with_console(tmp_path, story, settings=SETTINGS)

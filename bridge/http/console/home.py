@@ -12,9 +12,11 @@ from bridge.core.local_time import format_span
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.masking import shown_answer_reason, shown_reason
 from bridge.http.console.render import render_page
+from bridge.http.console.start_page import StartPage
 from bridge.http.console.words import local_time, value_words
 from bridge.status.read import read_status
 from bridge.status.report import DestinationStatus, Finding, SourceStatus, StatusReport, count_words
+from bridge.store.row_filter import RowFilter
 from bridge.store.views import FailureGroup
 
 GROUPED = 1000
@@ -34,12 +36,15 @@ class Verdict:
 class HomePage:
     """The handlers of the first page."""
 
-    def __init__(self, deps: ConsoleDeps) -> None:
+    def __init__(self, deps: ConsoleDeps, start: StartPage) -> None:
         self._deps = deps
+        self._start = start
 
     async def show_home(self, request: HttpRequest) -> Response:
-        """The page."""
+        """The page; while nothing has come in, that of the first run."""
         report, failed = await self._read(), await self._deps.store.group_failures(most=GROUPED)
+        if not await self._has_begun(report):
+            return await self._start.show_start(request)
         return render_page(
             self._deps, request, "home.html",
             here="home", verdict=make_verdict(report), report=report, local=local_time,
@@ -63,6 +68,17 @@ class HomePage:
 
     async def _read(self) -> StatusReport:
         return await read_status(self._deps.store, self._deps.configured(), now=self._deps.clock())
+
+    async def _has_begun(self, report: StatusReport) -> bool:
+        """Whether anything came in that is still kept, or was delivered."""
+        if _has_begun(report):
+            return True
+        newest = RowFilter(limit=1)
+        webhooks, events = (
+            self._deps.store.search_webhooks(newest, most=1),
+            self._deps.store.search_events(newest, most=1),
+        )
+        return bool((await webhooks).rows or (await events).rows)
 
     def _last_words(self, source: SourceStatus) -> str:
         if source.last_webhook_at is None:

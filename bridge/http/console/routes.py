@@ -25,6 +25,7 @@ from bridge.http.console.personal_pages import PersonalPages
 from bridge.http.console.render import answer_static, render_page
 from bridge.http.console.settings_page import SettingsPage
 from bridge.http.console.sources_page import SourcesPage
+from bridge.http.console.start_page import StartPage
 
 _AFTER = {"retry": "/needs", "replay": "/needs", "release": "/needs", "resume": "/destinations"}
 """The page that an action leads to, below the console's root."""
@@ -37,7 +38,8 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     pages = Starlette(exception_handlers={})
     guard = ConsoleGuard(rest, pages=pages, deps=deps)
     sources, settings = SourcesPage(deps), SettingsPage(deps)
-    login, home = LoginRoutes(deps, guard.session_cookies), HomePage(deps)
+    login, start = LoginRoutes(deps, guard.session_cookies), StartPage(deps)
+    home = HomePage(deps, start)
     lists, details = ListPages(deps), DetailPages(deps)
     exports = ExportPages(deps)
     destinations, personal = DestinationsPage(deps), PersonalPages(deps)
@@ -47,6 +49,8 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui", lambda _request: RedirectResponse(f"{deps.root}/", 303), methods=["GET"]),
             Route("/ui/", home.show_home, methods=["GET"]),
             Route("/ui/home.json", home.home_json, methods=["GET"]),
+            Route("/ui/start", start.show_start, methods=["GET"]),
+            Route("/ui/start/refused", start.show_refused, methods=["GET"]),
             Route("/ui/sources", sources.show_sources, methods=["GET"]),
             Route("/ui/sources.json", sources.sources_json, methods=["GET"]),
             Route("/ui/settings", settings.show_settings, methods=["GET"]),

@@ -37,7 +37,7 @@ class SourcesPage:
 
     async def show_sources(self, request: HttpRequest) -> Response:
         """The page."""
-        shown = await self._read()
+        shown = await read_sources(self._deps)
         return render_page(
             self._deps, request, "sources.html",
             here="sources", local=local_time, sources=[(one, self._last_words(one.listed)) for one in shown],
@@ -45,24 +45,25 @@ class SourcesPage:
 
     async def sources_json(self, _request: HttpRequest) -> Response:
         """The same for programs."""
-        return JSONResponse([_source_json(one) for one in await self._read()])
-
-    async def _read(self) -> list[ShownSource]:
-        """Every source, those with a secret first."""
-        store, now = self._deps.store, self._deps.clock()
-        lasts = (await store.status_summary(now=now)).lasts
-        refused = (await store.status_details()).refused
-        found = find_request_troubles(refused, self._deps.configured().sources, lasts, now)
-        listed = self._deps.list_sources({name: (at, None) for name, at in lasts.items()})
-        return [
-            ShownSource(one, _about(one, found.needs), _about(one, found.notes))
-            for one in sorted(listed, key=lambda one: (not one.secret, one.name))
-        ]
+        return JSONResponse([_source_json(one) for one in await read_sources(self._deps)])
 
     def _last_words(self, one: ListedSource) -> str:
         if one.last_webhook_at is None:
             return "none yet"
         return f"{local_time(one.last_webhook_at)}, {format_span(self._deps.clock() - one.last_webhook_at)} ago"
+
+
+async def read_sources(deps: ConsoleDeps) -> list[ShownSource]:
+    """Every source, those with a secret first."""
+    store, now = deps.store, deps.clock()
+    lasts = (await store.status_summary(now=now)).lasts
+    refused = (await store.status_details()).refused
+    found = find_request_troubles(refused, deps.configured().sources, lasts, now)
+    listed = deps.list_sources({name: (at, None) for name, at in lasts.items()})
+    return [
+        ShownSource(one, _about(one, found.needs), _about(one, found.notes))
+        for one in sorted(listed, key=lambda one: (not one.secret, one.name))
+    ]
 
 
 def _about(one: ListedSource, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -82,6 +82,31 @@ for (const button of $$("[data-own-zone]")) {
   button.addEventListener("click", () => { button.form.elements.zone.value = zone; button.form.submit(); });
 }
 
+// Copies what stands beside the button; a page over plain HTTP has no clipboard of its own.
+for (const button of $$("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const text = button.closest(".copy").querySelector("code").innerText.trim();
+    try { await navigator.clipboard.writeText(text); } catch { const area = document.createElement("textarea"); area.value = text; document.body.append(area); area.select(); document.execCommand("copy"); area.remove(); }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1600);
+  });
+}
+
+// A part of a page that follows what happens: it is asked for every two seconds, while the page is seen.
+for (const part of $$("[data-refresh]")) {
+  let shown = part.innerHTML.trim();
+  setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(part.dataset.refresh, { redirect: "error" });
+      const text = answer.status === 200 ? (await answer.text()).trim() : shown;
+      if (text !== shown) part.innerHTML = text;
+      shown = text;
+    } catch { /* the bridge restarts, or the session has ended */ }
+  }, 2000);
+}
+
 // A list that stays open: every second the rows that came since, while the page is seen and not paused.
 for (const button of $$("[data-live]")) {
   const rows = document.querySelector("[data-rows]");
