@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -21,9 +22,6 @@ from starlette.types import ASGIApp
 from bridge.core import log
 from bridge.core.errors import SettingsError
 from bridge.core.heartbeat import Heartbeat, oldest_success
-from bridge.core.model import Event, Route
-from bridge.destinations import kinds
-from bridge.destinations.protocol import Destination
 from bridge.http import openapi, track
 from bridge.http.body_budget import BodyBudget
 from bridge.http.console_keys import ConsoleKey
@@ -43,9 +41,10 @@ from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
 from bridge.pipeline.second_translator import SecondTranslator
 from bridge.pipeline.translate import TranslateLoop
-from bridge.settings import DestinationSettings, Settings, secret_strength
+from bridge.settings import Settings, secret_strength
 from bridge.settings.console import CONSOLE_PATH
 from bridge.settings.describe import describe_bridge
+from bridge.settings.destinations import make_destinations, make_router
 from bridge.settings.list_settings import list_settings
 from bridge.settings.list_sources import list_sources
 from bridge.settings.sources import LoadedMapping, make_sources, mapping_defects
@@ -69,31 +68,6 @@ def random_letters() -> str:
 
 
 _LETTERS = bytes(b"abcdefghijklmnopqrstuvwxyz0123456789"[byte % 36] for byte in range(256))
-
-
-def make_destinations(configured: Settings) -> dict[str, Destination]:
-    """Every destination by its name. Raises SettingsError with the place in the file, or MappingError."""
-    return {one.name: _make_destination(one, configured.platforms) for one in configured.destinations}
-
-
-def _make_destination(one: DestinationSettings, folder: Path | None) -> Destination:
-    try:
-        return kinds.make_destination(one.kind, one.name, one.options, folder=folder)
-    except SettingsError as error:
-        raise SettingsError(f"{one.place}: {error}" if one.place is not None else str(error)) from None
-
-
-def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequence[str] | None], tuple[Route, ...]]:
-    """Decides where an event goes: to the named destinations, or to all of them."""
-
-    def route(event: Event, to: Sequence[str] | None) -> tuple[Route, ...]:
-        return tuple(
-            Route(name, destination.skip_reason(event))
-            for name, destination in destinations.items()
-            if to is None or name in to
-        )
-
-    return route
 
 
 # ---------------------------------------------------------------------------------------------- what both parts share
@@ -293,7 +267,10 @@ class WebApp:
         self.admin = Starlette(routes=health.admin_routes(), exception_handlers=track.EXCEPTION_HANDLERS)
         self.admin.router.redirect_slashes = False
         prefix = app_config.settings.addresses.prefix
-        console = _console_middleware(app_config, store, proxies, console_keys, root="" if has_admin else prefix)
+        webhooks = Starlette(routes=[*receiver.webhook_routes()])
+        console = _console_middleware(
+            app_config, store, proxies, console_keys, root="" if has_admin else prefix, receiver=webhooks
+        )
         self.admin.user_middleware = console if has_admin else []
         self.http = Starlette(
             routes=[*receiver.webhook_routes(), *tracking, *openapi.openapi_routes(prefix), *public],
@@ -309,10 +286,19 @@ class WebApp:
         self.http.router.redirect_slashes = False  # such an answer would be no JSON, and its address the caller's own
 
 
-def _console_middleware(
-    app_config: AppConfig, store: Store, proxies: TrustedProxies, keys: Sequence[ConsoleKey], *, root: str
+def _console_middleware(  # noqa: PLR0913  what the console is made of
+    app_config: AppConfig,
+    store: Store,
+    proxies: TrustedProxies,
+    keys: Sequence[ConsoleKey],
+    *,
+    root: str,
+    receiver: ASGIApp,
 ) -> list[Middleware]:
-    """The web console; nothing of it is imported before somebody asks for it, or where nobody may open it."""
+    """The web console; nothing of it is imported before somebody asks for it, or where nobody may open it.
+
+    `receiver` takes webhooks at `/webhooks/{source}`.
+    """
     if not keys or not app_config.settings.console.is_on:
         return []
 
@@ -320,6 +306,9 @@ def _console_middleware(
         from bridge.http.console.deps import ConsoleDeps  # noqa: PLC0415  only when it is asked for
         from bridge.http.console.origins import ConsoleOrigin  # noqa: PLC0415  the same
         from bridge.http.console.routes import guard_console  # noqa: PLC0415  the same
+        from bridge.http.own_request import post_to_source  # noqa: PLC0415  the same
+        from bridge.pipeline.trial_sender import send_trial  # noqa: PLC0415  the same
+        from bridge.settings.samples import make_source_sample  # noqa: PLC0415  the same
 
         deps = ConsoleDeps(
             store=store,
@@ -335,6 +324,13 @@ def _console_middleware(
             source_vars=lambda name: next((one.vars for one in app_config.settings.sources if one.name == name), {}),
             configured=lambda: describe_bridge(app_config.settings, app_config.mappings, app_config.destinations),
             route=app_config.route,
+            destinations=lambda: app_config.destinations,
+            nonce=random_letters,
+            make_sample=lambda source: make_source_sample(
+                app_config.settings, app_config.mappings, source, now=utc_now(), nonce=random_letters()
+            ),
+            post_webhook=partial(post_to_source, receiver),
+            send_trial=partial(send_trial, clock=utc_now),
         )
         return guard_console(rest, deps)
 

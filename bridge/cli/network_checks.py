@@ -14,7 +14,6 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from bridge.app import make_destinations
 from bridge.cli.machine_checks import CheckResult
 from bridge.core.delivery import Misconfigured, Outgoing, Response, Retryable
 from bridge.core.errors import BridgeError, SettingsError
@@ -23,6 +22,7 @@ from bridge.destinations.protocol import CheckableDestination, Destination
 from bridge.http.metrics_key import key_file
 from bridge.pipeline.http_client import open_client
 from bridge.settings import Settings
+from bridge.settings.destinations import make_destinations
 from bridge.store.engines import sqlite_file
 
 TIMEOUT = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from bridge.app import make_destinations, make_router, utc_now
+from bridge.app import utc_now
 from bridge.cli.acting_person import name_of_person
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, plain_value, write_json
@@ -16,6 +16,7 @@ from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import Event, Route, Routed
 from bridge.settings import Settings
+from bridge.settings.destinations import make_destinations, make_router
 from bridge.settings.load import load_configuration
 from bridge.status.report import count_words
 from bridge.store.by_hand import ActingPerson, release_by_hand

@@ -10,12 +10,13 @@ from pathlib import Path
 from rich.progress import track
 
 from bridge import contract
-from bridge.app import make_destinations, make_router, utc_now
+from bridge.app import utc_now
 from bridge.cli.environment import read_environment
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
 from bridge.core.model import Event, Ignored, Route, Routed, SetAside, Translated, Translation
 from bridge.core.source import Source
+from bridge.settings.destinations import make_destinations, make_router
 from bridge.settings.load import load_configuration
 from bridge.settings.sources import make_sources
 from bridge.status.kept_explanation import translate_kept

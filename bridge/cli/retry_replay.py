@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bridge.app import make_destinations, utc_now
+from bridge.app import utc_now
 from bridge.cli import replay_translated
 from bridge.cli.acting_person import name_of_person
 from bridge.cli.argument_parser import quote_argument
@@ -23,6 +23,7 @@ from bridge.cli.terminal import print_text
 from bridge.core.delivery import DeliveryState
 from bridge.core.errors import SettingsError
 from bridge.core.model import WebhookState
+from bridge.settings.destinations import make_destinations
 from bridge.settings.load import load_configuration
 from bridge.status.report import count_words
 from bridge.store.by_hand import ActingPerson, replay_by_hand, retry_by_hand

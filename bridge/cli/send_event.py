@@ -9,23 +9,19 @@ import asyncio
 from pathlib import Path
 
 from bridge import contract
-from bridge.app import make_destinations, utc_now
+from bridge.app import utc_now
 from bridge.cli.argument_parser import quote_argument
 from bridge.cli.environment import read_environment
 from bridge.cli.options import argument, command_options, config_option
 from bridge.cli.send import read_file
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
-from bridge.core.delivery import Delivered, Delivery, Outcome, Outgoing, Response
 from bridge.core.errors import NotAnEvent, SettingsError
 from bridge.core.model import Event
 from bridge.core.suggestions import suggest_or_list
-from bridge.destinations.protocol import Destination
-from bridge.destinations.tools.described import describe_outcome, describe_unsent
-from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
-from bridge.pipeline.http_client import open_client
-from bridge.pipeline.kept_answer import clean_outcome, kept_answer
-from bridge.pipeline.retry_policy import RetryPolicy
+from bridge.destinations.tools.trial import TEST_EVENT, make_trial_request
+from bridge.pipeline.trial_sender import send_trial
+from bridge.settings.destinations import make_destinations
 from bridge.settings.load import load_configuration
 
 
@@ -50,30 +46,23 @@ def run_send_event(options: SendEventOptions) -> int:
         )
     event = _read_test_event(options.file)
     reason = destination.skip_reason(event)
-    if reason == "test event":
+    if reason == TEST_EVENT:
         raise SettingsError(
             f"`{destination.name}` takes real events, and this one would count; name a destination with `test: true`"
         )
     if reason is not None:
         print_text(f"skipped: {reason}", error=True)
         return 1
-    delivery = Delivery(0, destination.name, event.id, event.text, 0)
-    [made] = destination.make_requests([delivery], now=utc_now())
-    if not isinstance(made, Outgoing):
-        [told] = describe_unsent(made)
-        print_text("; ".join(f"{word}: {text}" for word, text in told.items()), error=True)
+    made = make_trial_request(destination, event, now=utc_now())
+    if isinstance(made, str):
+        print_text(made, error=True)
         return 1
-    response, outcome, answer = asyncio.run(_send_request(destination, made))
-    print_text(f"{destination.address} answered {response.status if response.status is not None else 'nothing'}")
-    if answer:
-        print_text(answer, lines=True)
-    print_text(_outcome_line(outcome))
-    return 0 if isinstance(outcome, Delivered) else 1
-
-
-def _outcome_line(outcome: Outcome) -> str:
-    told = describe_outcome(outcome)
-    return told if isinstance(told, str) else "; ".join(f"{word}: {text}" for word, text in told.items())
+    told = asyncio.run(send_trial(destination, made, clock=utc_now))
+    print_text(f"{destination.address} answered {told.status if told.status is not None else 'nothing'}")
+    if told.answer:
+        print_text(told.answer, lines=True)
+    print_text(told.words)
+    return 0 if told.is_delivered else 1
 
 
 def _read_test_event(path: Path) -> Event:
@@ -88,17 +77,3 @@ def _read_test_event(path: Path) -> Event:
         raise SettingsError(f"{path}: {error.problems[0].text}") from None
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from None
-
-
-async def _send_request(destination: Destination, made: Outgoing) -> tuple[Response, Outcome, str]:
-    """The answer, what it means, and its beginning, without secrets."""
-    async with open_client(RetryPolicy().timeout) as send:
-        try:
-            if made.token_source is not None:
-                response, made = await AccessTokens(utc_now).send_with_token(made, made.token_source, send)
-            else:
-                response = await send(made)
-        except TokenRefused as error:
-            return Response(None), error.outcome, ""
-    outcome = destination.read_response(response, sent=1, now=utc_now())
-    return response, clean_outcome(outcome, made), kept_answer(response, made)

@@ -67,6 +67,7 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
     event = next(row["id"] for row in listed(folder, "events"))
     return {
         "sources": "/ui/sources", "settings": "/ui/settings", "start": "/ui/start",
+        "test-webhook": "/ui/actions/test-webhook?id=shopify", "test-event": "/ui/actions/test-event?id=track",
         "home": "/ui/", "webhooks": "/ui/webhooks", "webhook": "/ui/webhooks/wh_1", "aside": f"/ui/webhooks/{aside}",
         "none": "/ui/webhooks?state=set_aside&source=stripe", "events": "/ui/events", "event": f"/ui/events/{event}",
         "missing": "/ui/webhooks/wh_999", "needs": "/ui/needs", "dry-run": f"/ui/actions/replay?id={aside}",
@@ -76,7 +77,7 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
 
 PAGES = (
     "home", "webhooks", "webhook", "aside", "none", "events", "event", "sources", "missing", "needs", "dry-run", "actions",
-    "destinations", "settings", "start",
+    "destinations", "settings", "start", "test-webhook", "test-event",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from bridge.core import log
 from bridge.core.instants import format_instant
-from bridge.http.console.action_plan import MOST_LISTED, ActionRefused, is_same_plan, sign_plan
+from bridge.http.console.action_plan import MOST_LISTED, ActionAnswer, ActionRefused, is_same_plan, sign_plan
 from bridge.http.console.action_verbs import plan_action
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.login import read_form
@@ -26,7 +26,7 @@ from bridge.store.by_hand import ActingPerson
 from bridge.store.status_views import ActionTaken
 
 MOST_ACTIONS = 200
-_FIELDS = ("id", "group", "all")
+_FIELDS = ("id", "group", "all", "type")
 _CHANGED = "What this would do is different by now, so nothing was done. Look at it again."
 _MAY_LOOK = "Your key may look, and change nothing. Somebody whose key may change can do this."
 
@@ -62,10 +62,18 @@ class ActionPages:
             plan = await plan_action(self._deps, verb, _named(form))
         except ActionRefused as error:
             return self._refuse(request, verb, str(error), status=409)
-        if not is_same_plan(form.get("token", ""), plan, person, await self._deps.store.console_secret()):
+        if plan.only_shown or not is_same_plan(
+            form.get("token", ""), plan, person, await self._deps.store.console_secret()
+        ):
             return await self._render(request, form, status=409, wrong=_CHANGED)
-        count = await plan.run(ActingPerson(person.name, self._deps.clock()))
+        done = await plan.run(ActingPerson(person.name, self._deps.clock()))
+        count = done.count if isinstance(done, ActionAnswer) else done
         log.log_line("console.action", who=person.name, action=verb, subject=plan.subject, count=count)
+        if isinstance(done, ActionAnswer):
+            here = self._back[verb].strip("/")
+            return render_page(
+                self._deps, request, "answer.html", here=here, plan=plan, answer=done, back=self._back[verb]
+            )
         return RedirectResponse(f"{self._deps.root}{self._back[verb]}?did={verb}-{count}", 303)
 
     async def show_actions(self, request: HttpRequest) -> Response:
@@ -90,17 +98,19 @@ class ActionPages:
             plan = await plan_action(self._deps, verb, _named(given))
         except ActionRefused as error:
             return self._refuse(request, verb, str(error), status=409)
-        token = sign_plan(plan, person, await self._deps.store.console_secret()) if person.may_change else ""
+        may = person.may_change and not plan.only_shown
+        token = sign_plan(plan, person, await self._deps.store.console_secret()) if may else ""
         return render_page(
             self._deps, request, "action.html",
-            status=status, here="needs", plan=plan, token=token, most=MOST_LISTED, back=self._back[verb],
-            wrong=wrong or ("" if person.may_change else _MAY_LOOK),
+            status=status, here=self._back[verb].strip("/"), plan=plan, token=token, most=MOST_LISTED,
+            back=self._back[verb], wrong=wrong or ("" if person.may_change else _MAY_LOOK),
         )  # fmt: skip
 
     def _refuse(self, request: HttpRequest, verb: str, text: str, *, status: int) -> Response:
         return render_page(
             self._deps, request, "action.html",
-            status=status, here="needs", plan=None, token="", most=0, back=self._back.get(verb, "/"), wrong=text,
+            status=status, here=self._back.get(verb, "/needs").strip("/"), plan=None, token="", most=0,
+            back=self._back.get(verb, "/"), wrong=text,
         )  # fmt: skip
 
 
@@ -128,7 +138,7 @@ def _count_of(count: int, one: str, many: str) -> str:
 
 
 def _named(given: Mapping[str, str]) -> dict[str, str]:
-    """The one field that names what is acted on."""
+    """The fields that name what is acted on."""
     return {name: value for name in _FIELDS if (value := given.get(name))}
 
 

@@ -38,10 +38,24 @@ class PlanRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionAnswer:
+    """What an action was answered, masked as it is shown. `live` is where the rows that it makes appear."""
+
+    count: int
+    title: str
+    is_good: bool
+    text: str
+    detail: str
+    live: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ActionPlan:
     """What an action would do. `asked` are the fields that ask for it again; `state` is what it depends on.
 
-    `done` is what the button says, `subject` what the record calls it; `run` does it, and returns to how many things.
+    `done` is what the button says, `subject` what the record calls it; `run` does it, and returns to how many things,
+    or what it was answered. `only_shown` is why it may not be done, empty where it may; `detail` a text to look at,
+    `choices` names and paths of the same action with something else.
     """
 
     verb: str
@@ -53,7 +67,10 @@ class ActionPlan:
     rows: tuple[PlanRow, ...]
     count: int
     state: str
-    run: Callable[[ActingPerson], Awaitable[int]]
+    run: Callable[[ActingPerson], Awaitable[int | ActionAnswer]]
+    only_shown: str = ""
+    detail: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
 
     @property
     def listed(self) -> tuple[PlanRow, ...]:

@@ -1,5 +1,7 @@
 """Dry runs of what the console can do: retry, replay, release, resume. The doing itself is `bridge.store.by_hand`.
 
+Those that try a source or a destination are in `trial_verbs.py`.
+
 What is named may be one thing (`id`), a group of failures with one reason (`group`), or all that failed at one
 destination or of one source (`all`).
 """
@@ -23,6 +25,7 @@ from bridge.http.console.action_plan import (
 )
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.masking import shown_answer_reason, shown_order, shown_reason, shown_word
+from bridge.http.console.trial_verbs import plan_test_event, plan_test_webhook
 from bridge.http.console.words import state_word, value_words
 from bridge.status.kept_explanation import translate_kept
 from bridge.status.report import count_words
@@ -30,7 +33,7 @@ from bridge.store.by_hand import ActingPerson, release_by_hand, replay_by_hand, 
 from bridge.store.protocol import DeliveryRow, EventRow, RowFilter, WebhookDetail, WebhookRow
 from bridge.store.views import DuplicateEvent, FailureGroup
 
-VERBS = ("retry", "replay", "release", "resume")
+VERBS = ("retry", "replay", "release", "resume", "test-webhook", "test-event")
 _REPLAYED = {WebhookState.SET_ASIDE, WebhookState.IGNORED}
 
 
@@ -50,6 +53,10 @@ async def plan_action(deps: ConsoleDeps, verb: str, asked: Mapping[str, str]) ->
             return await _plan_release(deps, asked)
         case "resume":
             return await _plan_resume(deps, asked)
+        case "test-webhook":
+            return await plan_test_webhook(deps, asked)
+        case "test-event":
+            return await plan_test_event(deps, asked)
         case _:
             raise ActionRefused(f"There is no such action; there are {', '.join(VERBS)}.")
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.core.delivery import Outgoing
 from bridge.core.model import Event, Route
-from bridge.core.source import Source
+from bridge.core.source import SignedBody, Source
+from bridge.destinations.protocol import Destination
+from bridge.destinations.tools.trial import TrialAnswer
 from bridge.http.console.origins import ConsoleOrigin
 from bridge.http.console_keys import ConsoleKey
+from bridge.http.own_request import OwnAnswer
 from bridge.http.peer_address import TrustedProxies
+from bridge.mapping.tools.sample_webhook import SampleWebhook
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.listed_settings import SettingsListing
 from bridge.status.listed_sources import ListedSource
@@ -40,3 +45,10 @@ class ConsoleDeps:
     source_vars: Callable[[str], Mapping[str, str]]
     configured: Callable[[], ConfiguredBridge]
     route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]
+    destinations: Callable[[], Mapping[str, Destination]]
+    nonce: Callable[[], str]
+    make_sample: Callable[[Source], SampleWebhook | None]
+    """A signed webhook to try a source with. It reads files, and raises SettingsError."""
+    post_webhook: Callable[[str, SignedBody], Awaitable[OwnAnswer]]
+    """Posts it to the bridge itself, by the name of the source."""
+    send_trial: Callable[[Destination, Outgoing], Awaitable[TrialAnswer]]

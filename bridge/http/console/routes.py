@@ -27,7 +27,14 @@ from bridge.http.console.settings_page import SettingsPage
 from bridge.http.console.sources_page import SourcesPage
 from bridge.http.console.start_page import StartPage
 
-_AFTER = {"retry": "/needs", "replay": "/needs", "release": "/needs", "resume": "/destinations"}
+_AFTER = {
+    "retry": "/needs",
+    "replay": "/needs",
+    "release": "/needs",
+    "resume": "/destinations",
+    "test-webhook": "/sources",
+    "test-event": "/destinations",
+}
 """The page that an action leads to, below the console's root."""
 _NOTHING = "There is nothing at this address."
 _FAULT = "This is a fault of trackbridge itself. Its log names the kind of it."
