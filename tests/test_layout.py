@@ -52,7 +52,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "bridge.store": (
         "__init__ claims row_filter status_views views",
-        "console_protocol list_protocol status_protocol",
+        "console_protocol list_protocol status_protocol token_protocol",
         "protocol",
         "in_steps sqlite",
         "by_hand engines",
@@ -64,7 +64,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "tables",
         "ingest",
         "admin backup file_modes",
-        "list_verbs status_verbs",
+        "list_verbs status_verbs token_verbs",
         "store",
     ),
 }

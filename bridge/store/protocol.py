@@ -23,6 +23,7 @@ from bridge.store.console_protocol import ConsoleStore
 from bridge.store.list_protocol import ListStore
 from bridge.store.row_filter import RowFilter
 from bridge.store.status_protocol import StatusStore
+from bridge.store.token_protocol import RefreshTokenStore
 from bridge.store.views import (
     ClockAhead,
     DeliveryDetail,
@@ -159,7 +160,7 @@ class ChangeStep:
     below: int | None
 
 
-class Store(ConsoleStore, ListStore, StatusStore, Protocol):
+class Store(ConsoleStore, ListStore, RefreshTokenStore, StatusStore, Protocol):
     """A dozen transitions, and the questions that people ask."""
 
     # a webhook is received

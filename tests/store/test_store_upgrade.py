@@ -60,6 +60,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "3af1736",
         "6efe133",
         "02cb0da",
+        "edcfaf0",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

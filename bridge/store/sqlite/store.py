@@ -62,6 +62,7 @@ from bridge.store.sqlite.tables import deliveries as outbox
 from bridge.store.sqlite.tables import webhooks as inbox
 from bridge.store.sqlite.tables.outcomes import complete_webhooks
 from bridge.store.sqlite.tables.track_requests import TrackRequest, accept_requests
+from bridge.store.sqlite.token_verbs import SqliteTokenVerbs
 from bridge.store.status_views import RemappedEvent
 
 __all__ = [
@@ -73,7 +74,7 @@ LEDGER_WINDOW = DEFAULT_RETENTION.ledger
 NS_PER_MS = 1_000_000
 
 
-class SqliteStore(SqliteListVerbs, SqliteStatusVerbs):
+class SqliteStore(SqliteListVerbs, SqliteStatusVerbs, SqliteTokenVerbs):
     """A `bridge.store.protocol.Store` in the file at `path`; the promise says what each verb does.
 
     Opening creates the file, or migrates it to this version; raises StoreUnusable or StoreUnavailable. `max_wait` of

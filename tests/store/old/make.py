@@ -32,6 +32,7 @@ FROM_V11 = {
     "3af1736",
     "6efe133",
     "02cb0da",
+    "edcfaf0",
 }
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
@@ -70,6 +71,7 @@ STORES = {
     "v18_4381f10_79e5329_3af1736": ("4381f10", "79e5329", "3af1736"),
     "v19_4381f10_79e5329_6efe133": ("4381f10", "79e5329", "6efe133"),
     "v20_4381f10_79e5329_02cb0da": ("4381f10", "79e5329", "02cb0da"),
+    "v21_4381f10_79e5329_edcfaf0": ("4381f10", "79e5329", "edcfaf0"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 
