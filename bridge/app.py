@@ -38,6 +38,7 @@ from bridge.pipeline import alerts
 from bridge.pipeline.alert_channels import AlertChannel
 from bridge.pipeline.alert_state import AlertState, alert_file
 from bridge.pipeline.deliver import DeliveryLoops
+from bridge.pipeline.refresh_tokens import RefreshTokens
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
 from bridge.pipeline.second_translator import SecondTranslator
 from bridge.pipeline.translate import TranslateLoop
@@ -172,6 +173,7 @@ class DeliverPipeline:
             clock=utc_now,
             metrics=metrics,
             check=True,
+            seal_keys=app_config.settings.seal_keys,
         )
         self.alert_loop = _make_alert_loop(app_config, needs) if needs else None
 
@@ -330,11 +332,17 @@ def _console_middleware(  # noqa: PLR0913  what the console is made of
                 app_config.settings, app_config.mappings, source, now=utc_now(), nonce=random_letters()
             ),
             post_webhook=partial(post_to_source, receiver),
-            send_trial=partial(send_trial, clock=utc_now),
+            send_trial=partial(
+                send_trial, clock=utc_now, refresh_tokens=_make_refresh_tokens(app_config.settings, store)
+            ),
         )
         return guard_console(rest, deps)
 
     return [Middleware(OnFirstRequest, CONSOLE_PATH, make_console)]
+
+
+def _make_refresh_tokens(configured: Settings, store: Store) -> RefreshTokens | None:
+    return None if configured.seal_keys is None else RefreshTokens(store, configured.seal_keys, clock=utc_now)
 
 
 class SingleProcessApp:

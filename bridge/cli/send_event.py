@@ -1,6 +1,6 @@
 """`trackbridge send-event`: one event, now, to a destination that takes tests, and what its answer means.
 
-It keeps nothing in the store, and no other destination gets the event.
+It keeps nothing in the store but a new refresh token, and no other destination gets the event.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ from bridge.cli.options import argument, command_options, config_option
 from bridge.cli.send import read_file
 from bridge.cli.terminal import print_text
 from bridge.core import json_text
+from bridge.core.access_token import RotatingTokenSource
+from bridge.core.delivery import Outgoing
 from bridge.core.errors import NotAnEvent, SettingsError
 from bridge.core.model import Event
 from bridge.core.suggestions import suggest_or_list
-from bridge.destinations.tools.trial import TEST_EVENT, make_trial_request
+from bridge.destinations.protocol import Destination
+from bridge.destinations.tools.trial import TEST_EVENT, TrialAnswer, make_trial_request
+from bridge.pipeline.refresh_tokens import RefreshTokens
 from bridge.pipeline.trial_sender import send_trial
+from bridge.settings import Settings
 from bridge.settings.destinations import make_destinations
 from bridge.settings.load import load_configuration
+from bridge.store.engines import open_store, require_log_of_serve
 
 
 @command_options
@@ -57,7 +63,7 @@ def run_send_event(options: SendEventOptions) -> int:
     if isinstance(made, str):
         print_text(made, error=True)
         return 1
-    told = asyncio.run(send_trial(destination, made, clock=utc_now))
+    told = asyncio.run(_send_request(destination, made, configured))
     print_text(f"{destination.address} answered {told.status if told.status is not None else 'nothing'}")
     if told.answer:
         print_text(told.answer, lines=True)
@@ -77,3 +83,16 @@ def _read_test_event(path: Path) -> Event:
         raise SettingsError(f"{path}: {error.problems[0].text}") from None
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from None
+
+
+async def _send_request(destination: Destination, made: Outgoing, configured: Settings) -> TrialAnswer:
+    """What became of the request; the store is opened only where it has the refresh token."""
+    if configured.seal_keys is None or not isinstance(made.token_source, RotatingTokenSource):
+        return await send_trial(destination, made, clock=utc_now)
+    require_log_of_serve(configured.store)
+    store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
+    try:
+        refresh_tokens = RefreshTokens(store, configured.seal_keys, clock=utc_now)
+        return await send_trial(destination, made, clock=utc_now, refresh_tokens=refresh_tokens)
+    finally:
+        await store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class AccessToken:
 
     text: str = field(repr=False)
     lasts: timedelta
+    refresh_token: str | None = field(default=None, repr=False)
+    """The refresh token that takes the place of the one that was used; None where that stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +45,27 @@ class TokenSource(Protocol):
 
     def read_token_answer(self, status: int | None, text: str) -> AccessToken | TokenDenied:
         """The token of an answer, or why there is none; without a `status`, `text` is why there was no answer."""
+        ...
+
+
+@runtime_checkable
+class RotatingTokenSource(Protocol):
+    """Tokens that are asked for with a refresh token which each answer may replace: the newest is kept in the store."""
+
+    @property
+    def destination(self) -> str:
+        """Whose tokens they are."""
+        ...
+
+    @property
+    def given_digest(self) -> bytes | None:
+        """The SHA-256 of the refresh token in the settings; None where there is none."""
+        ...
+
+    def with_kept_token(self, kept: str | None) -> TokenSource | TokenDenied:
+        """What asks with the kept refresh token, or with that of the settings where `kept` is None."""
+        ...
+
+    def write_kept_token(self, refresh_token: str) -> str:
+        """The text to keep, from which `with_kept_token` reads it again."""
         ...

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from bridge.core.access_token import TokenSource
+from bridge.core.access_token import RotatingTokenSource, TokenSource
 
 
 class DeliveryState(StrEnum):
@@ -58,7 +58,7 @@ class Outgoing:
     method: str = "POST"
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     most_answer: int = 64 * 1024
-    token_source: TokenSource | None = field(default=None, repr=False)
+    token_source: TokenSource | RotatingTokenSource | None = field(default=None, repr=False)
     """Where the access token comes from that the request needs."""
 
 

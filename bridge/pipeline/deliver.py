@@ -14,10 +14,12 @@ from datetime import datetime, timedelta
 
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, Ticks
+from bridge.core.sealing import SealKeys
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.access_tokens import AccessTokens
 from bridge.pipeline.destination_check import DestinationChecks
 from bridge.pipeline.http_client import Send, load_trusted_certificates, open_client
+from bridge.pipeline.refresh_tokens import RefreshTokens
 from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.pipeline.sender import AttemptMetrics, Sender, SenderDeps
 from bridge.store.protocol import Store
@@ -37,6 +39,7 @@ class DeliveryLoops:
     """All senders of one process. `run` continues until `stop`.
 
     `check`: destinations that can be asked without an event are asked at the start, and while they are paused.
+    `seal_keys` seal the refresh tokens that the store keeps.
     """
 
     def __init__(  # noqa: PLR0913  all that the loops depend on, by name
@@ -53,6 +56,7 @@ class DeliveryLoops:
         policy: RetryPolicy = _POLICY,
         idle: timedelta = IDLE,
         check: bool = False,
+        seal_keys: SealKeys | None = None,
     ) -> None:
         self._policy = policy
         self._send = send
@@ -67,10 +71,11 @@ class DeliveryLoops:
             idle=idle,
             seldom=log.RateLimitedLog(),
         )
+        refresh_tokens = RefreshTokens(store, seal_keys, clock=clock, sleep=sleep) if seal_keys is not None else None
         self._senders = [
             Sender(destination, world, tokens)
             for destination in destinations
-            for tokens in [AccessTokens(clock)]
+            for tokens in [AccessTokens(clock, refresh_tokens)]
             for _ in range(destination.concurrency)
         ]
         self._checks = DestinationChecks(destinations if check else (), world)

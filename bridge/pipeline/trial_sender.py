@@ -1,4 +1,4 @@
-"""Sends one test event to one destination, now, beside all deliveries: nothing of it is kept."""
+"""Sends one test event to one destination, now, beside all deliveries: nothing is kept but a new refresh token."""
 
 from __future__ import annotations
 
@@ -11,15 +11,24 @@ from bridge.destinations.tools.trial import TrialAnswer
 from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
 from bridge.pipeline.http_client import open_client
 from bridge.pipeline.kept_answer import clean_outcome, kept_answer
+from bridge.pipeline.refresh_tokens import RefreshTokens
 from bridge.pipeline.retry_policy import RetryPolicy
 
 
-async def send_trial(destination: Destination, made: Outgoing, *, clock: Callable[[], datetime]) -> TrialAnswer:
+async def send_trial(
+    destination: Destination,
+    made: Outgoing,
+    *,
+    clock: Callable[[], datetime],
+    refresh_tokens: RefreshTokens | None = None,
+) -> TrialAnswer:
     """The answer, what it means, and its beginning, without secrets."""
     async with open_client(RetryPolicy().timeout) as send:
         try:
             if made.token_source is not None:
-                response, made = await AccessTokens(clock).send_with_token(made, made.token_source, send)
+                response, made = await AccessTokens(clock, refresh_tokens).send_with_token(
+                    made, made.token_source, send
+                )
             else:
                 response = await send(made)
         except TokenRefused as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from bridge.contract import REQUEST_BYTES
 from bridge.core.environment_names import environment_name
 from bridge.core.errors import SettingsError
+from bridge.core.sealing import read_seal_keys
 from bridge.core.suggestions import nearest_word, suggest_or_list
 from bridge.http.api_keys import read_digest
 from bridge.http.body_budget import PARTS, USUAL
@@ -101,6 +102,7 @@ def load_settings(
         addresses=read_addresses(environment),
         alerts=read_alerts(environment),
         console=console_settings(environment),
+        seal_keys=read_seal_keys("BRIDGE_SEAL_KEY", environment.get("BRIDGE_SEAL_KEY", "")),
         webhook_limit=limit,
         body_budget=_body_budget(environment, limit),
         trusted_proxies=read_networks("BRIDGE_TRUSTED_PROXIES", environment),

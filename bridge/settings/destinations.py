@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from bridge.core.errors import SettingsError
 from bridge.core.model import Event, Route
 from bridge.destinations import kinds
+from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.protocol import Destination
 from bridge.settings.table import DestinationSettings, Settings
 
 
 def make_destinations(configured: Settings) -> dict[str, Destination]:
     """Every destination by its name. Raises SettingsError with the place in the file, or MappingError."""
-    return {one.name: _make_destination(one, configured.platforms) for one in configured.destinations}
+    return {one.name: _make_destination(one, configured) for one in configured.destinations}
 
 
-def _make_destination(one: DestinationSettings, folder: Path | None) -> Destination:
+def _make_destination(one: DestinationSettings, configured: Settings) -> Destination:
     try:
-        return kinds.make_destination(one.kind, one.name, one.options, folder=folder)
+        made = kinds.make_destination(one.kind, one.name, one.options, folder=configured.platforms)
+        _require_seal_key(made, configured)
     except SettingsError as error:
         raise SettingsError(f"{one.place}: {error}" if one.place is not None else str(error)) from None
+    return made
+
+
+def _require_seal_key(made: Destination, configured: Settings) -> None:
+    if isinstance(made, DeclaredDestination) and made.keeps_refresh_token and configured.seal_keys is None:
+        raise SettingsError(
+            f"destination `{made.name}`: its refresh token is kept sealed in the store, and BRIDGE_SEAL_KEY is not "
+            "set; make a key with `openssl rand -base64 32`, and set it for all that use this store"
+        )
 
 
 def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequence[str] | None], tuple[Route, ...]]:

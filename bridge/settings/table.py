@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from bridge.core.model import SourceLocation
+from bridge.core.sealing import SealKeys
 from bridge.http import body_budget as budget
 from bridge.http.metrics_key import MetricsKey
 from bridge.pipeline.alert_channels import NO_ALERTS, AlertTargets
@@ -90,6 +91,12 @@ TABLE = (
         "BRIDGE_CONSOLE_URL",
         "",
         "the address at which you open it from elsewhere: `https://hooks.example/ui`; unset, only this machine may",
+    ),
+    Setting(
+        "BRIDGE_SEAL_KEY",
+        "",
+        "seals OAuth refresh tokens in the store: 32 random bytes as base64; to replace it, `NEW,OLD`",
+        is_private=True,
     ),
     Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
     Setting(
@@ -221,6 +228,7 @@ class Settings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     alerts: AlertTargets = NO_ALERTS
     console: ConsoleSettings = NO_SETTINGS
+    seal_keys: SealKeys | None = None
     keeping: RetentionPolicy = DEFAULT_RETENTION
     bounds: AdmissionLimits = DEFAULT_LIMITS
     warnings: tuple[str, ...] = ()

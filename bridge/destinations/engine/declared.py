@@ -80,6 +80,11 @@ class DeclaredDestination:
         made._builder.check_start()
         return made
 
+    @property
+    def keeps_refresh_token(self) -> bool:
+        """Whether its refresh token is kept in the store, which needs a key to seal it."""
+        return self._program.request.auth_kind == "oauth2"
+
     def __repr__(self) -> str:
         return f"DeclaredDestination({self.name!r}, {self.platform.kind!r})"
 

@@ -9,13 +9,12 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from bridge.core import json_text
 from bridge.core.access_token import AccessToken, TokenDenied, TokenRequest
 from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
-from bridge.destinations.answer_words import cut_words, status_text
+from bridge.destinations.engine.token_endpoint import make_form_request, parse_object, read_token_answer
 
 ADDRESS = "https://oauth2.googleapis.com/token"
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -48,29 +47,12 @@ class GoogleTokens:
             form = {"grant_type": JWT_GRANT, "assertion": self._make_assertion(now)}
         else:
             form = {"grant_type": "refresh_token", **{name: self.fields[name] for name in _REFRESH}}
-        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
-        url = ADDRESS
-        if self.origin is not None:
-            origin = urlsplit(self.origin)
-            url = urlunsplit((origin.scheme, origin.netloc, urlsplit(ADDRESS).path, "", ""))
-        return TokenRequest(url, headers, urlencode(form).encode(), self.secrets)
+        return make_form_request(ADDRESS, form, origin=self.origin, secrets=self.secrets)
 
     def read_token_answer(self, status: int | None, text: str) -> AccessToken | TokenDenied:
         """The token of an answer, or why there is none: a grant that is refused pauses, all else is asked again."""
-        if status is None:
-            return TokenDenied(f"no token: {text or 'no answer'}", pauses=False)
-        document = _parse_object(text)
-        token, lasts = document.get("access_token"), document.get("expires_in")
-        if status == 200 and isinstance(token, str) and token:  # noqa: PLR2004  a token comes with no other
-            seconds = lasts if isinstance(lasts, int) and not isinstance(lasts, bool) else 0
-            return AccessToken(token, timedelta(seconds=max(0, min(seconds, 86_400))))
-        if document.get("error") == "invalid_grant" and "refresh_token" in self.fields:
-            return TokenDenied(_NO_LONGER, pauses=True)
-        told = f"no token: {status_text(status)}"
-        if 400 <= status < 500 and status != 429:  # noqa: PLR2004  what asking again would not mend
-            words = " ".join(str(document.get(name) or "") for name in ("error", "error_description"))
-            return TokenDenied(f"{told}: {cut_words(words)}", pauses=True)
-        return TokenDenied(told, pauses=False)
+        no_longer = _NO_LONGER if "refresh_token" in self.fields else None
+        return read_token_answer(status, text, no_longer=no_longer)
 
     def _make_assertion(self, now: datetime) -> str:
         issued = int(now.timestamp())
@@ -93,7 +75,7 @@ def read_google_secret(text: str, *, scope: str, origin: str | None) -> GoogleTo
 
     Raises SettingsError that repeats nothing of it.
     """
-    document = _parse_object(text)
+    document = parse_object(text)
     fields = {name: value for name, value in document.items() if isinstance(value, str)}
     if all(fields.get(name) for name in _SERVICE_ACCOUNT):
         _sign_rs256(fields["private_key"], b"")
@@ -116,14 +98,6 @@ def _sign_rs256(pem: str, content: bytes) -> bytes:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise SettingsError("the private key of the service account cannot be read; download it again")
     return key.sign(content, padding.PKCS1v15(), hashes.SHA256())
-
-
-def _parse_object(text: str) -> dict[str, Json]:
-    try:
-        document = json_text.parse_json(text, strict=False)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _encode_part(value: Json) -> str:

@@ -26,7 +26,7 @@ def masked_headers(  # noqa: PLR0911  one for each kind
             if parameters.get("signature_header"):
                 headers[str(parameters["signature_header"]).lower()] = "sha256=[signature]"
             return SignedHeaders(headers)
-        case "google":
+        case "google" | "oauth2":
             return SignedHeaders({"authorization": "Bearer [token]"})
         case _:
             return SignedHeaders({})

@@ -15,6 +15,7 @@ from bridge.core.delivery import Delivery, Outgoing
 from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
 from bridge.destinations.engine.masked import masked_headers
+from bridge.destinations.engine.oauth2_tokens import TokenOwner
 from bridge.destinations.engine.options import DeclaredOptions, check_address
 from bridge.destinations.engine.signing import SignedHeaders, Unsigned, sign_request
 from bridge.destinations.language import Platform
@@ -131,9 +132,8 @@ class RequestBuilder:
     def _sign(self, parameters: dict[str, Json], request: Unsigned, now: datetime) -> SignedHeaders:
         if self._masked:
             return masked_headers(self._code.auth_kind, parameters or {}, request.ids)
-        return sign_request(
-            self._code.auth_kind, parameters or {}, request, now=now, token_origin=self._options.token_origin
-        )
+        owner = TokenOwner(self._name, self._options.token_origin)
+        return sign_request(self._code.auth_kind, parameters or {}, request, now=now, token_owner=owner)
 
     def _write_body(self, body: Json) -> bytes:
         if self._format == "json":

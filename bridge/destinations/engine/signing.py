@@ -13,15 +13,17 @@ from datetime import datetime
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from bridge.core import json_text
-from bridge.core.access_token import TokenSource
+from bridge.core.access_token import RotatingTokenSource, TokenSource
 from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
 from bridge.destinations.engine.google_tokens import read_google_secret
+from bridge.destinations.engine.oauth2_tokens import TokenOwner, read_oauth2_tokens
 
 _VISIBLE = re.compile(r"[ -~]+")
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _PREFIX = "whsec_"
 _OAUTH_KEYS = ("consumer_key", "consumer_secret", "token", "token_secret")
+_NOBODY = TokenOwner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class SignedHeaders:
 
     headers: Mapping[str, str]
     secrets: tuple[tuple[str, str], ...] = ()
-    token_source: TokenSource | None = None
+    token_source: TokenSource | RotatingTokenSource | None = None
 
 
 NO_HEADERS = SignedHeaders({})
@@ -58,7 +60,7 @@ def sign_request(  # noqa: PLR0911  one for each kind
     request: Unsigned,
     *,
     now: datetime,
-    token_origin: str | None = None,
+    token_owner: TokenOwner = _NOBODY,
 ) -> SignedHeaders:
     """The headers of one kind of AUTH_KINDS. Raises SettingsError for a secret that cannot be used."""
     match kind:
@@ -74,8 +76,11 @@ def sign_request(  # noqa: PLR0911  one for each kind
             return _sign_oauth1(parameters, request, now=now)
         case "google":
             text, scope = str(parameters.get("secret") or ""), str(parameters.get("scope") or "")
-            source = read_google_secret(text, scope=scope, origin=token_origin)
+            source = read_google_secret(text, scope=scope, origin=token_owner.origin)
             return SignedHeaders({}, source.secrets, source)
+        case "oauth2":
+            tokens = read_oauth2_tokens(parameters, token_owner)
+            return SignedHeaders({}, tokens.secrets, tokens)
         case _:
             return NO_HEADERS
 

@@ -12,6 +12,7 @@ from bridge import contract
 from bridge.core.suggestions import suggest_nearest
 from bridge.destinations.language.event_paths import EventPaths, field_names, outer_paths
 from bridge.destinations.language.parts import AnswerDefinition, PathUse, PlatformDefinition, SendRule
+from bridge.destinations.language.words import ADDRESSES
 from bridge.mapping.codegen.expression_compiler import CompileInfo, iter_expressions
 from bridge.mapping.codegen.required_fields import find_written_node
 from bridge.mapping.expressions.parser import ExpressionNode as Tree
@@ -28,6 +29,7 @@ _VALUES = frozenset({"attemptedValue", "value"})
 _OURS = frozenset({"event_id", "test", "consent"})
 _CLOSED: tuple[tuple[str, ...], ...] = ((), ("user_data",))
 _ORIGIN = re.compile(r"https?://[^/?#]+(?=[/?#]|$)")
+_SAFE_ORIGIN = re.compile(r"https://[^/?#\s@]+(?=[/?#]|$)")
 _RULE_PLACE = 1
 
 
@@ -55,6 +57,7 @@ class _PlatformLint:
             self._lint_send(send)
             reachable = reachable and (send.when is not None or send.event_types is not None)
         self._lint_address()
+        self._lint_token_address()
         self._lint_answers()
         self._lint_unread()
 
@@ -146,6 +149,19 @@ class _PlatformLint:
                 "where a request goes must not depend on an event: write format('https://HOST/…{}', …), with what "
                 "comes from the event behind the host",
             )
+
+    def _lint_token_address(self) -> None:
+        """Where secrets are sent to depends on no event, and is encrypted."""
+        auth = self._parts.request.auth if self._parts.request is not None else None
+        for name in ADDRESSES:
+            url = auth.parameters.get_value(name) if auth is not None else None
+            if not isinstance(url, Scalar):
+                continue
+            tree = self._trees.get(url)
+            if not url.is_expression and not _SAFE_ORIGIN.match(url.text):
+                self._problems.add_error(url.place, f"{name} must begin with https:// and name a host")
+            elif tree is not None and _mentions(tree, _DATA):
+                self._problems.add_error(url.place, f"{name} must not depend on an event")
 
     # --------------------------------------------------------------------------------------------------- answers
 
