@@ -30,6 +30,7 @@ COMMANDS = {
     "serve": ("serve", "receive, translate and deliver"),
     "demo": ("demo", "show it working on a throw-away store, with made-up secrets"),
     "send": ("send", "sign a body as its provider would, and post it"),
+    "connect": ("connect", "authorise trackbridge at a platform in a browser, and keep the refresh token"),
     "send-event": ("send_event", "send one event to a test destination, and say what its answer means"),
     "try": ("try_mapping", "print the events that one body becomes, offline"),
     "diff": ("diff", "compare what two mappings make of kept webhooks, or of bodies"),

@@ -24,7 +24,7 @@ LOOK = timedelta(milliseconds=100)
 """How often one that waits for it looks again."""
 _WRONG_KEY = (
     "the refresh token in the store was sealed with another BRIDGE_SEAL_KEY; set that key again, behind a comma where "
-    "there is a newer one"
+    "there is a newer one, or get another refresh token"
 )
 AskForToken = Callable[[TokenSource], Awaitable[AccessToken | TokenDenied]]
 

@@ -103,6 +103,31 @@ def read_env_file(path: Path) -> dict[str, tuple[str, SourceLocation]] | None:
     return found
 
 
+def write_env_value(path: Path, name: str, value: str) -> None:
+    """Set one name in the file, whose other lines stay; afterwards only its owner may read it.
+
+    The value holds no single quote and no line break. Raises SettingsError.
+    """
+    path = path.resolve()
+    before = read_env_file(path) or {}
+    lines = path.read_text(encoding="utf-8").splitlines() if before or path.exists() else []
+    line = f"{name}='{value}'"
+    if name in before:
+        lines[before[name][1].line - 1] = line
+    else:
+        lines.append(line)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise SettingsError(f"{path}: cannot be written: {error.strerror}") from None
+
+
 def _require_own_config(path: Path) -> Path:
     """A settings file that nobody named must be this user's: it can send what the environment holds anywhere."""
     status = path.stat()

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from upstreams.platform import serve_on_loopback
 from upstreams.tokens import TokenEndpoint
 
+from bridge.core.access_token import AccessToken, RotatingTokenSource, TokenSource
 from bridge.core.delivery import DeliveryState, Misconfigured, Outgoing, Retryable
 from bridge.core.errors import SettingsError, StoreUnavailable
 from bridge.core.model import Event, Routed
@@ -294,19 +295,27 @@ def test_a_new_token_is_kept_before_the_access_token_is_used(tmp_path: Path, acm
 
 def test_who_is_cancelled_while_the_answer_is_under_way_keeps_the_new_token(tmp_path: Path, acme: Acme) -> None:
     async def story(store: SqliteStore) -> None:
-        sending = asyncio.create_task(send_some(store, acme.destination()))
+        began, goes_on = asyncio.Event(), asyncio.Event()
 
-        async def asked() -> bool:
-            return bool(acme.tokens.asked)
+        async def ask(_chosen: TokenSource) -> AccessToken:
+            began.set()
+            await goes_on.wait()
+            return AccessToken("a-made-up-token", timedelta(hours=1), "refresh-2")
 
-        await until(asked)
-        sending.cancel()
+        source = acme.destination().token_source
+        assert isinstance(source, RotatingTokenSource)
+        refreshing = asyncio.create_task(RefreshTokens(store, KEYS, clock=now).refresh(source, ask))
+        await began.wait()
+        refreshing.cancel()
+        await asyncio.sleep(0)
+        goes_on.set()
         with pytest.raises(asyncio.CancelledError):
-            await sending
+            await refreshing
 
     on(tmp_path, story)
+    acme.tokens.refresh_tokens.add("refresh-2")
     on(tmp_path, lambda store: send_some(store, acme.destination()))
-    assert (acme.taken, len(set(acme.used)), acme.tokens.faults) == (1, 2, [])
+    assert (acme.taken, acme.used) == (1, ["refresh-2"])
 
 
 def test_id_and_secret_go_in_the_header_where_the_file_says_so(tmp_path: Path, acme: Acme) -> None:

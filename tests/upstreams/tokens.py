@@ -1,25 +1,28 @@
 """A token endpoint: Google's for service accounts and refresh tokens, or any OAuth 2.0 one that rotates refresh tokens.
 
-https://developers.google.com/identity/protocols/oauth2/service-account, RFC 6749 section 6.
+A GET of it is the page on which a person agrees, at once: it redirects with a code.
+https://developers.google.com/identity/protocols/oauth2/service-account, RFC 6749 sections 4.1 and 6, RFC 7636.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -40,14 +43,25 @@ class TokenEndpoint:
         script: Sequence[str | int] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.client, self.rotates, self.lives, self.clock = client, rotates, lives, clock
         self.refresh_tokens = set(refresh_tokens)
         self.script: deque[str | int] = deque(script)
         self.living: set[str] = set()
         self.asked: list[dict[str, str]] = []
         self.faults: list[str] = []
-        self.app = Starlette(routes=[Route("/{path:path}", self._receive, methods=["POST"])])
+        self.codes: dict[str, dict[str, str]] = {}
+        self.denies = False
+        self.app = Starlette(
+            routes=[
+                Route("/{path:path}", self._receive, methods=["POST"]),
+                Route("/{path:path}", self._authorize, methods=["GET"]),
+            ]
+        )
+
+    @cached_property
+    def key(self) -> rsa.RSAPrivateKey:
+        """The key of the service account, made where one is used: that takes a tenth of a second."""
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     @property
     def service_account(self) -> str:
@@ -69,6 +83,17 @@ class TokenEndpoint:
         """No token that was given is good any longer."""
         self.living.clear()
 
+    async def _authorize(self, request: Request) -> Response:
+        asked = dict(request.query_params)
+        if (asked.get("response_type"), asked.get("client_id")) != ("code", self.client[0]):
+            return Response("no such client", 400)
+        if self.denies:
+            answer = {"error": "access_denied", "error_description": "The user said no."}
+        else:
+            answer = {"code": f"code-{secrets.token_urlsafe(8)}"}
+            self.codes[answer["code"]] = asked
+        return RedirectResponse(f"{asked['redirect_uri']}?{urlencode({**answer, 'state': asked['state']})}", 302)
+
     async def _receive(self, request: Request) -> Response:
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
         self.asked.append(form)
@@ -87,8 +112,8 @@ class TokenEndpoint:
         token = f"ya29.{secrets.token_urlsafe(16)}"
         self.living.add(token)
         answer = {"access_token": token, "expires_in": self.lives, "token_type": "Bearer"}
-        if form["grant_type"] == "refresh_token" and self.rotates:
-            self.refresh_tokens.discard(form["refresh_token"])
+        if form["grant_type"] == "authorization_code" or (form["grant_type"] == "refresh_token" and self.rotates):
+            self.refresh_tokens.discard(form.get("refresh_token", ""))
             answer["refresh_token"] = f"refresh-{secrets.token_urlsafe(8)}"
             self.refresh_tokens.add(str(answer["refresh_token"]))
         return answer
@@ -96,14 +121,27 @@ class TokenEndpoint:
     def _judge(self, form: dict[str, str], request: Request) -> str | None:
         match form.get("grant_type"):
             case "refresh_token":
-                basic = base64.b64encode(":".join(self.client).encode()).decode()
-                by_header = request.headers.get("authorization") == f"Basic {basic}"
-                if not by_header and (form.get("client_id"), form.get("client_secret")) != self.client:
+                if not self._is_client(form, request):
                     return "invalid_client"
                 return None if form.get("refresh_token") in self.refresh_tokens else "invalid_grant"
+            case "authorization_code":
+                asked = self.codes.pop(form.get("code", ""), {})
+                made = base64.urlsafe_b64encode(
+                    hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+                ).decode()
+                fits = (made.rstrip("="), form.get("redirect_uri")) == (
+                    asked.get("code_challenge"),
+                    asked.get("redirect_uri"),
+                )
+                return None if fits and self._is_client(form, request) else "invalid_grant"
             case grant if grant == JWT_GRANT:
                 return self._judge_assertion(form.get("assertion", ""))
         return "unsupported_grant_type"
+
+    def _is_client(self, form: dict[str, str], request: Request) -> bool:
+        basic = base64.b64encode(":".join(self.client).encode()).decode()
+        by_header = request.headers.get("authorization") == f"Basic {basic}"
+        return by_header or (form.get("client_id"), form.get("client_secret")) == self.client
 
     def _judge_assertion(self, assertion: str) -> str | None:
         head, _, rest = assertion.partition(".")

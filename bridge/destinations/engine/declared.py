@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.core import skip_reasons
+from bridge.core.access_token import RotatingTokenSource, TokenSource
 from bridge.core.delivery import Delivery, DeliveryState, DeliveryUpdate, Outcome, Outgoing, Response, Unsent
 from bridge.core.instants import parse_instant
 from bridge.core.json_text import Json
@@ -81,9 +82,14 @@ class DeclaredDestination:
         return made
 
     @property
+    def token_source(self) -> TokenSource | RotatingTokenSource | None:
+        """Where its access tokens come from; None where it needs none."""
+        return self._builder.read_token_source()
+
+    @property
     def keeps_refresh_token(self) -> bool:
         """Whether its refresh token is kept in the store, which needs a key to seal it."""
-        return self._program.request.auth_kind == "oauth2"
+        return isinstance(self.token_source, RotatingTokenSource)
 
     def __repr__(self) -> str:
         return f"DeclaredDestination({self.name!r}, {self.platform.kind!r})"

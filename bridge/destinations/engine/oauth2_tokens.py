@@ -21,9 +21,9 @@ from bridge.destinations.engine.token_endpoint import make_form_request, parse_o
 
 _VISIBLE = re.compile(r"[ -~]+")
 _CLIENT_AUTH = ("post", "basic")
-_NO_LONGER = "the platform no longer accepts the refresh token; get a new one, and set it in the place of the old one"
-_NONE = "there is no refresh token yet; get one from the platform, and set it"
-_OTHERS = "the refresh token in the store is of another client or another address; get a new one, and set it"
+_NO_LONGER = "the platform no longer accepts the refresh token"
+_NONE = "there is no refresh token yet"
+_OTHERS = "the refresh token in the store is of another client or another address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class OAuth2Client:
     client_secret: str | None = field(default=None, repr=False)
     is_basic: bool = False
     scope: str | None = None
+    authorize_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,10 @@ class OAuth2Tokens:
     def with_kept_token(self, kept: str | None) -> OAuth2Tokens | TokenDenied:
         """What asks with the kept refresh token; with that of the settings where none was kept."""
         if kept is None:
-            return replace(self, newest=self.given) if self.given else TokenDenied(_NONE, pauses=True)
+            return replace(self, newest=self.given) if self.given else self._deny(_NONE)
         fields = parse_object(kept)
         if (fields.get("client_id"), fields.get("token_url")) != (self.client.client_id, self.client.token_url):
-            return TokenDenied(_OTHERS, pauses=True)
+            return self._deny(_OTHERS)
         return replace(self, newest=str(fields.get("refresh_token")))
 
     def write_kept_token(self, refresh_token: str) -> str:
@@ -115,7 +116,13 @@ class OAuth2Tokens:
 
     def read_token_answer(self, status: int | None, text: str) -> AccessToken | TokenDenied:
         """The token of an answer, or why there is none."""
-        return read_token_answer(status, text, no_longer=_NO_LONGER)
+        return read_token_answer(status, text, no_longer=self._deny(_NO_LONGER).reason)
+
+    def _deny(self, reason: str) -> TokenDenied:
+        """What needs a person, with the remedy."""
+        if self.client.authorize_url is not None:
+            return TokenDenied(f"{reason}: type `trackbridge connect {self.destination}`", pauses=True)
+        return TokenDenied(f"{reason}; get a new one from the platform, and set it", pauses=True)
 
     def _basic(self) -> str:
         """RFC 6749, section 2.3.1: both are encoded as in a form first."""
@@ -129,12 +136,15 @@ def read_oauth2_tokens(parameters: Mapping[str, Json], owner: TokenOwner) -> OAu
     if client_auth not in _CLIENT_AUTH:
         raise SettingsError(f"client_auth of its authentication must be one of {', '.join(_CLIENT_AUTH)}")
     client = OAuth2Client(
-        token_url=_read_token_url(parameters),
+        token_url=_read_address(parameters, "token_url") or "",
         client_id=_read_visible(parameters, "client_id") or "",
         client_secret=_read_visible(parameters, "client_secret"),
         is_basic=client_auth == "basic",
         scope=_read_visible(parameters, "scope"),
+        authorize_url=_read_address(parameters, "authorize_url"),
     )
+    if not client.token_url:
+        raise SettingsError("the token_url of its authentication is missing")
     if not client.client_id:
         raise SettingsError("the client_id of its authentication is missing")
     if client.is_basic and not client.client_secret:
@@ -142,16 +152,18 @@ def read_oauth2_tokens(parameters: Mapping[str, Json], owner: TokenOwner) -> OAu
     return OAuth2Tokens(client, owner, _read_visible(parameters, "refresh_token"))
 
 
-def _read_token_url(parameters: Mapping[str, Json]) -> str:
+def _read_address(parameters: Mapping[str, Json], name: str) -> str | None:
     """Always https: a proxy or a test has the option `token_url` of the destination, which is checked by itself."""
-    text = _read_visible(parameters, "token_url") or ""
+    text = _read_visible(parameters, name)
+    if text is None:
+        return None
     try:
         parts = urlsplit(text)
         host = parts.hostname
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme != "https" or not host or "@" in parts.netloc or " " in text or parts.fragment:
-        raise SettingsError("the token_url of its authentication must begin with https:// and name a host")
+        raise SettingsError(f"the {name} of its authentication must begin with https:// and name a host")
     return text
 
 

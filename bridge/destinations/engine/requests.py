@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import httpx
 
 from bridge.core import json_text
+from bridge.core.access_token import RotatingTokenSource, TokenSource
 from bridge.core.delivery import Delivery, Outgoing
 from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
@@ -85,11 +86,16 @@ class RequestBuilder:
         """Refuse what no request could be made with: an address, a secret. Raises SettingsError."""
         check_address(self._name, self.address, insecure_http=self._options.insecure_http)
         try:
-            self._sign(self._code.auth(self._frame(())), Unsigned(self._method, self.address, b"", ("evt_0",)), _EPOCH)
+            self.read_token_source()
         except SettingsError as error:
             raise SettingsError(f"destination `{self._name}`: {error}") from None
         except _FAULTS as error:
             raise SettingsError(f"destination `{self._name}`: {self.note_text('item', error)}") from None
+
+    def read_token_source(self) -> TokenSource | RotatingTokenSource | None:
+        """Where the access token of its requests comes from. Raises what a request with a wrong secret would raise."""
+        unsigned = Unsigned(self._method, self.address, b"", ("evt_0",))
+        return self._sign(self._code.auth(self._frame(())), unsigned, _EPOCH).token_source
 
     def build_request(self, group: Sequence[tuple[Delivery, Item]], *, now: datetime) -> Outgoing:
         """The request that carries a group. Raises RequestFault."""

@@ -39,10 +39,10 @@ AUTH_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "standard_webhooks": (("secret",), ("signature_header",)),
     "oauth1": (("secret",), ()),
     "google": (("secret", "scope"), ()),
-    "oauth2": (("token_url", "client_id"), ("client_secret", "client_auth", "refresh_token", "scope")),
+    "oauth2": (("token_url", "client_id"), ("client_secret", "client_auth", "refresh_token", "scope", "authorize_url")),
 }
 """The kinds of `auth`, each with the parameters that it needs and those that it may have."""
-ADDRESSES = ("token_url",)
+ADDRESSES = ("token_url", "authorize_url")
 """The parameters that are addresses."""
 TOKEN_KINDS = frozenset({"google", "oauth2"})
 """Those that fetch a token."""
