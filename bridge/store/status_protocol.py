@@ -13,6 +13,7 @@ from bridge.store.status_views import (
     OutcomeCounts,
     OutcomeTotals,
     ProcessHeartbeat,
+    QuarterCount,
     RefusedRequests,
     RemappedEvent,
     StatusDetails,
@@ -107,6 +108,10 @@ class StatusStore(Protocol):
 
     async def read_totals(self) -> OutcomeTotals:
         """All that was ever counted of the same: a count never falls."""
+        ...
+
+    async def read_quarters(self, *, since: datetime) -> tuple[QuarterCount, ...]:
+        """What was decided of webhooks and deliveries, by the quarter hour, from that of `since` on."""
         ...
 
     async def find_rows(self, words: Sequence[str]) -> FoundRows:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,21 @@ class StatusDetails:
     checks: tuple[DestinationCheck, ...]
     waiting: WaitingWebhooks
     doubted: tuple[DoubtedEvent, ...] = ()
+
+
+CountedKind: TypeAlias = Literal["webhook", "delivery"]
+"""What is counted by the quarter hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterCount:
+    """How many webhooks of a source, or deliveries to a destination, came to a state in a quarter hour from `at` on."""
+
+    at: datetime
+    kind: CountedKind
+    name: str
+    state: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

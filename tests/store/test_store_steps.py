@@ -43,6 +43,7 @@ DIGESTS = {
     "20_repair.sql": "6364d5c22dfe72edfa8ca66a9ea386c60f3417120d80189584f88a0f0bb2ba66",
     "21_later_payments.sql": "6341a9437dee108f2dc489f5972dfa7e6b9889b04e1f04be2a142a20126143b6",
     "22_refresh_tokens.sql": "3bb4d400bcc434cb3790fcbe45a4a8d4931ad2e49c1b5b5bbe97e08c4bc78525",
+    "23_quarters.sql": "0593846ea2738e9f6233ca753f6bfe1b64be24903248c6b2a3b775f2a8e6f049",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -68,6 +69,7 @@ TABLES = (
     "ffb2861b53792de7df12f2f326a552738b080c96944a60458dba3edcb7319381",
     "d2f3cb5f62cd758d86c3707470516083ffb9d2f507938853d2c999fa55d125cf",
     "ffab4ad954eb121765dcaa87406ea20133bd945bc87cf7a062318ba3f063e2e8",
+    "1d92f18e3645f3739c6fdf5448d7c065189a2e51f3f01233e7b4a62d8fc02fd4",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

@@ -20,6 +20,7 @@ from bridge.store.sqlite.tables import (
     destinations,
     doubles,
     heartbeats,
+    quarters,
     recall_waits,
     refusals,
 )
@@ -29,6 +30,7 @@ from bridge.store.status_views import (
     OutcomeCounts,
     OutcomeTotals,
     ProcessHeartbeat,
+    QuarterCount,
     RefusedRequests,
     StatusDetails,
 )
@@ -115,6 +117,10 @@ class SqliteStatusVerbs:
     async def read_totals(self) -> OutcomeTotals:
         """All that was ever counted of the same."""
         return await self._reader.run_query(coverage.read_totals)
+
+    async def read_quarters(self, *, since: datetime) -> tuple[QuarterCount, ...]:
+        """What was decided, by the quarter hour."""
+        return await self._reader.run_query(lambda db: quarters.read_quarters(db, since=since))
 
     async def find_rows(self, words: Sequence[str]) -> FoundRows:
         """The webhooks and events that have one of these texts."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bridge.store.protocol import PurgeStep, RetentionPolicy
 from bridge.store.sqlite.db.columns import to_ms
-from bridge.store.sqlite.tables import conversions, coverage, ledger
+from bridge.store.sqlite.tables import conversions, coverage, ledger, quarters
 
 STEP_BYTES = 8 * 1024 * 1024
 """Bytes of bodies that one step takes at most, or one body."""
@@ -201,6 +201,7 @@ def _purge_coverage(
 ) -> tuple[int, str | None]:
     """The counts of days whose events are purged."""
     coverage.forget_outcomes(db, before=now - keeping.events)
+    quarters.forget_quarters(db, before=now - keeping.events)
     return 0, None
 
 

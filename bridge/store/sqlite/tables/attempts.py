@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +13,11 @@ from typing import NamedTuple
 from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
 from bridge.store.sqlite.db.columns import maybe_text, ms_up, storable_text, to_ms, to_ms_up
+from bridge.store.sqlite.tables import quarters
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state, write_state
 
 ANSWER_BYTES = 2048
+_ENDS = frozenset({DeliveryState.DELIVERED, DeliveryState.DEAD})
 _LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
 
 
@@ -36,10 +39,14 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
         return False
     number = _insert_attempt(db, attempt, settled)
     ending = _AttemptRecorder(db, token, attempt, number, to_ms_up(paused_in_all(before, attempt.started_at)), now)
+    decided: Counter[tuple[str, str]] = Counter()
     for end, numbers in _group_alike(_as_of_now(db, claimed, settled, now=now)).items():
         changed = ending.update_deliveries(end, numbers)
         if changed < len(numbers) and end.state is DeliveryState.DELIVERED:
             ending.delivered_after_all(end, numbers)
+        if end.state in _ENDS:
+            decided[attempt.destination, end.state.value] += len(numbers)
+    quarters.count_decided(db, "delivery", decided, now=now)
     _give_back(db, token, sent={one.number for one in settled}, now=now)
     if destination_state != before:
         write_state(db, destination_state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import Accepted, EventNeeded, Ignored, Kept, Routed, SetAside, WebhookState
 from bridge.store.protocol import Completed, Outcome
 from bridge.store.sqlite.db.columns import maybe_text, to_ms
-from bridge.store.sqlite.tables import conversions, mapping_texts, recall_waits
+from bridge.store.sqlite.tables import conversions, mapping_texts, quarters, recall_waits
 from bridge.store.sqlite.tables.events import NewEvent, find_known_event, insert_events
 
 
@@ -24,6 +25,7 @@ def complete_webhooks(
     changed = frozenset(received)
     made: list[list[NewEvent]] = []
     left: list[tuple[int, WebhookState, str | None, int | None]] = []
+    decided: Counter[tuple[str, str]] = Counter()
     texts = mapping_texts.keep_texts(db, (one.mapping for one in outcomes), now=now)
     for outcome in outcomes:
         number = outcome.webhook.number
@@ -32,7 +34,9 @@ def complete_webhooks(
         if number in received and not isinstance(outcome.result, EventNeeded):
             received.discard(number)  # the second time it is here, it is no longer
             left.append((number, *state_of(outcome.result), texts[outcome.mapping]))
+            decided[outcome.webhook.source, left[-1][1].value] += 1
     _set_states(db, left)
+    quarters.count_decided(db, "webhook", decided, now=now)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
     told = [(one.webhook.number, one.effects) for one in outcomes if one.effects != NO_EFFECTS]
     conversions.apply_effects(db, [(number, effects) for number, effects in told if number in changed], now=now)
