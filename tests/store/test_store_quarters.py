@@ -8,10 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from old_stores import put_back_money
-from store_made import NOW, Tell, accepted, after, dead, ignored, sent, set_aside, settled
+from store_made import LEASE, NOW, Tell, accepted, after, dead, ignored, key, sent, set_aside, settled, webhook
 
+from bridge.core.model import Ignored, SetAside
 from bridge.store.in_steps import retry_all
-from bridge.store.protocol import DEFAULT_RETENTION, RowFilter, Store
+from bridge.store.protocol import DEFAULT_RETENTION, Outcome, RowFilter, Store
 from bridge.store.sqlite.store import SqliteStore
 
 QUARTER = timedelta(minutes=15)
@@ -38,6 +39,18 @@ def test_webhooks_and_deliveries_are_counted_when_they_are_decided(tell: Tell) -
             ("webhook", NOW), ("delivery", NOW),
         }  # fmt: skip
         assert await store.read_quarters(since=NOW + QUARTER) == ()
+
+    tell(story)
+
+
+def test_a_webhook_of_the_ingest_log_is_counted_and_a_redelivery_is_not(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        for _ in range(2):
+            await store.keep([webhook("a", key("a")), webhook("b", key("b"))])
+            batch = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
+            first, second = batch.webhooks
+            await store.complete_batch(batch, [Outcome(first, SetAside("x")), Outcome(second, Ignored("y"))], now=NOW)
+        assert await counts(store) == {("shopify", "set_aside"): 1, ("shopify", "ignored"): 1}
 
     tell(story)
 

@@ -45,7 +45,7 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
         if changed < len(numbers) and end.state is DeliveryState.DELIVERED:
             ending.delivered_after_all(end, numbers)
         if end.state in _ENDS:
-            decided[attempt.destination, end.state.value] += len(numbers)
+            decided[storable_text(attempt.destination), end.state.value] += len(numbers)
     quarters.count_decided(db, "delivery", decided, now=now)
     _give_back(db, token, sent={one.number for one in settled}, now=now)
     if destination_state != before:

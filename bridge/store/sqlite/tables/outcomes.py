@@ -11,7 +11,7 @@ from datetime import datetime
 from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import Accepted, EventNeeded, Ignored, Kept, Routed, SetAside, WebhookState
 from bridge.store.protocol import Completed, Outcome
-from bridge.store.sqlite.db.columns import maybe_text, to_ms
+from bridge.store.sqlite.db.columns import maybe_text, storable_text, to_ms
 from bridge.store.sqlite.tables import conversions, mapping_texts, quarters, recall_waits
 from bridge.store.sqlite.tables.events import NewEvent, find_known_event, insert_events
 
@@ -25,7 +25,7 @@ def complete_webhooks(
     changed = frozenset(received)
     made: list[list[NewEvent]] = []
     left: list[tuple[int, WebhookState, str | None, int | None]] = []
-    decided: Counter[tuple[str, str]] = Counter()
+    decided: list[Outcome] = []
     texts = mapping_texts.keep_texts(db, (one.mapping for one in outcomes), now=now)
     for outcome in outcomes:
         number = outcome.webhook.number
@@ -34,9 +34,9 @@ def complete_webhooks(
         if number in received and not isinstance(outcome.result, EventNeeded):
             received.discard(number)  # the second time it is here, it is no longer
             left.append((number, *state_of(outcome.result), texts[outcome.mapping]))
-            decided[outcome.webhook.source, left[-1][1].value] += 1
+            decided.append(outcome)
     _set_states(db, left)
-    quarters.count_decided(db, "webhook", decided, now=now)
+    quarters.count_decided(db, "webhook", count_states(decided), now=now)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
     told = [(one.webhook.number, one.effects) for one in outcomes if one.effects != NO_EFFECTS]
     conversions.apply_effects(db, [(number, effects) for number, effects in told if number in changed], now=now)
@@ -68,6 +68,17 @@ def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookSt
             return WebhookState.SET_ASIDE, maybe_text(reason)
         case _:
             return WebhookState.TRANSLATED, None
+
+
+def count_states(outcomes: Sequence[Outcome]) -> Counter[tuple[str, str]]:
+    """How many webhooks came to which state, by their sources; those that wait for an event came to none."""
+    return Counter(
+        [
+            (storable_text(one.webhook.source), state_of(one.result)[0].value)
+            for one in outcomes
+            if not isinstance(one.result, EventNeeded)
+        ]
+    )
 
 
 def _set_states(db: sqlite3.Connection, left: Sequence[tuple[int, WebhookState, str | None, int | None]]) -> None:
