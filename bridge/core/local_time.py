@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 
 _READER_ZONE: ContextVar[tzinfo | None] = ContextVar("reader_zone", default=None)
 
@@ -23,6 +23,13 @@ def reading_in_zone(zone: tzinfo | None) -> Iterator[None]:
 def to_local(at: datetime) -> datetime:
     """The same instant in the zone of who reads."""
     return at.astimezone(_READER_ZONE.get())
+
+
+def local_midnight(day: date) -> datetime:
+    """When a day begins in the zone of who reads."""
+    zone = _READER_ZONE.get()
+    begins = datetime(day.year, day.month, day.day, tzinfo=zone)
+    return begins if zone is not None else begins.astimezone()
 
 
 def format_local(at: datetime, *, seconds: bool = False) -> str:

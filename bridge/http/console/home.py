@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.core.instants import format_instant
 from bridge.core.local_time import format_span
+from bridge.http.console.charts import HEIGHT, SPANS, WIDTH, Chart, chart_edges, draw_chart
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.masking import shown_answer_reason, shown_reason
 from bridge.http.console.render import render_page
@@ -45,9 +46,11 @@ class HomePage:
         report, failed = await self._read(), await self._deps.store.group_failures(most=GROUPED)
         if not await self._has_begun(report):
             return await self._start.show_start(request)
+        span, charts = await self._draw_charts(request.query_params.get("span", ""))
         return render_page(
             self._deps, request, "home.html",
             here="home", verdict=make_verdict(report), report=report, local=local_time,
+            span=span, spans=SPANS, charts=charts, width=WIDTH, height=HEIGHT,
             groups=[(one, group_words(one), shown_group_reason(one)) for one in failed.groups[:SHOWN]], failed=failed,
             sources=[(one, self._last_words(one)) for one in report.sources],
             destinations=[(one, *destination_words(one)) for one in report.destinations],
@@ -79,6 +82,16 @@ class HomePage:
             self._deps.store.search_events(newest, most=1),
         )
         return bool((await webhooks).rows or (await events).rows)
+
+    async def _draw_charts(self, span: str) -> tuple[str, tuple[Chart, ...]]:
+        """The time that is shown, and what was decided in it."""
+        span = span if span in SPANS else next(iter(SPANS))
+        edges = chart_edges(span, now=self._deps.clock())
+        counts = await self._deps.store.read_quarters(since=edges[0])
+        return span, (
+            draw_chart("Webhooks", "webhook", counts, edges),
+            draw_chart("Deliveries", "delivery", counts, edges),
+        )
 
     def _last_words(self, source: SourceStatus) -> str:
         if source.last_webhook_at is None:
