@@ -6,7 +6,6 @@ What was typed is written nowhere.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -16,10 +15,9 @@ from bridge.cli.row_list import print_rows
 from bridge.cli.safe_console import SafeConsole
 from bridge.core.errors import SettingsError
 from bridge.core.local_time import format_local
+from bridge.status.search_words import SHORTEST, search_words
 from bridge.store.protocol import EventRow, RowFilter, WebhookRow
 from bridge.store.status_views import FoundRows
-
-SHORTEST = 2
 
 
 @command_options
@@ -37,6 +35,8 @@ def run_find(options: FindOptions) -> int:
 
 async def _find_what(options: FindOptions) -> int:
     words = search_words(options.what)
+    if not words:
+        raise SettingsError(f"WHAT must have {SHORTEST} characters or more")
     store = existing_store()
     try:
         found = await store.find_rows(words)
@@ -55,25 +55,6 @@ async def _find_what(options: FindOptions) -> int:
     else:
         _print_found(make_console(), webhooks, events, found)
     return 0 if webhooks or events else 1
-
-
-def search_words(what: str) -> tuple[str, ...]:
-    """What was typed, and what else it may be written as: an e-mail in lower case and hashed, an order with its `#`.
-
-    Raises SettingsError for a text that would fit everything.
-    """
-    text = what.strip()
-    if len(text) < SHORTEST:
-        raise SettingsError(f"WHAT must have {SHORTEST} characters or more")
-    words = [text]
-    if "@" in text:
-        address = text.lower()
-        words += [address, hashlib.sha256(address.encode()).hexdigest()]
-    elif text.startswith("#"):
-        words.append(text[1:])
-    elif text.isdigit():
-        words.append(f"#{text}")
-    return tuple(dict.fromkeys(words))
 
 
 def _print_found(

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from bridge.cli import row_list
-from bridge.cli.find import search_words
+from bridge.cli.find import FindOptions, run_find
 from bridge.core.delivery import DeliveryState
 from bridge.core.errors import SettingsError
 from bridge.core.model import WebhookState
+from bridge.status.search_words import search_words
 from bridge.store.protocol import DeliveryRow, EventRow, WebhookRow
 
 NOW = datetime(2026, 10, 24, 22, 30, tzinfo=UTC)
@@ -106,5 +107,6 @@ def test_an_order_is_looked_for_with_its_number_sign_and_without() -> None:
 
 
 def test_a_text_that_would_fit_everything_is_refused() -> None:
+    assert search_words(" 1 ") == ()
     with pytest.raises(SettingsError, match="2 characters or more"):
-        search_words(" 1 ")
+        run_find(FindOptions(what=" 1 ", format="text"))

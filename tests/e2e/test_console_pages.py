@@ -66,7 +66,7 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
     aside = next(row["id"] for row in listed(folder, "webhooks", state="set_aside"))
     event = next(row["id"] for row in listed(folder, "events"))
     return {
-        "sources": "/ui/sources", "settings": "/ui/settings", "start": "/ui/start",
+        "sources": "/ui/sources", "settings": "/ui/settings", "start": "/ui/start", "find": "/ui/find",
         "test-webhook": "/ui/actions/test-webhook?id=shopify", "test-event": "/ui/actions/test-event?id=track",
         "home": "/ui/", "webhooks": "/ui/webhooks", "webhook": "/ui/webhooks/wh_1", "aside": f"/ui/webhooks/{aside}",
         "none": "/ui/webhooks?state=set_aside&source=stripe", "events": "/ui/events", "event": f"/ui/events/{event}",
@@ -77,7 +77,7 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
 
 PAGES = (
     "home", "webhooks", "webhook", "aside", "none", "events", "event", "sources", "missing", "needs", "dry-run", "actions",
-    "destinations", "settings", "start", "test-webhook", "test-event",
+    "destinations", "settings", "start", "find", "test-webhook", "test-event",
 )  # fmt: skip
 
 

@@ -23,8 +23,8 @@ from bridge.http.console.time_zones import read_zone
 PATH = "/ui"
 OPEN = frozenset({"/ui/login"})
 """What anybody may open who is at the right host."""
-ANY_ROLE = frozenset({"/ui/logout", "/ui/zone"})
-"""What changes nothing but the reader's own session and view."""
+ANY_ROLE = frozenset({"/ui/logout", "/ui/zone", "/ui/find"})
+"""What changes nothing but the reader's own session and view; what is looked for is sent so that no address has it."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "

@@ -16,6 +16,7 @@ from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.destinations_page import DestinationsPage
 from bridge.http.console.detail_pages import DetailPages
 from bridge.http.console.exports import ExportPages
+from bridge.http.console.find_page import FindPage
 from bridge.http.console.guard import ConsoleGuard
 from bridge.http.console.home import HomePage
 from bridge.http.console.list_pages import ListPages
@@ -46,7 +47,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     guard = ConsoleGuard(rest, pages=pages, deps=deps)
     sources, settings = SourcesPage(deps), SettingsPage(deps)
     login, start = LoginRoutes(deps, guard.session_cookies), StartPage(deps)
-    home = HomePage(deps, start)
+    home, find = HomePage(deps, start), FindPage(deps)
     lists, details = ListPages(deps), DetailPages(deps)
     exports = ExportPages(deps)
     destinations, personal = DestinationsPage(deps), PersonalPages(deps)
@@ -60,6 +61,8 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/start/refused", start.show_refused, methods=["GET"]),
             Route("/ui/sources", sources.show_sources, methods=["GET"]),
             Route("/ui/sources.json", sources.sources_json, methods=["GET"]),
+            Route("/ui/find", find.show_form, methods=["GET"]),
+            Route("/ui/find", find.find_typed, methods=["POST"]),
             Route("/ui/settings", settings.show_settings, methods=["GET"]),
             Route("/ui/zone", settings.choose_zone, methods=["POST"]),
             Route("/ui/settings.json", settings.settings_json, methods=["GET"]),

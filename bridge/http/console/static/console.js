@@ -63,6 +63,14 @@ for (const wired of $$("[data-wired]")) {
   if (first && fieldsOf(first)) { pinned = fieldsOf(first); light(pinned); }
 }
 
+// A slash leads to the search, as in most lists of the web.
+addEventListener("keydown", (e) => {
+  const field = document.querySelector(".search input");
+  if (e.key !== "/" || !field || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select, [contenteditable]")) return;
+  e.preventDefault();
+  field.focus();
+});
+
 // The theme: as the system says, light, or dark. The server renders it from the cookie, so that nothing flashes.
 const themes = ["", "light", "dark"];
 const base = document.querySelector(".brand")?.getAttribute("href") || "/";
