@@ -119,8 +119,8 @@ async def fill(store: Store, webhooks: list[Webhook]) -> None:
 async def every_page(console: Console) -> AsyncIterator[tuple[str, str]]:
     webhooks = [f"/ui/webhooks/{row.id}" for row in await console.store.webhooks(RowFilter())]
     events = [f"/ui/events/{row.id}" for row in await console.store.events(RowFilter())]
-    lists = ["/ui/webhooks", "/ui/events", "/ui/sources", "/ui/home"]
-    for path in ["/ui/", "/ui/webhooks/new?after=~0", *lists, *webhooks, *events]:
+    lists = ["/ui/webhooks", "/ui/events", "/ui/sources", "/ui/settings", "/ui/home"]
+    for path in ["/ui/", "/ui/start?source=shopify", "/ui/webhooks/new?after=~0", *lists, *webhooks, *events]:
         for each in [path, *([] if path == "/ui/" or "?" in path else [f"{path}.json"])]:
             answer = await console.client.get(each)
             assert answer.status_code == (404 if each == "/ui/home" else 200), each
