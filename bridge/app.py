@@ -325,6 +325,8 @@ def _console_middleware(  # noqa: PLR0913  what the console is made of
             list_settings=lambda: list_settings(app_config.settings),
             source_vars=lambda name: next((one.vars for one in app_config.settings.sources if one.name == name), {}),
             configured=lambda: describe_bridge(app_config.settings, app_config.mappings, app_config.destinations),
+            mappings=lambda: app_config.mappings,
+            mappings_folder=lambda: app_config.settings.mappings,
             route=app_config.route,
             destinations=lambda: app_config.destinations,
             nonce=random_letters,

@@ -27,11 +27,11 @@ from bridge.cli.options import arguments, command_options, flag_option, option_o
 from bridge.cli.terminal import print_text, say_error
 from bridge.core.errors import BridgeError, SettingsError
 from bridge.core.model import Problem, SourceLocation
-from bridge.core.regular_file import read_regular_file
 from bridge.core.suggestions import suggest_nearest
 from bridge.destinations.language.files import platform_files
-from bridge.mapping.files import EXAMPLES, example_files, example_folders, mapping_files, shipped_mappings
+from bridge.mapping.files import EXAMPLES, example_folders, mapping_files
 from bridge.mapping.tools import examples
+from bridge.mapping.tools.check_files import check_file_examples
 from bridge.mapping.tools.examples import MappingExample
 from bridge.settings import mappings_folder, platforms_folder, secret_strength
 from bridge.settings.load import load_configuration
@@ -114,21 +114,11 @@ def _check_mappings(found: CheckRun, files: Iterable[Path], *, with_examples: bo
         providers.add(provider)
         found.mappings += 1
         if with_examples:
-            told = [_check_example(found, reading.problems, each) for each in example_files(path, provider)]
-            given = [example for example in told if example]
-            examples.check_examples(reading, given, reading.problems, known_topics=_shipped_topics(path, provider))
-            found.unproven += [] if told else [path.name]
+            count = check_file_examples(reading, path, found.read_file)
+            found.examples += count
+            found.unproven += [] if count else [path.name]
         found.problems.extend(reading.all_problems)
     return providers
-
-
-def _shipped_topics(path: Path, provider: str) -> frozenset[str]:
-    """The topics that the shipped mapping of the same provider names: those of an edited copy should be among them."""
-    shipped = shipped_mappings() / f"{provider}.yaml"
-    if not shipped.is_file() or shipped.samefile(path):
-        return frozenset()
-    parts = mapping.read_mapping(read_regular_file(shipped), name=shipped.name).parts
-    return frozenset({*parts.ignores, *(topic for rule in parts.rules for topic in rule.topics or ())})
 
 
 def _settings_problems() -> Sequence[Problem]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from browser import axe_violations, opened_browser, visiting
+from made_up_mapping import CLUB
 from peers import KEY, Serving, Upstream, listed, serving, until, upstream
 from signed_requests import ORDER, SESSION, post, settings_for, shopify, stripe
 
@@ -68,6 +69,7 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
     return {
         "sources": "/ui/sources", "settings": "/ui/settings", "start": "/ui/start", "find": "/ui/find",
         "test-webhook": "/ui/actions/test-webhook?id=shopify", "test-event": "/ui/actions/test-event?id=track",
+        "mappings": "/ui/mappings", "mapping": "/ui/mappings/club",
         "home": "/ui/", "webhooks": "/ui/webhooks", "webhook": "/ui/webhooks/wh_1", "aside": f"/ui/webhooks/{aside}",
         "none": "/ui/webhooks?state=set_aside&source=stripe", "events": "/ui/events", "event": f"/ui/events/{event}",
         "missing": "/ui/webhooks/wh_999", "needs": "/ui/needs", "dry-run": f"/ui/actions/replay?id={aside}",
@@ -77,15 +79,18 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
 
 PAGES = (
     "home", "webhooks", "webhook", "aside", "none", "events", "event", "sources", "missing", "needs", "dry-run", "actions",
-    "destinations", "settings", "start", "find", "test-webhook", "test-event",
+    "destinations", "settings", "start", "find", "test-webhook", "test-event", "mappings", "mapping",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def shop(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
+    (maps := folder / "maps").mkdir()
+    (maps / "club.yaml").write_text(CLUB)
     with upstream() as peer:
         settings = settings_for(peer) | {"BRIDGE_CONSOLE_KEYS": f"ines:change:{CONSOLE_KEY}"}
+        settings |= {"BRIDGE_MAPPINGS": str(maps)}
         assert KEY in settings.values()
         with serving(folder, settings) as bridge:
             with visiting(browser) as visit:
@@ -94,6 +99,7 @@ def shop(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
                 visit.page.get_by_role("button", name="Log in").click()
                 visit.page.wait_for_url(f"{bridge.url}/ui/")
                 state = visit.page.context.storage_state()
+            (maps / "club.yaml").write_text(CLUB.replace("=person.email", "=lowr(person.email)"))
             yield Shop(bridge, folder, filled_apart(bridge, peer, folder), state)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
+from bridge.core import json_text
 from bridge.core.json_text import Json
 from bridge.http.console.masking import Path, is_below, named_key, shown_key, shown_text
 
@@ -26,6 +28,19 @@ class DocumentLine:
     text: str
     kind: str
     end: str = ""
+
+
+def read_body(content: bytes) -> Json:
+    """A body as a document: JSON, or the fields of a form; None for any other."""
+    try:
+        return json_text.parse_json(content, strict=False)
+    except ValueError:
+        pass
+    try:
+        fields = parse_qsl(content.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
+    except ValueError:
+        return None
+    return dict(fields)
 
 
 def document_lines(document: Json, *, private: Collection[Path] = ()) -> tuple[DocumentLine, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from bridge.core.delivery import Outgoing
 from bridge.core.model import Event, Route
@@ -15,6 +16,8 @@ from bridge.http.console.origins import ConsoleOrigin
 from bridge.http.console_keys import ConsoleKey
 from bridge.http.own_request import OwnAnswer
 from bridge.http.peer_address import TrustedProxies
+from bridge.mapping import BrokenMapping
+from bridge.mapping import Mapping as UsableMapping
 from bridge.mapping.tools.sample_webhook import SampleWebhook
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.listed_settings import SettingsListing
@@ -29,7 +32,8 @@ class ConsoleDeps:
     `list_sources` takes the time and the topic of each source's last webhook.
 
     `sources` and `configured` are asked for each time, because a reload changes them; `source_vars` gives the vars that
-    are set for a source; `route` decides where an event goes, to the named destinations or to all.
+    are set for a source; `route` decides where an event goes, to the named destinations or to all. `mappings` are those
+    in use, by their providers; `mappings_folder` is the operator's.
     """
 
     store: Store
@@ -44,6 +48,8 @@ class ConsoleDeps:
     list_settings: Callable[[], SettingsListing]
     source_vars: Callable[[str], Mapping[str, str]]
     configured: Callable[[], ConfiguredBridge]
+    mappings: Callable[[], Mapping[str, UsableMapping | BrokenMapping]]
+    mappings_folder: Callable[[], Path | None]
     route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]
     destinations: Callable[[], Mapping[str, Destination]]
     nonce: Callable[[], str]

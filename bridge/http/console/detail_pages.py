@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
@@ -12,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from bridge.core import json_text
 from bridge.core.errors import MappingError, NotFound, SettingsError
 from bridge.core.json_text import Json
-from bridge.http.console.body_lines import DocumentLine, document_lines
+from bridge.http.console.body_lines import DocumentLine, document_lines, read_body
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.mapping_lines import MappingLine, mapping_lines
 from bridge.http.console.masking import (
@@ -201,19 +200,6 @@ class DetailPages:
                             if isinstance(one, DeliveryDetail)
                         ]
         return shown
-
-
-def read_body(content: bytes) -> Json:
-    """A body as a document: JSON, or the fields of a form; None for any other."""
-    try:
-        return json_text.parse_json(content, strict=False)
-    except ValueError:
-        pass
-    try:
-        fields = parse_qsl(content.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
-    except ValueError:
-        return None
-    return dict(fields)
 
 
 def _numbered(

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, Response
 
+from bridge.core.visible_text import make_visible
 from bridge.http.console.deps import ConsoleDeps
 
 HERE = Path(__file__).parent
@@ -49,13 +50,15 @@ def answer_static(name: str) -> Response:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["visible"] = make_visible
+    return made
 
 
 def render_page(

@@ -21,6 +21,9 @@ from bridge.http.console.guard import ConsoleGuard
 from bridge.http.console.home import HomePage
 from bridge.http.console.list_pages import ListPages
 from bridge.http.console.login import LoginRoutes
+from bridge.http.console.mapping_files import MappingFiles
+from bridge.http.console.mapping_process import MappingProcess
+from bridge.http.console.mappings_page import MappingsPage
 from bridge.http.console.needs_page import NeedsPage
 from bridge.http.console.personal_pages import PersonalPages
 from bridge.http.console.render import answer_static, render_page
@@ -51,6 +54,8 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     lists, details = ListPages(deps), DetailPages(deps)
     exports = ExportPages(deps)
     destinations, personal = DestinationsPage(deps), PersonalPages(deps)
+    files = MappingFiles(deps, MappingProcess())
+    mappings = MappingsPage(deps, files)
     needs, actions = NeedsPage(deps), ActionPages(deps, _AFTER)
     pages.router.routes.extend(
         [
@@ -78,6 +83,10 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/events/{id}.json", details.event_json, methods=["GET"]),
             Route("/ui/events/{id}", details.show_event, methods=["GET"]),
             Route("/ui/needs", needs.show_needs, methods=["GET"]),
+            Route("/ui/mappings", mappings.show_mappings, methods=["GET"]),
+            Route("/ui/mappings.json", mappings.mappings_json, methods=["GET"]),
+            Route("/ui/mappings/{name}.yaml", mappings.download_mapping, methods=["GET"]),
+            Route("/ui/mappings/{name}", mappings.show_mapping, methods=["GET"]),
             Route("/ui/destinations", destinations.show_destinations, methods=["GET"]),
             Route("/ui/destinations.json", destinations.destinations_json, methods=["GET"]),
             Route("/ui/actions", actions.show_actions, methods=["GET"]),

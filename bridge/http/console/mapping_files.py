@@ -1,0 +1,126 @@
+"""The mapping files that serve loads, as the console shows them: their problems, and whether they are in use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bridge.core.mapping_text import MappingText
+from bridge.core.model import Problem, SourceLocation
+from bridge.core.regular_file import read_regular_file
+from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.mapping_process import MappingProcess, TrialFailed
+from bridge.http.console.mapping_trial import CheckedMapping, CheckQuestion
+from bridge.mapping import Mapping as UsableMapping
+from bridge.mapping.files import EXAMPLES, mapping_files
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MappingFile:
+    """A file, its text, and what `check` says of it. `sources` are those that it would serve.
+
+    `used` is the text that is in use for its provider, None where none is. `is_own` is whether it is in the operator's
+    folder; `instead` names the file that is used instead of it.
+    """
+
+    path: Path
+    text: MappingText
+    is_own: bool
+    checked: CheckedMapping
+    sources: tuple[str, ...] = ()
+    used: MappingText | None = None
+    instead: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What addresses call it: its name without `.yaml`."""
+        return self.path.stem
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether this very text is in use."""
+        return self.used is not None and self.used.text == self.text.text
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Its errors."""
+        return tuple(one for one in self.checked.problems if one.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """Its warnings."""
+        return tuple(one for one in self.checked.problems if one.severity == "warning")
+
+
+@dataclass(slots=True)
+class MappingFiles:
+    """Reads them. What the child said of a file is remembered until it or an example beside it changes."""
+
+    deps: ConsoleDeps
+    process: MappingProcess
+    _checked: dict[Path, tuple[Stamp, CheckedMapping]] = field(default_factory=dict)
+
+    async def read_files(self) -> list[MappingFile]:
+        """Every file, those in use first. One that the child cannot check has a problem that says so."""
+        own = self.deps.mappings_folder()
+        found = await asyncio.to_thread(_read_all, own)
+        checked = [await self._check(path, stamp) for path, _, stamp in found]
+        last = {each.provider: path for each, (path, _, _) in zip(checked, found, strict=True)}
+        files = [
+            self._describe(path, text, each, is_own=path.parent == own, last=last[each.provider])
+            for each, (path, text, _) in zip(checked, found, strict=True)
+        ]
+        return sorted(files, key=lambda one: (one.instead is not None, one.name))
+
+    async def find_file(self, name: str) -> MappingFile | None:
+        """The file of that name; of two the one in use."""
+        return next((one for one in await self.read_files() if one.name == name), None)
+
+    def _describe(
+        self, path: Path, text: MappingText, checked: CheckedMapping, *, is_own: bool, last: Path
+    ) -> MappingFile:
+        if path != last:
+            return MappingFile(path, text, is_own, checked, instead=last.name)
+        loaded = self.deps.mappings().get(checked.provider)
+        used = loaded.file_text if isinstance(loaded, UsableMapping) else None
+        sources = tuple(one.name for one in self.deps.list_sources({}) if one.mapping == checked.provider)
+        return MappingFile(path, text, is_own, checked, sources, used)
+
+    async def _check(self, path: Path, stamp: Stamp) -> CheckedMapping:
+        known = self._checked.get(path)
+        if known is None or known[0] != stamp:
+            try:
+                known = stamp, await self.process.ask(CheckQuestion(path), CheckedMapping)
+            except TrialFailed as error:
+                place = SourceLocation(path.name, 1, 1)
+                return CheckedMapping(path.stem, "", (Problem(place, "error", f"cannot be checked: {error}"),), 0)
+            self._checked[path] = known
+        return known[1]
+
+
+def _read_all(own: Path | None) -> Sequence[tuple[Path, MappingText, Stamp]]:
+    """Each file with its text; one that cannot be read has none. Runs in a thread."""
+    found: list[tuple[Path, MappingText, Stamp]] = []
+    for path in mapping_files(own):
+        try:
+            content = read_regular_file(path)
+        except OSError:
+            content = b""
+        found.append((path, MappingText(path.name, content), _stamp_of(path)))
+    return found
+
+
+def _stamp_of(path: Path) -> Stamp:
+    """Names, times and sizes of a file and of the examples beside it."""
+    states: list[tuple[str, int, int]] = []
+    for each in (path, *sorted((path.parent / EXAMPLES).glob("*/[!.]*.yaml"))):
+        try:
+            status = each.stat()
+        except OSError:
+            continue
+        states.append((str(each), status.st_mtime_ns, status.st_size))
+    return tuple(states)

@@ -1,0 +1,137 @@
+"""The console's pages of mappings: each file with its problems as `check` has them, and what became of its webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console_app import AUDITOR, Console, with_console
+from made_up_mapping import CLUB, club_webhook, keep_translated
+
+from bridge.http.console.mapping_process import MappingProcess, TrialFailed, TrialLimits
+from bridge.http.console.mapping_trial import CheckedMapping, CheckQuestion
+from bridge.mapping import parse_mapping
+
+
+def words_of(text: str) -> str:
+    """The words of a page."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
+
+
+def folder_with(tmp_path: Path, text: str) -> dict[str, str]:
+    """The settings of a bridge whose operator has one mapping of this text."""
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    (maps / "club.yaml").write_text(text)
+    return {"BRIDGE_MAPPINGS": str(maps), "CLUB_WEBHOOK_SECRET": "an-invented-signing-secret-of-some-length"}
+
+
+def test_each_mapping_has_its_state_sources_digest_and_coverage(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        source = parse_mapping(CLUB, name="club.yaml").bind_source("club", secrets=(), vars={})
+        await keep_translated(
+            console.store, source, [club_webhook(1), club_webhook(2), club_webhook(3, total="a lot"), club_webhook(4)]
+        )
+        await console.log_in(AUDITOR)
+        club, shopify, stripe = (await console.client.get("/ui/mappings.json")).json()
+        assert (club["name"], club["own"], club["use"], club["sources"]) == ("club", True, "in use", ["club"])
+        assert club["webhooks"] == {"translated": 3, "set_aside": 1}
+        assert source.mapping_text is not None
+        assert club["sha256"] == source.mapping_text.digest.hex()
+        assert (shopify["own"], shopify["problems"], stripe["examples"] > 100) == (False, [], True)
+        words = words_of((await console.client.get("/ui/mappings")).text)
+        assert "club.yaml yours, " in words
+        assert "75.0%" in words
+        assert "1 set aside" in words_of((await console.client.get("/ui/mappings/club")).text)
+        assert (await console.client.get("/ui/mappings/club.yaml")).text == CLUB
+        for path in ("nothing", "nothing.yaml", "..%2Fclub", "%2e%2e"):
+            assert (await console.client.get(f"/ui/mappings/{path}")).status_code == 404
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+def checked_by_command(file: Path) -> Any:
+    """The problems that the command prints, each named by its file alone."""
+    command = [sys.executable, "-m", "bridge", "check", "--format", "json", str(file)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [one | {"path": Path(one["path"]).name} for one in json.loads(checked.stdout)]
+
+
+def test_problems_are_those_of_check_at_their_lines_and_what_runs_is_told_apart(tmp_path: Path) -> None:
+    settings = folder_with(tmp_path, CLUB)
+    file = Path(settings["BRIDGE_MAPPINGS"], "club.yaml")
+    rewrite = file.write_text
+
+    async def story(console: Console) -> None:
+        await console.log_in(AUDITOR)
+        rewrite(CLUB.replace("=person.email", "=lowr(person.email)"))
+        club = (await console.client.get("/ui/mappings.json")).json()[0]
+        told = checked_by_command(file)
+        assert told[0]["line"] == 23
+        assert told == club["problems"]
+        assert club["use"] == "the text from before its errors is in use"
+        page = (await console.client.get("/ui/mappings/club")).text
+        marked = re.search(r'<div class="l err" id="L23">.*?</div></div>', page)
+        assert marked is not None
+        assert "unknown function 'lowr'; did you mean 'lower'?" in words_of(marked[0])
+        rewrite(CLUB + "# another line\n")
+        assert "changed since it was loaded" in words_of((await console.client.get("/ui/mappings")).text)
+        assert (await console.client.get("/ui/mappings.json")).json()[0]["problems"] == []
+
+    with_console(tmp_path, story, settings=settings)
+
+
+# ------------------------------------------------------------------------------------------------------- the child
+
+
+def ask_child(tmp_path: Path, text: str, limits: TrialLimits | None = None) -> tuple[MappingProcess, CheckedMapping]:
+    """What a child of these limits says of a mapping."""
+    file = tmp_path / "club.yaml"
+    file.write_text(text)
+    process = MappingProcess(limits or TrialLimits())
+    return process, asyncio.run(process.ask(CheckQuestion(file), CheckedMapping))
+
+
+def test_the_child_gets_no_secret_and_runs_after_all_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUB_WEBHOOK_SECRET", "an-invented-signing-secret-of-some-length")
+    held = (tmp_path / "a.db").open("w")
+    os.set_inheritable(held.fileno(), True)  # noqa: FBT003  its own name
+    process, checked = ask_child(tmp_path, CLUB)
+    assert checked.problems == ()
+    proc = Path(f"/proc/{process.process_id}")
+    assert b"SECRET" not in proc.joinpath("environ").read_bytes()
+    opened = [str(one.readlink()) for one in proc.joinpath("fd").iterdir()]
+    assert not [one for one in opened if one.startswith("/") and one != "/dev/null"], "no file is open in it"
+    assert proc.joinpath("stat").read_text().rpartition(")")[2].split()[16] == "19", "its priority is the lowest"
+    held.close()
+    del process
+    assert not proc.exists(), "nothing of it stays behind"
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        (TrialLimits(seconds=0.05), "more than 0.05 seconds of a core"),
+        (TrialLimits(mebibytes=34), "more than 34 MiB of memory"),
+        (TrialLimits(patience=0.001), "no answer within 0.001 seconds"),
+    ],
+    ids=["time", "memory", "patience"],
+)
+def test_a_mapping_that_takes_too_much_is_ended_and_the_next_is_answered(
+    tmp_path: Path, limits: TrialLimits, why: str
+) -> None:
+    lets = "".join(f"  name_{at}: =body.a{at} || join('', [body.b{at}, 'c'])\n" for at in range(300))
+    large = CLUB.replace("let:\n", f"let:\n{lets}")
+    process = MappingProcess(limits)
+    (tmp_path / "club.yaml").write_text(large)
+    for _ in range(2):
+        with pytest.raises(TrialFailed, match=re.escape(why)):
+            asyncio.run(process.ask(CheckQuestion(tmp_path / "club.yaml"), CheckedMapping))
