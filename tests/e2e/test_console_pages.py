@@ -70,6 +70,7 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
         "sources": "/ui/sources", "settings": "/ui/settings", "start": "/ui/start", "find": "/ui/find",
         "test-webhook": "/ui/actions/test-webhook?id=shopify", "test-event": "/ui/actions/test-event?id=track",
         "mappings": "/ui/mappings", "mapping": "/ui/mappings/club",
+        "playground": "/ui/mappings/shopify/try",
         "home": "/ui/", "webhooks": "/ui/webhooks", "webhook": "/ui/webhooks/wh_1", "aside": f"/ui/webhooks/{aside}",
         "none": "/ui/webhooks?state=set_aside&source=stripe", "events": "/ui/events", "event": f"/ui/events/{event}",
         "missing": "/ui/webhooks/wh_999", "needs": "/ui/needs", "dry-run": f"/ui/actions/replay?id={aside}",
@@ -79,7 +80,7 @@ def filled(bridge: Serving, peer: Upstream, folder: Path) -> dict[str, str]:
 
 PAGES = (
     "home", "webhooks", "webhook", "aside", "none", "events", "event", "sources", "missing", "needs", "dry-run", "actions",
-    "destinations", "settings", "start", "find", "test-webhook", "test-event", "mappings", "mapping",
+    "destinations", "settings", "start", "find", "test-webhook", "test-event", "mappings", "mapping", "playground",
 )  # fmt: skip
 
 
@@ -224,3 +225,29 @@ def test_personal_data_is_shown_when_it_is_asked_for(browser: Any, shop: Shop, m
         visit.page.get_by_role("link", name="Mask it again").click()
         visit.page.get_by_role("button", name="Show personal data").wait_for()
         assert "ada@example.com" not in visit.page.content()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_draft_is_tried_while_it_is_written(browser: Any, shop: Shop, mode: str) -> None:
+    with visiting(browser, storage_state=shop.state, **MODES[mode]) as visit:
+        visit.page.goto(f"{shop.bridge.url}{shop.pages['playground']}")
+        draft = visit.page.get_by_role("textbox", name="The text of the mapping")
+        whole = draft.input_value()
+        assert "0 of 1 now become events" in visit.page.inner_text("[data-part=summary]")
+        draft.fill(f"{whole}surplus: 1\n")
+        link = visit.page.get_by_role("link", name=f"line {len(whole.splitlines()) + 1}, column 1")
+        link.wait_for()
+        assert visit.page.locator(".layer .l.err").inner_text() == str(len(whole.splitlines()) + 1)
+        assert "unknown key 'surplus'" in visit.page.inner_text("[data-part=problems]")
+        visit.shot(f"playground-error-{mode}")
+        draft.fill(
+            whole.replace(
+                "order_value: =", "order_value: =choose(body.total_price == 'a lot', '19.90', first)\n  first: ="
+            )
+        )
+        visit.page.get_by_text("1 of 1 now become events").wait_for()
+        visit.page.locator(".f", has_text="order_id").first.locator("dt").click()
+        assert visit.page.locator(".layer .l.hot").count() == 1
+        visit.shot(f"playground-mended-{mode}")
+        wide = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert (visit.said, wide) == ([], 0)

@@ -23,9 +23,8 @@ from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.core.json_text import parse_json
 from bridge.core.model import Route, Routed, SetAside, Translated, Webhook
 from bridge.http.console.body_lines import MOST_LINES, document_lines
-from bridge.http.console.detail_pages import failed_line
 from bridge.http.console.home import make_verdict
-from bridge.http.console.mapping_lines import mapping_lines
+from bridge.http.console.mapping_lines import failed_line, mapping_lines
 from bridge.http.console.masking import (
     mask_document,
     mask_text,
@@ -120,7 +119,8 @@ async def every_page(console: Console) -> AsyncIterator[tuple[str, str]]:
     webhooks = [f"/ui/webhooks/{row.id}" for row in await console.store.webhooks(RowFilter())]
     events = [f"/ui/events/{row.id}" for row in await console.store.events(RowFilter())]
     lists = ["/ui/webhooks", "/ui/events", "/ui/sources", "/ui/settings", "/ui/home"]
-    for path in ["/ui/", "/ui/start?source=shopify", "/ui/webhooks/new?after=~0", *lists, *webhooks, *events]:
+    tries = [f"/ui/mappings/{name}/try?state={state}" for name in ("shopify", "stripe") for state in ("", "set_aside")]
+    for path in ["/ui/", "/ui/start?source=shopify", "/ui/webhooks/new?after=~0", *lists, *webhooks, *events, *tries]:
         for each in [path, *([] if path == "/ui/" or "?" in path else [f"{path}.json"])]:
             answer = await console.client.get(each)
             assert answer.status_code == (404 if each == "/ui/home" else 200), each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from urllib.parse import parse_qsl
 
 from bridge.core import json_text
@@ -43,8 +44,11 @@ def read_body(content: bytes) -> Json:
     return dict(fields)
 
 
-def document_lines(document: Json, *, private: Collection[Path] = ()) -> tuple[DocumentLine, ...]:
-    """The lines of a document, masked; at most MOST_LINES, and then one that says so."""
+def document_lines(document: Json, *, private: Collection[Path] | None = ()) -> tuple[DocumentLine, ...]:
+    """The lines of a document, masked, also at the paths `private`; at most MOST_LINES, and then one that says so.
+
+    Where `private` is None they are in clear.
+    """
     lines: list[DocumentLine] = []
     for line in _lines_of(document, (), (), {}, None, private):
         if len(lines) == MOST_LINES:
@@ -55,7 +59,7 @@ def document_lines(document: Json, *, private: Collection[Path] = ()) -> tuple[D
 
 
 def _lines_of(  # noqa: PLR0913, PLR0917  where it is, twice: as it is, and as elements are named
-    value: Json, path: Path, named: Path, around: Mapping[str, Json], key: str | None, private: Collection[Path]
+    value: Json, path: Path, named: Path, around: Mapping[str, Json], key: str | None, private: Collection[Path] | None
 ) -> Iterator[DocumentLine]:
     depth = min(len(path), DEEPEST)
     match value:
@@ -63,7 +67,9 @@ def _lines_of(  # noqa: PLR0913, PLR0917  where it is, twice: as it is, and as e
             yield DocumentLine(path, depth, key, "{", "")
             for at, (name, below) in enumerate(value.items(), start=1):
                 inner = (*named, named_key(value, name))
-                lines = _lines_of(below, (*path, name), inner, value, shown_key(name), private)
+                lines = _lines_of(
+                    below, (*path, name), inner, value, name if private is None else shown_key(name), private
+                )
                 yield from _ended(lines, "," if at < len(value) else "")
             yield DocumentLine(path, depth, None, "}", "")
         case list() if value:
@@ -77,11 +83,17 @@ def _lines_of(  # noqa: PLR0913, PLR0917  where it is, twice: as it is, and as e
         case None | True | False:
             yield DocumentLine(path, depth, key, {None: "null", True: "true", False: "false"}[value], "x")
         case str():
-            shown = shown_text(named, value, around, private=is_below(path, private))
+            shown = _shown_value(path, named, value, around, private)
             yield DocumentLine(path, depth, key, f'"{shown}"', "s" if shown == value else "mask")
         case _:
-            shown = shown_text(named, value, around, private=is_below(path, private))
+            shown = _shown_value(path, named, value, around, private)
             yield DocumentLine(path, depth, key, shown, "i" if shown == str(value) else "mask")
+
+
+def _shown_value(
+    path: Path, named: Path, value: str | int | Decimal, around: Mapping[str, Json], private: Collection[Path] | None
+) -> str:
+    return str(value) if private is None else shown_text(named, value, around, private=is_below(path, private))
 
 
 def _ended(lines: Iterator[DocumentLine], end: str) -> Iterator[DocumentLine]:

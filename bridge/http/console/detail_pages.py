@@ -2,69 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from bridge.core import json_text
 from bridge.core.errors import MappingError, NotFound, SettingsError
 from bridge.core.json_text import Json
-from bridge.http.console.body_lines import DocumentLine, document_lines, read_body
+from bridge.http.console.body_lines import document_lines, read_body
 from bridge.http.console.deps import ConsoleDeps
-from bridge.http.console.mapping_lines import MappingLine, mapping_lines
-from bridge.http.console.masking import (
-    Path,
-    mask_document,
-    shown_order,
-    shown_reason,
-    shown_text,
-    shown_word,
-)
-from bridge.http.console.provenance import EventSources, FieldSource, fields_by_line, find_sources, private_paths
+from bridge.http.console.mapping_lines import MappingLine, failed_line, mapping_lines
+from bridge.http.console.masking import mask_document, shown_order, shown_reason, shown_word
+from bridge.http.console.provenance import EventSources, fields_by_line, find_sources, private_paths
 from bridge.http.console.render import render_page
 from bridge.http.console.shown_deliveries import ShownDelivery, show_delivery
+from bridge.http.console.shown_fields import number_lines, show_events
 from bridge.http.console.words import local_time, size_words, state_tone, state_word, value_words
 from bridge.status.kept_explanation import KeptExplanation, explain_kept
 from bridge.store.protocol import DeliveryDetail, EventDetail, EventRow, RowFilter, WebhookDetail
 
 MOST_EVENTS = 20
 """Events of one webhook, and deliveries of one event, that are shown with their attempts."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShownField:
-    """A field of an event as the page shows it; `hot` and `warm` are the ids of the lines that it lights."""
-
-    number: int
-    name: str
-    text: str
-    is_masked: bool
-    hot: tuple[str, ...]
-    warm: tuple[str, ...]
-    source: FieldSource
-    body_links: tuple[tuple[str, str], ...]
-
-    @property
-    def group(self) -> str:
-        """What stands above it: `properties`; empty for a field of the event itself."""
-        return self.name.partition(".")[0] if "." in self.name else ""
-
-    @property
-    def label(self) -> str:
-        """Its name below that."""
-        return self.name.partition(".")[2] or self.name
-
-
-@dataclass(frozen=True, slots=True)
-class ShownEvent:
-    """An event and its fields; `line` is that of its rule."""
-
-    id: str | None
-    event_type: str
-    line: int
-    fields: tuple[ShownField, ...]
 
 
 class DetailPages:
@@ -81,7 +38,7 @@ class DetailPages:
         private = private_paths(sources)
         lines = document_lines(body, private=private) if body is not None else ()
         newer, older = await self._neighbours(kept.webhook.number)
-        shown = _shown_events(kept, sources, lines)
+        shown = show_events(sources, lines, rows=kept.events)
         failed = failed_line(kept.row.reason, made.text.name) if made and made.is_kept else None
         return render_page(
             self._deps, request, "webhook.html",
@@ -89,7 +46,7 @@ class DetailPages:
             provider_id=shown_word(kept.webhook.id), state=state_word(kept.row.state.value),
             tone=state_tone(kept.row.state.value), reason=shown_reason(kept.row.reason),
             received=local_time(kept.row.received_at), size=size_words(len(kept.webhook.body)),
-            body_gone=kept.body_gone, body_lines=_numbered(lines, sources), is_json=body is not None,
+            body_gone=kept.body_gone, body_lines=number_lines(lines, sources), is_json=body is not None,
             made=made, told=told, mapping_lines=_mapping_lines(made, sources, failed), failed=failed, events=shown,
             rows=kept.events, deliveries=await self._deliveries(kept.events), value_words=value_words,
             older=older, newer=newer,
@@ -127,7 +84,7 @@ class DetailPages:
                 "value": value_words(one.row.value, one.row.currency),
                 "state": state_word(one.row.delivery),
                 "tone": state_tone(one.row.delivery),
-                "lines": _numbered(document_lines(json_text.parse_json(one.text)), ()),
+                "lines": number_lines(document_lines(json_text.parse_json(one.text)), ()),
                 "notes": [shown_reason(note) for note in one.notes],
             }
             for one in found
@@ -202,23 +159,6 @@ class DetailPages:
         return shown
 
 
-def _numbered(
-    lines: tuple[DocumentLine, ...], sources: tuple[EventSources, ...]
-) -> list[tuple[str, DocumentLine, str, bool]]:
-    """Each line with its id, the fields that it goes into, and whether it goes into none."""
-    into: dict[Path, list[str]] = {}
-    for number, field in enumerate(field for event in sources for field in event.fields):
-        for path in field.body_paths:
-            into.setdefault(path, []).append(f"f{number}")
-    return [(f"b{at}", line, " ".join(into.get(line.path, ())), line.path not in into) for at, line in enumerate(lines)]
-
-
-def failed_line(reason: str | None, name: str) -> int | None:
-    """The line of the mapping that a reason begins with; None where it begins with no place in that file."""
-    found = re.match(rf"{re.escape(name)}:([0-9]{{1,6}}):", reason or "")
-    return int(found[1]) if found else None
-
-
 def _mapping_lines(
     made: KeptExplanation | None, sources: tuple[EventSources, ...], failed: int | None
 ) -> list[MappingLine]:
@@ -232,51 +172,6 @@ def _mapping_lines(
 
 def _condition_lines(conditions: tuple[object, ...]) -> list[int]:
     return [place.line for one in conditions if (place := getattr(one, "place", None)) is not None]
-
-
-def _shown_events(
-    kept: WebhookDetail, sources: tuple[EventSources, ...], lines: tuple[DocumentLine, ...]
-) -> list[ShownEvent]:
-    ids = {line.path: f"b{at}" for at, line in reversed(list(enumerate(lines)))}
-    number, shown = 0, list[ShownEvent]()
-    for place, event in enumerate(sources):
-        fields = [_shown_field(number + at, field, ids) for at, field in enumerate(event.fields)]
-        number += len(event.fields)
-        row = kept.events[place] if place < len(kept.events) and len(sources) == len(kept.events) else None
-        event_type = next((field.text for field in fields if field.name == "event_type"), "event")
-        shown.append(ShownEvent(row.id if row else None, event_type, event.rule_line, tuple(fields)))
-    return shown
-
-
-def _shown_field(number: int, source: FieldSource, ids: dict[Path, str]) -> ShownField:
-    text = "" if source.value is None else _field_text(source)
-    links = [(ids[path], _path_words(path)) for path in source.body_paths if path in ids]
-    lines = [f"L{source.line}"] if source.line else []
-    hot = [*(link for link, _ in links if source.is_exact), *lines]
-    warm = [*(link for link, _ in links if not source.is_exact), *(f"L{line}" for line in source.name_lines)]
-    is_masked = text != _plain_text(source.value)
-    return ShownField(number, source.name, text, is_masked, tuple(hot), tuple(warm), source, tuple(links[:3]))
-
-
-def _field_text(source: FieldSource) -> str:
-    match source.value:
-        case bool() | dict() | list():
-            return json_text.write_json(mask_document({source.path[-1]: source.value})[source.path[-1]]).decode()
-        case _ if source.path == ("event_type",):
-            return shown_word(str(source.value))
-        case _:
-            return shown_text(source.path, source.value, {})
-
-
-def _plain_text(value: Json) -> str:
-    if value is None:
-        return ""
-    return json_text.write_json(value).decode() if isinstance(value, (bool, dict, list)) else str(value)
-
-
-def _path_words(path: Path) -> str:
-    words = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
-    return words if len(words) <= 80 else f"…{words[-79:]}"  # noqa: PLR2004  what fits a pane
 
 
 def _answer_json(document: Json) -> Response:

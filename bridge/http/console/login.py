@@ -78,12 +78,12 @@ class LoginRoutes:
         return render_page(self._deps, request, "login.html", status=status, next=following, wrong=wrong)
 
 
-async def read_form(request: HttpRequest) -> dict[str, str] | None:
-    """The fields of a form, the first of each name; None if it is too large."""
+async def read_form(request: HttpRequest, *, most: int = MOST_BYTES) -> dict[str, str] | None:
+    """The fields of a form, the first of each name; None if it has more than `most` bytes."""
     content = b""
     async for part in request.stream():
         content += part
-        if len(content) > MOST_BYTES:
+        if len(content) > most:
             return None
     try:
         fields = parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)

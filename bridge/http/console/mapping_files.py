@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bridge.core.errors import NotFound
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Problem, SourceLocation
 from bridge.core.regular_file import read_regular_file
@@ -14,6 +15,7 @@ from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.mapping_process import MappingProcess, TrialFailed
 from bridge.http.console.mapping_trial import CheckedMapping, CheckQuestion
 from bridge.mapping import Mapping as UsableMapping
+from bridge.mapping.broken import guess_provider
 from bridge.mapping.files import EXAMPLES, mapping_files
 
 Stamp = tuple[tuple[str, int, int], ...]
@@ -66,29 +68,29 @@ class MappingFiles:
 
     async def read_files(self) -> list[MappingFile]:
         """Every file, those in use first. One that the child cannot check has a problem that says so."""
-        own = self.deps.mappings_folder()
-        found = await asyncio.to_thread(_read_all, own)
-        checked = [await self._check(path, stamp) for path, _, stamp in found]
-        last = {each.provider: path for each, (path, _, _) in zip(checked, found, strict=True)}
-        files = [
-            self._describe(path, text, each, is_own=path.parent == own, last=last[each.provider])
-            for each, (path, text, _) in zip(checked, found, strict=True)
-        ]
+        found = await self._find_texts()
+        files = [await self._describe(one, found) for one in found]
         return sorted(files, key=lambda one: (one.instead is not None, one.name))
 
-    async def find_file(self, name: str) -> MappingFile | None:
-        """The file of that name; of two the one in use."""
-        return next((one for one in await self.read_files() if one.name == name), None)
+    async def require_file(self, name: str) -> MappingFile:
+        """The file of that name; of two the one in use. Raises NotFound."""
+        found = await self._find_texts()
+        for one in sorted(found, key=lambda one: _last_of(one.provider, found) is not one):
+            if one.path.stem == name:
+                return await self._describe(one, found)
+        raise NotFound("there is no such mapping")
 
-    def _describe(
-        self, path: Path, text: MappingText, checked: CheckedMapping, *, is_own: bool, last: Path
-    ) -> MappingFile:
-        if path != last:
-            return MappingFile(path, text, is_own, checked, instead=last.name)
-        loaded = self.deps.mappings().get(checked.provider)
+    async def _find_texts(self) -> Sequence[_FoundFile]:
+        return await asyncio.to_thread(_read_all, self.deps.mappings_folder())
+
+    async def _describe(self, one: _FoundFile, found: Sequence[_FoundFile]) -> MappingFile:
+        is_own, checked = one.path.parent == self.deps.mappings_folder(), await self._check(one.path, one.stamp)
+        if (last := _last_of(one.provider, found)) is not one:
+            return MappingFile(one.path, one.text, is_own, checked, instead=last.path.name)
+        loaded = self.deps.mappings().get(one.provider)
         used = loaded.file_text if isinstance(loaded, UsableMapping) else None
-        sources = tuple(one.name for one in self.deps.list_sources({}) if one.mapping == checked.provider)
-        return MappingFile(path, text, is_own, checked, sources, used)
+        sources = tuple(each.name for each in self.deps.list_sources({}) if each.mapping == one.provider)
+        return MappingFile(one.path, one.text, is_own, checked, sources, used)
 
     async def _check(self, path: Path, stamp: Stamp) -> CheckedMapping:
         known = self._checked.get(path)
@@ -102,15 +104,30 @@ class MappingFiles:
         return known[1]
 
 
-def _read_all(own: Path | None) -> Sequence[tuple[Path, MappingText, Stamp]]:
-    """Each file with its text; one that cannot be read has none. Runs in a thread."""
-    found: list[tuple[Path, MappingText, Stamp]] = []
+@dataclass(frozen=True, slots=True)
+class _FoundFile:
+    """A file as it lies there; one that cannot be read has no text. The last one of a provider is the one in use."""
+
+    path: Path
+    text: MappingText
+    provider: str
+    stamp: Stamp
+
+
+def _last_of(provider: str, found: Sequence[_FoundFile]) -> _FoundFile:
+    return next(one for one in reversed(found) if one.provider == provider)
+
+
+def _read_all(own: Path | None) -> Sequence[_FoundFile]:
+    """Every file that serve loads, in its order. Runs in a thread."""
+    found: list[_FoundFile] = []
     for path in mapping_files(own):
         try:
             content = read_regular_file(path)
         except OSError:
             content = b""
-        found.append((path, MappingText(path.name, content), _stamp_of(path)))
+        provider = guess_provider(content.decode("utf-8", "replace")) or path.stem
+        found.append(_FoundFile(path, MappingText(path.name, content), provider, _stamp_of(path)))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,12 @@ class MappingLine:
     text: str
     fields: str = ""
     folded: int = 0
+
+
+def failed_line(reason: str | None, name: str) -> int | None:
+    """The line of the mapping that a reason begins with; None where it begins with no place in that file."""
+    found = re.match(rf"{re.escape(name)}:([0-9]{{1,6}}):", reason or "")
+    return int(found[1]) if found else None
 
 
 def mapping_lines(text: str, used: Collection[int], fields: Mapping[int, tuple[int, ...]]) -> list[MappingLine]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from bridge.core.errors import NotFound
 from bridge.core.model import Problem
 from bridge.core.visible_text import make_visible
 from bridge.http.console.deps import ConsoleDeps
@@ -82,7 +81,7 @@ class MappingsPage:
 
     async def show_mapping(self, request: HttpRequest) -> Response:
         """One file with its text."""
-        one = await self._find(request)
+        one = await self._files.require_file(request.path_params["name"])
         recent = (await self._deps.store.status_details()).recent
         inside, others = split_problems(one)
         return render_page(
@@ -93,15 +92,9 @@ class MappingsPage:
 
     async def download_mapping(self, request: HttpRequest) -> Response:
         """The file as it is."""
-        one = await self._find(request)
+        one = await self._files.require_file(request.path_params["name"])
         headers = {"Content-Disposition": f'attachment; filename="{one.name}.yaml"'}
         return Response(one.text.text, media_type="application/yaml", headers=headers)
-
-    async def _find(self, request: HttpRequest) -> MappingFile:
-        found = await self._files.find_file(request.path_params["name"])
-        if found is None:
-            raise NotFound("there is no such mapping")
-        return found
 
 
 def use_words(one: MappingFile) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from bridge.http.console.mapping_process import MappingProcess
 from bridge.http.console.mappings_page import MappingsPage
 from bridge.http.console.needs_page import NeedsPage
 from bridge.http.console.personal_pages import PersonalPages
+from bridge.http.console.playground_page import PlaygroundPage
 from bridge.http.console.render import answer_static, render_page
 from bridge.http.console.settings_page import SettingsPage
 from bridge.http.console.sources_page import SourcesPage
@@ -41,6 +42,10 @@ _AFTER = {
 }
 """The page that an action leads to, below the console's root."""
 _NOTHING = "There is nothing at this address."
+_REFUSED = {
+    405: "This address does not take such a request.",
+    413: "This is too large: a mapping may have 256 KiB here.",
+}
 _FAULT = "This is a fault of trackbridge itself. Its log names the kind of it."
 
 
@@ -55,7 +60,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     exports = ExportPages(deps)
     destinations, personal = DestinationsPage(deps), PersonalPages(deps)
     files = MappingFiles(deps, MappingProcess())
-    mappings = MappingsPage(deps, files)
+    mappings, playground = MappingsPage(deps, files), PlaygroundPage(deps, files)
     needs, actions = NeedsPage(deps), ActionPages(deps, _AFTER)
     pages.router.routes.extend(
         [
@@ -85,6 +90,9 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/needs", needs.show_needs, methods=["GET"]),
             Route("/ui/mappings", mappings.show_mappings, methods=["GET"]),
             Route("/ui/mappings.json", mappings.mappings_json, methods=["GET"]),
+            Route("/ui/mappings/{name}/try", playground.show_playground, methods=["GET"]),
+            Route("/ui/mappings/{name}/try", playground.try_draft, methods=["POST"]),
+            Route("/ui/mappings/{name}/draft", playground.download_draft, methods=["POST"]),
             Route("/ui/mappings/{name}.yaml", mappings.download_mapping, methods=["GET"]),
             Route("/ui/mappings/{name}", mappings.show_mapping, methods=["GET"]),
             Route("/ui/destinations", destinations.show_destinations, methods=["GET"]),
@@ -116,8 +124,8 @@ def _answer_errors(pages: Starlette, deps: ConsoleDeps) -> None:
 
     async def answer_error(request: HttpRequest, error: Exception) -> Response:
         match error:
-            case HTTPException(status_code=405):
-                return answer(request, 405, "This address does not take such a request.")
+            case HTTPException(status_code=405 | 413 as status):
+                return answer(request, status, _REFUSED[status])
             case NotFound() | HTTPException(status_code=404):
                 return answer(request, 404, _NOTHING)
             case BodyGone():

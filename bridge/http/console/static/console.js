@@ -59,6 +59,7 @@ for (const wired of $$("[data-wired]")) {
   };
   $$(".scroller", wired).forEach((pane) => pane.addEventListener("scroll", () => back(), { passive: true }));
   addEventListener("resize", back);
+  wired.addEventListener("renewed", () => { pinned = null; clear(); });
   const first = location.hash && document.querySelector(location.hash);
   if (first && fieldsOf(first)) { pinned = fieldsOf(first); light(pinned); }
 }
@@ -141,4 +142,54 @@ for (const button of $$("[data-live]")) {
     } catch { /* the bridge restarts, or the session has ended: the next look says so */ }
     asking = false;
   }, 1000);
+}
+
+// The playground: what a draft makes is shown while it is written; the form does the same without this.
+for (const form of $$("[data-playground]")) {
+  const area = form.querySelector("textarea"), wired = form.querySelector("[data-wired]");
+  const part = (name, at = document) => at.querySelector(`[data-part="${name}"]`);
+  let waiting = 0, asked = 0, running = null;
+  // The numbers beside the draft follow its lines at once, before anything is asked.
+  const number = () => {
+    const layer = part("layer"), count = area.value.split("\n").length - (area.value.endsWith("\n") ? 1 : 0) || 1;
+    while (layer.childElementCount > count) layer.lastElementChild.remove();
+    while (layer.childElementCount < count) {
+      const line = document.createElement("div"), no = document.createElement("span");
+      line.className = "l"; no.className = "no";
+      line.id = `L${layer.childElementCount + 1}`; no.textContent = layer.childElementCount + 1;
+      line.append(no); layer.append(line);
+    }
+    area.rows = count + 2;
+  };
+  const bring = (line) => { const pane = line?.closest(".scroller"); if (pane) pane.scrollTop = Math.max(0, line.offsetTop - pane.clientHeight / 3); };
+  const show = (page) => {
+    for (const old of $$("[data-part]")) {
+      const fresh = part(old.dataset.part, page);
+      if (fresh) old.replaceChildren(...fresh.childNodes);
+    }
+    number();
+    wired.dispatchEvent(new Event("renewed"));
+  };
+  const ask = async (more = {}) => {
+    const turn = ++asked, body = new URLSearchParams(new FormData(form));
+    for (const [name, value] of Object.entries(more)) body.set(name, value);
+    running?.abort();
+    running = new AbortController();
+    try {
+      const answer = await fetch(form.action, { method: "POST", body, redirect: "error", signal: running.signal });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (turn !== asked) return;
+      if (answer.ok) show(page); else part("summary").textContent = page.querySelector("main, body").innerText.trim();
+    } catch { if (turn === asked) part("summary").textContent = "There was no answer. It is tried again at the next change."; }
+  };
+  area.addEventListener("input", () => { number(); clearTimeout(waiting); waiting = setTimeout(ask, 400); });
+  form.addEventListener("change", (e) => { if (e.target === area) return; form.elements.on.value = ""; ask(); });
+  form.addEventListener("submit", (e) => {
+    if (!e.submitter || "plain" in e.submitter.dataset) return;
+    e.preventDefault();
+    const pick = e.submitter.name === "pick" ? { pick: e.submitter.value } : {};
+    if (pick.pick) form.elements.on.value = pick.pick;
+    ask(pick).then(() => { if (pick.pick) form.scrollIntoView(); });
+  });
+  bring(form.querySelector(".l.err, .l.failed") || document.querySelector(".f")?.dataset.hot.split(" ").map((id) => document.getElementById(id)).find((el) => el?.closest(".layer")));
 }

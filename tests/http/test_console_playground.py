@@ -1,0 +1,155 @@
+"""The console's playground: a draft of a mapping on kept webhooks, what it makes of each, and nothing changed by it."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from console_app import AUDITOR, SAME_ORIGIN, Console, with_console
+from made_up_mapping import CLUB, club_webhook, keep_translated
+from shipped_bodies import shipped_webhooks
+from test_console_content import MARK, fill, marked_webhook
+from test_console_mappings import folder_with, words_of
+
+from bridge.core.model import Webhook
+from bridge.mapping import parse_mapping
+from bridge.store.protocol import RowFilter
+
+TRY = "/ui/mappings/club/try"
+MENDED = CLUB.replace("=decimal(body.total)", "=decimal(body.total.amount || body.total)")
+"""Takes the amount also where it is an object."""
+
+
+async def fill_club(console: Console, *more: Webhook) -> None:
+    """Two orders that made events, and four that were set aside for their amounts."""
+    source = parse_mapping(CLUB, name="club.yaml").bind_source("club", secrets=(), vars={})
+    aside = [club_webhook(number, total={"amount": "5.00"}) for number in range(3, 7)]
+    await keep_translated(console.store, source, [club_webhook(1), club_webhook(2), *aside, *more])
+    await console.log_in()
+
+
+async def post_draft(console: Console, draft: str, **more: str) -> httpx.Response:
+    """Try a draft as the form does: lines end with CR LF."""
+    form = {"draft": draft.replace("\n", "\r\n"), "state": "set_aside"} | more
+    return await console.client.post(TRY, data=form, headers=SAME_ORIGIN)
+
+
+def draft_of(page: str) -> str:
+    """What is in the text area."""
+    return html.unescape(re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)[0])
+
+
+def test_a_draft_says_how_many_set_aside_webhooks_become_events_and_changes_nothing(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_club(console)
+        before = await console.store.webhooks(RowFilter()), await console.store.events(RowFilter())
+        page = (await console.client.get(TRY)).text
+        assert "0 of 4 now become events" in words_of(page)
+        assert draft_of(page) == CLUB
+        page = (await post_draft(console, MENDED)).text
+        assert "4 of 4 now become events" in words_of(page)
+        assert draft_of(page) == MENDED, "the draft is there to go on with"
+        assert page.count("purchase 5 EUR") == 5, "one is shown, four are listed"
+        assert "4 of 4 now become events, 0 of 2 others change" in words_of(
+            (await post_draft(console, MENDED, state="")).text
+        )
+        other = MENDED.replace("=body.currency", "SEK")
+        page = (await post_draft(console, other, state="translated")).text
+        assert "2 of 2 change" in words_of(page)
+        assert "No webhook fits" in words_of((await post_draft(console, MENDED, topic="nothing")).text)
+        assert (await console.store.webhooks(RowFilter()), await console.store.events(RowFilter())) == before
+        assert await console.store.newest_actions(most=9) == ()
+        assert Path(tmp_path, "maps", "club.yaml").read_text() == CLUB  # noqa: ASYNC240  a small file
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+def test_a_draft_shows_the_event_with_its_sources_or_the_line_for_which_there_is_none(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_club(console)
+        page = (await post_draft(console, CLUB.replace("title: Club", "title: Club\n# a line"))).text
+        assert "set aside: club.yaml:21:17: decimal() takes a number or text" in words_of(page)
+        assert '<div class="l  failed" id="L21"' in page
+        page = (await post_draft(console, MENDED)).text
+        field = re.search(r'<div class="f" id="(f\d+)" data-hot="(b\d+) L20"[^>]*><dt>value</dt>.*?</div>', page)
+        assert field is not None
+        assert "total.amount" in words_of(field[0])
+        line = re.search(rf'id="{field[2]}" data-to="{field[1]}"><span class="tx d\d">(.*?)</div>', page)
+        assert line is not None
+        assert words_of(line[1]).startswith('"amount" : "5.00"')
+        page = (await post_draft(console, MENDED.replace("=person.email", "=lowr(person.email)"))).text
+        assert "1 error in the draft" in words_of(page)
+        assert "line 23, column 17" in words_of(page)
+        assert "unknown function 'lowr'; did you mean 'lower'?" in words_of(page)
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+def test_personal_data_is_masked_whatever_the_draft_calls_it_until_it_is_asked_for(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_club(console, club_webhook(9, member={"email": "zoe9@example.com", "phone": "49301234567"}))
+        draft = MENDED.replace("order_id: =body.order", "order_id: =body.member.phone || body.order")
+        for more in ({}, {"pick": "wh_7"}, {"pick": "wh_7", "clear": ""}):
+            page = (await post_draft(console, draft, state="", **more)).text
+            assert "zoe" not in page
+            assert "49301234567" not in page
+        assert await console.store.newest_actions(most=9) == ()
+        page = (await post_draft(console, draft, state="", on="wh_7", clear="1")).text
+        assert page.count("zoe9@example.com") == 2, "in the body and in the event"
+        assert "49301234567" in page
+        (taken,) = await console.store.newest_actions(most=9)
+        assert (taken.who, taken.what, taken.subject) == ("ines", "show personal data", "wh_7")
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+def test_who_may_only_look_sees_what_the_mapping_makes_and_tries_no_draft(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_club(console)
+        await console.log_in(AUDITOR)
+        page = (await console.client.get(f"{TRY}?clear=1&state=translated")).text
+        assert "purchase 19.90 EUR" in page
+        assert "zoe" not in page
+        assert "readonly" in page
+        assert (await post_draft(console, MENDED)).status_code == 403
+        await console.log_in()
+        for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.test"}, {}):
+            assert (await console.client.post(TRY, data={"draft": MENDED}, headers=headers)).status_code == 403
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+def test_any_form_is_answered_in_words(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_club(console)
+        for form, status in (
+            ({"draft": "x" * 300_000}, 413), ({"draft": "\0"}, 200), ({"draft": ""}, 200), ({}, 200),
+            ({"draft": "a: &a [*a]"}, 200), ({"draft": CLUB, "state": "nothing"}, 400), ({"draft": "é\ud7ff"}, 200),
+            ({"draft": CLUB, "on": "wh_999"}, 200), ({"draft": CLUB, "on": "evt_'"}, 200),
+        ):  # fmt: skip
+            answer = await console.client.post(TRY, data=form, headers=SAME_ORIGIN)
+            assert answer.status_code == status, form
+        assert (await console.client.post("/ui/mappings/no/try", data={}, headers=SAME_ORIGIN)).status_code == 404
+        answer = await console.client.post("/ui/mappings/club/draft", data={"draft": MENDED}, headers=SAME_ORIGIN)
+        assert (answer.text, answer.headers["content-disposition"]) == (MENDED, 'attachment; filename="club.yaml"')
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+@pytest.mark.parametrize("name", ["shopify", "stripe"])
+def test_the_text_in_use_makes_what_was_made_with_the_earlier_events_that_it_asks_for(
+    tmp_path: Path, name: str
+) -> None:
+    async def story(console: Console) -> None:
+        await fill(console.store, [marked_webhook(one) for one in shipped_webhooks(name)])
+        await console.log_in(AUDITOR)
+        page = (await console.client.get(f"/ui/mappings/{name}/try?state=translated")).text
+        found = re.search(r"0 of (\d+) change", words_of(page))
+        assert found is not None
+        assert int(found[1]) > 20
+        assert MARK.lower() not in page.lower()
+
+    with_console(tmp_path, story)
