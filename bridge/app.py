@@ -211,7 +211,7 @@ class WebApp:
 
     `kept` is called when webhooks were kept, `accepted` when events were; `others` is Health's, `loops` and `stopping`
     are the ReadinessCheck's. `admin` is the application of the admin listener; where there is one, `/metrics` and the
-    console are not public. Without `console_keys` there is no console.
+    console are not public. Without `console_keys` there is no console, which calls `reload` after it changed a file.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -230,6 +230,7 @@ class WebApp:
         metrics_key: MetricsKey | None = None,
         has_admin: bool = False,
         console_keys: Sequence[ConsoleKey] = (),
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
         proxies = TrustedProxies(app_config.settings.trusted_proxies)
         budget = BodyBudget(app_config.settings.body_budget, peer=proxies.peer_of)
@@ -270,8 +271,9 @@ class WebApp:
         self.admin.router.redirect_slashes = False
         prefix = app_config.settings.addresses.prefix
         webhooks = Starlette(routes=[*receiver.webhook_routes()])
+        root = "" if has_admin else prefix
         console = _console_middleware(
-            app_config, store, proxies, console_keys, root="" if has_admin else prefix, receiver=webhooks
+            app_config, store, proxies, console_keys, root=root, receiver=webhooks, reload=reload
         )
         self.admin.user_middleware = console if has_admin else []
         self.http = Starlette(
@@ -296,6 +298,7 @@ def _console_middleware(  # noqa: PLR0913  what the console is made of
     *,
     root: str,
     receiver: ASGIApp,
+    reload: Callable[[], None],
 ) -> list[Middleware]:
     """The web console; nothing of it is imported before somebody asks for it, or where nobody may open it.
 
@@ -327,6 +330,7 @@ def _console_middleware(  # noqa: PLR0913  what the console is made of
             configured=lambda: describe_bridge(app_config.settings, app_config.mappings, app_config.destinations),
             mappings=lambda: app_config.mappings,
             mappings_folder=lambda: app_config.settings.mappings,
+            reload=reload,
             route=app_config.route,
             destinations=lambda: app_config.destinations,
             nonce=random_letters,
@@ -357,6 +361,7 @@ class SingleProcessApp:
         store: Store,
         *,
         console_keys: Sequence[ConsoleKey] = (),
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
         self.app_config = AppConfig(configured, mappings)
@@ -376,6 +381,7 @@ class SingleProcessApp:
             lifespan=self._run_lifespan,
             metrics_key=configured.metrics_key,
             console_keys=console_keys,
+            reload=reload,
         ).http
 
     def _succeeded_at(self) -> dict[str, float]:

@@ -36,6 +36,7 @@ from bridge.runtime.heartbeat_writer import HeartbeatWriter
 from bridge.runtime.http_server import HttpServer
 from bridge.runtime.reload import Reloader
 from bridge.runtime.shared_state import SharedState
+from bridge.runtime.supervisor import RELOAD
 from bridge.runtime.wakeup_pipe import Wakeups
 from bridge.settings import Settings
 from bridge.settings.sources import LoadedMapping, mapping_defects
@@ -187,6 +188,7 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
         metrics_key=shared.metrics_key,
         has_admin=bool(admin),
         console_keys=shared.console_keys,
+        reload=lambda: line.send_message(RELOAD),
     )
     servers = {HttpServer(office.http, shared.shares.share_of(name)): public}
     servers |= {HttpServer(office.admin, lifespan="off"): one for one in admin}

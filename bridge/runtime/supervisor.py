@@ -30,6 +30,8 @@ STOP_TIMEOUT = 45.0
 """Seconds after which a child that should stop and has not is killed: longer than any grace period."""
 READY, TAKEN, REFUSED, FAILED, HANGS = "ready", "taken", "refused", "failed", "hangs"
 """Messages of a child: it is ready; it took that reload, or refused it; why it cannot start; which loop hangs."""
+RELOAD = "reload"
+"""A child's message: a file was changed by it, so all are to reload."""
 FOLLOW = "follow"
 """The supervisor's message: do the reload of that number."""
 TITLE = "trackbridge: "
@@ -88,6 +90,7 @@ class Supervisor:
         self._told_ready = False
         self._reload = 0
         self._told_reload = 0
+        self._is_reload_asked = False
         self._stop_by: float | None = None
         self._killed = False
         self._failure: str | None = None
@@ -108,7 +111,8 @@ class Supervisor:
                     self._receive_from(child)
                 self._kill_hung()
                 self._reap_children()
-                if signal.SIGHUP in numbers or (self._care.changed is not None and self._care.changed()):
+                if signal.SIGHUP in numbers or self._is_reload_asked or self._has_changed():
+                    self._is_reload_asked = False
                     self._reload_all()
                 self._restart_due()
                 self._report_progress()
@@ -268,6 +272,8 @@ class Supervisor:
                 child.why = rest
             elif word == HANGS:
                 child.hangs = rest
+            elif word == RELOAD:
+                self._is_reload_asked = True
             elif word in {TAKEN, REFUSED}:
                 child.reload, child.refused = int(rest), word == REFUSED
         if not there:  # it is ending, which a signal will say
@@ -275,6 +281,10 @@ class Supervisor:
             child.line = None
 
     # -------------------------------------------------------------------------------------------------------- telling
+
+    def _has_changed(self) -> bool:
+        """Whether a file that is watched has changed, if any is."""
+        return self._care.changed is not None and self._care.changed()
 
     def _reload_all(self) -> None:
         if self._stop_by is not None or not self._care.reload():

@@ -15,6 +15,8 @@ from peers import KEY, Serving, Upstream, listed, serving, until, upstream
 from signed_requests import ORDER, SESSION, post, settings_for, shopify, stripe
 
 CONSOLE_KEY = "a-made-up-console-key"
+ORDER_VALUE = "order_value: =choose(body.total_price == 'a lot', '19.90', priced)\n  priced: ="
+"""What makes an event of the order that is set aside."""
 REFUSAL = json.dumps({"success": False, "error": "properties.currency: XXX is no currency"}).encode()
 
 
@@ -251,3 +253,29 @@ def test_a_draft_is_tried_while_it_is_written(browser: Any, shop: Shop, mode: st
         visit.shot(f"playground-mended-{mode}")
         wide = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert (visit.said, wide) == ([], 0)
+
+
+def test_a_mapping_is_mended_put_into_use_and_what_it_failed_on_is_delivered(browser: Any, shop: Shop) -> None:
+    with visiting(browser, storage_state=shop.state, java_script_enabled=False, **MODES["light"]) as visit:
+        page = visit.page
+        page.goto(f"{shop.bridge.url}{shop.pages['aside']}")
+        page.get_by_role("link", name="Try a draft…").click()
+        draft = page.get_by_role("textbox", name="The text of the mapping")
+        draft.fill(draft.input_value().replace("order_value: =", ORDER_VALUE))
+        page.get_by_role("button", name="Try it").click()
+        page.get_by_text("1 of 1 now become events").wait_for()
+        page.get_by_role("button", name="Put into use…").click()
+        assert "Put shopify.yaml into use?" in page.inner_text("h1")
+        visit.shot("use")
+        page.get_by_role("button", name="Put it into use").click()
+        page.get_by_text("shopify.yaml is in use now").wait_for()
+        visit.shot("used")
+        page.get_by_role("link", name="replay that of shopify…").click()
+        page.get_by_role("button", name="Replay 1 webhook").click()
+        page.wait_for_url("**/ui/needs?did=replay-1")
+
+        def is_told() -> bool:
+            page.goto(f"{shop.bridge.url}{shop.pages['aside']}")
+            return "19.90 EUR delivered" in page.inner_text("main")
+
+        until(is_told, what="the order was delivered")

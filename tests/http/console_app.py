@@ -58,7 +58,16 @@ def with_console(
         environment = {"BRIDGE_STORE": url} | (settings or {})
         configured, mappings = load_configuration(environment, None, tell=False)
         store = open_store(url)
-        app = SingleProcessApp(configured, mappings, store, console_keys=keys).http
+        single = SingleProcessApp(
+            configured,
+            mappings,
+            store,
+            console_keys=keys,
+            reload=lambda: single.app_config.replace(
+                *load_configuration(environment, None, tell=False, previous=single.app_config.mappings), tell=False
+            ),
+        )
+        app = single.http
         console = Console(app, store, httpx.AsyncClient(), f"{configured.addresses.prefix}/ui")
         console.client = console.browser((configured.console.url or HERE).removesuffix(console.root))
         try:

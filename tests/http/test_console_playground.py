@@ -15,6 +15,8 @@ from test_console_content import MARK, fill, marked_webhook
 from test_console_mappings import folder_with, words_of
 
 from bridge.core.model import Webhook
+from bridge.http.console.action_plan import ActionRefused
+from bridge.http.console.mapping_use import write_mapping
 from bridge.mapping import parse_mapping
 from bridge.store.protocol import RowFilter
 
@@ -153,3 +155,111 @@ def test_the_text_in_use_makes_what_was_made_with_the_earlier_events_that_it_ask
         assert MARK.lower() not in page.lower()
 
     with_console(tmp_path, story)
+
+
+# -------------------------------------------------------------------------------------------------- putting into use
+
+USE = "/ui/actions/use"
+
+
+async def use_draft(console: Console, draft: str, **more: str) -> httpx.Response:
+    """Ask for the dry run, as the playground's button does, or do what it showed."""
+    form = {"id": "club", "draft": draft.replace("\n", "\r\n")} | more
+    return await console.client.post(USE, data=form, headers=SAME_ORIGIN)
+
+
+def token_of(answer: httpx.Response) -> str:
+    """The token of a dry run."""
+    return str(re.findall(r'name="token" value="(\w+)"', answer.text)[0])
+
+
+def test_a_draft_is_put_into_use_after_its_dry_run_and_what_was_set_aside_is_replayed(tmp_path: Path) -> None:
+    folder = tmp_path / "maps"
+
+    async def story(console: Console) -> None:
+        await fill_club(console)
+        shown = await use_draft(console, MENDED)
+        assert shown.status_code == 200
+        assert "4 of 4 now become events, 0 of 2 others change" in words_of(shown.text)
+        assert sorted(one.name for one in folder.iterdir()) == ["club.yaml"]
+        assert await console.store.newest_actions(most=9) == ()
+        done = await use_draft(console, MENDED, token=token_of(shown))
+        assert (done.status_code, done.headers["location"]) == (303, "/ui/mappings/club?did=use")
+        assert {one.name: one.read_text() for one in folder.iterdir()} == {
+            "club.yaml": MENDED, "club.yaml.bak": CLUB,
+        }  # fmt: skip
+        (taken,) = await console.store.newest_actions(most=9)
+        assert (taken.who, taken.what, taken.subject) == ("ines", "put a mapping into use", "club.yaml")
+        page = (await console.client.get(done.headers["location"])).text
+        assert "club.yaml is in use now." in words_of(page)
+        assert "4 set aside" in words_of(page)
+        replay = await console.client.get("/ui/actions/replay?all=club")
+        assert "Replay 4 webhooks?" in words_of(replay.text)
+        assert replay.text.count("purchase 5 EUR") == 4
+        again = await use_draft(console, MENDED, token=token_of(shown))
+        assert "This text is in use already" in words_of(again.text)
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+def test_a_draft_is_not_put_into_use_when_its_dry_run_no_longer_fits(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_club(console)
+        token = token_of(await use_draft(console, MENDED))
+        source = parse_mapping(CLUB, name="club.yaml").bind_source("club", secrets=(), vars={})
+        await keep_translated(console.store, source, [club_webhook(8, total={"amount": "7.00"})])
+        for draft, wrong in ((MENDED, token), (f"{MENDED}# more\n", token), (MENDED, "0")):
+            answer = await use_draft(console, draft, token=wrong)
+            assert answer.status_code == 409
+            assert "nothing was done" in answer.text
+        await console.log_in(AUDITOR)
+        assert (await use_draft(console, MENDED)).status_code == 403
+        assert await console.store.newest_actions(most=9) == ()
+        assert [one.name for one in (tmp_path / "maps").iterdir()] == ["club.yaml"]
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+@pytest.mark.parametrize(
+    ("draft", "why"),
+    [
+        (CLUB.replace("=person.email", "=lowr(person.email)"), "unknown function 'lowr'"),
+        (CLUB.replace("header:X-Club", "header:X-Other"), "changes how webhooks are verified"),
+        (CLUB.replace("provider: club", "provider: stripe"), "is for another provider"),
+        (CLUB, "is in use already"),
+    ],
+    ids=["errors", "webhook", "provider", "same"],
+)
+def test_some_drafts_are_never_put_into_use_from_here(tmp_path: Path, draft: str, why: str) -> None:
+    async def story(console: Console) -> None:
+        await console.log_in()
+        answer = await use_draft(console, draft)
+        assert answer.status_code == 409
+        assert why in words_of(answer.text)
+        assert "token" not in answer.text
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+def test_without_a_folder_that_may_be_written_to_a_draft_is_only_downloaded(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await console.log_in()
+        answer = await use_draft(console, CLUB, id="shopify")
+        assert "Set BRIDGE_MAPPINGS to one" in words_of(answer.text)
+        assert "Put into use" not in (await console.client.get("/ui/mappings/shopify/try")).text
+
+    with_console(tmp_path, story)
+
+
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "club.yaml"
+    target.write_text(CLUB)
+    target.chmod(0o640)
+    (tmp_path / ".club.yaml.new").mkdir()
+    with pytest.raises(ActionRefused, match="Nothing was changed"):
+        write_mapping(target, b"new")
+    assert {one.name for one in tmp_path.iterdir()} == {"club.yaml", ".club.yaml.new"}
+    assert target.read_text() == CLUB
+    (tmp_path / ".club.yaml.new").rmdir()
+    write_mapping(target, b"new")
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"new", 0o640)

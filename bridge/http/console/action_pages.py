@@ -27,7 +27,7 @@ from bridge.store.status_views import ActionTaken
 
 MOST_ACTIONS = 200
 _FIELDS = ("id", "group", "all", "type")
-_CHANGED = "What this would do is different by now, so nothing was done. Look at it again."
+CHANGED = "What this would do is different by now, so nothing was done. Look at it again."
 _MAY_LOOK = "Your key may look, and change nothing. Somebody whose key may change can do this."
 
 
@@ -65,7 +65,7 @@ class ActionPages:
         if plan.only_shown or not is_same_plan(
             form.get("token", ""), plan, person, await self._deps.store.console_secret()
         ):
-            return await self._render(request, form, status=409, wrong=_CHANGED)
+            return await self._render(request, form, status=409, wrong=CHANGED)
         done = await plan.run(ActingPerson(person.name, self._deps.clock()))
         count = done.count if isinstance(done, ActionAnswer) else done
         log.log_line("console.action", who=person.name, action=verb, subject=plan.subject, count=count)

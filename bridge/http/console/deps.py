@@ -33,7 +33,8 @@ class ConsoleDeps:
 
     `sources` and `configured` are asked for each time, because a reload changes them; `source_vars` gives the vars that
     are set for a source; `route` decides where an event goes, to the named destinations or to all. `mappings` are those
-    in use, by their providers; `mappings_folder` is the operator's.
+    in use, by their providers; `mappings_folder` is the operator's. `reload` asks for what was changed in files; it
+    does not wait.
     """
 
     store: Store
@@ -50,6 +51,7 @@ class ConsoleDeps:
     configured: Callable[[], ConfiguredBridge]
     mappings: Callable[[], Mapping[str, UsableMapping | BrokenMapping]]
     mappings_folder: Callable[[], Path | None]
+    reload: Callable[[], None]
     route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]
     destinations: Callable[[], Mapping[str, Destination]]
     nonce: Callable[[], str]

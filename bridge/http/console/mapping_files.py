@@ -18,6 +18,8 @@ from bridge.mapping import Mapping as UsableMapping
 from bridge.mapping.broken import guess_provider
 from bridge.mapping.files import EXAMPLES, mapping_files
 
+_LOOKS, _LOOK = 60, 0.05
+"""How often, and after how many seconds, it is looked whether a reload was taken; it usually takes 0.2 s."""
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -79,6 +81,14 @@ class MappingFiles:
             if one.path.stem == name:
                 return await self._describe(one, found)
         raise NotFound("there is no such mapping")
+
+    async def wait_until_used(self, name: str) -> MappingFile:
+        """The same once this process uses its text, or after as long as a reload may take."""
+        for _ in range(_LOOKS):
+            if (one := await self.require_file(name)).is_in_use:
+                break
+            await asyncio.sleep(_LOOK)  # the reload is the supervisor's, which tells nobody here
+        return one
 
     async def _find_texts(self) -> Sequence[_FoundFile]:
         return await asyncio.to_thread(_read_all, self.deps.mappings_folder())

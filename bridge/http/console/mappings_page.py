@@ -80,13 +80,16 @@ class MappingsPage:
         return JSONResponse([_file_json(one, count_states(recent.webhooks, one.sources)) for one in files])
 
     async def show_mapping(self, request: HttpRequest) -> Response:
-        """One file with its text."""
-        one = await self._files.require_file(request.path_params["name"])
+        """One file with its text; once it is in use, where it was put into use just now."""
+        done = request.query_params.get("did") == "use"
+        find = self._files.wait_until_used if done else self._files.require_file
+        one = await find(request.path_params["name"])
         recent = (await self._deps.store.status_details()).recent
         inside, others = split_problems(one)
         return render_page(
             self._deps, request, "mapping.html",
-            here="mappings", file=one, use=use_words(one), problems=problem_words(one), at_lines=inside, others=others,
+            here="mappings", file=one, done=done, use=use_words(one),
+            problems=problem_words(one), at_lines=inside, others=others,
             counts=count_states(recent.webhooks, one.sources), lines=text_lines(decode_text(one.text.text), inside),
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ from bridge.http.console.list_pages import ListPages
 from bridge.http.console.login import LoginRoutes
 from bridge.http.console.mapping_files import MappingFiles
 from bridge.http.console.mapping_process import MappingProcess
+from bridge.http.console.mapping_use import MappingUse
 from bridge.http.console.mappings_page import MappingsPage
 from bridge.http.console.needs_page import NeedsPage
 from bridge.http.console.personal_pages import PersonalPages
@@ -61,6 +62,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
     destinations, personal = DestinationsPage(deps), PersonalPages(deps)
     files = MappingFiles(deps, MappingProcess())
     mappings, playground = MappingsPage(deps, files), PlaygroundPage(deps, files)
+    use = MappingUse(deps, files)
     needs, actions = NeedsPage(deps), ActionPages(deps, _AFTER)
     pages.router.routes.extend(
         [
@@ -99,6 +101,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/destinations.json", destinations.destinations_json, methods=["GET"]),
             Route("/ui/actions", actions.show_actions, methods=["GET"]),
             Route("/ui/actions.json", actions.actions_json, methods=["GET"]),
+            Route("/ui/actions/use", use.use_draft, methods=["POST"]),
             Route("/ui/actions/{verb}", actions.show_plan, methods=["GET"]),
             Route("/ui/actions/{verb}", actions.run_plan, methods=["POST"]),
             Route("/ui/export/{what}.{form}", exports.export_masked, methods=["GET"]),
