@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from bridge.core import log
 from bridge.core.errors import SettingsError
 from bridge.core.heartbeat import Heartbeat, oldest_success
+from bridge.destinations.reloadable import NOTHING_RELOADED, DestinationReload
 from bridge.http import openapi, track
 from bridge.http.body_budget import BodyBudget
 from bridge.http.console_keys import ConsoleKey
@@ -84,11 +85,18 @@ class AppConfig:
         self.destinations = make_destinations(configured)
         self.route = make_router(self.destinations)
 
-    def replace(self, configured: Settings, mappings: Mapping[str, LoadedMapping], *, tell: bool = True) -> None:
-        """Serve other mappings, and the sources set for them, from the next request on; and tell alerts elsewhere.
+    def replace(
+        self,
+        configured: Settings,
+        mappings: Mapping[str, LoadedMapping],
+        reloaded: DestinationReload = NOTHING_RELOADED,
+        *,
+        tell: bool = True,
+    ) -> None:
+        """Serve other mappings, destination files and sources from the next request on; and tell alerts elsewhere.
 
-        Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, destinations
-        and limits stay as they were at the start; `tell` is whether the log mentions other changes.
+        Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, limits and
+        the options of destinations stay as they were at the start; `tell` is whether the log mentions other changes.
         """
         for one in configured.sources:
             for name in one.to or ():
@@ -108,6 +116,7 @@ class AppConfig:
         self.settings = replace(
             before, sources=configured.sources, alerts=configured.alerts, newest_given=configured.given
         )
+        reloaded.take()
 
 
 # ------------------------------------------------------------------------------------------------------- the two parts

@@ -47,6 +47,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "__init__ answer_words option_values protocol retry_after self_loop",
         "language track",
         "engine",
+        "reloadable",
         "kinds",
         "tools",
     ),

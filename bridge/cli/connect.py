@@ -25,9 +25,9 @@ from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
 from bridge.core.suggestions import suggest_or_list
 from bridge.destinations.engine.authorization import Authorization, NoSuchRedirect
-from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.engine.oauth2_tokens import OAuth2Tokens
 from bridge.destinations.engine.token_endpoint import read_token_answer
+from bridge.destinations.reloadable import ReloadableDestination
 from bridge.pipeline.http_client import open_client
 from bridge.pipeline.kept_answer import remove_secrets
 from bridge.pipeline.refresh_tokens import RefreshTokens
@@ -97,7 +97,7 @@ def _read_tokens(options: ConnectOptions, configured: Settings) -> OAuth2Tokens:
             f"there is no destination `{quote_argument(options.destination)}`; "
             f"{suggest_or_list(options.destination, destinations)}"
         )
-    source = destination.token_source if isinstance(destination, DeclaredDestination) else None
+    source = destination.token_source if isinstance(destination, ReloadableDestination) else None
     if not isinstance(source, OAuth2Tokens):
         raise SettingsError(f"`{destination.name}` needs no refresh token; what it needs is in its settings")
     if source.client.authorize_url is None:
@@ -108,7 +108,7 @@ def _read_tokens(options: ConnectOptions, configured: Settings) -> OAuth2Tokens:
 
 
 def _has_oauth2(destination: object) -> bool:
-    return isinstance(destination, DeclaredDestination) and isinstance(destination.token_source, OAuth2Tokens)
+    return isinstance(destination, ReloadableDestination) and isinstance(destination.token_source, OAuth2Tokens)
 
 
 def _connect_google(options: ConnectOptions, file: Path) -> int:

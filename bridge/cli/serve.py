@@ -25,6 +25,8 @@ from bridge.cli.terminal import print_text
 from bridge.core import log
 from bridge.core.errors import RoleTaken, SettingsError, StoreUnavailable
 from bridge.core.source import DefectEffect
+from bridge.destinations.language.files import platform_files
+from bridge.destinations.reloadable import DestinationReload, reload_destinations
 from bridge.destinations.self_loop import Listener
 from bridge.http.api_keys import ApiKeys
 from bridge.http.console_keys import ConsoleKey, keep_console_key
@@ -53,7 +55,7 @@ from bridge.runtime.supervisor import ChildProcess, Supervisor, SupervisorHooks
 from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
 from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
-from bridge.settings import Settings, logs_json, mappings_folder, secret_name
+from bridge.settings import Settings, logs_json, mappings_folder, platforms_folder, secret_name
 from bridge.settings.console import CONSOLE_PATH, console_address
 from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
@@ -105,7 +107,7 @@ class ServeOptions:
         meaning="processes that answer requests, beside those that translate and deliver (default: 2, on one core 1); "
         "a second one answers about 1.4 times as many webhooks on two cores",
     )  # fmt: skip
-    reload: bool = flag_option("take changed mappings by itself (SIGHUP does it, too)")
+    reload: bool = flag_option("take changed mappings and destination files by itself (SIGHUP does it, too)")
     config: Path | None = config_option()
 
 
@@ -290,7 +292,14 @@ def _close_listeners(listening: Sequence[socket.socket]) -> None:
 
 def _reload_config(app_config: AppConfig, config: Path | None) -> bool:
     """Whether there is something that checks, for who is forked from now on, and for who is reported to follow."""
-    taken = reload_now(lambda: _load_now(config, app_config.mappings), lambda found: app_config.replace(*found))
+
+    def load() -> tuple[Settings, dict[str, LoadedMapping], DestinationReload]:
+        found = _load_now(config, app_config.mappings)
+        reloaded = reload_destinations(app_config.destinations.values(), app_config.settings.platforms)
+        reloaded.log_refused()
+        return (*found, reloaded)
+
+    taken = reload_now(load, lambda found: app_config.replace(*found))
     _settle_down()
     return taken
 
@@ -307,11 +316,11 @@ def _settle_down() -> None:
 
 
 def _watched_files(config: Path | None) -> list[Path]:
-    """What may change while serving: the mappings, and the settings file."""
+    """What may change while serving: the mappings, the destination files, and the settings file."""
     environment = read_environment(config)
     named = config or environment.get("BRIDGE_CONFIG")
     files = [Path(named), Path(named).with_name(ENV_FILE)] if named else []
-    return [*mapping_files(mappings_folder(environment)), *files]
+    return [*mapping_files(mappings_folder(environment)), *platform_files(platforms_folder(environment)), *files]
 
 
 def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, roles: Sequence[str] = ROLES) -> str:

@@ -14,6 +14,7 @@ from bridge.core.suggestions import suggest_or_list
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.language.files import known_kinds, load_kind
 from bridge.destinations.protocol import Destination
+from bridge.destinations.reloadable import ReloadableDestination
 from bridge.destinations.track import TrackDestination
 
 
@@ -40,7 +41,7 @@ def make_destination(kind: str, name: str, options: Mapping[str, object], *, fol
         if platform is None:
             known = [*KINDS, *known_kinds(folder)]
             raise SettingsError(f"destination `{name}`: `kind` names no kind; {suggest_or_list(kind, known)}")
-        return DeclaredDestination.from_options(platform, name, options)
+        return ReloadableDestination(DeclaredDestination.from_options(platform, name, options), options)
     known_options = KINDS[kind].options
     for option in options:
         if option not in known_options:

@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 from bridge.app import RESTS, AppConfig, DeliverPipeline, TranslatePipeline, WebApp, utc_now
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
+from bridge.destinations.reloadable import DestinationReload, reload_destinations
 from bridge.http.api_keys import ApiKeys
 from bridge.http.console_keys import ConsoleKey
 from bridge.http.metrics import Metrics
@@ -230,8 +231,12 @@ async def attached_to_supervisor(
 ) -> AsyncIterator[ControlClient]:
     """Listen to the supervisor, follow its reloads, publish the counters; `end` is called when it is time to stop."""
     ear = ControlClient(showing.name, line, end=end)
+    served = shared.app_config
     reloader = Reloader(
-        lambda: shared.load(shared.app_config.mappings),
+        lambda: (
+            *shared.load(served.mappings),
+            reload_destinations(served.destinations.values(), served.settings.platforms),
+        ),
         lambda found: _take_reloaded(shared, showing.name, *found),
         done=ear.send_reloaded,
     )
@@ -250,10 +255,14 @@ async def attached_to_supervisor(
 
 
 def _take_reloaded(
-    shared: SharedResources, process: str, configured: Settings, mappings: dict[str, LoadedMapping]
+    shared: SharedResources,
+    process: str,
+    configured: Settings,
+    mappings: dict[str, LoadedMapping],
+    reloaded: DestinationReload,
 ) -> None:
     """Serve what was loaded. Raises SettingsError, and then nothing has changed."""
-    shared.app_config.replace(configured, mappings, tell=False)
+    shared.app_config.replace(configured, mappings, reloaded, tell=False)
     if process == TRANSLATE:
         _publish_defects(shared)
 

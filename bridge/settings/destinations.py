@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from bridge.core.errors import SettingsError
 from bridge.core.model import Event, Route
 from bridge.destinations import kinds
-from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.protocol import Destination
+from bridge.destinations.reloadable import ReloadableDestination
 from bridge.settings.table import DestinationSettings, Settings
 
 
@@ -27,7 +27,7 @@ def _make_destination(one: DestinationSettings, configured: Settings) -> Destina
 
 
 def _require_seal_key(made: Destination, configured: Settings) -> None:
-    if isinstance(made, DeclaredDestination) and made.keeps_refresh_token and configured.seal_keys is None:
+    if isinstance(made, ReloadableDestination) and made.keeps_refresh_token and configured.seal_keys is None:
         raise SettingsError(
             f"destination `{made.name}`: its refresh token is kept sealed in the store, and BRIDGE_SEAL_KEY is not "
             "set; make a key with `openssl rand -base64 32`, and set it for all that use this store"

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from peers import Serving, listed, serving, trackbridge, until
+from peers import Serving, listed, serving, trackbridge, until, upstream
 
 from bridge.core.errors import SettingsError
 from bridge.runtime.reload import Reloader
@@ -31,10 +31,22 @@ events:
       event_type: {event_type}
       properties: {{number: =body.id}}
 """
+PLATFORM = """\
+destination: 1
+kind: acme
+title: Acme
+purpose: own
+events: {{"*": "="}}
+send:
+  - item: {{event_id: =event.event_id, number: =event.properties.number, said: {said}}}
+request:
+  url: https://acme.example/events
+  body: {{events: =items}}
+"""
 
 
 def write(folder: Path, text: str) -> None:
-    """Put a mapping in place at once, as an editor does."""
+    """Put a mapping or a destination file in place at once, as an editor does."""
     fresh = folder / "acme.new"
     fresh.write_text(text)
     fresh.replace(folder / "acme.yaml")
@@ -140,6 +152,36 @@ def test_with_reload_a_change_on_disk_is_enough_and_a_new_provider_is_served(tmp
         until(lambda: log_of(bridge, "reload.taken"), what="the word that all have taken it")
         assert post(bridge.url, 1) == 200
         until(lambda: types(tmp_path) == ["after"], what="the event by the new mapping")
+
+
+def test_a_changed_destination_file_is_taken_and_one_with_a_mistake_leaves_the_old_at_work(
+    tmp_path: Path, mappings: Path
+) -> None:
+    files, config = tmp_path / "destinations", tmp_path / "bridge.yaml"
+    files.mkdir()
+    write(files, PLATFORM.format(said="before"))
+    settings = {"BRIDGE_MAPPINGS": str(mappings), "BRIDGE_DESTINATIONS": str(files), "BRIDGE_CONFIG": str(config)}
+
+    def said(url: str, number: int) -> str:
+        def sent() -> list[str]:
+            return [one["said"] for posted in peer.posted for one in posted.events if one["number"] == f"n{number}"]
+
+        assert post(url, number) == 200
+        return str(until(sent, what=f"event {number}")[0])
+
+    with upstream() as peer:
+        config.write_text(f"destinations:\n  ads: {{kind: acme, url: {peer.url}}}\n")
+        with serving(tmp_path, settings, "--reload") as serve:
+            assert said(serve.url, 1) == "before"
+            write(files, PLATFORM.format(said="after"))
+            until(lambda: log_of(serve, "reload.taken") >= 1, what="reload.taken")
+            assert said(serve.url, 2) == "after"
+            write(files, PLATFORM.format(said="=evnt.event_id"))
+            until(lambda: log_of(serve, "reload.taken") >= 2, what="reload.taken")
+            told = serve.log.read_text()
+            assert "reload.problem at=acme.yaml:7:80 error=\"unknown name 'evnt'; did you mean 'event'?\"" in told
+            assert 'reload.refused destination=ads kept="the destination file from before"' in told
+            assert said(serve.url, 3) == "after"
 
 
 def test_settings_that_need_a_restart_are_named_and_sources_are_taken(tmp_path: Path, mappings: Path) -> None:
