@@ -1,17 +1,17 @@
 """`trackbridge diff`: what another mapping would make of the kept webhooks, or of given bodies.
 
-It only reads, and works while `serve` runs on the same store. `mapping/tools/diff.py` compares.
+For destination files, `diff_destinations.py` does the same. It only reads, and works while `serve` runs on the same
+store. `mapping/tools/diff.py` compares.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +19,9 @@ from bridge import settings
 from bridge.app import utc_now
 from bridge.cli import filter_options
 from bridge.cli.argument_parser import quote_argument
+from bridge.cli.diff_destinations import compare_platforms, names_platform, platforms_as_json, print_platforms
 from bridge.cli.diff_side import DiffSide
+from bridge.cli.diff_tables import Total, draw_changes, draw_totals, most_often, plain_change
 from bridge.cli.environment import read_environment
 from bridge.cli.list_show import existing_store, make_console, write_json
 from bridge.cli.options import (
@@ -29,18 +31,19 @@ from bridge.cli.options import (
     config_option,
     format_option,
     option,
+    read_count,
     repeated_option,
 )
-from bridge.cli.safe_console import SafeConsole, as_text
+from bridge.cli.safe_console import SafeConsole
 from bridge.cli.try_mapping import read_named_mapping, require_usable, webhooks_of
 from bridge.core import json_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import Webhook
 from bridge.mapping import MappedSource
 from bridge.mapping import Mapping as ProviderMapping
-from bridge.mapping.tools.diff import FAULTS, DiffChange, DiffTotals, Fault, MappingDiff
+from bridge.mapping.tools.diff import FAULTS, DiffTotals, Fault, MappingDiff
 from bridge.settings import SourceSettings
-from bridge.store.protocol import Store
+from bridge.store.protocol import RowFilter, Store
 
 PAGE = 500
 """Webhooks that are read at a time."""
@@ -50,10 +53,11 @@ PAGE = 500
 class DiffOptions:
     """The options of `diff`."""
 
-    old: str = argument(str, "OLD", meaning="a mapping's provider, or a path to a mapping file")
+    old: str = argument(str, "OLD", meaning="a mapping's provider, a destination's kind, or a path to the file of one")
     new: str = argument(str, "NEW", meaning="the same")
-    files: Sequence[Path] = arguments(Path, "FILE", meaning="bodies (default: the store's webhooks)")
-    since: str | None = option(str, "SPAN", meaning="only webhooks received within 12h, 7d, 4w …")
+    files: Sequence[Path] = arguments(Path, "FILE", meaning="bodies, or events (default: what the store holds)")
+    since: str | None = option(str, "SPAN", meaning="only webhooks or events received within 12h, 7d, 4w …")
+    last: int = option(read_count, "N", preset=500, meaning="of destinations: the newest N events (default: 500)")
     topic: str | None = option(str, "T", meaning="the bodies' topic, where the provider sends it in a header")
     header: Sequence[str] = repeated_option(str, "'K: V'", meaning="a header of the bodies")
     fail_on: str = option(
@@ -66,6 +70,8 @@ class DiffOptions:
 def run_diff(options: DiffOptions) -> int:
     """Compare and tell; 1 where something happens that `--fail-on` names."""
     faults = _parse_fail_on(options.fail_on)
+    if names_platform(options.old) or names_platform(options.new):
+        return _run_platforms(options, faults)
     old, new = require_usable(read_named_mapping(options.old)), require_usable(read_named_mapping(options.new))
     if old.provider != new.provider:
         raise SettingsError(f"{options.old} is for {old.provider}, {options.new} for {new.provider}; give two of one")
@@ -75,6 +81,17 @@ def run_diff(options: DiffOptions) -> int:
         write_json(diff_as_json(found))
     else:
         print_diff(found, make_console())
+    return 1 if any(found.faults[fault] for fault in faults) else 0
+
+
+def _run_platforms(options: DiffOptions, faults: Sequence[Fault]) -> int:
+    since = filter_options.parse_since(options.since, now=utc_now())
+    which = RowFilter(state="fresh", since=since, limit=options.last)
+    found = compare_platforms(options.old, options.new, files=options.files, which=which, config=options.config)
+    if options.format == "json":
+        write_json(platforms_as_json(found))
+    else:
+        print_platforms(found, make_console())
     return 1 if any(found.faults[fault] for fault in faults) else 0
 
 
@@ -145,57 +162,26 @@ def print_diff(found: MappingDiff, console: SafeConsole) -> None:
     changed = found.webhooks - found.same
     console.print(Text(f"{found.webhooks} webhooks, {changed} of them changed", style="bold"))
     if found.outcomes:
-        console.print(_change_table("outcome", "would be", _outcome_rows(found)))
+        console.print(draw_changes(("outcome", "would be"), "webhook", found.outcomes))
     if found.fields:
-        console.print(_change_table("event", "field", _field_rows(found)))
+        console.print(draw_changes(("event", "field"), "webhook", found.fields))
     if changed:
         console.print(_totals_table(found))
 
 
-def _change_table(one: str, other: str, rows: Iterator[Sequence[str]]) -> Table:
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in (one, other, "times", "webhook", "before", "after"):
-        drawn.add_column(name, overflow="fold", justify="right" if name == "times" else "left")
-    for row in rows:
-        drawn.add_row(*map(as_text, row))
-    return drawn
-
-
-def _outcome_rows(found: MappingDiff) -> Iterator[Sequence[str]]:
-    for (was, would), change in _most_often(found.outcomes):
-        yield from _change_rows(was, would, change)
-
-
-def _field_rows(found: MappingDiff) -> Iterator[Sequence[str]]:
-    for (kind, path), change in _most_often(found.fields):
-        yield from _change_rows(kind, path, change)
-
-
-def _change_rows(one: str, other: str, change: DiffChange) -> Iterator[Sequence[str]]:
-    for place, sample in enumerate(change.samples):
-        yield (one, other, str(change.count), *sample) if place == 0 else ("", "", "", *sample)
-
-
-def _most_often(changes: Mapping[tuple[str, str], DiffChange]) -> list[tuple[tuple[str, str], DiffChange]]:
-    return sorted(changes.items(), key=lambda pair: (-pair[1].count, pair[0]))
-
-
 def _totals_table(found: MappingDiff) -> Table:
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("total", "before", "after"):
-        drawn.add_column(name, justify="left" if name == "total" else "right")
-    for kind in sorted({*found.before.events, *found.after.events}):
-        _add_total(drawn, f"{kind} events", found.before.events[kind], found.after.events[kind])
-    for key in sorted({*found.before.values, *found.after.values}):
-        kind, currency = key
-        _add_total(drawn, f"{kind} value, {currency}", found.before.values.get(key, 0), found.after.values.get(key, 0))
+    rows: list[Total] = [
+        (f"{kind} events", found.before.events[kind], found.after.events[kind])
+        for kind in sorted({*found.before.events, *found.after.events})
+    ]
+    rows += [
+        (f"{kind} value, {currency}", found.before.values.get(key, 0), found.after.values.get(key, 0))
+        for key in sorted({*found.before.values, *found.after.values})
+        for kind, currency in [key]
+    ]
     if found.before.duplicates or found.after.duplicates:
-        _add_total(drawn, "duplicates", found.before.duplicates, found.after.duplicates)
-    return drawn
-
-
-def _add_total(drawn: Table, what: str, before: object, after: object) -> None:
-    drawn.add_row(as_text(what), as_text(before), as_text(after), style="" if before == after else "yellow")
+        rows.append(("duplicates", found.before.duplicates, found.after.duplicates))
+    return draw_totals(rows)
 
 
 # ---------------------------------------------------------------------------------------------------- for machines
@@ -207,21 +193,16 @@ def diff_as_json(found: MappingDiff) -> json_text.Json:
         "webhooks": found.webhooks,
         "changed": found.webhooks - found.same,
         "outcomes": [
-            {"before": was, "after": would, **_plain_change(change)}
-            for (was, would), change in _most_often(found.outcomes)
+            {"before": was, "after": would, **plain_change(change, "webhook")}
+            for (was, would), change in most_often(found.outcomes)
         ],
         "fields": [
-            {"event_type": kind, "field": path, **_plain_change(change)}
-            for (kind, path), change in _most_often(found.fields)
+            {"event_type": kind, "field": path, **plain_change(change, "webhook")}
+            for (kind, path), change in most_often(found.fields)
         ],
         "totals": {"before": _plain_totals(found.before), "after": _plain_totals(found.after)},
         "faults": {fault: found.faults[fault] for fault in FAULTS},
     }
-
-
-def _plain_change(change: DiffChange) -> json_text.Json:
-    samples = [{"webhook": name, "before": before, "after": after} for name, before, after in change.samples]
-    return {"count": change.count, "samples": samples}
 
 
 def _plain_totals(totals: DiffTotals) -> json_text.Json:

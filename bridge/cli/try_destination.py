@@ -51,22 +51,24 @@ class TriedEvent:
 
 def make_tried(named: str, given: Sequence[tuple[str, str]]) -> TriedDestination:
     """The destination of a kind or a file, with these options. Raises SettingsError or MappingError."""
+    platform = read_named_platform(named, option="--to")
+    return TriedDestination(platform, example_destination(platform, _read_options(given)))
+
+
+def read_named_platform(named: str, *, option: str) -> Platform:
+    """The platform of a kind or a file; `option` is where it was typed. Raises SettingsError or MappingError."""
     path = Path(named)
     if path.suffix in {".yaml", ".yml"}:
         reading = read_platform(read_file(path), name=path.name)
         if reading.platform is None:
             raise MappingError(reading.problems.errors)
-        platform = reading.platform
-    else:
-        folder = platforms_folder(read_environment())
-        found = load_kind(named, folder)
-        if found is None:
-            known = known_kinds(folder)
-            raise SettingsError(
-                f"--to {quote_argument(named)}: no destination file declares it; {suggest_or_list(named, known)}"
-            )
-        platform = found
-    return TriedDestination(platform, example_destination(platform, _read_options(given)))
+        return reading.platform
+    folder = platforms_folder(read_environment())
+    found = load_kind(named, folder)
+    if found is None:
+        hint = suggest_or_list(named, known_kinds(folder))
+        raise SettingsError(f"{option} {quote_argument(named)}: no destination file declares it; {hint}")
+    return found
 
 
 def _read_options(given: Sequence[tuple[str, str]]) -> dict[str, Json]:
@@ -104,7 +106,7 @@ def print_requests(tried: TriedDestination, events: Sequence[TriedEvent], *, exp
 
 
 def _print_request(tried: TriedDestination, one: TriedEvent, *, explain: bool) -> bool:
-    now = _time_of(one.text)
+    now = time_of_event(one.text)
     [made] = tried.destination.make_requests([Delivery(0, "try", "evt_try", one.text, 0)], now=now)
     if not isinstance(made, Outgoing):
         [told] = describe_unsent(made)
@@ -125,7 +127,7 @@ def _print_request(tried: TriedDestination, one: TriedEvent, *, explain: bool) -
     return False
 
 
-def _time_of(text: bytes) -> datetime:
+def time_of_event(text: bytes) -> datetime:
     """A minute after the event: a sample that was saved long ago shows what its own time would have seen."""
     event = json_text.parse_json(text)
     at = parse_instant(str(event.get("timestamp") or "")) if isinstance(event, dict) else None
