@@ -10,7 +10,7 @@ from bridge.destinations.protocol import Destination
 from bridge.destinations.tools.trial import TrialAnswer
 from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
 from bridge.pipeline.http_client import open_client
-from bridge.pipeline.kept_answer import clean_outcome, kept_answer
+from bridge.pipeline.kept_answer import clean_outcome, kept_answer, remove_request_key
 from bridge.pipeline.refresh_tokens import RefreshTokens
 from bridge.pipeline.retry_policy import RetryPolicy
 
@@ -33,5 +33,6 @@ async def send_trial(
                 response = await send(made)
         except TokenRefused as error:
             return TrialAnswer(None, error.outcome, "")
+    response = remove_request_key(response, made)
     outcome = destination.read_response(response, sent=1, now=clock())
     return TrialAnswer(response.status, clean_outcome(outcome, made), kept_answer(response, made))

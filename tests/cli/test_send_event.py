@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers import trackbridge
+from peers import trackbridge, typed, upstream
 from upstreams.meta import MetaUpstream
 from upstreams.platform import serve_on_loopback
 
@@ -58,6 +58,17 @@ def test_what_is_refused_says_why_without_the_token(folder: Path, fake: MetaUpst
     done = trackbridge(folder, {}, "send-event", "trial", "event.json", "--config", "bridge.yaml")
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith("pause: Error validating access token")
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def test_a_track_endpoint_that_repeats_its_key_is_told_without_it(tmp_path: Path) -> None:
+    with upstream() as peer:
+        peer.script.append((400, {}, json.dumps({"success": False, "error": f"no event for {TOKEN}"}).encode()))
+        options = f'kind: track, url: "{peer.url}", api_key: "{TOKEN}", test: true'
+        (tmp_path / "bridge.yaml").write_text(f"destinations:\n  trial: {{{options}}}\n")
+        (tmp_path / "event.json").write_text(json.dumps(EVENT))
+        done = typed(tmp_path, {}, "send-event", "trial", "event.json", "--config", "bridge.yaml")
+    assert done.stdout.count("no event for [key]") == 2
     assert TOKEN not in done.stdout + done.stderr
 
 
