@@ -42,6 +42,11 @@ class Destination(Protocol):
         ...
 
     @property
+    def quotes_answers(self) -> bool:
+        """Whether it may be paused for a reason in the upstream's words, which may hold personal data."""
+        ...
+
+    @property
     def address(self) -> str:
         """Where it is, for people: scheme, host and path, no query and no key."""
         ...

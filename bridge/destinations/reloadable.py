@@ -61,6 +61,11 @@ class ReloadableDestination:
         return self.current.keeps_refresh_token
 
     @property
+    def quotes_answers(self) -> bool:
+        """Whether a pause is told in the upstream's words."""
+        return self.current.quotes_answers
+
+    @property
     def address(self) -> str:
         """Where it is, for people."""
         return self.current.address

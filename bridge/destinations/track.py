@@ -76,6 +76,11 @@ class TrackDestination:
         return False
 
     @property
+    def quotes_answers(self) -> bool:
+        """It is paused for reasons in words of this file."""
+        return False
+
+    @property
     def address(self) -> str:
         """Where it posts to; holds neither key nor query."""
         return self.url

@@ -31,6 +31,7 @@ from bridge.core.delivery import (
 )
 from bridge.core.errors import StoreUnavailable
 from bridge.core.heartbeat import Heartbeat, Ticks
+from bridge.destinations.answer_words import status_text
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
 from bridge.pipeline.http_client import Send
@@ -294,13 +295,21 @@ class Sender:
         if dead:
             self._warn_of_dead(dead, attempt, now)
         if after.paused is not None and before.paused is None:
-            log.log_warning(
-                "destination.paused", destination=name, why=after.paused, probe_in=_seconds_until(after.probe_at, now)
-            )
+            self._warn_of_pause(after, attempt, now)
         elif after.paused is None and before.paused is not None:
             paused_for = after.paused_for - before.paused_for
             log.log_line("destination.resumed", destination=name, seconds=paused_for.total_seconds())
         self._world.metrics.count_attempt(name, attempt.outcome, seconds=attempt.took.total_seconds())
+
+    def _warn_of_pause(self, after: DestinationState, attempt: Attempt, now: datetime) -> None:
+        """Warn of a pause; the upstream's own words are in the store, as for dead letters."""
+        name, why = self._destination.name, after.paused
+        mend = None
+        if self._destination.quotes_answers and attempt.status is not None and attempt.outcome != "refused":
+            why, mend = status_text(attempt.status), "see trackbridge status"
+        log.log_warning(
+            "destination.paused", destination=name, why=why, probe_in=_seconds_until(after.probe_at, now), mend=mend
+        )
 
     def _warn_of_dead(self, dead: Sequence[DeliveryUpdate], attempt: Attempt, now: datetime) -> None:
         """Warn of dead letters; the destination's words are in the store, as they may hold personal data."""

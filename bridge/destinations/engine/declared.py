@@ -60,6 +60,8 @@ class DeclaredDestination:
 
     is_costly = True
     """An item takes half a millisecond, and a request may carry thousands."""
+    quotes_answers = True
+    """A file's `answers` say which words of an answer are the reason."""
 
     def __init__(self, platform: Platform, name: str, options: DeclaredOptions, *, masked: bool = False) -> None:
         self.name = name
