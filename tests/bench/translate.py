@@ -321,13 +321,13 @@ def main(rounds: int) -> int:
         "from bytes to a checked event": lambda: source.translate(webhook),
     }
     assert compiled() == by_hand(body) == searched(body), "the three ways must agree"
-    times = _measured(ways, rounds)
+    times = measure_ways(ways, rounds)
     print(f"a Shopify order of 25 fields and {LINES} line items, medians of {rounds} interleaved rounds\n")
     for name, seconds in times.items():
-        by_hands = _ratio(seconds, times["by hand"])
+        by_hands = ratio_of(seconds, times["by hand"])
         print(f"  {name:<30} {median(seconds) * 1e6:8.1f} µs  {by_hands:6.2f} times by hand")
-    slower = _ratio(times["the compiled mapping"], times["by hand"])
-    faster = _ratio(times["the jmespath package"], times["the compiled mapping"])
+    slower = ratio_of(times["the compiled mapping"], times["by hand"])
+    faster = ratio_of(times["the jmespath package"], times["the compiled mapping"])
     print(f"\n  {slower:.2f} times by hand (at most {SLOWER_THAN_BY_HAND})")
     print(f"  {faster:.1f} times as fast as the jmespath package (at least {FASTER_THAN_JMESPATH:.0f})")
     return 0 if slower <= SLOWER_THAN_BY_HAND and faster >= FASTER_THAN_JMESPATH else 1
@@ -345,7 +345,7 @@ def _webhook(body: bytes) -> Webhook:
     )
 
 
-def _measured(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def measure_ways(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """The seconds of one call of each, round by round."""
     took: dict[str, list[float]] = {name: [] for name in ways}
     gc.collect()
@@ -362,7 +362,7 @@ def _measured(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, l
     return took
 
 
-def _ratio(some: list[float], others: list[float]) -> float:
+def ratio_of(some: list[float], others: list[float]) -> float:
     return median(one / other for one, other in zip(some, others, strict=True))
 
 
