@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from upstreams.kinds import FAKES
 
 from bridge.core.delivery import Delivery, Outgoing
 from bridge.destinations.engine.declared import DeclaredDestination
+from bridge.destinations.engine.requests import Item
 from bridge.destinations.language.files import known_kinds
 
 KINDS = sorted(known_kinds(None))
@@ -255,3 +257,20 @@ def test_a_later_payment_of_an_order_has_an_id_of_its_own_and_the_first_one_the_
         ]
     assert [f'"{ORDER_ID[kind]}":"order-evt-1"' in body for body in sent] == [True, False]
     assert [f'"{ORDER_ID[kind]}":"order-evt-1.2"' in body for body in sent] == [False, True]
+
+
+@pytest.mark.parametrize(("kind", "most"), [("ga4", 100), ("google_ads", 512)])
+def test_payments_of_orders_with_ids_that_are_too_long_for_the_platform_stay_apart(kind: str, most: int) -> None:
+    first, other = (make_event("evt-1", properties={"order_id": "n" * 600 + end}) for end in ("1", "2"))
+    with faked(kind) as fake:
+        destination = declared(fake)
+        made = [
+            destination.decide_item(json.dumps(event).encode(), now=datetime.now(UTC), of_order=nth)
+            for event, nth in ((first, 1), (first, 2), (first, 3), (other, 1), (first, 1))
+        ]
+    ids = [
+        re.findall(rf'"{ORDER_ID[kind]}": "(n[^"]*)"', json.dumps(one.content)) for one in made if isinstance(one, Item)
+    ]
+    assert len(ids) == len(made)
+    assert all(len(each) == most for [each] in ids)
+    assert len({each for [each] in ids}) == 4

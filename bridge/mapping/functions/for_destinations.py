@@ -29,6 +29,7 @@ _UUIDS = uuid.uuid5(uuid.NAMESPACE_DNS, "trackbridge")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_SHORTEST_ID = 20
 _CLIENT_ID_PART = 2_147_483_647
 
 # -------------------------------------------------------------------------------------------------------- identifiers
@@ -160,6 +161,25 @@ def _cut(text: str | Number, length: Number) -> str:
     if length != int(length) or length < 0:
         raise CannotEvaluate("cut() needs a whole number of characters")
     return _write_text(text)[: int(length)]
+
+
+@_function(
+    "short_id(id: string|number, length: number) -> string",
+    "The id; one that is longer is its beginning, a hyphen and 16 hex digits of its SHA-256, so that two ids stay two.",
+    (
+        ("short_id('order-1001.2', `100`)", '"order-1001.2"'),
+        ("short_id('a-long-order-number.2', `20`)", '"a-l-3774a2bb64d145b5"'),
+        ("short_id('order', `16`)", "!short_id() needs a whole number of characters, 20 or more"),
+    ),
+)
+def _short_id(id_: str | Number, length: Number) -> str:
+    if length != int(length) or length < _SHORTEST_ID:
+        raise CannotEvaluate(f"short_id() needs a whole number of characters, {_SHORTEST_ID} or more")
+    text = _write_text(id_)
+    if len(text) <= length:
+        return text
+    told = f"-{hashlib.sha256(_encode(text)).hexdigest()[:16]}"
+    return f"{text[: int(length) - len(told)]}{told}"
 
 
 @_function(
