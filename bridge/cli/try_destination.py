@@ -51,8 +51,14 @@ class TriedEvent:
 
 def make_tried(named: str, given: Sequence[tuple[str, str]]) -> TriedDestination:
     """The destination of a kind or a file, with these options. Raises SettingsError or MappingError."""
-    platform = read_named_platform(named, option="--to")
-    return TriedDestination(platform, example_destination(platform, _read_options(given)))
+    platform, options = read_named_platform(named, option="--to"), _read_options(given)
+    try:
+        return TriedDestination(platform, example_destination(platform, options))
+    except SettingsError as error:
+        unset = [f"--set {name}=…" for name, var in platform.parts.vars.items() if var.needed and name not in options]
+        if not unset:
+            raise
+        raise SettingsError(f"{error}; give {' '.join(unset)}") from None
 
 
 def read_named_platform(named: str, *, option: str) -> Platform:

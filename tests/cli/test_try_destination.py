@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from declaring import ACME
 from peers import typed
 
 EVENT = {
@@ -88,3 +89,17 @@ def test_a_kind_that_there_is_not_names_the_nearest(tmp_path: Path) -> None:
 def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     assert "try needs PROVIDER and FILE" in typed(tmp_path, {}, "try").stderr
     assert "try --to needs an event's FILE" in typed(tmp_path, {}, "try", "--to", "meta").stderr
+
+
+def test_an_address_whose_var_is_not_given_asks_for_it_and_a_list_is_named_where_one_of_it_is_read(
+    tmp_path: Path,
+) -> None:
+    url = "=format('https://{}/events', destination.vars.pixel)"
+    text = ACME.replace("=format('https://acme.example/{}/events', destination.vars.pixel)", url)
+    first = "sku: =event.properties.items[0].sku"
+    (tmp_path / "acme.yaml").write_text(text.replace("      currency: ", f"      {first}\n      currency: "))
+    event = event_in(tmp_path, properties={"items": [{"sku": "A"}]})
+    done = typed(tmp_path, {}, "try", "--to", "acme.yaml", event)
+    assert "no address can be made of pixel; check how it is written; give --set pixel=…" in done.stderr
+    done = typed(tmp_path, {}, "try", "--to", "acme.yaml", event, "--set", "pixel=host.example", "--explain")
+    assert '    event.properties.items = [{"sku":"A"}]' in done.stdout.splitlines()

@@ -198,7 +198,7 @@ def test_no_text_for_an_address_breaks_an_event(text: str) -> None:
         ({"events": {"purchase": None, "lead": None}}, "needs `events`"),
         ({"url": "https://proxy.example/path"}, "url replaces scheme, host and port"),
         ({"url": "http://proxy.example"}, "http:// sends events and secrets readable over the network"),
-        ({"pixel": "a b"}, "no address can be made of its options"),
+        ({"pixel": "a b"}, "no address can be made of pixel; check how it is written"),
         ({"token": "made\nup-token"}, "holds other than visible ASCII"),
     ],
 )

@@ -91,6 +91,13 @@ def test_what_an_event_adds_to_an_address_is_encoded() -> None:
     assert acme(text).address == "https://acme.example"
 
 
+def test_an_address_with_braces_is_told_how_a_var_is_put_in() -> None:
+    text = ACME.replace(
+        "=format('https://acme.example/{}/events', destination.vars.pixel)", "https://{pixel}.acme.example/"
+    )
+    assert any("is an expression: write =format('https://{}/" in one for one in problems(text, "error"))
+
+
 def test_every_mistake_of_a_file_is_told_and_not_the_first_alone() -> None:
     text = ACME.replace("hashed(who", "hashd(who").replace("=event.context.ip", "=evnt.context.ip")
     assert len(problems(text, "error")) == 2

@@ -28,6 +28,7 @@ MOST_ANSWER = 4 * 1024 * 1024
 _UNSEEN = re.compile(r"[^ -~]")
 _ORIGIN = re.compile(r"https?://[^/'{}]+")
 _READS_DATA = re.compile(r"\b(?:items|event)\b")
+_VARS = re.compile(r"\bdestination\.vars\.(\w+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 _FAULTS = (CannotEvaluate, ValueError, ArithmeticError, RecursionError, LookupError, TypeError, AttributeError)
@@ -163,8 +164,9 @@ class RequestBuilder:
         except _FAULTS:
             origin = _ORIGIN.search(self._url_text)
             if origin is None or not _READS_DATA.search(self._url_text):
+                names = ", ".join(dict.fromkeys(_VARS.findall(self._url_text))) or "url"
                 raise SettingsError(
-                    f"destination `{self._name}`: no address can be made of its options; check `url` and its vars"
+                    f"destination `{self._name}`: no address can be made of {names}; check how it is written"
                 ) from None
             url = self._replace_origin(origin[0])  # behind the host it depends on each event
         parts = urlsplit(url)

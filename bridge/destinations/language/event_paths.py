@@ -57,10 +57,10 @@ def field_names(tree: Tree) -> tuple[str, ...]:
     for place, child in enumerate(tree.children):
         if child.kind == "field":
             names.append(str(child.value))
-        elif place == 0:
-            names += field_names(child)
         else:
-            break
+            names += field_names(child)  # `items` of `items[0]`
+            if place:
+                break
     return tuple(names)
 
 

@@ -30,6 +30,8 @@ _OURS = frozenset({"event_id", "test", "consent"})
 _CLOSED: tuple[tuple[str, ...], ...] = ((), ("user_data",))
 _ORIGIN = re.compile(r"https?://[^/?#]+(?=[/?#]|$)")
 _SAFE_ORIGIN = re.compile(r"https://[^/?#\s@]+(?=[/?#]|$)")
+_BRACED = re.compile(r"[{}<>]")
+"""What stands for a var in other languages, and in no address."""
 _RULE_PLACE = 1
 
 
@@ -135,7 +137,10 @@ class _PlatformLint:
             return
         url = request.url
         if not url.is_expression:
-            if not _ORIGIN.match(url.text):
+            if _BRACED.search(url.text):
+                told = "an address with a var is an expression: write =format('https://{}/…', destination.vars.NAME)"
+                self._problems.add_error(url.place, told)
+            elif not _ORIGIN.match(url.text):
                 self._problems.add_error(url.place, "url must begin with https:// and name a host")
             return
         tree = self._trees.get(url)
