@@ -40,6 +40,7 @@ COMMANDS = {
     "list": ("list_show", "list webhooks, events or deliveries, newest first"),
     "status": ("status", "show how everything stands; ends with 1 where a person is needed"),
     "coverage": ("coverage", "show what became of events at each destination, and what is known of their persons"),
+    "verdict": ("verdict", "ask a platform what became of the requests that it took, such as Google Ads"),
     "sources": ("sources", "list the sources with address, secret, last webhook and vars"),
     "doctor": ("doctor", "look at the machine, the settings and the network; ends with 1 where a person is needed"),
     "alert": ("alert", "say where alerts go; with --test send one"),

@@ -110,7 +110,7 @@ def _decide_outcome(  # noqa: PLR0911, PLR0913  one for each outcome; the same b
 ) -> RetryDecision:
     match outcome:
         case Delivered():
-            settled = [DeliveryUpdate(delivery.number, DeliveryState.DELIVERED) for delivery in sent]
+            settled = [DeliveryUpdate(delivery.number, DeliveryState.DELIVERED, outcome.note) for delivery in sent]
             return RetryDecision(
                 settled, replace(_resume_destination(destination_state, now), rejected=0), counted=True
             )
@@ -195,7 +195,7 @@ def _settle_alone(
 ) -> DeliveryUpdate:
     match outcome:
         case Delivered():
-            return DeliveryUpdate(delivery.number, DeliveryState.DELIVERED)
+            return DeliveryUpdate(delivery.number, DeliveryState.DELIVERED, outcome.note)
         case Rejected(reason):
             return DeliveryUpdate(delivery.number, DeliveryState.DEAD, reason)
         case Resend(reason):

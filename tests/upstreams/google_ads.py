@@ -23,6 +23,8 @@ TOP = {"destinations", "encoding", "consent", "validateOnly", "events", "encrypt
 INSTANT = matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 CONSENT = {"CONSENT_GRANTED", "CONSENT_DENIED"}
 
+SUCCESS = {"requestStatus": "SUCCESS"}
+
 
 class GoogleAdsUpstream(FakePlatform):
     """`conversions` holds each transaction's value: an id that is known already is an adjustment, one that is not adds."""
@@ -40,6 +42,9 @@ class GoogleAdsUpstream(FakePlatform):
         self.tokens = tokens
         self.conversions: dict[tuple[str, str], Any] = {}
         self.adjusted: list[str] = []
+        self.requests: list[str] = []
+        self.statuses: dict[str, Any] = {}
+        """What is told later of a request by its id, where it is no success."""
 
     def token_fits(self, got: Received) -> bool:
         return got.bearer in self.tokens.living if self.tokens else got.bearer != ""
@@ -49,8 +54,11 @@ class GoogleAdsUpstream(FakePlatform):
 
     def answer(self, got: Received, mood: Any) -> Any:
         if got.path.startswith("/v1/requestStatus:retrieve"):
-            told = [{"requestStatus": "SUCCESS", "eventsIngestionStatus": {"recordCount": str(len(self.taken))}}]
-            return JSONResponse({"requestStatusPerDestination": told})
+            if got.method != "GET" or not self.token_fits(got):
+                return self._fault("wrong token", self.refuse_token())
+            if got.query.get("requestId") not in self.requests:
+                return _error(404, "NOT_FOUND", "Requested entity was not found.")
+            return JSONResponse({"requestStatusPerDestination": [self.statuses.get(got.query["requestId"], SUCCESS)]})
         return super().answer(got, mood)
 
     def judge_request(self, got: Received) -> str | None:
@@ -112,7 +120,8 @@ class GoogleAdsUpstream(FakePlatform):
                 key = (str(item.get("destinationReferences")), item["transactionId"])
                 self.adjusted += [item["transactionId"]] if key in self.conversions else []
                 self.conversions[key] = item.get("conversionValue")
-        return JSONResponse({"requestId": f"request-{len(self.received)}"})
+        self.requests.append(f"request-{len(self.received)}")
+        return JSONResponse({"requestId": self.requests[-1]})
 
     def refuse_token(self) -> Response:
         return _error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")

@@ -41,11 +41,8 @@ def read_answer(
     success = 200 <= status < 300  # noqa: PLR2004  the class of success
     if response.cut and (success or items_told):
         return Retryable(f"{status_text(status)}, but its answer was cut short", breaks=True)
-    body = _parse_body(response.text)
-    frame = make_frame({
-        "status": status, "headers": dict(response.headers), "body": body, "text": response.text[:_LONGEST],
-        "sent": sent,
-    })  # fmt: skip
+    body = parse_body(response.text)
+    frame = make_frame(answer_root(response, body, sent=sent))
     reader = _AnswerReader(response, status, sent, now)
     for answer in program.answers:
         if answer.holds(frame):
@@ -53,6 +50,12 @@ def read_answer(
     if success and items_told and body is None:
         return Retryable(f"{status_text(status)} with an answer that is no JSON", breaks=True)
     return reader.by_status()
+
+
+def answer_root(response: Response, body: Json, *, sent: int) -> dict[str, Json]:
+    """The root `response` of an answer to a request of `sent` deliveries, whose JSON is `body`."""
+    text, headers = response.text[:_LONGEST], dict(response.headers)
+    return {"status": response.status, "headers": headers, "body": body, "text": text, "sent": sent}
 
 
 class _AnswerReader:
@@ -158,7 +161,8 @@ class _AnswerReader:
         return Rejected(told)
 
 
-def _parse_body(text: str) -> Json:
+def parse_body(text: str) -> Json:
+    """The JSON of an answer; None where it is none."""
     try:
         return json_text.parse_json(text.removeprefix("\ufeff"), strict=False)
     except ValueError:

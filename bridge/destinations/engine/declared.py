@@ -20,6 +20,7 @@ from bridge.destinations.engine.consent import consent_skip
 from bridge.destinations.engine.event_view import name_conversion, view_event
 from bridge.destinations.engine.options import DeclaredOptions, read_options
 from bridge.destinations.engine.requests import Item, RequestBuilder, RequestFault
+from bridge.destinations.engine.verdict import RequestVerdict, read_verdict
 from bridge.destinations.language import Platform
 from bridge.destinations.language.program import PlatformFrame, SendCode
 from bridge.mapping.engine.context import has_field
@@ -234,6 +235,19 @@ class DeclaredDestination:
     def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:
         """What an answer means, by the file's `answers`."""
         return read_answer(self._program, response, sent=sent, now=now, make_frame=self._answer_frame)
+
+    @property
+    def tells_verdicts(self) -> bool:
+        """Whether the platform can be asked later what became of a request."""
+        return self._program.verdict is not None
+
+    def make_verdict_request(self, note: str, *, now: datetime) -> Outgoing:
+        """The question what became of the request whose answer left this note. Raises RequestFault."""
+        return self._builder.build_verdict_request(note, now=now)
+
+    def read_verdict(self, response: Response) -> RequestVerdict:
+        """What an answer to that question means."""
+        return read_verdict(self._program, response, make_frame=self._answer_frame)
 
     def _answer_frame(self, response: Json) -> PlatformFrame:
         return PlatformFrame(destination=self._root, names=self._program.names, teller=self._builder, response=response)

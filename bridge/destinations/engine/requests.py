@@ -124,8 +124,32 @@ class RequestBuilder:
             token_source=signed.token_source,
         )
 
+    def build_verdict_request(self, note: str, *, now: datetime) -> Outgoing:
+        """The question what became of the request whose answer left this note. Raises RequestFault."""
+        verdict = self._program.verdict
+        if verdict is None:
+            raise RequestFault("its destination file has no `verdict`")
+        try:
+            frame = self._frame((), event={}, note=note)
+            url = _as_address(verdict.url(frame))
+            signed = self._sign(self._code.auth(frame), Unsigned("GET", url, b"", (note,)), now)
+            headers = {**self._fixed_headers, **_clean_headers(self._code.headers(frame)), **signed.headers}
+        except (*_FAULTS, SettingsError) as error:
+            told = str(error) if isinstance(error, SettingsError) else self.note_text("item", error)
+            raise RequestFault(f"the question cannot be built: {told}") from None
+        secrets = (*self._secrets, *signed.secrets)
+        return Outgoing(
+            self._replace_origin(url), headers, b"", (), method="GET", secrets=secrets, most_answer=MOST_ANSWER,
+            token_source=signed.token_source,
+        )  # fmt: skip
+
     def _frame(
-        self, items: Sequence[Json], *, event: Json = None, secrets: Mapping[str, str | None] | None = None
+        self,
+        items: Sequence[Json],
+        *,
+        event: Json = None,
+        secrets: Mapping[str, str | None] | None = None,
+        note: str = "",
     ) -> PlatformFrame:
         return PlatformFrame(
             destination=self._root,
@@ -134,6 +158,7 @@ class RequestBuilder:
             event=event,
             items=items,
             secrets=self._options.secrets if secrets is None else secrets,
+            note=note,
         )
 
     def _sign(self, parameters: dict[str, Json], request: Unsigned, now: datetime) -> SignedHeaders:

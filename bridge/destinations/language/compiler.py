@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from bridge.core.model import SourceLocation
-from bridge.destinations.language.parts import AnswerDefinition, EachDefinition, PlatformDefinition, SendRule
-from bridge.destinations.language.program import AnswerCode, PlatformProgram, RequestCode, SendCode
-from bridge.destinations.language.roots import PlatformRoots, answer_roots, event_roots, request_roots
+from bridge.destinations.language.parts import (
+    AnswerDefinition,
+    EachDefinition,
+    PlatformDefinition,
+    SendRule,
+    VerdictDefinition,
+)
+from bridge.destinations.language.program import AnswerCode, PlatformProgram, RequestCode, SendCode, VerdictCode
+from bridge.destinations.language.roots import PlatformRoots, answer_roots, event_roots, request_roots, verdict_roots
 from bridge.mapping.codegen.compiler import NAMES
 from bridge.mapping.codegen.expression_compiler import CompileInfo, ExpressionCompiler
 from bridge.mapping.codegen.scope import ExpressionScope
@@ -37,6 +43,7 @@ class _PlatformCompiler:
         self._events = self._make_compiler(event_roots(*names), lets, soft=_ALL_SOFT)
         self._request = self._make_compiler(request_roots(*names, one_event=parts.limits.events == 1), {})
         self._answers = self._make_compiler(answer_roots(*names), {}, soft=_ALL_SOFT)
+        self._verdict = self._make_compiler(verdict_roots(*names), {})
 
     def _make_compiler(
         self, roots: PlatformRoots, lets: dict[str, Node], *, soft: frozenset[Path] = _NOTHING_SOFT
@@ -60,6 +67,7 @@ class _PlatformCompiler:
         together = self._write_value(parts.limits.together, self._events)
         request = self._write_request()
         answers = [self._write_answer(answer) for answer in parts.answers]
+        verdict = None if parts.verdict is None else self._write_verdict(parts.verdict)
         if self._problems.errors or request is None:
             return None
         compiled = self._code.compile_module(NAMES)
@@ -76,6 +84,7 @@ class _PlatformCompiler:
             ),
             together=compiled.get_function(together) if parts.limits.together is not None else None,
             limits_sale=_reads_name(self._compile_info, "sale_opt_out"),
+            verdict=None if verdict is None else VerdictCode(*map(compiled.get_function, verdict)),
         )
 
     # ------------------------------------------------------------------------------------------------ one function
@@ -160,6 +169,25 @@ class _PlatformCompiler:
                 code.emit_line(f"{out}.append(({at}, {outcome}, {reason}))")
             code.emit_line(f"return {out}")
         return name
+
+    def _write_verdict(self, verdict: VerdictDefinition) -> tuple[str, str, str]:
+        """Functions that give the address, whether it is too early, and `(reason, count)` of what was refused."""
+        compiler, code = self._answers, self._code
+        if verdict.pending is None:
+            with code.open_function("S") as pending:
+                code.emit_line("return False")
+        else:
+            pending = self._write_condition(verdict.pending, compiler)
+        scope = ExpressionScope(compiler.known)
+        with code.open_function("S") as refused:
+            out, element = code.assign_value("[]"), code.fresh_name("n")
+            entries, _ = compiler.write(verdict.source, scope)
+            inside = scope.within_loop(verdict.name, element)
+            with code.standing_for(verdict.source), code.open_block(f"for {element} in S.each({entries}):"):
+                reason, count = (compiler.write(one, inside)[0] for one in (verdict.reason, verdict.count))
+                code.emit_line(f"{out}.append(({reason}, {count}))")
+            code.emit_line(f"return {out}")
+        return self._write_value(verdict.url, self._verdict), pending, refused
 
     def _write_softly(self, scalar: Scalar | None, scope: ExpressionScope) -> str:
         """A reason that cannot be worked out is none, and changes nothing of the outcome."""

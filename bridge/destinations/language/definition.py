@@ -21,6 +21,7 @@ from bridge.destinations.language.parts import (
     RequestDefinition,
     SendRule,
     SkipRule,
+    VerdictDefinition,
 )
 from bridge.destinations.language.words import (
     ANSWER_KEYS,
@@ -34,9 +35,11 @@ from bridge.destinations.language.words import (
     OPTIONS,
     OUTCOMES,
     PURPOSES,
+    REFUSED_KEYS,
     REQUEST_KEYS,
     RESTS,
     SEND_KEYS,
+    VERDICT_KEYS,
     VERSION,
 )
 from bridge.mapping.language import NAME
@@ -79,6 +82,8 @@ class _PlatformReader:
         parts.request = None if request is None else self._read_request(request)
         answers = [self._read_answer(node) for node in reader.read_items("answers")]
         parts.answers = [answer for answer in answers if answer is not None]
+        verdict = reader.read_node("verdict")
+        parts.verdict = None if verdict is None else self._read_verdict(verdict)
         return parts
 
     def _read_head(self, reader: ObjectReader) -> None:
@@ -326,6 +331,21 @@ class _PlatformReader:
             outcome,
             reader.read_scalar("reason"),
         )
+
+    # ------------------------------------------------------------------------------------------------ verdict
+
+    def _read_verdict(self, node: Node) -> VerdictDefinition | None:
+        reader = ObjectReader.read_object(node, VERDICT_KEYS, self._problems, what="verdict")
+        url, pending = reader.read_expression("url", needed=True), reader.read_expression("pending")
+        refused = reader.read_node("refused", needed=True)
+        if refused is None:
+            return None
+        below = ObjectReader.read_object(refused, REFUSED_KEYS, self._problems, what="refused")
+        name, source = below.read_scalar("for_each", needed=True), below.read_expression("in", needed=True)
+        reason, count = below.read_expression("reason", needed=True), below.read_expression("count", needed=True)
+        if url is None or name is None or source is None or reason is None or count is None:
+            return None
+        return VerdictDefinition(node.place, url, pending, name.text, source, reason, count)
 
 
 def _path_of(scalar: Scalar) -> PathUse:

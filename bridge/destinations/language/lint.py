@@ -23,7 +23,7 @@ from bridge.yaml.problems import Problems
 _CALL = "function_expression"
 _HASHES = frozenset({"hashed", "normal"})
 _ENCODERS = frozenset({"percent_encode", "query"})
-_DATA = frozenset({"event", "items"})
+_DATA = frozenset({"event", "items", "note"})
 _VALUES = frozenset({"attemptedValue", "value"})
 """Fields of answers that repeat what was sent."""
 _OURS = frozenset({"event_id", "test", "consent"})
@@ -132,10 +132,11 @@ class _PlatformLint:
 
     def _lint_address(self) -> None:
         """Scheme, host and port depend on no event, and what an event adds to an address is encoded."""
-        request = self._parts.request
-        if request is None:
-            return
-        url = request.url
+        for part in (self._parts.request, self._parts.verdict):
+            if part is not None:
+                self._lint_url(part.url)
+
+    def _lint_url(self, url: Scalar) -> None:
         if not url.is_expression:
             if _BRACED.search(url.text):
                 told = "an address with a var is an expression: write =format('https://{}/…', destination.vars.NAME)"

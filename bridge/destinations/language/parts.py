@@ -111,6 +111,19 @@ class AnswerDefinition:
     rest: str = "retry"
 
 
+@dataclass(frozen=True, slots=True)
+class VerdictDefinition:
+    """How a platform is asked later what became of a request. `refused` gives entries with `reason` and `count`."""
+
+    place: SourceLocation
+    url: Scalar
+    pending: Scalar | None
+    name: str
+    source: Scalar
+    reason: Scalar
+    count: Scalar
+
+
 @dataclass(slots=True)
 class PlatformDefinition:
     """A destination file in parts."""
@@ -128,3 +141,4 @@ class PlatformDefinition:
     sends: list[SendRule] = field(default_factory=list)
     request: RequestDefinition | None = None
     answers: list[AnswerDefinition] = field(default_factory=list)
+    verdict: VerdictDefinition | None = None

@@ -18,7 +18,7 @@ Destination = dict[str, Json]
 class PlatformFrame(BuildFrame):
     """The roots of one event, request or answer: those that its part of the file may read."""
 
-    __slots__ = ("conversion_id", "destination", "event", "event_name", "items", "response", "secrets", "vars")
+    __slots__ = ("conversion_id", "destination", "event", "event_name", "items", "note", "response", "secrets", "vars")
 
     def __init__(  # noqa: PLR0913  the roots, by name
         self,
@@ -32,6 +32,7 @@ class PlatformFrame(BuildFrame):
         items: Sequence[Json] = (),
         secrets: Mapping[str, str | None] | None = None,
         response: Json = None,
+        note: str = "",
     ) -> None:
         super().__init__(names=names, teller=teller)
         self.destination = destination
@@ -42,6 +43,7 @@ class PlatformFrame(BuildFrame):
         self.items = items
         self.secrets = secrets or {}
         self.response = response
+        self.note = note
 
     def put(self, target: Json, key: str | None, value: Json) -> None:
         """The same; items are without what is nothing already, and may be many."""
@@ -89,6 +91,15 @@ class AnswerCode:
 
 
 @dataclass(frozen=True, slots=True)
+class VerdictCode:
+    """The question about a request; of its answer, whether it is too early, and how many were refused why."""
+
+    url: Callable[[PlatformFrame], Json]
+    is_pending: Callable[[PlatformFrame], bool]
+    refused: Callable[[PlatformFrame], list[tuple[Json, Json]]]
+
+
+@dataclass(frozen=True, slots=True)
 class PlatformProgram:
     """A compiled destination file. `names` is how many values a frame keeps.
 
@@ -103,3 +114,4 @@ class PlatformProgram:
     answers: tuple[AnswerCode, ...]
     together: Callable[[PlatformFrame], Json] | None
     limits_sale: bool
+    verdict: VerdictCode | None = None

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.core.suggestions import suggest_nearest
-from bridge.destinations.language.words import ANSWER_ROOTS, DESTINATION, EVENT_ROOTS, REQUEST_ROOTS, RESPONSE
+from bridge.destinations.language.words import (
+    ANSWER_ROOTS,
+    DESTINATION,
+    EVENT_ROOTS,
+    REQUEST_ROOTS,
+    RESPONSE,
+    VERDICT_ROOTS,
+)
 from bridge.mapping.codegen.emitter import ExpressionWriter
 from bridge.mapping.codegen.scope import ExpressionScope
 from bridge.mapping.expressions.parser import ExpressionNode
@@ -18,6 +25,7 @@ _TYPES: Mapping[str, frozenset[str]] = {
     "event_name": _TEXT,
     "conversion_id": frozenset({"string", "null"}),
     "items": frozenset({"array"}),
+    "note": _TEXT,
     "response": frozenset({"object"}),
     "secrets": frozenset({"object"}),
     "destination": frozenset({"object"}),
@@ -34,6 +42,7 @@ _FIELDS: Mapping[tuple[str, str], frozenset[str]] = {
 _KNOWN_FIELDS: Mapping[str, Sequence[str]] = {"destination": DESTINATION, "response": RESPONSE}
 _ELSEWHERE: Mapping[str, str] = {
     "secrets": "; secrets are read in `request` only",
+    "note": "; `note` is read in `verdict.url` only",
     "items": "; `items` is read in `request` only",
     "response": "; `response` is read in `answers` only",
     "event": "; `event` is read in `let`, `skip` and `send`, and in `request` where `limits.events` is 1",
@@ -112,3 +121,8 @@ def request_roots(variables: Iterable[str], secrets: Iterable[str], *, one_event
 def answer_roots(variables: Iterable[str], secrets: Iterable[str]) -> PlatformRoots:
     """What `answers` reads."""
     return PlatformRoots(ANSWER_ROOTS, variables, secrets)
+
+
+def verdict_roots(variables: Iterable[str], secrets: Iterable[str]) -> PlatformRoots:
+    """What the address of `verdict` reads."""
+    return PlatformRoots(VERDICT_ROOTS, variables, secrets)

@@ -17,6 +17,7 @@ from bridge.destinations.language.words import (
     PURPOSES,
     REQUEST_ROOTS,
     RESTS,
+    VERDICT_ROOTS,
     VERSION,
 )
 from bridge.mapping.functions.for_destinations import DESTINATION_FUNCTIONS
@@ -52,6 +53,10 @@ def platform_schema() -> Schema:
             "send": table_of(_SEND, needs=("item",), text="Makes the item of each event that it takes."),
             "request": table_of(_REQUEST, needs=("url", "body"), text=f"It reads {_list_roots(REQUEST_ROOTS)}."),
             "answer": table_of(_ANSWER, text=f"It reads {_list_roots(ANSWER_ROOTS)}. The first that holds counts."),
+            "verdict": table_of(_VERDICT, needs=("url", "refused"), text="What the platform says later of a request."),
+            "refused": table_of(
+                _REFUSED, needs=("for_each", "in", "reason", "count"), text="Reasons, and how many events each refused."
+            ),
             "each": table_of(_EACH, needs=("for_each", "in"), text="What becomes of items, by the answer's entries."),
         },
     }
@@ -116,6 +121,7 @@ _PLATFORM: Schema = {
     },
     "request": {"$ref": "#/$defs/request"},
     "answers": {"description": "What an answer means.", "type": "array", "items": {"$ref": "#/$defs/answer"}},
+    "verdict": {"$ref": "#/$defs/verdict"},
 }
 _HELP = plain_text("One line for the operator: what it is, and where to find it.")
 _NEEDED: Schema = {"description": "Whether it must be set.", "type": "boolean"}
@@ -160,4 +166,15 @@ _EACH: Schema = {
     "at": optional_expression("The item's index, from 0; where it is not written, the entry's own place."),
     "is": _OUTCOME,
     "reason": _value("Why, in words."),
+}
+_VERDICT: Schema = {
+    "url": optional_expression(f"The address that is asked by GET. It reads {_list_roots(VERDICT_ROOTS)}."),
+    "pending": optional_expression("It is too early to say where this holds."),
+    "refused": {"$ref": "#/$defs/refused"},
+}
+_REFUSED: Schema = {
+    "for_each": text_of("What an entry is called.", **_NAME),
+    "in": optional_expression("The entries."),
+    "reason": optional_expression("Why, in words."),
+    "count": optional_expression("How many events."),
 }

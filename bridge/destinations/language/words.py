@@ -7,12 +7,14 @@ from collections.abc import Mapping
 VERSION = 1
 KEYS = (
     "destination", "kind", "title", "purpose", "vars", "secrets", "events", "limits", "let", "skip", "send", "request",
-    "answers",
+    "answers", "verdict",
 )  # fmt: skip
 LIMIT_KEYS = ("events", "bytes", "oldest", "ahead", "rate", "together")
 SEND_KEYS = ("event_type", "when", "identify", "require", "item")
 REQUEST_KEYS = ("url", "method", "headers", "auth", "body", "format")
 ANSWER_KEYS = ("when", "is", "reason", "after", "note", "each", "rest")
+VERDICT_KEYS = ("url", "pending", "refused")
+REFUSED_KEYS = ("for_each", "in", "reason", "count")
 EACH_KEYS = ("for_each", "in", "when", "at", "is", "reason")
 
 PURPOSES = ("ads", "analytics", "marketing", "own")
@@ -25,6 +27,8 @@ RESTS = ("delivered", "retry", "resend")
 EVENT_ROOTS = ("event", "event_name", "conversion_id", "destination")
 """What `let`, `skip` and `send` read."""
 REQUEST_ROOTS = ("items", "destination", "secrets")
+VERDICT_ROOTS = ("note", "destination", "secrets")
+"""What the address of `verdict` reads; `note` is what an answer to a request left."""
 ANSWER_ROOTS = ("response", "destination")
 DESTINATION = ("name", "test", "vars")
 RESPONSE = ("status", "headers", "body", "text", "sent")
