@@ -29,7 +29,7 @@ from store_made import (
     webhook,
 )
 
-from bridge.core.model import Accepted, Ignored, Route, Routed, SetAside, WebhookState
+from bridge.core.model import Accepted, EventNeeded, Ignored, Route, Routed, SetAside, WebhookState
 from bridge.store.in_steps import replay_all
 from bridge.store.protocol import EventDetail, Outcome, RowFilter, Store, WebhookDetail
 
@@ -230,5 +230,21 @@ def test_a_replayed_webhook_goes_through_again_and_makes_no_event_twice(tell: Te
         assert isinstance(found, WebhookDetail)
         assert [row.id for row in found.events] == ["evt_1", "evt_2"]
         assert len(await store.deliveries(RowFilter())) == 2
+
+    tell(story)
+
+
+def test_what_waits_for_a_sale_leaves_half_of_a_claim_to_the_sales_that_are_decided_on(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        names = [f"refund-{number}" for number in range(9)]
+        await keep(store, *(webhook(name) for name in names), webhook("sale"))
+        later = after(60)
+        outcomes = [
+            Outcome(found, EventNeeded((b"k" * 16,), "purchase", later, lends=b"{}" if found.id == "sale" else None))
+            for found in await claim_rows(store, now=NOW, limit=20, lease=LEASE)
+        ]
+        await complete(store, outcomes, now=NOW)
+        found = await claim_rows(store, now=after(120), limit=4, lease=LEASE)
+        assert (len(found), found[-1].id) == (4, "sale")
 
     tell(story)

@@ -121,7 +121,8 @@ def claim_webhooks(  # noqa: PLR0913  when and how many, by name
     Returns them, and the time before which all that was received has been looked at.
 
     After them those that deferred to richer webhooks, if all that was received before their time has been
-    looked at: the richest, and only those of one rank, since what they become decides about the others.
+    looked at: the richest, and only those of one rank, since what they become decides about the others. They have half
+    of a claim: what is due may wait for what they become, and is due again each second until then.
     `oldest_unapplied` is when the first webhook of the ingest log was received that has no row yet. At most about
     `limit`, and MOST_BYTES of bodies as they are kept.
     """
@@ -132,8 +133,8 @@ def claim_webhooks(  # noqa: PLR0913  when and how many, by name
             {"now": to_ms(now), "barrier": barrier, "limit": limit},
         )
     )
-    if len(rows) < limit:
-        rows += _richest_decided(db, barrier=barrier, limit=limit - len(rows))
+    decided = _richest_decided(db, barrier=barrier, limit=max(limit - len(rows), limit // 2))
+    rows = rows[: limit - len(decided)] + decided
     if not rows:
         return (), None
     numbers = [row[0] for row in rows]
