@@ -10,7 +10,7 @@ import yaml
 from bridge.core.skip_reasons import is_meant
 
 SHIPPED = sorted((Path(__file__).parents[2] / "mappings" / "destinations").glob("*.yaml"))
-MEANT = ("a test destination of ",)
+MEANT = ("a test destination of ", "Google would count ", "LinkedIn would count ", "X would count ")
 """How reasons begin that an operator chose."""
 
 
