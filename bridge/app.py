@@ -10,7 +10,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,10 +18,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from bridge.core import log
-from bridge.core.errors import SettingsError
 from bridge.core.heartbeat import Heartbeat, oldest_success
-from bridge.destinations.reloadable import NOTHING_RELOADED, DestinationReload
 from bridge.http import openapi, track
 from bridge.http.body_budget import BodyBudget
 from bridge.http.console_keys import ConsoleKey
@@ -43,13 +39,13 @@ from bridge.pipeline.refresh_tokens import RefreshTokens
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
 from bridge.pipeline.second_translator import SecondTranslator
 from bridge.pipeline.translate import TranslateLoop
-from bridge.settings import Settings, secret_strength
+from bridge.settings import Settings
+from bridge.settings.app_config import AppConfig
 from bridge.settings.console import CONSOLE_PATH
 from bridge.settings.describe import describe_bridge
-from bridge.settings.destinations import make_destinations, make_router
 from bridge.settings.list_settings import list_settings
 from bridge.settings.list_sources import list_sources
-from bridge.settings.sources import LoadedMapping, make_sources, mapping_defects
+from bridge.settings.sources import LoadedMapping, mapping_defects
 from bridge.store.engines import sqlite_file
 from bridge.store.protocol import Store
 
@@ -70,53 +66,6 @@ def random_letters() -> str:
 
 
 _LETTERS = bytes(b"abcdefghijklmnopqrstuvwxyz0123456789"[byte % 36] for byte in range(256))
-
-
-# ---------------------------------------------------------------------------------------------- what both parts share
-
-
-class AppConfig:
-    """Settings, and the sources and destinations that they and the mappings make, by their names."""
-
-    def __init__(self, configured: Settings, mappings: Mapping[str, LoadedMapping]) -> None:
-        self.settings = configured
-        self.mappings = mappings
-        self.sources = make_sources(configured, mappings)
-        self.destinations = make_destinations(configured)
-        self.route = make_router(self.destinations)
-
-    def replace(
-        self,
-        configured: Settings,
-        mappings: Mapping[str, LoadedMapping],
-        reloaded: DestinationReload = NOTHING_RELOADED,
-        *,
-        tell: bool = True,
-    ) -> None:
-        """Serve other mappings, destination files and sources from the next request on; and tell alerts elsewhere.
-
-        Raises SettingsError, also for a new secret that is too short, and then nothing has changed. Keys, limits and
-        the options of destinations stay as they were at the start; `tell` is whether the log mentions other changes.
-        """
-        for one in configured.sources:
-            for name in one.to or ():
-                if name not in self.destinations:
-                    raise SettingsError(f"source `{one.name}`: the destination `{name}` is new; restart to have it")
-        known = {secret for one in self.settings.sources for secret in one.secrets}
-        for problem in secret_strength.strength_problems(replace(configured, keys=()), mappings, known=known):
-            raise SettingsError(f"{problem.place}: {problem.text}")
-        self.sources = make_sources(configured, mappings)
-        self.mappings = mappings
-        before = self.settings
-        fixed = replace(configured, sources=before.sources, alerts=before.alerts, warnings=before.warnings)
-        if fixed != self.settings and tell:
-            log.log_warning(
-                "reload.partly", warning="settings other than sources and alerts have changed; restart to have them"
-            )
-        self.settings = replace(
-            before, sources=configured.sources, alerts=configured.alerts, newest_given=configured.given
-        )
-        reloaded.take()
 
 
 # ------------------------------------------------------------------------------------------------------- the two parts

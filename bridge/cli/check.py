@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 from bridge import mapping
-from bridge.app import AppConfig
 from bridge.cli import problem_format
 from bridge.cli.check_platforms import (
     check_platform_example,
@@ -34,6 +33,7 @@ from bridge.mapping.tools import examples
 from bridge.mapping.tools.check_files import check_file_examples
 from bridge.mapping.tools.examples import MappingExample
 from bridge.settings import mappings_folder, platforms_folder, secret_strength
+from bridge.settings.app_config import AppConfig
 from bridge.settings.load import load_configuration
 from bridge.yaml.problems import Problems
 

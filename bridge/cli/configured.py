@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bridge import settings
-from bridge.app import AppConfig
 from bridge.cli.mapping_needs import mapping_needs
 from bridge.core.errors import BridgeError
+from bridge.settings.app_config import AppConfig
 from bridge.settings.describe import describe_bridge
 from bridge.settings.load import load_configuration
 from bridge.status.configured import ConfiguredBridge

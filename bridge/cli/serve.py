@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from bridge.app import AppConfig, utc_now
+from bridge.app import utc_now
 from bridge.cli import streams
 from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
@@ -56,6 +56,7 @@ from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
 from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, platforms_folder, secret_name
+from bridge.settings.app_config import AppConfig
 from bridge.settings.console import CONSOLE_PATH, console_address
 from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE

@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 from starlette.applications import Starlette
 
-from bridge.app import RESTS, AppConfig, DeliverPipeline, TranslatePipeline, WebApp, utc_now
+from bridge.app import RESTS, DeliverPipeline, TranslatePipeline, WebApp, utc_now
 from bridge.core import log
 from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.destinations.reloadable import DestinationReload, reload_destinations
@@ -40,6 +40,7 @@ from bridge.runtime.shared_state import SharedState
 from bridge.runtime.supervisor import RELOAD
 from bridge.runtime.wakeup_pipe import Wakeups
 from bridge.settings import Settings
+from bridge.settings.app_config import AppConfig
 from bridge.settings.sources import LoadedMapping, mapping_defects
 from bridge.status.configured import describe_served
 from bridge.store.engines import open_store, sqlite_file

@@ -10,9 +10,9 @@ import pytest
 from peers import serving, trackbridge, typed
 
 from bridge import mapping
-from bridge.app import AppConfig
 from bridge.core.errors import SettingsError
 from bridge.settings import KeySettings, Settings, SourceSettings, secret_strength
+from bridge.settings.app_config import AppConfig
 from bridge.settings.load import load_configuration
 
 LONG = "sixteen-letters!"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.app import AppConfig
 from bridge.core.errors import SettingsError
 from bridge.settings import TABLE, DestinationSettings, Settings, load_settings, store_url
+from bridge.settings.app_config import AppConfig
 from bridge.settings.load import load_configuration
 from bridge.store.protocol import DEFAULT_LIMITS
 

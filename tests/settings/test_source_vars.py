@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.app import AppConfig
 from bridge.core.errors import SettingsError
 from bridge.settings import Settings, load_settings
+from bridge.settings.app_config import AppConfig
 from bridge.settings.load import load_configuration
 
 VARS = {"stripe": ("purchase", "wait_for_richer"), "shop": ("eu_purchase", "purchase")}
