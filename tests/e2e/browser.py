@@ -62,6 +62,7 @@ def visiting(browser: Any, **options: Any) -> Iterator[Visit]:
         page.on("pageerror", lambda error: visit.said.append(str(error)))
         page.on("request", lambda request: visit.asked.add(request.url.split("/")[2]))
         page.set_default_timeout(20_000)
+        page.set_default_navigation_timeout(120_000)  # a page of mappings has a child of the lowest priority check them
         yield visit
     finally:
         context.close()
