@@ -7,7 +7,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -188,7 +188,7 @@ async def shown_by(folder: Path, count: int) -> dict[str, str]:
 
 def stored_values(folder: Path) -> str:
     """Everything that the database holds, and its files as they are."""
-    with sqlite3.connect(folder / "a.db") as db:
+    with closing(sqlite3.connect(folder / "a.db")) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = [repr(row) for table in tables for row in db.execute(f'SELECT * FROM "{table}"')]
     files = [path.read_bytes().decode("latin-1") for path in folder.rglob("a.db*") if path.is_file()]
