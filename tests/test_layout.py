@@ -52,8 +52,8 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "tools",
     ),
     "bridge.store": (
-        "__init__ claims row_filter status_views views",
-        "console_protocol list_protocol status_protocol token_protocol",
+        "__init__ callbacks claims codec row_filter status_views views",
+        "console_protocol group_commit list_protocol status_protocol token_protocol",
         "protocol",
         "in_steps sqlite",
         "by_hand engines",

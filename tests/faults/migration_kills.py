@@ -28,8 +28,8 @@ from peers import clean_environment
 
 from bridge.core import dedupe_keys
 from bridge.core.model import Webhook
+from bridge.store.codec import packed_requests
 from bridge.store.sqlite.db import open_file
-from bridge.store.sqlite.ingest import codec
 from bridge.store.sqlite.migrations import recovery
 
 PREPARE = f"from bridge.store.sqlite.db import open_file; open_file.prepare_file({STORE!r})"
@@ -98,15 +98,15 @@ def _put(db: sqlite3.Connection, folder: Path, table: str, packed: bytes) -> Non
 
 
 def _flat(webhooks: list[Webhook]) -> bytes:
-    return zstandard.ZstdCompressor().compress(codec.pack_request(webhooks))
+    return zstandard.ZstdCompressor().compress(packed_requests.pack_request(webhooks))
 
 
 def _framed(webhooks: list[Webhook]) -> bytes:
-    return _behind_head(codec.pack_requests([codec.pack_request(webhooks)]), covers=b"")
+    return _behind_head(packed_requests.pack_requests([packed_requests.pack_request(webhooks)]), covers=b"")
 
 
 def _framed_with_content(webhooks: list[Webhook]) -> bytes:
-    content = codec.pack_requests([codec.pack_request(webhooks)])
+    content = packed_requests.pack_requests([packed_requests.pack_request(webhooks)])
     return _behind_head(content, covers=content)
 
 

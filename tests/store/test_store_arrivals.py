@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from bridge.store.sqlite.db.callbacks import AnswerCallback
-from bridge.store.sqlite.ingest.group_commit import GroupCommit
+from bridge.store.callbacks import AnswerCallback
+from bridge.store.group_commit import GroupCommit
 
 
 class Writer:

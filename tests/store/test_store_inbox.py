@@ -24,11 +24,11 @@ from store_made import LEASE, NOW, SECOND, Tell, accepted, after, applied, apply
 
 from bridge.core import dedupe_keys
 from bridge.core.errors import StoreUnavailable
+from bridge.store.codec import compress, packed_requests
 from bridge.store.in_steps import replay_all
 from bridge.store.protocol import AdmissionLimits, RowFilter, Store, WebhookDetail
-from bridge.store.sqlite.db import compress
 from bridge.store.sqlite.db.open_file import connect_to
-from bridge.store.sqlite.ingest import codec, log_files, log_reader, log_writer
+from bridge.store.sqlite.ingest import log_files, log_reader, log_writer
 from bridge.store.sqlite.ingest.apply import split_log
 from bridge.store.sqlite.ingest.frame import HEAD, LogFrame, frame_bytes, next_frame_after, read_frames
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
@@ -131,7 +131,9 @@ def test_what_is_known_by_its_bytes_is_so_although_they_are_hashed_only_when_it_
 
 def test_a_record_that_was_written_before_headers_counted_is_read() -> None:
     letter = ["shop", "w1", "orders/paid", 1_700_000_000_000, b"", {}, {}, None]
-    [found] = codec.unpack_webhooks(codec.pack_requests([msgspec.msgpack.encode([[b"{}", [letter]]])]))
+    [found] = packed_requests.unpack_webhooks(
+        packed_requests.pack_requests([msgspec.msgpack.encode([[b"{}", [letter]]])])
+    )
     assert (found.id, found.unsigned_facts, found.identity) == (
         "w1", "", (dedupe_keys.unsigned_webhook_key("shop", "orders/paid", b"{}"),)
     )  # fmt: skip

@@ -16,9 +16,10 @@ from old_stores import log_files
 from store_made import LEASE, NOW, applied, keep, webhook
 
 from bridge.core.errors import StoreUnusable
+from bridge.store.codec import packed_requests
 from bridge.store.protocol import RowFilter
 from bridge.store.sqlite.db import open_file
-from bridge.store.sqlite.ingest import codec, log_reader
+from bridge.store.sqlite.ingest import log_reader
 from bridge.store.sqlite.ingest.frame import HEAD, VERSION, frame_bytes, is_newer, next_frame_after, read_frames
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
 from bridge.store.sqlite.store import SqliteStore
@@ -28,7 +29,9 @@ NEWER = VERSION + 1
 
 def frame(*names: str) -> bytes:
     """A frame with these webhooks, each of a request of its own."""
-    return frame_bytes(7, len(names), codec.pack_requests([codec.pack_request([webhook(one)]) for one in names]))
+    return frame_bytes(
+        7, len(names), packed_requests.pack_requests([packed_requests.pack_request([webhook(one)]) for one in names])
+    )
 
 
 def newer_frame(content: bytes = b"whatever a later version packs") -> bytes:
@@ -256,7 +259,7 @@ def test_whatever_a_file_holds_the_reader_ends_and_accounts_for_every_byte(
     assert set(found) <= set("abcdxy")
     whole = [part for part in parts if part in {*kinds("a"), *kinds("b", "c"), frame("d")}]
     if len(whole) == len(parts):
-        assert found == [one.id for part in parts for one in codec.unpack_webhooks(part[HEAD:])]
+        assert found == [one.id for part in parts for one in packed_requests.unpack_webhooks(part[HEAD:])]
     for one in damaged:
         assert one in b"".join(parts)
 

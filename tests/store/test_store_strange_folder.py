@@ -11,8 +11,8 @@ from typing import IO
 import pytest
 from store_made import LEASE, NOW, applied, apply_log, claim_rows, webhook
 
+from bridge.store.codec import packed_requests
 from bridge.store.protocol import DEFAULT_RETENTION, RowFilter
-from bridge.store.sqlite.ingest import codec
 from bridge.store.sqlite.ingest.frame import frame_bytes
 from bridge.store.sqlite.ingest.log_file_reader import MOST_DAMAGE
 from bridge.store.sqlite.ingest.log_reader import AT_ONCE
@@ -119,7 +119,7 @@ def _a_mark_and_a_length_beyond_it(file: IO[bytes]) -> None:
 
 
 def _a_frame_and_then_another_format(file: IO[bytes]) -> None:
-    file.write(frame_bytes(1, 1, codec.pack_requests([codec.pack_request([webhook("framed")])])))
+    file.write(frame_bytes(1, 1, packed_requests.pack_requests([packed_requests.pack_request([webhook("framed")])])))
     file.truncate(HUGE)
 
 

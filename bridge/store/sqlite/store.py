@@ -20,6 +20,10 @@ from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Accepted, Event, Ignored, Kept, Routed, Webhook
+from bridge.store.callbacks import AnswerCallback
+from bridge.store.codec import packed_requests
+from bridge.store.codec.columns import from_ms
+from bridge.store.group_commit import GroupCommit
 from bridge.store.protocol import (
     DEFAULT_LIMITS,
     DEFAULT_RETENTION,
@@ -44,15 +48,12 @@ from bridge.store.protocol import (
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.admin import overdue, queries, remap, retention, retry_replay, rewrite, summary
 from bridge.store.sqlite.db import errors, open_file
-from bridge.store.sqlite.db.callbacks import AnswerCallback
 from bridge.store.sqlite.db.clock_skew import ClockReadings
-from bridge.store.sqlite.db.columns import from_ms
 from bridge.store.sqlite.db.disk_space import DiskSpace
 from bridge.store.sqlite.db.reader import ReaderPool
 from bridge.store.sqlite.db.wal_guard import WalGuard
 from bridge.store.sqlite.db.writer import WriterThread
-from bridge.store.sqlite.ingest import apply, codec, log_reader
-from bridge.store.sqlite.ingest.group_commit import GroupCommit
+from bridge.store.sqlite.ingest import apply, log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.ingest.log_writer import LogWriter, folder_of
 from bridge.store.sqlite.list_verbs import SqliteListVerbs
@@ -116,7 +117,7 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs, SqliteTokenVerbs):
     def _write_group(self, requests: Sequence[Sequence[Webhook]], since: float, then: AnswerCallback[None]) -> None:
         """Write a group. Packing its requests one right after another is twice as fast as packing each on arrival."""
         self._log_writer.write_group(
-            [(len(webhooks), codec.pack_request(webhooks)) for webhooks in requests], since, then
+            [(len(webhooks), packed_requests.pack_request(webhooks)) for webhooks in requests], since, then
         )
 
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from bridge.store.sqlite.db.columns import from_ms
+from bridge.store.codec.columns import from_ms
 from bridge.store.views import FailureGroup, FailureGroups
 
 _PLACE = re.compile(r"\S+?:\d+:\d+: ")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from bridge.core.delivery import DeliveryState
 from bridge.core.errors import NotFound, SettingsError
 from bridge.core.model import WebhookState
+from bridge.store.codec.columns import maybe_text, ms_up, public_number, storable_text
 from bridge.store.row_filter import RowFilter
-from bridge.store.sqlite.db.columns import maybe_text, ms_up, public_number, storable_text
 
 _CURSOR = re.compile(r"~[0-9]{1,18}")
 

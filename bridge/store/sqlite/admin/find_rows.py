@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from bridge.store.sqlite.db import compress
-from bridge.store.sqlite.db.columns import from_ms, public_number, storable_text
+from bridge.store.codec import compress
+from bridge.store.codec.columns import from_ms, public_number, storable_text
 from bridge.store.status_views import FoundRows
 
 NEWEST = 50_000

@@ -9,8 +9,8 @@ import sqlite3
 from datetime import datetime
 
 from bridge.core.delivery import DeliveryState
+from bridge.store.codec.columns import from_ms, to_ms
 from bridge.store.protocol import OverdueWork
-from bridge.store.sqlite.db.columns import from_ms, to_ms
 from bridge.store.sqlite.ingest import log_reader
 
 MOST_COUNTED = 100_000

@@ -11,6 +11,15 @@ from typing import Any
 from bridge.core.delivery import Attempt, DeliveryState
 from bridge.core.errors import NotFound
 from bridge.core.model import Webhook, WebhookState
+from bridge.store.codec.columns import (
+    from_ms,
+    from_ms_length,
+    maybe_instant,
+    ms_up,
+    public_number,
+    storable_text,
+    unpack_list,
+)
 from bridge.store.protocol import (
     DeliveryDetail,
     DeliveryRow,
@@ -29,15 +38,6 @@ from bridge.store.sqlite.admin.filters import (
     order_by_newest,
     where_conditions,
     with_numbered_cursors,
-)
-from bridge.store.sqlite.db.columns import (
-    from_ms,
-    from_ms_length,
-    maybe_instant,
-    ms_up,
-    public_number,
-    storable_text,
-    unpack_list,
 )
 from bridge.store.sqlite.tables import mapping_texts, same_bytes
 from bridge.store.sqlite.tables import webhooks as inbox

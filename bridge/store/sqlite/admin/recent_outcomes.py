@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from bridge.core.model import WebhookState
-from bridge.store.sqlite.db.columns import from_ms
+from bridge.store.codec.columns import from_ms
 from bridge.store.status_views import EventCount, RecentOutcomes, TopicCount
 
 NEWEST = 5000

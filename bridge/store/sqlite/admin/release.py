@@ -13,9 +13,9 @@ from typing import Any
 from bridge.core import dedupe_keys
 from bridge.core.errors import NotFound
 from bridge.core.model import Event, Route, Routed
+from bridge.store.codec.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
 from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
 from bridge.store.sqlite.tables import actions, coverage, ledger, recall_waits
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.sqlite.tables.order_counts import next_count

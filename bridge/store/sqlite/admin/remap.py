@@ -14,10 +14,7 @@ from datetime import datetime
 
 from bridge import contract
 from bridge.core.model import Event, Ignored, Route, Routed
-from bridge.store.sqlite.admin.release import count_of_order, find_holders, tell_duplicate
-from bridge.store.sqlite.admin.remap_pairs import GONE, KeptEvent, pair_events, read_kept_events
-from bridge.store.sqlite.admin.rewrite import overwrite_event
-from bridge.store.sqlite.db.columns import (
+from bridge.store.codec.columns import (
     join_keys,
     maybe_text,
     pack_json,
@@ -26,6 +23,9 @@ from bridge.store.sqlite.db.columns import (
     to_ms,
     unpack_list,
 )
+from bridge.store.sqlite.admin.release import count_of_order, find_holders, tell_duplicate
+from bridge.store.sqlite.admin.remap_pairs import GONE, KeptEvent, pair_events, read_kept_events
+from bridge.store.sqlite.admin.rewrite import overwrite_event
 from bridge.store.sqlite.tables import conversions, event_ids, ledger, originals, recall_waits
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.model import Routed
-from bridge.store.sqlite.db.columns import split_keys, unpack_list
+from bridge.store.codec.columns import split_keys, unpack_list
 
 GONE = "no longer made: its webhook's mended mapping does not make it, and it was sent"
 """The note of an event that was sent by mistake, as far as the mapping of now says."""

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import PurgeStep, RetentionPolicy
-from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.tables import conversions, coverage, ledger, quarters
 
 STEP_BYTES = 8 * 1024 * 1024

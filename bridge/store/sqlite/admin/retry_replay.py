@@ -12,12 +12,12 @@ from datetime import datetime
 
 from bridge.core.errors import BodyGone
 from bridge.core.model import Event, Route
+from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import ChangeStep, DryRun, RowFilter
 from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.admin.filters import DELIVERIES, WEBHOOKS, not_found, row_numbers, where_conditions
 from bridge.store.sqlite.admin.filters import order_by_newest as in_order
 from bridge.store.sqlite.admin.release import EVENT, event_of
-from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
 MOST_NUMBER = 2**63 - 1

@@ -13,7 +13,7 @@ from datetime import datetime
 from bridge import contract
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Event, Routed
-from bridge.store.sqlite.db.columns import maybe_text, pack_json, to_ms
+from bridge.store.codec.columns import maybe_text, pack_json, to_ms
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables import mapping_texts
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
+from bridge.store.codec.columns import maybe_instant, public_number
 from bridge.store.row_filter import RowFilter, RowPage
 from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.admin.filters import (
@@ -18,7 +19,6 @@ from bridge.store.sqlite.admin.filters import (
     make_cursor,
     with_numbered_cursors,
 )
-from bridge.store.sqlite.db.columns import maybe_instant, public_number
 from bridge.store.views import EventRow, WebhookRow
 
 R = TypeVar("R")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
+from bridge.store.codec.columns import from_ms, maybe_instant, to_ms
 from bridge.store.protocol import StatusSummary
 from bridge.store.sqlite.admin.filters import EVENTS
 from bridge.store.sqlite.db import clock_skew
-from bridge.store.sqlite.db.columns import from_ms, maybe_instant, to_ms
 from bridge.store.sqlite.tables import same_bytes
 
 _DAY = 86_400_000

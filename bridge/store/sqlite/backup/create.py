@@ -37,10 +37,10 @@ from pathlib import Path
 
 from bridge import __version__
 from bridge.core.errors import BackupError, StoreUnusable
+from bridge.store.codec.columns import from_ms
 from bridge.store.sqlite.backup import manifest, partial_folder
 from bridge.store.sqlite.backup.manifest import INGEST_LOG, STORE, BackupContents, BackupManifest, FileSum
 from bridge.store.sqlite.db import errors, open_file, quick_check
-from bridge.store.sqlite.db.columns import from_ms
 from bridge.store.sqlite.db.connection import StoreConnection
 from bridge.store.sqlite.ingest import log_files
 from bridge.store.sqlite.ingest.frame import HEAD, NO_HEAD, FrameHead, read_head

@@ -60,3 +60,9 @@ def _split_rows(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
         while len(rows) - at >= size:
             yield rows[at : at + size]
             at += size
+
+
+def last_number(db: sqlite3.Connection, table: str) -> int:
+    """The last number that a table gave, whether or not that row is still there; within a transaction it stays."""
+    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return found[0] if found else 0

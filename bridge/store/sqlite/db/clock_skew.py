@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.core import log
-from bridge.store.sqlite.db.columns import from_ms, from_ms_length, to_ms, to_ms_up
+from bridge.store.codec.columns import from_ms, from_ms_length, to_ms, to_ms_up
 from bridge.store.views import ClockAhead
 
 BACK_MS = 60_000

@@ -90,16 +90,6 @@ def damaged_error(path: str, finding: str) -> StoreUnusable:
     )
 
 
-def crowded_error(callers: int) -> StoreUnavailable:
-    """Returns the error for a request beyond the limit, while `callers` wait already."""
-    return StoreUnavailable(f"{callers} requests wait for the disk already", retry_after=_SHORTLY)
-
-
-def too_slow_error() -> StoreUnavailable:
-    """Returns the error for a request that waited longer than `patience`."""
-    return StoreUnavailable("the disk takes writes too slowly", retry_after=_SHORTLY)
-
-
 def is_passing(error: sqlite3.Error) -> bool:
     """Whether the connection can be used again after this error; else it must be opened again."""
     return result_code(error) in _PASSING

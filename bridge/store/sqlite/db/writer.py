@@ -17,8 +17,9 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 from bridge.core.errors import StoreUnavailable
+from bridge.store.callbacks import call_in_loop
+from bridge.store.group_commit import crowded_error, too_slow_error
 from bridge.store.sqlite.db import errors
-from bridge.store.sqlite.db.callbacks import call_in_loop
 from bridge.store.sqlite.db.connection import StoreConnection
 from bridge.store.sqlite.db.disk_space import DiskSpace
 from bridge.store.sqlite.db.wal_guard import WalGuard
@@ -115,9 +116,9 @@ class WriterThread:
         if not callers or not self._urgent:
             return
         if self._callers + callers > self._limit:
-            raise errors.crowded_error(self._callers)
+            raise crowded_error(self._callers)
         if time.monotonic() - self._urgent[0].since > self._patience:
-            raise errors.too_slow_error()
+            raise too_slow_error()
 
     def _run_thread(self) -> None:
         while group := self._gather_group():
@@ -136,7 +137,7 @@ class WriterThread:
             oldest = time.monotonic() - self._patience
             for job in group:
                 if job.since < oldest:
-                    job.result = errors.too_slow_error()
+                    job.result = too_slow_error()
             return group + [self._other.popleft() for _ in range(min(GROUP_OTHER, len(self._other)))]
 
     def _turn_away(self, group: Sequence[_WriteJob]) -> None:

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import EventNeeded, Kept, Routed, Webhook, WebhookState
+from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import Completed, Outcome
 from bridge.store.sqlite.db import clock_skew
-from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.ingest import log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.tables import conversions, mapping_texts, quarters, recall_waits, webhooks

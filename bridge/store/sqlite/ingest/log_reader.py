@@ -17,7 +17,8 @@ from itertools import chain, islice
 
 from bridge.core import log
 from bridge.core.model import Webhook
-from bridge.store.sqlite.ingest import codec, log_files
+from bridge.store.codec import packed_requests
+from bridge.store.sqlite.ingest import log_files
 from bridge.store.sqlite.ingest.frame import (
     HEAD,
     NO_HEAD,
@@ -192,7 +193,7 @@ def _read_files(folder: str, starts: Mapping[str, int], *, limit: int) -> Unappl
         damaged: list[LogDamage] = []
         for frame, file in merge(*map(_file_frames, files), key=_frame_time):
             try:
-                webhooks += codec.unpack_webhooks(frame.content)
+                webhooks += packed_requests.unpack_webhooks(frame.content)
             except ValueError:
                 if file.may_be_cut_off(frame):
                     continue

@@ -19,9 +19,10 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from bridge.core.errors import StoreUnavailable
-from bridge.store.sqlite.db.callbacks import AnswerCallback, Answers, call_in_loop
+from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
+from bridge.store.codec import packed_requests
 from bridge.store.sqlite.db.disk_space import DiskSpace
-from bridge.store.sqlite.ingest import codec, log_files
+from bridge.store.sqlite.ingest import log_files
 from bridge.store.sqlite.ingest.frame import frame_bytes
 
 Parcel: TypeAlias = tuple[int, bytes]
@@ -110,7 +111,7 @@ class LogWriter:
 
 def _make_frame(now: int, parcels: Sequence[Parcel]) -> bytes:
     return frame_bytes(
-        now, sum([count for count, _ in parcels]), codec.pack_requests([content for _, content in parcels])
+        now, sum([count for count, _ in parcels]), packed_requests.pack_requests([content for _, content in parcels])
     )
 
 

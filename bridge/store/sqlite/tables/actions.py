@@ -6,7 +6,7 @@ import sqlite3
 from datetime import datetime
 
 from bridge.core.errors import NotFound
-from bridge.store.sqlite.db.columns import from_ms, public_number, storable_text, to_ms
+from bridge.store.codec.columns import from_ms, public_number, storable_text, to_ms
 from bridge.store.status_views import ActionTaken, PrivacyRequest
 
 DONE = "done"

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
+from bridge.store.codec.columns import maybe_text, ms_up, storable_text, to_ms, to_ms_up
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
-from bridge.store.sqlite.db.columns import maybe_text, ms_up, storable_text, to_ms, to_ms_up
 from bridge.store.sqlite.tables import quarters
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state, write_state
 

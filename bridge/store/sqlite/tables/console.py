@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 from datetime import datetime
 
-from bridge.store.sqlite.db.columns import to_ms
+from bridge.store.codec.columns import to_ms
 
 SECRET_BYTES = 32
 _SIGNING = "signing"

@@ -16,8 +16,8 @@ from msgspec import structs
 from bridge.core import json_text
 from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffects, RememberedConversion
 from bridge.core.json_text import Json
+from bridge.store.codec.columns import to_ms
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.tables import doubles, ledger, recall_waits
 
 _EVENT = "SELECT number, id, text, webhook, rank, duplicate_of FROM events WHERE number"

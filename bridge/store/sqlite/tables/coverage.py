@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bridge.core.match_keys import ALL, find_match_keys
+from bridge.store.codec.columns import from_ms, storable_text, to_ms
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import from_ms, storable_text, to_ms
 from bridge.store.status_views import MatchKeyCount, OutcomeCount, OutcomeCounts, OutcomeTotals
 
 _DAY = 86_400_000

@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.core.delivery import Delivery
+from bridge.store.codec.columns import from_ms, from_ms_length, maybe_instant, to_ms, to_ms_up
 from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import from_ms, from_ms_length, maybe_instant, to_ms, to_ms_up
 from bridge.store.sqlite.tables import attempts
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state
 from bridge.store.sqlite.tables.new_deliveries import AHEAD_MS

@@ -6,8 +6,8 @@ import sqlite3
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bridge.store.codec.columns import from_ms, from_ms_length, maybe_instant, maybe_text, ms_up, to_ms, to_ms_up
 from bridge.store.protocol import DestinationState
-from bridge.store.sqlite.db.columns import from_ms, from_ms_length, maybe_instant, maybe_text, ms_up, to_ms, to_ms_up
 from bridge.store.status_views import DestinationCheck
 
 

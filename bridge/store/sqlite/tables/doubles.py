@@ -13,8 +13,8 @@ from datetime import timedelta
 from bridge.core import json_text
 from bridge.core.json_text import Json
 from bridge.core.model import Event
+from bridge.store.codec.columns import from_ms, pack_json, to_ms, to_ms_up, unpack_list
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import from_ms, pack_json, to_ms, to_ms_up, unpack_list
 from bridge.store.sqlite.tables import ledger
 from bridge.store.status_views import DoubtedEvent
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from bridge.core.model import Event
-from bridge.store.sqlite.db.columns import to_ms, to_ms_up
+from bridge.store.codec.columns import to_ms, to_ms_up
 from bridge.store.sqlite.tables.doubles import WITHIN, is_like, people_of
 
 

@@ -19,8 +19,8 @@ from bridge.core.model import (
     Route,
     Routed,
 )
+from bridge.store.codec.columns import join_keys, maybe_text, pack_json, storable_text, to_ms
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import join_keys, last_number, maybe_text, pack_json, storable_text, to_ms
 from bridge.store.sqlite.tables import (
     coverage,
     doubles,
@@ -106,7 +106,7 @@ class _EventInsertion:
         self._former_origins = event_ids.former_origins(db, list(self._given))
         self._new: dict[bytes, tuple[int, int]] = {}
         self._earlier = earlier_versions.last_of_earlier_versions(db)
-        self._number = last_number(db, "events")
+        self._number = bulk.last_number(db, "events")
         self._here: dict[int, tuple[str, Event, OriginalEvent | None]] = {}
         """The new events by number, each with the id it goes by and its original."""
         self._rows: list[tuple[object, ...]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import timedelta
 
-from bridge.store.sqlite.db.columns import from_ms, storable_text, to_ms
+from bridge.store.codec.columns import from_ms, storable_text, to_ms
 from bridge.store.status_views import ProcessHeartbeat
 
 KEPT = timedelta(days=7)

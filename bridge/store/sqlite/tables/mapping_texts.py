@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from bridge.core.mapping_text import MappingText
-from bridge.store.sqlite.db import compress
-from bridge.store.sqlite.db.columns import storable_text, to_ms
+from bridge.store.codec import compress
+from bridge.store.codec.columns import storable_text, to_ms
 
 
 def keep_texts(

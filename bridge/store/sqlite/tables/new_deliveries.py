@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from bridge.core.delivery import DeliveryState
 from bridge.core.model import Route
+from bridge.store.codec.columns import maybe_text
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import maybe_text
 
 AHEAD_MS = 60_000
 """How far the newest delivery's due may be ahead of now and still hold the order: beyond, the clock was set back."""

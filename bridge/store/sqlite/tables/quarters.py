@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
+from bridge.store.codec.columns import from_ms, to_ms
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import from_ms, to_ms
 from bridge.store.status_views import CountedKind, QuarterCount
 
 _QUARTER = 900_000

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.core.model import EventNeeded
+from bridge.store.codec.columns import from_ms, ms_up, storable_text, to_ms
 from bridge.store.sqlite.db import bulk
-from bridge.store.sqlite.db.columns import from_ms, ms_up, storable_text, to_ms
 from bridge.store.sqlite.tables import ledger
 from bridge.store.status_views import WaitingWebhooks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
-from bridge.store.sqlite.db.columns import to_ms
+from bridge.store.codec.columns import to_ms
 from bridge.store.token_protocol import HeldRefreshToken
 
 _SKEW = timedelta(minutes=1)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bridge.store.sqlite.db.columns import from_ms, from_ms_length, storable_text, to_ms
+from bridge.store.codec.columns import from_ms, from_ms_length, storable_text, to_ms
 from bridge.store.status_views import RefusedRequests
 
 KEPT = timedelta(days=30)

@@ -11,8 +11,8 @@ from itertools import islice
 
 from bridge.core.errors import IdempotencyConflict
 from bridge.core.model import Accepted, Routed
+from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import Idempotency
-from bridge.store.sqlite.db.columns import to_ms
 from bridge.store.sqlite.tables.events import NewEvent, insert_events
 
 

@@ -16,11 +16,10 @@ from typing import Any
 from msgspec import structs
 
 from bridge.core.model import Kept, Webhook, WebhookState
-from bridge.store.sqlite.db import bulk, clock_skew, compress
-from bridge.store.sqlite.db.columns import (
+from bridge.store.codec import compress
+from bridge.store.codec.columns import (
     from_ms,
     join_keys,
-    last_number,
     maybe_text,
     pack_json,
     split_keys,
@@ -29,6 +28,7 @@ from bridge.store.sqlite.db.columns import (
     to_ms_up,
     unpack_object,
 )
+from bridge.store.sqlite.db import bulk, clock_skew
 from bridge.store.sqlite.tables import ledger, recall_waits, same_bytes
 
 COLUMNS = """
@@ -59,7 +59,7 @@ def insert_webhooks(db: sqlite3.Connection, webhooks: Sequence[tuple[Webhook, Ro
     """
     keys = [key for webhook, _ in webhooks for key in (*webhook.identity, webhook.same_bytes) if key]
     known = {key: before for key, (before, _) in ledger.find_keys(db, keys).items()}
-    number, body = last_number(db, "webhooks"), last_number(db, "bodies")
+    number, body = bulk.last_number(db, "webhooks"), bulk.last_number(db, "bodies")
     bodies: dict[int, tuple[int, bytes]] = {}  # by which of the requests it came with
     rows: list[tuple[Any, ...]] = []
     learned: list[tuple[bytes, int, int]] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -93,9 +92,3 @@ def public_number(prefix: str, public_id: str) -> int | None:
     if head != prefix or not digits.isascii() or not digits.isdigit() or len(digits) > _MOST_DIGITS:
         return None
     return int(digits) if digits[0] != "0" else None
-
-
-def last_number(db: sqlite3.Connection, table: str) -> int:
-    """The last number that a table gave, whether or not that row is still there; within a transaction it stays."""
-    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-    return found[0] if found else 0

@@ -10,12 +10,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from bridge.core.errors import StoreUnavailable
-from bridge.store.sqlite.db.callbacks import Answer, AnswerCallback, Answers
-from bridge.store.sqlite.db.errors import crowded_error, too_slow_error
+from bridge.store.callbacks import Answer, AnswerCallback, Answers
 
 Q = TypeVar("Q")
 
@@ -27,6 +27,7 @@ Raises StoreUnavailable if the group is refused, or the error of the caller that
 _Caller: TypeAlias = "tuple[Q, asyncio.Future[Answer], float]"
 """A waiting caller: request, future, arrival time."""
 _SHORTLY = 0.001
+_RETRY_AFTER = timedelta(seconds=1)
 MOST_CALLERS = 1000
 """The most callers of one group."""
 ROUNDS = 8
@@ -45,13 +46,14 @@ class GroupCommit(Generic[Q, Answer]):
     """Gathers the callers of each event loop into groups. A caller that breaks its group is written alone.
 
     At most `limit` callers wait in one event loop, none longer than `patience` seconds: a caller beyond that is refused
-    with StoreUnavailable.
+    with StoreUnavailable, which names what it `waits_for`.
     """
 
-    def __init__(self, ask: Ask[Q, Answer], *, limit: int, patience: float) -> None:
+    def __init__(self, ask: Ask[Q, Answer], *, limit: int, patience: float, waits_for: str = "the disk") -> None:
         self._ask = ask
         self._limit = limit
         self._patience = patience
+        self._waits_for = waits_for
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _CallerQueue[Q, Answer]] = WeakKeyDictionary()
         self._last: tuple[asyncio.AbstractEventLoop, _CallerQueue[Q, Answer]] | None = None
 
@@ -89,9 +91,9 @@ class GroupCommit(Generic[Q, Answer]):
 
     def _admit_caller(self, queue: _CallerQueue[Q, Answer]) -> None:
         if len(queue.waiting) >= self._limit:
-            raise crowded_error(len(queue.waiting))
+            raise crowded_error(len(queue.waiting), self._waits_for)
         if time.monotonic() - queue.waiting[0][2] > self._patience:
-            raise too_slow_error()
+            raise too_slow_error(self._waits_for)
 
     def _hand_over(self, queue: _CallerQueue[Q, Answer]) -> None:
         """Hand the next group over; callers that have waited longer than `patience` get an error first."""
@@ -101,7 +103,7 @@ class GroupCommit(Generic[Q, Answer]):
         if waiting and waiting[0][2] < latest:
             for _, future, since in waiting:
                 if since < latest:
-                    _set_error(future, too_slow_error())
+                    _set_error(future, too_slow_error(self._waits_for))
             waiting = [one for one in waiting if one[2] >= latest]
         group, queue.waiting = waiting[:MOST_CALLERS], waiting[MOST_CALLERS:]
         queue.busy = bool(group)
@@ -147,3 +149,13 @@ class GroupCommit(Generic[Q, Answer]):
 def _set_error(future: asyncio.Future[Answer], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def crowded_error(callers: int, waits_for: str = "the disk") -> StoreUnavailable:
+    """Returns the error for a request beyond the limit, while `callers` wait already."""
+    return StoreUnavailable(f"{callers} requests wait for {waits_for} already", retry_after=_RETRY_AFTER)
+
+
+def too_slow_error(waits_for: str = "the disk") -> StoreUnavailable:
+    """Returns the error for a request that waited longer than `patience`."""
+    return StoreUnavailable(f"{waits_for} takes writes too slowly", retry_after=_RETRY_AFTER)

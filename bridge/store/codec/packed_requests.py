@@ -15,7 +15,7 @@ import zstandard
 
 from bridge.core import dedupe_keys
 from bridge.core.model import Webhook
-from bridge.store.sqlite.db.columns import (
+from bridge.store.codec.columns import (
     from_ms,
     join_keys,
     maybe_text,
@@ -25,7 +25,7 @@ from bridge.store.sqlite.db.columns import (
     to_ms,
     unpack_object,
 )
-from bridge.store.sqlite.db.compress import TOOLS, decompress
+from bridge.store.codec.compress import TOOLS, decompress
 
 
 class _PackedWebhook(msgspec.Struct, array_like=True, frozen=True):

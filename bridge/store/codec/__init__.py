@@ -1,0 +1,1 @@
+"""How engines write values, bodies and webhooks as bytes, so that every engine reads them the same."""
