@@ -53,7 +53,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "bridge.store": (
         "__init__ callbacks claims codec row_filter status_views views",
-        "console_protocol group_commit list_protocol status_protocol token_protocol",
+        "console_protocol group_commit list_protocol rules status_protocol token_protocol",
         "protocol",
         "in_steps sqlite",
         "by_hand engines",

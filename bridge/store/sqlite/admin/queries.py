@@ -30,6 +30,7 @@ from bridge.store.protocol import (
     WebhookDetail,
     WebhookRow,
 )
+from bridge.store.rules.originals import purged_original_id
 from bridge.store.sqlite.admin.filters import (
     DELIVERIES,
     EVENTS,
@@ -41,7 +42,6 @@ from bridge.store.sqlite.admin.filters import (
 )
 from bridge.store.sqlite.tables import mapping_texts, same_bytes
 from bridge.store.sqlite.tables import webhooks as inbox
-from bridge.store.sqlite.tables.originals import purged_original_id
 
 _WEBHOOK = "w.number, w.source, w.topic, w.state, w.reason, w.received_at FROM webhooks AS w"
 _EVENT = """

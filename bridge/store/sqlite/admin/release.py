@@ -14,11 +14,12 @@ from bridge.core import dedupe_keys
 from bridge.core.errors import NotFound
 from bridge.core.model import Event, Route, Routed
 from bridge.store.codec.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
+from bridge.store.rules.event_decisions import CountedEvent
+from bridge.store.rules.order_counts import next_count
 from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import actions, coverage, ledger, recall_waits
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
-from bridge.store.sqlite.tables.order_counts import next_count
 from bridge.store.status_views import ActionTaken
 from bridge.store.views import DuplicateEvent, EventDetail, FoundDuplicates
 
@@ -108,7 +109,7 @@ def tell_duplicate(  # noqa: PLR0913  what it becomes, by name
     recall_waits.make_due(db, [(key, at) for key in own])
     insert_deliveries(db, [(number, route, at) for route in routes])
     told = db.execute("SELECT event_type, text FROM events WHERE number = ? AND NOT test", (number,))
-    coverage.count_match_keys(db, [coverage.CountedEvent(name, text, at) for name, text in told])
+    coverage.count_match_keys(db, [CountedEvent(name, text, at) for name, text in told])
 
 
 def count_of_order(db: sqlite3.Connection, number: int, own: Sequence[bytes], *, at: int) -> None:

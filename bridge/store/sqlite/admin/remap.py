@@ -23,10 +23,12 @@ from bridge.store.codec.columns import (
     to_ms,
     unpack_list,
 )
+from bridge.store.rules import event_ids, originals
+from bridge.store.rules.event_decisions import NewEvent
 from bridge.store.sqlite.admin.release import count_of_order, find_holders, tell_duplicate
 from bridge.store.sqlite.admin.remap_pairs import GONE, KeptEvent, pair_events, read_kept_events
 from bridge.store.sqlite.admin.rewrite import overwrite_event
-from bridge.store.sqlite.tables import conversions, event_ids, ledger, originals, recall_waits
+from bridge.store.sqlite.tables import conversions, ledger, recall_waits
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.status_views import RemappedEvent, RemapResult
@@ -105,7 +107,7 @@ class _Remapping:
 
     def add_event(self, routed: Routed) -> None:
         """Insert an event that the mapping did not make before."""
-        (accepted,) = making.insert_events(self.db, [making.NewEvent(routed, self.at, self.webhook)], since=self.since)
+        (accepted,) = making.insert_events(self.db, [NewEvent(routed, self.at, self.webhook)], since=self.since)
         self.done.append(RemappedEvent(accepted.event_id, RemapResult.ADDED, accepted.duplicate_of))
 
     def withdraw_event(self, kept: KeptEvent) -> None:
@@ -148,7 +150,7 @@ class _Remapping:
         event = routed.event
         self._free_keys(kept, but=event.conversion_keys)
         held = find_holders(self.db, event.conversion_keys, but=kept.number)
-        new = making.NewEvent(routed, self.at, self.webhook)
+        new = NewEvent(routed, self.at, self.webhook)
         original, by_order = making.find_original(self.db, new, held, since=self.since)
         same = _is_same_text(kept, event)
         self._overwrite(kept, event)

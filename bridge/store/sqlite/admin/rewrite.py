@@ -14,6 +14,7 @@ from bridge import contract
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Event, Routed
 from bridge.store.codec.columns import maybe_text, pack_json, to_ms
+from bridge.store.rules.event_decisions import NewEvent
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables import mapping_texts
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
@@ -43,7 +44,7 @@ def rewrite_events(  # noqa: PLR0913  what and when, by name
             (event.id, event.origin),
         ).fetchone()
         if row is None:
-            (accepted,) = making.insert_events(db, [making.NewEvent(routed, to_ms(now), webhook)], since=since)
+            (accepted,) = making.insert_events(db, [NewEvent(routed, to_ms(now), webhook)], since=since)
             due += _new_deliveries(db, event.origin, accepted.event_id)
             continue
         number, called, duplicate_of = row

@@ -14,6 +14,7 @@ from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import EventNeeded, Kept, Routed, Webhook, WebhookState
 from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import Completed, Outcome
+from bridge.store.rules.event_decisions import NewEvent
 from bridge.store.sqlite.db import clock_skew
 from bridge.store.sqlite.ingest import log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
@@ -41,7 +42,7 @@ def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     quarters.count_decided(db, "webhook", count_states(fresh), now=now)
     events = [_routed_events(outcome, one) for outcome, one in zip(outcomes, kept, strict=True)]
     at = to_ms(now)
-    made = [making.NewEvent(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
+    made = [NewEvent(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]
     accepted = iter(making.insert_events(db, made, since=since))
     told = [
         (one.number, outcome.effects)

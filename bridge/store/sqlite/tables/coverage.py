@@ -10,10 +10,10 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
 
 from bridge.core.match_keys import ALL, find_match_keys
 from bridge.store.codec.columns import from_ms, storable_text, to_ms
+from bridge.store.rules.event_decisions import CountedEvent
 from bridge.store.sqlite.db import bulk
 from bridge.store.status_views import MatchKeyCount, OutcomeCount, OutcomeCounts, OutcomeTotals
 
@@ -27,14 +27,6 @@ NEWEST = 5000
 """Deliveries among which the last ones of each destination are looked for."""
 LAST = 100
 """Deliveries of a destination, taken or rejected, of which the rejected ones are counted."""
-
-
-class CountedEvent(NamedTuple):
-    """An event that is told, and no test: what it is, its text, and when it is made."""
-
-    event_type: str
-    text: bytes
-    at: int
 
 
 def count_match_keys(db: sqlite3.Connection, told: Iterable[CountedEvent]) -> None:

@@ -12,8 +12,9 @@ from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import Accepted, EventNeeded, Ignored, Kept, Routed, SetAside, WebhookState
 from bridge.store.codec.columns import maybe_text, storable_text, to_ms
 from bridge.store.protocol import Completed, Outcome
+from bridge.store.rules.event_decisions import NewEvent
 from bridge.store.sqlite.tables import conversions, mapping_texts, quarters, recall_waits
-from bridge.store.sqlite.tables.events import NewEvent, find_known_event, insert_events
+from bridge.store.sqlite.tables.events import find_known_event, insert_events
 
 
 def complete_webhooks(

@@ -13,7 +13,8 @@ from bridge.core.errors import IdempotencyConflict
 from bridge.core.model import Accepted, Routed
 from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import Idempotency
-from bridge.store.sqlite.tables.events import NewEvent, insert_events
+from bridge.store.rules.event_decisions import NewEvent
+from bridge.store.sqlite.tables.events import insert_events
 
 
 @dataclass(frozen=True, slots=True)
