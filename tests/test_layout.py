@@ -55,8 +55,15 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "__init__ callbacks claims codec row_filter status_views views",
         "console_protocol group_commit list_protocol rules status_protocol token_protocol",
         "protocol",
-        "in_steps sqlite",
+        "in_steps postgres sqlite",
         "by_hand engines",
+    ),
+    "bridge.store.postgres": (
+        "__init__ migrations",
+        "db schema",
+        "tables",
+        "admin",
+        "store",
     ),
     "bridge.store.sqlite": (
         "__init__ migrations",

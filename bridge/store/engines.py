@@ -55,6 +55,10 @@ def sqlite_file(url: str) -> str:
     Raises SettingsError for a URL of no engine, or of no file, before anything is made beside it.
     """
     scheme, colon, rest = url.partition(":")
+    if colon and scheme.lower() in {"postgresql", "postgres"}:
+        raise SettingsError(
+            "trackbridge does not run on PostgreSQL yet; write sqlite:///trackbridge.db in BRIDGE_STORE"
+        )
     if not colon or scheme.lower() != "sqlite":
         raise SettingsError(
             f"the store's URL begins with {scheme[:20]!r}, which is no engine here; write sqlite:///trackbridge.db"

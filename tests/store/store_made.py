@@ -220,6 +220,17 @@ async def dead(store: Store, *names: str, now: datetime = NOW) -> None:
     await store.record_attempt(found, attempt(at=now, status=400), settled, found.destination_state, now=now)
 
 
+async def names_of_ids(store: Store) -> dict[str, str]:
+    """The ids by what tests call them: `wh_1` is the oldest webhook, `dlv_1` the oldest delivery."""
+    webhooks = [row.id for row in await (await applied(store)).webhooks(RowFilter())]
+    deliveries = [row.id for row in await store.deliveries(RowFilter())]
+    return {
+        f"{kind}_{place}": name
+        for kind, names in (("wh", webhooks), ("dlv", deliveries))
+        for place, name in enumerate(reversed(names), 1)
+    }
+
+
 async def stand(store: Store, destination_state: DestinationState, *, now: float = 0) -> None:
     """Make a destination stand so, by recording an attempt that carried nothing."""
     name = destination_state.destination

@@ -263,7 +263,7 @@ def test_a_request_that_nobody_recorded_is_told_as_one_that_may_have_been_made(t
         await claimed(store)  # and the process is killed
         over = LEASE.total_seconds()
         assert await sent(store, now=after(over)) == ["evt_1", "evt_2"]
-        [found] = await (await applied(store)).show_detail("dlv_1")
+        [found] = await (await applied(store)).show_detail((await delivery(store, "evt_1")).id)
         assert isinstance(found, DeliveryDetail)
         lost, made = found.attempts
         assert (lost.outcome, lost.ambiguous, lost.counted, lost.status) == ("lost", True, False, None)
@@ -279,7 +279,7 @@ def test_a_claim_that_was_recorded_in_time_leaves_no_lost_attempt(tell: Tell) ->
         await accepted(store, "evt_1")
         await later(store, at=0, due=30)
         assert await sent(store, now=after(30)) == ["evt_1"]
-        [found] = await (await applied(store)).show_detail("dlv_1")
+        [found] = await (await applied(store)).show_detail((await delivery(store, "evt_1")).id)
         assert isinstance(found, DeliveryDetail)
         assert [one.outcome for one in found.attempts] == ["later", "delivered"]
 
@@ -366,7 +366,7 @@ def test_an_attempt_is_recorded_with_all_of_its_consequences_or_not_at_all(tell:
             await store.record_attempt(found, attempt(), all_of(found, DELIVERED), broken, now=NOW)
         assert await states(store) == {"evt_1": "pending"}
         await store.record_attempt(found, attempt(), all_of(found, DELIVERED), found.destination_state, now=NOW)
-        (shown,) = await (await applied(store)).show_detail("dlv_1")
+        (shown,) = await (await applied(store)).show_detail((await delivery(store, "evt_1")).id)
         assert isinstance(shown, DeliveryDetail)
         assert len(shown.attempts) == 1
 

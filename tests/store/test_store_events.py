@@ -248,6 +248,7 @@ def test_a_skipped_delivery_is_kept_with_its_reason_and_never_claimed(tell: Tell
     tell(story)
 
 
+@pytest.mark.engines("sqlite")  # where the clock is the caller's: else the server's gives the order
 def test_deliveries_go_out_in_the_order_in_which_their_events_were_accepted(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", now=after(1))

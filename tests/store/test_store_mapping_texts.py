@@ -38,7 +38,19 @@ def test_a_webhook_keeps_the_text_of_the_mapping_that_made_it(tell: Tell, tmp_pa
             ],
             now=NOW,
         )
-        assert [await text_of(store, f"wh_{n}") for n in (1, 2, 3)] == [OLD, OLD, None]
+        rows = await store.webhooks(RowFilter())
+        assert [await text_of(store, row.id) for row in reversed(rows)] == [OLD, OLD, None]
+
+    tell(story)
+
+
+@pytest.mark.engines("sqlite")
+def test_a_text_of_a_mapping_is_kept_once(tell: Tell, tmp_path: Path) -> None:
+    async def story(store: Store) -> None:
+        await store.keep([webhook("a"), webhook("b")])
+        batch = await store.claim_batch(now=NOW, limit=9, lease=LEASE)
+        outcomes = [Outcome(one, Ignored("no rule"), mapping=OLD) for one in batch.webhooks]
+        await store.complete_batch(batch, outcomes, now=NOW)
 
     tell(story)
     with closing(sqlite3.connect(tmp_path / "store.db")) as db:

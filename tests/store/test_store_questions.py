@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from store_made import (
     event,
     ignored,
     keep,
+    names_of_ids,
     order,
     routed,
     sent,
@@ -57,6 +59,13 @@ async def furnished(store: Store) -> None:
     await accepted(store, "evt_3", now=after(6), routes=(Route("ads"), Route("track", skip="not a test event")))
 
 
+def with_ids(which: RowFilter, names: Mapping[str, str]) -> RowFilter:
+    """The filter with the ids that the rows have in this store."""
+    if which.ids is None:
+        return which
+    return dataclasses.replace(which, ids=tuple(names.get(one, one) for one in which.ids))
+
+
 @pytest.mark.parametrize(
     ("which", "expected"),
     [
@@ -80,7 +89,8 @@ async def furnished(store: Store) -> None:
 def test_webhooks_are_listed_newest_first_as_the_filter_says(tell: Tell, which: RowFilter, expected: list[str]) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        assert [row.id for row in await (await applied(store)).webhooks(which)] == expected
+        names = await names_of_ids(store)
+        assert [row.id for row in await store.webhooks(with_ids(which, names))] == [names[one] for one in expected]
 
     tell(story)
 
@@ -127,7 +137,8 @@ def test_deliveries_are_listed_newest_first_as_the_filter_says(
 ) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        assert [row.id for row in await store.deliveries(which)] == expected
+        names = await names_of_ids(store)
+        assert [row.id for row in await store.deliveries(with_ids(which, names))] == [names[one] for one in expected]
 
     tell(story)
 
@@ -147,12 +158,13 @@ def test_a_state_that_such_rows_do_not_have_is_named_with_those_they_have(tell: 
 def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        (found,) = await (await applied(store)).show_detail("wh_1")
+        first_id = (await names_of_ids(store))["wh_1"]
+        (found,) = await store.show_detail(first_id)
         assert isinstance(found, WebhookDetail)
-        assert found.row == WebhookRow("wh_1", "shopify", "orders/paid", WebhookState.TRANSLATED, None, NOW)
-        assert (found.webhook.id, found.webhook.body, found.webhook.number) == ("a", b"{}", 1)
+        assert found.row == WebhookRow(first_id, "shopify", "orders/paid", WebhookState.TRANSLATED, None, NOW)
+        assert (found.webhook.id, found.webhook.body, f"wh_{found.webhook.number}") == ("a", b"{}", first_id)
         first = EventRow(
-            "evt_1", "source:shopify", "wh_1", "purchase", test=False, duplicate_of=None, created_at=NOW,
+            "evt_1", "source:shopify", first_id, "purchase", test=False, duplicate_of=None, created_at=NOW,
             order_id="1001", value="19.90", currency="EUR", delivery="pending",
         )  # fmt: skip
         assert found.events == (
@@ -166,15 +178,16 @@ def test_a_webhook_is_shown_with_what_it_became(tell: Tell) -> None:
 def test_an_event_is_shown_with_its_deliveries(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await furnished(store)
-        (found,) = await (await applied(store)).show_detail("evt_3")
+        names = await names_of_ids(store)
+        (found,) = await store.show_detail("evt_3")
         assert isinstance(found, EventDetail)
         assert found.row == EventRow(
             "evt_3", "key:web", None, "purchase", test=False, duplicate_of=None, created_at=after(6),
             order_id="1001", value="19.90", currency="EUR", delivery="pending",
         )  # fmt: skip
         assert [(row.id, row.event, row.destination, row.state) for row in found.deliveries] == [
-            ("dlv_2", "evt_3", "ads", "pending"),
-            ("dlv_3", "evt_3", "track", "skipped"),
+            (names["dlv_2"], "evt_3", "ads", "pending"),
+            (names["dlv_3"], "evt_3", "track", "skipped"),
         ]
 
     tell(story)
@@ -191,9 +204,11 @@ def test_a_test_event_is_shown_as_one(tell: Tell) -> None:
 def test_an_event_that_is_called_like_a_webhook_is_shown_beside_it(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await keep(store, webhook("a"))
-        await accepted(store, "wh_1", "dlv_1")
-        assert [type(one) for one in await (await applied(store)).show_detail("wh_1")] == [WebhookDetail, EventDetail]
-        assert [type(one) for one in await (await applied(store)).show_detail("dlv_1")] == [DeliveryDetail, EventDetail]
+        await accepted(store, "evt_1")
+        names = await names_of_ids(store)
+        await accepted(store, names["wh_1"], names["dlv_1"])
+        assert [type(one) for one in await store.show_detail(names["wh_1"])] == [WebhookDetail, EventDetail]
+        assert [type(one) for one in await store.show_detail(names["dlv_1"])] == [DeliveryDetail, EventDetail]
 
     tell(story)
 

@@ -29,6 +29,7 @@ from store_made import (
     event,
     ids,
     keep,
+    names_of_ids,
     nothing_to_claim,
     numbers,
     order,
@@ -84,7 +85,8 @@ def test_two_that_claim_at_once_claim_different_ones(opener: Opener) -> None:
         found = await asyncio.gather(
             *(claim_rows(store, now=NOW, limit=3, lease=LEASE) for store in (one, other) for _ in range(4))
         )
-        assert sorted(number for part in found for number in numbers(part)) == list(range(1, 21))
+        found_numbers = [number for part in found for number in numbers(part)]
+        assert len(found_numbers) == len(set(found_numbers)) == 20
         await one.close()
         await other.close()
 
@@ -140,7 +142,7 @@ def test_one_store_serves_the_loops_of_several_threads(opener: Opener) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(kept) == list(range(1, 101))
+    assert len(kept) == len(set(kept)) == 100
     asyncio.run(store.close())
 
 
@@ -198,14 +200,14 @@ def test_a_store_that_was_closed_opens_with_all_it_had(opener: Opener) -> None:
         )
         before = (
             await store.state_counts(),
-            await (await applied(store)).show_detail("wh_1"),
+            await (await applied(store)).show_detail((await names_of_ids(store))["wh_1"]),
             await (await applied(store)).show_detail("evt_1"),
         )
         await store.close()
         store = opener()
         assert (
             await store.state_counts(),
-            await (await applied(store)).show_detail("wh_1"),
+            await (await applied(store)).show_detail((await names_of_ids(store))["wh_1"]),
             await (await applied(store)).show_detail("evt_1"),
         ) == before
         assert (await keep(store, webhook("a")))[0].is_known

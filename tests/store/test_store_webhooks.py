@@ -89,7 +89,7 @@ def test_the_same_webhook_at_the_same_time_is_kept_once(tell: Tell) -> None:
         await asyncio.gather(*(store.keep([webhook("a")]) for _ in range(50)))
         kept = await apply_log(store, limit=50)
         assert [one.is_known for one in kept] == [False] + 49 * [True]
-        assert {one.number for one in kept} == {1}
+        assert len({one.number for one in kept}) == 1
 
     tell(story)
 

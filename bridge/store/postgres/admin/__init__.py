@@ -1,0 +1,1 @@
+"""Questions of people: lists, and one thing in full."""

@@ -1,0 +1,1 @@
+"""The connection of a role, its transactions, and the errors of the server."""

@@ -1,0 +1,67 @@
+"""Keys of the ledger as values of PostgreSQL's type `uuid`: 16 bytes each way, without making UUID objects."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper, Loader
+from psycopg.pq import Format
+
+from bridge.core.dedupe_keys import KEY_SIZE
+
+_UUID, _UUIDS = 2950, 2951
+"""https://github.com/postgres/postgres/blob/REL_18_STABLE/src/include/catalog/pg_type.dat"""
+_HEAD = struct.Struct(">iiIii")
+"""Dimensions, whether there are NULLs, the type of the elements, how many, the first index."""
+_SIZE = struct.pack(">i", KEY_SIZE)
+
+
+class LedgerKey(bytes):
+    """Sixteen bytes that are sent as a `uuid`."""
+
+    __slots__ = ()
+
+
+class LedgerKeys(tuple[bytes, ...]):
+    """Keys that are sent as an array of `uuid`."""
+
+    __slots__ = ()
+
+
+class _KeyDumper(Dumper):
+    format = Format.BINARY
+    oid = _UUID
+
+    def dump(self, obj: LedgerKey) -> Buffer:
+        return bytes(obj)
+
+
+class _KeysDumper(Dumper):
+    format = Format.BINARY
+    oid = _UUIDS
+
+    def dump(self, obj: LedgerKeys) -> Buffer:
+        return b"".join([_HEAD.pack(1, 0, _UUID, len(obj), 1), *[_SIZE + key for key in obj]])
+
+
+class _KeyLoader(Loader):
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def register_keys(db: psycopg.Connection[Any]) -> None:
+    """Let a connection send and receive keys."""
+    db.adapters.register_dumper(LedgerKey, _KeyDumper)
+    db.adapters.register_dumper(LedgerKeys, _KeysDumper)
+    db.adapters.register_loader("uuid", _KeyLoader)
+
+
+def to_keys(keys: Iterable[bytes]) -> LedgerKeys:
+    """The keys as they are sent."""
+    return LedgerKeys(keys)

@@ -1,0 +1,153 @@
+"""A connection in a thread of its own, for one role of a process. It is made anew after it was lost; there is no pool.
+
+A thread, and not an event loop's own connection, so that the rules about events can look up what they need when they
+need it, as they do in the other engine. A commit is never cancelled: a caller who has waited too long gets an error,
+and the thread goes on; what came twice so is known by the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.errors import Diagnostic
+
+from bridge.core.errors import StoreUnavailable
+from bridge.store.group_commit import too_slow_error
+from bridge.store.postgres.db.ledger_key import register_keys
+from bridge.store.postgres.db.server_errors import PASSING, is_lost, server_error
+from bridge.store.postgres.db.transaction import LedgerChangedError, Transaction
+
+T = TypeVar("T")
+MOST_TRIES = 20
+"""How often a transaction is tried whose ledger entries others change: each time another one has got on."""
+NOT_REPLICATED = "synchronous replication"
+"""What the warning names under which a COMMIT succeeds though no replica has it:
+https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/replication/syncrep.c"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """How a server is reached (`info`, for libpq), how it is named to people, and how long a caller waits for it.
+
+    `by_caller`: time is the callers', for tests with made-up time. `prepare`: whether statements are prepared, which
+    pgbouncer before 1.21 does not bear.
+    """
+
+    info: str
+    shown: str
+    patience: timedelta
+    by_caller: bool = False
+    prepare: bool = True
+
+
+class DatabaseLink:
+    """The thread and its connection, opened when it is first used: after the fork of its process."""
+
+    def __init__(self, address: ServerAddress, role: str) -> None:
+        self._address = address
+        self._threads = ThreadPoolExecutor(1, f"trackbridge-{role}")
+        self._db: psycopg.Connection[Any] | None = None
+        self._in_doubt = False
+
+    async def write(self, run: Callable[[Transaction], T], *, now: datetime | None = None) -> T:
+        """Run a verb in a transaction of its own; returns what it returns once that is durable."""
+        return await self._wait(self.submit(run, now=now))
+
+    async def read(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
+        """Run queries that see one snapshot."""
+        return await self._wait(self._submit(lambda: self._read_once(run)))
+
+    def submit(self, run: Callable[[Transaction], T], *, now: datetime | None = None) -> Future[T]:
+        """Run a verb as `write` does; returns a future that no event loop waits for yet."""
+        return self._submit(lambda: self._try_write(run, now=now))
+
+    async def close(self) -> None:
+        """Finish what is under way and close the connection."""
+        if self._db is not None:
+            self._threads.submit(self._drop_connection)
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+
+    def _submit(self, run: Callable[[], T]) -> Future[T]:
+        try:
+            return self._threads.submit(run)
+        except RuntimeError:  # it was shut down
+            raise StoreUnavailable(f"the store {self._address.shown} is closing or closed") from None
+
+    async def _wait(self, future: Future[T]) -> T:
+        try:
+            return await asyncio.wait_for(
+                asyncio.shield(asyncio.wrap_future(future)), self._address.patience.total_seconds()
+            )
+        except TimeoutError:
+            raise too_slow_error("the database") from None
+
+    # ------------------------------------------------------------------------------------------- in the thread
+
+    def _try_write(self, run: Callable[[Transaction], T], *, now: datetime | None) -> T:
+        for _ in range(MOST_TRIES):
+            try:
+                return self._explain(lambda: self._write_once(run, now=now))
+            except LedgerChangedError:
+                continue
+        raise StoreUnavailable(f"the store {self._address.shown} is changed by others all the time")
+
+    def _write_once(self, run: Callable[[Transaction], T], *, now: datetime | None) -> T:
+        db = self._connection()
+        db.isolation_level, db.read_only = IsolationLevel.READ_COMMITTED, False
+        self._in_doubt = False
+        with db.transaction():
+            transaction = Transaction(db, now=now, by_caller=self._address.by_caller)
+            result = run(transaction)
+            transaction.write_counts()
+        if self._in_doubt:
+            raise StoreUnavailable(f"the store {self._address.shown} has not got it on a second machine")
+        return result
+
+    def _read_once(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
+        def read() -> T:
+            db = self._connection()
+            db.isolation_level, db.read_only = IsolationLevel.REPEATABLE_READ, True
+            with db.transaction():
+                return run(db)
+
+        return self._explain(read)
+
+    def _explain(self, run: Callable[[], T]) -> T:
+        """Run it; once more where another transaction was in the way. A lost connection is closed."""
+        for again in (True, False):
+            try:
+                return run()
+            except psycopg.Error as error:
+                if is_lost(error) or self._db is None or self._db.closed:
+                    self._drop_connection()
+                explained = server_error(error, self._address.shown)
+                if explained is None:
+                    raise
+                if not (again and error.sqlstate in PASSING):
+                    raise explained from error
+        raise AssertionError  # the second time it has returned or raised
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        if self._db is None or self._db.closed:
+            self._db = psycopg.connect(
+                self._address.info, autocommit=True, prepare_threshold=1 if self._address.prepare else None
+            )
+            register_keys(self._db)
+            self._db.add_notice_handler(self._hear_notice)
+        return self._db
+
+    def _hear_notice(self, notice: Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING" and NOT_REPLICATED in (notice.message_primary or ""):
+            self._in_doubt = True
+
+    def _drop_connection(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()

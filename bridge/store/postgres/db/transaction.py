@@ -1,0 +1,86 @@
+"""One transaction: its time, the numbers that it gives, and the counts that it changes.
+
+Waits are kept by the server's clock. A caller's instants are taken as differences from the caller's own now, so that
+nodes whose clocks differ agree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.abc import Params
+
+from bridge.store.codec.columns import from_ms, ms_up, to_ms
+
+BLOCK = 1024
+"""The numbers of one call of `draw_block`."""
+_BEGIN = "SELECT set_config('synchronous_commit', 'on', true), draw_block(), clock_ms()"
+"""A session's setting would be inherited by another client behind pgbouncer; one of a transaction is not."""
+
+
+class LedgerChangedError(Exception):
+    """Another transaction has changed an entry of the ledger that this one has read: it must be tried again."""
+
+
+def select(db: psycopg.Connection[Any], query: str, values: Params | None = None) -> list[tuple[Any, ...]]:
+    """The rows of a query. The binary format spares both sides the text of bytes and numbers."""
+    return db.execute(query, values, binary=True).fetchall()
+
+
+class Transaction:
+    """A transaction under way.
+
+    `at` is its time in milliseconds: the server's, or the caller's `now` where `by_caller`, which made-up time needs.
+    """
+
+    def __init__(self, db: psycopg.Connection[Any], *, now: datetime | None, by_caller: bool) -> None:
+        self.db = db
+        row = db.execute(_BEGIN, binary=True).fetchone()
+        assert row is not None  # noqa: S101  a SELECT without FROM has one row
+        _, self._block, clock = row
+        self._drawn = 0
+        self.at: int = to_ms(now) if now is not None and by_caller else clock
+        self._ahead = 0 if now is None else self.at - to_ms(now)
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+        """By what is counted, name and state: how many more there are after this transaction."""
+
+    def execute(self, query: str, values: Params | None = None) -> psycopg.Cursor[Any]:
+        """Run a statement."""
+        return self.db.execute(query, values, binary=True)
+
+    def at_least(self, instant: datetime) -> int:
+        """A caller's instant by this transaction's clock, rounded up: nothing is due before its time."""
+        return ms_up(instant) + self._ahead
+
+    def for_caller(self, milliseconds: int) -> datetime:
+        """An instant of this transaction's clock as the caller's clock shows it."""
+        return from_ms(milliseconds - self._ahead)
+
+    def draw_numbers(self, count: int) -> list[int]:
+        """So many new numbers, ascending."""
+        here = min(count, BLOCK - self._drawn)
+        numbers = [*range(self._block + self._drawn, self._block + self._drawn + here)]
+        self._drawn += here
+        if here == count:
+            return numbers
+        blocks = self.execute(
+            "SELECT draw_block() FROM generate_series(1, %s)", (-(-(count - here) // BLOCK),)
+        ).fetchall()
+        for (block,) in blocks:
+            taken = min(count - len(numbers), BLOCK)
+            numbers += range(block, block + taken)
+            self._block, self._drawn = block, taken
+        return numbers
+
+    def write_counts(self) -> None:
+        """Append what this transaction changes in the counts."""
+        changed = [(*key, n) for key, n in self.counts.items() if n]
+        if changed:
+            of, name, state, n = zip(*changed, strict=True)
+            self.execute(
+                "INSERT INTO count_changes VALUES (%s, %s, %s, %s, %s)",
+                (self.draw_numbers(1)[0], list(of), list(name), list(state), list(n)),
+            )

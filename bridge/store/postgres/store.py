@@ -1,0 +1,241 @@
+"""The store on a PostgreSQL server, for one node of any number: each role has a connection and a thread of its own.
+
+Webhooks are kept as parcels, one row for each group commit, and get rows of their own when it is known what they
+became. A verb that has returned is committed. The SQL is in `tables/` and `admin/`, the schema in `migrations/`.
+
+It has no verbs by hand, no retention and no questions of `status` yet, so that no command opens it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import psycopg
+
+from bridge.core.conversions import KnownConversion
+from bridge.core.delivery import Attempt, DeliveryUpdate
+from bridge.core.errors import StoreUnavailable
+from bridge.core.model import Accepted, Kept, Routed, Webhook
+from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
+from bridge.store.codec.columns import to_ms_up
+from bridge.store.group_commit import GroupCommit
+from bridge.store.postgres import schema
+from bridge.store.postgres.admin import queries
+from bridge.store.postgres.db.link import DatabaseLink, ServerAddress
+from bridge.store.postgres.db.server_errors import server_error
+from bridge.store.postgres.db.server_url import connection_info, shown_url
+from bridge.store.postgres.db.transaction import Transaction
+from bridge.store.postgres.tables import attempts, conversions, destinations, outbox, outcomes, parcels, webhooks
+from bridge.store.postgres.tables.parcels import TakenParcels
+from bridge.store.postgres.tables.track_requests import CallerRequest, accept_requests
+from bridge.store.protocol import (
+    DEFAULT_LIMITS,
+    DEFAULT_RETENTION,
+    AdmissionLimits,
+    Batch,
+    ClaimedDeliveries,
+    Completed,
+    DeliveryDetail,
+    DeliveryRow,
+    DestinationState,
+    EventDetail,
+    EventRow,
+    Idempotency,
+    Outcome,
+    Pacing,
+    RowFilter,
+    StateCounts,
+    WebhookDetail,
+    WebhookRow,
+)
+
+T = TypeVar("T")
+
+
+class PostgresStore:
+    """What there is of a `bridge.store.protocol.Store` in the database at `url`; the promise says what each verb does.
+
+    Opening makes the tables, or brings them to this version; raises StoreUnusable or StoreUnavailable. With
+    `by_caller`, time is the callers': only tests have made-up time. `durable` refuses a server that may lose what it
+    has committed.
+    """
+
+    def __init__(  # noqa: PLR0913  by name
+        self,
+        url: str,
+        *,
+        node: int = 0,
+        ledger_window: timedelta = DEFAULT_RETENTION.ledger,
+        bounds: AdmissionLimits = DEFAULT_LIMITS,
+        by_caller: bool = False,
+        durable: bool = True,
+    ) -> None:
+        address = ServerAddress(connection_info(url), shown_url(url), bounds.max_wait, by_caller=by_caller)
+        _prepare_database(address, durable=durable)
+        self._node = node
+        self._window = to_ms_up(ledger_window)
+        self._ingest = DatabaseLink(address, "ingest")
+        self._translate = DatabaseLink(address, "translate")
+        self._deliver = DatabaseLink(address, "deliver")
+        self._reader = DatabaseLink(address, "reader")
+        limits = {"limit": bounds.waiting, "patience": bounds.max_wait.total_seconds(), "waits_for": "the database"}
+        self._webhooks: GroupCommit[Sequence[Webhook], None] = GroupCommit(self._write_group, **limits)  # type: ignore[arg-type]
+        self._events: GroupCommit[CallerRequest, tuple[Accepted, ...]] = GroupCommit(self._accept_group, **limits)  # type: ignore[arg-type]
+        self._took_parcels = False
+
+    async def keep(self, webhooks: Sequence[Webhook]) -> None:
+        """Keep the webhooks of one request."""
+        await self._webhooks.submit(webhooks)
+
+    def _write_group(self, requests: Sequence[Sequence[Webhook]], since: float, then: AnswerCallback[None]) -> None:
+        del since  # whoever waits too long is told so by the group commit itself
+
+        def write(transaction: Transaction) -> list[None]:
+            parcels.insert_parcel(transaction, requests, node=self._node)
+            return [None] * len(requests)
+
+        _answer_in_loop(self._ingest.submit(write), then)
+
+    async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
+        """Returns the webhooks of parcels, or claims rows that are due; if there are both, by turns."""
+        return await self._translate.write(lambda one: self._claim(one, limit=limit, lease=lease), now=now)
+
+    def _claim(self, transaction: Transaction, *, limit: int, lease: timedelta) -> Batch:
+        if not (self._took_parcels and webhooks.has_work(transaction)):
+            taken, found = parcels.take_parcels(transaction, node=self._node, limit=limit, lease=lease)
+            if found:
+                self._took_parcels = True
+                return Batch(found, taken)
+        self._took_parcels = False
+        rows, looked_until = webhooks.claim_webhooks(transaction, limit=limit, lease=lease)
+        known = conversions.find_awaited(transaction, [one.number for one in rows]) if rows else {}
+        return Batch(rows, known=known, looked_until=looked_until)
+
+    async def complete_batch(
+        self, batch: Batch, outcomes_: Sequence[Outcome], *, now: datetime
+    ) -> tuple[Completed, ...] | None:
+        """Write what the webhooks of a batch became."""
+        match batch.mark:
+            case TakenParcels() as taken:
+                return await self._translate.write(
+                    lambda one: outcomes.apply_outcomes(one, taken, outcomes_, since=one.at - self._window), now=now
+                )
+            case _:
+                return await self._translate.write(
+                    lambda one: outcomes.complete_webhooks(one, outcomes_, since=one.at - self._window), now=now
+                )
+
+    async def split_batch(self, batch: Batch, *, now: datetime) -> tuple[Kept, ...]:
+        """Give webhooks of parcels rows of their own; make claimed rows due again."""
+        match batch.mark:
+            case TakenParcels() as taken:
+                self._took_parcels = False
+                return await self._translate.write(
+                    lambda one: outcomes.split_parcels(one, taken, batch.webhooks), now=now
+                )
+            case _:
+                numbers = [one.number for one in batch.webhooks]
+                await self._translate.write(lambda one: webhooks.release_claims(one, numbers), now=now)
+                return ()
+
+    async def recall_events(self, keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
+        """What is known under conversion keys."""
+        return await self._reader.read(lambda db: conversions.recall_conversions(db, keys))
+
+    async def accept_events(
+        self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None = None
+    ) -> tuple[Accepted, ...]:
+        """Keep a request's events."""
+        return await self._events.submit(CallerRequest(events, now, idempotency))
+
+    def _accept_group(
+        self, asked: Sequence[CallerRequest], since: float, then: AnswerCallback[tuple[Accepted, ...]]
+    ) -> None:
+        del since
+        now = max(one.now for one in asked)
+        _answer_in_loop(
+            self._ingest.submit(lambda one: accept_requests(one, asked, since=one.at - self._window), now=now), then
+        )
+
+    async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
+        """Claim due deliveries of a destination."""
+        return await self._deliver.write(
+            lambda one: outbox.claim_deliveries(one, destination, now=now, pacing=pacing, node=self._node), now=now
+        )
+
+    async def record_attempt(
+        self,
+        claimed: ClaimedDeliveries,
+        attempt: Attempt,
+        settled: Sequence[DeliveryUpdate],
+        destination_state: DestinationState,
+        *,
+        now: datetime,
+    ) -> bool:
+        """Write how an attempt ended."""
+        return await self._deliver.write(
+            lambda one: attempts.record_attempt(one, claimed, attempt, settled, destination_state, now=now), now=now
+        )
+
+    async def destination_state(self, destination: str) -> DestinationState:
+        """The state of a destination."""
+        return await self._deliver.write(lambda one: destinations.read_state(one, destination))
+
+    async def next_due(self, destination: str | None) -> datetime | None:
+        """When something is due next, as far as time and pauses go: senders and spacing are the caller's own."""
+        return await self._deliver.write(lambda one: outbox.next_due(one, destination))
+
+    async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
+        """Webhooks, newest first."""
+        return await self._reader.read(lambda db: queries.list_webhooks(db, which))
+
+    async def events(self, which: RowFilter) -> list[EventRow]:
+        """Events, newest first."""
+        return await self._reader.read(lambda db: queries.list_events(db, which))
+
+    async def deliveries(self, which: RowFilter) -> list[DeliveryRow]:
+        """Deliveries, newest first."""
+        return await self._reader.read(lambda db: queries.list_deliveries(db, which))
+
+    async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
+        """Returns what has that id."""
+        return await self._reader.read(lambda db: queries.show_detail(db, public_id))
+
+    async def state_counts(self) -> StateCounts:
+        """Returns the counts."""
+        return await self._reader.read(queries.count_states)
+
+    async def close(self) -> None:
+        """Finish the work under way and close the store."""
+        await self._webhooks.wait_until_idle()
+        await self._events.wait_until_idle()
+        for link in (self._ingest, self._translate, self._deliver, self._reader):
+            await link.close()
+
+
+def _answer_in_loop(future: Future[list[T]], then: AnswerCallback[T]) -> None:
+    """Call `then` in the running event loop with the answers, or with the error for all callers."""
+    loop = asyncio.get_running_loop()
+
+    def done(ended: Future[list[T]]) -> None:
+        error = ended.exception()
+        answers: Answers[T] = ended.result() if error is None else _as_exception(error)
+        call_in_loop(loop, then, answers)
+
+    future.add_done_callback(done)
+
+
+def _as_exception(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else StoreUnavailable(f"it was ended ({type(error).__name__})")
+
+
+def _prepare_database(address: ServerAddress, *, durable: bool) -> None:
+    try:
+        with psycopg.connect(address.info, autocommit=True) as db:
+            schema.migrate_database(db, where=address.shown, durable=durable)
+    except psycopg.Error as error:
+        raise (server_error(error, address.shown) or error) from error

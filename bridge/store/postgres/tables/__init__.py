@@ -1,0 +1,1 @@
+"""Verbs on the tables, each a function of a transaction."""

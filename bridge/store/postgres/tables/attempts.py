@@ -1,0 +1,212 @@
+"""Records an attempt: the request, what became of each delivery, and the destination's state.
+
+A delivery whose end it is moves from `outbox` to `deliveries`. What the claim held and is not named stays as it is: it
+is due as it was before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
+from bridge.store.codec.columns import to_ms_up
+from bridge.store.postgres.db.texts import maybe_server_text, server_text
+from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.postgres.tables.destinations import paused_in_all, read_state, write_state
+from bridge.store.protocol import ClaimedDeliveries, DestinationState
+
+ANSWER_BYTES = 2048
+_LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
+
+
+def record_attempt(  # noqa: PLR0913  the promise's own arguments
+    transaction: Transaction,
+    claimed: ClaimedDeliveries,
+    attempt: Attempt,
+    settled: Sequence[DeliveryUpdate],
+    destination_state: DestinationState,
+    *,
+    now: datetime,
+) -> bool:
+    """Write an attempt and its outcome.
+
+    Returns False, and changes nothing, where the destination's state is of another version by now.
+    """
+    before = read_state(transaction, attempt.destination)
+    if before.version != destination_state.version:
+        return False
+    if destination_state != claimed.destination_state and not write_state(transaction, destination_state):
+        return False
+    held = _end_claim(transaction, claimed.token)
+    number = _insert_attempt(transaction, attempt, settled, claimed.token if held else None)
+    paused = to_ms_up(paused_in_all(before, attempt.started_at))
+    for end, numbers in _group_alike(_as_of_now(transaction, claimed, settled, now=now)).items():
+        counted = int(attempt.counted and end.counted)
+        mine = [one for one in numbers if one in held]
+        if end.state is DeliveryState.PENDING:
+            _postpone(transaction, mine, end, number, attempt, counted=counted, paused=paused)
+        else:
+            _finish(transaction, mine, end, number, counted=counted)
+        if end.state is DeliveryState.DELIVERED:
+            others = [one for one in numbers if one not in held]
+            _delivered_after_all(transaction, others, end, number, counted=int(attempt.counted))
+    return True
+
+
+class _AttemptEnd(NamedTuple):
+    """An outcome shared by several deliveries."""
+
+    state: DeliveryState
+    reason: str | None
+    next_attempt_at: datetime | None
+    together: int | None
+    counted: bool
+
+
+def _group_alike(settled: Iterable[DeliveryUpdate]) -> dict[_AttemptEnd, list[int]]:
+    ends: dict[_AttemptEnd, list[int]] = {}
+    for one in settled:
+        end = _AttemptEnd(one.state, one.reason, one.next_attempt_at, one.together, one.counted)
+        ends.setdefault(end, []).append(one.number)
+    return ends
+
+
+def _end_claim(transaction: Transaction, token: int) -> frozenset[int]:
+    """The deliveries that the claim still held; it is over now."""
+    row = transaction.execute("DELETE FROM claims WHERE token = %s RETURNING held", (token,)).fetchone()
+    return frozenset(row[0]) if row else frozenset()
+
+
+def _insert_attempt(
+    transaction: Transaction, attempt: Attempt, settled: Sequence[DeliveryUpdate], token: int | None
+) -> int:
+    number = transaction.draw_numbers(1)[0] if token is None else token
+    transaction.execute(
+        """
+        INSERT INTO attempts (
+            number, destination, started_at, took, status, outcome, answer, counted, ambiguous, deliveries
+        )
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        (
+            number, server_text(attempt.destination), transaction.at_least(attempt.started_at),
+            to_ms_up(attempt.took), attempt.status, server_text(attempt.outcome), _first_bytes(attempt.answer),
+            attempt.counted, attempt.ambiguous, [one.number for one in settled],
+        ),
+    )  # fmt: skip
+    return number
+
+
+def _first_bytes(answer: str) -> str:
+    return server_text(answer).replace("\0", "\\x00").encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
+
+
+def _as_of_now(
+    transaction: Transaction, claimed: ClaimedDeliveries, settled: Sequence[DeliveryUpdate], *, now: datetime
+) -> Sequence[DeliveryUpdate]:
+    """Returns the updates; a delivery that was sent with an older text than its event has now becomes due again."""
+    sent = {one.number: one.revision for one in claimed.deliveries}
+    rows = select(
+        transaction.db,
+        "SELECT o.number, e.revision FROM outbox AS o JOIN events AS e ON e.number = o.event "
+        "WHERE o.number = ANY(%s) AND e.revision > 0",
+        ([one.number for one in settled],),
+    )
+    stale = {number for number, revision in rows if revision > sent.get(number, revision)}
+    return [
+        DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=now)
+        if one.number in stale and one.state is not DeliveryState.PENDING
+        else one
+        for one in settled
+    ]
+
+
+def _postpone(  # noqa: PLR0913  the columns that change
+    transaction: Transaction,
+    numbers: Sequence[int],
+    end: _AttemptEnd,
+    attempt_number: int,
+    attempt: Attempt,
+    *,
+    counted: int,
+    paused: int,
+) -> None:
+    due = transaction.at if end.next_attempt_at is None else transaction.at_least(end.next_attempt_at)
+    transaction.execute(
+        """
+        UPDATE outbox SET reason = %s, due = %s, together = %s, attempts = attempts + %s, last_attempt = %s,
+            paused_for = CASE WHEN first_attempt_at IS NULL THEN %s ELSE paused_for END,
+            first_attempt_at = coalesce(first_attempt_at, %s)
+        WHERE number = ANY(%s)
+        """,
+        (
+            maybe_server_text(end.reason), due, end.together, counted, attempt_number, paused,
+            transaction.at_least(attempt.started_at), list(numbers),
+        ),
+    )  # fmt: skip
+
+
+def _finish(
+    transaction: Transaction, numbers: Sequence[int], end: _AttemptEnd, attempt_number: int, *, counted: int
+) -> None:
+    rows = transaction.execute(
+        """
+        WITH ended AS (DELETE FROM outbox WHERE number = ANY(%s) RETURNING *)
+        INSERT INTO deliveries (
+            number, event, destination, state, reason, attempts, last_attempt, created_at, ended_at
+        )
+        SELECT number, event, destination, %s, %s, attempts + %s, %s, created_at, %s FROM ended RETURNING destination
+        """,
+        (list(numbers), end.state.value, maybe_server_text(end.reason), counted, attempt_number, transaction.at),
+    ).fetchall()
+    for (destination,) in rows:
+        transaction.counts["deliveries", destination, "pending"] -= 1
+        transaction.counts["deliveries", destination, end.state.value] += 1
+
+
+def _delivered_after_all(
+    transaction: Transaction, numbers: Sequence[int], end: _AttemptEnd, attempt_number: int, *, counted: int
+) -> None:
+    """Mark deliveries as delivered whose lease was lost, though the destination has taken them."""
+    if not numbers:
+        return
+    _finish(transaction, numbers, end, attempt_number, counted=counted)
+    rows = transaction.execute(
+        """
+        UPDATE deliveries SET state = 'delivered', reason = %s, attempts = attempts + %s, last_attempt = %s,
+            ended_at = %s
+        WHERE number = ANY(%s) AND state = 'dead' RETURNING destination
+        """,
+        (maybe_server_text(end.reason), counted, attempt_number, transaction.at, list(numbers)),
+    ).fetchall()
+    for (destination,) in rows:
+        transaction.counts["deliveries", destination, "dead"] -= 1
+        transaction.counts["deliveries", destination, "delivered"] += 1
+
+
+def end_expired_claims(transaction: Transaction, destination: str) -> None:
+    """End the claims whose lease is over, with an attempt that says that their request may have been made."""
+    over = transaction.execute(
+        "DELETE FROM claims WHERE destination = %s AND until <= %s RETURNING token, started_at, until, held",
+        (server_text(destination), transaction.at),
+    ).fetchall()
+    for token, started_at, until, held in sorted(over):
+        left = transaction.execute(
+            "UPDATE outbox SET last_attempt = %s, due = greatest(due, %s) WHERE number = ANY(%s) RETURNING number",
+            (token, until, held),
+        ).fetchall()
+        if left:
+            transaction.execute(
+                """
+                INSERT INTO attempts (
+                    number, destination, started_at, took, outcome, answer, counted, ambiguous, deliveries
+                )
+                VALUES (%s, %s, %s, %s, 'lost', %s, false, true, %s)
+                """,
+                (
+                    token, server_text(destination), started_at, until - started_at, _LOST,
+                    [number for (number,) in left],
+                ),
+            )  # fmt: skip

@@ -1,0 +1,100 @@
+"""The state of a destination: its row, which every claim locks, and the time that its pauses took."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridge.store.codec.columns import from_ms_length, to_ms_up
+from bridge.store.postgres.db.texts import maybe_server_text, server_text
+from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.protocol import DestinationState
+
+_COLUMNS = "paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version, last_claim_at"
+
+
+def read_state(transaction: Transaction, destination: str) -> DestinationState:
+    """The state of a destination; a new one for a name never used."""
+    find = f"SELECT {_COLUMNS} FROM standings WHERE destination = %s"  # noqa: S608  ours
+    rows = select(transaction.db, find, (server_text(destination),))
+    return _state_of(transaction, destination, rows[0]) if rows else DestinationState(destination)
+
+
+def lock_state(transaction: Transaction, destination: str) -> tuple[DestinationState, int | None]:
+    """The state, and when the last claim was; nobody else claims or changes it until this transaction ends.
+
+    What the lock guards is read by later statements: the subqueries of one that waits for a lock are not read anew.
+    """
+    name = server_text(destination)
+    find = f"SELECT {_COLUMNS} FROM standings WHERE destination = %s FOR UPDATE"  # noqa: S608  ours
+    rows = select(transaction.db, find, (name,))
+    if not rows:
+        transaction.execute("INSERT INTO standings (destination) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
+        rows = select(transaction.db, find, (name,))
+    return _state_of(transaction, destination, rows[0]), rows[0][-1]
+
+
+def write_state(transaction: Transaction, wanted: DestinationState) -> bool:
+    """Write the state of a destination under a new version; False, and nothing has changed, if its version is another.
+
+    The time of its last claim is no part of it, and stays.
+    """
+    written = transaction.execute(
+        """
+        INSERT INTO standings (
+            destination, paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version
+        )
+        SELECT %(destination)s, %(paused)s, %(paused_at)s, %(probe_at)s, %(probes)s, %(failures)s, %(refused)s,
+            %(paused_for)s, %(held_until)s, 1
+        WHERE %(version)s = 0 OR EXISTS (SELECT 1 FROM standings WHERE destination = %(destination)s)
+        ON CONFLICT (destination) DO UPDATE SET
+            paused = excluded.paused, paused_at = excluded.paused_at, probe_at = excluded.probe_at,
+            probes = excluded.probes, failures = excluded.failures, refused = excluded.refused,
+            paused_for = excluded.paused_for, held_until = excluded.held_until, version = standings.version + 1
+        WHERE standings.version = %(version)s
+        """,
+        {
+            "destination": server_text(wanted.destination),
+            "paused": maybe_server_text(wanted.paused),
+            "paused_at": _maybe_ms(transaction, wanted.paused_at),
+            "probe_at": _maybe_ms(transaction, wanted.probe_at),
+            "probes": wanted.probes,
+            "failures": wanted.failures,
+            "refused": wanted.rejected,
+            "paused_for": to_ms_up(wanted.paused_for),
+            "held_until": _maybe_ms(transaction, wanted.held_until),
+            "version": wanted.version,
+        },
+    )
+    return bool(written.rowcount)
+
+
+def paused_in_all(destination_state: DestinationState, at: datetime) -> timedelta:
+    """How long a destination had been paused in all at an instant, the pause under way with it."""
+    if destination_state.paused is None or destination_state.paused_at is None:
+        return destination_state.paused_for
+    return destination_state.paused_for + max(timedelta(), at - destination_state.paused_at)
+
+
+def _state_of(transaction: Transaction, destination: str, row: tuple[Any, ...]) -> DestinationState:
+    paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version, _ = row
+    return DestinationState(
+        destination,
+        paused=paused,
+        paused_at=_maybe_instant(transaction, paused_at),
+        probe_at=_maybe_instant(transaction, probe_at),
+        probes=probes,
+        failures=failures,
+        rejected=refused,
+        paused_for=from_ms_length(paused_for),
+        held_until=_maybe_instant(transaction, held_until),
+        version=version,
+    )
+
+
+def _maybe_instant(transaction: Transaction, milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else transaction.for_caller(milliseconds)
+
+
+def _maybe_ms(transaction: Transaction, instant: datetime | None) -> int | None:
+    return None if instant is None else transaction.at_least(instant)

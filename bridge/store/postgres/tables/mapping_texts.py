@@ -1,0 +1,51 @@
+"""The texts of mappings: each is kept once, and a webhook has the number of the one that made it what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from bridge.core.mapping_text import MappingText
+from bridge.store.codec import compress
+from bridge.store.postgres.db.texts import server_text
+from bridge.store.postgres.db.transaction import Transaction, select
+
+
+def keep_texts(transaction: Transaction, texts: Iterable[MappingText | None]) -> dict[MappingText | None, int | None]:
+    """Returns the number of each text, under which it is kept; None for none."""
+    numbers: dict[MappingText | None, int | None] = {None: None}
+    for one in sorted({text for text in texts if text is not None}, key=lambda text: text.digest):
+        numbers[one] = _keep_text(transaction, one)
+    return numbers
+
+
+def _keep_text(transaction: Transaction, one: MappingText) -> int:
+    find = "SELECT number FROM mapping_texts WHERE digest = %s"
+    rows = select(transaction.db, find, (one.digest,))
+    if not rows:
+        [(content, form)] = compress.compress_bodies([one.text])
+        transaction.execute(
+            """
+            INSERT INTO mapping_texts (number, digest, name, first_at, bytes, form) VALUES (%s, %s, %s, %s, %s, %s)
+            ON CONFLICT DO NOTHING
+            """,
+            (transaction.draw_numbers(1)[0], one.digest, server_text(one.name), transaction.at, content, form),
+        )
+        rows = select(transaction.db, find, (one.digest,))
+    number: int = rows[0][0]
+    return number
+
+
+def read_text(db: psycopg.Connection[Any], webhook: int) -> MappingText | None:
+    """The text of the mapping that made a webhook what it is."""
+    rows = select(
+        db,
+        """
+        SELECT m.name, m.bytes, m.form FROM webhooks AS w JOIN mapping_texts AS m ON m.number = w.mapping
+        WHERE w.number = %s
+        """,
+        (webhook,),
+    )
+    return MappingText(rows[0][0], compress.decompress_body(rows[0][1], rows[0][2])) if rows else None

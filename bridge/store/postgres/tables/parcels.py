@@ -1,0 +1,102 @@
+"""Parcels: the webhooks of one group commit, packed together in one row, and which of them have no rows yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from msgspec import structs
+
+from bridge.core.model import Webhook
+from bridge.store.codec import packed_requests
+from bridge.store.codec.columns import to_ms, to_ms_up
+from bridge.store.postgres.db.transaction import Transaction, select
+
+OTHERS_AFTER_MS = 500
+"""How old a parcel of another node is before it is taken: that node is late, or gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenParcels:
+    """Parcels under a lease: its token, their numbers, and where each of their webhooks lies."""
+
+    token: int
+    numbers: tuple[int, ...]
+    places: tuple[tuple[int, int], ...]
+
+
+def insert_parcel(transaction: Transaction, requests: Sequence[Sequence[Webhook]], *, node: int) -> None:
+    """Keep the webhooks of several requests."""
+    packed = packed_requests.pack_requests([packed_requests.pack_request(webhooks) for webhooks in requests])
+    count = sum(map(len, requests))
+    if not count:
+        return
+    oldest = min(to_ms(one.received_at) for webhooks in requests for one in webhooks)
+    (number,) = transaction.draw_numbers(1)
+    transaction.execute(
+        """
+        WITH parcel AS (INSERT INTO parcels (number, count, packed) VALUES (%s, %s, %s) RETURNING number)
+        INSERT INTO unapplied (parcel, node, count, oldest) SELECT number, %s, %s, %s FROM parcel
+        """,
+        (number, count, packed, node, count, oldest),
+    )
+
+
+def take_parcels(
+    transaction: Transaction, *, node: int, limit: int, lease: timedelta
+) -> tuple[TakenParcels, tuple[Webhook, ...]]:
+    """Take parcels with about `limit` webhooks: this node's, and others' that are late."""
+    (token,) = transaction.draw_numbers(1)
+    rows = transaction.execute(
+        """
+        WITH free AS (
+            SELECT parcel, sum(count) OVER (ORDER BY parcel) - count AS before FROM (
+                SELECT parcel, count FROM unapplied
+                WHERE until <= %(at)s AND (node = %(node)s OR parcel < ((clock_ms() - 1577836800000 - %(late)s) << 21))
+                ORDER BY parcel LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+            ) AS first
+        ), taken AS (
+            UPDATE unapplied SET until = %(at)s + %(lease)s, token = %(token)s FROM free
+            WHERE unapplied.parcel = free.parcel AND free.before < %(limit)s RETURNING unapplied.parcel
+        )
+        SELECT number, packed FROM taken JOIN parcels ON number = parcel ORDER BY number
+        """,
+        {
+            "at": transaction.at,
+            "node": node,
+            "late": OTHERS_AFTER_MS,
+            "limit": limit,
+            "lease": to_ms_up(lease),
+            "token": token,
+        },
+    ).fetchall()
+    webhooks, places = [], []
+    for number, packed in rows:
+        for place, webhook in enumerate(packed_requests.unpack_webhooks(packed)):
+            webhooks.append(webhook)
+            places.append((number, place))
+    return TakenParcels(token, tuple(number for number, _ in rows), tuple(places)), tuple(webhooks)
+
+
+def end_lease(transaction: Transaction, taken: TakenParcels) -> bool:
+    """Give up the parcels, whose webhooks get rows now; returns whether all of them were still under the lease."""
+    deleted = transaction.execute(
+        "DELETE FROM unapplied WHERE parcel = ANY(%s) AND token = %s", (list(taken.numbers), taken.token)
+    )
+    return deleted.rowcount == len(taken.numbers)
+
+
+def read_webhooks(db: psycopg.Connection[Any], rows: Iterable[tuple[int, int, int]]) -> dict[int, Webhook]:
+    """Webhooks by number, given number, parcel and place of each; those whose parcel is gone are left out."""
+    of_parcel: dict[int, list[tuple[int, int]]] = {}
+    for number, parcel, place in rows:
+        of_parcel.setdefault(parcel, []).append((number, place))
+    found: dict[int, Webhook] = {}
+    for parcel, packed in select(db, "SELECT number, packed FROM parcels WHERE number = ANY(%s)", (list(of_parcel),)):
+        webhooks = packed_requests.unpack_webhooks(packed)
+        for number, place in of_parcel[parcel]:
+            found[number] = structs.replace(webhooks[place], number=number)
+    return found

@@ -1,0 +1,324 @@
+"""What only the engine for PostgreSQL promises: by the server's clock, over several nodes, through lost connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import psycopg
+import pytest
+from engines import ENGINES, NOT_BUILT
+from store_made import (
+    FREELY,
+    LEASE,
+    SECOND,
+    TRACK,
+    accepted,
+    attempt,
+    event,
+    ids,
+    key,
+    order,
+    routed,
+    sent,
+    webhook,
+)
+
+from bridge.core.delivery import DeliveryState, DeliveryUpdate
+from bridge.core.errors import SettingsError, StoreUnavailable, StoreUnusable
+from bridge.core.model import EventNeeded, Ignored, Route, Routed
+from bridge.store import engines, protocol
+from bridge.store.postgres import schema
+from bridge.store.postgres.db.server_url import shown_url
+from bridge.store.postgres.store import PostgresStore
+from bridge.store.protocol import Outcome, RowFilter, Store
+
+Nodes = Callable[[int], PostgresStore]
+FAR = timedelta(hours=1)
+
+
+@pytest.fixture
+def nodes(empty_database: str) -> Nodes:
+    """Opens the store as a node, with the server's clock."""
+    return lambda node: PostgresStore(empty_database, node=node, durable=False)
+
+
+def run(story: Callable[..., Awaitable[None]], *stores: PostgresStore) -> None:
+    async def whole() -> None:
+        try:
+            await story(*stores)
+        finally:
+            for store in stores:
+                await store.close()
+
+    asyncio.run(whole())
+
+
+def promised(store: PostgresStore) -> Store:
+    """The same store: what is asked of it here is built."""
+    return cast("Store", store)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def administer(url: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as db:
+        found = db.execute(query.encode())
+        return found.fetchall() if found.description else []
+
+
+# ------------------------------------------------------------------------------------------------ not for users yet
+
+
+@pytest.mark.parametrize("url", ["postgresql://bridge:hunter2@db/track", "postgres://bridge:hunter2@db/track"])
+def test_a_store_on_postgresql_is_refused_and_its_password_is_not_repeated(url: str) -> None:
+    with pytest.raises(SettingsError, match="PostgreSQL") as refused:
+        engines.open_store(url)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_each_verb_of_the_promise_is_built_or_listed_as_not_built() -> None:
+    promised = {name for name in dir(protocol.Store) if not name.startswith("_")}
+    built = {name for name in promised if hasattr(PostgresStore, name)}
+    assert promised - built == NOT_BUILT
+    assert set(ENGINES) == {"sqlite", "postgres"}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://tb:secret@db1,db2:6432/track?sslpassword=secret", "postgresql://tb@db1,db2:6432/track"),
+        ("postgresql://db1:1,db2:2/track", "postgresql://db1:1,db2:2/track"),
+        ("postgresql:///track?host=/run/postgresql&password=secret", "postgresql:///track?host=/run/postgresql"),
+        ("postgresql://%2Frun/track", "postgresql:///track?host=/run"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+
+
+def test_a_url_that_libpq_does_not_understand_is_refused_without_being_repeated() -> None:
+    with pytest.raises(SettingsError, match="postgresql://user@host/database") as refused:
+        PostgresStore("postgresql://tb:secret@db/track?no_such_option=secret")
+    assert "secret" not in str(refused.value)
+
+
+# -------------------------------------------------------------------------------------------------------- the server
+
+
+def test_a_server_that_may_lose_what_it_has_committed_is_refused(empty_database: str) -> None:
+    with pytest.raises(StoreUnusable, match="has fsync = off; the store needs fsync = on"):
+        PostgresStore(empty_database)
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is(nodes: Nodes, empty_database: str) -> None:
+    run(lambda store: store.keep([]), nodes(0))
+    administer(empty_database, "INSERT INTO steps_taken VALUES ('99_from_the_future', 0)")
+    try:
+        with pytest.raises(StoreUnusable, match="newer trackbridge"):
+            nodes(1)
+    finally:
+        administer(empty_database, "DELETE FROM steps_taken WHERE name = '99_from_the_future'")
+
+
+def test_nodes_that_start_at_once_take_each_step_once(postgres_url: str) -> None:
+    administer(postgres_url, "CREATE DATABASE started_at_once")
+    url = postgres_url.replace("/postgres?", "/started_at_once?")
+
+    async def story() -> None:
+        stores = await asyncio.gather(
+            *(asyncio.to_thread(PostgresStore, url, node=node, durable=False) for node in range(3))
+        )
+        await asyncio.gather(*(store.close() for store in stores))
+
+    asyncio.run(story())
+    assert administer(url, "SELECT name FROM steps_taken ORDER BY name") == [(name,) for name in schema.STEPS]
+    administer(postgres_url, "DROP DATABASE started_at_once")
+
+
+def test_a_server_that_is_not_there_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="is not reachable"):
+        PostgresStore(f"postgresql:///track?host={tmp_path}")
+
+
+def test_a_connection_that_was_ended_is_made_anew_and_nothing_is_lost_or_doubled(
+    nodes: Nodes, empty_database: str
+) -> None:
+    async def story(store: PostgresStore) -> None:
+        await accepted(promised(store), "evt_0", now=now())
+        refused = 0
+        for number in range(1, 6):
+            administer(
+                empty_database,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND application_name = 'trackbridge'",
+            )
+            while True:
+                try:
+                    await store.accept_events([routed(f"evt_{number}")], now=now())
+                    break
+                except StoreUnavailable:
+                    refused += 1
+        assert refused == 5  # each time the first one finds out
+        assert len(await store.deliveries(RowFilter())) == 6
+
+    run(story, nodes(0))
+
+
+# ------------------------------------------------------------------------------------------------------- the clock
+
+
+def test_waits_are_kept_by_the_servers_clock_whatever_the_clock_of_a_node_says(nodes: Nodes) -> None:
+    async def story(ahead: PostgresStore, right: PostgresStore) -> None:
+        await accepted(promised(ahead), "evt_1", now=now() + FAR)
+        found = await right.claim_deliveries("track", now=now(), pacing=FREELY)
+        assert found is not None  # what came in by a clock that is an hour ahead is due
+        (one,) = found.deliveries
+        due = now() + FAR + 0.3 * SECOND
+        later = [DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=due)]
+        made = attempt(at=now() + FAR, status=503)
+        assert await ahead.record_attempt(found, made, later, found.destination_state, now=now() + FAR)
+        assert await right.claim_deliveries("track", now=now(), pacing=FREELY) is None
+        assert await ahead.claim_deliveries("track", now=now() + FAR, pacing=FREELY) is None
+        await asyncio.sleep(0.35)
+        again = await right.claim_deliveries("track", now=now(), pacing=FREELY)
+        assert again is not None
+        assert again.deliveries[0].tried_for < timedelta(minutes=1)
+
+    run(story, nodes(0), nodes(1))
+
+
+def test_deliveries_go_out_in_the_order_in_which_their_events_were_accepted_by_any_node(nodes: Nodes) -> None:
+    async def story(one: PostgresStore, other: PostgresStore) -> None:
+        await accepted(promised(one), "evt_1", now=now() + FAR)
+        await accepted(promised(other), "evt_2", now=now() - FAR)
+        await accepted(promised(one), "evt_3", now=now())
+        assert await sent(promised(other), now=now()) == ["evt_1", "evt_2", "evt_3"]
+
+    run(story, nodes(0), nodes(1))
+
+
+# ------------------------------------------------------------------------------------------------------- the nodes
+
+
+def test_a_conversion_that_two_nodes_are_told_at_once_has_one_original(nodes: Nodes) -> None:
+    async def story(*stores: PostgresStore) -> None:
+        made = [
+            Routed(event(f"evt_{turn}_{number}", order(str(number))), TRACK)
+            for turn in range(4)
+            for number in range(10)
+        ]
+        answers = await asyncio.gather(
+            *(stores[place % 2].accept_events([one], now=now()) for place, one in enumerate(made))
+        )
+        originals = [answer.event_id for (answer,) in answers if answer.duplicate_of is None]
+        assert len(originals) == 10
+        assert {answer.duplicate_of for (answer,) in answers} - {None} == set(originals)
+        assert (await stores[0].state_counts()).deliveries == {("track", "pending"): 10}
+
+    run(story, nodes(0), nodes(1))
+
+
+def test_a_webhook_that_waits_and_the_event_that_it_waits_for_find_each_other_in_every_order(nodes: Nodes) -> None:
+    async def story(waits: PostgresStore, tells: PostgresStore) -> None:
+        for number in range(15):
+            await waits.keep([webhook(f"refund-{number}", at=now())])
+            batch = await waits.claim_batch(now=now(), limit=9, lease=LEASE)
+            (one,) = batch.webhooks
+            needed = EventNeeded((order(str(number)),), "purchase", now() + FAR, is_looked_up=True, seen=())
+            await asyncio.gather(
+                waits.complete_batch(batch, [Outcome(one, needed)], now=now()),
+                tells.accept_events([routed(f"evt_{number}", order(str(number)))], now=now()),
+            )
+            due = await waits.claim_batch(now=now(), limit=9, lease=LEASE)
+            assert [found.id for found in due.webhooks] == [f"refund-{number}"]
+            await waits.complete_batch(due, [Outcome(due.webhooks[0], Ignored("done"))], now=now())
+
+    run(story, nodes(0), nodes(1))
+
+
+def test_many_senders_of_two_nodes_claim_each_delivery_once(nodes: Nodes) -> None:
+    async def story(*stores: PostgresStore) -> None:
+        await accepted(promised(stores[0]), *(f"evt_{number}" for number in range(200)), now=now())
+        pacing = protocol.Pacing(limit=10, concurrency=8, spacing=timedelta(), lease=LEASE)
+        seen: list[str] = []
+
+        async def sender(store: PostgresStore) -> None:
+            while (found := await store.claim_deliveries("track", now=now(), pacing=pacing)) is not None:
+                seen.extend(ids(found))
+                delivered = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in found.deliveries]
+                await store.record_attempt(found, attempt(at=now()), delivered, found.destination_state, now=now())
+
+        await asyncio.gather(*(sender(stores[place % 2]) for place in range(8)))
+        assert len(seen) == len(set(seen)) == 200
+        assert (await stores[1].state_counts()).deliveries == {("track", "delivered"): 200}
+
+    run(story, nodes(0), nodes(1))
+
+
+def test_a_node_takes_the_webhooks_of_another_once_they_are_late(nodes: Nodes) -> None:
+    async def story(gone: PostgresStore, other: PostgresStore) -> None:
+        await gone.keep([webhook("a", at=now())])
+        assert not (await other.claim_batch(now=now(), limit=9, lease=LEASE)).webhooks
+        await asyncio.sleep(0.6)
+        assert [one.id for one in (await other.claim_batch(now=now(), limit=9, lease=LEASE)).webhooks] == ["a"]
+        assert not (await gone.claim_batch(now=now(), limit=9, lease=LEASE)).webhooks
+
+    run(story, nodes(0), nodes(1))
+
+
+def test_a_batch_whose_lease_was_lost_changes_nothing(nodes: Nodes) -> None:
+    async def story(slow: PostgresStore, other: PostgresStore) -> None:
+        await slow.keep([webhook("a", at=now())])
+        lost = await slow.claim_batch(now=now(), limit=9, lease=timedelta())
+        await asyncio.sleep(0.6)
+        taken = await other.claim_batch(now=now(), limit=9, lease=LEASE)
+        assert await slow.complete_batch(lost, [Outcome(lost.webhooks[0], Ignored("late"))], now=now()) is None
+        assert await slow.split_batch(lost, now=now()) == ()
+        (done,) = await other.complete_batch(taken, [Outcome(taken.webhooks[0], Ignored("in time"))], now=now()) or ()
+        assert not done.kept.is_known
+        assert [row.reason for row in await slow.webhooks(RowFilter())] == ["in time"]
+
+    run(story, nodes(0), nodes(1))
+
+
+def test_a_redelivery_to_another_node_is_known_there(nodes: Nodes) -> None:
+    async def story(*stores: PostgresStore) -> None:
+        for store in stores:
+            await store.keep([webhook("a", key("same"), at=now())])
+        batches = [await store.claim_batch(now=now(), limit=9, lease=LEASE) for store in stores]
+        done = await asyncio.gather(
+            *(
+                store.complete_batch(batch, [Outcome(batch.webhooks[0], Ignored("x"))], now=now())
+                for store, batch in zip(stores, batches, strict=True)
+            )
+        )
+        assert sorted(each[0].kept.is_known for each in done if each) == [False, True]
+        assert len({each[0].kept.number for each in done if each}) == 1
+
+    run(story, nodes(0), nodes(1))
+
+
+def test_numbers_ascend_and_are_enough_for_a_transaction_of_any_size(nodes: Nodes) -> None:
+    async def story(store: PostgresStore) -> None:
+        await store.accept_events([routed(f"evt_{number}") for number in range(1500)], now=now())
+        rows = await store.deliveries(RowFilter())
+        numbers = [int(row.id.removeprefix("dlv_")) for row in rows]
+        assert len(set(numbers)) == 1500
+        assert numbers == sorted(numbers, reverse=True)
+        assert [row.event for row in rows] == [f"evt_{number}" for number in reversed(range(1500))]
+
+    run(story, nodes(0))
+
+
+def test_a_delivery_that_is_skipped_has_ended_when_it_is_made(nodes: Nodes) -> None:
+    async def story(store: PostgresStore) -> None:
+        await accepted(promised(store), "evt_1", now=now(), routes=(Route("track", skip="a test"), Route("ads")))
+        assert (await store.state_counts()).deliveries == {("track", "skipped"): 1, ("ads", "pending"): 1}
+
+    run(story, nodes(0))
