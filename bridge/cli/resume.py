@@ -38,7 +38,7 @@ def run_resume(options: ResumeOptions) -> int:
 async def _resume_destination(name: str) -> int:
     store = existing_store()
     try:
-        before = await store.destination_state(name)
+        before = await store.destination_state(name, now=utc_now())
         if before.paused is None:
             _require_known(name)
             print_text(f"{name} is not paused")
@@ -65,7 +65,7 @@ async def _wait_for_probe(store: Store, before: DestinationState) -> Destination
     """The state after the probe; None where none was made in time."""
     patience = time.monotonic() + PATIENCE
     while time.monotonic() < patience:
-        state = await store.destination_state(before.destination)
+        state = await store.destination_state(before.destination, now=utc_now())
         if state.paused is None or state.probes > before.probes:
             return state
         await asyncio.sleep(LOOK)

@@ -97,7 +97,7 @@ class HealthRoutes:
             stored = StoreState(
                 counts=await self.store.state_counts(),
                 totals=await self.store.read_totals(),
-                standings=[await self.store.destination_state(name) for name in self.destinations],
+                standings=[await self.store.destination_state(name, now=self.clock()) for name in self.destinations],
                 overdue=await self.check.overdue_work(),
                 loops={loop.name: loop.silent_for for loop in self.check.loop_states()},
                 stalled={loop.name for loop in self.check.loop_states() if loop.is_stalled},

@@ -68,10 +68,10 @@ class DestinationChecks:
 
     async def _needs_probe(self, destination: Destination, now: datetime) -> bool:
         """Whether it is paused, its probe is due, and no delivery waits that could be it."""
-        state = await self._world.store.destination_state(destination.name)
+        state = await self._world.store.destination_state(destination.name, now=now)
         if state.paused is None or state.probe_at is None or state.probe_at > now:
             return False
-        return await self._world.store.next_due(destination.name) is None
+        return await self._world.store.next_due(destination.name, now=now) is None
 
     async def _ask(self, destination: CheckableDestination, send: Send) -> datetime | None:
         """Ask once, and write what was found; returns when to ask again by itself."""

@@ -184,7 +184,7 @@ class Sender:
             try:
                 if await store.record_attempt(claimed, attempt, unsent.updates, state, now=now):
                     break
-                state = await store.destination_state(self._destination.name)
+                state = await store.destination_state(self._destination.name, now=now)
             except StoreUnavailable as error:
                 self._handle_unavailable(error)
                 await self._sleep_or_notified(self._world.idle)
@@ -230,7 +230,7 @@ class Sender:
             try:
                 if await store.record_attempt(claimed, counted, decision.settled, decision.destination_state, now=now):
                     return state, decision
-                state = await store.destination_state(self._destination.name)  # another sender has changed it
+                state = await store.destination_state(self._destination.name, now=now)  # another sender has changed it
             except StoreUnavailable as error:
                 self._handle_unavailable(error)
                 await self._sleep_or_notified(self._world.idle)
@@ -240,8 +240,9 @@ class Sender:
     async def _wait_for_work(self) -> None:
         """Wait until something is due or this sender is notified; not longer than the idle time."""
         await self._sleep_or_notified(EMPTY_CLAIM_DELAY)
-        due = await self._world.store.next_due(self._destination.name)
-        left = self._world.idle if due is None else min(self._world.idle, due - self._world.clock())
+        now = self._world.clock()
+        due = await self._world.store.next_due(self._destination.name, now=now)
+        left = self._world.idle if due is None else min(self._world.idle, due - now)
         if left <= timedelta():
             await self._sleep_or_notified(CLAIM_CONTENTION_DELAY)
             return

@@ -40,7 +40,9 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
     names = sorted({*(name for name, _ in counts.deliveries), *configured.destinations})
     destinations = tuple(
         [
-            destination_status(await store.destination_state(name), counts, host=configured.hosts.get(name, ""))
+            destination_status(
+                await store.destination_state(name, now=now), counts, host=configured.hosts.get(name, "")
+            )
             for name in names
         ]
     )

@@ -1,10 +1,11 @@
 """The promise of a store: one verb for each transition of the domain, every verb one transaction.
 
 For every engine: a verb that has returned is durable; a state change and its cause commit together; a claim is a lease
-that ends by itself; several processes may share a store. Time is always an argument. A clock that is more than a day
+that ends by itself; several processes may share a store. Time is always an argument. Waits are measured from `now`: an
+engine that several machines share keeps them by its own clock, as far from its own now. A clock that is more than a day
 after the newest time that the store knows is not believed until an hour of monotonic time has passed with it: until
 then nothing is purged, expired or given up by it. Every verb raises StoreUnavailable, and has changed nothing, when the
-store cannot do its work now. The engines are in `sqlite/`.
+store cannot do its work now. The engines are in `sqlite/` and `postgres/`.
 """
 
 from __future__ import annotations
@@ -249,12 +250,15 @@ class Store(ConsoleStore, ListStore, RefreshTokenStore, StatusStore, Protocol):
         """
         ...
 
-    async def destination_state(self, destination: str) -> DestinationState:
-        """The state of a destination; a new one for a name never used."""
+    async def destination_state(self, destination: str, *, now: datetime) -> DestinationState:
+        """The state of a destination, its instants by the caller's clock; a new one for a name never used."""
         ...
 
-    async def next_due(self, destination: str | None) -> datetime | None:
-        """When the next delivery of a destination may be claimed; for None, the next received webhook."""
+    async def next_due(self, destination: str | None, *, now: datetime) -> datetime | None:
+        """When the next delivery of a destination may be claimed; for None, the next received webhook.
+
+        It is an instant of the caller's clock, by which it is `now`.
+        """
         ...
 
     # by hand

@@ -18,6 +18,7 @@ from upstreams.platform import serve_on_loopback
 from upstreams.tokens import TokenEndpoint
 from upstreams.x import KEYS, XUpstream
 
+from bridge.app import utc_now
 from bridge.core.access_token import AccessToken, TokenDenied, TokenRequest
 from bridge.core.delivery import DeliveryState, Outgoing, Response
 from bridge.core.errors import SettingsError
@@ -185,7 +186,7 @@ def test_a_grant_that_is_refused_pauses_with_the_remedy_until_it_is_good(tmp_pat
             await store.accept_events([purchase(1)], now=datetime.now(UTC))
 
             async def resumed() -> bool:
-                state = await store.destination_state("mine")
+                state = await store.destination_state("mine", now=utc_now())
                 paused.extend([state.paused] if state.paused else [])
                 return {row.state for row in await rows(store)} == {DeliveryState.DELIVERED}
 

@@ -27,6 +27,7 @@ from delivering import (
     track,
 )
 
+from bridge.app import utc_now
 from bridge.core.delivery import Response
 
 NO_ANSWER = Response(None, failure="timeout", sent=True)
@@ -158,7 +159,11 @@ def test_days_of_pause_do_not_count_as_trying(tmp_path: Path) -> None:
             await lived(delivery_loops(store, time, upstream.send), time)
             [one] = await rows(store)
             assert one.state == "delivered"
-            assert timedelta(days=3.4) < (await store.destination_state("mine")).paused_for < timedelta(days=3.6)
+            assert (
+                timedelta(days=3.4)
+                < (await store.destination_state("mine", now=utc_now())).paused_for
+                < timedelta(days=3.6)
+            )
 
     run(test)
 
@@ -193,7 +198,7 @@ def test_a_destination_that_is_wrong_pauses_nothing_dies_and_it_resumes_by_itsel
             assert {(row.state, row.attempts, row.last_status) for row in await rows(store)} <= {
                 ("pending", 0, said.status)
             }
-            assert (await store.destination_state("mine")).paused == why
+            assert (await store.destination_state("mine", now=utc_now())).paused == why
             assert [len(one.orders) for one in upstream.posted][:3] == [10, 1, 1]
             assert upstream.waits()[:8] == [5, 10, 20, 40, 80, 160, 300, 300]
 
@@ -201,7 +206,7 @@ def test_a_destination_that_is_wrong_pauses_nothing_dies_and_it_resumes_by_itsel
             await lived(delivery_loops(store, time, upstream.send, seen=seen), time)
             assert sorted(upstream.taken()) == list(range(10))
             assert {(row.state, row.attempts) for row in await rows(store)} == {("delivered", 1)}
-            destination_state = await store.destination_state("mine")
+            destination_state = await store.destination_state("mine", now=utc_now())
             assert destination_state.paused is None
             assert destination_state.paused_for >= timedelta(hours=1) - timedelta(seconds=1)
         assert set(seen.attempts) == {("mine", "pause"), ("mine", "delivered")}
@@ -270,7 +275,7 @@ def test_of_a_hundred_events_three_are_refused_and_97_pass_in_at_most_40_request
                 assert row.reason is not None
                 assert row.reason.endswith(f": order {number} has no value")
             assert len(upstream.posted) <= 40
-            assert (await store.destination_state("mine")).paused is None
+            assert (await store.destination_state("mine", now=utc_now())).paused is None
 
     run(test)
 

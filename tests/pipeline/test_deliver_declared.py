@@ -16,6 +16,7 @@ import pytest
 from declaring import ACME, SECRET, acme
 from delivering import NOON, Seen, Time, delivery_loops, detail, lived, opened, rows, run
 
+from bridge.app import utc_now
 from bridge.core.delivery import DeliveryState, Outgoing, Response
 from bridge.core.model import Event, Route, Routed
 from bridge.destinations.engine.declared import DeclaredDestination
@@ -158,7 +159,7 @@ def test_a_dead_token_pauses_and_no_event_is_at_fault(tmp_path: Path) -> None:
             judge = lambda numbers: answered(200, code="expired", message="renew it")  # noqa: E731
             await delivered(store, time, judge, events(1, 2))
             assert {(row.state, row.attempts) for row in await rows(store)} == {(DeliveryState.PENDING, 0)}
-            assert (await store.destination_state("mine")).paused == "renew it"
+            assert (await store.destination_state("mine", now=utc_now())).paused == "renew it"
 
     run(test)
 
@@ -173,7 +174,7 @@ def test_twenty_that_are_rejected_without_one_that_passes_pause_the_destination(
             await delivered(store, time, judge, events(*range(30)), policy=RetryPolicy(refused_alone=6))
             states = [row.state for row in await rows(store)]
             assert states.count(DeliveryState.DEAD) == 6
-            paused = (await store.destination_state("mine")).paused
+            paused = (await store.destination_state("mine", now=utc_now())).paused
             assert paused is not None
             assert "events in a row were refused" in paused
 
@@ -225,7 +226,7 @@ def test_a_request_that_cannot_be_built_is_a_dead_letter_and_opens_no_circuit(tm
             reasons = {row.reason for row in await rows(store, "dead")}
             assert len(reasons) == 1
             assert str(reasons.pop()).startswith("the request cannot be built: acme.yaml:")
-            assert (await store.destination_state("mine")).paused is None
+            assert (await store.destination_state("mine", now=utc_now())).paused is None
 
     run(test)
 

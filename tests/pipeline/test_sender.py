@@ -28,6 +28,7 @@ from delivering import (
 )
 from msgspec.structs import replace
 
+from bridge.app import utc_now
 from bridge.core.delivery import Outgoing, Response
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.deliver import DeliveryLoops
@@ -261,7 +262,7 @@ def test_a_pause_found_by_one_sender_is_not_undone_by_anothers_older_view(tmp_pa
             running = asyncio.create_task(loops.run())
 
             async def paused() -> bool:
-                return (await store.destination_state("mine")).paused is not None
+                return (await store.destination_state("mine", now=utc_now())).paused is not None
 
             await until(paused)
             refused.set()
@@ -271,7 +272,7 @@ def test_a_pause_found_by_one_sender_is_not_undone_by_anothers_older_view(tmp_pa
 
             await until(both)
             assert (
-                await store.destination_state("mine")
+                await store.destination_state("mine", now=utc_now())
             ).paused == "401 unauthorized: the key is not accepted; check api_key"
             await loops.stop(timedelta(milliseconds=1))
             await running

@@ -234,7 +234,7 @@ async def names_of_ids(store: Store) -> dict[str, str]:
 async def stand(store: Store, destination_state: DestinationState, *, now: float = 0) -> None:
     """Make a destination stand so, by recording an attempt that carried nothing."""
     name = destination_state.destination
-    before = await store.destination_state(name)
+    before = await store.destination_state(name, now=NOW)
     nothing = ClaimedDeliveries(0, (), before)
     made = replace(attempt(status=401, counted=False), destination=name)
     wanted = replace(destination_state, version=before.version)

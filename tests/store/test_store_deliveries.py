@@ -477,7 +477,7 @@ def test_a_pause_that_began_after_the_first_attempt_is_left_out_whole(tell: Tell
         found = await claimed(store, now=after(5))
         paused = replace(PAUSED, paused_at=after(10), probe_at=after(30))
         await stand(store, paused, now=10)
-        paused = await store.destination_state("track")
+        paused = await store.destination_state("track", now=NOW)
         settled = all_of(found, PENDING, next_attempt_at=after(30))
         await store.record_attempt(found, attempt(at=after(5), status=503), settled, paused, now=after(12))
         await stand(store, DestinationState("track", paused_for=timedelta(seconds=20)), now=30)
@@ -491,7 +491,7 @@ def test_a_pause_that_began_after_the_first_attempt_is_left_out_whole(tell: Tell
 
 def test_a_destination_never_used_has_a_state_without_failures(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        assert await store.destination_state("new") == DestinationState("new")
+        assert await store.destination_state("new", now=NOW) == DestinationState("new")
 
     tell(story)
 
@@ -500,9 +500,9 @@ def test_a_destinations_state_comes_back_as_it_was_recorded(tell: Tell) -> None:
     async def story(store: Store) -> None:
         destination_state = replace(PAUSED, probes=3, failures=4, rejected=5, paused_for=timedelta(minutes=7))
         await stand(store, destination_state)
-        assert await store.destination_state("track") == destination_state
+        assert await store.destination_state("track", now=NOW) == destination_state
         await stand(store, DestinationState("track"))
-        assert await store.destination_state("track") == DestinationState("track")
+        assert await store.destination_state("track", now=NOW) == DestinationState("track")
 
     tell(story)
 
@@ -535,7 +535,7 @@ def test_a_pause_without_a_probe_gives_nothing(tell: Tell) -> None:
         await accepted(store, "evt_1")
         await stand(store, replace(PAUSED, probe_at=None))
         assert await nothing_to_claim(store, now=after(99999))
-        assert await store.next_due("track") is None
+        assert await store.next_due("track", now=NOW) is None
 
     tell(story)
 
@@ -559,13 +559,13 @@ def test_a_pause_that_is_over_gives_all_again(tell: Tell) -> None:
 
 def test_the_next_delivery_is_due_when_time_and_pause_allow(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        assert await store.next_due("track") is None
+        assert await store.next_due("track", now=NOW) is None
         await accepted(store, "evt_1", now=after(2))
-        assert await store.next_due("track") == after(2)
+        assert await store.next_due("track", now=NOW) == after(2)
         await claimed(store, now=after(2))
-        assert await store.next_due("track") == after(2) + LEASE
+        assert await store.next_due("track", now=NOW) == after(2) + LEASE
         await stand(store, replace(PAUSED, probe_at=after(100)))
-        assert await store.next_due("track") == after(100)
+        assert await store.next_due("track", now=NOW) == after(100)
 
     tell(story)
 
@@ -581,10 +581,10 @@ def test_an_attempt_decided_from_an_earlier_state_changes_nothing_and_is_decided
         before = await store.deliveries(RowFilter())
         assert not await store.record_attempt(*late, replace(other.destination_state, failures=1), now=after(1))
         assert await store.deliveries(RowFilter()) == before
-        state = await store.destination_state("track")
+        state = await store.destination_state("track", now=NOW)
         assert state.failures == 1
         assert await store.record_attempt(*late, replace(state, failures=2), now=after(1))
-        assert (await store.destination_state("track")).failures == 2
+        assert (await store.destination_state("track", now=NOW)).failures == 2
         assert (await delivery(store, "evt_2")).attempts == 1
 
     tell(story)
@@ -606,9 +606,9 @@ def test_a_destination_that_is_held_gives_nothing_until_then(tell: Tell) -> None
         await accepted(store, "evt_1")
         await stand(store, DestinationState("track", held_until=after(30)))
         assert await nothing_to_claim(store, now=after(29.999))
-        assert await store.next_due("track") == after(30)
+        assert await store.next_due("track", now=NOW) == after(30)
         assert await sent(store, now=after(30)) == ["evt_1"]
-        assert (await store.destination_state("track")).held_until == after(30)
+        assert (await store.destination_state("track", now=NOW)).held_until == after(30)
 
     tell(story)
 

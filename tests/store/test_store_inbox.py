@@ -60,7 +60,7 @@ def test_a_question_changes_nothing_and_leaves_what_was_just_kept_for_the_worker
             case "kept":
                 assert await store.iter_webhooks(["shopify"], since=None, after=0, limit=9) == ()
             case "next_due":
-                assert await store.next_due(None) is None
+                assert await store.next_due(None, now=NOW) is None
             case "replay":
                 assert await replay_all(store, RowFilter(), now=NOW) == 0
             case "tally":

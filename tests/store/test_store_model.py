@@ -379,7 +379,7 @@ class Machine(RuleBasedStateMachine):
         recorded = self.done(self.store.record_attempt(claimed, made, settled, after, now=self.now))
         assert recorded == self.model.record(claimed.token, made, settled, after, version=version, now=self.now)
         if not recorded:  # it is decided again, and recorded
-            after = replace(after, version=self.done(self.store.destination_state(destination)).version)
+            after = replace(after, version=self.done(self.store.destination_state(destination, now=self.now)).version)
             assert self.done(self.store.record_attempt(claimed, made, settled, after, now=self.now))
             version = self.model.versions[destination]
             assert self.model.record(claimed.token, made, settled, after, version=version, now=self.now)
@@ -416,7 +416,7 @@ class Machine(RuleBasedStateMachine):
             for one in self.model.deliveries.values()
         ]
         for name in ("track", "ads"):
-            assert self.done(self.store.destination_state(name)) == self.model.destination_state(name)
+            assert self.done(self.store.destination_state(name, now=self.now)) == self.model.destination_state(name)
             found = self.done(self.store.events_without_delivery(name, after=0, limit=99))
             assert [one.number for one in found] == self.model.ungiven(name)
 

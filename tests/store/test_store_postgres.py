@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,12 +184,33 @@ def test_waits_are_kept_by_the_servers_clock_whatever_the_clock_of_a_node_says(n
         later = [DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=due)]
         made = attempt(at=now() + FAR, status=503)
         assert await ahead.record_attempt(found, made, later, found.destination_state, now=now() + FAR)
+        for node, far in ((ahead, FAR), (right, timedelta())):
+            told = await node.next_due("track", now=now() + far)
+            assert told is not None
+            assert abs(told - (due - FAR + far)) < 0.2 * SECOND
         assert await right.claim_deliveries("track", now=now(), pacing=FREELY) is None
         assert await ahead.claim_deliveries("track", now=now() + FAR, pacing=FREELY) is None
         await asyncio.sleep(0.35)
         again = await right.claim_deliveries("track", now=now(), pacing=FREELY)
         assert again is not None
         assert again.deliveries[0].tried_for < timedelta(minutes=1)
+
+    run(story, nodes(0), nodes(1))
+
+
+def test_a_destination_is_held_as_long_as_was_asked_for_on_a_node_with_another_clock_too(nodes: Nodes) -> None:
+    async def story(ahead: PostgresStore, right: PostgresStore) -> None:
+        await accepted(promised(right), "evt_1", now=now())
+        found = await ahead.claim_deliveries("track", now=now() + FAR, pacing=FREELY)
+        assert found is not None
+        held = dataclasses.replace(found.destination_state, held_until=now() + FAR + 0.3 * SECOND)
+        assert await ahead.record_attempt(found, attempt(at=now() + FAR, status=429), [], held, now=now() + FAR)
+        state = await right.destination_state("track", now=now())
+        assert state.held_until is not None
+        assert timedelta() < state.held_until - now() <= 0.3 * SECOND
+        assert await right.claim_deliveries("track", now=now(), pacing=FREELY) is None
+        await asyncio.sleep(0.35)
+        assert await right.claim_deliveries("track", now=now(), pacing=FREELY) is not None
 
     run(story, nodes(0), nodes(1))
 

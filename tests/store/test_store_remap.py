@@ -75,7 +75,7 @@ def test_an_event_with_any_attempt_or_one_under_way_stays_as_it_was_told(tell: T
         found = await claimed(store, now=after(1))
         mended = [routed(made("evt_1", A, value="7.00"))]
         assert await store.remap_events(number, mended, now=after(2)) == ()
-        waits = await store.destination_state("track")
+        waits = await store.destination_state("track", now=after(3))
         await store.record_attempt(found, attempt(at=after(3), status=500), [], waits, now=after(3))
         assert (await store.events(RowFilter()))[0].value == "19.90"
         assert not await kept_apart(store, "evt_2", A)

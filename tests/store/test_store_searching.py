@@ -43,7 +43,7 @@ async def look_at_everything(store: Store) -> None:
     await store.status_summary(now=NOW)
     await store.status_details()
     await store.overdue_work(now=NOW)
-    await store.next_due(None)
+    await store.next_due(None, now=NOW)
     await store.find_rows(["1001"])
     with pytest.raises(NotFound):
         await store.show_detail("wh_99")

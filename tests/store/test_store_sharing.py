@@ -103,7 +103,7 @@ def test_pacing_and_pauses_hold_over_all_of_them(opener: Opener) -> None:
         paused = DestinationState("track", paused="401", paused_at=NOW, probe_at=after(5))
         back = all_of(found, DeliveryState.PENDING, next_attempt_at=after(5))
         await one.record_attempt(found, attempt(status=401, counted=False), back, paused, now=NOW)
-        assert await other.destination_state("track") == paused
+        assert await other.destination_state("track", now=NOW) == paused
         assert await nothing_to_claim(other, now=after(4), pacing=pacing)
         probes = await asyncio.gather(
             *(store.claim_deliveries("track", now=after(5), pacing=FREELY) for store in (one, other))

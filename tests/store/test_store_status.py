@@ -161,12 +161,12 @@ def test_a_destination_is_paused_and_resumed(tell: Tell) -> None:
         assert not await store.resume_destination("track", now=NOW)
         await store.pause_destination("track", reason="401", probe_at=after(300), now=NOW)
         await store.pause_destination("track", reason="403", probe_at=after(600), now=after(300))
-        state = await store.destination_state("track")
+        state = await store.destination_state("track", now=NOW)
         assert (state.paused, state.paused_at, state.probe_at, state.probes) == ("403", NOW, after(600), 1)
         assert await store.resume_destination("track", now=after(400))
-        assert (await store.destination_state("track")).probe_at == after(400)
+        assert (await store.destination_state("track", now=NOW)).probe_at == after(400)
         assert await store.resume_destination("track", now=after(500), works=True)
-        state = await store.destination_state("track")
+        state = await store.destination_state("track", now=NOW)
         assert (state.paused, state.paused_for) == (None, timedelta(seconds=500))
 
     tell(story)
@@ -177,7 +177,7 @@ def test_a_delivery_that_waits_is_the_probe_of_a_destination_that_works(tell: Te
         await accepted(store, "a")
         await store.pause_destination("track", reason="401", probe_at=after(300), now=NOW)
         await store.resume_destination("track", now=after(1), works=True)
-        assert (await store.destination_state("track")).paused == "401"
+        assert (await store.destination_state("track", now=NOW)).paused == "401"
         assert len((await claimed(store, now=after(1))).deliveries) == 1
 
     tell(story)

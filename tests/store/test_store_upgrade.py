@@ -136,7 +136,7 @@ def test_every_delivery_of_an_old_store_that_was_pending_is_sent_once_and_no_oth
 
 def test_a_pause_of_an_old_store_goes_on_until_its_probe(old: Path) -> None:
     async def story(store: Store) -> None:
-        destination_state = await store.destination_state("ads")
+        destination_state = await store.destination_state("ads", now=datetime.now(UTC))
         assert (destination_state.paused, destination_state.probes, destination_state.failures) == (
             "401 no such key",
             1,

@@ -180,7 +180,7 @@ def _event_words(row: EventRow) -> str:
 
 async def _plan_resume(deps: ConsoleDeps, asked: Mapping[str, str]) -> ActionPlan:
     name = asked.get("id", "")
-    state = await deps.store.destination_state(name)
+    state = await deps.store.destination_state(name, now=deps.clock())
     if state.paused is None:
         raise ActionRefused("This destination is not paused.")
 

@@ -181,13 +181,13 @@ class PostgresStore:
             lambda one: attempts.record_attempt(one, claimed, attempt, settled, destination_state, now=now), now=now
         )
 
-    async def destination_state(self, destination: str) -> DestinationState:
+    async def destination_state(self, destination: str, *, now: datetime) -> DestinationState:
         """The state of a destination."""
-        return await self._deliver.write(lambda one: destinations.read_state(one, destination))
+        return await self._deliver.write(lambda one: destinations.read_state(one, destination), now=now)
 
-    async def next_due(self, destination: str | None) -> datetime | None:
+    async def next_due(self, destination: str | None, *, now: datetime) -> datetime | None:
         """When something is due next, as far as time and pauses go: senders and spacing are the caller's own."""
-        return await self._deliver.write(lambda one: outbox.next_due(one, destination))
+        return await self._deliver.write(lambda one: outbox.next_due(one, destination), now=now)
 
     async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
         """Webhooks, newest first."""

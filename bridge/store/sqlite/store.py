@@ -247,11 +247,11 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs, SqliteTokenVerbs):
             lambda db: attempts.record_attempt(db, claimed, attempt, settled, destination_state, now=now)
         )
 
-    async def destination_state(self, destination: str) -> DestinationState:
+    async def destination_state(self, destination: str, *, now: datetime) -> DestinationState:  # noqa: ARG002  it has no clock of its own
         """The state of a destination."""
         return await self._reader.run_query(lambda db: destinations.read_state(db, destination))
 
-    async def next_due(self, destination: str | None) -> datetime | None:
+    async def next_due(self, destination: str | None, *, now: datetime) -> datetime | None:  # noqa: ARG002  the same
         """When something is due next, as far as time and pauses go: senders and spacing are the caller's own."""
         return await self._reader.run_query(lambda db: outbox.next_due(db, destination))
 
