@@ -231,6 +231,18 @@ async def names_of_ids(store: Store) -> dict[str, str]:
     }
 
 
+async def named(store: Store, which: RowFilter) -> RowFilter:
+    """The filter with the ids that the rows have in this store."""
+    if which.ids is None:
+        return which
+    names = await names_of_ids(store)
+    return replace(which, ids=tuple(names.get(one, one) for one in which.ids))
+
+
+def number_of(public_id: str) -> int:
+    return int(public_id.partition("_")[2])
+
+
 async def stand(store: Store, destination_state: DestinationState, *, now: float = 0) -> None:
     """Make a destination stand so, by recording an attempt that carried nothing."""
     name = destination_state.destination

@@ -35,6 +35,7 @@ from bridge.store import engines, protocol
 from bridge.store.postgres import schema
 from bridge.store.postgres.db.server_url import shown_url
 from bridge.store.postgres.store import PostgresStore
+from bridge.store.postgres.tables import counts
 from bridge.store.protocol import Outcome, RowFilter, Store
 
 Nodes = Callable[[int], PostgresStore]
@@ -342,5 +343,39 @@ def test_a_delivery_that_is_skipped_has_ended_when_it_is_made(nodes: Nodes) -> N
     async def story(store: PostgresStore) -> None:
         await accepted(promised(store), "evt_1", now=now(), routes=(Route("track", skip="a test"), Route("ads")))
         assert (await store.state_counts()).deliveries == {("track", "skipped"): 1, ("ads", "pending"): 1}
+
+    run(story, nodes(0))
+
+
+def test_counts_stay_what_they_are_when_their_changes_are_added_up(nodes: Nodes, empty_database: str) -> None:
+    async def story(store: PostgresStore) -> None:
+        for number in range(3):
+            await accepted(promised(store), f"evt_{number}", now=now())
+        before = await store.state_counts()
+        assert administer(empty_database, "SELECT count(*) FROM count_changes") == [(3,)]
+        for _ in range(counts.FOLD_EVERY):
+            await store.claim_batch(now=now(), limit=9, lease=LEASE)
+        assert administer(empty_database, "SELECT count(*) FROM count_changes") == [(0,)]
+        assert await store.state_counts() == before
+
+    run(story, nodes(0))
+
+
+def test_a_walk_waits_for_a_smaller_number_that_is_not_committed_yet(nodes: Nodes, empty_database: str) -> None:
+    async def story(store: PostgresStore) -> None:
+        with psycopg.connect(empty_database) as slow:
+            slow.execute("SELECT pg_current_xact_id()")
+            (first,) = slow.execute("SELECT draw_block()").fetchone() or (0,)
+            await accepted(promised(store), "evt_2", now=now(), routes=())
+            walk = asyncio.ensure_future(store.events_without_delivery("track", after=0, limit=9))
+            await asyncio.sleep(0.1)
+            assert not walk.done()
+            slow.execute(
+                "INSERT INTO events SELECT (e).* FROM (SELECT jsonb_populate_record(e, jsonb_build_object("
+                "'number', %s::bigint, 'id', 'evt_1')) AS e FROM events AS e) AS made",
+                (first,),
+            )
+            slow.commit()
+            assert [one.id for one in await walk] == ["evt_1", "evt_2"]
 
     run(story, nodes(0))

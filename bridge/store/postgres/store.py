@@ -3,7 +3,7 @@
 Webhooks are kept as parcels, one row for each group commit, and get rows of their own when it is known what they
 became. A verb that has returned is committed. The SQL is in `tables/` and `admin/`, the schema in `migrations/`.
 
-It has no verbs by hand, no retention and no questions of `status` yet, so that no command opens it.
+It has no rewriting, no retention and no questions of `status` yet, so that no command opens it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,26 @@ import psycopg
 from bridge.core.conversions import KnownConversion
 from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.errors import StoreUnavailable
-from bridge.core.model import Accepted, Kept, Routed, Webhook
+from bridge.core.model import Accepted, Event, Kept, Routed, Webhook
 from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
 from bridge.store.codec.columns import to_ms_up
 from bridge.store.group_commit import GroupCommit
 from bridge.store.postgres import schema
-from bridge.store.postgres.admin import queries
+from bridge.store.postgres.admin import queries, retry_replay, walks
 from bridge.store.postgres.db.link import DatabaseLink, ServerAddress
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
 from bridge.store.postgres.db.transaction import Transaction
-from bridge.store.postgres.tables import attempts, conversions, destinations, outbox, outcomes, parcels, webhooks
+from bridge.store.postgres.tables import (
+    attempts,
+    conversions,
+    counts,
+    destinations,
+    outbox,
+    outcomes,
+    parcels,
+    webhooks,
+)
 from bridge.store.postgres.tables.parcels import TakenParcels
 from bridge.store.postgres.tables.track_requests import CallerRequest, accept_requests
 from bridge.store.protocol import (
@@ -37,11 +46,13 @@ from bridge.store.protocol import (
     DEFAULT_RETENTION,
     AdmissionLimits,
     Batch,
+    ChangeStep,
     ClaimedDeliveries,
     Completed,
     DeliveryDetail,
     DeliveryRow,
     DestinationState,
+    DryRun,
     EventDetail,
     EventRow,
     Idempotency,
@@ -86,6 +97,7 @@ class PostgresStore:
         self._webhooks: GroupCommit[Sequence[Webhook], None] = GroupCommit(self._write_group, **limits)  # type: ignore[arg-type]
         self._events: GroupCommit[CallerRequest, tuple[Accepted, ...]] = GroupCommit(self._accept_group, **limits)  # type: ignore[arg-type]
         self._took_parcels = False
+        self._claims = 0
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
@@ -105,6 +117,9 @@ class PostgresStore:
         return await self._translate.write(lambda one: self._claim(one, limit=limit, lease=lease), now=now)
 
     def _claim(self, transaction: Transaction, *, limit: int, lease: timedelta) -> Batch:
+        self._claims += 1
+        if self._claims % counts.FOLD_EVERY == 0:
+            counts.fold_step(transaction)
         if not (self._took_parcels and webhooks.has_work(transaction)):
             taken, found = parcels.take_parcels(transaction, node=self._node, limit=limit, lease=lease)
             if found:
@@ -188,6 +203,46 @@ class PostgresStore:
     async def next_due(self, destination: str | None, *, now: datetime) -> datetime | None:
         """When something is due next, as far as time and pauses go: senders and spacing are the caller's own."""
         return await self._deliver.write(lambda one: outbox.next_due(one, destination), now=now)
+
+    async def retry(self, which: RowFilter, *, now: datetime, below: int | None, limit: int) -> ChangeStep:
+        """Make dead or waiting deliveries due now."""
+        return await self._deliver.write(
+            lambda one: retry_replay.retry_deliveries(one, which, below=below, limit=limit), now=now
+        )
+
+    async def replay(self, which: RowFilter, *, now: datetime, below: int | None, limit: int) -> ChangeStep:
+        """Make webhooks received again."""
+        return await self._translate.write(
+            lambda one: retry_replay.replay_webhooks(one, which, below=below, limit=limit), now=now
+        )
+
+    async def would_retry(self, which: RowFilter, *, now: datetime, newest: int) -> DryRun:
+        """Returns what a retry would change."""
+        return await self._reader.write(lambda one: retry_replay.would_retry(one, which, newest=newest), now=now)
+
+    async def would_replay(self, which: RowFilter, *, newest: int) -> DryRun:
+        """Returns what a replay would change."""
+        return await self._reader.read(lambda db: retry_replay.would_replay(db, which, newest=newest))
+
+    async def events_without_delivery(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
+        """Originals that a destination has no delivery of."""
+        return await self._reader.look(
+            lambda db: walks.events_without_delivery(db, destination, after=after, limit=limit)
+        )
+
+    async def create_deliveries(
+        self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
+    ) -> int:
+        """Make deliveries of kept events."""
+        return await self._deliver.write(lambda one: walks.create_deliveries(one, destination, skips), now=now)
+
+    async def iter_webhooks(
+        self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
+    ) -> tuple[Webhook, ...]:
+        """The next kept webhooks in full."""
+        return await self._reader.look(
+            lambda db: walks.next_webhooks(db, sources, since=since, after=after, limit=limit)
+        )
 
     async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
         """Webhooks, newest first."""

@@ -118,7 +118,7 @@ def _numbered_cursor(db: psycopg.Connection[Any], cursor: str | None) -> str | N
         return cursor
     [(number,)] = select(db, "SELECT max(number) FROM events WHERE id = %s", (server_text(cursor),))
     if number is None:
-        raise _not_found(cursor, EVENTS)
+        raise not_found(cursor, EVENTS)
     return f"~{number}"
 
 
@@ -127,11 +127,21 @@ def _cursor_number(cursor: str | None, kind: RowColumns) -> int | None:
         return None
     number = int(cursor[1:]) if _CURSOR.fullmatch(cursor) else kind.named(cursor)
     if not isinstance(number, int):
-        raise _not_found(cursor, kind)
+        raise not_found(cursor, kind)
     return number
 
 
-def _not_found(public_id: str, kind: RowColumns) -> NotFound:
+def row_numbers(which: RowFilter, kind: RowColumns) -> list[int]:
+    """Returns the row numbers in a RowFilter's ids. Raises NotFound for an id that no such row could have."""
+    found = [(one, kind.named(one)) for one in which.ids or ()]
+    for public_id, name in found:
+        if name is None:
+            raise not_found(public_id, kind)
+    return [name for _, name in found if isinstance(name, int)]
+
+
+def not_found(public_id: str, kind: RowColumns) -> NotFound:
+    """Returns the error for an id that no row of that kind has."""
     return NotFound(f"there is no {kind.name} {public_id[:80]!r}; `trackbridge list` shows the ids")
 
 

@@ -51,7 +51,14 @@ Detail = WebhookDetail | EventDetail | DeliveryDetail
 def list_webhooks(db: psycopg.Connection[Any], which: RowFilter) -> list[WebhookRow]:
     """Webhooks, newest first."""
     where, values = where_conditions(which, WEBHOOKS)
-    rows = select(db, f"SELECT {_WEBHOOK} WHERE {where} ORDER BY w.number DESC LIMIT %s", (*values, which.limit))
+    return webhook_rows(db, where, values, limit=which.limit)
+
+
+def webhook_rows(
+    db: psycopg.Connection[Any], where: str, values: Sequence[object], *, limit: int | None
+) -> list[WebhookRow]:
+    """The webhooks that meet a condition on `w`, newest first."""
+    rows = select(db, f"SELECT {_WEBHOOK} WHERE {where} ORDER BY w.number DESC LIMIT %s", (*values, limit))
     return list(map(_webhook_row, rows))
 
 
@@ -65,7 +72,14 @@ def list_events(db: psycopg.Connection[Any], which: RowFilter) -> list[EventRow]
 def list_deliveries(db: psycopg.Connection[Any], which: RowFilter) -> list[DeliveryRow]:
     """Deliveries, newest first."""
     where, values = where_conditions(which, DELIVERIES)
-    rows = select(db, f"SELECT {_DELIVERY} WHERE {where} ORDER BY d.number DESC LIMIT %s", (*values, which.limit))
+    return delivery_rows(db, where, values, limit=which.limit)
+
+
+def delivery_rows(
+    db: psycopg.Connection[Any], where: str, values: Sequence[object], *, limit: int | None
+) -> list[DeliveryRow]:
+    """The deliveries that meet a condition on `d` and their events `e`, newest first."""
+    rows = select(db, f"SELECT {_DELIVERY} WHERE {where} ORDER BY d.number DESC LIMIT %s", (*values, limit))
     return list(map(_delivery_row, rows))
 
 

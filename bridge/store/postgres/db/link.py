@@ -64,6 +64,10 @@ class DatabaseLink:
         """Run queries that see one snapshot."""
         return await self._wait(self._submit(lambda: self._read_once(run)))
 
+    async def look(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
+        """Run queries of which each sees what is committed when it begins."""
+        return await self._wait(self._submit(lambda: self._explain(lambda: run(self._connection()))))
+
     def submit(self, run: Callable[[Transaction], T], *, now: datetime | None = None) -> Future[T]:
         """Run a verb as `write` does; returns a future that no event loop waits for yet."""
         return self._submit(lambda: self._try_write(run, now=now))

@@ -17,7 +17,7 @@ from bridge.store.codec.columns import from_ms, ms_up, to_ms
 
 BLOCK = 1024
 """The numbers of one call of `draw_block`."""
-_BEGIN = "SELECT set_config('synchronous_commit', 'on', true), draw_block(), clock_ms()"
+_BEGIN = "SELECT set_config('synchronous_commit', 'on', true), clock_ms()"
 """A session's setting would be inherited by another client behind pgbouncer; one of a transaction is not."""
 
 
@@ -40,8 +40,8 @@ class Transaction:
         self.db = db
         row = db.execute(_BEGIN, binary=True).fetchone()
         assert row is not None  # noqa: S101  a SELECT without FROM has one row
-        _, self._block, clock = row
-        self._drawn = 0
+        _, clock = row
+        self._left: list[range] = []
         self.at: int = to_ms(now) if now is not None and by_caller else clock
         self._ahead = 0 if now is None else self.at - to_ms(now)
         self.counts: Counter[tuple[str, str, str]] = Counter()
@@ -60,19 +60,23 @@ class Transaction:
         return from_ms(milliseconds - self._ahead)
 
     def draw_numbers(self, count: int) -> list[int]:
-        """So many new numbers, ascending."""
-        here = min(count, BLOCK - self._drawn)
-        numbers = [*range(self._block + self._drawn, self._block + self._drawn + here)]
-        self._drawn += here
-        if here == count:
-            return numbers
-        blocks = self.execute(
-            "SELECT draw_block() FROM generate_series(1, %s)", (-(-(count - here) // BLOCK),)
-        ).fetchall()
-        for (block,) in blocks:
-            taken = min(count - len(numbers), BLOCK)
-            numbers += range(block, block + taken)
-            self._block, self._drawn = block, taken
+        """So many new numbers, ascending.
+
+        This transaction has an id before it has a number: a walk knows by the id whether it is under way still.
+        """
+        missing = count - sum(map(len, self._left))
+        if missing > 0:
+            blocks = self.execute(
+                "SELECT pg_current_xact_id()::text, draw_block() FROM generate_series(1, %s)", (-(-missing // BLOCK),)
+            ).fetchall()
+            self._left += [range(block, block + BLOCK) for _, block in blocks]
+        numbers: list[int] = []
+        while len(numbers) < count:
+            block = self._left.pop(0)
+            taken = min(count - len(numbers), len(block))
+            numbers += block[:taken]
+            if taken < len(block):
+                self._left.insert(0, block[taken:])
         return numbers
 
     def write_counts(self) -> None:

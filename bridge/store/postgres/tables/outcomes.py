@@ -20,6 +20,8 @@ from bridge.store.postgres.tables.webhooks import NewWebhook, insert_webhooks
 from bridge.store.protocol import Completed, Outcome
 from bridge.store.rules.event_decisions import NewEvent
 
+AHEAD_MS = 60_000
+"""How far ahead a node's clock may be and still give the order of what it received."""
 _Result = tuple[Routed, ...] | Ignored | SetAside | EventNeeded
 
 
@@ -68,12 +70,18 @@ def split_parcels(transaction: Transaction, taken: TakenParcels, webhooks: Seque
         transaction,
         ledger,
         [
-            NewWebhook(one, *place, WebhookState.RECEIVED, due=min(to_ms(one.received_at), transaction.at))
+            NewWebhook(one, *place, WebhookState.RECEIVED, due=_due_of(one, transaction.at))
             for one, place in zip(webhooks, taken.places, strict=True)
         ],
     )
     ledger.write_all()
     return kept
+
+
+def _due_of(webhook: Webhook, at: int) -> int:
+    """When a webhook is due: in the order of receipt, and now if its node's clock is ahead."""
+    received_at = to_ms(webhook.received_at)
+    return received_at if received_at <= at + AHEAD_MS else at
 
 
 def complete_webhooks(transaction: Transaction, outcomes: Sequence[Outcome], *, since: int) -> tuple[Completed, ...]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from bridge.core import dedupe_keys
 from bridge.core.errors import NotFound
-from bridge.core.model import Event, Route, Routed
-from bridge.store.codec.columns import from_ms, split_keys, storable_text, to_ms, unpack_list
+from bridge.core.model import Route, Routed
+from bridge.store.codec.columns import split_keys, storable_text, to_ms
+from bridge.store.codec.event_rows import EVENT, event_of
 from bridge.store.rules.event_decisions import CountedEvent
 from bridge.store.rules.order_counts import next_count
 from bridge.store.sqlite.admin import queries
@@ -22,31 +22,6 @@ from bridge.store.sqlite.tables import actions, coverage, ledger, recall_waits
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 from bridge.store.status_views import ActionTaken
 from bridge.store.views import DuplicateEvent, EventDetail, FoundDuplicates
-
-EVENT = """
-    number, id, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed
-"""
-"""The columns of `event_of`."""
-
-
-def event_of(row: tuple[Any, ...]) -> Event:
-    """Returns the event in a row of EVENT."""
-    number, name, origin, event_type, test, text, occurred_at, claims, order_id, value, currency, notes, hashed = row
-    return Event(
-        id=name,
-        origin=origin,
-        event_type=event_type,
-        test=bool(test),
-        text=text,
-        occurred_at=from_ms(occurred_at),
-        conversion_keys=split_keys(claims),
-        order_id=order_id,
-        value=value,
-        currency=currency,
-        notes=unpack_list(notes),
-        hashed=unpack_list(hashed),
-        number=number,
-    )
 
 
 def find_duplicates(db: sqlite3.Connection, ids: Sequence[str]) -> FoundDuplicates:

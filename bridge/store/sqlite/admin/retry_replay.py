@@ -13,11 +13,11 @@ from datetime import datetime
 from bridge.core.errors import BodyGone
 from bridge.core.model import Event, Route
 from bridge.store.codec.columns import to_ms
+from bridge.store.codec.event_rows import EVENT, event_of
 from bridge.store.protocol import ChangeStep, DryRun, RowFilter
 from bridge.store.sqlite.admin import queries
 from bridge.store.sqlite.admin.filters import DELIVERIES, WEBHOOKS, not_found, row_numbers, where_conditions
 from bridge.store.sqlite.admin.filters import order_by_newest as in_order
-from bridge.store.sqlite.admin.release import EVENT, event_of
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
 MOST_NUMBER = 2**63 - 1
@@ -146,7 +146,7 @@ def events_without_delivery(db: sqlite3.Connection, destination: str, *, after: 
         WHERE number > ? AND duplicate_of IS NULL
         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.number AND destination = ?)
         ORDER BY number LIMIT ?
-        """,  # noqa: S608  columns that stand in release.py
+        """,  # noqa: S608  columns that stand in event_rows.py
         (after, destination, limit),
     )
     return tuple(event_of(row) for row in rows)
