@@ -172,6 +172,30 @@ def test_a_connection_that_was_ended_is_made_anew_and_nothing_is_lost_or_doubled
     run(story, nodes(0))
 
 
+def test_a_commit_that_no_second_machine_has_is_no_success_and_is_known_when_it_comes_again(
+    nodes: Nodes, empty_database: str
+) -> None:
+    async def story(store: PostgresStore) -> None:
+        await accepted(promised(store), "evt_1", now=now())
+        administer(empty_database, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
+        administer(empty_database, "SELECT pg_reload_conf()")
+        try:
+            waiting = asyncio.ensure_future(store.accept_events([routed("evt_2")], now=now()))
+            cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            while not administer(empty_database, cancel):  # noqa: ASYNC110  another process waits
+                await asyncio.sleep(0.01)
+            with pytest.raises(StoreUnavailable, match="second machine"):
+                await waiting
+        finally:
+            administer(empty_database, "ALTER SYSTEM RESET synchronous_standby_names")
+            administer(empty_database, "SELECT pg_reload_conf()")
+        (answer,) = await store.accept_events([routed("evt_2")], now=now())
+        assert answer.event_id == "evt_2"
+        assert (await store.state_counts()).deliveries == {("track", "pending"): 2}
+
+    run(story, nodes(0))
+
+
 # ------------------------------------------------------------------------------------------------------- the clock
 
 

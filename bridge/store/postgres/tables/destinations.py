@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,6 +68,47 @@ def write_state(transaction: Transaction, wanted: DestinationState) -> bool:
         },
     )
     return bool(written.rowcount)
+
+
+def record_check(transaction: Transaction, destination: str, *, failed: str | None) -> None:
+    """Write when a destination was asked without an event, and why that failed."""
+    transaction.execute(
+        """
+        INSERT INTO standings (destination, checked_at, check_failed) VALUES (%s, %s, %s)
+        ON CONFLICT (destination) DO UPDATE SET checked_at = excluded.checked_at, check_failed = excluded.check_failed
+        """,
+        (server_text(destination), transaction.at, maybe_server_text(failed)),
+    )
+
+
+def pause_destination(
+    transaction: Transaction, destination: str, *, reason: str, probe_at: datetime, now: datetime
+) -> None:
+    """Pause a destination; of one that is paused, write the reason of now and when its next probe is."""
+    before, _ = lock_state(transaction, destination)
+    probes = before.probes + 1
+    if before.paused is None:
+        before, probes = replace(before, paused_at=now, failures=0), 0
+    write_state(transaction, replace(before, paused=reason, probe_at=probe_at, probes=probes))
+
+
+def resume_destination(transaction: Transaction, destination: str, *, now: datetime, works: bool) -> bool:
+    """Make the probe of a paused destination due; end the pause where it works and nothing could be the probe."""
+    before, _ = lock_state(transaction, destination)
+    if before.paused is None:
+        return False
+    name = server_text(destination)
+    [(waits,)] = select(transaction.db, "SELECT EXISTS (SELECT 1 FROM outbox WHERE destination = %s)", (name,))
+    if works and not waits:
+        ended = replace(before, paused=None, paused_at=None, probe_at=None, probes=0, failures=0, rejected=0)
+        write_state(transaction, replace(ended, paused_for=paused_in_all(before, now)))
+    else:
+        write_state(transaction, replace(before, probe_at=now))
+    transaction.execute(  # a probe is one of the deliveries that are due: those that wait for it are due with it
+        "UPDATE outbox SET due = %(at)s WHERE destination = %(name)s AND due > %(at)s",
+        {"at": transaction.at, "name": name},
+    )
+    return True
 
 
 def paused_in_all(destination_state: DestinationState, at: datetime) -> timedelta:
