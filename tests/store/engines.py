@@ -28,8 +28,6 @@ NOT_BUILT = frozenset(
         "hold_refresh_token",
         "keep_refresh_token",
         "let_refresh_token_go",
-        "overdue_work",
-        "probe",
         "purge",
         "read_outcomes",
         "read_totals",
@@ -46,7 +44,7 @@ NOT_BUILT = frozenset(
 """The verbs that PostgreSQL does not have yet: a test that needs one is expected to fail there."""
 ABOUT = {
     "test_store_coverage": "read_outcomes", "test_store_mending": "retry",
-    "test_store_overdue": "overdue_work", "test_store_purging": "purge", "test_store_release": "release_duplicates",
+    "test_store_purging": "purge", "test_store_release": "release_duplicates",
     "test_store_remap": "remap_events", "test_store_revising": "rewrite_events",
     "test_store_searching": "search_webhooks",
 }  # fmt: skip

@@ -170,6 +170,7 @@ def test_the_same_bytes_under_another_topic_or_source_are_kept_and_known_for_tho
     tell(story)
 
 
+@pytest.mark.engines("sqlite")  # on PostgreSQL, the clock of a node does not decide
 def test_what_came_before_a_clock_was_set_back_is_due_within_ten_seconds(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await store.probe(now=NOW)

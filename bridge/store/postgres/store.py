@@ -24,7 +24,7 @@ from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
 from bridge.store.codec.columns import to_ms_up
 from bridge.store.group_commit import GroupCommit
 from bridge.store.postgres import schema
-from bridge.store.postgres.admin import queries, retry_replay, walks
+from bridge.store.postgres.admin import overdue, queries, retry_replay, walks
 from bridge.store.postgres.db.link import DatabaseLink, ServerAddress
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
@@ -46,6 +46,7 @@ from bridge.store.postgres.tables.track_requests import CallerRequest, accept_re
 from bridge.store.protocol import (
     DEFAULT_LIMITS,
     DEFAULT_RETENTION,
+    OVERDUE,
     AdmissionLimits,
     Batch,
     ChangeStep,
@@ -59,6 +60,7 @@ from bridge.store.protocol import (
     EventRow,
     Idempotency,
     Outcome,
+    OverdueWork,
     Pacing,
     RowFilter,
     StateCounts,
@@ -307,6 +309,17 @@ class PostgresStore:
     async def state_counts(self) -> StateCounts:
         """Returns the counts."""
         return await self._reader.read(queries.count_states)
+
+    async def overdue_work(self, *, now: datetime) -> OverdueWork:
+        """Returns what is due and unclaimed for longer than OVERDUE."""
+        return await self._reader.write(
+            lambda one: overdue.find_overdue(one, before=one.at - to_ms_up(OVERDUE)), now=now
+        )
+
+    async def probe(self, *, now: datetime) -> None:
+        """Take a small durable write, in the queue of those that come in."""
+        await self._webhooks.submit(())
+        await self._ingest.write(parcels.probe_commit, now=now)
 
     async def close(self) -> None:
         """Finish the work under way and close the store."""

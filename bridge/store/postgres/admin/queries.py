@@ -14,6 +14,7 @@ from bridge.core.errors import NotFound
 from bridge.core.model import Webhook, WebhookState
 from bridge.store.codec.columns import from_ms, from_ms_length, maybe_instant, public_number, unpack_list
 from bridge.store.postgres.admin.filters import DELIVERIES, EVENTS, WEBHOOKS, where_conditions, with_numbered_cursors
+from bridge.store.postgres.admin.overdue import pending_destinations
 from bridge.store.postgres.db.ledger_key import LedgerKey
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import select
@@ -118,7 +119,13 @@ def count_states(db: psycopg.Connection[Any]) -> StateCounts:
             coalesce(sum(count), 0)::bigint, min(oldest) FROM unapplied
         """,
     )
-    pending = select(db, "SELECT destination, min(created_at) FROM outbox GROUP BY 1")
+    pending = [
+        row
+        for name in pending_destinations(db)
+        for row in select(
+            db, "SELECT destination, min(created_at) FROM outbox WHERE destination = %s GROUP BY 1", (name,)
+        )
+    ]
     return StateCounts(
         webhooks=counts["webhooks"],
         events=counts["events"],

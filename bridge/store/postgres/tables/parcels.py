@@ -45,6 +45,11 @@ def insert_parcel(transaction: Transaction, requests: Sequence[Sequence[Webhook]
     )
 
 
+def probe_commit(transaction: Transaction) -> None:
+    """Write something that is flushed and then gone: an id of a transaction alone needs no flush."""
+    transaction.execute("SELECT pg_logical_emit_message(true, 'trackbridge', '')")
+
+
 def take_parcels(
     transaction: Transaction, *, node: int, limit: int, lease: timedelta
 ) -> tuple[TakenParcels, tuple[Webhook, ...]]:
