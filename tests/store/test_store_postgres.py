@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,7 @@ from bridge.core.errors import SettingsError, StoreUnavailable, StoreUnusable
 from bridge.core.model import EventNeeded, Ignored, Route, Routed
 from bridge.store import engines, protocol
 from bridge.store.postgres import schema
+from bridge.store.postgres.db.link import LONGEST_BACKOFF
 from bridge.store.postgres.db.server_url import shown_url
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.postgres.tables import counts
@@ -170,6 +172,31 @@ def test_a_connection_that_was_ended_is_made_anew_and_nothing_is_lost_or_doubled
         assert len(await store.deliveries(RowFilter())) == 6
 
     run(story, nodes(0))
+
+
+def test_a_database_that_is_away_is_told_at_once_and_is_found_when_it_is_back(postgres_url: str) -> None:
+    administer(postgres_url, "CREATE DATABASE goes_away")
+    store = PostgresStore(postgres_url.replace("/postgres?", "/goes_away?"), durable=False)
+
+    async def story(store: PostgresStore) -> None:
+        await accepted(promised(store), "evt_1", now=now())
+        administer(postgres_url, "ALTER DATABASE goes_away ALLOW_CONNECTIONS false")
+        administer(postgres_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'goes_away'")
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable, match="is not reachable"):
+                await store.state_counts()
+        began = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(StoreUnavailable, match="is not reachable"):
+                await store.accept_events([routed("evt_2")], now=now())
+        assert time.monotonic() - began < 1
+        administer(postgres_url, "ALTER DATABASE goes_away ALLOW_CONNECTIONS true")
+        await asyncio.sleep(LONGEST_BACKOFF)
+        await accepted(promised(store), "evt_2", now=now())
+        assert len(await store.deliveries(RowFilter())) == 2
+
+    run(story, store)
+    administer(postgres_url, "DROP DATABASE goes_away")
 
 
 def test_a_commit_that_no_second_machine_has_is_no_success_and_is_known_when_it_comes_again(

@@ -8,6 +8,8 @@ and the thread goes on; what came twice so is known by the ledger.
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from bridge.store.postgres.db.server_errors import PASSING, is_lost, server_erro
 from bridge.store.postgres.db.transaction import LedgerChangedError, Transaction
 
 T = TypeVar("T")
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.05, 1.0
+"""Seconds after which a connection that could not be opened is tried again, twice as long each time."""
 MOST_TRIES = 20
 """How often a transaction is tried whose ledger entries others change: each time another one has got on."""
 NOT_REPLICATED = "synchronous replication"
@@ -55,6 +59,8 @@ class DatabaseLink:
         self._threads = ThreadPoolExecutor(1, f"trackbridge-{role}")
         self._db: psycopg.Connection[Any] | None = None
         self._in_doubt = False
+        self._backoff = 0.0
+        self._connect_at = 0.0
 
     async def write(self, run: Callable[[Transaction], T], *, now: datetime | None = None) -> T:
         """Run a verb in a transaction of its own; returns what it returns once that is durable."""
@@ -140,12 +146,25 @@ class DatabaseLink:
 
     def _connection(self) -> psycopg.Connection[Any]:
         if self._db is None or self._db.closed:
-            self._db = psycopg.connect(
-                self._address.info, autocommit=True, prepare_threshold=1 if self._address.prepare else None
-            )
+            self._db = self._connect()
             register_keys(self._db)
             self._db.add_notice_handler(self._hear_notice)
         return self._db
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        """Open a connection. After a failure it is not tried at once: all nodes would come together."""
+        if time.monotonic() < self._connect_at:
+            raise StoreUnavailable(f"the store {self._address.shown} is not reachable; it is tried again")
+        try:
+            db = psycopg.connect(
+                self._address.info, autocommit=True, prepare_threshold=1 if self._address.prepare else None
+            )
+        except psycopg.Error:
+            self._backoff = min(LONGEST_BACKOFF, max(FIRST_BACKOFF, 2 * self._backoff))
+            self._connect_at = time.monotonic() + self._backoff * random.uniform(0.5, 1)  # noqa: S311  no secret
+            raise
+        self._backoff = 0.0
+        return db
 
     def _hear_notice(self, notice: Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING" and NOT_REPLICATED in (notice.message_primary or ""):

@@ -13,6 +13,8 @@ from bridge.core.errors import StoreUnavailable
 
 _SHORTLY = timedelta(seconds=1)
 _LATER = timedelta(seconds=30)
+MOST_SAID = 200
+"""Characters of what libpq says of a connection that failed: host and user, never a password."""
 PASSING = frozenset({"40001", "40P01", "55P03"})
 """Serialization failure, deadlock, lock timeout: the same transaction may succeed when it is tried again.
 
@@ -35,7 +37,8 @@ def server_error(error: psycopg.Error, where: str) -> StoreUnavailable | None:
     if state == "57014":
         return _unavailable(error, where, "took too long", wait=_SHORTLY)
     if is_lost(error):
-        return _unavailable(error, where, "is not reachable; it is tried again", wait=_SHORTLY)
+        said = next(iter(str(error).splitlines()), "")[:MOST_SAID]
+        return _unavailable(error, where, f"is not reachable, and is tried again: {said}", wait=_SHORTLY)
     return None
 
 
