@@ -530,6 +530,18 @@ def test_one_probe_is_under_way_at_a_time_and_comes_back_after_its_lease(tell: T
     tell(story)
 
 
+def test_a_probe_that_was_not_sent_is_due_again_as_it_was(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        await stand(store, DestinationState("track", paused="401", paused_at=NOW, probe_at=after(10)))
+        found = await claimed(store, now=after(10))
+        unsent = attempt(at=after(11), status=None, counted=False)
+        assert await store.record_attempt(found, unsent, [], found.destination_state, now=after(11))
+        assert await sent(store, now=after(11)) == ["evt_1"]
+
+    tell(story)
+
+
 def test_a_pause_without_a_probe_gives_nothing(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1")

@@ -37,7 +37,8 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
     before = read_state(transaction, attempt.destination)
     if before.version != destination_state.version:
         return False
-    if destination_state != claimed.destination_state and not write_state(transaction, destination_state):
+    is_other = destination_state != claimed.destination_state or destination_state.paused is not None  # a probe is over
+    if is_other and not write_state(transaction, destination_state):
         return False
     held = _end_claim(transaction, claimed.token)
     number = _insert_attempt(transaction, attempt, settled, claimed.token if held else None)
