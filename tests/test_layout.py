@@ -63,6 +63,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "db schema",
         "tables",
         "admin",
+        "list_verbs status_verbs",
         "store",
     ),
     "bridge.store.sqlite": (

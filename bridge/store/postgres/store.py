@@ -29,10 +29,10 @@ from bridge.store.postgres.db.link import DatabaseLink, ServerAddress
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
 from bridge.store.postgres.db.transaction import Transaction
+from bridge.store.postgres.list_verbs import PostgresListVerbs
+from bridge.store.postgres.status_verbs import PostgresStatusVerbs
 from bridge.store.postgres.tables import (
-    actions,
     attempts,
-    console,
     conversions,
     counts,
     destinations,
@@ -52,27 +52,20 @@ from bridge.store.protocol import (
     ChangeStep,
     ClaimedDeliveries,
     Completed,
-    DeliveryDetail,
-    DeliveryRow,
     DestinationState,
     DryRun,
-    EventDetail,
-    EventRow,
     Idempotency,
     Outcome,
     OverdueWork,
     Pacing,
     RowFilter,
     StateCounts,
-    WebhookDetail,
-    WebhookRow,
 )
-from bridge.store.status_views import ActionTaken
 
 T = TypeVar("T")
 
 
-class PostgresStore:
+class PostgresStore(PostgresListVerbs, PostgresStatusVerbs):
     """What there is of a `bridge.store.protocol.Store` in the database at `url`; the promise says what each verb does.
 
     Opening makes the tables, or brings them to this version; raises StoreUnusable or StoreUnavailable. With
@@ -248,63 +241,6 @@ class PostgresStore:
         return await self._reader.look(
             lambda db: walks.next_webhooks(db, sources, since=since, after=after, limit=limit)
         )
-
-    async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:
-        """Write that a destination was asked without an event."""
-        await self._deliver.write(lambda one: destinations.record_check(one, destination, failed=failed), now=now)
-
-    async def pause_destination(self, destination: str, *, reason: str, probe_at: datetime, now: datetime) -> None:
-        """Pause a destination, or move the probe of one that is paused."""
-        await self._deliver.write(
-            lambda one: destinations.pause_destination(one, destination, reason=reason, probe_at=probe_at, now=now),
-            now=now,
-        )
-
-    async def resume_destination(self, destination: str, *, now: datetime, works: bool = False) -> bool:
-        """Make the probe of a paused destination due now."""
-        return await self._deliver.write(
-            lambda one: destinations.resume_destination(one, destination, now=now, works=works), now=now
-        )
-
-    async def record_action(self, action: ActionTaken) -> None:
-        """Write what a person did."""
-        await self._reader.write(lambda one: actions.insert_action(one, action), now=action.at)
-
-    async def actions_on(self, subject: str) -> tuple[ActionTaken, ...]:
-        """What people did to one thing."""
-        return await self._reader.read(lambda db: actions.actions_on(db, subject))
-
-    async def newest_actions(self, *, most: int) -> tuple[ActionTaken, ...]:
-        """What people did last."""
-        return await self._reader.read(lambda db: actions.newest_actions(db, most=most))
-
-    async def console_secret(self) -> bytes:
-        """What sessions of the web console are signed with."""
-        return await self._reader.write(console.keep_secret)
-
-    async def add_login_code(self, digest: bytes, *, key: bytes, until: datetime, now: datetime) -> None:
-        """Keep a code that logs in once."""
-        await self._reader.write(lambda one: console.add_login_code(one, digest, key=key, until=until), now=now)
-
-    async def take_login_code(self, digest: bytes, *, now: datetime) -> bytes | None:
-        """The digest of the key that a code stands for, once."""
-        return await self._reader.write(lambda one: console.take_login_code(one, digest), now=now)
-
-    async def webhooks(self, which: RowFilter) -> list[WebhookRow]:
-        """Webhooks, newest first."""
-        return await self._reader.read(lambda db: queries.list_webhooks(db, which))
-
-    async def events(self, which: RowFilter) -> list[EventRow]:
-        """Events, newest first."""
-        return await self._reader.read(lambda db: queries.list_events(db, which))
-
-    async def deliveries(self, which: RowFilter) -> list[DeliveryRow]:
-        """Deliveries, newest first."""
-        return await self._reader.read(lambda db: queries.list_deliveries(db, which))
-
-    async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
-        """Returns what has that id."""
-        return await self._reader.read(lambda db: queries.show_detail(db, public_id))
 
     async def state_counts(self) -> StateCounts:
         """Returns the counts."""
