@@ -116,18 +116,19 @@ def claim_webhooks(
 
     Returns them, and the time before which all that was received has been looked at. After them those that deferred to
     richer webhooks, if all that was received before their time has been looked at: the richest, and only those of one
-    rank, since what they become decides about the others.
+    rank, since what they become decides about the others. They have half of a claim: what is due may wait for what they
+    become, and is due again each second until then.
     """
     barrier = recall_waits.find_barrier(transaction)
     values = {"at": transaction.at, "barrier": barrier, "limit": limit, "until": transaction.at + to_ms_up(lease)}
+    decided = _claim_richest(transaction, values | {"limit": max(limit - _count_due(transaction, values), limit // 2)})
     rows = _claim_rows(
         transaction,
         f"SELECT w.number, w.due AS place FROM webhooks AS w WHERE {_DUE} "  # noqa: S608  conditions that stand above
         "ORDER BY w.due, w.number LIMIT %(limit)s FOR UPDATE OF w SKIP LOCKED",
-        values,
+        values | {"limit": limit - len(decided)},
     )
-    if len(rows) < limit:
-        rows += _claim_richest(transaction, values | {"limit": limit - len(rows)})
+    rows += decided
     if not rows:
         return (), None
     numbers = [number for number, _, _ in rows]
@@ -135,6 +136,15 @@ def claim_webhooks(
     found = parcels.read_webhooks(transaction.db, rows)
     claimed = [structs.replace(found[one], waited=one in waited) for one in numbers if one in found]
     return tuple(claimed), transaction.for_caller(barrier)
+
+
+def _count_due(transaction: Transaction, values: dict[str, int]) -> int:
+    """How many webhooks are due, as far as a claim takes them."""
+    (count,) = transaction.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM webhooks AS w WHERE {_DUE} LIMIT %(limit)s) AS due",  # noqa: S608  as above
+        values,
+    ).fetchone() or (0,)
+    return int(count)
 
 
 def _claim_richest(transaction: Transaction, values: dict[str, int]) -> list[tuple[int, int, int]]:

@@ -20,7 +20,7 @@ from bridge.store.sqlite.ingest import log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.tables import conversions, mapping_texts, quarters, recall_waits, webhooks
 from bridge.store.sqlite.tables import events as making
-from bridge.store.sqlite.tables.outcomes import count_states, state_of
+from bridge.store.sqlite.tables.outcomes import count_outcomes, state_of
 from bridge.store.sqlite.tables.webhooks import RowState
 
 
@@ -39,7 +39,7 @@ def apply_outcomes(  # noqa: PLR0913  all that it needs to know
     texts = mapping_texts.keep_texts(db, (one.mapping for one in outcomes), now=now)
     kept = webhooks.insert_webhooks(db, [(one.webhook, _row_state(one, now, texts[one.mapping])) for one in outcomes])
     fresh = [outcome for outcome, one in zip(outcomes, kept, strict=True) if not one.is_known]
-    quarters.count_decided(db, "webhook", count_states(fresh), now=now)
+    quarters.count_decided(db, "webhook", count_outcomes(fresh), now=now)
     events = [_routed_events(outcome, one) for outcome, one in zip(outcomes, kept, strict=True)]
     at = to_ms(now)
     made = [NewEvent(event, at, one.number) for one, mine in zip(kept, events, strict=True) for event in mine]

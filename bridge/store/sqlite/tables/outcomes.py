@@ -37,7 +37,7 @@ def complete_webhooks(
             left.append((number, *state_of(outcome.result), texts[outcome.mapping]))
             decided.append(outcome)
     _set_states(db, left)
-    quarters.count_decided(db, "webhook", count_states(decided), now=now)
+    quarters.count_decided(db, "webhook", count_outcomes(decided), now=now)
     accepted = iter(insert_events(db, [one for each in made for one in each], since=since))
     told = [(one.webhook.number, one.effects) for one in outcomes if one.effects != NO_EFFECTS]
     conversions.apply_effects(db, [(number, effects) for number, effects in told if number in changed], now=now)
@@ -71,7 +71,7 @@ def state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookSt
             return WebhookState.TRANSLATED, None
 
 
-def count_states(outcomes: Sequence[Outcome]) -> Counter[tuple[str, str]]:
+def count_outcomes(outcomes: Sequence[Outcome]) -> Counter[tuple[str, str]]:
     """How many webhooks came to which state, by their sources; those that wait for an event came to none."""
     return Counter(
         [
