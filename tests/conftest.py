@@ -23,6 +23,8 @@ STARTERS = ("serving", "subprocess", "process_tree", "opened_browser")
 """A test file that has one of these names starts processes."""
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
 """How many examples are drawn where a test does not say."""
+FIRST_CASES = os.environ.get("FIRST_CASES") == "true"
+"""Whether of each test that has cases only the first is run: CI runs them all on the oldest Python alone."""
 LONGEST = "RuleBasedStateMachine"
 """A test file that has this name takes a minute and more in one test: whoever has it last is waited for by all."""
 
@@ -52,16 +54,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     So they wait at the same time, and the quick tests, which are easily shared out, are what is left for the end. xdist
     gives each worker as many tests in a row.
     """
+    if FIRST_CASES:
+        first_of: dict[str, pytest.Item] = {}
+        for item in items:
+            first_of.setdefault(item.nodeid.partition("[")[0], item)
+        items[:] = first_of.values()
     shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    first = [tests for tests in files.values() if _begins_early(tests)]
-    first.sort(key=lambda tests: not hasattr(getattr(tests[0], "module", None), LONGEST))
+    early = [tests for tests in files.values() if _begins_early(tests)]
+    early.sort(key=lambda tests: not hasattr(getattr(tests[0], "module", None), LONGEST))
     rest = chain.from_iterable(tests for tests in files.values() if not _begins_early(tests))
     ordered: list[pytest.Item] = []
     for share in range(shares):
-        own = list(chain.from_iterable(first[share::shares]))
+        own = list(chain.from_iterable(early[share::shares]))
         ordered += own + list(islice(rest, max(0, len(items) // shares - len(own))))
     items[:] = [*ordered, *rest]
 
