@@ -303,7 +303,8 @@ class Model:
             one.due = now
         else:
             one.due = min(wanting.until, now + max(timedelta(), wanting.until - one.received_at))
-            self.waiting |= {(key, number) for key in wanting.keys}
+            before = {one for one in self.waiting if one[1] == number}  # decided anew, it waits for something else
+            self.waiting = self.waiting - before | {(key, number) for key in wanting.keys}
 
     def _holder(self, key: bytes) -> int | None:
         return (
