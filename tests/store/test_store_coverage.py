@@ -75,6 +75,21 @@ def test_each_end_of_a_delivery_is_counted_with_its_reason(tell: Tell) -> None:
     tell(story)
 
 
+def test_what_one_request_delivers_is_counted_by_type_and_beyond_fifty_types_as_other(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        made = [routed(f"e{number}") for number in range(100)]
+        typed = [replace(one, event=replace(one.event, event_type=f"type {n % 60}")) for n, one in enumerate(made)]
+        await store.accept_events(typed, now=NOW)
+        assert len(await sent(store)) == 100
+        found = (await store.read_outcomes(since=NOW)).outcomes
+        told = {one.event_type: one.count for one in found}
+        assert (len(told), told["type 7"], told["other"]) == (51, 2, 10)
+        assert sum(told.values()) == 100
+        assert (await store.state_counts()).deliveries == {("track", "delivered"): 100}
+
+    tell(story)
+
+
 def test_a_dead_letter_that_is_retried_is_counted_where_it_stands_then(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await dead(store, "a", "b")

@@ -44,6 +44,7 @@ DIGESTS = {
     "21_later_payments.sql": "6341a9437dee108f2dc489f5972dfa7e6b9889b04e1f04be2a142a20126143b6",
     "22_refresh_tokens.sql": "3bb4d400bcc434cb3790fcbe45a4a8d4931ad2e49c1b5b5bbe97e08c4bc78525",
     "23_quarters.sql": "0593846ea2738e9f6233ca753f6bfe1b64be24903248c6b2a3b775f2a8e6f049",
+    "24_delivered_counts.sql": "d2266e9b73581fecdd82f0ca8ce5a67a4f58cc2f9228f5c8cbaac43b8cecad69",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -70,6 +71,7 @@ TABLES = (
     "d2f3cb5f62cd758d86c3707470516083ffb9d2f507938853d2c999fa55d125cf",
     "ffab4ad954eb121765dcaa87406ea20133bd945bc87cf7a062318ba3f063e2e8",
     "1d92f18e3645f3739c6fdf5448d7c065189a2e51f3f01233e7b4a62d8fc02fd4",
+    "6e82a309d35e4829cbc88dcd2b966326a621670a632b6d3ba445a450ea362e96",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

@@ -62,6 +62,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "02cb0da",
         "edcfaf0",
         "6e083d8",
+        "f474991",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

@@ -34,6 +34,7 @@ FROM_V11 = {
     "02cb0da",
     "edcfaf0",
     "6e083d8",
+    "f474991",
 }
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
@@ -74,6 +75,7 @@ STORES = {
     "v20_4381f10_79e5329_02cb0da": ("4381f10", "79e5329", "02cb0da"),
     "v21_4381f10_79e5329_edcfaf0": ("4381f10", "79e5329", "edcfaf0"),
     "v22_4381f10_79e5329_6e083d8": ("4381f10", "79e5329", "6e083d8"),
+    "v23_4381f10_79e5329_f474991": ("4381f10", "79e5329", "f474991"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from bridge.store.sqlite.tables.destinations import paused_in_all, read_state, w
 
 ANSWER_BYTES = 2048
 _ENDS = frozenset({DeliveryState.DELIVERED, DeliveryState.DEAD})
+_MADE = "created_at / 86400000, (SELECT event_type FROM events WHERE number = deliveries.event)"
+"""What deliveries are counted by: the day on which each was made, and the type of its event."""
 _LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
 
 
@@ -149,34 +151,73 @@ class _AttemptRecorder:
     def update_deliveries(self, end: _DeliveryEnd, numbers: Sequence[int]) -> int:
         """Change those deliveries that this claim still holds; returns how many."""
         due = to_ms(self.now) if end.next_attempt_at is None else ms_up(end.next_attempt_at)
-        return self.db.execute(
-            """
+        changed = self.db.execute(
+            f"""
             UPDATE deliveries SET
                 state = ?, reason = ?, due = ?, together = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
                 paused_for = CASE WHEN first_attempt_at IS NULL THEN ? ELSE paused_for END,
                 first_attempt_at = coalesce(first_attempt_at, ?),
                 delivered_at = ?
             WHERE number IN (SELECT value FROM json_each(?)) AND token = ? AND state = 'pending'
-            """,
+            RETURNING {_MADE}
+            """,  # noqa: S608  columns that stand above
             (
                 end.state, maybe_text(end.reason), due, end.together, self.attempt.counted and end.counted,
                 self.number, self.paused,
                 to_ms(self.attempt.started_at), to_ms(self.now) if end.state is DeliveryState.DELIVERED else None,
                 json.dumps(numbers), self.token,
             ),
-        ).rowcount  # fmt: skip
+        ).fetchall()  # fmt: skip
+        if end.state is DeliveryState.DELIVERED:
+            _count_delivered(self.db, storable_text(self.attempt.destination), Counter(changed))
+        return len(changed)
 
     def delivered_after_all(self, end: _DeliveryEnd, numbers: Sequence[int]) -> None:
         """Mark deliveries as delivered whose lease was lost, though the destination has taken them."""
-        self.db.execute(
+        listed = json.dumps(numbers)
+        for state in (DeliveryState.PENDING, DeliveryState.DEAD):
+            changed = self.db.execute(
+                f"""
+                UPDATE deliveries SET
+                    state = 'delivered', reason = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
+                    together = NULL, delivered_at = ?
+                WHERE number IN (SELECT value FROM json_each(?)) AND state = ?
+                RETURNING {_MADE}
+                """,  # noqa: S608  columns that stand above
+                (maybe_text(end.reason), self.attempt.counted, self.number, to_ms(self.now), listed, state),
+            ).fetchall()
+            if state is DeliveryState.PENDING:
+                _count_delivered(self.db, storable_text(self.attempt.destination), Counter(changed))
+
+
+def _count_delivered(db: sqlite3.Connection, destination: str, made: Mapping[tuple[int, str], int]) -> None:
+    """Count deliveries that went from pending to delivered, by the day of their making and the type of their event.
+
+    Triggers count every other change of a delivery's state.
+    """
+    if not made:
+        return
+    of_all, pending, delivered = sum(made.values()), DeliveryState.PENDING, DeliveryState.DELIVERED
+    db.execute(
+        "UPDATE counts SET n = n - ? WHERE of = 'deliveries' AND name = ? AND state = ?", (of_all, destination, pending)
+    )
+    db.execute(
+        "INSERT INTO counts VALUES ('deliveries', ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        (destination, delivered, of_all),
+    )
+    for (day, event_type), count in made.items():
+        known = db.execute(
             """
-            UPDATE deliveries SET
-                state = 'delivered', reason = ?, attempts = attempts + ?, last_attempt = ?, token = NULL,
-                together = NULL, delivered_at = ?
-            WHERE number IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'dead')
+            UPDATE delivery_reasons SET n = n + ?, ever = ever + ?
+            WHERE day = ? AND destination = ? AND event_type = ? AND state = ? AND reason = ''
             """,
-            (maybe_text(end.reason), self.attempt.counted, self.number, to_ms(self.now), json.dumps(numbers)),
-        )
+            (count, count, day, destination, event_type, delivered),
+        ).rowcount
+        if not known:  # the first of its type on that day, or one of the types that are counted as 'other'
+            db.executemany(
+                "INSERT INTO outcome_reached VALUES (?, ?, ?, ?, NULL, 0)",
+                [(day, destination, event_type, delivered)] * count,
+            )
 
 
 def _give_back(db: sqlite3.Connection, token: int, *, sent: set[int], now: datetime) -> None:
