@@ -43,6 +43,7 @@ from bridge.settings import Settings
 from bridge.settings.app_config import AppConfig
 from bridge.settings.console import CONSOLE_PATH
 from bridge.settings.describe import describe_bridge
+from bridge.settings.destinations import make_masked
 from bridge.settings.list_settings import list_settings
 from bridge.settings.list_sources import list_sources
 from bridge.settings.sources import LoadedMapping, mapping_defects
@@ -291,6 +292,7 @@ def _console_middleware(  # noqa: PLR0913  what the console is made of
             reload=reload,
             route=app_config.route,
             destinations=lambda: app_config.destinations,
+            make_masked=lambda name, made_by: make_masked(app_config.settings, name, made_by),
             nonce=random_letters,
             make_sample=lambda source: make_source_sample(
                 app_config.settings, app_config.mappings, source, now=utc_now(), nonce=random_letters()

@@ -20,9 +20,9 @@ from bridge.core import json_text
 from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
 from bridge.destinations.engine.declared import DeclaredDestination, make_declared
+from bridge.destinations.engine.options import keep_known_options
 from bridge.destinations.language import Platform
 from bridge.destinations.language.files import known_kinds
-from bridge.destinations.language.words import OPTIONS
 from bridge.destinations.option_values import read_switch
 from bridge.destinations.tools.diff import DestinationDiff, see_delivery
 from bridge.destinations.tools.examples import example_destination
@@ -74,8 +74,7 @@ def _make_compared(before: Platform, after: Platform, config: Path | None) -> It
         if one.kind == after.kind and not read_switch(one.name, "test", one.options.get("test", False))
     ]
     for name, options in given:
-        known = {*before.parts.vars, *before.parts.secrets, *OPTIONS}
-        old = make_declared(before, name, {key: value for key, value in options.items() if key in known}, masked=True)
+        old = make_declared(before, name, keep_known_options(before, options), masked=True)
         yield ComparedDestination(old, make_declared(after, name, options, masked=True))
     if not given:
         yield ComparedDestination(example_destination(before, {}), example_destination(after, {}))

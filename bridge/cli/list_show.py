@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from rich.text import Text
@@ -24,6 +26,7 @@ from bridge.cli.filter_options import FilterOptions, read_filter
 from bridge.cli.options import (
     argument,
     command_options,
+    config_option,
     format_option,
     included_options,
     option,
@@ -34,10 +37,14 @@ from bridge.cli.options import (
 from bridge.cli.row_list import Row, format_fact, print_rows
 from bridge.cli.safe_console import SafeConsole, as_text
 from bridge.core import json_text
-from bridge.core.errors import SettingsError
+from bridge.core.errors import BridgeError, SettingsError
 from bridge.core.instants import format_instant
 from bridge.core.local_time import format_local
+from bridge.core.mapping_text import MappingText
 from bridge.core.visible_text import make_visible
+from bridge.settings.destinations import make_masked
+from bridge.settings.load import load_configuration
+from bridge.status.kept_request import KeptRequest, rebuild_request
 from bridge.store.engines import open_store, require_log_of_serve
 from bridge.store.protocol import (
     DeliveryDetail,
@@ -79,6 +86,7 @@ class ShowOptions:
     """The options of `show`."""
 
     id: str = argument(str, "ID", meaning="wh_…, evt_… or dlv_…, as lists show it")
+    config: Path | None = config_option()
     format: Literal["text", "json"] = format_option()
 
 
@@ -89,7 +97,7 @@ def run_list(options: ListOptions) -> int:
 
 def run_show(options: ShowOptions) -> int:
     """Show one thing."""
-    return asyncio.run(_show_one(options.id, as_json=options.format == "json"))
+    return asyncio.run(_show_one(options.id, options.config, as_json=options.format == "json"))
 
 
 async def _list_rows(options: ListOptions) -> int:
@@ -155,20 +163,31 @@ async def _read_rows(store: Store, what: ListedRows, asked: RowFilter) -> Sequen
             return await store.deliveries(asked)
 
 
-async def _show_one(public_id: str, *, as_json: bool) -> int:
+async def _show_one(public_id: str, config: Path | None, *, as_json: bool) -> int:
     store = existing_store()
     try:
         found = await store.show_detail(public_id)
         actions = await store.actions_on(public_id)
     finally:
         await store.close()
+    requests = [_rebuild_request(one, config) if isinstance(one, DeliveryDetail) else None for one in found]
     if as_json:
-        write_json([_detail_as_json(one) for one in found] if len(found) > 1 else _detail_as_json(found[0]))
+        shown = [_detail_as_json(one, request) for one, request in zip(found, requests, strict=True)]
+        write_json(shown if len(shown) > 1 else shown[0])
         return 0
     screen = make_console()
-    for one in found:
-        _print_detail(screen, one, actions)
+    for one, request in zip(found, requests, strict=True):
+        _print_detail(screen, one, request, actions)
     return 0
+
+
+def _rebuild_request(one: DeliveryDetail, config: Path | None) -> KeptRequest | None:
+    """The request that carried a delivery, by the configured destinations; it says why where there is none."""
+    try:
+        configured, _ = load_configuration(read_environment(config), config, tell=False)
+    except (BridgeError, OSError) as error:
+        return KeptRequest(None, missing=str(error)) if one.attempts else None
+    return rebuild_request(one, partial(make_masked, configured))
 
 
 def existing_store() -> Store:
@@ -231,7 +250,7 @@ def _csv_cell(value: json_text.Json) -> str:
     return f"'{text}" if isinstance(value, str) and text.startswith(("=", "+", "-", "@")) else text
 
 
-def plain_value(value: object) -> json_text.Json:
+def plain_value(value: object) -> json_text.Json:  # noqa: PLR0911  one for each kind of value
     """A row as JSON has it: instants in ISO 8601, states by their word."""
     match value:
         case datetime():
@@ -240,6 +259,8 @@ def plain_value(value: object) -> json_text.Json:
             return value.total_seconds()
         case Enum():
             return value.value
+        case MappingText():
+            return {"file": value.name, "digest": value.digest.hex()}
         case Mapping():
             return {str(name): plain_value(one) for name, one in value.items()}
         case _ if is_dataclass(value):
@@ -251,7 +272,7 @@ def plain_value(value: object) -> json_text.Json:
 # ---------------------------------------------------------------------------------------------------- one thing
 
 
-def _detail_as_json(one: WebhookDetail | EventDetail | DeliveryDetail) -> json_text.Json:
+def _detail_as_json(one: WebhookDetail | EventDetail | DeliveryDetail, request: KeptRequest | None) -> json_text.Json:
     shown = plain_value(one.row)
     match one:
         case WebhookDetail(webhook=webhook, events=events, same_bytes_as=same):
@@ -278,12 +299,27 @@ def _detail_as_json(one: WebhookDetail | EventDetail | DeliveryDetail) -> json_t
             return shown | {
                 "created_at": plain_value(one.created_at),
                 "delivered_at": plain_value(one.delivered_at),
+                "request": None if request is None else _request_as_json(request),
                 "history": [plain_value(attempt) for attempt in one.attempts],
             }
 
 
+def _request_as_json(made: KeptRequest) -> json_text.Json:
+    known = {
+        "made_by": plain_value(made.made_by),
+        "is_kept": made.is_kept,
+        "is_in_use": made.is_in_use,
+        "missing": made.missing or None,
+        "notes": list(made.notes),
+    }
+    return (made.request or {}) | known
+
+
 def _print_detail(
-    console: SafeConsole, one: WebhookDetail | EventDetail | DeliveryDetail, actions: Sequence[ActionTaken]
+    console: SafeConsole,
+    one: WebhookDetail | EventDetail | DeliveryDetail,
+    request: KeptRequest | None,
+    actions: Sequence[ActionTaken],
 ) -> None:
     """The longest first and the facts last, where a terminal shows them."""
     facts: dict[str, object] = {field.name: getattr(one.row, field.name) for field in fields(one.row)}
@@ -300,6 +336,7 @@ def _print_detail(
             facts["given id"] = one.given_id and f"{one.given_id} (names another event, too)"
             facts |= {f"left out {number}": note for number, note in enumerate(one.notes, start=1)}
         case DeliveryDetail():
+            _print_request(console, request)
             _list_of(console, "attempts", one.attempts)
             if any(attempt.ambiguous for attempt in one.attempts):
                 console.print(Text(f"\n{_AMBIGUOUS}", style="yellow"))
@@ -310,6 +347,21 @@ def _print_detail(
         if value is not None:
             said = Text.assemble((f"{name.replace('_', ' '):>16}  ", "dim"), as_text(format_fact(value)))
             console.print(said, soft_wrap=True)
+
+
+def _print_request(console: SafeConsole, made: KeptRequest | None) -> None:
+    if made is None:
+        return
+    if made.request is None:
+        _print_text(console, "request", f"it cannot be made again: {made.missing}")
+        return
+    _print_text(
+        console,
+        f"request with this event alone, {made.headline}",
+        json_text.indent_json(json_text.write_json(made.request)),
+    )
+    for note in made.notes:
+        console.print(Text(note, style="yellow"))
 
 
 def _print_text(console: SafeConsole, what: str, text: str) -> None:

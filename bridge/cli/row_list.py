@@ -85,7 +85,7 @@ ATTEMPTS: RowLayout[Attempt] = RowLayout(
         ("ambiguous", lambda row: "yes" if row.ambiguous else None),
         ("counted", lambda row: None if row.counted else "no"),
     ),
-    below=lambda row: (row.answer or None,),
+    below=lambda row: (f"by {row.made_by}" if row.made_by else None, row.answer or None),
 )
 
 

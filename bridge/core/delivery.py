@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from bridge.core.access_token import RotatingTokenSource, TokenSource
+from bridge.core.mapping_text import MappingText
 
 
 class DeliveryState(StrEnum):
@@ -60,6 +61,8 @@ class Outgoing:
     most_answer: int = 64 * 1024
     token_source: TokenSource | RotatingTokenSource | None = field(default=None, repr=False)
     """Where the access token comes from that the request needs."""
+    made_by: MappingText | None = field(default=None, repr=False)
+    """The destination file that made it; None for a kind that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class Attempt:
     `answer` is the upstream's text, its first 2 KiB. `counted` is False where the destination, not the events, was
     at fault. `ambiguous` is True where the request may have been taken although there was no answer; also where
     `outcome` is `lost`: the lease was over before its end was recorded. `skipped` and `unsent` had no request.
+    `made_by` is the destination file that made the request; None for a kind that has none, and where it is not known.
     """
 
     destination: str
@@ -155,6 +159,7 @@ class Attempt:
     answer: str
     counted: bool = True
     ambiguous: bool = False
+    made_by: MappingText | None = field(default=None, repr=False)
 
 
 class DeliveryUpdate(msgspec.Struct, frozen=True):

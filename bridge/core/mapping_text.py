@@ -1,4 +1,4 @@
-"""The text of a mapping, as its file had it when it translated something. Pure values."""
+"""The text of a mapping or of a destination file, as it was when something was made by it. Pure values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class MappingText:
-    """A mapping's file: its name and its bytes. `digest` names both: the SHA-256 of the name, a zero byte, the text."""
+    """A mapping or a destination file: its name and its bytes.
+
+    `digest` names both: the SHA-256 of the name, a zero byte, the text.
+    """
 
     name: str
     text: bytes = field(repr=False)
@@ -16,3 +19,6 @@ class MappingText:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", hashlib.sha256(self.name.encode() + b"\0" + self.text).digest())
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.digest.hex()[:12]}"

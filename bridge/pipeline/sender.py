@@ -163,6 +163,7 @@ class Sender:
             outcome=_outcome_word(outcome),
             answer=kept_answer(response, outgoing),
             ambiguous=response.status is None and response.sent,
+            made_by=outgoing.made_by,
         )
         before, decision = await self._record_attempt(claimed, outgoing.deliveries, outcome, attempt, ended_at)
         self._log_attempt(replace(attempt, counted=decision.counted), outgoing.deliveries, before, decision, ended_at)

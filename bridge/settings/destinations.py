@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bridge.core.errors import SettingsError
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Event, Route
 from bridge.destinations import kinds
 from bridge.destinations.protocol import Destination
@@ -32,6 +33,19 @@ def _require_seal_key(made: Destination, configured: Settings) -> None:
             f"destination `{made.name}`: its refresh token is kept sealed in the store, and BRIDGE_SEAL_KEY is not "
             "set; make a key with `openssl rand -base64 32`, and set it for all that use this store"
         )
+
+
+def make_masked(
+    configured: Settings, name: str, made_by: MappingText | None = None
+) -> tuple[Destination, MappingText | None]:
+    """The destination of that name with its secrets masked, for people to read, and the text of its file.
+
+    `made_by` is another version of that file. Raises SettingsError or MappingError.
+    """
+    one = next((one for one in configured.destinations if one.name == name), None)
+    if one is None:
+        raise SettingsError(f"no destination is called `{name}` here; is BRIDGE_CONFIG set as for serve?")
+    return kinds.make_masked_destination(one.kind, name, one.options, made_by=made_by, folder=configured.platforms)
 
 
 def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Sequence[str] | None], tuple[Route, ...]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from bridge.core.delivery import Attempt, DeliveryState
+from bridge.core.delivery import Attempt, Delivery, DeliveryState
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Event, Webhook, WebhookState
 
@@ -96,9 +96,10 @@ class EventDetail:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryDetail:
-    """One delivery in full, with its attempts, oldest first."""
+    """One delivery in full, with its attempts, oldest first. `claimed` is what a claim would give of it now."""
 
     row: DeliveryRow
+    claimed: Delivery
     created_at: datetime
     delivered_at: datetime | None
     attempts: tuple[Attempt, ...]

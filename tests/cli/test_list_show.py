@@ -82,3 +82,20 @@ def test_a_list_that_ends_says_how_to_see_the_next_rows(tmp_path: Path, capsys: 
     assert [row["id"] for row in json.loads(capsys.readouterr().out)] == ["evt_1"]
     assert main(["list", "events", "--before", "evt_9"]) == 1
     assert "there is no event 'evt_9'" in capsys.readouterr().err
+
+
+def test_the_request_of_a_delivery_is_shown_with_its_key_masked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BRIDGE_TRACK_URL", "https://track.example")
+    monkeypatch.setenv("BRIDGE_TRACK_KEY", "a-key-of-the-endpoint")
+    assert main(["show", "dlv_1", "--format", "json"]) == 0
+    request = json.loads(capsys.readouterr().out)["request"]
+    assert request["url"] == "https://track.example/v1/track/batch"
+    assert request["headers"]["authorization"] == "Bearer [api_key]"
+    assert request["body"] == {"events": [{}]}
+
+
+def test_where_the_destination_is_not_set_any_more_the_request_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "dlv_1"]) == 0
+    assert "it cannot be made again: no destination is called `track` here" in capsys.readouterr().out

@@ -13,14 +13,17 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from declaring import ACME, SECRET, acme
+from declaring import ACME, SECRET, SET, acme, platform
 from delivering import NOON, Seen, Time, delivery_loops, detail, lived, opened, rows, run
 
 from bridge.app import utc_now
 from bridge.core.delivery import DeliveryState, Outgoing, Response
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Event, Route, Routed
-from bridge.destinations.engine.declared import DeclaredDestination
+from bridge.destinations.engine.declared import DeclaredDestination, make_declared
+from bridge.destinations.language import parse_platform
 from bridge.pipeline.retry_policy import RetryPolicy
+from bridge.status.kept_request import rebuild_request
 from bridge.store.protocol import RowFilter
 from bridge.store.sqlite.store import SqliteStore
 
@@ -289,5 +292,29 @@ def test_a_large_request_is_made_beside_the_event_loop(tmp_path: Path) -> None:
             upstream = await delivered(store, time, lambda numbers: answered(200), events(*range(60)), one=many)
             assert [len(numbers) for numbers in upstream.posted] == [60]
             assert made_in.isdisjoint({threading.get_ident()})
+
+    run(test)
+
+
+def test_the_request_of_a_delivery_is_made_again_by_the_file_that_made_it(tmp_path: Path) -> None:
+    def make_masked(name: str, made_by: MappingText | None) -> tuple[DeclaredDestination, MappingText]:
+        one = (
+            platform(ACME.replace("em: =hashed", "email: =hashed").replace("[em, ", "[email, "))
+            if made_by is None
+            else (parse_platform(made_by.text, name=made_by.name))
+        )
+        return make_declared(one, name, SET, masked=True), one.text
+
+    async def test() -> None:
+        time = Time(lasts=timedelta(minutes=5))
+        async with opened(tmp_path) as store:
+            await delivered(store, time, lambda _: answered(200), events(1, 2))
+            made = rebuild_request(await detail(store, "dlv_2"), make_masked)
+            assert made is not None
+            assert (made.made_by, made.is_kept, made.is_in_use) == (platform().text, True, False)
+            assert made.request is not None
+            assert made.request["headers"]["authorization"] == "Bearer [token]"
+            [item] = made.request["body"]["data"]
+            assert (item["id"], len(item["em"])) == ("evt_2", 64)
 
     run(test)

@@ -28,6 +28,7 @@ from store_made import (
 )
 
 from bridge.core.delivery import DeliveryState, DeliveryUpdate
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Route
 from bridge.store.protocol import DeliveryDetail, DestinationState, RowFilter, Store
 
@@ -270,6 +271,24 @@ def test_a_request_that_nobody_recorded_is_told_as_one_that_may_have_been_made(t
         assert (lost.started_at, lost.took) == (NOW, LEASE)
         assert "may have been made" in lost.answer
         assert (made.outcome, made.ambiguous, found.row.attempts) == ("delivered", False, 1)
+
+    tell(story)
+
+
+def test_an_attempt_names_the_destination_file_that_made_its_request(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1")
+        texts = [MappingText("acme.yaml", one) for one in (b"first", b"first", b"second")]
+        for at, text in enumerate(texts):
+            made = await claimed(store, now=after(at))
+            again = all_of(made, DeliveryState.PENDING, next_attempt_at=after(at + 1))
+            tried = replace(attempt(at=after(at), status=503), made_by=text)
+            assert await store.record_attempt(made, tried, again, made.destination_state, now=after(at))
+        await sent(store, now=after(3))
+        [found] = await (await applied(store)).show_detail((await delivery(store, "evt_1")).id)
+        assert isinstance(found, DeliveryDetail)
+        assert [one.made_by for one in found.attempts] == [*texts, None]
+        assert (found.claimed.event_id, found.claimed.of_order) == ("evt_1", 1)
 
     tell(story)
 

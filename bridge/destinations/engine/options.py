@@ -69,6 +69,12 @@ def read_options(platform: Platform, name: str, options: Mapping[str, object]) -
     )
 
 
+def keep_known_options(platform: Platform, options: Mapping[str, object]) -> dict[str, object]:
+    """Those of the options that this version of a destination file knows: another one may have more."""
+    known = {*platform.parts.vars, *platform.parts.secrets, *OPTIONS}
+    return {name: value for name, value in options.items() if name in known}
+
+
 def check_address(name: str, address: str, *, insecure_http: bool) -> None:
     """Refuse an address that no request could go to, or that would send people's data readable over the network."""
     try:

@@ -63,6 +63,7 @@ class RequestBuilder:
         masked: bool = False,
     ) -> None:
         self._name = name
+        self._text = platform.text
         self._program = platform.program
         self._code = platform.program.request
         self._options = options
@@ -122,6 +123,7 @@ class RequestBuilder:
             secrets=(*self._secrets, *signed.secrets),
             most_answer=MOST_ANSWER,
             token_source=signed.token_source,
+            made_by=self._text,
         )
 
     def build_verdict_request(self, note: str, *, now: datetime) -> Outgoing:

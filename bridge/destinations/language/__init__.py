@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bridge.core.errors import MappingError
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Problem
 from bridge.core.regular_file import read_regular_file
 from bridge.destinations.language.compiler import compile_platform
@@ -21,16 +22,21 @@ from bridge.mapping.codegen.expression_compiler import CompileInfo
 from bridge.yaml.document import read_document
 from bridge.yaml.problems import Problems
 
-__all__ = ["Platform", "PlatformReading", "load_platform", "read_platform"]
+__all__ = ["Platform", "PlatformReading", "load_platform", "parse_platform", "read_platform"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Platform:
-    """A destination file without errors: its parts, and the program that they compile to."""
+    """A destination file without errors: its text, its parts, and the program that they compile to."""
 
-    name: str
+    text: MappingText
     parts: PlatformDefinition
     program: PlatformProgram
+
+    @property
+    def name(self) -> str:
+        """What its places call the file."""
+        return self.text.name
 
     @property
     def kind(self) -> str:
@@ -78,4 +84,5 @@ def read_platform(text: str | bytes, *, name: str) -> PlatformReading:
     lint_platform(parts, compile_info, problems)
     if problems.errors or program is None:
         return PlatformReading(problems, None, parts)
-    return PlatformReading(problems, Platform(name, parts, program), parts)
+    kept = MappingText(name, text.encode() if isinstance(text, str) else text)
+    return PlatformReading(problems, Platform(kept, parts, program), parts)

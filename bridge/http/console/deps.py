@@ -20,6 +20,7 @@ from bridge.mapping import BrokenMapping
 from bridge.mapping import Mapping as UsableMapping
 from bridge.mapping.tools.sample_webhook import SampleWebhook
 from bridge.status.configured import ConfiguredBridge
+from bridge.status.kept_request import MakeMasked
 from bridge.status.listed_settings import SettingsListing
 from bridge.status.listed_sources import ListedSource
 from bridge.store.protocol import Store
@@ -54,6 +55,7 @@ class ConsoleDeps:
     reload: Callable[[], None]
     route: Callable[[Event, Sequence[str] | None], tuple[Route, ...]]
     destinations: Callable[[], Mapping[str, Destination]]
+    make_masked: MakeMasked
     nonce: Callable[[], str]
     make_sample: Callable[[Source], SampleWebhook | None]
     """A signed webhook to try a source with. It reads files, and raises SettingsError."""

@@ -152,7 +152,7 @@ class DetailPages:
                 if isinstance(event, EventDetail) and event.row.origin == row.origin:
                     for delivery in event.deliveries[:MOST_EVENTS]:
                         shown += [
-                            show_delivery(one)
+                            await show_delivery(one, self._deps.make_masked)
                             for one in await self._deps.store.show_detail(delivery.id)
                             if isinstance(one, DeliveryDetail)
                         ]

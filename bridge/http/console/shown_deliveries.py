@@ -1,13 +1,15 @@
-"""Deliveries and their attempts as the pages show them: what upstreams wrote is masked. Pure."""
+"""Deliveries and their attempts as the pages show them: what upstreams wrote is masked."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from bridge.core import json_text
 from bridge.core.delivery import Attempt
-from bridge.http.console.masking import mask_document, mask_text, shown_answer_reason
+from bridge.http.console.masking import mask_document, mask_text, shown_answer_reason, shown_reason
 from bridge.http.console.words import local_time, state_tone, state_word
+from bridge.status.kept_request import KeptRequest, MakeMasked, rebuild_request
 from bridge.store.protocol import DeliveryDetail
 
 
@@ -32,16 +34,36 @@ class ShownDelivery:
     state: str
     tone: str
     reason: str
+    request: str
+    """What carried it, and by which file that is made again; below it address and body, masked."""
     attempts: tuple[ShownAttempt, ...]
 
 
-def show_delivery(one: DeliveryDetail) -> ShownDelivery:
+async def show_delivery(one: DeliveryDetail, make_masked: MakeMasked) -> ShownDelivery:
     """A delivery as the pages show it."""
-    row = one.row
+    row, made = one.row, await asyncio.to_thread(rebuild_request, one, make_masked)  # reading a file takes some 30 ms
     return ShownDelivery(
         row.id, row.event, row.destination, state_word(row.state.value), state_tone(row.state.value),
-        shown_answer_reason(row.reason), tuple(map(_shown_attempt, one.attempts)),
+        shown_answer_reason(row.reason), _request_text(made), tuple(map(_shown_attempt, one.attempts)),
     )  # fmt: skip
+
+
+def _request_text(made: KeptRequest | None) -> str:
+    if made is None:
+        return ""
+    if made.request is None:
+        return f"It cannot be made again: {shown_reason(made.missing)}"
+    body = json_text.indent_json(json_text.write_json(mask_document(made.request["body"])))
+    return "\n".join(
+        (
+            f"With this event alone, {made.headline}.",
+            *made.notes,
+            "",
+            f"{made.request['method']} {made.address}",
+            "",
+            body,
+        )
+    )
 
 
 def _shown_attempt(attempt: Attempt) -> ShownAttempt:

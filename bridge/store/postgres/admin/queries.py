@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from bridge.core import dedupe_keys
-from bridge.core.delivery import Attempt, DeliveryState
+from bridge.core.delivery import Attempt, Delivery, DeliveryState
 from bridge.core.errors import NotFound
 from bridge.core.model import Webhook, WebhookState
 from bridge.store.codec.columns import from_ms, from_ms_length, maybe_instant, public_number, unpack_list
@@ -173,12 +173,20 @@ def _delivery_detail(db: psycopg.Connection[Any], public_id: str) -> Iterable[De
     if number is None:
         return
     for row in select(db, f"SELECT {_DELIVERY} WHERE d.number = %s", (number,)):
-        [(created_at, ended_at)] = select(
-            db, "SELECT created_at, ended_at FROM all_deliveries WHERE number = %s", (number,)
+        [(created_at, ended_at, revision, of_order, text)] = select(
+            db,
+            """
+            SELECT d.created_at, d.ended_at, e.revision, coalesce(e.of_order, 1), e.text
+            FROM all_deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.number = %s
+            """,
+            (number,),
         )
         shown = _delivery_row(row)
         yield DeliveryDetail(
             row=shown,
+            claimed=Delivery(
+                number, shown.destination, shown.event, text, shown.attempts, revision=revision, of_order=of_order
+            ),
             created_at=from_ms(created_at),
             delivered_at=maybe_instant(ended_at) if shown.state is DeliveryState.DELIVERED else None,
             attempts=_attempts_of(db, number, shown.destination),
@@ -190,13 +198,25 @@ def _attempts_of(db: psycopg.Connection[Any], delivery: int, destination: str) -
     rows = select(
         db,
         """
-        SELECT destination, started_at, took, status, outcome, answer, counted, ambiguous FROM attempts
+        SELECT destination, started_at, took, status, outcome, answer, counted, ambiguous, made_by FROM attempts
         WHERE number > %s AND destination = %s AND deliveries @> ARRAY[%s]::bigint[] ORDER BY number
         """,
         (delivery, server_text(destination), delivery),
     )
+    texts = mapping_texts.read_texts(db, (row[-1] for row in rows))
     return tuple(
-        Attempt(name, from_ms(started_at), from_ms_length(took), *rest) for name, started_at, took, *rest in rows
+        Attempt(
+            name,
+            from_ms(started_at),
+            from_ms_length(took),
+            status,
+            outcome,
+            answer,
+            counted,
+            ambiguous,
+            made_by=texts.get(made_by),
+        )
+        for name, started_at, took, status, outcome, answer, counted, ambiguous, made_by in rows
     )
 
 

@@ -14,6 +14,7 @@ from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.codec.columns import to_ms_up
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.postgres.tables import mapping_texts
 from bridge.store.postgres.tables.destinations import paused_in_all, read_state, write_state
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
 
@@ -84,17 +85,18 @@ def _insert_attempt(
     transaction: Transaction, attempt: Attempt, settled: Sequence[DeliveryUpdate], token: int | None
 ) -> int:
     number = transaction.draw_numbers(1)[0] if token is None else token
+    made_by = mapping_texts.keep_texts(transaction, [attempt.made_by])[attempt.made_by]
     transaction.execute(
         """
         INSERT INTO attempts (
-            number, destination, started_at, took, status, outcome, answer, counted, ambiguous, deliveries
+            number, destination, started_at, took, status, outcome, answer, counted, ambiguous, deliveries, made_by
         )
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
             number, server_text(attempt.destination), transaction.at_least(attempt.started_at),
             to_ms_up(attempt.took), attempt.status, server_text(attempt.outcome), _first_bytes(attempt.answer),
-            attempt.counted, attempt.ambiguous, [one.number for one in settled],
+            attempt.counted, attempt.ambiguous, [one.number for one in settled], made_by,
         ),
     )  # fmt: skip
     return number

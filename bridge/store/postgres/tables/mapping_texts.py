@@ -1,4 +1,7 @@
-"""The texts of mappings: each is kept once, and a webhook has the number of the one that made it what it is."""
+"""The texts of mappings and of destination files, each kept once under a number.
+
+A webhook has the number of the mapping that made it what it is, an attempt that of the file that made its request.
+"""
 
 from __future__ import annotations
 
@@ -49,3 +52,14 @@ def read_text(db: psycopg.Connection[Any], webhook: int) -> MappingText | None:
         (webhook,),
     )
     return MappingText(rows[0][0], compress.decompress_body(rows[0][1], rows[0][2])) if rows else None
+
+
+def read_texts(db: psycopg.Connection[Any], numbers: Iterable[int | None]) -> dict[int | None, MappingText]:
+    """The texts that are kept under these numbers."""
+    wanted = sorted({one for one in numbers if one is not None})
+    rows = (
+        select(db, "SELECT number, name, bytes, form FROM mapping_texts WHERE number = ANY(%s)", (wanted,))
+        if wanted
+        else []
+    )
+    return {number: MappingText(name, compress.decompress_body(content, form)) for number, name, content, form in rows}

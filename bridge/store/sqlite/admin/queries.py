@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bridge.core.delivery import Attempt, DeliveryState
+from bridge.core.delivery import Attempt, Delivery, DeliveryState
 from bridge.core.errors import NotFound
 from bridge.core.model import Webhook, WebhookState
 from bridge.store.codec.columns import (
@@ -181,11 +181,19 @@ def _delivery_detail(db: sqlite3.Connection, public_id: str) -> Iterable[Deliver
     if numbered is None:
         return
     for row in db.execute(f"SELECT {_DELIVERY} WHERE d.number = ?", (numbered,)):
-        created_at, delivered_at = db.execute(
-            "SELECT created_at, delivered_at FROM deliveries WHERE number = ?", (numbered,)
+        created_at, delivered_at, revision, of_order, text = db.execute(
+            """
+            SELECT d.created_at, d.delivered_at, coalesce(d.revision, 0), coalesce(e.of_order, 1), e.text
+            FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.number = ?
+            """,
+            (numbered,),
         ).fetchone()
+        shown = _delivery_row(row)
         yield DeliveryDetail(
-            row=_delivery_row(row),
+            row=shown,
+            claimed=Delivery(
+                numbered, shown.destination, shown.event, text, shown.attempts, revision=revision, of_order=of_order
+            ),
             created_at=from_ms(created_at),
             delivered_at=maybe_instant(delivered_at),
             attempts=_attempts_of(db, numbered),
@@ -195,12 +203,13 @@ def _delivery_detail(db: sqlite3.Connection, public_id: str) -> Iterable[Deliver
 def _attempts_of(db: sqlite3.Connection, delivery: int) -> tuple[Attempt, ...]:
     rows = db.execute(
         """
-        SELECT destination, started_at, took, status, outcome, answer, counted, ambiguous
+        SELECT destination, started_at, took, status, outcome, answer, counted, ambiguous, made_by
         FROM attempted JOIN attempts ON attempts.number = attempted.attempt
         WHERE attempted.delivery = ? ORDER BY attempts.number
         """,
         (delivery,),
-    )
+    ).fetchall()
+    texts = mapping_texts.read_texts(db, (row[-1] for row in rows))
     return tuple(
         Attempt(
             destination=destination,
@@ -211,8 +220,9 @@ def _attempts_of(db: sqlite3.Connection, delivery: int) -> tuple[Attempt, ...]:
             answer=answer,
             counted=bool(counted),
             ambiguous=bool(ambiguous),
+            made_by=texts.get(made_by),
         )
-        for destination, started_at, took, status, outcome, answer, counted, ambiguous in rows
+        for destination, started_at, took, status, outcome, answer, counted, ambiguous, made_by in rows
     )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.codec.columns import maybe_text, ms_up, storable_text, to_ms, to_ms_up
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
-from bridge.store.sqlite.tables import quarters
+from bridge.store.sqlite.tables import mapping_texts, quarters
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state, write_state
 
 ANSWER_BYTES = 2048
@@ -39,7 +39,7 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
     before, token = read_state(db, attempt.destination), claimed.token
     if before.version != destination_state.version:
         return False
-    number = _insert_attempt(db, attempt, settled)
+    number = _insert_attempt(db, attempt, settled, now=now)
     ending = _AttemptRecorder(db, token, attempt, number, to_ms_up(paused_in_all(before, attempt.started_at)), now)
     decided: Counter[tuple[str, str]] = Counter()
     for end, numbers in _group_alike(_as_of_now(db, claimed, settled, now=now)).items():
@@ -113,16 +113,19 @@ def _as_of_now(
     ]
 
 
-def _insert_attempt(db: sqlite3.Connection, attempt: Attempt, settled: Sequence[DeliveryUpdate]) -> int:
+def _insert_attempt(
+    db: sqlite3.Connection, attempt: Attempt, settled: Sequence[DeliveryUpdate], *, now: datetime
+) -> int:
+    made_by = mapping_texts.keep_texts(db, [attempt.made_by], now=now)[attempt.made_by]
     number = db.execute(
         """
-        INSERT INTO attempts (destination, started_at, took, status, outcome, answer, counted, ambiguous)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO attempts (destination, started_at, took, status, outcome, answer, counted, ambiguous, made_by)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             attempt.destination, to_ms(attempt.started_at), to_ms_up(attempt.took), attempt.status,
             storable_text(attempt.outcome),
-            _first_bytes(attempt.answer), attempt.counted, attempt.ambiguous,
+            _first_bytes(attempt.answer), attempt.counted, attempt.ambiguous, made_by,
         ),
     ).lastrowid  # fmt: skip
     assert number is not None  # noqa: S101  an INSERT that did not raise has one

@@ -1,7 +1,11 @@
-"""The texts of mappings: each is kept once, and a webhook has the number of the one that made it what it is."""
+"""The texts of mappings and of destination files, each kept once under a number.
+
+A webhook has the number of the mapping that made it what it is, an attempt that of the file that made its request.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
@@ -44,6 +48,15 @@ def read_text(db: sqlite3.Connection, webhook: int) -> MappingText | None:
         (webhook,),
     ).fetchone()
     return None if row is None else MappingText(row[0], compress.decompress_body(row[1], row[2]))
+
+
+def read_texts(db: sqlite3.Connection, numbers: Iterable[int | None]) -> dict[int | None, MappingText]:
+    """The texts that are kept under these numbers."""
+    rows = db.execute(
+        "SELECT number, name, bytes, form FROM mapping_texts WHERE number IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted({one for one in numbers if one is not None})),),
+    )
+    return {number: MappingText(name, compress.decompress_body(content, form)) for number, name, content, form in rows}
 
 
 def set_text(db: sqlite3.Connection, webhook: int, text: MappingText | None, *, now: datetime) -> None:
