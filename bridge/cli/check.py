@@ -128,7 +128,7 @@ def _settings_problems() -> Sequence[Problem]:
         AppConfig(configured, mappings)
         return secret_strength.strength_problems(configured, mappings)
     except SettingsError as error:
-        return (Problem(SourceLocation("settings", 1, 1), "error", str(error)),)
+        return (Problem(error.place or SourceLocation("settings", 1, 1), "error", error.text),)
 
 
 def _check_example(found: CheckRun, problems: Problems, path: Path) -> MappingExample | None:

@@ -30,7 +30,12 @@ class BridgeError(Exception):
 
 
 class SettingsError(BridgeError):
-    """What the operator set cannot be used."""
+    """What the operator set cannot be used. The message begins with `place`, which is in a file, if there is one."""
+
+    def __init__(self, text: str, *, place: SourceLocation | None = None) -> None:
+        super().__init__(f"{place}: {text}" if place is not None else text)
+        self.text = text
+        self.place = place
 
 
 class MappingError(BridgeError):

@@ -42,7 +42,7 @@ class AppConfig:
                     raise SettingsError(f"source `{one.name}`: the destination `{name}` is new; restart to have it")
         known = {secret for one in self.settings.sources for secret in one.secrets}
         for problem in secret_strength.strength_problems(replace(configured, keys=()), mappings, known=known):
-            raise SettingsError(f"{problem.place}: {problem.text}")
+            raise SettingsError(problem.text, place=problem.place)
         self.sources = make_sources(configured, mappings)
         self.mappings = mappings
         before = self.settings

@@ -23,7 +23,7 @@ def _make_destination(one: DestinationSettings, configured: Settings) -> Destina
         made = kinds.make_destination(one.kind, one.name, one.options, folder=configured.platforms)
         _require_seal_key(made, configured)
     except SettingsError as error:
-        raise SettingsError(f"{one.place}: {error}" if one.place is not None else str(error)) from None
+        raise SettingsError(error.text, place=one.place) from None
     return made
 
 

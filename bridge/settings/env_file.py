@@ -55,7 +55,7 @@ class Environment(Mapping[str, str]):
         self.env_file = path
         for name, (value, place) in content.items():
             if name in _NOT_TAKEN:
-                raise SettingsError(f"{place}: {name} cannot be set in this file; set it in the environment")
+                raise SettingsError(f"{name} cannot be set in this file; set it in the environment", place=place)
             if name not in own:
                 self._values[name] = value
                 self._places[name] = place
@@ -98,7 +98,7 @@ def read_env_file(path: Path) -> dict[str, tuple[str, SourceLocation]] | None:
             continue
         name, value, place = entry
         if name in found:
-            raise SettingsError(f"{place}: {name} is set twice, here and in line {found[name][1].line}; keep one")
+            raise SettingsError(f"{name} is set twice, here and in line {found[name][1].line}; keep one", place=place)
         found[name] = value, place
     return found
 
@@ -181,14 +181,17 @@ def _read_line(line: str, place: SourceLocation) -> tuple[str, str, SourceLocati
         return None
     found = _LINE.fullmatch(line.strip())
     if found is None:
-        raise SettingsError(f"{place}: is no NAME=VALUE; a comment begins with #")
+        raise SettingsError("is no NAME=VALUE; a comment begins with #", place=place)
     name, value = found.groups()
     if value[:1] in {"'", '"'}:
         if not _QUOTED.fullmatch(value):
             raise SettingsError(
-                f"{place}: the value of {name} must end with its quote; put one with quotes, $ or \\ in single quotes"
+                f"the value of {name} must end with its quote; put one with quotes, $ or \\ in single quotes",
+                place=place,
             )
         return name, value[1:-1], place
     if re.search(r"\s#", value) or value.startswith("#"):
-        raise SettingsError(f"{place}: the value of {name} holds a #; put it in single quotes, and comments on a line")
+        raise SettingsError(
+            f"the value of {name} holds a #; put it in single quotes, and comments on a line", place=place
+        )
     return name, value, place

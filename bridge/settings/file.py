@@ -51,7 +51,7 @@ class SettingsFile:
         problems, name = Problems(), str(self.path)
         root = read_document(self._read_content(), name=name, problems=problems, texts_only=True, may_be_empty=True)
         for problem in problems.errors:
-            raise SettingsError(f"{problem.place}: {problem.text}")
+            raise SettingsError(problem.text, place=problem.place)
         return root
 
     def _read_content(self) -> str:
@@ -176,7 +176,7 @@ class SettingsFile:
             raise self._problem_at(node, "a name is 1 to 64 letters, digits, `.`, `_` or `-`")
 
     def _problem_at(self, node: Node, text: str) -> SettingsError:
-        return SettingsError(f"{node.place}: {text}")
+        return SettingsError(text, place=node.place)
 
 
 def _is_null(scalar: Scalar) -> bool:

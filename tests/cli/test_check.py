@@ -342,7 +342,10 @@ def test_a_form_of_the_log_that_is_none_is_refused_by_check_and_by_serve(folder:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("destinations: {a: {kind: nothing}}", "`kind` names no kind; known are track"),
+        (
+            "destinations: {a: {kind: nothing}}",
+            "\nbridge.yaml:1:19: error: destination `a`: `kind` names no kind; known are track",
+        ),
         ("sources: {a: {mapping: shopfy}}", "source `a`: `mapping` names no mapping; did you mean `shopify`?"),
         ("sources: {a: {mapping: stripe, vars: {nothing: b}}}", "has no var `nothing`"),
         ("destinations: {a: {kind: track, api_key: some-made-up-key-1234}}", "url"),
@@ -352,7 +355,7 @@ def test_settings_that_serve_would_refuse_are_a_problem(folder: Path, text: str,
     (folder / "bridge.yaml").write_text(text)
     done = typed(folder, {"BRIDGE_CONFIG": "bridge.yaml"}, "check")
     assert done.returncode == 1
-    assert words in done.stdout + done.stderr
+    assert words in f"\n{done.stdout}{done.stderr}"
 
 
 FORGED = "m/other.yaml:1:1: error: forged"
