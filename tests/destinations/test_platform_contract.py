@@ -259,6 +259,14 @@ def test_a_later_payment_of_an_order_has_an_id_of_its_own_and_the_first_one_the_
     assert [f'"{ORDER_ID[kind]}":"order-evt-1.2"' in body for body in sent] == [False, True]
 
 
+def test_each_refund_of_an_order_has_the_id_that_ga4_knows_its_purchase_by() -> None:
+    refund = json.dumps(make_event("evt-1", event_type="refund")).encode()
+    with faked("ga4") as fake:
+        made = [declared(fake).decide_item(refund, now=datetime.now(UTC), of_order=nth) for nth in (1, 2)]
+    ids = [one.content["events"][0]["params"]["transaction_id"] for one in made if isinstance(one, Item)]
+    assert ids == ["order-evt-1", "order-evt-1"]
+
+
 @pytest.mark.parametrize(("kind", "most"), [("ga4", 100), ("google_ads", 512)])
 def test_payments_of_orders_with_ids_that_are_too_long_for_the_platform_stay_apart(kind: str, most: int) -> None:
     first, other = (make_event("evt-1", properties={"order_id": "n" * 600 + end}) for end in ("1", "2"))

@@ -13,6 +13,7 @@ CLICK_IDS = frozenset({
 })  # fmt: skip
 """Parameters of a page's address that name a click, in lower case; Snap's is written ScCid."""
 _UTM = "utm_"
+_REFUND = "refund"
 _PAGES = ("page_url", "referrer")
 _LONGEST = 1 << 16
 _GIVEN = {"granted": True, "denied": False}
@@ -44,13 +45,15 @@ def name_conversion(event: dict[str, Json], of_order: int) -> str | None:
     """The id of an event's conversion at a platform: its order id, with `.2`, `.3` … behind it for later ones.
 
     A platform takes the same id again for the same conversion: it would drop a second payment of an order, or put its
-    value in the place of the first one's. None where the event has no order id.
+    value in the place of the first one's. A refund is no payment: it names its order, whichever one it is of that, as
+    GA4 finds the purchase by it. None where the event has no order id.
     """
     properties = event.get("properties")
     order_id = properties.get("order_id") if isinstance(properties, dict) else None
     if not isinstance(order_id, (str, int)) or order_id == "":
         return None
-    return str(order_id) if of_order == 1 else f"{order_id}.{of_order}"
+    is_later = of_order > 1 and event.get("event_type") != _REFUND
+    return f"{order_id}.{of_order}" if is_later else str(order_id)
 
 
 def read_consent(consent: dict[str, Json]) -> dict[str, bool]:
