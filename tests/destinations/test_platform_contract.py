@@ -12,6 +12,7 @@ from platform_driver import CODES, GRANTED, Round, declared, drive, faked, make_
 from upstreams.kinds import FAKES
 
 from bridge.core.delivery import Delivery, Outgoing
+from bridge.core.errors import SettingsError
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.engine.requests import Item
 from bridge.destinations.language.files import known_kinds
@@ -257,6 +258,26 @@ def test_a_later_payment_of_an_order_has_an_id_of_its_own_and_the_first_one_the_
         ]
     assert [f'"{ORDER_ID[kind]}":"order-evt-1"' in body for body in sent] == [True, False]
     assert [f'"{ORDER_ID[kind]}":"order-evt-1.2"' in body for body in sent] == [False, True]
+
+
+def test_two_shops_that_count_alike_are_two_conversions_at_the_platform_with_a_prefix() -> None:
+    text = json.dumps(make_event("evt-1")).encode()
+    with faked("meta") as fake:
+        made = [
+            declared(fake, **more).decide_item(text, now=datetime.now(UTC), of_order=nth)
+            for more, nth in (({}, 1), ({"order_prefix": "eu-"}, 1), ({"order_prefix": "eu-"}, 2))
+        ]
+    ids = [one.content["event_id"] for one in made if isinstance(one, Item)]
+    assert ids == ["order-evt-1", "eu-order-evt-1", "eu-order-evt-1.2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix", "words"),
+    [("meta", "a b", "order_prefix must be 1 to 32 letters"), ("posthog", "eu-", "names no conversion by its order")],
+)
+def test_a_prefix_that_can_be_none_or_would_change_nothing_is_refused(kind: str, prefix: str, words: str) -> None:
+    with faked(kind) as fake, pytest.raises(SettingsError, match=words):
+        declared(fake, order_prefix=prefix)
 
 
 def test_each_refund_of_an_order_has_the_id_that_ga4_knows_its_purchase_by() -> None:

@@ -141,7 +141,7 @@ class DeclaredDestination:
             teller=self._builder,
             event=event,
             event_name=name,
-            conversion_id=name_conversion(event, of_order),
+            conversion_id=name_conversion(event, of_order, prefix=self._options.order_prefix),
         )
         for holds, reason in self._program.skips:
             if holds(frame):

@@ -41,19 +41,20 @@ def view_event(text: bytes, *, purpose: str) -> dict[str, Json]:
     return event
 
 
-def name_conversion(event: dict[str, Json], of_order: int) -> str | None:
+def name_conversion(event: dict[str, Json], of_order: int, *, prefix: str = "") -> str | None:
     """The id of an event's conversion at a platform: its order id, with `.2`, `.3` … behind it for later ones.
 
     A platform takes the same id again for the same conversion: it would drop a second payment of an order, or put its
     value in the place of the first one's. A refund is no payment: it names its order, whichever one it is of that, as
-    GA4 finds the purchase by it. None where the event has no order id.
+    GA4 finds the purchase by it. `prefix` tells apart orders of shops that count alike. None where the event has no
+    order id.
     """
     properties = event.get("properties")
     order_id = properties.get("order_id") if isinstance(properties, dict) else None
     if not isinstance(order_id, (str, int)) or order_id == "":
         return None
     is_later = of_order > 1 and event.get("event_type") != _REFUND
-    return f"{order_id}.{of_order}" if is_later else str(order_id)
+    return f"{prefix}{order_id}.{of_order}" if is_later else f"{prefix}{order_id}"
 
 
 def read_consent(consent: dict[str, Json]) -> dict[str, bool]:

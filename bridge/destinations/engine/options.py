@@ -22,6 +22,7 @@ from bridge.destinations.option_values import read_number, read_switch
 LEAST_SECRET = 8
 """Characters of a secret: a shorter one would be found, and blotted out, in ordinary words."""
 MOST_LANES = 64
+_PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,32}")
 
 OptionTable = Mapping[str, str | None]
 
@@ -41,6 +42,7 @@ class DeclaredOptions:
     origin: str | None
     insecure_http: bool
     token_origin: str | None = None
+    order_prefix: str = ""
 
 
 def read_options(platform: Platform, name: str, options: Mapping[str, object]) -> DeclaredOptions:
@@ -66,6 +68,7 @@ def read_options(platform: Platform, name: str, options: Mapping[str, object]) -
         origin=None if "url" in parts.vars else _read_origin(name, options.get("url")),
         insecure_http=read_switch(name, "insecure_http", options.get("insecure_http", False)),
         token_origin=_read_token_origin(platform, name, options),
+        order_prefix=_read_order_prefix(platform, name, options) if "order_prefix" not in parts.vars else "",
     )
 
 
@@ -189,6 +192,20 @@ def _read_token_origin(platform: Platform, name: str, options: Mapping[str, obje
         insecure = read_switch(name, "insecure_http", options.get("insecure_http", False))
         check_address(name, origin, insecure_http=insecure)
     return origin
+
+
+def _read_order_prefix(platform: Platform, name: str, options: Mapping[str, object]) -> str:
+    """What stands before each order id, so that two shops that count alike have two orders."""
+    prefix = _read_text(name, "order_prefix", options.get("order_prefix", ""))
+    if prefix and not platform.program.names_conversions:
+        raise SettingsError(
+            f"destination `{name}`: {platform.kind} names no conversion by its order; take out `order_prefix`"
+        )
+    if prefix and not _PREFIX.fullmatch(prefix):
+        raise SettingsError(
+            f"destination `{name}`: order_prefix must be 1 to 32 letters, digits and any of . _ : -, such as `eu-`"
+        )
+    return prefix
 
 
 def _read_origin(name: str, value: object, *, option: str = "url") -> str | None:

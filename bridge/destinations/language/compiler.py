@@ -84,6 +84,7 @@ class _PlatformCompiler:
             ),
             together=compiled.get_function(together) if parts.limits.together is not None else None,
             limits_sale=_reads_name(self._compile_info, "sale_opt_out"),
+            names_conversions=_reads_name(self._compile_info, "conversion_id"),
             verdict=None if verdict is None else VerdictCode(*map(compiled.get_function, verdict)),
         )
 

@@ -103,7 +103,8 @@ class VerdictCode:
 class PlatformProgram:
     """A compiled destination file. `names` is how many values a frame keeps.
 
-    `limits_sale` is whether an item says that its person opted out of sale.
+    `limits_sale` is whether an item says that its person opted out of sale, `names_conversions` whether it has an id
+    that is made of the order's.
     """
 
     compiled: CompiledModule
@@ -114,4 +115,5 @@ class PlatformProgram:
     answers: tuple[AnswerCode, ...]
     together: Callable[[PlatformFrame], Json] | None
     limits_sale: bool
+    names_conversions: bool
     verdict: VerdictCode | None = None

@@ -33,7 +33,10 @@ ANSWER_ROOTS = ("response", "destination")
 DESTINATION = ("name", "test", "vars")
 RESPONSE = ("status", "headers", "body", "text", "sent")
 
-OPTIONS = ("test", "rate", "concurrency", "batch", "events", "without_consent", "url", "token_url", "insecure_http")
+OPTIONS = (
+    "test", "rate", "concurrency", "batch", "events", "without_consent", "url", "token_url", "insecure_http",
+    "order_prefix",
+)  # fmt: skip
 """What settings may hold for every destination, beside the file's own vars and secrets."""
 
 AUTH_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
