@@ -182,6 +182,7 @@ async def shown_by(folder: Path, count: int) -> dict[str, str]:
             answer = await client.get(f"/ui/{page}")
             assert answer.status_code == 200, page
             shown[f"console {page}"] = answer.text
+        assert "made again by ga4.yaml" in shown[f"console events/{told}"]
         shown["metrics"] = (await client.get("/metrics")).text
     return shown
 

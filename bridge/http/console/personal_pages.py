@@ -7,6 +7,7 @@ answers when they were kept.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from bridge.http.console.action_pages import acting_person
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.render import render_page
 from bridge.http.console.words import local_time
+from bridge.status.kept_request import rebuild_request
 from bridge.store.protocol import DeliveryDetail, EventDetail, WebhookDetail
 from bridge.store.status_views import ActionTaken
 
@@ -56,7 +58,7 @@ class PersonalPages:
         raise NotFound("this is no webhook")
 
     async def show_event(self, request: HttpRequest) -> Response:
-        """An event as it is sent, and what its destinations answered."""
+        """An event as it is kept, the requests that carried it, and what its destinations answered."""
         public_id = request.path_params["id"]
         texts = await self._event_texts(public_id)
         if not texts:
@@ -81,13 +83,24 @@ class PersonalPages:
         return texts
 
     async def _answer_texts(self, public_id: str) -> list[ClearText]:
-        return [
-            ClearText(f"Answer of {one.row.destination}, {local_time(attempt.started_at)}", attempt.answer)
-            for one in await self._deps.store.show_detail(public_id)
-            if isinstance(one, DeliveryDetail)
-            for attempt in one.attempts
-            if attempt.answer
-        ]
+        """The request of a delivery, and what was answered."""
+        texts: list[ClearText] = []
+        for one in await self._deps.store.show_detail(public_id):
+            if isinstance(one, DeliveryDetail):
+                texts += await self._request_texts(one)
+                texts += [
+                    ClearText(f"Answer of {one.row.destination}, {local_time(attempt.started_at)}", attempt.answer)
+                    for attempt in one.attempts
+                    if attempt.answer
+                ]
+        return texts
+
+    async def _request_texts(self, kept: DeliveryDetail) -> list[ClearText]:
+        made = await asyncio.to_thread(rebuild_request, kept, self._deps.make_masked)
+        if made is None or made.request is None:
+            return []
+        title = f"Request to {kept.row.destination} with this event alone, {made.headline}"
+        return [ClearText(title, json_text.indent_json(json_text.write_json(made.request)))]
 
 
 def _body_text(kept: WebhookDetail) -> str:
