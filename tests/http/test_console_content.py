@@ -34,7 +34,6 @@ from bridge.http.console.masking import (
     shown_reason,
     shown_word,
 )
-from bridge.http.console.provenance import read_path
 from bridge.http.console.words import value_words
 from bridge.mapping.tools.personal_data import kind_of
 from bridge.settings import Settings
@@ -183,17 +182,6 @@ def test_texts_of_other_kinds_are_masked_by_their_form() -> None:
         shown_reason("a.yaml:31:16: 'Ada' of ada@x.test is no number 123456") == "a.yaml:31:16: … of … is no number …"
     )
     assert shown_answer_reason("422 Ada is unknown") == "422 ••• •• •••••••"
-
-
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        ("body.a.b[0].c", ("a", "b", 0, "c")), ('body."odd key".x', ("odd key", "x")), ("body.a[*].b", ("a",)),
-        ("body.a | [0]", ("a",)), ("body", ()), ("bodyguard.a", None), ("home.city", None),
-    ],
-)  # fmt: skip
-def test_a_path_that_was_read_is_followed_as_far_as_it_is_plain(text: str, path: tuple[str | int, ...] | None) -> None:
-    assert read_path(text) == path
 
 
 # -------------------------------------------------------------------------------------------------------- the pages

@@ -41,7 +41,7 @@ def read_body(content: bytes) -> Json:
         fields = parse_qsl(content.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
     except ValueError:
         return None
-    return dict(fields)
+    return dict(reversed(fields))  # the first of a field's values is what a mapping reads
 
 
 def document_lines(document: Json, *, private: Collection[Path] | None = ()) -> tuple[DocumentLine, ...]:

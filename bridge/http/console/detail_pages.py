@@ -34,7 +34,7 @@ class DetailPages:
         """One webhook: its body, the mapping and its events side by side; then the deliveries."""
         kept = await self._find_webhook(request.path_params["id"])
         body, made, told = await self._explain(kept)
-        sources = find_sources(made.explanation, body) if made else ()
+        sources = find_sources(made.explanation) if made else ()
         private = private_paths(sources)
         lines = document_lines(body, private=private) if body is not None else ()
         newer, older = await self._neighbours(kept.webhook.number)
@@ -56,7 +56,7 @@ class DetailPages:
         """The same for programs."""
         kept = await self._find_webhook(request.path_params["id"])
         body, made, _ = await self._explain(kept)
-        private = private_paths(find_sources(made.explanation, body)) if made else frozenset()
+        private = private_paths(find_sources(made.explanation)) if made else frozenset()
         return _answer_json(
             {
                 "id": kept.row.id,

@@ -20,7 +20,6 @@ from bridge.core.conversions import KnownConversion
 from bridge.core.errors import SettingsError
 from bridge.core.model import EventNeeded, Ignored, Problem, SetAside, SourceLocation, Translated, Webhook
 from bridge.core.regular_file import read_regular_file
-from bridge.http.console.body_lines import read_body
 from bridge.http.console.provenance import EventSources, find_sources
 from bridge.mapping import MappingReading
 from bridge.mapping.tools.check_files import check_file_examples
@@ -217,7 +216,7 @@ def _translate_all(reading: MappingReading, question: DraftQuestion) -> tuple[Tr
 def _explain_one(reading: MappingReading, question: DraftQuestion, one: TrialWebhook) -> ShownTrial:
     given, patient = _known_vars(reading, question.vars), replace(one.webhook, waited=True)
     made = explain_webhook(reading, patient, vars=given, scope=question.scope, earlier=one.earlier)
-    sources = find_sources(made, read_body(one.webhook.body))
+    sources = find_sources(made)
     lines = {line for event in sources for line in event.lines} | {rule.place.line for rule in made.rules}
     lines |= {place.line for rule in made.rules for one in rule.conditions if (place := one.place) is not None}
     return ShownTrial(sources, tuple(sorted(lines)))

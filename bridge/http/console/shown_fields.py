@@ -84,10 +84,12 @@ def show_events(
 
 
 def _shown_field(number: int, source: FieldSource, ids: dict[Path, str], text: str) -> ShownField:
-    links = [(ids[path], _path_words(path)) for path in source.body_paths if path in ids]
+    links = [(ids[path], _path_words(path)) for path in source.value_paths if path in ids]
     lines = [f"L{source.line}"] if source.line else []
-    hot = [*(link for link, _ in links if source.is_exact), *lines]
-    warm = [*(link for link, _ in links if not source.is_exact), *(f"L{line}" for line in source.name_lines)]
+    read = [ids[path] for path in source.body_paths if path in ids]
+    exact = [link for link, _ in links] if source.is_exact else []
+    hot = [*exact, *lines]
+    warm = [*(line for line in read if line not in exact), *(f"L{line}" for line in source.name_lines)]
     is_masked = text != _clear_text(source)
     return ShownField(number, source.name, text, is_masked, tuple(hot), tuple(warm), source, tuple(links[:3]))
 
@@ -98,7 +100,7 @@ def _masked_text(source: FieldSource, masked: frozenset[Path]) -> str:
             return ""
         case bool() | dict() | list():
             return json_text.write_json(mask_document({source.path[-1]: source.value})[source.path[-1]]).decode()
-        case value if (source.is_exact or isinstance(value, str)) and not masked.isdisjoint(source.body_paths):
+        case value if not masked.isdisjoint(source.value_paths):
             return mask_text(str(value))
         case _ if source.path == ("event_type",):
             return shown_word(str(source.value))
@@ -115,4 +117,5 @@ def _clear_text(source: FieldSource) -> str:
 
 def _path_words(path: Path) -> str:
     words = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    words = words or "the whole body"
     return words if len(words) <= 80 else f"…{words[-79:]}"  # noqa: PLR2004  what fits a pane

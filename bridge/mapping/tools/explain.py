@@ -17,10 +17,11 @@ from bridge.mapping import MappingReading
 from bridge.mapping.definition import Rule
 from bridge.mapping.engine.recall import Known, NoEarlierEvents, Recall
 from bridge.mapping.engine.topics import matches_topic
+from bridge.mapping.tools.body_paths import DocumentPaths, Path
 from bridge.mapping.tools.explain_conditions import ConditionExplanation, explain_conditions, list_elements
 from bridge.mapping.tools.explain_defer import DeferExplanation, explain_defer
 from bridge.mapping.tools.explain_recall import RecallExplanation, explain_recall
-from bridge.mapping.tools.trace_template import ExplainContext, ExplainedField, LetValues, Path, TraceBuilder
+from bridge.mapping.tools.trace_template import ExplainContext, ExplainedField, LetValues, TraceBuilder
 from bridge.mapping.tools.tracer import Trace
 
 
@@ -48,11 +49,12 @@ class RuleExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a webhook became, and how, rule by rule."""
+    """What a webhook became, and how, rule by rule. `paths` says where in its document a value is."""
 
     topic: str | None
     outcome: Translation
     rules: tuple[RuleExplanation, ...]
+    paths: DocumentPaths
 
 
 def explain_webhook(
@@ -74,7 +76,7 @@ def explain_webhook(
     assert not isinstance(outcome, EventNeeded), "all earlier events are known"  # noqa: S101  the same
     frame, unreadable = source.make_frame(webhook)
     if unreadable is not None:
-        return Explanation(webhook.topic, outcome, ())
+        return Explanation(webhook.topic, outcome, (), DocumentPaths(None, None))
     lets = LetValues(found, frame, source.scope, known)
     events = iter(outcome.events if isinstance(outcome, Translated) else ())
     rules = [rule for rule in found.parts.rules if _takes_topic(rule, webhook.topic)]
@@ -84,7 +86,7 @@ def explain_webhook(
         told = tuple(one for rule in rules for one in _explain_rule(rule, lets, events, asked, failed=failed))
     except RecursionError:  # a value is nested too deep to be followed, as the outcome says
         told = ()
-    return Explanation(webhook.topic, outcome, told)
+    return Explanation(webhook.topic, outcome, told, lets.document_paths)
 
 
 def _takes_topic(rule: Rule, topic: str | None) -> bool:
@@ -108,7 +110,7 @@ def _explain_rule(
         yield _explain_once(rule, world, events, asked, failed=failed)
         return
     working = world.trace_scalar(rule.loop.source)
-    elements = list_elements(working, rule.loop.name)
+    elements = list_elements(working, rule.loop.name, world.lets.document_paths)
     if not elements:
         empty = ConditionExplanation(rule.loop.source.place, working)
         yield RuleExplanation(rule.place, (), held=False, elements=empty)
@@ -179,7 +181,12 @@ def _explain_fields(
     if event is None:
         return tuple(builder.fields)
     document = json_text.parse_json(event.text)
-    fields = [_settle_field(one, document, event, recall) for one in builder.fields]
+    given = {one.path for one in builder.fields if one.absent is None}
+    fields = [
+        # An element of a list that came out as nothing has the place of the next one.
+        one if one.absent is not None and one.path in given else _settle_field(one, document, event, recall)
+        for one in builder.fields
+    ]
     return (*fields, *_added_fields(document, fields, recall))
 
 

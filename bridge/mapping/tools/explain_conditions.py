@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bridge.core.model import SourceLocation
 from bridge.mapping.definition import RuleCondition
 from bridge.mapping.expressions.runtime import is_true
+from bridge.mapping.tools.body_paths import DocumentPaths
 from bridge.mapping.tools.tracer import Trace, TracedValue
 from bridge.yaml.document import Scalar
 
@@ -37,10 +38,12 @@ def explain_conditions(
             return
 
 
-def list_elements(working: Trace, name: str) -> list[TracedValue]:
+def list_elements(working: Trace, name: str, paths: DocumentPaths) -> list[TracedValue]:
     """The elements of a list for a for_each that calls them so, each with its path; none where there is no list."""
     values = working.value if isinstance(working.value, list) else []
-    base = working.reads[0].path if len(working.reads) == 1 and not working.chains else None
+    base = name if working.origin is None else working.origin
+    found = [paths.find_object(value) for value in values]
     return [
-        TracedValue(value, f"{base}[{place}]" if base else f"{name}[{place}]") for place, value in enumerate(values)
+        TracedValue(value, f"{base}[{place}]" if path is None else paths.write_path(path), loop=working)
+        for place, (value, path) in enumerate(zip(values, found, strict=True))
     ]

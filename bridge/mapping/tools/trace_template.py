@@ -18,10 +18,11 @@ from bridge.mapping.engine.recall import Known, NoEarlierEvents
 from bridge.mapping.expressions.parser import parse_expression
 from bridge.mapping.expressions.runtime import CannotEvaluate, is_true
 from bridge.mapping.language import EARLIER
+from bridge.mapping.tools.body_paths import DocumentPaths, Path
+from bridge.mapping.tools.explain_conditions import list_elements
 from bridge.mapping.tools.tracer import Trace, TracedExpression, TracedName, TracedValue
 from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 
-Path = tuple[str | int, ...]
 _NOTHING = {type(None): "null", str: "an empty text", list: "an empty list", dict: "an empty object"}
 
 
@@ -95,10 +96,9 @@ class TraceBuilder:
             why = f"cannot be worked out: {working.failure}" if working.failure else "`in` came out as an empty list"
             self.fields.append(ExplainedField(path, source.place, None, why, working))
             return None
-        base = working.reads[0].path if len(working.reads) == 1 and not working.chains else None
         inside = [
-            world.within_loop(name.text, TracedValue(value, f"{base}[{place}]" if base else f"{name.text}[{place}]"))
-            for place, value in enumerate(values)
+            world.within_loop(name.text, element)
+            for element in list_elements(working, name.text, world.lets.document_paths)
         ]
         if isinstance(when, Scalar):
             inside = [each for each in inside if is_true(each.trace_scalar(when).value)]
@@ -143,6 +143,7 @@ class LetValues:
         self.frame = frame
         self._worked: dict[str, TracedName] = {}
         self._compiled: dict[Scalar, TracedExpression] = {}
+        self.document_paths = DocumentPaths(frame.request, frame.body)
 
     def named(self, name: str) -> TracedName | None:
         """A name, evaluated; None for none of them."""
@@ -173,8 +174,15 @@ class LetValues:
         if value is None:
             value = [] if isinstance(node, SequenceNode) or "for_each" in node.entries else {}
         failure = next((one.working.failure for one in builder.fields if one.working and one.working.failure), None)
-        reads = tuple(read for one in builder.fields if one.working for read in one.working.reads)
-        return Trace("", value, failure, reads)
+        parts = [one.working for one in builder.fields if one.working]
+        return Trace(
+            "",
+            value,
+            failure,
+            reads=tuple(read for part in parts for read in part.reads),
+            names=tuple({name.name: name for part in parts for name in part.names}.values()),
+            loops=tuple({id(loop): loop for part in parts for loop in part.loops}.values()),
+        )
 
     def prune_value(self, value: Json, path: Path) -> Json:
         """A value as the template puts it: None for nothing, text where the contract wants text."""

@@ -21,6 +21,9 @@ from bridge.mapping.functions.for_destinations import DESTINATION_FUNCTIONS
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import WEBHOOK
 
+CONVERSIONS = frozenset({"decimal", "to_number", "to_string"})
+"""The functions that only change a value's type."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadPath:
@@ -51,7 +54,11 @@ class TracedName:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How an expression became its value; `failure` says why it could not be evaluated."""
+    """How an expression became its value; `failure` says why it could not be evaluated.
+
+    `origin` is the path, of those that were read, whose value it is, at most with another type; None where more was
+    done. `loops` are the lists of which it read elements.
+    """
 
     expression: str
     value: Json = None
@@ -59,18 +66,22 @@ class Trace:
     reads: tuple[ReadPath, ...] = ()
     chains: tuple[tuple[TracedAlternative, ...], ...] = ()
     names: tuple[TracedName, ...] = ()
+    origin: str | None = None
+    loops: tuple[Trace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TracedValue:
     """A value and the path that it was read from, None where it was made.
 
-    `whole` marks a path of which more can be read only in parentheses: `(a[*].b)[0]`.
+    `whole` marks a path of which more can be read only in parentheses: `(a[*].b)[0]`. `loop` is the list of which it is
+    an element.
     """
 
     value: Json
     path: str | None = None
     whole: bool = False
+    loop: Trace | None = None
 
 
 class TraceContext(Protocol):
@@ -119,6 +130,8 @@ class TracedExpression:
             reads=tuple(ReadPath(path, found) for path, found in run.values_by_path(parts).items()),
             chains=tuple(run.list_alternatives(chain) for chain in parts.chains if id(chain[0]) in run.begun),
             names=tuple(run.names.values()),
+            origin=None if failure is not None else run.find_origin(self._tree, parts),
+            loops=tuple(run.loops.values()),
         )
 
 
@@ -130,11 +143,12 @@ class TraceRun:
     values: dict[int, Json] = field(default_factory=dict)
     begun: set[int] = field(default_factory=set)
     names: dict[str, TracedName] = field(default_factory=dict)
+    loops: dict[str, Trace] = field(default_factory=dict)
 
     def begin_run(self, context: TraceContext) -> None:
         """Forget the evaluation before."""
         self.context = context
-        for notes in (self.values, self.begun, self.names):
+        for notes in (self.values, self.begun, self.names, self.loops):
             notes.clear()
 
     def name_value(self, name: str) -> Json:
@@ -142,6 +156,8 @@ class TraceRun:
         assert self.context is not None  # noqa: S101  a run begins with it
         local, named = self.context.local(name), self.context.named(name)
         if local is not None:
+            if local.loop is not None:
+                self.loops[name] = local.loop
             return local.value
         if named is not None:
             self.names.setdefault(named.name, named)
@@ -166,6 +182,15 @@ class TraceRun:
             if part in parts.paths:
                 found.setdefault(parts.paths[part], value)
         return found
+
+    def find_origin(self, node: ExpressionNode, parts: TracedParts) -> str | None:
+        """The path whose value a part is, through the alternatives that were taken; None where a value was made."""
+        if node.kind == "or_expression":
+            looked_at = [part for part in flatten_chain(node) if id(part) in self.values]
+            return self.find_origin(looked_at[-1], parts) if looked_at else None
+        if node.kind == "function_expression" and node.value in CONVERSIONS:
+            return self.find_origin(node.children[0], parts)
+        return parts.paths.get(id(node))
 
     def list_alternatives(self, chain: Sequence[ExpressionNode]) -> tuple[TracedAlternative, ...]:
         """What became of the parts of `a || b || c`, which is the first of `chain`."""
