@@ -210,7 +210,8 @@ class FoundRows:
     """What a search found: public ids, newest first, and how far it looked back.
 
     `webhooks` and `events` are the numbers of newest rows that were read where no index helps, `bodies` of how many
-    webhooks the bodies; `since` is when the oldest of them came, None if all that is kept was read.
+    webhooks the bodies; `since` is when the oldest of them came, None if all that is kept was read. E-mails of events
+    are found at any age, but for `unread` older events: the hourly sweep has not hashed theirs yet.
     """
 
     webhook_ids: tuple[str, ...]
@@ -219,6 +220,7 @@ class FoundRows:
     events: int
     bodies: int
     since: datetime | None
+    unread: int = 0
 
 
 class RemapResult(StrEnum):

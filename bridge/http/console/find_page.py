@@ -64,7 +64,9 @@ class FindPage:
 def _looked_words(found: FoundRows) -> str:
     if found.since is None:
         return "All that is kept was looked at: every event and webhook, and every body."
+    unread = f", but for {found.unread:,} older events whose e-mails are not indexed yet" if found.unread else ""
     return (
         f"The newest {found.events:,} events and {found.webhooks:,} webhooks were looked at, and the bodies of the "
-        f"newest {found.bodies:,} webhooks, back to {local_time(found.since)}; event ids at any age."
+        f"newest {found.bodies:,} webhooks, back to {local_time(found.since)}; event ids and e-mails of events at any "
+        f"age{unread}."
     )

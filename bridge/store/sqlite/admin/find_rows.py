@@ -1,6 +1,7 @@
 """Finds webhooks and events by a text: an event id, a provider's id, an order, or a person's address.
 
-Only event ids have an index. Everything else is looked for in the newest rows, a bounded number of them.
+Event ids have an index, and the hashed e-mails of events. Everything else is looked for in the newest rows, a bounded
+number of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 
 from bridge.store.codec import compress
 from bridge.store.codec.columns import from_ms, public_number, storable_text
+from bridge.store.sqlite.tables import event_people
 from bridge.store.status_views import FoundRows
 
 NEWEST = 50_000
@@ -25,7 +27,7 @@ MOST_FOUND = 100
 def find_rows(db: sqlite3.Connection, words: Sequence[str]) -> FoundRows:
     """Returns the newest webhooks and events that have one of these texts."""
     names = json.dumps([storable_text(word) for word in words])
-    events = _events_with(db, names, words)
+    events = _events_with(db, names, words) | event_people.find_events_of(db, words, most=MOST_FOUND)
     webhooks = _webhooks_with(db, names) | _webhooks_named(words) | _bodies_with(db, words) | _webhooks_of(db, events)
     events |= _events_of(db, webhooks)
     return FoundRows(
@@ -35,6 +37,7 @@ def find_rows(db: sqlite3.Connection, words: Sequence[str]) -> FoundRows:
         events=NEWEST,
         bodies=NEWEST_BODIES,
         since=_read_since(db),
+        unread=max(0, event_people.count_unhashed(db) - NEWEST),
     )
 
 

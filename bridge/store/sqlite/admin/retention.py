@@ -1,6 +1,7 @@
 """Deletes what was kept long enough, a few rows at a time, table by table in the order of their keys.
 
-A step reads a bounded number of rows and bytes, so that no writer waits long for it.
+A step reads a bounded number of rows and bytes, so that no writer waits long for it. One step hashes the e-mails of new
+events, which is left to the sweep so that making an event costs nothing more.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import NamedTuple
 
 from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import PurgeStep, RetentionPolicy
-from bridge.store.sqlite.tables import conversions, coverage, ledger, quarters
+from bridge.store.sqlite.tables import conversions, coverage, event_people, ledger, quarters
 
 STEP_BYTES = 8 * 1024 * 1024
 """Bytes of bodies that one step takes at most, or one body."""
 LEDGER_ROWS = 10
 """How many rows of the ledger are read instead of one of another table: they are small."""
+PEOPLE_ROWS = 2
+"""How many events have their e-mail hashed instead."""
 REQUESTS = timedelta(hours=48)
 """How long an Idempotency-Key is known: longer than the 24 hours that are promised."""
 FREE = 0.25
@@ -205,6 +208,13 @@ def _purge_coverage(
     return 0, None
 
 
+def _hash_people(
+    db: sqlite3.Connection, _key: str, _keeping: RetentionPolicy, _now: datetime, limit: int
+) -> tuple[int, str | None]:
+    """Hash the e-mails of events that are new since the last sweep, so that `find` finds them at any age."""
+    return 0, "on" if event_people.hash_some_people(db, limit=limit * PEOPLE_ROWS) else None
+
+
 def _free_pages(
     db: sqlite3.Connection, _key: str, _keeping: RetentionPolicy, _now: datetime, _limit: int
 ) -> tuple[int, str | None]:
@@ -231,6 +241,7 @@ _STEPS: dict[str, _Step] = {
     "aliases": _purge_aliases,
     "counts": _purge_counts,
     "coverage": _purge_coverage,
+    "people": _hash_people,
     "free": _free_pages,
 }
 _ORDER = tuple(_STEPS)
