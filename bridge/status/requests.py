@@ -23,15 +23,15 @@ _GENUINE_CAUSES = frozenset({"mismatch", "stale", "too_large", "headers", "no_se
 _HARMLESS = frozenset({"method", "too_slow", "cut_off"})
 """Causes that need nobody: a browser that opens the address, a network that fails now and then."""
 _SAYS = {
-    "mismatch": "their signature does not fit the secret",
-    "missing": "they carry no signature",
-    "malformed": "their signature is none of this provider",
-    "stale": "their signature is right, and their time is too far from the clock of this machine",
-    "too_large": "they are larger than BRIDGE_WEBHOOK_LIMIT",
-    "headers": "their headers are too long",
-    "too_slow": "they came too slowly",
-    "cut_off": "they ended before their end",
-    "method": "they were no POST",
+    "mismatch": "the signature does not fit the secret",
+    "missing": "the signature is missing",
+    "malformed": "the signature is none of this provider",
+    "stale": "the signature is right, and its time is too far from the clock of this machine",
+    "too_large": "the body is larger than BRIDGE_WEBHOOK_LIMIT",
+    "headers": "the headers are too long",
+    "too_slow": "the body came too slowly",
+    "cut_off": "the connection ended before the body did",
+    "method": "the method was not POST",
     "no_secret": "the source has no secret",
 }
 
@@ -104,7 +104,7 @@ def _remedy_for(one: RefusedRequests, source: ConfiguredSource) -> str:
         case "mismatch":
             return (
                 f"the secret in {setting} does not fit: copy it again from where {title} shows the signing secret of "
-                "this address, restart serve, and send a test webhook; a proxy must not change bodies"
+                "this address, reload or restart serve, and send a test webhook; a proxy must not change bodies"
             )
         case "no_secret":
             return (

@@ -130,7 +130,7 @@ def test_a_new_owner_sees_why_a_request_is_refused_and_then_the_first_webhook_wi
         visit.page.goto(link_of(bridge, folder))
         visit.page.get_by_text("Waiting for the first webhook").wait_for()
         assert post(hook, shopify(ORDER, "orders/paid", "wrong", secret="another made-up secret")).status_code == 401
-        visit.page.get_by_text("their signature does not fit the secret").wait_for()
+        visit.page.get_by_text("the signature does not fit the secret").wait_for()
         assert post(hook, shopify(ORDER, "orders/paid", "right")).status_code == 200
         visit.page.get_by_text("It works: the first webhook is here").wait_for(timeout=2000)
         assert not visit.page.get_by_text("Waiting for the first webhook").is_visible()

@@ -181,7 +181,18 @@ def test_texts_of_other_kinds_are_masked_by_their_form() -> None:
     assert (
         shown_reason("a.yaml:31:16: 'Ada' of ada@x.test is no number 123456") == "a.yaml:31:16: … of … is no number …"
     )
-    assert shown_answer_reason("422 Ada is unknown") == "422 ••• •• •••••••"
+    assert (
+        shown_reason("a.yaml:3:1: `properties.value` of `Ada` is required")
+        == "a.yaml:3:1: `properties.value` of … is required"
+    )
+
+
+def test_of_an_answer_the_words_of_error_messages_are_shown_and_nothing_that_it_quotes() -> None:
+    assert shown_answer_reason("422 Ada is unknown") == "422 ••• is unknown"
+    said = "400 Invalid value of user_data.email: 'ada@x.test' of Ada Byron, Long Lane 7, is not hashed"
+    shown = "400 Invalid value of user_data.email: '•••@•.••••' of ••• •••••, •••• •••• •, is not hashed"
+    assert shown_answer_reason(said) == shown
+    assert shown_answer_reason("400 " + "Ada " * 99) == "400 " + "••• " * 40 + "…"
 
 
 # -------------------------------------------------------------------------------------------------------- the pages

@@ -69,6 +69,36 @@ def test_a_draft_says_how_many_set_aside_webhooks_become_events_and_changes_noth
     with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
 
 
+def test_from_what_a_mapping_set_aside_a_link_leads_to_a_draft_that_is_tried_on_it(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        await fill_club(console)
+        for path in ("/ui/", "/ui/needs"):
+            page = words_of((await console.client.get(path)).text)
+            assert page.count("4 set aside") == 1, "it is named once, where it can be mended"
+            assert "trackbridge replay" not in page
+        needs = (await console.client.get("/ui/needs")).text
+        (link,) = re.findall(r'<a class="btn main" href="([^"]+)">Try a draft', needs)
+        page = words_of((await console.client.get(html.unescape(link))).text)
+        assert "0 of 4 now become events" in page
+        assert "wh_6" in page
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
+def test_what_was_ignored_on_purpose_is_no_failure_of_a_draft(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        ignoring = CLUB + "ignore:\n  order.seen: is no order\n"
+        source = parse_mapping(ignoring, name="club.yaml").bind_source("club", secrets=(), vars={})
+        aside = club_webhook(3, total={"amount": "5.00"})
+        await keep_translated(console.store, source, [club_webhook(1), club_webhook(2, type="order.seen"), aside])
+        await console.log_in()
+        assert "1 of 1 now become events, 0 of 2 others change" in words_of(
+            (await post_draft(console, MENDED, state="")).text
+        )
+
+    with_console(tmp_path, story, settings=folder_with(tmp_path, CLUB))
+
+
 def test_a_draft_shows_the_event_with_its_sources_or_the_line_for_which_there_is_none(tmp_path: Path) -> None:
     async def story(console: Console) -> None:
         await fill_club(console)

@@ -65,8 +65,8 @@ def test_requests_that_were_refused_have_their_cause_and_remedy_at_their_source(
         at = utc_now() - timedelta(minutes=1)
         await console.store.add_refused([RefusedRequests("shopify", "mismatch", 2, at, at)])
         words = await page_of(console)
-        assert "2 requests refused because their signature does not fit the secret" in words
-        assert "the secret in SHOPIFY_WEBHOOK_SECRET does not fit: copy it again" in words
+        assert "2 requests refused because the signature does not fit the secret" in words
+        assert "The secret in SHOPIFY_WEBHOOK_SECRET does not fit: copy it again" in words
         shopify, stripe = (await console.client.get("/ui/sources.json")).json()
         assert [one["cause"] for one in shopify["findings"]] == ["mismatch"]
         assert stripe["findings"] == []
@@ -89,8 +89,11 @@ def test_until_the_first_webhook_comes_the_first_page_leads_to_it(tmp_path: Path
         await console.store.add_refused([RefusedRequests("shopify", "mismatch", 2, at, at)])
         for path in ("/ui/start", "/ui/start/refused?source=shopify"):
             page = (await console.client.get(path)).text
-            assert "their signature does not fit the secret" in page
+            assert "the signature does not fit the secret" in page
             assert SECRET not in page
+        start = (await console.client.get("/ui/start")).text
+        assert "it does not fit the signature of what came" in start, "the step of the secret is not done"
+        assert "SHOPIFY_WEBHOOK_SECRET=" in start
         assert "does not fit" not in (await console.client.get("/ui/start/refused?source=stripe")).text
         await console.store.accept_events([Routed(event("evt_a", order("1001")), TRACK)], now=at)
         assert "<h1>Home</h1>" in (await console.client.get("/ui/")).text

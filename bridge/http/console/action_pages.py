@@ -122,13 +122,13 @@ def read_done(asked: Mapping[str, str]) -> str:
     count = int(found[2])
     match found[1]:
         case "retry":
-            return f"{_count_of(count, 'delivery is', 'deliveries are')} due now, and sent by a running serve."
+            return f"{_count_of(count, 'delivery is', 'deliveries are')} due now: see on Home what comes of it."
         case "replay":
             return (
-                f"{_count_of(count, 'webhook is', 'webhooks are')} received again, and translated by a running serve."
+                f"{_count_of(count, 'webhook is', 'webhooks are')} translated again now: see on Home what comes of it."
             )
         case "release":
-            return f"{_count_of(count, 'event is', 'events are')} told now, and delivered by a running serve."
+            return f"{_count_of(count, 'event is', 'events are')} told now: see on Home what comes of it."
         case _:
             return "The destination is tried now, by a running serve. Open this page again to see how it went."
 

@@ -24,6 +24,7 @@ MOST_TRIED = 100
 """Webhooks that a draft is tried on."""
 MOST_BYTES = 8 * 1024 * 1024
 """Bytes of their bodies together."""
+_FAILED = frozenset({WebhookState.SET_ASIDE, WebhookState.RECEIVED})
 _ROUNDS = 8
 """How often earlier events are looked up: a rule asks for one, and what it finds may lead to another."""
 
@@ -83,18 +84,26 @@ class DraftTrial:
 
     @property
     def without_events(self) -> int:
-        """How many of them made no event."""
-        return sum(one.fits and one.kept.row.state is not WebhookState.TRANSLATED for one in self.tried)
+        """How many of them failed to make an event; where none failed, how many made none on purpose."""
+        return sum(map(self._is_without, self.tried))
 
     @property
     def become_events(self) -> int:
         """How many of those would."""
-        return sum(one.fits and one.becomes_events for one in self.tried)
+        return sum(self._is_without(one) and one.becomes_events for one in self.tried)
 
     @property
     def changed(self) -> int:
-        """How many that made events would make others, or none."""
-        return sum(one.fits and one.is_changed for one in self.tried)
+        """How many of the others would make other events, or none."""
+        return sum(
+            one.fits and not self._is_without(one) and (one.is_changed or one.becomes_events) for one in self.tried
+        )
+
+    def _is_without(self, one: TriedWebhook) -> bool:
+        """Whether it fits and has no event; ignored ones count only where none failed: they have none on purpose."""
+        state = one.kept.row.state
+        has_failures = any(each.fits and each.kept.row.state in _FAILED for each in self.tried)
+        return one.fits and (state in _FAILED or (state is WebhookState.IGNORED and not has_failures))
 
     @property
     def shown_outcome(self) -> TriedOutcome | None:

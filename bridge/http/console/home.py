@@ -14,11 +14,11 @@ from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.masking import shown_answer_reason, shown_reason
 from bridge.http.console.render import render_page
 from bridge.http.console.start_page import StartPage
-from bridge.http.console.words import local_time, value_words
+from bridge.http.console.words import local_time, span_words, value_words
 from bridge.status.read import read_status
 from bridge.status.report import DestinationStatus, Finding, SourceStatus, StatusReport, count_words
 from bridge.store.row_filter import RowFilter
-from bridge.store.views import FailureGroup
+from bridge.store.views import FailureGroup, FailureGroups
 
 GROUPED = 1000
 """Failures of each kind that are read for the groups: some 4 ms."""
@@ -49,7 +49,8 @@ class HomePage:
         span, charts = await self._draw_charts(request.query_params.get("span", ""))
         return render_page(
             self._deps, request, "home.html",
-            here="home", verdict=make_verdict(report), report=report, local=local_time,
+            here="home", verdict=make_verdict(report), report=report, local=local_time, between=span_words,
+            needs=other_needs(report, failed),
             span=span, spans=SPANS, charts=charts, width=WIDTH, height=HEIGHT,
             groups=[(one, group_words(one), shown_group_reason(one)) for one in failed.groups[:SHOWN]], failed=failed,
             sources=[(one, self._last_words(one)) for one in report.sources],
@@ -116,6 +117,12 @@ def make_verdict(report: StatusReport) -> Verdict:
     if report.destinations and len(stopped) == len(report.destinations):
         return Verdict("bad", f"Nothing is getting through. {needs}", more)
     return Verdict("wait", needs, more)
+
+
+def other_needs(report: StatusReport, failed: FailureGroups) -> list[Finding]:
+    """What needs a person without the failures that stand below by their reasons, with buttons."""
+    grouped = {(one.state, one.name) for one in failed.groups}
+    return [one for one in report.needs if (one.cause, one.subject) not in grouped]
 
 
 def _has_begun(report: StatusReport) -> bool:

@@ -115,7 +115,7 @@ class MappingUse:
             text=f"It is written to {target}, and serve reloads. "
             + (f"The text from before is kept as {target.name}{BACKUP}. " if before is not None else "")
             + (f"Of the newest webhooks, {counted}. " if counted else "")
-            + "Nothing is told anew: what was set aside is replayed when you say so.",
+            + "No webhook is translated again by this: replay what was set aside afterwards.",
             subject=target.name,
             rows=rows,
             count=len(rows),

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from bridge.core.json_text import Json
+from bridge.http.console.answer_words import mask_answer
 from bridge.mapping.tools.personal_data import kind_of
 
 Path = tuple[str | int, ...]
@@ -48,6 +49,9 @@ _IMPERSONAL: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,79}")
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$ -]{0,63}")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\S*@\S*|\S*[0-9]{5,}\S*|\+[0-9][0-9 ().-]+")
+_FIELD = re.compile(
+    r"`(event_type|timestamp|require: \[\]|null|(properties|user_data|context|consent)(\.[a-z_]{1,40})?)`"
+)
 _PLACE = re.compile(r"[A-Za-z0-9_.-]+\.ya?ml:[0-9]+:[0-9]+: ")
 
 
@@ -127,15 +131,20 @@ def shown_reason(reason: str | None) -> str:
         return ""
     place = _PLACE.match(reason)
     begins = place.end() if place else 0
-    return reason[:begins] + _QUOTED.sub("…", reason[begins:])
+    return reason[:begins] + _QUOTED.sub(lambda found: _shown_quoted(found[0]), reason[begins:])
+
+
+def _shown_quoted(quoted: str) -> str:
+    """What stands in quotes: itself where it is a field of the contract in backticks, for all else may be a value."""
+    return quoted if _FIELD.fullmatch(quoted) else "…"
 
 
 def shown_answer_reason(reason: str | None) -> str:
-    """Why a delivery is dead or was skipped. What an upstream wrote behind its status is masked."""
+    """Why a delivery is dead or was skipped. What an upstream wrote behind its status is masked but for plain words."""
     if not reason:
         return ""
     status, _, rest = reason.partition(" ")
-    return f"{status} {mask_text(rest)}" if status[:3].isdigit() else shown_reason(reason)
+    return f"{status} {mask_answer(rest)}" if status[:3].isdigit() else shown_reason(reason)
 
 
 def mask_text(text: str) -> str:

@@ -33,7 +33,7 @@ class StartPage:
         page = await self._deps.store.search_webhooks(RowFilter(limit=SHOWN), most=LOOKED_AT)
         return render_page(
             self._deps, request, "start.html",
-            here="home", sources=[one.listed for one in sources], chosen=chosen, report=report, local=local_time,
+            here="home", sources=[one.listed for one in sources], chosen=chosen, needs=report.needs, local=local_time,
             destinations=self._deps.configured().destinations, rows=tuple(map(shown_webhook, page.rows)),
             newest=page.newest or "~0",
         )  # fmt: skip

@@ -27,6 +27,12 @@ def local_time(at: datetime) -> str:
     return format_local(at, seconds=True)
 
 
+def span_words(first: datetime, last: datetime) -> str:
+    """From when to when; one instant where both are written the same."""
+    begin, end = local_time(first), local_time(last)
+    return begin if begin == end else f"{begin} to {end}"
+
+
 def size_words(count: int) -> str:
     """A number of bytes: `2.9 KB`."""
     for unit, size in (("MB", 1_000_000), ("KB", 1_000)):
