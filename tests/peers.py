@@ -95,8 +95,9 @@ class Upstream:
 
 
 @contextmanager
-def upstream() -> Iterator[Upstream]:
-    peer = Upstream()
+def upstream(given: Upstream | None = None) -> Iterator[Upstream]:
+    """It, at an address; `given` is one that answers in its own way."""
+    peer = given or Upstream()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
