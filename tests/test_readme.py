@@ -48,6 +48,12 @@ def test_the_mapping_has_no_problem(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "1 mapping, no problems; no examples: only the form was checked\n")
 
 
+def test_the_pictures_are_there_and_small() -> None:
+    pictures = re.findall(r"^!\[[^\]]+\]\(([^)]+\.png)\)$", README, re.MULTILINE)
+    assert len(pictures) == 2
+    assert [path for path in pictures if (CHECKOUT / path).stat().st_size > 150_000] == []
+
+
 def test_what_is_touched_to_extend_is_there() -> None:
     table = README.partition("| to add | touch | proof |")[2].partition("\n\n")[0]
     named = [text for row in table.splitlines()[2:] for text in re.findall(r"`((?:bridge|mappings)/[^`<]*)[^`]*`", row)]

@@ -70,7 +70,7 @@ def _unapplied(counts: StateCounts) -> Iterator[Finding]:
     if counts.unapplied and counts.oldest_received:
         yield Finding(
             "unapplied",
-            f"{counts.unapplied} more webhooks are kept, and nobody has looked at them yet",
+            f"{count_words(counts.unapplied, 'more webhook is', 'more webhooks are')} kept and not translated yet",
             since=counts.oldest_received,
         )
 

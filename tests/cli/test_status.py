@@ -167,7 +167,7 @@ def test_what_nobody_has_looked_at_yet_is_told_and_needs_nobody(tmp_path: Path) 
     found = asyncio.run(told())
     assert (found.sources, found.needs, share(found)) == ((), (), 0.0)
     [note] = found.notes
-    assert str(note).startswith("2 more webhooks are kept, and nobody has looked at them yet, since ")
+    assert str(note).startswith("2 more webhooks are kept and not translated yet, since ")
 
 
 def test_files_of_the_ingest_log_that_cannot_be_opened_need_a_person_who_is_told_their_names(

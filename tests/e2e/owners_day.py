@@ -1,10 +1,11 @@
 """An owner's day with the console, played through a real browser against a real `serve`; a picture after each step.
 
-    python tests/e2e/owners_day.py --pictures FOLDER [--shop FOLDER]
+    python tests/e2e/owners_day.py --pictures FOLDER
+    python tests/e2e/owners_day.py --readme .github/pictures
 
 A wrong secret is seen and mended; a mapping mistake sets four refunds aside, and a draft mends it; a destination refuses
-three orders, is mended, and they are retried. Each step is pictured in light, in dark and at 390 px. Then it makes the
-README's two pictures, of a store with an invented day. Needs chromium-headless-shell and the extra `test`; no test.
+three orders, is mended, and they are retried. Each step is pictured in light, in dark and at 390 px. `--readme` makes
+the two pictures of the README instead, of a store with an invented day. Needs chromium-headless-shell and the extra `test`; no test.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,11 +29,12 @@ sys.path[:0] = [str(TESTS), str(TESTS / "bench")]
 from browser import opened_browser, visiting  # noqa: E402
 from invented_shop import ignored_webhook, keep_history, order, refund  # noqa: E402
 from peers import KEY, Serving, Upstream, serving, trackbridge, until, upstream  # noqa: E402
-from signed_requests import SHOPIFY_SECRET, post, shopify  # noqa: E402
+from signed_requests import SHOPIFY_SECRET, post, settings_for, shopify  # noqa: E402
 
 from bridge.mapping.files import shipped_mappings  # noqa: E402
 
 WIDE, PHONE = {"width": 1440, "height": 960}, {"width": 390, "height": 844}
+README = {"width": 1280, "height": 790}
 RIGHT_VALUE = "value: =choose(is_one_currency, not_null(in_shop_money, repaid_total), `null`)"
 MISTAKE = "value: =decimal(body.total_refunded)"
 """What the owner wrote instead: a field that Shopify's refunds do not have."""
@@ -234,17 +237,46 @@ def mend_destination(day: Day, pixel: Pixel) -> None:
 
 def picture_readme(browser: Any, folder: Path, pictures: Path) -> None:
     """The two pictures of the README: the first page, and one webhook with its mapping and its event."""
-    asyncio.run(keep_history(folder / "trackbridge.db", now=datetime.now(UTC)))
+    now = datetime.now(UTC)
+    _in_thread(lambda: asyncio.run(keep_history(folder / "trackbridge.db", now=now)))
+    pixel = Pixel()
+    with upstream(pixel), visiting(browser, viewport=README, color_scheme="light") as visit:
+        settings = settings_for(pixel) | {"BRIDGE_PUBLIC_URL": "https://hooks.example"}
+        with serving(folder, settings) as bridge:
+            day = Day(visit.page, folder, bridge, pictures)
+            visit.page.goto(trackbridge(folder, settings, "console").stdout.split()[0])
+            visit.page.wait_for_url(f"{bridge.url}/ui/")
+            day.receive(order(901, at=now, items=2), "orders/paid", "order-901")
+            day.receive(order(902, at=now, currency="CHF"), "orders/paid", "order-902")
+            day.receive(order(903, at=now), "orders/paid", "order-903")
+            day.wait_for("/", "1 dead at track")
+            day.wait_for("/events", "903")
+            day.go("/")
+            visit.page.screenshot(path=pictures / "home.png")
+            day.go("/webhooks")
+            visit.page.locator("[data-rows] tr").nth(2).get_by_role("link").first.click()
+            visit.page.locator(".f", has_text="order_name").first.locator("dt").click()
+            visit.page.set_viewport_size(README | {"height": 620})  # the picture is under 150 kB
+            visit.page.screenshot(path=pictures / "webhook.png")
+
+
+def _in_thread(act: Callable[[], object]) -> None:
+    """Do it in a thread of its own: playwright runs an event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(act).result()
 
 
 def run(words: Sequence[str]) -> int:
     """Play it; 0 when every step came."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--pictures", type=Path, required=True, help="a folder for the pictures")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--pictures", type=Path, metavar="FOLDER", help="play the day; its pictures go to this folder")
+    which.add_argument("--readme", type=Path, metavar="FOLDER", help="make the README's two pictures in this folder")
     options = parser.parse_args(words)
-    options.pictures.mkdir(parents=True, exist_ok=True)
+    pictures = options.pictures or options.readme
+    pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, opened_browser() as browser:
-        play_day(browser, Path(folder), options.pictures)
+        (play_day if options.pictures else picture_readme)(browser, Path(folder), pictures)
     return 0
 
 

@@ -12,7 +12,9 @@ from bridge.store.codec.columns import from_ms
 from bridge.store.views import FailureGroup, FailureGroups
 
 _PLACE = re.compile(r"\S+?:\d+:\d+: ")
-_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\S+@\S+|\b(?=\S*\d)[\w.:+-]{8,}|\d{4,}")
+_FIELD = r"`(?:event_type|timestamp|require: \[\]|(?:properties|user_data|context|consent)(?:\.[a-z_]{1,40})?)`"
+"""What of a reason says which field of the events failed: it stays."""
+_VARYING = re.compile(rf"'[^']*'|\"[^\"]*\"|(?!{_FIELD})`[^`]*`|\S+@\S+|\b(?=\S*\d)[\w.:+-]{{8,}}|\d{{4,}}")
 """What differs between two failures of one kind: quoted values, addresses, ids, long numbers."""
 
 
