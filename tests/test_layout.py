@@ -63,7 +63,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "db schema",
         "tables",
         "admin",
-        "list_verbs status_verbs",
+        "list_verbs status_verbs token_verbs",
         "store",
     ),
     "bridge.store.sqlite": (

@@ -21,13 +21,9 @@ from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
 NOT_BUILT = frozenset(
     [
         "add_refused",
-        "complete_privacy_request",
         "find_duplicates",
         "find_rows",
         "group_failures",
-        "hold_refresh_token",
-        "keep_refresh_token",
-        "let_refresh_token_go",
         "purge",
         "read_outcomes",
         "read_quarters",
@@ -35,7 +31,6 @@ NOT_BUILT = frozenset(
         "record_heartbeat",
         "release_duplicates",
         "remap_events",
-        "rewrite_events",
         "search_events",
         "search_webhooks",
         "status_details",

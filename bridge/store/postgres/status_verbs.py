@@ -36,6 +36,12 @@ class PostgresStatusVerbs:
         """Write what a person did."""
         await self._reader.write(lambda one: actions.insert_action(one, action), now=action.at)
 
+    async def complete_privacy_request(self, public_id: str, *, who: str, now: datetime) -> ActionTaken | None:
+        """Mark a privacy request as done."""
+        return await self._reader.write(
+            lambda one: actions.complete_privacy_request(one, public_id, who=who, now=now), now=now
+        )
+
     async def actions_on(self, subject: str) -> tuple[ActionTaken, ...]:
         """What people did to one thing."""
         return await self._reader.read(lambda db: actions.actions_on(db, subject))

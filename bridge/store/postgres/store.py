@@ -19,12 +19,13 @@ import psycopg
 from bridge.core.conversions import KnownConversion
 from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.errors import StoreUnavailable
+from bridge.core.mapping_text import MappingText
 from bridge.core.model import Accepted, Event, Kept, Routed, Webhook
 from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
 from bridge.store.codec.columns import to_ms_up
 from bridge.store.group_commit import GroupCommit
 from bridge.store.postgres import schema
-from bridge.store.postgres.admin import overdue, queries, retry_replay, walks
+from bridge.store.postgres.admin import overdue, queries, retry_replay, rewrite, walks
 from bridge.store.postgres.db.link import DatabaseLink, ServerAddress
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
@@ -43,6 +44,7 @@ from bridge.store.postgres.tables import (
 )
 from bridge.store.postgres.tables.parcels import TakenParcels
 from bridge.store.postgres.tables.track_requests import CallerRequest, accept_requests
+from bridge.store.postgres.token_verbs import PostgresTokenVerbs
 from bridge.store.protocol import (
     DEFAULT_LIMITS,
     DEFAULT_RETENTION,
@@ -65,7 +67,7 @@ from bridge.store.protocol import (
 T = TypeVar("T")
 
 
-class PostgresStore(PostgresListVerbs, PostgresStatusVerbs):
+class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
     """What there is of a `bridge.store.protocol.Store` in the database at `url`; the promise says what each verb does.
 
     Opening makes the tables, or brings them to this version; raises StoreUnusable or StoreUnavailable. With
@@ -221,6 +223,15 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs):
     async def would_replay(self, which: RowFilter, *, newest: int) -> DryRun:
         """Returns what a replay would change."""
         return await self._reader.read(lambda db: retry_replay.would_replay(db, which, newest=newest))
+
+    async def rewrite_events(
+        self, number: int, events: Sequence[Routed], *, now: datetime, mapping: MappingText | None = None
+    ) -> int:
+        """Write a webhook's events over and send them again."""
+        return await self._translate.write(
+            lambda one: rewrite.rewrite_events(one, number, events, since=one.at - self._window, mapping=mapping),
+            now=now,
+        )
 
     async def events_without_delivery(self, destination: str, *, after: int, limit: int) -> tuple[Event, ...]:
         """Originals that a destination has no delivery of."""

@@ -40,8 +40,9 @@ def retry_deliveries(transaction: Transaction, which: RowFilter, *, below: int |
     revived = transaction.execute(
         """
         WITH dead AS (DELETE FROM deliveries WHERE number = ANY(%s) AND state = 'dead' RETURNING *)
-        INSERT INTO outbox (number, event, destination, due, attempts, last_attempt, created_at)
-        SELECT number, event, destination, %s, attempts, last_attempt, created_at FROM dead RETURNING destination
+        INSERT INTO outbox (number, event, destination, due, attempts, last_attempt, created_at, revision)
+        SELECT number, event, destination, %s, attempts, last_attempt, created_at, revision FROM dead
+        RETURNING destination
         """,
         (numbers, transaction.at),
     ).fetchall()

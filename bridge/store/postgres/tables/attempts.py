@@ -6,7 +6,7 @@ is due as it was before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ from bridge.store.postgres.tables.destinations import paused_in_all, read_state,
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
 
 ANSWER_BYTES = 2048
+MOST_REVISION = 2**31 - 1
+"""Of a delivery of which the claim does not say what was sent."""
 _LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
 
 
@@ -42,18 +44,21 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
     if is_other and not write_state(transaction, destination_state):
         return False
     held = _end_claim(transaction, claimed.token)
+    sent = {one.number: one.revision for one in claimed.deliveries}
     number = _insert_attempt(transaction, attempt, settled, claimed.token if held else None)
     paused = to_ms_up(paused_in_all(before, attempt.started_at))
-    for end, numbers in _group_alike(_as_of_now(transaction, claimed, settled, now=now)).items():
+    for end, numbers in _group_alike(_as_of_now(transaction, sent, settled, now=now)).items():
         counted = int(attempt.counted and end.counted)
         mine = [one for one in numbers if one in held]
         if end.state is DeliveryState.PENDING:
             _postpone(transaction, mine, end, number, attempt, counted=counted, paused=paused)
         else:
-            _finish(transaction, mine, end, number, counted=counted)
+            ended = _finish(transaction, mine, end, number, sent=sent, counted=counted)
+            again = [one for one in mine if one not in ended]  # written over since the look above
+            _postpone(transaction, again, _AT_ONCE, number, attempt, counted=counted, paused=paused)
         if end.state is DeliveryState.DELIVERED:
             others = [one for one in numbers if one not in held]
-            _delivered_after_all(transaction, others, end, number, counted=int(attempt.counted))
+            _delivered_after_all(transaction, others, end, number, sent=sent, counted=int(attempt.counted))
     return True
 
 
@@ -65,6 +70,9 @@ class _AttemptEnd(NamedTuple):
     next_attempt_at: datetime | None
     together: int | None
     counted: bool
+
+
+_AT_ONCE = _AttemptEnd(DeliveryState.PENDING, None, None, None, counted=True)
 
 
 def _group_alike(settled: Iterable[DeliveryUpdate]) -> dict[_AttemptEnd, list[int]]:
@@ -107,15 +115,14 @@ def _first_bytes(answer: str) -> str:
 
 
 def _as_of_now(
-    transaction: Transaction, claimed: ClaimedDeliveries, settled: Sequence[DeliveryUpdate], *, now: datetime
+    transaction: Transaction, sent: Mapping[int, int], settled: Sequence[DeliveryUpdate], *, now: datetime
 ) -> Sequence[DeliveryUpdate]:
-    """Returns the updates; a delivery that was sent with an older text than its event has now becomes due again."""
-    sent = {one.number: one.revision for one in claimed.deliveries}
+    """Returns the updates; a delivery that was sent with an older text than it is to have now becomes due again."""
     rows = select(
         transaction.db,
-        "SELECT o.number, e.revision FROM outbox AS o JOIN events AS e ON e.number = o.event "
-        "WHERE o.number = ANY(%s) AND e.revision > 0",
-        ([one.number for one in settled],),
+        "SELECT number, revision FROM outbox WHERE number = ANY(%(n)s) AND revision > 0 "
+        "UNION ALL SELECT number, revision FROM deliveries WHERE number = ANY(%(n)s) AND revision > 0",
+        {"n": [one.number for one in settled]},
     )
     stale = {number for number, revision in rows if revision > sent.get(number, revision)}
     return [
@@ -136,6 +143,8 @@ def _postpone(  # noqa: PLR0913  the columns that change
     counted: int,
     paused: int,
 ) -> None:
+    if not numbers:
+        return
     due = transaction.at if end.next_attempt_at is None else transaction.at_least(end.next_attempt_at)
     transaction.execute(
         """
@@ -151,31 +160,52 @@ def _postpone(  # noqa: PLR0913  the columns that change
     )  # fmt: skip
 
 
-def _finish(
-    transaction: Transaction, numbers: Sequence[int], end: _AttemptEnd, attempt_number: int, *, counted: int
-) -> None:
+def _finish(  # noqa: PLR0913  the columns that change
+    transaction: Transaction,
+    numbers: Sequence[int],
+    end: _AttemptEnd,
+    attempt_number: int,
+    *,
+    sent: Mapping[int, int],
+    counted: int,
+) -> frozenset[int]:
+    """Move deliveries that have ended; returns which. One that was written over at this moment stays."""
     rows = transaction.execute(
         """
-        WITH ended AS (DELETE FROM outbox WHERE number = ANY(%s) RETURNING *)
-        INSERT INTO deliveries (
-            number, event, destination, state, reason, attempts, last_attempt, created_at, ended_at
+        WITH ended AS (
+            DELETE FROM outbox USING unnest(%s::bigint[], %s::int[]) AS mine (number, sent)
+            WHERE outbox.number = mine.number AND outbox.revision <= mine.sent RETURNING outbox.*
         )
-        SELECT number, event, destination, %s, %s, attempts + %s, %s, created_at, %s FROM ended RETURNING destination
+        INSERT INTO deliveries (
+            number, event, destination, state, reason, attempts, last_attempt, created_at, ended_at, revision
+        )
+        SELECT number, event, destination, %s, %s, attempts + %s, %s, created_at, %s, revision FROM ended
+        RETURNING number, destination
         """,
-        (list(numbers), end.state.value, maybe_server_text(end.reason), counted, attempt_number, transaction.at),
-    ).fetchall()
-    for (destination,) in rows:
+        (
+            list(numbers), [sent.get(one, MOST_REVISION) for one in numbers], end.state.value,
+            maybe_server_text(end.reason), counted, attempt_number, transaction.at,
+        ),
+    ).fetchall()  # fmt: skip
+    for _, destination in rows:
         transaction.counts["deliveries", destination, "pending"] -= 1
         transaction.counts["deliveries", destination, end.state.value] += 1
+    return frozenset(number for number, _ in rows)
 
 
-def _delivered_after_all(
-    transaction: Transaction, numbers: Sequence[int], end: _AttemptEnd, attempt_number: int, *, counted: int
+def _delivered_after_all(  # noqa: PLR0913  the same
+    transaction: Transaction,
+    numbers: Sequence[int],
+    end: _AttemptEnd,
+    attempt_number: int,
+    *,
+    sent: Mapping[int, int],
+    counted: int,
 ) -> None:
     """Mark deliveries as delivered whose lease was lost, though the destination has taken them."""
     if not numbers:
         return
-    _finish(transaction, numbers, end, attempt_number, counted=counted)
+    _finish(transaction, numbers, end, attempt_number, sent=sent, counted=counted)
     rows = transaction.execute(
         """
         UPDATE deliveries SET state = 'delivered', reason = %s, attempts = attempts + %s, last_attempt = %s,

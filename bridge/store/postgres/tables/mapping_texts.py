@@ -63,3 +63,9 @@ def read_texts(db: psycopg.Connection[Any], numbers: Iterable[int | None]) -> di
         else []
     )
     return {number: MappingText(name, compress.decompress_body(content, form)) for number, name, content, form in rows}
+
+
+def set_text(transaction: Transaction, webhook: int, text: MappingText | None) -> None:
+    """Note which mapping made a webhook what it is now."""
+    number = keep_texts(transaction, [text])[text]
+    transaction.execute("UPDATE webhooks SET mapping = %s WHERE number = %s", (number, webhook))
