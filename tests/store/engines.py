@@ -29,8 +29,6 @@ NOT_BUILT = frozenset(
         "read_quarters",
         "read_totals",
         "record_heartbeat",
-        "release_duplicates",
-        "remap_events",
         "search_events",
         "search_webhooks",
         "status_details",

@@ -17,11 +17,13 @@ TRACK = (Route("track"),)
 A, B, C, ONE = b"a" * 16, b"b" * 16, b"c" * 16, b"1" * 16
 
 
-async def two_orders_under_one_key(store: Store) -> None:
-    """evt_1 was told; evt_2 is another order, and its duplicate by the key ONE of a mistaken mapping."""
+async def two_orders_under_one_key(store: Store) -> list[int]:
+    """evt_1 was told; evt_2 is another order, and its duplicate by the key ONE of a mistaken mapping: their webhooks."""
+    numbers = []
     for name, own in (("evt_1", A), ("evt_2", B)):
         one = replace(event(name), conversion_keys=(ONE, own), dedupes=2, origin="source:shopify", mapping="shopify")
-        await settled(store, f"w-{name}", replace(routed(name), event=one))
+        numbers.append(await settled(store, f"w-{name}", replace(routed(name), event=one)))
+    return numbers
 
 
 def test_a_released_duplicate_is_delivered_once_and_its_original_stays_as_it_is(tell: Tell) -> None:
@@ -91,15 +93,16 @@ def test_an_event_that_was_told_is_named_and_an_unknown_id_is_refused(tell: Tell
 
 def test_events_of_a_mended_mapping_move_to_its_keys_and_what_repeats_nothing_by_them_is_told(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await two_orders_under_one_key(store)
+        webhooks = await two_orders_under_one_key(store)
         await applied(store)
         told: list[RemappedEvent] = []
-        for number, (name, own) in enumerate((("evt_1", A), ("evt_2", B)), start=1):
+        for at, (name, own) in enumerate((("evt_1", A), ("evt_2", B)), start=1):
+            number = webhooks[at - 1]
             mended = replace(event(name), conversion_keys=(own,), dedupes=1, origin="source:shopify", mapping="shopify")
-            told += await store.remap_events(number, [replace(routed(name), event=mended)], now=after(number))
-            assert await store.remap_events(number, [replace(routed(name), event=mended)], now=after(number)) == ()
+            told += await store.remap_events(number, [replace(routed(name), event=mended)], now=after(at))
+            assert await store.remap_events(number, [replace(routed(name), event=mended)], now=after(at)) == ()
         assert told == [
-            RemappedEvent("evt_2", RemapResult.UNDECIDED, "evt_1", "wh_2"),
+            RemappedEvent("evt_2", RemapResult.UNDECIDED, "evt_1", f"wh_{webhooks[1]}"),
             RemappedEvent("evt_2", RemapResult.TOLD),
         ]
         assert [(row.id, row.duplicate_of) for row in await store.events(RowFilter())] == [
@@ -116,11 +119,11 @@ def test_events_of_a_mended_mapping_move_to_its_keys_and_what_repeats_nothing_by
 
 def test_a_duplicate_by_the_mended_keys_too_stays_one(tell: Tell) -> None:
     async def story(store: Store) -> None:
-        await two_orders_under_one_key(store)
+        webhooks = await two_orders_under_one_key(store)
         await applied(store)
-        for number, name in ((1, "evt_1"), (2, "evt_2")):
+        for at, (number, name) in enumerate(zip(webhooks, ("evt_1", "evt_2"), strict=True), start=1):
             mended = replace(event(name), conversion_keys=(C,), dedupes=1, origin="source:shopify", mapping="shopify")
-            await store.remap_events(number, [replace(routed(name), event=mended)], now=after(number))
+            await store.remap_events(number, [replace(routed(name), event=mended)], now=after(at))
         rows = {row.id: row.duplicate_of for row in await store.events(RowFilter())}
         assert rows == {"evt_1": None, "evt_2": "evt_1"}
 

@@ -178,10 +178,10 @@ def test_duplicates_of_an_event_whose_keys_change_are_named_to_be_decided_anew(t
     async def story(store: Store) -> None:
         number = await settled(store, "w-1", routed(made("evt_1", WRONG)))
         assert await sent(store, now=after(1)) == ["evt_1"]
-        await settled(store, "w-2", routed(made("evt_2", WRONG)))
+        other = await settled(store, "w-2", routed(made("evt_2", WRONG)))
         await store.accept_events([replace(routed(made("evt_3", WRONG)), routes=TRACK)], now=after(1))
         undecided = [
-            RemappedEvent("evt_2", RemapResult.UNDECIDED, "evt_1", "wh_2"),
+            RemappedEvent("evt_2", RemapResult.UNDECIDED, "evt_1", f"wh_{other}"),
             RemappedEvent("evt_3", RemapResult.UNDECIDED, "evt_1"),
         ]
         assert [*await store.remap_events(number, [routed(made("evt_1", A))], now=after(2))] == undecided

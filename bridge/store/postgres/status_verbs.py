@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from bridge.core.model import Ignored, Routed
+from bridge.store.postgres.admin import release, remap
 from bridge.store.postgres.db.link import DatabaseLink
 from bridge.store.postgres.tables import actions, console, destinations
-from bridge.store.status_views import ActionTaken
+from bridge.store.status_views import ActionTaken, RemappedEvent
 
 
 class PostgresStatusVerbs:
@@ -14,6 +17,8 @@ class PostgresStatusVerbs:
 
     _deliver: DatabaseLink
     _reader: DatabaseLink
+    _translate: DatabaseLink
+    _window: int
 
     async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:
         """Write that a destination was asked without an event."""
@@ -49,6 +54,20 @@ class PostgresStatusVerbs:
     async def newest_actions(self, *, most: int) -> tuple[ActionTaken, ...]:
         """What people did last."""
         return await self._reader.read(lambda db: actions.newest_actions(db, most=most))
+
+    async def release_duplicates(self, chosen: Sequence[Routed], *, who: str, now: datetime) -> tuple[str, ...]:
+        """Tell duplicates as conversions of their own."""
+        return await self._translate.write(
+            lambda one: release.release_duplicates(one, chosen, who=who, now=now, since=one.at - self._window), now=now
+        )
+
+    async def remap_events(
+        self, webhook: int, events: Sequence[Routed], *, now: datetime, ignored: Ignored | None = None
+    ) -> tuple[RemappedEvent, ...]:
+        """Give a webhook's events the keys that its mapping makes now."""
+        return await self._translate.write(
+            lambda one: remap.remap_events(one, webhook, events, since=one.at - self._window, ignored=ignored), now=now
+        )
 
     async def console_secret(self) -> bytes:
         """What sessions of the web console are signed with."""

@@ -52,6 +52,14 @@ def insert_events(
     return accepted, decisions.conversion_keys
 
 
+def find_original(
+    transaction: Transaction, ledger: Ledger, made: NewEvent, held: Mapping[bytes, int], *, since: int
+) -> tuple[OriginalEvent | None, bool]:
+    """The event that one would repeat of those that hold its keys, and whether by the order id only: as inserted."""
+    decisions = EventDecisions(_ServerEvents(transaction, ledger, 0), [made], since)
+    return decisions.find_original(made.routed.event, held)
+
+
 def insert_deliveries(transaction: Transaction, wanted: Sequence[tuple[int, Route, int]]) -> None:
     """Insert deliveries, each of an event (by number), by a route, at a time; skipped ones have ended already."""
     routes = {(event, route.destination): (route, at) for event, route, at in reversed(wanted)}

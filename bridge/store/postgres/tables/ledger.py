@@ -43,6 +43,11 @@ class Ledger:
         for key, number, at in entries:
             self._new[key] = number, at
 
+    def remove_keys(self, keys: Iterable[bytes]) -> None:
+        """Forget keys; each keeps an empty entry, which whoever has read it finds changed."""
+        for key in keys:
+            self._new[key] = None, self._transaction.at
+
     def await_keys(self, keys: Iterable[bytes]) -> None:
         """Note that a webhook waits for these keys."""
         self._awaited.update(keys)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.model import Routed
-from bridge.store.codec.columns import split_keys, unpack_list
 
 GONE = "no longer made: its webhook's mended mapping does not make it, and it was sent"
 """The note of an event that was sent by mistake, as far as the mapping of now says."""
@@ -37,34 +35,6 @@ class EventPairs:
     same: Sequence[tuple[KeptEvent, Routed]]
     gone: Sequence[KeptEvent]
     new: Sequence[Routed]
-
-
-def read_kept_events(db: sqlite3.Connection, webhook: int) -> list[KeptEvent]:
-    """A webhook's events, in the order in which they were made."""
-    rows = db.execute(
-        """
-        SELECT number, id, coalesce(given_id, ''), origin, event_type, text, claims, duplicate_of, EXISTS (
-            SELECT 1 FROM deliveries WHERE event = e.number AND (attempts > 0 OR token IS NOT NULL)
-        ), notes
-        FROM events AS e WHERE webhook = ? ORDER BY number
-        """,
-        (webhook,),
-    )
-    return [
-        KeptEvent(
-            number,
-            name,
-            given,
-            origin,
-            kind,
-            text,
-            split_keys(claims),
-            original,
-            bool(attempted),
-            GONE in unpack_list(notes),
-        )
-        for number, name, given, origin, kind, text, claims, original, attempted, notes in rows
-    ]
 
 
 def pair_events(kept: Sequence[KeptEvent], events: Sequence[Routed]) -> EventPairs:
