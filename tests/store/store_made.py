@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -229,6 +229,12 @@ async def names_of_ids(store: Store) -> dict[str, str]:
         for kind, names in (("wh", webhooks), ("dlv", deliveries))
         for place, name in enumerate(reversed(names), 1)
     }
+
+
+async def short_ids(store: Store, public_ids: Iterable[str]) -> list[str]:
+    """What tests call these ids."""
+    names = {name: one for one, name in (await names_of_ids(store)).items()}
+    return [names[one] for one in public_ids]
 
 
 async def named(store: Store, which: RowFilter) -> RowFilter:

@@ -20,6 +20,7 @@ from store_made import (
     TRACK,
     accepted,
     attempt,
+    dead,
     event,
     ids,
     key,
@@ -33,12 +34,14 @@ from bridge.core.delivery import DeliveryState, DeliveryUpdate
 from bridge.core.errors import SettingsError, StoreUnavailable, StoreUnusable
 from bridge.core.model import EventNeeded, Ignored, Route, Routed
 from bridge.store import engines, protocol
+from bridge.store.in_steps import retry_all
 from bridge.store.postgres import schema
 from bridge.store.postgres.db.link import LONGEST_BACKOFF
 from bridge.store.postgres.db.server_url import shown_url
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.postgres.tables import counts
 from bridge.store.protocol import Outcome, RowFilter, Store
+from bridge.store.rules.outcome_counts import MOST_NAMES, OutcomeKey, bound_left, bound_reached
 
 Nodes = Callable[[int], PostgresStore]
 FAR = timedelta(hours=1)
@@ -400,14 +403,63 @@ def test_a_delivery_that_is_skipped_has_ended_when_it_is_made(nodes: Nodes) -> N
 
 def test_counts_stay_what_they_are_when_their_changes_are_added_up(nodes: Nodes, empty_database: str) -> None:
     async def story(store: PostgresStore) -> None:
-        for number in range(3):
-            await accepted(promised(store), f"evt_{number}", now=now())
-        before = await store.state_counts()
-        assert administer(empty_database, "SELECT count(*) FROM count_changes") == [(3,)]
-        for _ in range(counts.FOLD_EVERY):
-            await store.claim_batch(now=now(), limit=9, lease=LEASE)
-        assert administer(empty_database, "SELECT count(*) FROM count_changes") == [(0,)]
-        assert await store.state_counts() == before
+        async def ask() -> tuple[object, ...]:
+            since = now() - FAR
+            quarters = sum(one.count for one in await store.read_quarters(since=since))
+            found = await store.read_outcomes(since=since)
+            return await store.state_counts(), quarters, found, await store.read_totals()
+
+        async def fold() -> None:
+            for _ in range(counts.FOLD_EVERY):
+                await store.claim_batch(now=now(), limit=9, lease=LEASE)
+            assert administer(empty_database, "SELECT count(*) FROM count_changes") == [(0,)]
+
+        for number in range(60):  # more reasons than are counted by
+            await accepted(promised(store), f"evt_{number}", now=now(), routes=(Route("track", skip=f"no {number}"),))
+        await dead(promised(store), "evt_dead", now=now())
+        assert administer(empty_database, "SELECT count(*) FROM count_changes") == [(62,)]
+        before = await ask()
+        await fold()
+        assert await ask() == before
+        await retry_all(promised(store), RowFilter(), now=now())
+        before = await ask()
+        await fold()
+        assert await ask() == before
+        assert {
+            one.state: one.count for one in (await store.read_outcomes(since=now())).outcomes if one.reason == "other"
+        } == {"skipped": 10}
+
+    run(story, nodes(0))
+
+
+def test_an_outcome_that_is_none_any_more_leaves_the_name_that_it_was_counted_by() -> None:
+    key = OutcomeKey(20_000, "track", "purchase", "dead", "400: 7 is no value")
+    other = key._replace(reason="other")
+    standing = {key: 1, other: 5}
+    assert bound_left(standing, {key: 3}) == {key: 1, other: 2}
+    known = [key._replace(reason=str(n)) for n in range(MOST_NAMES)]
+    assert bound_reached(known, {key: 2, known[0]: 1}) == {other: 2, known[0]: 1}
+
+
+def test_a_page_ends_below_what_is_not_committed_yet_and_the_next_one_misses_nothing(
+    nodes: Nodes, empty_database: str
+) -> None:
+    async def story(store: PostgresStore) -> None:
+        await accepted(promised(store), "evt_1", now=now(), routes=())
+        with psycopg.connect(empty_database) as slow:
+            slow.execute("SELECT pg_current_xact_id()")
+            (first,) = slow.execute("SELECT draw_block()").fetchone() or (0,)
+            await asyncio.sleep(0.003)  # numbers begin with their millisecond
+            await accepted(promised(store), "evt_3", now=now(), routes=())
+            page = await store.search_events(RowFilter(limit=9), most=99)
+            assert [row.id for row in page.rows] == ["evt_1"]
+            slow.execute(
+                "INSERT INTO events SELECT (e).* FROM (SELECT jsonb_populate_record(e, jsonb_build_object("
+                "'number', %s::bigint, 'id', 'evt_2')) AS e FROM events AS e LIMIT 1) AS made",
+                (first,),
+            )
+        page = await store.search_events(RowFilter(after=page.newest, limit=9), most=99)
+        assert [row.id for row in page.rows] == ["evt_3", "evt_2"]
 
     run(story, nodes(0))
 

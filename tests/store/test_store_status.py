@@ -15,9 +15,11 @@ from store_made import (
     after,
     apply_log,
     claimed,
+    complete,
     dead,
     event,
     keep,
+    names_of_ids,
     routed,
     set_aside,
     settled,
@@ -26,7 +28,8 @@ from store_made import (
 
 from bridge.core.dedupe_keys import conversion_key
 from bridge.core.errors import NotFound
-from bridge.core.model import EventNeeded, Ignored, Route
+from bridge.core.model import EventNeeded, Ignored, Route, Routed
+from bridge.store.in_steps import replay_all
 from bridge.store.protocol import Outcome, RowFilter, Store
 from bridge.store.status_views import ActionTaken, ProcessHeartbeat, RefusedRequests, WaitingWebhooks
 
@@ -118,12 +121,13 @@ def test_a_privacy_request_waits_until_somebody_has_done_it(tell: Tell) -> None:
         await ignored(store, "a", PRIVACY)
         await ignored(store, "b", Ignored("no rule for this topic"))
         [one] = (await store.status_details()).privacy_requests
-        assert (one.id, one.source, one.topic, one.received_at) == ("wh_1", "shopify", "orders/paid", NOW)
-        assert await store.complete_privacy_request("wh_1", who="Ada", now=after(5)) is None
+        asked, _ = reversed([row.id for row in await store.webhooks(RowFilter())])
+        assert (one.id, one.source, one.topic, one.received_at) == (asked, "shopify", "orders/paid", NOW)
+        assert await store.complete_privacy_request(asked, who="Ada", now=after(5)) is None
         assert (await store.status_details()).privacy_requests == ()
-        done = ActionTaken(after(5), "Ada", "done", "wh_1")
-        assert await store.complete_privacy_request("wh_1", who="Bob", now=after(9)) == done
-        assert await store.actions_on("wh_1") == (done,)
+        done = ActionTaken(after(5), "Ada", "done", asked)
+        assert await store.complete_privacy_request(asked, who="Bob", now=after(9)) == done
+        assert await store.actions_on(asked) == (done,)
 
     tell(story)
 
@@ -211,6 +215,54 @@ def test_tests_and_duplicates_are_no_conversions_without_a_destination(tell: Tel
     tell(story)
 
 
+def test_a_summary_tells_today_the_last_webhooks_and_the_oldest_of_what_went_wrong(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, webhook("old", at=after(-86_400)))
+        await set_aside(store, "a", "b")
+        await settled(store, "c", routed("evt_c", origin="source:shopify"), now=after(7))
+        await dead(store, "evt_d", now=after(9))
+        found = await store.status_summary(now=after(60))
+        assert found.today == {("shopify", "set_aside"): 2, ("shopify", "translated"): 1}
+        assert found.lasts == {"shopify": after(7)}
+        assert (found.oldest_set_aside, found.oldest_dead) == (after(-86_400), after(7))
+        assert (found.only_tests, found.clock_ahead, found.no_room) == ((), None, None)
+        test = Routed(event("evt_t", origin="source:shopify", test=True), (Route("track", "test event"),))
+        await store.accept_events([test], now=after(61))
+        assert (await store.status_summary(now=after(62))).only_tests == (), "an earlier one was none"
+        await replay_all(store, RowFilter(topic="orders/paid", limit=1), now=after(63))
+        assert (await store.status_summary(now=after(64))).today == {
+            ("shopify", "set_aside"): 2, ("shopify", "received"): 1,
+        }  # fmt: skip
+
+    tell(story)
+
+
+def test_a_source_that_sends_only_tests_is_named(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        test = Routed(event("evt_t", origin="source:shopify", test=True), (Route("track", "test event"),))
+        await settled(store, "a", test)
+        assert (await store.status_summary(now=NOW)).only_tests == ("shopify",)
+
+    tell(story)
+
+
+def test_events_of_one_person_value_and_time_that_nothing_links_are_noted_at_both(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        for name, rank in (("evt_1", 1), ("evt_2", 2)):
+            await store.keep([webhook(name)])
+            await apply_log(store)
+            [waited] = (await store.claim_batch(now=NOW, limit=9, lease=timedelta(seconds=9))).webhooks
+            text = b'{"user_data":{"email":"ada@example.com"}}'
+            made = struct_replace(event(name, origin="source:shopify"), rank=rank, text=text)
+            await complete(store, [Outcome(struct_replace(waited, waited=True), (Routed(made, ()),))])
+        doubted = (await store.status_details()).doubted
+        assert [(one.id, one.is_certain) for one in doubted] == [("evt_2", False), ("evt_1", False)]
+        [second] = await store.show_detail("evt_2")
+        assert "possible_double: evt_1 may tell the same payment; no webhook links the two" in second.notes  # type: ignore[union-attr]
+
+    tell(story)
+
+
 # -------------------------------------------------------------------------------------------------------- finding
 
 
@@ -224,8 +276,9 @@ def test_a_webhook_and_its_events_are_found_by_ids_orders_and_addresses(tell: Te
         results = [(routed("evt_1"),), (routed("evt_2"),)]
         outcomes = [Outcome(one, result) for one, result in zip(batch.webhooks, results, strict=True)]
         await store.complete_batch(batch, outcomes, now=NOW)
-        found = await store.find_rows([word])
-        assert (found.webhook_ids, found.event_ids, found.since) == (("wh_1",), ("evt_1",), None)
+        names = await names_of_ids(store)
+        found = await store.find_rows([names.get(word, word)])
+        assert (found.webhook_ids, found.event_ids, found.since) == ((names["wh_1"],), ("evt_1",), None)
 
     tell(story)
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from bridge.store.postgres.admin import queries
+from bridge.store.postgres.admin import failures, queries, search
 from bridge.store.postgres.db.link import DatabaseLink
-from bridge.store.row_filter import RowFilter
-from bridge.store.views import DeliveryDetail, DeliveryRow, EventDetail, EventRow, WebhookDetail, WebhookRow
+from bridge.store.row_filter import RowFilter, RowPage
+from bridge.store.views import (
+    DeliveryDetail,
+    DeliveryRow,
+    EventDetail,
+    EventRow,
+    FailureGroups,
+    WebhookDetail,
+    WebhookRow,
+)
 
 
 class PostgresListVerbs:
@@ -28,3 +36,19 @@ class PostgresListVerbs:
     async def show_detail(self, public_id: str) -> list[WebhookDetail | EventDetail | DeliveryDetail]:
         """Returns what has that id."""
         return await self._reader.read(lambda db: queries.show_detail(db, public_id))
+
+    async def search_webhooks(self, which: RowFilter, *, most: int) -> RowPage[WebhookRow]:
+        """A page of webhooks."""
+        return await self._reader.read_after(
+            search.read_horizon, lambda db, below: search.search_webhooks(db, which, most=most, horizon=below)
+        )
+
+    async def search_events(self, which: RowFilter, *, most: int) -> RowPage[EventRow]:
+        """A page of events."""
+        return await self._reader.read_after(
+            search.read_horizon, lambda db, below: search.search_events(db, which, most=most, horizon=below)
+        )
+
+    async def group_failures(self, *, most: int) -> FailureGroups:
+        """What failed, by reason."""
+        return await self._reader.read(lambda db: failures.group_failures(db, most=most))

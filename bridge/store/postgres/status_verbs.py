@@ -6,10 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.core.model import Ignored, Routed
-from bridge.store.postgres.admin import release, remap
+from bridge.store.postgres.admin import details, duplicates, find_rows, release, remap, summary
 from bridge.store.postgres.db.link import DatabaseLink
-from bridge.store.postgres.tables import actions, console, destinations
-from bridge.store.status_views import ActionTaken, RemappedEvent
+from bridge.store.postgres.tables import actions, console, coverage, destinations, heartbeats, quarters, refusals
+from bridge.store.protocol import StatusSummary
+from bridge.store.status_views import (
+    ActionTaken,
+    FoundRows,
+    OutcomeCounts,
+    OutcomeTotals,
+    ProcessHeartbeat,
+    QuarterCount,
+    RefusedRequests,
+    RemappedEvent,
+    StatusDetails,
+)
+from bridge.store.views import FoundDuplicates
 
 
 class PostgresStatusVerbs:
@@ -19,6 +31,14 @@ class PostgresStatusVerbs:
     _reader: DatabaseLink
     _translate: DatabaseLink
     _window: int
+
+    async def add_refused(self, refused: Sequence[RefusedRequests]) -> None:
+        """Add refused requests to those that are known."""
+        await self._reader.write(lambda one: refusals.add_refused(one, refused))
+
+    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> None:
+        """Write the sign of life of one process."""
+        await self._reader.write(lambda one: heartbeats.write_heartbeat(one, heartbeat))
 
     async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:
         """Write that a destination was asked without an event."""
@@ -36,6 +56,34 @@ class PostgresStatusVerbs:
         return await self._deliver.write(
             lambda one: destinations.resume_destination(one, destination, now=now, works=works), now=now
         )
+
+    async def status_summary(self, *, now: datetime) -> StatusSummary:
+        """Returns what a status screen shows beside the counts."""
+        return await self._reader.read(lambda db: summary.read_summary(db, now=now))
+
+    async def status_details(self) -> StatusDetails:
+        """Returns what `status` shows beside counts and summary."""
+        return await self._reader.read(details.read_details)
+
+    async def find_rows(self, words: Sequence[str]) -> FoundRows:
+        """The webhooks and events that have one of these texts."""
+        return await self._reader.read(lambda db: find_rows.find_rows(db, words))
+
+    async def find_duplicates(self, ids: Sequence[str]) -> FoundDuplicates:
+        """The duplicates that have these ids, and the events that were told."""
+        return await self._reader.read(lambda db: duplicates.find_duplicates(db, ids))
+
+    async def read_outcomes(self, *, since: datetime) -> OutcomeCounts:
+        """What became of deliveries, and which match keys events have."""
+        return await self._reader.read(lambda db: coverage.read_outcomes(db, since=since))
+
+    async def read_totals(self) -> OutcomeTotals:
+        """All that was ever counted of the same."""
+        return await self._reader.read(coverage.read_totals)
+
+    async def read_quarters(self, *, since: datetime) -> tuple[QuarterCount, ...]:
+        """What was decided, by the quarter hour."""
+        return await self._reader.read(lambda db: quarters.read_quarters(db, since=since))
 
     async def record_action(self, action: ActionTaken) -> None:
         """Write what a person did."""

@@ -118,8 +118,8 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
 
     def _claim(self, transaction: Transaction, *, limit: int, lease: timedelta) -> Batch:
         self._claims += 1
-        if self._claims % counts.FOLD_EVERY == 0:
-            counts.fold_step(transaction)
+        if self._claims >= counts.FOLD_EVERY and not counts.fold_step(transaction):
+            self._claims = 0  # else there are more, which the next claim adds up
         if not (self._took_parcels and webhooks.has_work(transaction)):
             taken, found = parcels.take_parcels(transaction, node=self._node, limit=limit, lease=lease)
             if found:

@@ -13,10 +13,11 @@ from bridge.store.codec.columns import join_keys, pack_json, split_keys, unpack_
 from bridge.store.postgres.admin import rewrite
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import events, recall_waits
+from bridge.store.postgres.tables import coverage, events, recall_waits
+from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.rules.event_changes import RepeatedEvent
-from bridge.store.rules.event_decisions import LedgerEntry, NewEvent
+from bridge.store.rules.event_decisions import CountedEvent, LedgerEntry, NewEvent
 from bridge.store.rules.originals import OriginalEvent
 
 
@@ -71,12 +72,15 @@ class PostgresEventChanges:
 
     def delete_deliveries(self, number: int) -> None:
         """Delete deliveries that were never attempted; those that were skipped or dead are no longer counted so."""
-        for query in (
-            "DELETE FROM outbox WHERE event = %s RETURNING destination, 'pending'",
-            "DELETE FROM deliveries WHERE event = %s RETURNING destination, state",
-        ):
-            for destination, state in self.transaction.execute(query, (number,)).fetchall():
-                self.transaction.counts["deliveries", destination, state] -= 1
+        pending = self.transaction.execute("DELETE FROM outbox WHERE event = %s RETURNING destination", (number,))
+        for (destination,) in pending.fetchall():
+            self.transaction.counts["deliveries", destination, "pending"] -= 1
+        ended = self.transaction.execute(
+            "DELETE FROM deliveries WHERE event = %s "
+            "RETURNING destination, event_type, state, reason, created_at, ended_at",
+            (number,),
+        )
+        coverage.count_left(self.transaction, [EndedDelivery(*row) for row in ended.fetchall()])
 
     def delete_event(self, number: int) -> None:
         """Delete an event, which is no longer counted."""
@@ -141,7 +145,10 @@ class PostgresEventChanges:
         self.transaction.counts["events", server_text(event_type), state] += by
 
     def count_told(self, number: int) -> None:
-        """Match keys are not counted yet."""
+        """Count the match keys of an event that is told now."""
+        find = "SELECT event_type, text FROM events WHERE number = %s AND NOT test"
+        told = [CountedEvent(name, text, self.at) for name, text in select(self.transaction.db, find, (number,))]
+        coverage.count_match_keys(self.transaction, told)
 
     def _update(self, number: int, changes: str, *values: object) -> None:
         self.transaction.execute(f"UPDATE events SET {changes} WHERE number = %s", (*values, number))  # noqa: S608  ours

@@ -20,6 +20,8 @@ from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import select
 from bridge.store.row_filter import RowFilter
 
+MOST_NUMBER = 2**63 - 1
+"""Above every number of a row."""
 _CURSOR = re.compile(r"~[0-9]{1,19}")
 
 
@@ -100,8 +102,8 @@ def where_conditions(which: RowFilter, kind: RowColumns) -> tuple[str, list[obje
             (kind.reason, maybe_server_text(which.reason)),
             (kind.topic, maybe_server_text(which.topic)),
             (kind.since, None if which.since is None else ms_up(which.since)),
-            (f"{kind.number} < %s", _cursor_number(which.before, kind)),
-            (f"{kind.number} > %s", _cursor_number(which.after, kind)),
+            (f"{kind.number} < %s", cursor_number(which.before, kind)),
+            (f"{kind.number} > %s", cursor_number(which.after, kind)),
         )
         if value is not None
     ]
@@ -119,14 +121,20 @@ def _numbered_cursor(db: psycopg.Connection[Any], cursor: str | None) -> str | N
     [(number,)] = select(db, "SELECT max(number) FROM events WHERE id = %s", (server_text(cursor),))
     if number is None:
         raise not_found(cursor, EVENTS)
+    return make_cursor(number)
+
+
+def make_cursor(number: int) -> str:
+    """The cursor of the row with that number."""
     return f"~{number}"
 
 
-def _cursor_number(cursor: str | None, kind: RowColumns) -> int | None:
+def cursor_number(cursor: str | None, kind: RowColumns) -> int | None:
+    """The number of the row that a cursor names, None for none. Raises NotFound for one that names no row."""
     if cursor is None:
         return None
     number = int(cursor[1:]) if _CURSOR.fullmatch(cursor) else kind.named(cursor)
-    if not isinstance(number, int):
+    if not isinstance(number, int) or number > MOST_NUMBER:
         raise not_found(cursor, kind)
     return number
 

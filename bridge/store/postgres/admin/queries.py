@@ -18,7 +18,7 @@ from bridge.store.postgres.admin.overdue import pending_destinations
 from bridge.store.postgres.db.ledger_key import LedgerKey
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import select
-from bridge.store.postgres.tables import mapping_texts, parcels
+from bridge.store.postgres.tables import counts, mapping_texts, parcels
 from bridge.store.protocol import (
     DeliveryDetail,
     DeliveryRow,
@@ -70,6 +70,12 @@ def list_events(db: psycopg.Connection[Any], which: RowFilter) -> list[EventRow]
     return list(map(_event_row, rows))
 
 
+def event_rows(db: psycopg.Connection[Any], numbers: Sequence[int]) -> list[EventRow]:
+    """The events with these numbers, as lists show them; those that were purged are left out."""
+    rows = select(db, f"SELECT {_EVENT} WHERE e.number = ANY(%s) ORDER BY e.number", (list(numbers),))
+    return list(map(_event_row, rows))
+
+
 def list_deliveries(db: psycopg.Connection[Any], which: RowFilter) -> list[DeliveryRow]:
     """Deliveries, newest first."""
     where, values = where_conditions(which, DELIVERIES)
@@ -98,20 +104,10 @@ def show_detail(db: psycopg.Connection[Any], public_id: str) -> list[Detail]:
 
 def count_states(db: psycopg.Connection[Any]) -> StateCounts:
     """Returns the counts, and the oldest received webhook and pending deliveries, by indexes."""
-    counts: dict[str, dict[tuple[str, str], int]] = {"webhooks": {}, "events": {}, "deliveries": {}}
-    rows = select(
-        db,
-        """
-        SELECT of, name, state, sum(n)::bigint FROM (
-            SELECT of, name, state, n FROM counts UNION ALL
-            SELECT one.of, one.name, one.state, one.n
-            FROM count_changes AS c, unnest(c.of, c.name, c.state, c.n) AS one (of, name, state, n)
-        ) AS every GROUP BY 1, 2, 3 HAVING sum(n) > 0
-        """,
-    )
-    for of, name, state, n in rows:
-        if of in counts:
-            counts[of][name, state] = n
+    found: dict[str, dict[tuple[str, str], int]] = {"webhooks": {}, "events": {}, "deliveries": {}}
+    for (of, _, name, state), n in counts.read_counts(db, *found).items():
+        if n > 0:
+            found[of][name, state] = n
     [(received, unapplied, unapplied_since)] = select(
         db,  # a webhook that waits for an earlier event has a reason, and is not late
         """
@@ -127,9 +123,9 @@ def count_states(db: psycopg.Connection[Any]) -> StateCounts:
         )
     ]
     return StateCounts(
-        webhooks=counts["webhooks"],
-        events=counts["events"],
-        deliveries=counts["deliveries"],
+        webhooks=found["webhooks"],
+        events=found["events"],
+        deliveries=found["deliveries"],
         oldest_received=maybe_instant(min((at for at in (received, unapplied_since) if at is not None), default=None)),
         oldest_pending={destination: from_ms(at) for destination, at in pending},
         unapplied=unapplied,

@@ -9,12 +9,20 @@ import psycopg
 
 from bridge.core.errors import BodyGone
 from bridge.store.postgres.admin import queries
-from bridge.store.postgres.admin.filters import DELIVERIES, WEBHOOKS, not_found, row_numbers, where_conditions
+from bridge.store.postgres.admin.filters import (
+    DELIVERIES,
+    MOST_NUMBER,
+    WEBHOOKS,
+    not_found,
+    row_numbers,
+    where_conditions,
+)
 from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.postgres.tables import coverage
+from bridge.store.postgres.tables.counts import count_webhooks
+from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.protocol import ChangeStep, DryRun, RowFilter
 
-MOST_NUMBER = 2**63 - 1
-"""Above every number of a row."""
 _RETRIED = """
     (d.state = 'dead' OR (d.state = 'pending' AND NOT EXISTS (
         SELECT 1 FROM claims AS c
@@ -39,15 +47,18 @@ def retry_deliveries(transaction: Transaction, which: RowFilter, *, below: int |
     transaction.execute("UPDATE outbox SET due = least(due, %s) WHERE number = ANY(%s)", (transaction.at, numbers))
     revived = transaction.execute(
         """
-        WITH dead AS (DELETE FROM deliveries WHERE number = ANY(%s) AND state = 'dead' RETURNING *)
-        INSERT INTO outbox (number, event, destination, due, attempts, last_attempt, created_at, revision)
-        SELECT number, event, destination, %s, attempts, last_attempt, created_at, revision FROM dead
-        RETURNING destination
+        WITH dead AS (DELETE FROM deliveries WHERE number = ANY(%s) AND state = 'dead' RETURNING *), due AS (
+            INSERT INTO outbox (
+                number, event, destination, due, attempts, last_attempt, created_at, event_type, revision
+            )
+            SELECT number, event, destination, %s, attempts, last_attempt, created_at, event_type, revision FROM dead
+        )
+        SELECT destination, event_type, state, reason, created_at, ended_at FROM dead
         """,
         (numbers, transaction.at),
     ).fetchall()
-    for (destination,) in revived:
-        transaction.counts["deliveries", destination, "dead"] -= 1
+    coverage.count_left(transaction, [EndedDelivery(*row) for row in revived])
+    for destination, *_ in revived:
         transaction.counts["deliveries", destination, "pending"] += 1
     transaction.execute(
         """
@@ -82,13 +93,14 @@ def replay_webhooks(transaction: Transaction, which: RowFilter, *, below: int | 
         """
         UPDATE webhooks AS w SET state = 'received', reason = NULL, due = %s, looked_at = false
         FROM (SELECT number, state FROM webhooks WHERE number = ANY(%s) ORDER BY number FOR UPDATE) AS before
-        WHERE w.number = before.number AND before.state <> 'received' RETURNING w.source, before.state
+        WHERE w.number = before.number AND before.state <> 'received'
+        RETURNING w.source, before.state, w.received_at
         """,
         (transaction.at, numbers),
     ).fetchall()
-    for source, state in changed:
-        transaction.counts["webhooks", source, state] -= 1
-        transaction.counts["webhooks", source, "received"] += 1
+    for source, state, received_at in changed:
+        count_webhooks(transaction, source, state, received_at, -1)
+        count_webhooks(transaction, source, "received", received_at)
     return _step_of(numbers, limit=limit)
 
 

@@ -13,8 +13,9 @@ from bridge.core.model import Event, Routed
 from bridge.store.codec.columns import pack_json, to_ms
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import mapping_texts, recall_waits
+from bridge.store.postgres.tables import coverage, mapping_texts, recall_waits
 from bridge.store.postgres.tables.attempts import end_expired_claims
+from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.events import insert_deliveries, insert_events
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.rules.event_decisions import NewEvent
@@ -111,16 +112,18 @@ def _deliver_again(transaction: Transaction, number: int, routed: Routed) -> int
         """
         WITH ended AS (DELETE FROM deliveries WHERE event = %(event)s AND destination = ANY(%(names)s) RETURNING *),
         again AS (
-            INSERT INTO outbox (number, event, destination, due, attempts, last_attempt, created_at, revision)
-            SELECT d.number, event, destination, %(at)s, attempts, last_attempt, d.created_at, e.revision
+            INSERT INTO outbox (
+                number, event, destination, due, attempts, last_attempt, created_at, revision, event_type
+            )
+            SELECT d.number, event, destination, %(at)s, attempts, last_attempt, d.created_at, e.revision, e.event_type
             FROM ended AS d JOIN events AS e ON e.number = d.event
         )
-        SELECT destination, state FROM ended
+        SELECT destination, event_type, state, reason, created_at, ended_at FROM ended
         """,
         values,
     ).fetchall()
-    for destination, state in revived:
-        transaction.counts["deliveries", destination, state] -= 1
+    coverage.count_left(transaction, [EndedDelivery(*row) for row in revived])
+    for destination, *_ in revived:
         transaction.counts["deliveries", destination, "pending"] += 1
     there = {
         name for (name,) in select(transaction.db, "SELECT destination FROM all_deliveries WHERE event = %s", (number,))

@@ -27,6 +27,7 @@ from bridge.store.postgres.db.server_errors import PASSING, is_lost, server_erro
 from bridge.store.postgres.db.transaction import LedgerChangedError, Transaction
 
 T = TypeVar("T")
+U = TypeVar("U")
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.05, 1.0
 """Seconds after which a connection that could not be opened is tried again, twice as long each time."""
 MOST_TRIES = 20
@@ -69,6 +70,17 @@ class DatabaseLink:
     async def read(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
         """Run queries that see one snapshot."""
         return await self._wait(self._submit(lambda: self._read_once(run)))
+
+    async def read_after(
+        self, first: Callable[[psycopg.Connection[Any]], U], run: Callable[[psycopg.Connection[Any], U], T]
+    ) -> T:
+        """Run a query, then queries that see one snapshot, which was taken after that one; they get its answer."""
+
+        def read() -> T:
+            found = self._explain(lambda: first(self._connection()))
+            return self._read_once(lambda db: run(db, found))
+
+        return await self._wait(self._submit(read))
 
     async def look(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
         """Run queries of which each sees what is committed when it begins."""

@@ -15,6 +15,8 @@ from psycopg.abc import Params
 
 from bridge.store.codec.columns import from_ms, ms_up, to_ms
 
+LAST = "last"
+"""Under this name, the counts hold instants: the latest one stays."""
 BLOCK = 1024
 """The numbers of one call of `draw_block`."""
 _BEGIN = "SELECT set_config('synchronous_commit', 'on', true), clock_ms()"
@@ -46,6 +48,10 @@ class Transaction:
         self._ahead = 0 if now is None else self.at - to_ms(now)
         self.counts: Counter[tuple[str, str, str]] = Counter()
         """By what is counted, name and state: how many more there are after this transaction."""
+        self.dated_counts: Counter[tuple[str, int, str, str]] = Counter()
+        """The same by the day or quarter hour, too, which comes second."""
+        self.lasts: dict[str, int] = {}
+        """When the last webhook of each source was received, of those that this transaction inserts."""
 
     def execute(self, query: str, values: Params | None = None) -> psycopg.Cursor[Any]:
         """Run a statement."""
@@ -81,10 +87,13 @@ class Transaction:
 
     def write_counts(self) -> None:
         """Append what this transaction changes in the counts."""
-        changed = [(*key, n) for key, n in self.counts.items() if n]
+        changed = [
+            *[(of, 0, name, state, n) for (of, name, state), n in self.counts.items() if n],
+            *[(*key, n) for key, n in self.dated_counts.items() if n],
+            *[(LAST, 0, source, "", at) for source, at in self.lasts.items()],
+        ]
         if changed:
-            of, name, state, n = zip(*changed, strict=True)
             self.execute(
-                "INSERT INTO count_changes VALUES (%s, %s, %s, %s, %s)",
-                (self.draw_numbers(1)[0], list(of), list(name), list(state), list(n)),
+                "INSERT INTO count_changes VALUES (%s, %s, %s, %s, %s, %s)",
+                (self.draw_numbers(1)[0], *map(list, zip(*changed, strict=True))),
             )

@@ -60,14 +60,15 @@ CREATE INDEX events_webhook ON events (webhook) WHERE webhook IS NOT NULL;
 CREATE TABLE outbox (
     number bigint PRIMARY KEY, event bigint NOT NULL, destination text NOT NULL, reason text, due bigint NOT NULL,
     attempts int NOT NULL DEFAULT 0, together int, first_attempt_at bigint, paused_for bigint, last_attempt bigint,
-    created_at bigint NOT NULL
+    created_at bigint NOT NULL, event_type text NOT NULL
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX outbox_due ON outbox (destination, due, number);
 CREATE INDEX outbox_created ON outbox (destination, created_at);
 CREATE INDEX outbox_event ON outbox (event);
 CREATE TABLE deliveries (
     number bigint PRIMARY KEY, event bigint NOT NULL, destination text NOT NULL, state text NOT NULL, reason text,
-    attempts int NOT NULL, last_attempt bigint, created_at bigint NOT NULL, ended_at bigint NOT NULL
+    attempts int NOT NULL, last_attempt bigint, created_at bigint NOT NULL, ended_at bigint NOT NULL,
+    event_type text NOT NULL
 ) PARTITION BY RANGE (number);
 CREATE INDEX deliveries_event ON deliveries (event);
 CREATE INDEX deliveries_dead ON deliveries (number) WHERE state = 'dead';
@@ -96,9 +97,14 @@ CREATE TABLE standings (
 );
 
 -- Counts: what each transaction changed is appended, so that no row is written by all of them, and added up later.
-CREATE TABLE count_changes (number bigint PRIMARY KEY, of text[] NOT NULL, name text[] NOT NULL, state text[] NOT NULL,
-    n bigint[] NOT NULL);
-CREATE TABLE counts (of text, name text, state text, n bigint NOT NULL, PRIMARY KEY (of, name, state));
+-- `at` is the day or quarter hour since 1970 that they are counted by, 0 where they are not.
+CREATE TABLE count_changes (
+    number bigint PRIMARY KEY, of text[] NOT NULL, at bigint[] NOT NULL, name text[] NOT NULL, state text[] NOT NULL,
+    n bigint[] NOT NULL
+);
+CREATE TABLE counts (
+    of text, at bigint, name text, state text, n bigint NOT NULL, PRIMARY KEY (of, at, name, state)
+);
 
 -- Makes the partitions of the days from yesterday to `ahead` days from now. LIKE and ATTACH keep no writer waiting.
 CREATE FUNCTION make_days(ahead int) RETURNS void LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-"""What people did by hand."""
+"""What people did by hand, and the privacy requests that wait until somebody has done them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from bridge.core.errors import NotFound
 from bridge.store.codec.columns import from_ms, public_number
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.status_views import ActionTaken
+from bridge.store.rules.status_limits import MOST_PRIVACY_REQUESTS
+from bridge.store.status_views import ActionTaken, PrivacyRequest
 
 _COLUMNS = "at, who, what, subject, n"
 DONE = "done"
@@ -55,3 +56,17 @@ def complete_privacy_request(
     if before is None:
         insert_action(transaction, ActionTaken(now, who, DONE, public_id))
     return before
+
+
+def open_privacy_requests(db: psycopg.Connection[Any]) -> tuple[PrivacyRequest, ...]:
+    """Those that nobody has marked as done, oldest first."""
+    rows = select(
+        db,
+        f"""
+        SELECT w.number, w.source, w.topic, w.received_at FROM webhooks AS w WHERE {PRIVACY}
+        AND NOT EXISTS (SELECT 1 FROM actions WHERE subject = 'wh_' || w.number AND what = %s)
+        ORDER BY w.number LIMIT %s
+        """,  # noqa: S608  a condition that stands above
+        (DONE, MOST_PRIVACY_REQUESTS),
+    )
+    return tuple(PrivacyRequest(f"wh_{number}", source, topic, from_ms(at)) for number, source, topic, at in rows)

@@ -14,7 +14,8 @@ from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.codec.columns import to_ms_up
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import mapping_texts
+from bridge.store.postgres.tables import coverage, mapping_texts
+from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.destinations import paused_in_all, read_state, write_state
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
 
@@ -177,20 +178,22 @@ def _finish(  # noqa: PLR0913  the columns that change
             WHERE outbox.number = mine.number AND outbox.revision <= mine.sent RETURNING outbox.*
         )
         INSERT INTO deliveries (
-            number, event, destination, state, reason, attempts, last_attempt, created_at, ended_at, revision
+            number, event, destination, state, reason, attempts, last_attempt, created_at, ended_at, revision,
+            event_type
         )
-        SELECT number, event, destination, %s, %s, attempts + %s, %s, created_at, %s, revision FROM ended
-        RETURNING number, destination
+        SELECT number, event, destination, %s, %s, attempts + %s, %s, created_at, %s, revision, event_type FROM ended
+        RETURNING number, destination, event_type, state, reason, created_at, ended_at
         """,
         (
             list(numbers), [sent.get(one, MOST_REVISION) for one in numbers], end.state.value,
             maybe_server_text(end.reason), counted, attempt_number, transaction.at,
         ),
     ).fetchall()  # fmt: skip
-    for _, destination in rows:
-        transaction.counts["deliveries", destination, "pending"] -= 1
-        transaction.counts["deliveries", destination, end.state.value] += 1
-    return frozenset(number for number, _ in rows)
+    ended = [EndedDelivery(*row) for _, *row in rows]
+    coverage.count_reached(transaction, ended)
+    for one in ended:
+        transaction.counts["deliveries", one.destination, "pending"] -= 1
+    return frozenset(number for number, *_ in rows)
 
 
 def _delivered_after_all(  # noqa: PLR0913  the same
@@ -208,15 +211,19 @@ def _delivered_after_all(  # noqa: PLR0913  the same
     _finish(transaction, numbers, end, attempt_number, sent=sent, counted=counted)
     rows = transaction.execute(
         """
-        UPDATE deliveries SET state = 'delivered', reason = %s, attempts = attempts + %s, last_attempt = %s,
+        UPDATE deliveries AS d SET state = 'delivered', reason = %s, attempts = d.attempts + %s, last_attempt = %s,
             ended_at = %s
-        WHERE number = ANY(%s) AND state = 'dead' RETURNING destination
+        FROM (SELECT * FROM deliveries WHERE number = ANY(%s) ORDER BY number FOR UPDATE) AS before
+        WHERE d.number = before.number AND before.state = 'dead'
+        RETURNING d.destination, d.event_type, before.state, before.reason, d.created_at, before.ended_at
         """,
         (maybe_server_text(end.reason), counted, attempt_number, transaction.at, list(numbers)),
     ).fetchall()
-    for (destination,) in rows:
-        transaction.counts["deliveries", destination, "dead"] -= 1
-        transaction.counts["deliveries", destination, "delivered"] += 1
+    before = [EndedDelivery(*row) for row in rows]
+    coverage.count_left(transaction, before)
+    coverage.count_reached(
+        transaction, [one._replace(state="delivered", reason=end.reason, ended_at=transaction.at) for one in before]
+    )
 
 
 def end_expired_claims(transaction: Transaction, destination: str) -> None:

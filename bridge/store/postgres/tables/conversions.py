@@ -16,7 +16,7 @@ from msgspec import structs
 from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffects, RememberedConversion
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import recall_waits
+from bridge.store.postgres.tables import doubles, recall_waits
 from bridge.store.postgres.tables.ledger import Ledger
 
 
@@ -142,6 +142,9 @@ def apply_effects(transaction: Transaction, ledger: Ledger, told: Sequence[tuple
             (transaction.at, to_keys(keys), to_keys(others)),
         )
     woken += _add_links(ledger, [link for _, effects in told for link in effects.links], at=transaction.at)
+    for _, effects in told:
+        if effects.aliases:
+            doubles.note_doubles(transaction, ledger, effects.aliases)
     revisits = [(key, webhook) for webhook, effects in told for key in effects.revisit]
     if revisits:
         keys, webhooks = zip(*revisits, strict=True)

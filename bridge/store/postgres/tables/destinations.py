@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.store.codec.columns import from_ms_length, to_ms_up
+import psycopg
+
+from bridge.store.codec.columns import from_ms, from_ms_length, to_ms_up
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.protocol import DestinationState
+from bridge.store.status_views import DestinationCheck
 
 _COLUMNS = "paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version, last_claim_at"
 
@@ -79,6 +82,15 @@ def record_check(transaction: Transaction, destination: str, *, failed: str | No
         """,
         (server_text(destination), transaction.at, maybe_server_text(failed)),
     )
+
+
+def read_checks(db: psycopg.Connection[Any]) -> tuple[DestinationCheck, ...]:
+    """The last check of each destination that was checked."""
+    rows = select(
+        db,
+        "SELECT destination, checked_at, check_failed FROM standings WHERE checked_at IS NOT NULL ORDER BY destination",
+    )
+    return tuple(DestinationCheck(name, from_ms(at), failed) for name, at, failed in rows)
 
 
 def pause_destination(

@@ -9,6 +9,8 @@ from bridge.core import dedupe_keys
 from bridge.core.model import Accepted, Event, Route
 from bridge.store.postgres.db.texts import maybe_server_text, server_text, to_columns
 from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.postgres.tables import coverage, doubles
+from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.rules.event_decisions import EVENT_COLUMNS, EventDecisions, NewEvent, accepted_answer
 from bridge.store.rules.event_ids import event_id_keys, number_of, other_ids_of
@@ -48,7 +50,10 @@ def insert_events(
     for row in decisions.rows:
         kind = "fresh" if row[_DUPLICATE_OF] is None else "duplicate"
         transaction.counts["events", str(row[_EVENT_TYPE]), kind] += 1
-    insert_deliveries(transaction, decisions.deliveries)
+    coverage.count_match_keys(transaction, decisions.told)
+    doubles.note_possible_doubles(transaction, decisions.doubtful)
+    types = {int(str(row[0])): str(row[_EVENT_TYPE]) for row in decisions.rows}
+    insert_deliveries(transaction, decisions.deliveries, types=types)
     return accepted, decisions.conversion_keys
 
 
@@ -60,8 +65,14 @@ def find_original(
     return decisions.find_original(made.routed.event, held)
 
 
-def insert_deliveries(transaction: Transaction, wanted: Sequence[tuple[int, Route, int]]) -> None:
-    """Insert deliveries, each of an event (by number), by a route, at a time; skipped ones have ended already."""
+def insert_deliveries(
+    transaction: Transaction, wanted: Sequence[tuple[int, Route, int]], *, types: Mapping[int, str] | None = None
+) -> None:
+    """Insert deliveries, each of an event (by number), by a route, at a time; skipped ones have ended already.
+
+    `types` are those of the events, where the caller has them.
+    """
+    types = _read_types(transaction, {event for event, _, _ in wanted}) if types is None else types
     routes = {(event, route.destination): (route, at) for event, route, at in reversed(wanted)}
     pending: list[tuple[object, ...]] = []
     skipped: list[tuple[object, ...]] = []
@@ -69,24 +80,33 @@ def insert_deliveries(transaction: Transaction, wanted: Sequence[tuple[int, Rout
     for (event, destination), (route, at) in reversed(routes.items()):
         name = server_text(destination)
         if route.skip is None:
-            pending.append((next(numbers), event, name, at, at))
+            pending.append((next(numbers), event, name, at, at, types[event]))
+            transaction.counts["deliveries", name, "pending"] += 1
         else:
-            skipped.append((next(numbers), event, name, maybe_server_text(route.skip), at, at))
-        transaction.counts["deliveries", name, "pending" if route.skip is None else "skipped"] += 1
+            skipped.append((next(numbers), event, name, maybe_server_text(route.skip), at, at, types[event]))
+            coverage.count_reached(transaction, [EndedDelivery(name, types[event], "skipped", route.skip, at, at)])
     if pending:
         transaction.execute(
-            "INSERT INTO outbox (number, event, destination, due, created_at) "
-            "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[])",
+            "INSERT INTO outbox (number, event, destination, due, created_at, event_type) "
+            "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])",
             to_columns(pending),
         )
     if skipped:
         transaction.execute(
-            "INSERT INTO deliveries (number, event, destination, state, reason, attempts, created_at, ended_at) "
-            "SELECT number, event, destination, 'skipped', reason, 0, at, ended_at FROM unnest("
-            "%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[]"
-            ") AS new (number, event, destination, reason, at, ended_at)",
+            """
+            INSERT INTO deliveries (
+                number, event, destination, state, reason, attempts, created_at, ended_at, event_type
+            )
+            SELECT number, event, destination, 'skipped', reason, 0, at, ended_at, event_type FROM unnest(
+                %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[]
+            ) AS new (number, event, destination, reason, at, ended_at, event_type)
+            """,
             to_columns(skipped),
         )
+
+
+def _read_types(transaction: Transaction, events: set[int]) -> dict[int, str]:
+    return dict(select(transaction.db, "SELECT number, event_type FROM events WHERE number = ANY(%s)", (list(events),)))
 
 
 class _ServerEvents:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import Accepted, EventNeeded, Ignored, Kept, Routed, SetAside, Webhook, WebhookState
 from bridge.store.codec.columns import to_ms
-from bridge.store.postgres.db.texts import maybe_server_text, to_columns
+from bridge.store.postgres.db.texts import maybe_server_text, server_text, to_columns
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import conversions, mapping_texts, parcels, recall_waits
+from bridge.store.postgres.tables import conversions, mapping_texts, parcels, quarters, recall_waits
+from bridge.store.postgres.tables.counts import count_webhooks
 from bridge.store.postgres.tables.events import find_known_event, insert_events
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.postgres.tables.parcels import TakenParcels
@@ -39,6 +40,9 @@ def apply_outcomes(
     ]
     kept = insert_webhooks(transaction, ledger, new)
     fresh = [(one, outcome) for one, outcome in zip(kept, outcomes, strict=True)]
+    for one, outcome in fresh:
+        if not one.is_known and not isinstance(outcome.result, EventNeeded):
+            quarters.count_decided(transaction, "webhook", server_text(one.source), _state_of(outcome.result)[0].value)
     made = [
         NewEvent(routed, transaction.at, one.number)
         for one, outcome in fresh
@@ -87,8 +91,8 @@ def _due_of(webhook: Webhook, at: int) -> int:
 def complete_webhooks(transaction: Transaction, outcomes: Sequence[Outcome], *, since: int) -> tuple[Completed, ...]:
     """Write the outcomes of webhooks. One that is no longer received only gets the answers for its known events."""
     ledger = Ledger(transaction)
-    sources = _lock_received(transaction, [outcome.webhook.number for outcome in outcomes])
-    received = set(sources)
+    found = _lock_received(transaction, [outcome.webhook.number for outcome in outcomes])
+    received = set(found)
     made: list[list[NewEvent]] = []
     left: list[tuple[int, str, str | None, int | None]] = []
     texts = mapping_texts.keep_texts(transaction, (one.mapping for one in outcomes))
@@ -100,10 +104,12 @@ def complete_webhooks(transaction: Transaction, outcomes: Sequence[Outcome], *, 
             received.discard(number)  # the second time it is here, it is no longer
             state, reason = _state_of(outcome.result)
             left.append((number, state.value, maybe_server_text(reason), texts[outcome.mapping]))
-            transaction.counts["webhooks", sources[number], "received"] -= 1
-            transaction.counts["webhooks", sources[number], state.value] += 1
+            source, received_at = found[number]
+            count_webhooks(transaction, source, "received", received_at, -1)
+            count_webhooks(transaction, source, state.value, received_at)
+            quarters.count_decided(transaction, "webhook", source, state.value)
     _set_states(transaction, left)
-    changed = [(one.webhook.number, one) for one in outcomes if one.webhook.number in sources]
+    changed = [(one.webhook.number, one) for one in outcomes if one.webhook.number in found]
     accepted = iter(_write(transaction, ledger, [one for each in made for one in each], changed, since=since))
     return tuple(
         Completed(
@@ -139,14 +145,17 @@ def _events_of(result: _Result) -> tuple[Routed, ...]:
     return result if isinstance(result, tuple) else ()
 
 
-def _lock_received(transaction: Transaction, numbers: Sequence[int]) -> dict[int, str]:
-    """The sources of those webhooks that are still received, by number; nobody else changes them meanwhile."""
+def _lock_received(transaction: Transaction, numbers: Sequence[int]) -> dict[int, tuple[str, int]]:
+    """Source and receipt of those webhooks that are still received, by number; nobody else changes them meanwhile."""
     rows = select(
         transaction.db,
-        "SELECT number, source FROM webhooks WHERE state = 'received' AND number = ANY(%s) ORDER BY number FOR UPDATE",
+        """
+        SELECT number, source, received_at FROM webhooks
+        WHERE state = 'received' AND number = ANY(%s) ORDER BY number FOR UPDATE
+        """,
         (list(numbers),),
     )
-    return dict(rows)
+    return {number: (source, received_at) for number, source, received_at in rows}
 
 
 def _state_of(result: tuple[Routed, ...] | Ignored | SetAside) -> tuple[WebhookState, str | None]:

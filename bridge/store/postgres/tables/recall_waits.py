@@ -12,11 +12,13 @@ from typing import Any
 import psycopg
 
 from bridge.core.model import EventNeeded
-from bridge.store.codec.columns import ms_up
+from bridge.store.codec.columns import from_ms, ms_up
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.texts import server_text, to_columns
 from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.postgres.tables.counts import count_webhooks
 from bridge.store.postgres.tables.ledger import Ledger
+from bridge.store.status_views import WaitingWebhooks
 
 WAITS = (
     "(EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number) "
@@ -197,13 +199,13 @@ def revisit_webhooks(transaction: Transaction, times: dict[bytes, int]) -> None:
         changed = transaction.execute(
             """
             UPDATE webhooks SET state = 'received', reason = NULL, due = %s, looked_at = false
-            WHERE number = %s AND state = 'ignored' RETURNING source
+            WHERE number = %s AND state = 'ignored' RETURNING source, received_at
             """,
             (times[key], number),
         ).fetchone()
         if changed is not None:
-            transaction.counts["webhooks", changed[0], "ignored"] -= 1
-            transaction.counts["webhooks", changed[0], "received"] += 1
+            count_webhooks(transaction, changed[0], "ignored", changed[1], -1)
+            count_webhooks(transaction, changed[0], "received", changed[1])
     transaction.execute("DELETE FROM revisits WHERE webhook = ANY(%s)", ([number for _, number in rows],))
 
 
@@ -244,3 +246,19 @@ def delete_waits(transaction: Transaction, numbers: Sequence[int]) -> None:
     if numbers:
         transaction.execute("DELETE FROM waiting WHERE webhook = ANY(%s)", (list(numbers),))
         transaction.execute("DELETE FROM deferred WHERE webhook = ANY(%s)", (list(numbers),))
+
+
+def read_waiting(db: psycopg.Connection[Any]) -> WaitingWebhooks:
+    """How many webhooks wait, and when the next of these waits ends."""
+    [(richer, richer_at, sale, sale_at)] = select(
+        db,
+        """
+        SELECT d.*, s.* FROM (SELECT count(*), min(at) FROM deferred) AS d, (
+            SELECT count(*), min(w.waits_until) FROM (SELECT DISTINCT webhook FROM waiting) AS one
+            JOIN webhooks AS w ON w.number = one.webhook
+            WHERE w.state = 'received' AND NOT EXISTS (SELECT 1 FROM deferred WHERE webhook = w.number)
+        ) AS s
+        """,
+    )
+    ends = [at for at in (richer_at, sale_at) if at is not None]
+    return WaitingWebhooks(richer, sale, from_ms(min(ends)) if ends else None)

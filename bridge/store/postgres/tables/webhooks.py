@@ -18,6 +18,7 @@ from bridge.store.codec.columns import to_ms, to_ms_up
 from bridge.store.postgres.db.texts import maybe_server_text, server_text, to_columns
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import parcels, recall_waits
+from bridge.store.postgres.tables.counts import count_webhooks
 from bridge.store.postgres.tables.ledger import Ledger
 
 _DUE = f"w.state = 'received' AND w.due <= %(at)s AND (w.due <= %(barrier)s OR NOT {recall_waits.WAITS})"
@@ -58,7 +59,9 @@ def insert_webhooks(transaction: Transaction, ledger: Ledger, new: Sequence[NewW
             number = next(numbers)
             same = known.get(webhook.same_bytes)
             rows.append(_webhook_row(number, one))
-            transaction.counts["webhooks", server_text(webhook.source), one.state.value] += 1
+            source, received_at = server_text(webhook.source), to_ms(webhook.received_at)
+            count_webhooks(transaction, source, one.state.value, received_at)
+            transaction.lasts[source] = max(received_at, transaction.lasts.get(source, 0))
             for key in webhook.identity if same or not webhook.same_bytes else (*webhook.identity, webhook.same_bytes):
                 known[key] = number
                 ledger.add_entries([(key, number, to_ms(webhook.received_at))])

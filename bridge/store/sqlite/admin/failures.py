@@ -2,96 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 
-from bridge.store.codec.columns import from_ms
-from bridge.store.views import FailureGroup, FailureGroups
-
-_PLACE = re.compile(r"\S+?:\d+:\d+: ")
-_FIELD = r"`(?:event_type|timestamp|require: \[\]|(?:properties|user_data|context|consent)(?:\.[a-z_]{1,40})?)`"
-"""What of a reason says which field of the events failed: it stays."""
-_VARYING = re.compile(rf"'[^']*'|\"[^\"]*\"|(?!{_FIELD})`[^`]*`|\S+@\S+|\b(?=\S*\d)[\w.:+-]{{8,}}|\d{{4,}}")
-"""What differs between two failures of one kind: quoted values, addresses, ids, long numbers."""
+from bridge.store.rules import failure_groups
+from bridge.store.rules.failure_groups import Failure
+from bridge.store.views import FailureGroups
 
 
 def group_failures(db: sqlite3.Connection, *, most: int) -> FailureGroups:
     """The groups, the largest first."""
-    found: dict[tuple[str, str, str], _Group] = {}
-    read = [0, 0]
-    for at, failures in enumerate((_dead_deliveries(db, most), _set_aside(db, most))):
-        for one in failures:
-            read[at] += 1
-            key = (one.state, one.name, shorten_reason(one.reason))
-            found.setdefault(key, _Group()).add_failure(one)
-    groups = [each.as_group(*key) for key, each in found.items()]
-    return FailureGroups(
-        tuple(sorted(groups, key=lambda one: (-one.count, one.state, one.name, one.reason))), complete=max(read) < most
-    )
+    return failure_groups.group_failures(_dead_deliveries(db, most), _set_aside(db, most), most=most)
 
 
-def shorten_reason(reason: str) -> str:
-    """A reason without what differs between failures of one kind; the mapping's line that it begins with stays."""
-    place = _PLACE.match(reason)
-    begins = place.end() if place else 0
-    return reason[:begins] + _VARYING.sub("…", reason[begins:])
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    state: str
-    name: str
-    reason: str
-    id: str
-    at: int
-    value: str | None = None
-    currency: str | None = None
-
-
-@dataclass(slots=True)
-class _Group:
-    """Failures of one kind, which come newest first."""
-
-    ids: list[str] = field(default_factory=list)
-    first_at: int = 0
-    last_at: int = 0
-    value: dict[str, Decimal] = field(default_factory=dict)
-
-    def add_failure(self, one: _Failure) -> None:
-        """Count one more."""
-        self.first_at = min(self.first_at, one.at) if self.ids else one.at
-        self.last_at = max(self.last_at, one.at)
-        self.ids.append(one.id)
-        if one.value and one.currency and (amount := _read_amount(one.value)) is not None:
-            self.value[one.currency] = self.value.get(one.currency, Decimal()) + amount
-
-    def as_group(self, state: str, name: str, reason: str) -> FailureGroup:
-        """The group as a value."""
-        return FailureGroup(
-            state=state,
-            name=name,
-            reason=reason,
-            count=len(self.ids),
-            first_at=from_ms(self.first_at),
-            last_at=from_ms(self.last_at),
-            newest_id=self.ids[0],
-            value=self.value,
-            ids=tuple(self.ids),
-        )
-
-
-def _read_amount(value: str) -> Decimal | None:
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
-
-
-def _dead_deliveries(db: sqlite3.Connection, most: int) -> Iterator[_Failure]:
+def _dead_deliveries(db: sqlite3.Connection, most: int) -> Iterator[Failure]:
     rows = db.execute(
         """
         SELECT d.number, d.destination, d.reason, d.created_at, e.value, e.currency
@@ -101,10 +25,10 @@ def _dead_deliveries(db: sqlite3.Connection, most: int) -> Iterator[_Failure]:
         (most,),
     )
     for number, destination, reason, at, value, currency in rows:
-        yield _Failure("dead", destination, reason or "", f"dlv_{number}", at, value, currency)
+        yield Failure("dead", destination, reason or "", f"dlv_{number}", at, value, currency)
 
 
-def _set_aside(db: sqlite3.Connection, most: int) -> Iterator[_Failure]:
+def _set_aside(db: sqlite3.Connection, most: int) -> Iterator[Failure]:
     rows = db.execute(
         """
         SELECT number, source, reason, received_at FROM webhooks
@@ -113,4 +37,4 @@ def _set_aside(db: sqlite3.Connection, most: int) -> Iterator[_Failure]:
         (most,),
     )
     for number, source, reason, at in rows:
-        yield _Failure("set_aside", source, reason or "", f"wh_{number}", at)
+        yield Failure("set_aside", source, reason or "", f"wh_{number}", at)

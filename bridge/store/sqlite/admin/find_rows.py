@@ -7,21 +7,15 @@ number of them.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.store.codec import compress
 from bridge.store.codec.columns import from_ms, public_number, storable_text
+from bridge.store.rules.row_search import MOST_FOUND, NEWEST, NEWEST_BODIES, quoted_words, whole_words
 from bridge.store.sqlite.tables import event_people
 from bridge.store.status_views import FoundRows
-
-NEWEST = 50_000
-"""Webhooks and events whose columns are read: some 0.2 s."""
-NEWEST_BODIES = 5_000
-"""Webhooks whose bodies are unpacked and read: some 0.3 s."""
-MOST_FOUND = 100
 
 
 def find_rows(db: sqlite3.Connection, words: Sequence[str]) -> FoundRows:
@@ -49,7 +43,7 @@ def _events_with(db: sqlite3.Connection, names: str, words: Sequence[str]) -> se
         for row in db.execute(f"{by_id.format(column)}{' AND given_id <> ?' if column == 'given_id' else ''}",
                               (names, "") if column == "given_id" else (names,))
     }  # fmt: skip
-    quoted = [f'"{storable_text(word)}"'.encode() for word in words]
+    quoted = quoted_words(words)
     has_text = " OR ".join(["instr(text, ?) > 0"] * len(quoted))
     rows = db.execute(
         f"""
@@ -77,8 +71,7 @@ def _webhooks_named(words: Sequence[str]) -> set[int]:
 
 
 def _bodies_with(db: sqlite3.Connection, words: Sequence[str]) -> set[int]:
-    texts = b"|".join(re.escape(storable_text(word).encode()) for word in words)
-    whole = re.compile(rb"(?<![\w.@+-])(?:%s)(?![\w@+-])" % texts)
+    whole = whole_words(words)
     rows = db.execute(
         """
         SELECT w.number, b.bytes, b.form

@@ -6,20 +6,19 @@ import sqlite3
 
 from bridge.core.model import WebhookState
 from bridge.store.codec.columns import from_ms
+from bridge.store.rules.status_limits import NEWEST_OUTCOMES
 from bridge.store.status_views import EventCount, RecentOutcomes, TopicCount
-
-NEWEST = 5000
-"""Rows of each kind that are read: some 20 ms, however much is kept."""
 
 
 def read_recent(db: sqlite3.Connection) -> RecentOutcomes:
     """Returns the counts over the newest rows."""
     first = db.execute(
-        "SELECT min(received_at) FROM (SELECT received_at FROM webhooks ORDER BY number DESC LIMIT ?)", (NEWEST,)
+        "SELECT min(received_at) FROM (SELECT received_at FROM webhooks ORDER BY number DESC LIMIT ?)",
+        (NEWEST_OUTCOMES,),
     ).fetchone()[0]
     return RecentOutcomes(
         webhooks=_webhook_counts(db), events=_event_counts(db), since=None if first is None else from_ms(first),
-        limit=NEWEST,
+        limit=NEWEST_OUTCOMES,
     )  # fmt: skip
 
 
@@ -31,7 +30,7 @@ def _webhook_counts(db: sqlite3.Connection) -> tuple[TopicCount, ...]:
         FROM (SELECT number, source, topic, state, reason FROM webhooks ORDER BY number DESC LIMIT ?)
         WHERE NOT (state = ? AND reason IS NOT NULL) GROUP BY source, topic, state ORDER BY source, topic, state
         """,
-        (NEWEST, WebhookState.RECEIVED.value),
+        (NEWEST_OUTCOMES, WebhookState.RECEIVED.value),
     )
     return tuple(TopicCount(*row) for row in rows)
 
@@ -45,6 +44,6 @@ def _event_counts(db: sqlite3.Connection) -> tuple[EventCount, ...]:
         WHERE e.duplicate_of IS NULL AND NOT (e.test AND coalesce(d.state, '') IN ('', 'skipped'))
         GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
         """,
-        (NEWEST,),
+        (NEWEST_OUTCOMES,),
     )
     return tuple(EventCount(*row) for row in rows)

@@ -10,15 +10,12 @@ from datetime import datetime
 
 from bridge.store.codec.columns import from_ms, maybe_instant, to_ms
 from bridge.store.protocol import StatusSummary
+from bridge.store.rules.status_limits import MOST_NAMED, NEWEST_OF_SOURCE
 from bridge.store.sqlite.admin.filters import EVENTS
 from bridge.store.sqlite.db import clock_skew
 from bridge.store.sqlite.tables import same_bytes
 
 _DAY = 86_400_000
-_NAMED = 5
-"""How many events of a kind are named; `list events --state` has all of them."""
-_RECENT = 1000
-"""How many of a source's newest events are read."""
 
 
 def read_summary(db: sqlite3.Connection, *, now: datetime) -> StatusSummary:
@@ -48,7 +45,7 @@ def _count_and_newest(db: sqlite3.Connection, condition: str) -> tuple[int, tupl
     """How many events fulfil a condition that an index has, and the newest of them."""
     count: int = db.execute(f"SELECT count(*) FROM events AS e WHERE {condition}").fetchone()[0]  # noqa: S608  a condition of filters.py
     newest = f"SELECT id FROM events AS e WHERE {condition} ORDER BY number DESC LIMIT ?"  # noqa: S608  the same
-    return count, tuple(name for (name,) in db.execute(newest, (_NAMED,)))
+    return count, tuple(name for (name,) in db.execute(newest, (MOST_NAMED,)))
 
 
 def _only_tests(db: sqlite3.Connection) -> tuple[str, ...]:
@@ -70,7 +67,7 @@ def _sends_only_tests(db: sqlite3.Connection, source: str) -> bool:
         SELECT min(e.test), count(d.number), min(d.state = 'skipped')
         FROM ({newest} LIMIT ?) AS e LEFT JOIN deliveries AS d ON d.event = e.number
         """,  # noqa: S608  a question that stands above
-        (source, _RECENT),
+        (source, NEWEST_OF_SOURCE),
     ).fetchone()
     return bool(row[0] and row[1] and row[2])
 

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from bridge.core.errors import NotFound
 from bridge.store.codec.columns import from_ms, public_number, storable_text, to_ms
+from bridge.store.rules.status_limits import MOST_PRIVACY_REQUESTS
 from bridge.store.status_views import ActionTaken, PrivacyRequest
 
 DONE = "done"
-MOST_REQUESTS = 1000
 _PRIVACY = "w.state = 'ignored' AND substr(w.reason, 1, 15) = 'privacy request'"
 
 
@@ -56,6 +56,6 @@ def open_privacy_requests(db: sqlite3.Connection) -> tuple[PrivacyRequest, ...]:
         AND NOT EXISTS (SELECT 1 FROM actions WHERE subject = 'wh_' || w.number AND what = ?)
         ORDER BY w.number LIMIT ?
         """,  # noqa: S608  the same
-        (DONE, MOST_REQUESTS),
+        (DONE, MOST_PRIVACY_REQUESTS),
     )
     return tuple(PrivacyRequest(f"wh_{number}", source, topic, from_ms(at)) for number, source, topic, at in rows)

@@ -14,19 +14,11 @@ from datetime import datetime
 from bridge.core.match_keys import ALL, find_match_keys
 from bridge.store.codec.columns import from_ms, storable_text, to_ms
 from bridge.store.rules.event_decisions import CountedEvent
+from bridge.store.rules.outcome_counts import LAST, MOST_WAITING, NEWEST, bounded_name
 from bridge.store.sqlite.db import bulk
 from bridge.store.status_views import MatchKeyCount, OutcomeCount, OutcomeCounts, OutcomeTotals
 
 _DAY = 86_400_000
-MOST_TYPES = 50
-"""Event types that match keys are counted by on one day; those of all others are counted as OTHER."""
-OTHER = "other"
-MOST_WAITING = 100_000
-"""Waiting deliveries that are counted at most."""
-NEWEST = 5000
-"""Deliveries among which the last ones of each destination are looked for."""
-LAST = 100
-"""Deliveries of a destination, taken or rejected, of which the rejected ones are counted."""
 
 
 def count_match_keys(db: sqlite3.Connection, told: Iterable[CountedEvent]) -> None:
@@ -52,7 +44,7 @@ def count_match_keys(db: sqlite3.Connection, told: Iterable[CountedEvent]) -> No
 
 def _bounded_type(db: sqlite3.Connection, day: int, event_type: str, new: set[str]) -> str:
     known = {name for (name,) in db.execute("SELECT DISTINCT event_type FROM match_keys WHERE day = ?", (day,))}
-    return event_type if event_type in known or len(known | new) < MOST_TYPES else OTHER
+    return bounded_name(event_type, known | new)
 
 
 def read_outcomes(db: sqlite3.Connection, *, since: datetime) -> OutcomeCounts:

@@ -8,34 +8,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 
-from bridge.core import json_text
-from bridge.core.json_text import Json
 from bridge.core.model import Event
 from bridge.store.codec.columns import from_ms, pack_json, to_ms, to_ms_up, unpack_list
+from bridge.store.rules.doubles import MOST_LIKE_IT, WITHIN, certain_note, is_certain, is_like, people_of, possible_note
+from bridge.store.rules.status_limits import MOST_DOUBTED
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import ledger
 from bridge.store.status_views import DoubtedEvent
-
-POSSIBLE = "possible_double: "
-"""How the note begins of an event that may tell the same payment as another: no webhook links the two."""
-CERTAIN = "double: "
-"""How the note begins of an event that tells the same payment as another, as a later webhook says."""
-WITHIN = timedelta(minutes=15)
-"""How far apart two webhooks of one payment are at most, by the provider's clock."""
-_SALES = frozenset({"purchase", "subscription"})
-_MOST_DOUBTED = 100
-_MOST_LIKE_IT = 40
-"""Events of one value in that time that are looked at, the newest: where they are more, a value tells nothing."""
 
 
 def note_possible_doubles(db: sqlite3.Connection, told: Iterable[tuple[int, str, Event]]) -> None:
     """Note at each of these events, given by number and id, and at those like it, that both may be one payment."""
     for number, name, event in told:
         for other, other_name in _events_like(db, number, event):
-            _add_note(db, number, f"{POSSIBLE}{other_name} may tell the same payment; no webhook links the two")
-            _add_note(db, other, f"{POSSIBLE}{name} may tell the same payment; no webhook links the two")
+            _add_note(db, number, possible_note(other_name))
+            _add_note(db, other, possible_note(name))
 
 
 def note_doubles(db: sqlite3.Connection, aliases: Sequence[tuple[bytes, bytes]]) -> None:
@@ -45,8 +33,8 @@ def note_doubles(db: sqlite3.Connection, aliases: Sequence[tuple[bytes, bytes]])
     for one, name in mine.items():
         for other, other_name in others.items():
             if one != other:
-                _add_note(db, one, f"{CERTAIN}{other_name} tells the same payment")
-                _add_note(db, other, f"{CERTAIN}{name} tells the same payment")
+                _add_note(db, one, certain_note(other_name))
+                _add_note(db, other, certain_note(name))
 
 
 def newest_doubted(db: sqlite3.Connection) -> tuple[DoubtedEvent, ...]:
@@ -56,10 +44,10 @@ def newest_doubted(db: sqlite3.Connection) -> tuple[DoubtedEvent, ...]:
         SELECT id, origin, notes, created_at FROM events WHERE instr(notes, 'double: ') > 0
         ORDER BY number DESC LIMIT ?
         """,
-        (_MOST_DOUBTED,),
+        (MOST_DOUBTED,),
     )
     return tuple(
-        DoubtedEvent(name, origin, from_ms(at), is_certain=any(one.startswith(CERTAIN) for one in unpack_list(notes)))
+        DoubtedEvent(name, origin, from_ms(at), is_certain=is_certain(unpack_list(notes)))
         for name, origin, notes, at in rows
     )
 
@@ -78,24 +66,11 @@ def _events_like(db: sqlite3.Connection, number: int, event: Event) -> list[tupl
         ) WHERE rank <> ? AND origin = ? AND currency IS ? AND test = ? AND number <> ? AND duplicate_of IS NULL
         """,
         (
-            event.value, at - span, at + span, _MOST_LIKE_IT,
+            event.value, at - span, at + span, MOST_LIKE_IT,
             event.rank, event.origin, event.currency, event.test, number,
         ),
     ).fetchall()  # fmt: skip
     return [(other, name) for other, name, kind, text in rows if is_like(event, kind) and people & people_of(text)]
-
-
-def is_like(event: Event, event_type: str) -> bool:
-    """Whether an event of that type may tell the same payment, by its type."""
-    return event.event_type == event_type or {event.event_type, event_type} <= _SALES
-
-
-def people_of(text: bytes) -> set[tuple[str, str]]:
-    """What names the person of an event."""
-    document = json_text.parse_json(text)
-    about: Json = document.get("user_data") or {}
-    named = {"user_id": document.get("user_id"), "email": about.get("email"), "phone": about.get("phone")}
-    return {(kind, value.lower()) for kind, value in named.items() if isinstance(value, str)}
 
 
 def _told_events(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[int, str]:

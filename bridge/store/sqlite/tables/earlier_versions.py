@@ -9,7 +9,7 @@ import sqlite3
 
 from bridge.core.model import Event
 from bridge.store.codec.columns import to_ms, to_ms_up
-from bridge.store.sqlite.tables.doubles import WITHIN, is_like, people_of
+from bridge.store.rules.doubles import WITHIN, is_like, people_of
 
 
 def last_of_earlier_versions(db: sqlite3.Connection) -> int:

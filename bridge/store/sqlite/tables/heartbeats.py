@@ -6,10 +6,9 @@ import sqlite3
 from datetime import timedelta
 
 from bridge.store.codec.columns import from_ms, storable_text, to_ms
+from bridge.store.rules.status_limits import HEARTBEATS_KEPT
 from bridge.store.status_views import ProcessHeartbeat
 
-KEPT = timedelta(days=7)
-"""How long a process that gives no sign is remembered: each container has a node name of its own."""
 _MS = timedelta(milliseconds=1)
 
 
@@ -22,7 +21,7 @@ def write_heartbeat(db: sqlite3.Connection, one: ProcessHeartbeat) -> None:
             one.stopped, storable_text(one.trouble), storable_text(one.settings),
         ),
     )  # fmt: skip
-    db.execute("DELETE FROM heartbeats WHERE at < ?", (to_ms(one.at) - KEPT // _MS,))
+    db.execute("DELETE FROM heartbeats WHERE at < ?", (to_ms(one.at) - HEARTBEATS_KEPT // _MS,))
 
 
 def read_heartbeats(db: sqlite3.Connection) -> tuple[ProcessHeartbeat, ...]:

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bridge.store.codec.columns import from_ms, from_ms_length, storable_text, to_ms
+from bridge.store.rules.status_limits import MOST_REFUSALS, REFUSALS_KEPT
 from bridge.store.status_views import RefusedRequests
 
-KEPT = timedelta(days=30)
-"""How long the last request of a cause is remembered."""
-MOST_ROWS = 1000
 _MS = timedelta(milliseconds=1)
 
 
@@ -32,13 +30,13 @@ def add_refused(db: sqlite3.Connection, refused: Sequence[RefusedRequests]) -> N
             ),
         )  # fmt: skip
     newest = max((to_ms(one.last_at) for one in refused), default=0)
-    db.execute("DELETE FROM refusals WHERE last_at < ?", (newest - KEPT // _MS,))
+    db.execute("DELETE FROM refusals WHERE last_at < ?", (newest - REFUSALS_KEPT // _MS,))
     db.execute(
         """
         DELETE FROM refusals WHERE (source, cause, detail) IN (
             SELECT source, cause, detail FROM refusals ORDER BY last_at DESC LIMIT -1 OFFSET ?)
         """,
-        (MOST_ROWS,),
+        (MOST_REFUSALS,),
     )
 
 
