@@ -3,7 +3,7 @@
 Webhooks are kept as parcels, one row for each group commit, and get rows of their own when it is known what they
 became. A verb that has returned is committed. The SQL is in `tables/` and `admin/`, the schema in `migrations/`.
 
-It has no rewriting, no retention and no questions of `status` yet, so that no command opens it.
+It has no questions of `status` yet, so that no command opens it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -25,7 +26,8 @@ from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
 from bridge.store.codec.columns import to_ms_up
 from bridge.store.group_commit import GroupCommit
 from bridge.store.postgres import schema
-from bridge.store.postgres.admin import overdue, queries, retry_replay, rewrite, walks
+from bridge.store.postgres.admin import overdue, queries, retention, retired_days, retry_replay, rewrite, walks
+from bridge.store.postgres.admin.retention import SweepPlace
 from bridge.store.postgres.db.link import DatabaseLink, ServerAddress
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
@@ -60,11 +62,15 @@ from bridge.store.protocol import (
     Outcome,
     OverdueWork,
     Pacing,
+    PurgeStep,
+    RetentionPolicy,
     RowFilter,
     StateCounts,
 )
 
 T = TypeVar("T")
+KEEPER_PATIENCE = timedelta(minutes=10)
+"""How long a step of a purge may take: it waits for readers, and counts the rows of a day. Nobody waits for it."""
 
 
 class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
@@ -93,6 +99,9 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         self._translate = DatabaseLink(address, "translate")
         self._deliver = DatabaseLink(address, "deliver")
         self._reader = DatabaseLink(address, "reader")
+        self._keeper = DatabaseLink(replace(address, patience=KEEPER_PATIENCE), "keeper")
+        self._purge_place = retention.BEGINNING
+        self._by_caller = by_caller
         limits = {"limit": bounds.waiting, "patience": bounds.max_wait.total_seconds(), "waits_for": "the database"}
         self._webhooks: GroupCommit[Sequence[Webhook], None] = GroupCommit(self._write_group, **limits)  # type: ignore[arg-type]
         self._events: GroupCommit[CallerRequest, tuple[Accepted, ...]] = GroupCommit(self._accept_group, **limits)  # type: ignore[arg-type]
@@ -245,6 +254,20 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         """Make deliveries of kept events."""
         return await self._deliver.write(lambda one: walks.create_deliveries(one, destination, skips), now=now)
 
+    async def purge(self, keeping: RetentionPolicy, *, now: datetime, limit: int) -> PurgeStep:
+        """Delete one step's rows of what was kept long enough; or retire a whole day of them."""
+        place = self._purge_place
+        if place.after == 0 and not self._by_caller and (taken := await self._retire_day(keeping, place)) is not None:
+            return PurgeStep(taken, more=True, kind=place.table)
+        step, self._purge_place = await self._keeper.write(
+            lambda one: retention.purge_step(one, keeping, place=place, limit=limit), now=now
+        )
+        return step
+
+    async def _retire_day(self, keeping: RetentionPolicy, place: SweepPlace) -> int | None:
+        kept_for = keeping.bodies if place.table == "bodies" else keeping.events
+        return await self._keeper.look(lambda db: retired_days.retire_next(db, place.table, kept_for=kept_for))
+
     async def iter_webhooks(
         self, sources: Sequence[str], *, since: datetime | None, after: int, limit: int
     ) -> tuple[Webhook, ...]:
@@ -272,7 +295,7 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         """Finish the work under way and close the store."""
         await self._webhooks.wait_until_idle()
         await self._events.wait_until_idle()
-        for link in (self._ingest, self._translate, self._deliver, self._reader):
+        for link in (self._ingest, self._translate, self._deliver, self._reader, self._keeper):
             await link.close()
 
 

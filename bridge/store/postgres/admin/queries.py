@@ -140,16 +140,19 @@ def _webhook_detail(db: psycopg.Connection[Any], public_id: str) -> Iterable[Web
     if number is None:
         return
     for row in select(db, f"SELECT {_WEBHOOK} WHERE w.number = %s", (number,)):
-        places = select(db, "SELECT number, parcel, place FROM webhooks WHERE number = %s", (number,))
-        webhook = parcels.read_webhooks(db, [(number, parcel, place) for number, parcel, place in places]).get(number)
-        if webhook is None:
-            continue
+        shown = _webhook_row(row)
+        [(name, parcel, place)] = select(db, "SELECT id, parcel, place FROM webhooks WHERE number = %s", (number,))
+        kept = parcels.read_webhooks(db, [(number, parcel, place)]).get(number)
+        webhook = kept or Webhook(  # headers and query go with the body
+            shown.source, name, shown.topic, shown.received_at, b"", (), number=number
+        )
         made = select(db, f"SELECT {_EVENT} WHERE e.webhook = %s ORDER BY e.number", (number,))
         yield WebhookDetail(
-            row=_webhook_row(row),
+            row=shown,
             webhook=webhook,
             events=tuple(map(_event_row, made)),
-            same_bytes_as=_same_bytes(db, webhook),
+            body_gone=kept is None,
+            same_bytes_as=None if kept is None else _same_bytes(db, webhook),
             mapping=mapping_texts.read_text(db, number),
         )
 

@@ -21,6 +21,7 @@ from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import coverage
 from bridge.store.postgres.tables.counts import count_webhooks
 from bridge.store.postgres.tables.coverage import EndedDelivery
+from bridge.store.postgres.tables.parcels import HAS_BODY
 from bridge.store.protocol import ChangeStep, DryRun, RowFilter
 
 _RETRIED = """
@@ -30,8 +31,7 @@ _RETRIED = """
     )))
 """
 """A dead delivery, or one that waits; one that is claimed is left to its claim."""
-_HAS_BODY = "EXISTS (SELECT 1 FROM parcels WHERE parcels.number = w.parcel)"
-_REPLAYED = f"w.state <> 'received' AND {_HAS_BODY}"
+_REPLAYED = f"w.state <> 'received' AND {HAS_BODY}"
 _DELIVERIES = "all_deliveries AS d JOIN events AS e ON e.number = d.event"
 
 
@@ -134,7 +134,7 @@ def _replay_condition(
 ) -> tuple[str, list[object]]:
     """Returns what follows WHERE for a replay. Also raises BodyGone for a named webhook whose body was purged."""
     for number in row_numbers(which, WEBHOOKS) if below is None else ():
-        found = select(db, f"SELECT {_HAS_BODY} FROM webhooks AS w WHERE w.number = %s", (number,))  # noqa: S608  ours
+        found = select(db, f"SELECT {HAS_BODY} FROM webhooks AS w WHERE w.number = %s", (number,))  # noqa: S608  ours
         if not found:
             raise not_found(f"wh_{number}", WEBHOOKS)
         if not found[0][0]:

@@ -44,6 +44,7 @@ class Transaction:
         assert row is not None  # noqa: S101  a SELECT without FROM has one row
         _, clock = row
         self._left: list[range] = []
+        self.by_caller = by_caller
         self.at: int = to_ms(now) if now is not None and by_caller else clock
         self._ahead = 0 if now is None else self.at - to_ms(now)
         self.counts: Counter[tuple[str, str, str]] = Counter()

@@ -18,6 +18,7 @@ from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import doubles, recall_waits
 from bridge.store.postgres.tables.ledger import Ledger
+from bridge.store.rules.purged_conversions import purged_text
 
 
 def recall_conversions(db: psycopg.Connection[Any], keys: Sequence[bytes]) -> dict[bytes, Sequence[KnownConversion]]:
@@ -92,7 +93,26 @@ def _read_told(db: psycopg.Connection[Any], numbers: set[int]) -> tuple[dict[int
         found[number] = KnownConversion(text, by=by, rank=rank, webhook=webhook or 0, number=number)
         if original is not None:
             originals[number] = original
+    if missing := numbers - found.keys():
+        _add_purged(db, missing, found, originals)
     return found, originals
+
+
+def _add_purged(
+    db: psycopg.Connection[Any], numbers: set[int], found: dict[int, KnownConversion], originals: dict[int, int]
+) -> None:
+    for number, name, *about, webhook, rank, original in select(
+        db,
+        """
+        SELECT number, id, event_type, order_id, value, currency, webhook, rank, duplicate_of FROM purged_events
+        WHERE number = ANY(%s)
+        """,
+        (list(numbers),),
+    ):
+        by = name if webhook is None else f"wh_{webhook}"
+        found[number] = KnownConversion(purged_text(*about), by=by, rank=rank, webhook=webhook or 0, number=number)
+        if original is not None:
+            originals[number] = original
 
 
 def _read_remembered(db: psycopg.Connection[Any], numbers: Sequence[int]) -> dict[int, KnownConversion]:

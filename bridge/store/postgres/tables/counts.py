@@ -6,10 +6,12 @@ One process adds them up at a time. What was not added up yet is added when it i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
+from bridge.store.codec.columns import to_ms
 from bridge.store.postgres.db.transaction import LAST, Transaction, select
 from bridge.store.postgres.tables.bounded_counts import BOUNDED, CountKey, bound_changes
 
@@ -90,6 +92,11 @@ def read_counts(db: psycopg.Connection[Any], *of: str, since: int = 0) -> dict[C
     return kept | {
         key: max(kept.get(key, 0), n) if key.of == LAST else kept.get(key, 0) + n for key, n in changes.items()
     }
+
+
+def forget_received(transaction: Transaction, *, before: datetime) -> None:
+    """Drop the counts of webhooks by day, of the days before."""
+    transaction.execute("DELETE FROM counts WHERE of = %s AND at < %s", (RECEIVED, to_ms(before) // DAY_MS))
 
 
 def as_counts(rows: Iterable[tuple[Any, ...]]) -> dict[CountKey, int]:

@@ -122,6 +122,7 @@ class _ServerEvents:
         self._transaction = transaction
         self._ledger = ledger
         self._originals: dict[int, OriginalEvent] = {}
+        self._purged: dict[int, OriginalEvent] = {}
         self.numbers = iter(transaction.draw_numbers(count))
 
     def find_keys(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
@@ -134,9 +135,21 @@ class _ServerEvents:
         """The event with this number; of one that is not there, what its duplicate `event` says."""
         if number not in self._originals:
             self._read_originals({number})
-        return self._originals.get(number) or OriginalEvent(
-            number, purged_original_id(number), event.value, event.currency, event.origin
-        )
+        found = self._originals.get(number) or self._read_purged(number)
+        return found or OriginalEvent(number, purged_original_id(number), event.value, event.currency, event.origin)
+
+    def _read_purged(self, number: int) -> OriginalEvent | None:
+        if number not in self._purged:
+            rows = select(
+                self._transaction.db,
+                """
+                SELECT value, currency, origin, mapping, rank, duplicate_of FROM purged_events WHERE number = %s
+                """,
+                (number,),
+            )
+            for row in rows:
+                self._purged[number] = OriginalEvent(number, purged_original_id(number), *row)
+        return self._purged.get(number)
 
     def repeat_answer(self, event: Event, number: int) -> Accepted:
         """The answer that was given when the event with this number was made."""

@@ -15,6 +15,11 @@ from bridge.store.codec import packed_requests
 from bridge.store.codec.columns import to_ms, to_ms_up
 from bridge.store.postgres.db.transaction import Transaction, select
 
+HAS_BODY = (
+    "(EXISTS (SELECT 1 FROM parcels WHERE parcels.number = w.parcel) "
+    "OR EXISTS (SELECT 1 FROM rescued WHERE rescued.number = w.number))"
+)
+"""The SQL condition that the body of a webhook `w` is kept."""
 OTHERS_AFTER_MS = 500
 """How old a parcel of another node is before it is taken: that node is late, or gone."""
 
@@ -102,6 +107,34 @@ def read_webhooks(db: psycopg.Connection[Any], rows: Iterable[tuple[int, int, in
     found: dict[int, Webhook] = {}
     for parcel, packed in select(db, "SELECT number, packed FROM parcels WHERE number = ANY(%s)", (list(of_parcel),)):
         webhooks = packed_requests.unpack_webhooks(packed)
-        for number, place in of_parcel[parcel]:
+        for number, place in of_parcel.pop(parcel):
             found[number] = structs.replace(webhooks[place], number=number)
+    if left := [number for each in of_parcel.values() for number, _ in each]:
+        for number, packed in select(db, "SELECT number, packed FROM rescued WHERE number = ANY(%s)", (left,)):
+            (webhook,) = packed_requests.unpack_webhooks(packed)
+            found[number] = structs.replace(webhook, number=number)
     return found
+
+
+def rescue_webhooks(db: psycopg.Connection[Any], table: str, numbers: range) -> None:
+    """Copy the webhooks that are still needed out of the parcels with these numbers, which are in a table.
+
+    Those that are received, set aside, or looked at again when their sale is told. The bodies of the others go.
+    """
+    needed: dict[int, list[tuple[int, int]]] = {}
+    for number, parcel, place in select(
+        db,
+        """
+        SELECT number, parcel, place FROM webhooks AS w
+        WHERE parcel >= %(first)s AND parcel < %(last)s AND NOT EXISTS (SELECT 1 FROM rescued WHERE number = w.number)
+        AND (state = 'received' OR state = 'set_aside' OR number IN (SELECT webhook FROM revisits))
+        """,
+        {"first": numbers.start, "last": numbers.stop},
+    ):
+        needed.setdefault(parcel, []).append((number, place))
+    for parcel, mine in needed.items():
+        rows = select(db, f"SELECT packed FROM {table} WHERE number = %s", (parcel,))  # noqa: S608  a table of ours
+        webhooks = packed_requests.unpack_webhooks(rows[0][0]) if rows else []
+        for number, place in mine if webhooks else ():
+            alone = packed_requests.pack_requests([packed_requests.pack_request([webhooks[place]])])
+            db.execute("INSERT INTO rescued VALUES (%s, %s) ON CONFLICT DO NOTHING", (number, alone))

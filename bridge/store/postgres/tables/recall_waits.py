@@ -142,6 +142,7 @@ def _existing_numbers(transaction: Transaction, numbers: set[int]) -> set[int]:
         transaction.db,
         """
         SELECT number FROM events WHERE number = ANY(%(numbers)s)
+        UNION ALL SELECT number FROM purged_events WHERE number = ANY(%(numbers)s)
         UNION ALL SELECT -number FROM remembered WHERE -number = ANY(%(numbers)s)
         """,
         {"numbers": list(numbers)},

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import PurgeStep, RetentionPolicy
-from bridge.store.sqlite.tables import conversions, coverage, event_people, ledger, quarters
+from bridge.store.rules.purged_conversions import lends_without_person
+from bridge.store.sqlite.tables import coverage, event_people, ledger, quarters
 
 STEP_BYTES = 8 * 1024 * 1024
 """Bytes of bodies that one step takes at most, or one body."""
@@ -102,7 +103,7 @@ def _purge_known(
     ).fetchall()
     db.executemany(
         "UPDATE remembered SET lends = ? WHERE number = ?",
-        [(conversions.without_person(lends), number) for number, lends in forgotten],
+        [(lends_without_person(lends), number) for number, lends in forgotten],
     )
     return taken, str(forgotten[-1][0]) if len(forgotten) == limit else None
 

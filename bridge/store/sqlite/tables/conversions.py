@@ -13,10 +13,9 @@ from datetime import datetime
 
 from msgspec import structs
 
-from bridge.core import json_text
 from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffects, RememberedConversion
-from bridge.core.json_text import Json
 from bridge.store.codec.columns import to_ms
+from bridge.store.rules.purged_conversions import purged_text
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import doubles, ledger, recall_waits
 
@@ -78,7 +77,7 @@ def _read_told(db: sqlite3.Connection, numbers: set[int]) -> tuple[dict[int, Kno
             originals[number] = original
     for number, name, *about, webhook, rank, original in bulk.select_keys(db, _PURGED, sorted(numbers - found.keys())):
         found[number] = KnownConversion(
-            _purged_text(*about), by=_public_id(name, webhook), rank=rank, webhook=webhook or 0, number=number
+            purged_text(*about), by=_public_id(name, webhook), rank=rank, webhook=webhook or 0, number=number
         )
         if original is not None:
             originals[number] = original
@@ -87,13 +86,6 @@ def _read_told(db: sqlite3.Connection, numbers: set[int]) -> tuple[dict[int, Kno
 
 def _public_id(name: str, webhook: int | None) -> str:
     return name if webhook is None else f"wh_{webhook}"
-
-
-def _purged_text(event_type: str, order_id: str | None, value: str | None, currency: str | None) -> bytes:
-    amount: Json = None if value is None else json_text.parse_json(value)
-    properties = {"order_id": order_id, "value": amount, "currency": currency}
-    kept = {name: each for name, each in properties.items() if each is not None}
-    return json_text.write_json({"event_type": event_type, "properties": kept})
 
 
 def _read_remembered(db: sqlite3.Connection, numbers: set[int]) -> dict[int, KnownConversion]:
@@ -119,13 +111,6 @@ def _read_deferred(db: sqlite3.Connection, keys: Sequence[bytes]) -> list[tuple[
         (key, KnownConversion(lends, ConversionState.DEFERRED, f"wh_{webhook}", rank=rank, webhook=webhook))
         for key, webhook, rank, lends in rows
     ]
-
-
-def without_person(lends: bytes) -> bytes:
-    """What a conversion lends, without what is of a person: what a later event needs is its order."""
-    properties = json_text.parse_json(lends).get("properties") or {}
-    kept = {name: properties[name] for name in ("order_id", "value", "currency") if name in properties}
-    return json_text.write_json({"properties": kept})
 
 
 # ------------------------------------------------------------------------------------------------------- effects
