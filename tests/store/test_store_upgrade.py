@@ -63,7 +63,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "edcfaf0",
         "6e083d8",
         "f474991",
-        "ad64dda",
+        "3ceed61",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

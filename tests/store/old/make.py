@@ -35,7 +35,7 @@ FROM_V11 = {
     "edcfaf0",
     "6e083d8",
     "f474991",
-    "ad64dda",
+    "3ceed61",
 }
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
@@ -77,7 +77,7 @@ STORES = {
     "v21_4381f10_79e5329_edcfaf0": ("4381f10", "79e5329", "edcfaf0"),
     "v22_4381f10_79e5329_6e083d8": ("4381f10", "79e5329", "6e083d8"),
     "v23_4381f10_79e5329_f474991": ("4381f10", "79e5329", "f474991"),
-    "v24_4381f10_79e5329_ad64dda": ("4381f10", "79e5329", "ad64dda"),
+    "v24_4381f10_79e5329_3ceed61": ("4381f10", "79e5329", "3ceed61"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 
