@@ -570,6 +570,7 @@ class Model:
         self.ids = {name: one for name, one in self.ids.items() if one.at > now - keeping.ledger}
         self.upstream = {name: one for name, one in self.upstream.items() if one.at > now - keeping.ledger}
         self.conversions = {key: one for key, one in self.conversions.items() if one.at > now - keeping.ledger}
+        self.purged = {n: one for n, one in self.purged.items() if one.created_at > now - keeping.ledger}
         self.answers = {key: one for key, one in self.answers.items() if one[2] > now - REQUESTS}
         return before - len(self.webhooks) - len(self.events) - len(self.bodies)
 
