@@ -64,6 +64,8 @@ def undone(name: str) -> dict[str, Webhook]:
         "6e083d8",
         "f474991",
         "3ceed61",
+        "1366d2d",
+        "ffdfe25",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

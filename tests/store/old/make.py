@@ -36,6 +36,8 @@ FROM_V11 = {
     "6e083d8",
     "f474991",
     "3ceed61",
+    "1366d2d",
+    "ffdfe25",
 }
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
@@ -78,6 +80,8 @@ STORES = {
     "v22_4381f10_79e5329_6e083d8": ("4381f10", "79e5329", "6e083d8"),
     "v23_4381f10_79e5329_f474991": ("4381f10", "79e5329", "f474991"),
     "v24_4381f10_79e5329_3ceed61": ("4381f10", "79e5329", "3ceed61"),
+    "v25_4381f10_79e5329_1366d2d": ("4381f10", "79e5329", "1366d2d"),
+    "v26_4381f10_79e5329_ffdfe25": ("4381f10", "79e5329", "ffdfe25"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 
