@@ -78,7 +78,7 @@ class SettingsFile:
             secrets=tuple(secret for secret, _ in secrets),
             places=tuple(place for _, place in secrets),
             vars={key: self._read_text(value) for key, value in given.items()},
-            var_places={key: str(value.place) for key, value in given.items() if isinstance(value, Scalar)},
+            var_places={key: value.place for key, value in given.items() if isinstance(value, Scalar)},
             to=self._read_texts(fields["to"]) if "to" in fields else None,
             public_url=self._read_text(fields["public_url"]) if "public_url" in fields else None,
             scope=self._read_text(fields["scope"]) if "scope" in fields else None,

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from bridge import mapping
 from bridge.core import log
 from bridge.core.errors import SettingsError
+from bridge.core.model import SourceLocation
 from bridge.core.source import DefectEffect, MappingDefect, Source
 from bridge.core.suggestions import suggest_or_list
 from bridge.mapping.files import mapping_files
@@ -58,6 +59,8 @@ def make_sources(configured: Settings, mappings: Mapping[str, LoadedMapping]) ->
             )
         except mapping.WrongVar as error:
             place = one.var_places.get(error.var)
+            if isinstance(place, SourceLocation):
+                raise SettingsError(error.text, place=place) from None
             raise SettingsError(f"{place}: {error}" if place else str(error)) from None
     for provider, one_mapping in mappings.items():
         if provider not in sources:

@@ -180,7 +180,7 @@ class SourceSettings:
     public_url: str | None = None
     scope: str | None = None
     places: tuple[SourceLocation, ...] = field(default=(), compare=False)
-    var_places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    var_places: Mapping[str, SourceLocation | str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

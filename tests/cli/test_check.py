@@ -347,7 +347,10 @@ def test_a_form_of_the_log_that_is_none_is_refused_by_check_and_by_serve(folder:
             "\nbridge.yaml:1:19: error: destination `a`: `kind` names no kind; known are track",
         ),
         ("sources: {a: {mapping: shopfy}}", "source `a`: `mapping` names no mapping; did you mean `shopify`?"),
-        ("sources: {a: {mapping: stripe, vars: {nothing: b}}}", "has no var `nothing`"),
+        (
+            "sources: {a: {mapping: stripe, vars: {nothing: b}}}",
+            "\nbridge.yaml:1:48: error: ",
+        ),
         ("destinations: {a: {kind: track, api_key: some-made-up-key-1234}}", "url"),
     ],
 )
