@@ -1,15 +1,16 @@
 """How long each page of the console takes on a store that has grown, as a person waits for it.
 
 A hundred views of each page, one after the other, over one connection; told is the 95th percentile, of an idle bridge.
+Searches are typed: for an order in the middle, and for a text that no body has, which looks as far back as a search does.
 Not concerned with browsers.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from time import monotonic, perf_counter
@@ -18,17 +19,17 @@ from urllib.parse import urlencode
 import filled
 import servers
 from figures import Figure, Rounds
-from ground import Ground, tell
+from ground import FIRST_NUMBER, Ground, tell
+from visitor import SETTINGS, Visitor
 from wrong import hold
 
 from bridge.store.engines import open_store
 
-KEY = "a-made-up-console-key-of-the-bench"
 VIEWS = 100
 FILLING = 3_600.0
 """Seconds that filling may take; what was not kept then is told."""
 ASIDE_EVERY = 1000
-_SETTINGS = {"BRIDGE_CONSOLE_KEYS": f"bench:look:{KEY}"}
+_NOWHERE = "find a text that is in no body"
 _NOBODY = {"BRIDGE_TRACK_URL": "http://127.0.0.1:9", "BRIDGE_TRACK_KEY": "upstream-key", "BRIDGE_TRACK_RATE": "0"}
 
 
@@ -39,14 +40,17 @@ def measured(ground: Ground) -> list[Figure]:
     count, took = asyncio.run(_fill(folder, ground.plan.webhooks))
     rounds.add("console: webhooks kept", "", count)
     rounds.add("console: filled", "webhooks/s", count / took)
-    with servers.bridge(folder, servers.settings(None) | _NOBODY | _SETTINGS) as bridge:
-        visitor = _Visitor(bridge.port)
-        visitor.log_in()
-        pages = _pages(visitor, count)
+    with servers.bridge(folder, servers.settings(None) | _NOBODY | SETTINGS) as bridge:
+        visitor = Visitor(bridge.port)
+        pages, words = _pages(visitor, count), _words(count)
         for number in range(ground.plan.rounds):
             tell(f"console: round {number + 1}")
             for name, path in pages.items():
-                rounds.add(f"console: {name}, p95", "ms", visitor.watch(path))
+                rounds.add(f"console: {name}, p95", "ms", _watched(partial(visitor.get, path)))
+            for name, typed in words.items():
+                rounds.add(f"console: {name}, p95", "ms", _watched(partial(visitor.post, "/ui/find", {"what": typed})))
+        tell(f"console: {_looked(visitor.post('/ui/find', {'what': words[_NOWHERE]}))}")
+        visitor.close()
         bridge.stop()
     return rounds.figures()
 
@@ -62,7 +66,7 @@ async def _fill(folder: Path, webhooks: int) -> tuple[int, float]:
     return count, monotonic() - began
 
 
-def _pages(visitor: _Visitor, count: int) -> Mapping[str, str]:
+def _pages(visitor: Visitor, count: int) -> Mapping[str, str]:
     """What is looked at: each kind of page, lists as they open and filtered, searches, one row from the middle."""
     middle = f"wh_{count // 2 + 2}"  # the one before it may have been set aside
     found = re.search(r"/ui/events/([^\"/?]+)\"", visitor.get(f"/ui/webhooks/{middle}"))
@@ -82,38 +86,32 @@ def _pages(visitor: _Visitor, count: int) -> Mapping[str, str]:
         "sources": "/ui/sources",
         "destinations": "/ui/destinations",
         "actions": "/ui/actions",
+        "mappings": "/ui/mappings",
+        "the playground, on a hundred that were set aside": "/ui/mappings/shopify/try",
     }
 
 
-class _Visitor:
-    """Somebody who looks, with a session."""
+def _words(count: int) -> Mapping[str, str]:
+    """What is typed into the search."""
+    return {
+        "find an order by its id": f"{FIRST_NUMBER + count // 2 + 2:016d}",
+        "find a webhook by its id": f"wh_{count // 2 + 2}",
+        _NOWHERE: "a text that is in no body",
+    }
 
-    def __init__(self, port: int) -> None:
-        self._host = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self._cookie = ""
 
-    def log_in(self) -> None:
-        """With the key."""
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
-        self._host.request("POST", "/ui/login", urlencode({"key": KEY}), headers)
-        answer = self._host.getresponse()
-        answer.read()
-        hold(answer.status == 303, f"logging in was answered {answer.status}")
-        self._cookie = (answer.headers["Set-Cookie"] or "").partition(";")[0]
+def _looked(page: str) -> str:
+    """How far a search says that it looked."""
+    found = re.search(r"(All that is kept was looked at|The newest [0-9,]+ events and)[^<]*", page)
+    hold(found is not None, "a search that found nothing does not say how far it looked")
+    return found[0] if found else ""
 
-    def get(self, path: str) -> str:
-        """A page's HTML."""
-        self._host.request("GET", path, headers={"Cookie": self._cookie, "Sec-Fetch-Site": "same-origin"})
-        answer = self._host.getresponse()
-        text = answer.read().decode()
-        hold(answer.status == 200, f"{path} was answered {answer.status}")
-        return text
 
-    def watch(self, path: str) -> float:
-        """The 95th percentile of its views, in milliseconds."""
-        took = []
-        for _ in range(VIEWS):
-            began = perf_counter()
-            self.get(path)
-            took.append((perf_counter() - began) * 1000)
-        return quantiles(took, n=20)[-1]
+def _watched(act: Callable[[], str]) -> float:
+    """The 95th percentile of doing it again and again, in milliseconds."""
+    took = []
+    for _ in range(VIEWS):
+        began = perf_counter()
+        act()
+        took.append((perf_counter() - began) * 1000)
+    return quantiles(took, n=20)[-1]
