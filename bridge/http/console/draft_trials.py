@@ -85,25 +85,25 @@ class DraftTrial:
     @property
     def without_events(self) -> int:
         """How many of them failed to make an event; where none failed, how many made none on purpose."""
-        return sum(map(self._is_without, self.tried))
+        return len(self._without())
 
     @property
     def become_events(self) -> int:
         """How many of those would."""
-        return sum(self._is_without(one) and one.becomes_events for one in self.tried)
+        return sum(one.becomes_events for one in self._without())
 
     @property
     def changed(self) -> int:
         """How many of the others would make other events, or none."""
-        return sum(
-            one.fits and not self._is_without(one) and (one.is_changed or one.becomes_events) for one in self.tried
-        )
+        counted = {id(one) for one in self._without()}
+        others = [one for one in self.tried if one.fits and id(one) not in counted]
+        return sum(one.is_changed or one.becomes_events for one in others)
 
-    def _is_without(self, one: TriedWebhook) -> bool:
-        """Whether it fits and has no event; ignored ones count only where none failed: they have none on purpose."""
-        state = one.kept.row.state
-        has_failures = any(each.fits and each.kept.row.state in _FAILED for each in self.tried)
-        return one.fits and (state in _FAILED or (state is WebhookState.IGNORED and not has_failures))
+    def _without(self) -> list[TriedWebhook]:
+        """Those that fit and have no event; ignored ones only where none failed: they have none on purpose."""
+        fitting = [one for one in self.tried if one.fits]
+        failed = [one for one in fitting if one.kept.row.state in _FAILED]
+        return failed or [one for one in fitting if one.kept.row.state is WebhookState.IGNORED]
 
     @property
     def shown_outcome(self) -> TriedOutcome | None:
