@@ -19,7 +19,10 @@ def find_store_troubles(
     summary: StatusSummary, counts: StateCounts, overdue: OverdueWork, keeping: RetentionPolicy, now: datetime
 ) -> Findings:
     """Disk, clock, damage, webhooks that nobody translates; and what will be deleted soon."""
-    needs = [*_clock_ahead(summary, now), *_no_room(summary), *_damage(summary), *_overdue_webhooks(overdue)]
+    needs = [
+        *_clock_ahead(summary, now), *_no_room(summary), *_troubles(summary), *_damage(summary),
+        *_overdue_webhooks(overdue),
+    ]  # fmt: skip
     notes = [*_unapplied(counts), *_exposed(summary), *_doubles(summary), *_deleted_soon(summary, keeping, now)]
     return Findings(tuple(needs), tuple(notes))
 
@@ -35,6 +38,10 @@ def _clock_ahead(summary: StatusSummary, now: datetime) -> Iterator[Finding]:
             "trackbridge has run for an hour with it",
             "set the clock if it is wrong, else wait",
         )
+
+
+def _troubles(summary: StatusSummary) -> Iterator[Finding]:
+    yield from (Finding("store", text) for text in summary.troubles)
 
 
 def _no_room(summary: StatusSummary) -> Iterator[Finding]:

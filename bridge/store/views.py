@@ -214,7 +214,7 @@ class StatusSummary:
     each file in the ingest log's folder that cannot be opened, or is none of ours, why it is not read, and the remedy;
     `clock_ahead` is None if the clock can be believed; `exposed` is that other users may read the store, and how to end
     that; `same_bytes` counts webhooks of a source whose bytes were first received at another source, by (source, the
-    other).
+    other); `troubles` says what else the engine needs a person for, a sentence each.
     """
 
     today: dict[tuple[str, str], int]
@@ -232,3 +232,4 @@ class StatusSummary:
     differing_ids: tuple[str, ...] = ()
     no_longer_made: int = 0
     no_longer_made_ids: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()

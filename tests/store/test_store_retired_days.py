@@ -1,4 +1,4 @@
-"""Days of a PostgreSQL store are retired as a whole, and what somebody still waits for outlives its day.
+"""Days of a PostgreSQL store are made ahead and retired as a whole, and what somebody still waits for outlives its day.
 
 Here what is kept for minus one day is over today.
 """
@@ -6,13 +6,14 @@ Here what is kept for minus one day is over today.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from store_made import LEASE, dead, order, routed, sent, webhook
 
+from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Accepted, Ignored, SetAside
 from bridge.store.in_steps import replay_all
 from bridge.store.postgres.store import PostgresStore
@@ -42,6 +43,16 @@ def database(postgres_url: str) -> Iterator[str]:
 def store(database: str) -> Store:
     """A store by the server's clock, with the partitions of today and yesterday."""
     return PostgresStore(database, durable=False)
+
+
+def run(store: Store, story: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        try:
+            await story()
+        finally:
+            await store.close()
+
+    asyncio.run(whole())
 
 
 def ask(url: str, query: str) -> list[tuple[object, ...]]:
@@ -95,9 +106,8 @@ def test_bodies_go_with_their_day_and_one_that_is_needed_is_there_until_it_is_no
         await store.complete_batch(batch, [Outcome(one, Ignored("done")) for one in batch.webhooks], now=now())
         await swept(store, BODIES_ARE_OVER)
         assert ask(database, "SELECT count(*) FROM rescued") == [(0,)]
-        await store.close()
 
-    asyncio.run(story())
+    run(store, story)
 
 
 def test_a_day_of_which_nobody_waits_for_anything_is_dropped_and_the_counts_with_it(
@@ -115,9 +125,8 @@ def test_a_day_of_which_nobody_waits_for_anything_is_dropped_and_the_counts_with
         ask(database, "SELECT make_days(0)")
         [again] = await store.accept_events([routed("g", order("1"))], now=now())
         assert again == Accepted("g", f"gone:{first.number}")
-        await store.close()
 
-    asyncio.run(story())
+    run(store, story)
 
 
 def test_a_day_with_a_pending_delivery_stays_and_its_other_rows_go(store: Store, database: str) -> None:
@@ -131,9 +140,8 @@ def test_a_day_with_a_pending_delivery_stays_and_its_other_rows_go(store: Store,
         assert f"events_{now():%Y%m%d}" in days_before_tomorrow(database)
         assert await sent(store, now=now()) == ["f"]
         assert (await store.state_counts()).deliveries == {("track", "delivered"): 1}
-        await store.close()
 
-    asyncio.run(story())
+    run(store, story)
 
 
 def test_a_day_that_was_detached_when_its_node_ended_is_dropped_or_comes_back(store: Store, database: str) -> None:
@@ -146,9 +154,8 @@ def test_a_day_that_was_detached_when_its_node_ended_is_dropped_or_comes_back(st
         await swept(store, RetentionPolicy(bodies=LONG, events=-DAY, ledger=LONG))  # its event goes first
         assert [name for name in days_before_tomorrow(database) if not str(name).startswith("parcels")] == []
         assert (await store.state_counts()).deliveries == {}
-        await store.close()
 
-    asyncio.run(story())
+    run(store, story)
 
 
 def test_what_was_made_to_wait_again_while_its_day_was_detached_comes_back(store: Store, database: str) -> None:
@@ -165,9 +172,8 @@ def test_what_was_made_to_wait_again_while_its_day_was_detached_comes_back(store
         ask(database, "SELECT make_days(0)")
         assert [row.id for row in await store.events(RowFilter())] == ["e"]
         assert await sent(store, now=now()) == ["e"]
-        await store.close()
 
-    asyncio.run(story())
+    run(store, story)
 
 
 def test_nobody_waits_for_a_day_that_is_retired_behind_a_reader(store: Store, database: str) -> None:
@@ -183,6 +189,26 @@ def test_nobody_waits_for_a_day_that_is_retired_behind_a_reader(store: Store, da
             assert not retiring.done()
         await retiring
         assert all(str(name).endswith(f"{now():_%Y%m%d}") for name in days_before_tomorrow(database))
-        await store.close()
 
-    asyncio.run(story())
+    run(store, story)
+
+
+def test_days_are_made_ahead_while_it_runs_and_a_missing_tomorrow_is_told(store: Store, database: str) -> None:
+    async def story() -> None:
+        before = ask(database, "SELECT relname FROM pg_class WHERE relname ~ '_[0-9]{8}$' ORDER BY 1")
+        assert (await store.status_summary(now=now())).troubles == ()
+        for table in TABLES:
+            ask(database, f"DROP TABLE {table}{now() + DAY:_%Y%m%d}, {table}{now():_%Y%m%d}")
+        [trouble] = (await store.status_summary(now=now())).troubles
+        assert f"no partitions for {now():%Y-%m-%d}" in trouble
+        with pytest.raises(StoreUnavailable, match="has no partitions for today"):
+            await store.accept_events([routed("e")], now=now())
+        with psycopg.connect(database) as reader, psycopg.connect(database) as writer:
+            reader.execute("SELECT count(*) FROM events")
+            writer.execute("DELETE FROM events")
+            await store.purge(RetentionPolicy(), now=now(), limit=9)
+        assert ask(database, "SELECT relname FROM pg_class WHERE relname ~ '_[0-9]{8}$' ORDER BY 1") == before
+        assert (await store.status_summary(now=now())).troubles == ()
+        await store.accept_events([routed("e")], now=now())
+
+    run(store, story)

@@ -47,6 +47,13 @@ def migrate_database(db: psycopg.Connection[Any], *, where: str, durable: bool =
         db.execute("SELECT make_days(%s)", (DAYS_AHEAD,))
 
 
+def make_days(db: psycopg.Connection[Any]) -> None:
+    """Make the partitions of the next days that are missing, in a transaction under way; no writer waits for it."""
+    db.execute("SET LOCAL lock_timeout = '2s'")
+    db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    db.execute("SELECT make_days(%s)", (DAYS_AHEAD,))
+
+
 def _require_server(db: psycopg.Connection[Any], *, where: str, durable: bool) -> None:
     if db.info.server_version < OLDEST_SERVER:
         raise StoreUnusable(

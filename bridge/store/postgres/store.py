@@ -3,12 +3,13 @@
 Webhooks are kept as parcels, one row for each group commit, and get rows of their own when it is known what they
 became. A verb that has returned is committed. The SQL is in `tables/` and `admin/`, the schema in `migrations/`.
 
-It has no questions of `status` yet, so that no command opens it.
+It has all verbs; no command opens it yet.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -38,6 +39,7 @@ from bridge.store.postgres.tables import (
     attempts,
     conversions,
     counts,
+    days,
     destinations,
     outbox,
     outcomes,
@@ -69,6 +71,8 @@ from bridge.store.protocol import (
 )
 
 T = TypeVar("T")
+DAYS_EVERY = 600.0
+"""Seconds after which a purge looks again whether there are partitions for the next days."""
 KEEPER_PATIENCE = timedelta(minutes=10)
 """How long a step of a purge may take: it waits for readers, and counts the rows of a day. Nobody waits for it."""
 
@@ -101,6 +105,7 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         self._reader = DatabaseLink(address, "reader")
         self._keeper = DatabaseLink(replace(address, patience=KEEPER_PATIENCE), "keeper")
         self._purge_place = retention.BEGINNING
+        self._make_days_at = 0.0
         self._by_caller = by_caller
         limits = {"limit": bounds.waiting, "patience": bounds.max_wait.total_seconds(), "waits_for": "the database"}
         self._webhooks: GroupCommit[Sequence[Webhook], None] = GroupCommit(self._write_group, **limits)  # type: ignore[arg-type]
@@ -257,6 +262,9 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
     async def purge(self, keeping: RetentionPolicy, *, now: datetime, limit: int) -> PurgeStep:
         """Delete one step's rows of what was kept long enough; or retire a whole day of them."""
         place = self._purge_place
+        if time.monotonic() >= self._make_days_at:
+            await self._reader.write(days.make_days_ahead)  # the keeper may wait for a reader
+            self._make_days_at = time.monotonic() + DAYS_EVERY
         if place.after == 0 and not self._by_caller and (taken := await self._retire_day(keeping, place)) is not None:
             return PurgeStep(taken, more=True, kind=place.table)
         step, self._purge_place = await self._keeper.write(

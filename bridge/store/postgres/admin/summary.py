@@ -13,6 +13,7 @@ import psycopg
 from bridge.store.codec.columns import from_ms, maybe_instant, to_ms
 from bridge.store.postgres.admin.filters import EVENTS
 from bridge.store.postgres.db.transaction import LAST, select
+from bridge.store.postgres.tables import days
 from bridge.store.postgres.tables.counts import DAY_MS, RECEIVED, read_counts
 from bridge.store.protocol import StatusSummary
 from bridge.store.rules.status_limits import MOST_NAMED, NEWEST_OF_SOURCE
@@ -37,6 +38,7 @@ def read_summary(db: psycopg.Connection[Any], *, now: datetime) -> StatusSummary
             db, "SELECT received_at FROM webhooks WHERE state = 'set_aside' ORDER BY number LIMIT 1"
         ),
         oldest_dead=_first_value(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
+        troubles=days.find_trouble(db),
         same_bytes={(key.name, key.state): n for key, n in read_counts(db, "same_bytes").items()},
     )
 

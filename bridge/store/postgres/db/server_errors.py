@@ -32,10 +32,12 @@ def server_error(error: psycopg.Error, where: str) -> StoreUnavailable | None:
         return _unavailable(error, where, words, wait=_LATER)
     if state.startswith(("28", "3D")):
         return _unavailable(error, where, "does not let this user in; see user, password and database", wait=_LATER)
-    if state in PASSING:
-        return _unavailable(error, where, "is held up by another transaction", wait=_SHORTLY)
-    if state == "57014":
-        return _unavailable(error, where, "took too long", wait=_SHORTLY)
+    if state == "23514" and "no partition" in str(error):
+        words = "has no partitions for today; `trackbridge serve` makes them three days ahead: its log says why not"
+        return _unavailable(error, where, words, wait=_LATER)
+    if state in PASSING or state == "57014":
+        words = "took too long" if state == "57014" else "is held up by another transaction"
+        return _unavailable(error, where, words, wait=_SHORTLY)
     if is_lost(error):
         said = next(iter(str(error).splitlines()), "")[:MOST_SAID]
         return _unavailable(error, where, f"is not reachable, and is tried again: {said}", wait=_SHORTLY)
