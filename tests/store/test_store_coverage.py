@@ -83,7 +83,8 @@ def test_what_one_request_delivers_is_counted_by_type_and_beyond_fifty_types_as_
         assert len(await sent(store)) == 100
         found = (await store.read_outcomes(since=NOW)).outcomes
         told = {one.event_type: one.count for one in found}
-        assert (len(told), "other" in told) == (51, True)
+        assert (len(told), told["type 1"]) == (51, 2)
+        assert told["other"] >= 10  # which ten types are counted so is the engine's
         assert sum(told.values()) == 100
         assert (await store.state_counts()).deliveries == {("track", "delivered"): 100}
 
