@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -47,7 +46,7 @@ from bridge.settings.destinations import make_masked
 from bridge.settings.list_settings import list_settings
 from bridge.settings.list_sources import list_sources
 from bridge.settings.sources import LoadedMapping, mapping_defects
-from bridge.store.engines import sqlite_file
+from bridge.store.engines import beside_store
 from bridge.store.protocol import Store
 
 RESTS = {"purge": EVERY + AGAIN, "alert": alerts.EVERY}
@@ -161,7 +160,7 @@ def _make_alert_loop(app_config: AppConfig, needs: alerts.NeedsPerson) -> alerts
     def channels() -> tuple[AlertChannel, ...]:
         return app_config.settings.alerts.channels()
 
-    state = AlertState(alert_file(Path(sqlite_file(app_config.settings.store))))
+    state = AlertState(alert_file(beside_store(app_config.settings.store)))
     return alerts.AlertLoop(needs=needs, channels=channels, state=state, clock=utc_now)
 
 

@@ -65,6 +65,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "admin",
         "list_verbs status_verbs token_verbs",
         "store",
+        "server",
     ),
     "bridge.store.sqlite": (
         "__init__ migrations",

@@ -23,7 +23,7 @@ from bridge.runtime.console_address_file import read_console_address
 from bridge.runtime.roles import WEB
 from bridge.settings.addresses import read_addresses
 from bridge.settings.console import ConsoleSettings, console_address
-from bridge.store.engines import sqlite_file, watch_role
+from bridge.store.engines import beside_store, watch_role
 
 
 @command_options
@@ -51,7 +51,7 @@ def _chosen_key(console: ConsoleSettings, name: str | None, store: str) -> Conso
     if not console.keys:
         if name is not None:
             raise SettingsError("--key names a key of BRIDGE_CONSOLE_KEYS, and that is not set")
-        return keep_console_key(Path(sqlite_file(store)))
+        return keep_console_key(beside_store(store))
     for one in console.keys:
         if name in {None, one.name}:
             return one
@@ -72,7 +72,7 @@ def _console_address(console: ConsoleSettings, environment: Mapping[str, str]) -
     """Where it stands by the settings; where `serve` runs on this store, as it says itself (it may have a `--port`)."""
     store = settings.store_url(environment)
     if not console.url and watch_role(store, WEB)():
-        running = read_console_address(Path(sqlite_file(store)))
+        running = read_console_address(beside_store(store))
         if running is not None:
             return running
     admin, at = settings.admin_address(environment), read_addresses(environment)

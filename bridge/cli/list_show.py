@@ -45,7 +45,7 @@ from bridge.core.visible_text import make_visible
 from bridge.settings.destinations import make_masked
 from bridge.settings.load import load_configuration
 from bridge.status.kept_request import KeptRequest, rebuild_request
-from bridge.store.engines import open_store, require_log_of_serve
+from bridge.store.engines import is_on_server, open_store, require_log_of_serve, shown_store, store_exists
 from bridge.store.protocol import (
     DeliveryDetail,
     DeliveryRow,
@@ -211,6 +211,8 @@ def see_that_there_is_a_store() -> str:
     Raises SettingsError where there is none, StoreUnavailable where its write-ahead log was deleted while `serve` runs.
     """
     url = settings.store_url(read_environment())
+    if is_on_server(url) and not store_exists(url):
+        raise SettingsError(f"there is no store in {shown_store(url)}; start `trackbridge serve` on it first")
     path = url.removeprefix("sqlite:///")
     if url.startswith("sqlite:///") and not os.path.exists(path):  # noqa: PTH110  a URL's path, as the store reads it
         raise SettingsError(f"there is no store at {path}; start `trackbridge serve` there, or set BRIDGE_STORE")

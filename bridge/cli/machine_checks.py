@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.core.errors import BridgeError
-from bridge.store.engines import check_store, require_local_disk, sqlite_file, store_versions
+from bridge.store.engines import (
+    check_store,
+    describe_server,
+    is_on_server,
+    require_local_disk,
+    shown_store,
+    sqlite_file,
+    store_exists,
+    store_versions,
+)
 
 NEWEST_PYTHON = (3, 14)
 """The newest that the tests have run on."""
@@ -64,7 +73,10 @@ def check_open_files() -> Iterator[CheckResult]:
 
 
 def check_store_files(url: str) -> Iterator[CheckResult]:
-    """Whose the store's files are, whether they are sound, and which version wrote them."""
+    """Whose the store's files are, whether they are sound, and which version wrote them; of a server what it says."""
+    if is_on_server(url):
+        yield _check_server(url)
+        return
     try:
         path = Path(sqlite_file(url))
         require_local_disk(url)
@@ -89,6 +101,16 @@ def check_store_files(url: str) -> Iterator[CheckResult]:
         yield CheckResult("store", "ok", f"{path} is sound, as far as two seconds tell, and of version {there}")
 
 
+def _check_server(url: str) -> CheckResult:
+    try:
+        text, is_there = f"{shown_store(url)} answers: {describe_server(url)}", store_exists(url)
+    except BridgeError as error:
+        return CheckResult("store", "wrong", str(error))
+    if is_there:
+        return CheckResult("store", "ok", text)
+    return CheckResult("store", "note", f"{text}; it has no store yet, which the first `trackbridge serve` makes")
+
+
 def _check_folder(folder: Path) -> Iterator[CheckResult]:
     try:
         mode = folder.stat().st_mode
@@ -103,7 +125,9 @@ def _check_folder(folder: Path) -> Iterator[CheckResult]:
 
 
 def check_disk(url: str, *, least: int) -> Iterator[CheckResult]:
-    """Free space, and how long a flush takes: every answer waits for one."""
+    """Free space, and how long a flush takes: every answer waits for one. A server has its own disk."""
+    if is_on_server(url):
+        return
     try:
         folder = Path(sqlite_file(url)).absolute().parent
         found = os.statvfs(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from bridge.core.source import MappingDefect
 from bridge.runtime.defects_file import read_defects
@@ -11,15 +10,15 @@ from bridge.runtime.roles import WORKER
 from bridge.settings import Settings
 from bridge.settings.sources import LoadedMapping, make_sources, mapping_defects
 from bridge.status.report import BROKEN_MAPPING_CAUSE, Finding
-from bridge.store.engines import sqlite_file, watch_role
+from bridge.store.engines import beside_store, watch_role
 
 _MEND = "mend it as `trackbridge check` says"
 
 
 def mapping_needs(configured: Settings, mappings: Mapping[str, LoadedMapping]) -> tuple[Finding, ...]:
     """One for each source whose mapping has errors, in the running worker or in the files here."""
-    store = Path(sqlite_file(configured.store))
-    running = store.exists() and watch_role(configured.store, WORKER)()
+    store = beside_store(configured.store)
+    running = watch_role(configured.store, WORKER)()
     loaded = read_defects(store) if running else {}
     needs = [_finding(source, f"{text}; {_MEND}, then reload (SIGHUP)") for source, text in loaded.items()]
     for source, defect in mapping_defects(make_sources(configured, mappings)):

@@ -5,8 +5,6 @@ It prints no key, only the name of the file that holds it.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from bridge import settings
 from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, option
@@ -14,7 +12,7 @@ from bridge.cli.terminal import print_text
 from bridge.http.health import is_loopback
 from bridge.http.metrics_key import key_file
 from bridge.settings.addresses import read_addresses
-from bridge.store.engines import sqlite_file
+from bridge.store.engines import beside_store
 
 FILE_OF_YOURS = "/etc/prometheus/trackbridge-metrics-key"
 """What is for a file that the operator makes, where a setting gives the key."""
@@ -51,7 +49,7 @@ def _key_file() -> str:
     if settings.metrics_key(read_environment()) is not None:
         print_text(f"trackbridge: write the key of BRIDGE_METRICS_KEY itself to {FILE_OF_YOURS}, mode 0600", error=True)
         return FILE_OF_YOURS
-    path = key_file(Path(sqlite_file(settings.store_url(read_environment())))).absolute()
+    path = key_file(beside_store(settings.store_url(read_environment()))).absolute()
     if not path.exists():
         print_text(f"trackbridge: {path} is made by the first `trackbridge serve`", error=True)
     else:

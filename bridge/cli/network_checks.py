@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 import httpx
 import msgspec
@@ -23,7 +22,7 @@ from bridge.http.metrics_key import key_file
 from bridge.pipeline.http_client import open_client
 from bridge.settings import Settings
 from bridge.settings.destinations import make_destinations
-from bridge.store.engines import sqlite_file
+from bridge.store.engines import beside_store
 
 TIMEOUT = 10.0
 MOST_SKEW = timedelta(seconds=60)
@@ -149,7 +148,7 @@ def _metrics_key(store: str, environment: Mapping[str, str]) -> str | None:
     if given:
         return None if given.startswith("sha256:") else given
     try:
-        return read_regular_file(key_file(Path(sqlite_file(store)))).decode().strip() or None
+        return read_regular_file(key_file(beside_store(store))).decode().strip() or None
     except (OSError, UnicodeDecodeError):
         return None
 

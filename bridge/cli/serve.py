@@ -65,7 +65,15 @@ from bridge.settings.sources import LoadedMapping
 from bridge.status.processes import REFUSED
 from bridge.status.read import read_status
 from bridge.status.report import needs_by_cause
-from bridge.store.engines import check_store, open_store, reserve_store, sqlite_file, watch_role
+from bridge.store.engines import (
+    beside_store,
+    check_store,
+    describe_server,
+    open_store,
+    reserve_store,
+    shown_store,
+    watch_role,
+)
 from bridge.store.protocol import Store
 
 GC_THRESHOLDS = (10_000, 10, 20)
@@ -136,7 +144,7 @@ def run_serve(options: ServeOptions) -> int:
         shared = SharedResources(
             app_config=app_config,
             listening=listening,
-            metrics_key=configured.metrics_key or keep_beside(Path(sqlite_file(configured.store))),
+            metrics_key=configured.metrics_key or keep_beside(beside_store(configured.store)),
             console_keys=_console_keys(configured) if WEB in roles else (),
             callers=ApiKeys(configured.keys, pace=SharedRateLimits().make_window if len(workers) > 1 else None),
             webhooks=webhooks,
@@ -172,7 +180,7 @@ def _console_keys(configured: Settings) -> tuple[ConsoleKey, ...]:
     console = configured.console
     if not console.is_on:
         return ()
-    return console.keys or (keep_console_key(Path(sqlite_file(configured.store))),)
+    return console.keys or (keep_console_key(beside_store(configured.store)),)
 
 
 def _publish_console_address(configured: Settings, listener: socket.socket) -> None:
@@ -180,7 +188,7 @@ def _publish_console_address(configured: Settings, listener: socket.socket) -> N
     prefix = "" if configured.admin else configured.addresses.prefix
     host, port = listener.getsockname()[:2]
     at = console_address(configured.console, (host, port), prefix=prefix) if configured.console.is_on else None
-    write_console_address(Path(sqlite_file(configured.store)), at)
+    write_console_address(beside_store(configured.store), at)
 
 
 def _bind_listeners(options: ServeOptions, configured: Settings) -> list[socket.socket]:
@@ -254,7 +262,7 @@ def _opened_wakeups(store: str, roles: Sequence[str]) -> Iterator[tuple[Wakeups,
     if len(roles) > 1:
         yield WakeupPipe(), WakeupPipe()
         return
-    path = Path(sqlite_file(store))
+    path = beside_store(store)
     webhooks, events = (WakeupSocket(path.with_name(f".{path.name}.{name}.sock")) for name in ("webhooks", "events"))
     if WORKER in roles:
         webhooks.bind_listener()
@@ -329,7 +337,8 @@ def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, r
 
     `urls` are the public address and the admin's, where there is one; none without web processes.
     """
-    store = f"store: {app_config.settings.store}"
+    about = describe_server(app_config.settings.store)
+    store = f"store: {shown_store(app_config.settings.store)}{(about and f' ({about})') or ''}"
     if not urls:
         title = "trackbridge translates and delivers; `trackbridge serve --role web` answers requests"
         return "\n".join([title, store, *_destination_lines(app_config)])

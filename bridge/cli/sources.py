@@ -20,7 +20,7 @@ from bridge.settings import store_url
 from bridge.settings.list_sources import list_sources
 from bridge.settings.load import load_configuration
 from bridge.status.listed_sources import ListedSource, SourceVar
-from bridge.store.engines import sqlite_file
+from bridge.store.engines import store_exists
 from bridge.store.protocol import RowFilter
 
 WIDTH = 80
@@ -39,7 +39,7 @@ def run_sources(options: SourcesOptions) -> int:
     """List them."""
     environment = read_environment(options.config)
     configured, mappings = load_configuration(environment, options.config, tell=False)
-    has_store = Path(sqlite_file(store_url(environment))).exists()
+    has_store = store_exists(store_url(environment))
     found = list_sources(configured, mappings, asyncio.run(_last_webhooks()) if has_store else {})
     if options.format == "json":
         write_json([_source_as_json(one) for one in found])

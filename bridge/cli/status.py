@@ -34,7 +34,7 @@ from bridge.core.model import WebhookState
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.read import read_status, status_without_store
 from bridge.status.report import Coverage, DestinationStatus, Finding, RoleStatus, SourceStatus, StatusReport
-from bridge.store.engines import check_store, sqlite_file
+from bridge.store.engines import check_store, is_on_server, sqlite_file, store_exists
 
 EVERY = 2.0
 """Seconds between two looks of --watch."""
@@ -70,16 +70,14 @@ async def look_once(config: Path | None = None) -> StatusReport:
     environment = read_environment(config)
     configured = configured_bridge(environment, config)
     url = settings.store_url(environment)
-    if is_missing(url):
-        return status_without_store(configured)
     try:
-        return await _ask_store(url, configured)
+        return status_without_store(configured) if is_missing(url) else await _ask_store(url, configured)
     except StoreUnavailable as error:
         return status_without_store(configured, error)
 
 
 async def _ask_store(url: str, configured: ConfiguredBridge) -> StatusReport:
-    if os.geteuid() or not os.access(sqlite_file(url), os.R_OK | os.W_OK):
+    if not is_on_server(url) and (os.geteuid() or not os.access(sqlite_file(url), os.R_OK | os.W_OK)):
         check_store(url, damage=False)  # root may use another user's store, unless a container took that from root
     store = open_configured_store()
     try:
@@ -89,7 +87,11 @@ async def _ask_store(url: str, configured: ConfiguredBridge) -> StatusReport:
 
 
 def is_missing(url: str) -> bool:
-    """Whether the store of a URL is a file that is not there."""
+    """Whether there is no store at a URL: no such file, or no tables on the server."""
+    return not store_exists(url) if is_on_server(url) else _is_missing_file(url)
+
+
+def _is_missing_file(url: str) -> bool:
     return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
 
 

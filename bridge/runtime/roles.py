@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import uvloop
@@ -43,7 +42,7 @@ from bridge.settings import Settings
 from bridge.settings.app_config import AppConfig
 from bridge.settings.sources import LoadedMapping, mapping_defects
 from bridge.status.configured import describe_served
-from bridge.store.engines import open_store, sqlite_file
+from bridge.store.engines import beside_store, open_store
 from bridge.store.protocol import Store
 
 WEB, WORKER = "web", "worker"
@@ -270,7 +269,7 @@ def _take_reloaded(
 
 def _publish_defects(shared: SharedResources) -> None:
     """Keep beside the store which mappings have errors, for `status`: the process that translates knows it."""
-    store = Path(sqlite_file(shared.app_config.settings.store))
+    store = beside_store(shared.app_config.settings.store)
     write_defects(store, {name: str(defect) for name, defect in mapping_defects(shared.app_config.sources)})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from bridge.settings.table import SECRET_SUFFIX, TABLE, GivenSetting, Setting, Settings
 from bridge.status.listed_settings import ListedApiKey, ListedSetting, SettingsListing
+from bridge.store.engines import shown_store
 
 _SECRET, _VAR = (
     next(row for row in TABLE if row.name == name) for name in ("<PROVIDER>_WEBHOOK_SECRET", "<SOURCE>_<VAR>")
@@ -45,8 +46,13 @@ def _list_row(row: Setting, name: str, given: GivenSetting | None, newest: Given
         name=name,
         meaning=row.meaning,
         default=row.default,
-        value=None if used is None or row.is_private else used.text,
+        value=None if used is None or row.is_private else _shown_value(name, used.text),
         place=used.place if used else None,
         reloads=row.reloads,
         is_changed=not row.reloads and texts[0] != texts[1],
     )
+
+
+def _shown_value(name: str, text: str) -> str:
+    """The value as people may see it: the store's URL may hold a password."""
+    return shown_store(text) if name == "BRIDGE_STORE" else text

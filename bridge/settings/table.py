@@ -38,7 +38,7 @@ TABLE = (
     Setting(
         "BRIDGE_STORE",
         "sqlite:///trackbridge.db",
-        "where everything is kept (`////` for an absolute path)",
+        "where everything is kept (`////` for an absolute path), or `postgresql://user@host/database`",
     ),
     Setting(
         "BRIDGE_CONFIG",

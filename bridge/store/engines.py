@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bridge.core.errors import SettingsError
+from bridge.core.errors import RoleTaken, SettingsError
 from bridge.store.protocol import DEFAULT_LIMITS, AdmissionLimits, Store
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.backup import create as sqlite_backup
@@ -22,13 +23,18 @@ __all__ = [
     "BackupManifest",
     "RestoreResult",
     "back_up_store",
+    "beside_store",
     "check_store",
+    "describe_server",
+    "is_on_server",
     "open_store",
     "require_local_disk",
     "require_log_of_serve",
     "reserve_store",
     "restore_store",
+    "shown_store",
     "sqlite_file",
+    "store_exists",
     "store_versions",
     "watch_role",
 ]
@@ -40,13 +46,68 @@ def open_store(
     ledger_window: timedelta = LEDGER_WINDOW,
     bounds: AdmissionLimits = DEFAULT_LIMITS,
 ) -> Store:
-    """Open the store at `url`, made if there is none: `sqlite:///x.db` (relative) or `sqlite:////srv/x.db` (absolute).
+    """Open the store at `url`, made if there is none.
+
+    `sqlite:///x.db` is relative, `sqlite:////srv/x.db` absolute; or it is `postgresql://user@host/database`.
 
     A known conversion makes the next event of it a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """
+    if is_on_server(url):
+        with _with_extra():
+            from bridge.store.postgres import server  # noqa: PLC0415  its driver is an extra, and SQLite needs none
+        return server.open_server_store(url, ledger_window=ledger_window, bounds=bounds)
     return SqliteStore(sqlite_file(url), ledger_window=ledger_window, bounds=bounds)
+
+
+def is_on_server(url: str) -> bool:
+    """Whether the store at `url` is on a PostgreSQL server, and no file."""
+    scheme, colon, _ = url.partition(":")
+    return bool(colon) and scheme.lower() in {"postgresql", "postgres"}
+
+
+def shown_store(url: str) -> str:
+    """The URL as people may see it: without a password. Raises SettingsError for one that PostgreSQL does not know."""
+    if not is_on_server(url):
+        return url
+    with _with_extra():
+        from bridge.store.postgres.db.server_url import shown_url  # noqa: PLC0415  as above
+    return shown_url(url)
+
+
+def store_exists(url: str) -> bool:
+    """Whether there is a store at `url`. Raises StoreUnavailable where its server cannot be reached."""
+    if not is_on_server(url):
+        return Path(sqlite_file(url)).exists()
+    with _with_extra():
+        from bridge.store.postgres import server  # noqa: PLC0415  as above
+    return server.has_tables(url)
+
+
+def describe_server(url: str) -> str | None:
+    """Of a store on a server its version, and what a 200 means there; None for a file. Raises StoreUnavailable."""
+    if not is_on_server(url):
+        return None
+    with _with_extra():
+        from bridge.store.postgres import server  # noqa: PLC0415  as above
+    return f"PostgreSQL {server.server_version(url)}; {server.describe_copies(url)}"
+
+
+def beside_store(url: str) -> Path:
+    """How the names of files begin that `serve` keeps beside the store: with its own; of a server, in this folder."""
+    return Path("trackbridge.postgresql") if is_on_server(url) else Path(sqlite_file(url))
+
+
+@contextmanager
+def _with_extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise SettingsError(
+            f"BRIDGE_STORE names a PostgreSQL server, and the package {error.name} is not installed; install "
+            "the extra: pip install 'trackbridge[postgres]'"
+        ) from None
 
 
 def sqlite_file(url: str) -> str:
@@ -55,9 +116,10 @@ def sqlite_file(url: str) -> str:
     Raises SettingsError for a URL of no engine, or of no file, before anything is made beside it.
     """
     scheme, colon, rest = url.partition(":")
-    if colon and scheme.lower() in {"postgresql", "postgres"}:
+    if is_on_server(url):
         raise SettingsError(
-            "trackbridge does not run on PostgreSQL yet; write sqlite:///trackbridge.db in BRIDGE_STORE"
+            f"the store {shown_store(url)} is on a server: back it up and restore it by the server's own means, "
+            "pg_basebackup or pg_dump"
         )
     if not colon or scheme.lower() != "sqlite":
         raise SettingsError(
@@ -91,20 +153,35 @@ def reserve_store(url: str, roles: Sequence[str]) -> None:
     something is restored, where another process has one of the roles, and where the store would lie on a network's
     file system.
     """
+    if is_on_server(url):
+        _reserve_folder(url, roles)
+        return
     path = sqlite_file(url)
     network_disk.require_local_disk(path)
     serve_lock.lock_for_serve(path)
     serve_lock.lock_roles(path, roles)
 
 
+def _reserve_folder(url: str, roles: Sequence[str]) -> None:
+    """Any number of nodes share a server; in one folder there is one."""
+    try:
+        serve_lock.lock_roles(str(beside_store(url)), roles)
+    except RoleTaken:
+        raise RoleTaken(
+            f"`trackbridge serve` runs in the folder {Path.cwd()} already; start each one that shares the store "
+            f"{shown_store(url)} in a folder of its own"
+        ) from None
+
+
 def watch_role(url: str, role: str) -> Callable[[], bool]:
     """A function that says whether another process has that role on the store at `url`."""
-    return serve_lock.watch_role(sqlite_file(url), role)
+    return serve_lock.watch_role(str(beside_store(url)), role)
 
 
 def require_local_disk(url: str) -> None:
     """Raises StoreUnavailable where the store at `url` would lie on a network's file system."""
-    network_disk.require_local_disk(sqlite_file(url))
+    if not is_on_server(url):
+        network_disk.require_local_disk(sqlite_file(url))
 
 
 def store_versions(url: str) -> tuple[int, int] | None:
@@ -125,6 +202,8 @@ def check_store(url: str, *, damage: bool = True) -> tuple[str, ...]:
     Raises StoreUnavailable if its files are not this user's or may not be written, StoreUnusable if they are damaged as
     far as a check of two seconds finds, which is left out without `damage`.
     """
+    if is_on_server(url):
+        return ()
     path = sqlite_file(url)
     if not Path(path).exists() or not Path(path).stat().st_size:
         return ()
@@ -140,7 +219,8 @@ def require_log_of_serve(url: str) -> None:
 
     What the command writes would be lost, and the store could be damaged.
     """
-    wal_guard.require_log_of_serve(sqlite_file(url))
+    if not is_on_server(url):
+        wal_guard.require_log_of_serve(sqlite_file(url))
 
 
 def back_up_store(url: str, target: Path, *, now: datetime, bounds: AdmissionLimits = DEFAULT_LIMITS) -> BackupManifest:

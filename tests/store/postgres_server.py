@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,16 +22,21 @@ USER = "nobody"
 """As whom the server runs where the tests run as root."""
 PROGRAMS = ("postgres", "initdb")
 PATIENCE = 30
-FAST = (
-    "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "max_connections=60",
+DURABLE = (
+    "-c", "shared_buffers=16MB", "-c", "max_connections=60",
     "-c", "autovacuum=off", "-c", "jit=off", "-c", "max_worker_processes=0", "-c", "io_method=sync",
 )  # fmt: skip
-"""Nothing of it outlives the session, so that nothing is flushed; and no process beside those that the tests need."""
+"""No process beside those that the tests need."""
+FAST = (*DURABLE, "-c", "fsync=off", "-c", "full_page_writes=off")
+"""Nothing of it outlives the session, so that nothing is flushed."""
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """A server on a socket of its own; its URL, without a database. Skips the test where there is none to start."""
+def running_postgres(*, is_durable: bool = False) -> Iterator[str]:
+    """A server on a socket of its own; its URL, without a database. Skips the test where there is none to start.
+
+    One that is durable flushes what it commits: `serve` refuses any other.
+    """
     tree = _find_tree()
     with tempfile.TemporaryDirectory(prefix="trackbridge-pg-") as made:
         folder = Path(made)
@@ -41,7 +46,7 @@ def running_postgres() -> Iterator[str]:
             shutil.chown(folder, USER)
         data = folder / "data"
         _run(tree, "initdb", "-D", str(data), "-U", "bridge", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        with _serving(tree, data, folder):
+        with _serving(tree, data, folder, DURABLE if is_durable else FAST):
             yield f"postgresql:///postgres?host={folder}&user=bridge"
 
 
@@ -82,11 +87,11 @@ def _run(tree: Path, program: str, *arguments: str) -> None:
 
 
 @contextmanager
-def _serving(tree: Path, data: Path, socket: Path) -> Iterator[None]:
+def _serving(tree: Path, data: Path, socket: Path, options: Sequence[str]) -> Iterator[None]:
     """A running server. SIGINT ends it: SIGTERM would wait until every client has left."""
     with (socket / "log").open("wb") as log:
         server = subprocess.Popen(
-            [tree / "bin" / "postgres", "-D", str(data), "-k", str(socket), "-c", "listen_addresses=", *FAST],
+            [tree / "bin" / "postgres", "-D", str(data), "-k", str(socket), "-c", "listen_addresses=", *options],
             user=_owner(), stdout=log, stderr=log, cwd="/", start_new_session=True,
         )  # fmt: skip
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -31,13 +32,14 @@ from store_made import (
 )
 
 from bridge.core.delivery import DeliveryState, DeliveryUpdate
-from bridge.core.errors import SettingsError, StoreUnavailable, StoreUnusable
+from bridge.core.errors import BridgeError, SettingsError, StoreUnavailable, StoreUnusable
 from bridge.core.model import EventNeeded, Ignored, Route, Routed
 from bridge.store import engines, protocol
 from bridge.store.in_steps import retry_all
 from bridge.store.postgres import schema
 from bridge.store.postgres.db.link import LONGEST_BACKOFF
 from bridge.store.postgres.db.server_url import shown_url
+from bridge.store.postgres.server import copies_text
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.postgres.tables import counts
 from bridge.store.protocol import Outcome, RowFilter, Store
@@ -79,14 +81,39 @@ def administer(url: str, query: str) -> list[tuple[object, ...]]:
         return found.fetchall() if found.description else []
 
 
-# ------------------------------------------------------------------------------------------------ not for users yet
+# ------------------------------------------------------------------------------------------------ the URL
 
 
-@pytest.mark.parametrize("url", ["postgresql://bridge:hunter2@db/track", "postgres://bridge:hunter2@db/track"])
-def test_a_store_on_postgresql_is_refused_and_its_password_is_not_repeated(url: str) -> None:
-    with pytest.raises(SettingsError, match="PostgreSQL") as refused:
+@pytest.mark.parametrize("url", ["postgresql://bridge:hunter2@[/track", "postgres://bridge:hunter2@127.0.0.1:1/track"])
+def test_a_server_that_cannot_be_used_is_named_and_its_password_is_not_repeated(url: str) -> None:
+    with pytest.raises(
+        BridgeError, match=r"PostgreSQL understands|postgresql://bridge@127\.0\.0\.1:1/track is not re"
+    ) as no:
         engines.open_store(url)
+    assert "hunter2" not in str(no.value)
+
+
+def test_what_only_a_file_can_do_is_refused_with_the_means_of_a_server(tmp_path: Path) -> None:
+    url = "postgresql://bridge:hunter2@db/track"
+    with pytest.raises(SettingsError, match="postgresql://bridge@db/track is on a server: back it up") as refused:
+        engines.restore_store(url, tmp_path)
     assert "hunter2" not in str(refused.value)
+
+
+def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [one for one in sys.modules if one.startswith("bridge.store.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SettingsError, match=r"the package psycopg is not installed; .*trackbridge\[postgres\]"):
+        engines.open_store("postgresql://bridge@db/track")
+
+
+@pytest.mark.parametrize(
+    ("standbys", "machines"),
+    [("", "one machine"), ("ANY 1 (a, b)", "2 machines"), ("FIRST 2 (a, b, c)", "3 machines"), ("a", "2 machines")],
+)
+def test_it_is_told_on_how_many_machines_a_200_is(standbys: str, machines: str) -> None:
+    assert copies_text(standbys) == f"a 200 is on {machines}"
 
 
 def test_each_verb_of_the_promise_is_built_or_listed_as_not_built() -> None:

@@ -66,7 +66,6 @@ def test_a_store_named_by_a_link_is_the_one_that_the_link_leads_to(tmp_path: Pat
 @pytest.mark.parametrize(
     ("url", "mend"),
     [
-        ("postgresql://localhost/x", "does not run on PostgreSQL yet; write sqlite:///"),
         ("store.db", "which is no engine here; write sqlite:///"),
         ("", "write sqlite:///"),
         ("sqlite:store.db", "names no file; write sqlite:///"),

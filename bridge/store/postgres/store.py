@@ -2,8 +2,6 @@
 
 Webhooks are kept as parcels, one row for each group commit, and get rows of their own when it is known what they
 became. A verb that has returned is committed. The SQL is in `tables/` and `admin/`, the schema in `migrations/`.
-
-It has all verbs; no command opens it yet.
 """
 
 from __future__ import annotations
