@@ -100,7 +100,7 @@ def _masked_text(source: FieldSource, masked: frozenset[Path]) -> str:
             return ""
         case bool() | dict() | list():
             return json_text.write_json(mask_document({source.path[-1]: source.value})[source.path[-1]]).decode()
-        case value if not masked.isdisjoint(source.value_paths):
+        case value if (source.is_exact or isinstance(value, str)) and not masked.isdisjoint(source.value_paths):
             return mask_text(str(value))
         case _ if source.path == ("event_type",):
             return shown_word(str(source.value))
