@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -54,6 +54,20 @@ class ActionTaken:
     what: str
     subject: str
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MappingDraft:
+    """A draft of a mapping that a person works on; `mapping` is the file's name without `.yaml`.
+
+    `begun_from` is the digest of the file's text that it began with.
+    """
+
+    mapping: str
+    who: str
+    at: datetime
+    begun_from: bytes
+    text: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

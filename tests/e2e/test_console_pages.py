@@ -253,6 +253,16 @@ def test_a_draft_is_tried_while_it_is_written(browser: Any, shop: Shop, mode: st
         visit.shot(f"playground-mended-{mode}")
         wide = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert (visit.said, wide) == ([], 0)
+        mended = draft.input_value()
+        visit.page.goto(f"{shop.bridge.url}/ui/mappings")
+        visit.shot(f"mappings-draft-{mode}")
+        visit.page.get_by_role("link", name="draft of").click()
+        assert draft.input_value() == mended, "it is there again"
+        visit.shot(f"playground-kept-{mode}")
+        visit.page.get_by_role("link", name="Discard…").click()
+        visit.shot(f"discard-{mode}")
+        visit.page.get_by_role("button", name="Discard it").click()
+        visit.page.get_by_text("The draft is discarded.").wait_for()
 
 
 def test_a_mapping_is_mended_put_into_use_and_what_it_failed_on_is_delivered(browser: Any, shop: Shop) -> None:

@@ -47,6 +47,7 @@ DIGESTS = {
     "24_delivered_counts.sql": "d2266e9b73581fecdd82f0ca8ce5a67a4f58cc2f9228f5c8cbaac43b8cecad69",
     "25_request_files.sql": "f7bb377a4a46d51f88a12daa3fc19bcc1a5fee45fad91e214a302d5b96d8c587",
     "26_event_people.sql": "5c520806203439a00ac0826b7a664d4093291a2efc8a4c8247647fc40d7a3788",
+    "27_mapping_drafts.sql": "cbce84e8a303dfb8d55f3a8d1ee6de76ac481d700c9627b637285cfe56773a78",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -76,6 +77,7 @@ TABLES = (
     "6e82a309d35e4829cbc88dcd2b966326a621670a632b6d3ba445a450ea362e96",
     "dd6c21db5fc9a568f83d3196ebcbafbc975d3413ee725f29d4bc22faf7cc515e",
     "e581e9e14a61a224a57c90fc1e0a23e1538e862c906330a3938e56344768989b",
+    "1d0cc21dbddcad758af19d768043d4fe2f5f5315c8d1c8fd4efd4b367a8af44a",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

@@ -26,7 +26,7 @@ from bridge.store.by_hand import ActingPerson
 from bridge.store.status_views import ActionTaken
 
 MOST_ACTIONS = 200
-_FIELDS = ("id", "group", "all", "type")
+_FIELDS = ("id", "group", "all", "type", "of")
 CHANGED = "What this would do is different by now, so nothing was done. Look at it again."
 _MAY_LOOK = "Your key may look, and change nothing. Somebody whose key may change can do this."
 
@@ -116,7 +116,7 @@ class ActionPages:
 
 def read_done(asked: Mapping[str, str]) -> str:
     """What an address says was done just now; empty for an address that says nothing."""
-    found = re.fullmatch(r"(retry|replay|release|resume)-([0-9]{1,6})", asked.get("did", ""))
+    found = re.fullmatch(r"(retry|replay|release|resume|discard)-([0-9]{1,6})", asked.get("did", ""))
     if found is None:
         return ""
     count = int(found[2])
@@ -129,6 +129,8 @@ def read_done(asked: Mapping[str, str]) -> str:
             )
         case "release":
             return f"{_count_of(count, 'event is', 'events are')} told now: see on Home what comes of it."
+        case "discard":
+            return "The draft is discarded."
         case _:
             return "The destination is tried now, by a running serve. Open this page again to see how it went."
 

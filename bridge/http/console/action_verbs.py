@@ -1,6 +1,6 @@
 """Dry runs of what the console can do: retry, replay, release, resume. The doing itself is `bridge.store.by_hand`.
 
-Those that try a source or a destination are in `trial_verbs.py`.
+Those that try a source or a destination are in `trial_verbs.py`, and drafts are discarded in `kept_drafts.py`.
 
 What is named may be one thing (`id`), a group of failures with one reason (`group`), or all that failed at one
 destination or of one source (`all`).
@@ -24,6 +24,7 @@ from bridge.http.console.action_plan import (
     describe_state,
 )
 from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.kept_drafts import plan_discard
 from bridge.http.console.masking import shown_answer_reason, shown_order, shown_reason, shown_word
 from bridge.http.console.trial_verbs import plan_test_event, plan_test_webhook
 from bridge.http.console.words import state_word, value_words
@@ -33,7 +34,7 @@ from bridge.store.by_hand import ActingPerson, release_by_hand, replay_by_hand, 
 from bridge.store.protocol import DeliveryRow, EventRow, RowFilter, WebhookDetail, WebhookRow
 from bridge.store.views import DuplicateEvent, FailureGroup
 
-VERBS = ("retry", "replay", "release", "resume", "test-webhook", "test-event")
+VERBS = ("retry", "replay", "release", "resume", "test-webhook", "test-event", "discard")
 _REPLAYED = {WebhookState.SET_ASIDE, WebhookState.IGNORED}
 
 
@@ -42,7 +43,9 @@ def name_group(one: FailureGroup) -> str:
     return hashlib.sha256(f"{one.state}\0{one.name}\0{one.reason}".encode()).hexdigest()[:20]
 
 
-async def plan_action(deps: ConsoleDeps, verb: str, asked: Mapping[str, str]) -> ActionPlan:
+async def plan_action(  # noqa: PLR0911  one case for each verb
+    deps: ConsoleDeps, verb: str, asked: Mapping[str, str]
+) -> ActionPlan:
     """What an action would do now. Raises ActionRefused, and NotFound for an id that nothing has."""
     match verb:
         case "retry":
@@ -57,6 +60,8 @@ async def plan_action(deps: ConsoleDeps, verb: str, asked: Mapping[str, str]) ->
             return await plan_test_webhook(deps, asked)
         case "test-event":
             return await plan_test_event(deps, asked)
+        case "discard":
+            return await plan_discard(deps, asked)
         case _:
             raise ActionRefused(f"There is no such action; there are {', '.join(VERBS)}.")
 

@@ -104,6 +104,7 @@ class MappingUse:
         async def run(by: ActingPerson) -> int:
             await asyncio.to_thread(write_mapping, target, draft.text.encode())
             await self._deps.store.record_action(ActionTaken(by.now, by.who, WHAT, target.name))
+            await self._deps.store.drop_draft(file.name, who=by.who)
             self._deps.reload()
             return 1
 

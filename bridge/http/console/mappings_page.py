@@ -13,7 +13,9 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.core.model import Problem
 from bridge.core.visible_text import make_visible
+from bridge.http.console.action_pages import read_done
 from bridge.http.console.deps import ConsoleDeps
+from bridge.http.console.kept_drafts import KeptDraft, find_drafts
 from bridge.http.console.mapping_files import MappingFile, MappingFiles
 from bridge.http.console.render import render_page
 from bridge.status.report import count_words
@@ -72,12 +74,18 @@ class MappingsPage:
         return render_page(
             self._deps, request, "mappings.html",
             here="mappings", files=shown, folder=self._deps.mappings_folder(), newest=f"{recent.limit:,}",
+            drafts=await find_drafts(self._deps, [one for one in files if one.instead is None]),
+            done=read_done(dict(request.query_params.items())),
         )  # fmt: skip
 
     async def mappings_json(self, _request: HttpRequest) -> Response:
         """The same for programs."""
         files, recent = await self._files.read_files(), (await self._deps.store.status_details()).recent
-        return JSONResponse([_file_json(one, count_states(recent.webhooks, one.sources)) for one in files])
+        drafts = await find_drafts(self._deps, [one for one in files if one.instead is None])
+        return JSONResponse([
+            _file_json(one, count_states(recent.webhooks, one.sources), () if one.instead else drafts[one.name])
+            for one in files
+        ])  # fmt: skip
 
     async def show_mapping(self, request: HttpRequest) -> Response:
         """One file with its text; once it is in use, where it was put into use just now."""
@@ -154,11 +162,12 @@ def _depth_of(line: str) -> int:
     return min((len(line) - len(line.lstrip())) // 2, 11)
 
 
-def _file_json(one: MappingFile, counts: MappingCounts) -> dict[str, object]:
+def _file_json(one: MappingFile, counts: MappingCounts, drafts: Sequence[KeptDraft]) -> dict[str, object]:
     return {
         "name": one.name, "file": one.path.name, "own": one.is_own, "provider": one.checked.provider,
         "title": one.checked.title, "sources": list(one.sources), "sha256": one.text.digest.hex(),
         "use": use_words(one)[0], "examples": one.checked.examples, "webhooks": dict(counts.states),
+        "drafts": [{"who": each.who, "at": each.at} for each in drafts],
         "problems": [
             {
                 "path": each.place.path, "line": each.place.line, "column": each.place.column,

@@ -1,7 +1,8 @@
 """GET and POST /ui/mappings/NAME/try: a draft of a mapping tried on kept webhooks, with what it makes beside each body.
 
-GET tries the file as it is. POST tries a draft and needs a key that may change: who writes expressions could find out
-by them what is masked. Neither makes an event or changes a webhook.
+GET tries the draft that was kept for who may change, or that of another person (`of`), else the file as it is. POST
+tries a draft, keeps it, and needs a key that may change: who writes expressions could find out by them what is masked.
+Neither makes an event or changes a webhook.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bridge.core import log
 from bridge.http.console.action_pages import acting_person
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.draft_trials import Draft, DraftTrial, try_on_webhooks
+from bridge.http.console.kept_drafts import KeptDraft, find_draft, save_draft
 from bridge.http.console.list_pages import SPANS, WEBHOOK_STATES, read_row_filter
 from bridge.http.console.login import read_form
 from bridge.http.console.mapping_files import MappingFile, MappingFiles
@@ -45,14 +47,23 @@ class PlaygroundPage:
         self._files = files
 
     async def show_playground(self, request: HttpRequest) -> Response:
-        """The file as it is, tried on what is asked for."""
-        file = await self._files.require_file(request.path_params["name"])
-        return await self._render(request, file, decode_text(file.text.text), dict(request.query_params.items()))
+        """The draft that is kept, or the file as it is, tried on what is asked for."""
+        file, person = await self._files.require_file(request.path_params["name"]), acting_person(request)
+        asked = dict(request.query_params.items())
+        kept = None
+        if person.may_change:
+            kept = await find_draft(self._deps, file, who=asked.get("of") or person.name)
+        return await self._render(request, file, kept.text if kept else decode_text(file.text.text), asked, kept=kept)
 
     async def try_draft(self, request: HttpRequest) -> Response:
         """A draft, tried on the same; with `clear` the webhook is shown in clear, which is written down first."""
         file, form = await self._files.require_file(request.path_params["name"]), await read_draft_form(request)
-        return await self._render(request, file, form["draft"], form, clear=bool(form.get("clear")))
+        draft, who, kept = form["draft"], acting_person(request).name, None
+        if draft != decode_text(file.text.text):
+            kept = await save_draft(self._deps, file, draft, who=who)
+        elif form.get("kept") == who:  # the draft that was shown is the file's own text again
+            await self._deps.store.drop_draft(file.name, who=who)
+        return await self._render(request, file, draft, form, kept=kept, clear=bool(form.get("clear")))
 
     async def download_draft(self, request: HttpRequest) -> Response:
         """The draft as a file."""
@@ -60,8 +71,15 @@ class PlaygroundPage:
         headers = {"Content-Disposition": f'attachment; filename="{file.name}.yaml"'}
         return Response(form["draft"].encode(), media_type="application/yaml", headers=headers)
 
-    async def _render(
-        self, request: HttpRequest, file: MappingFile, draft: str, asked: Mapping[str, str], *, clear: bool = False
+    async def _render(  # noqa: PLR0913  what is tried, and how it is shown
+        self,
+        request: HttpRequest,
+        file: MappingFile,
+        draft: str,
+        asked: Mapping[str, str],
+        *,
+        kept: KeptDraft | None,
+        clear: bool = False,
     ) -> Response:
         which = chosen_webhooks(self._deps, file, asked)
         failed, trial = "", None
@@ -83,6 +101,7 @@ class PlaygroundPage:
                 view=view_trial(trial, draft, name=file.path.name, clear=clear), chosen=chosen,
                 query=urlencode(chosen), states=WEBHOOK_STATES, spans=tuple(SPANS), state_word=state_word,
                 summary=summarize_trial(trial), is_draft=draft != decode_text(file.text.text), may_use=may_use,
+                kept=kept,
             )  # fmt: skip
 
         return await asyncio.to_thread(render)  # some 80 ms for a hundred webhooks, for which others would wait

@@ -40,6 +40,7 @@ _AFTER = {
     "resume": "/destinations",
     "test-webhook": "/sources",
     "test-event": "/destinations",
+    "discard": "/mappings",
 }
 """The page that an action leads to, below the console's root."""
 _NOTHING = "There is nothing at this address."

@@ -1,6 +1,6 @@
 """The verbs of a SQLite store that are about the bridge itself: `bridge.store.status_protocol.StatusStore`.
 
-And those about the web console's sessions, `bridge.store.console_protocol.ConsoleStore`.
+And those about the web console's sessions and drafts, `bridge.store.console_protocol.ConsoleStore`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bridge.store.sqlite.tables import (
     destinations,
     doubles,
     heartbeats,
+    mapping_drafts,
     quarters,
     recall_waits,
     refusals,
@@ -27,6 +28,7 @@ from bridge.store.sqlite.tables import (
 from bridge.store.status_views import (
     ActionTaken,
     FoundRows,
+    MappingDraft,
     OutcomeCounts,
     OutcomeTotals,
     ProcessHeartbeat,
@@ -105,6 +107,18 @@ class SqliteStatusVerbs:
     async def take_login_code(self, digest: bytes, *, now: datetime) -> bytes | None:
         """The digest of the key that a code stands for, once."""
         return await self._writer.run_write(lambda db: console.take_login_code(db, digest, now=now))
+
+    async def keep_draft(self, draft: MappingDraft) -> None:
+        """Keep a person's draft of a mapping."""
+        await self._writer.run_write(lambda db: mapping_drafts.keep_draft(db, draft))
+
+    async def drop_draft(self, mapping: str, *, who: str) -> bool:
+        """Delete a person's draft of a mapping."""
+        return await self._writer.run_write(lambda db: mapping_drafts.drop_draft(db, mapping, who=who))
+
+    async def read_drafts(self) -> tuple[MappingDraft, ...]:
+        """The drafts that people work on."""
+        return await self._reader.run_query(mapping_drafts.read_drafts)
 
     async def status_details(self) -> StatusDetails:
         """Returns what `status` shows beside counts and summary."""
