@@ -8,11 +8,21 @@ from datetime import datetime
 from bridge.core.model import Ignored, Routed
 from bridge.store.postgres.admin import details, duplicates, find_rows, release, remap, summary
 from bridge.store.postgres.db.link import DatabaseLink
-from bridge.store.postgres.tables import actions, console, coverage, destinations, heartbeats, quarters, refusals
+from bridge.store.postgres.tables import (
+    actions,
+    console,
+    coverage,
+    destinations,
+    heartbeats,
+    mapping_drafts,
+    quarters,
+    refusals,
+)
 from bridge.store.protocol import StatusSummary
 from bridge.store.status_views import (
     ActionTaken,
     FoundRows,
+    MappingDraft,
     OutcomeCounts,
     OutcomeTotals,
     ProcessHeartbeat,
@@ -128,3 +138,15 @@ class PostgresStatusVerbs:
     async def take_login_code(self, digest: bytes, *, now: datetime) -> bytes | None:
         """The digest of the key that a code stands for, once."""
         return await self._reader.write(lambda one: console.take_login_code(one, digest), now=now)
+
+    async def keep_draft(self, draft: MappingDraft) -> None:
+        """Keep a person's draft of a mapping."""
+        await self._reader.write(lambda one: mapping_drafts.keep_draft(one, draft))
+
+    async def drop_draft(self, mapping: str, *, who: str) -> bool:
+        """Delete a person's draft of a mapping."""
+        return await self._reader.write(lambda one: mapping_drafts.drop_draft(one, mapping, who=who))
+
+    async def read_drafts(self) -> tuple[MappingDraft, ...]:
+        """The drafts that people work on."""
+        return await self._reader.read(mapping_drafts.read_drafts)
