@@ -6,7 +6,7 @@ And what keeps the suite quick and calm on a busy machine. Not concerned with wh
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -21,10 +21,16 @@ SHARED = Path(__file__).parents[2] / "shared"
 BESIDE = "beside this checkout"
 STARTERS = ("serving", "subprocess", "process_tree", "opened_browser")
 """A test file that has one of these names starts processes."""
+BROWSER = ("opened_browser",)
+"""One that has this name starts a browser, to which Python's version is nothing."""
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
 """How many examples are drawn where a test does not say."""
-FIRST_CASES = os.environ.get("FIRST_CASES") == "true"
-"""Whether of each test that has cases only the first is run: CI runs them all on the oldest Python alone."""
+SHARE = os.environ.get("SHARE")
+"""Which Python this is, `oldest` or `newest`, in a run that shares the suite out between two, as CI does.
+
+Each file that starts processes is run on one of them, turn about; those with a browser on the oldest. Of all other
+tests, the oldest runs every case and the newest the first one.
+"""
 LONGEST = "RuleBasedStateMachine"
 """A test file that has this name takes a minute and more in one test: whoever has it last is waited for by all."""
 
@@ -54,17 +60,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     So they wait at the same time, and the quick tests, which are easily shared out, are what is left for the end. xdist
     gives each worker as many tests in a row.
     """
-    if FIRST_CASES:
-        first_of: dict[str, pytest.Item] = {}
-        for item in items:
-            first_of.setdefault(item.nodeid.partition("[")[0], item)
-        items[:] = first_of.values()
+    items[:] = _share_of(items)
     shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
     early = [tests for tests in files.values() if _begins_early(tests)]
-    early.sort(key=lambda tests: not hasattr(getattr(tests[0], "module", None), LONGEST))
+    early.sort(key=lambda tests: not _has_any(tests[0], (LONGEST,)))
     rest = chain.from_iterable(tests for tests in files.values() if not _begins_early(tests))
     ordered: list[pytest.Item] = []
     for share in range(shares):
@@ -73,8 +75,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [*ordered, *rest]
 
 
+def _share_of(items: list[pytest.Item]) -> list[pytest.Item]:
+    if SHARE is None:
+        return items
+    starters = sorted({item.path for item in items if _has_any(item, STARTERS) and not _has_any(item, BROWSER)})
+    mine = set(starters[SHARE == "newest" :: 2])
+    if SHARE == "oldest":
+        return [item for item in items if item.path in mine or item.path not in starters]
+    cases: dict[str, pytest.Item] = {}
+    for item in items:
+        if item.path in mine:
+            cases[item.nodeid] = item
+        elif item.path not in starters and not _has_any(item, BROWSER):
+            cases.setdefault(item.nodeid.partition("[")[0], item)
+    return list(cases.values())
+
+
+def _has_any(item: pytest.Item, names: Sequence[str]) -> bool:
+    return any(hasattr(getattr(item, "module", None), name) for name in names)
+
+
 def _begins_early(tests: list[pytest.Item]) -> bool:
-    return any(hasattr(getattr(tests[0], "module", None), name) for name in (*STARTERS, LONGEST))
+    return _has_any(tests[0], (*STARTERS, LONGEST))
 
 
 def _should_run(report: pytest.TestReport | pytest.CollectReport) -> bool:
