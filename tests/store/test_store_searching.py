@@ -209,6 +209,10 @@ def test_failures_are_grouped_by_what_is_the_same_in_their_reasons(tell: Tell) -
         ("evt_1795770843118_k2x9 is no currency", "… is no currency"),
         ("no answer in 10 s", "no answer in 10 s"),
         ("ada@example.test is no phone", "… is no phone"),
+        (
+            "a.yaml:3:1: `properties.value` came out as nothing; write `require: []`, in =decimal(body.`Ada`)",
+            "a.yaml:3:1: `properties.value` came out as nothing; write `require: []`, in =decimal(body.…)",
+        ),
     ],
 )
 def test_what_differs_in_a_reason_is_left_out(reason: str, short: str) -> None:

@@ -11,9 +11,9 @@ from bridge.store.codec.columns import from_ms
 from bridge.store.views import FailureGroup, FailureGroups
 
 _PLACE = re.compile(r"\S+?:\d+:\d+: ")
-_FIELD = r"`(?:event_type|timestamp|require: \[\]|(?:properties|user_data|context|consent)(?:\.[a-z_]{1,40})?)`"
+_FIELD = re.compile(r"`(event_type|timestamp|require: \[\]|(properties|user_data|context|consent)(\.[a-z_]{1,40})?)`")
 """What of a reason says which field of the events failed: it stays."""
-_VARYING = re.compile(rf"'[^']*'|\"[^\"]*\"|(?!{_FIELD})`[^`]*`|\S+@\S+|\b(?=\S*\d)[\w.:+-]{{8,}}|\d{{4,}}")
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\S+@\S+|\b(?=\S*\d)[\w.:+-]{8,}|\d{4,}")
 """What differs between two failures of one kind: quoted values, addresses, ids, long numbers."""
 
 
@@ -49,7 +49,11 @@ def shorten_reason(reason: str) -> str:
     """A reason without what differs between failures of one kind; the mapping's line that it begins with stays."""
     place = _PLACE.match(reason)
     begins = place.end() if place else 0
-    return reason[:begins] + _VARYING.sub("…", reason[begins:])
+    return reason[:begins] + _VARYING.sub(_without_value, reason[begins:])
+
+
+def _without_value(found: re.Match[str]) -> str:
+    return found[0] if _FIELD.fullmatch(found[0]) else "…"
 
 
 @dataclass(slots=True)
