@@ -1,7 +1,7 @@
 """Finds webhooks and events by a text: an event id, a provider's id, an order, or a person's address.
 
-Event ids have an index, and the hashed e-mails of events. Everything else is looked for in the newest rows, a bounded
-number of them.
+Ids of events, the bridge's own ids of webhooks and the hashed e-mails of events have an index. Everything else is
+looked for in the newest rows, a bounded number of them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,28 @@ from bridge.store.status_views import FoundRows
 
 def find_rows(db: sqlite3.Connection, words: Sequence[str]) -> FoundRows:
     """Returns the newest webhooks and events that have one of these texts."""
+    named = _webhooks_named(words)
+    if len(named) == len(words) and _existing(db, named):
+        return _found(db, named, _events_of(db, named), since=None, unread=0)  # it names that alone
     names = json.dumps([storable_text(word) for word in words])
     events = _events_with(db, names, words) | event_people.find_events_of(db, words, most=MOST_FOUND)
-    webhooks = _webhooks_with(db, names) | _webhooks_named(words) | _bodies_with(db, words) | _webhooks_of(db, events)
+    webhooks = _webhooks_with(db, names) | _bodies_with(db, words) | _webhooks_of(db, events)
     events |= _events_of(db, webhooks)
+    unread = max(0, event_people.count_unhashed(db) - NEWEST)
+    return _found(db, webhooks, events, since=_read_since(db), unread=unread)
+
+
+def _found(
+    db: sqlite3.Connection, webhooks: set[int], events: set[int], *, since: datetime | None, unread: int
+) -> FoundRows:
     return FoundRows(
         webhook_ids=tuple(f"wh_{number}" for number in _existing(db, webhooks)),
         event_ids=_event_ids(db, events),
         webhooks=NEWEST,
         events=NEWEST,
         bodies=NEWEST_BODIES,
-        since=_read_since(db),
-        unread=max(0, event_people.count_unhashed(db) - NEWEST),
+        since=since,
+        unread=unread,
     )
 
 
