@@ -74,7 +74,9 @@ def _looked_text(found: FoundRows) -> str:
         return "looked at all that is kept: every event and webhook, and every body"
     return (
         f"looked at the newest {found.events} events and {found.webhooks} webhooks, and at the bodies of the newest "
-        f"{found.bodies} webhooks, back to {format_local(found.since)}; event ids and e-mails of events at any age"
+        f"{found.bodies} webhooks, back to {format_local(found.since)}; event ids"
+        + ("" if found.unread is None else " and e-mails of events")
+        + " at any age"
         + (f", but for {found.unread} older events whose e-mails are not indexed yet" if found.unread else "")
     )
 

@@ -225,7 +225,8 @@ class FoundRows:
 
     `webhooks` and `events` are the numbers of newest rows that were read where no index helps, `bodies` of how many
     webhooks the bodies; `since` is when the oldest of them came, None if all that is kept was read. E-mails of events
-    are found at any age, but for `unread` older events: the hourly sweep has not hashed theirs yet.
+    are found at any age, but for `unread` older events: the hourly sweep has not hashed theirs yet. None: this engine
+    finds them among the newest events alone.
     """
 
     webhook_ids: tuple[str, ...]
@@ -234,7 +235,7 @@ class FoundRows:
     events: int
     bodies: int
     since: datetime | None
-    unread: int = 0
+    unread: int | None = None
 
 
 class RemapResult(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from console_app import AUDITOR, SAME_ORIGIN, Console, with_console
 from msgspec.structs import replace
 from shipped_bodies import shipped_webhooks
 from signed_requests import ORDER
+from store_made import NOW
 from test_console_content import fill
 
+from bridge.http.console.find_page import describe_search
 from bridge.store.protocol import RowFilter
+from bridge.store.status_views import FoundRows
 
 PERSON = "ada.byron@example.com"
 
@@ -57,3 +61,10 @@ def test_one_thing_alone_is_opened_and_nothing_is_said_to_be_nothing(tmp_path: P
             assert (await find(console, what)).status_code == status
 
     with_console(tmp_path, story)
+
+
+def test_what_is_said_of_the_search_is_what_the_engine_can() -> None:
+    found = FoundRows((), (), 50_000, 50_000, 5000, NOW)
+    assert "event ids at any age" in describe_search(found)
+    assert "event ids and e-mails of events at any age" in describe_search(dataclasses.replace(found, unread=0))
+    assert "but for 7 older events" in describe_search(dataclasses.replace(found, unread=7))

@@ -43,7 +43,7 @@ class FindPage:
             case [one], []:
                 return RedirectResponse(f"{self._deps.root}/webhooks/{one.id}", 303)
             case _:
-                return self._render(request, webhooks=webhooks, events=events, looked=_looked_words(found))
+                return self._render(request, webhooks=webhooks, events=events, looked=describe_search(found))
 
     def _render(  # noqa: PLR0913  what the page shows, by name
         self,
@@ -61,12 +61,13 @@ class FindPage:
         )  # fmt: skip
 
 
-def _looked_words(found: FoundRows) -> str:
+def describe_search(found: FoundRows) -> str:
+    """How far a search looked."""
     if found.since is None:
         return "All that is kept was looked at: every event and webhook, and every body."
+    emails = "" if found.unread is None else " and e-mails of events"
     unread = f", but for {found.unread:,} older events whose e-mails are not indexed yet" if found.unread else ""
     return (
         f"The newest {found.events:,} events and {found.webhooks:,} webhooks were looked at, and the bodies of the "
-        f"newest {found.bodies:,} webhooks, back to {local_time(found.since)}; event ids and e-mails of events at any "
-        f"age{unread}."
+        f"newest {found.bodies:,} webhooks, back to {local_time(found.since)}; event ids{emails} at any age{unread}."
     )
