@@ -17,6 +17,7 @@ from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import counts, coverage, quarters
 from bridge.store.postgres.tables.days import first_of_day
+from bridge.store.postgres.tables.parcels import NEEDED
 from bridge.store.protocol import PurgeStep, RetentionPolicy
 from bridge.store.rules.purged_conversions import lends_without_person
 
@@ -141,24 +142,23 @@ def _purge_webhooks(transaction: Transaction, look: _Look) -> tuple[int, int | N
 
 
 def _purge_bodies(transaction: Transaction, look: _Look) -> tuple[int, int | None]:
-    """Parcels of which no webhook is needed: now, after a remedy of its mapping, or when its sale is told."""
+    """Parcels of which no webhook is needed: now, after a remedy of its mapping, or when its sale is told.
+
+    They are locked first: whoever replays a webhook meanwhile locks its parcel, too.
+    """
     if look.after == 0:
         _purge_rescued(transaction, look)
-    rows = select(
+    values = _before(transaction, look.keeping.bodies) | {"after": look.after, "limit": look.limit}
+    found = select(
         transaction.db,
         """
-        SELECT number, NOT (
-            EXISTS (SELECT 1 FROM unapplied WHERE parcel = number) OR EXISTS (
-                SELECT 1 FROM webhooks AS w WHERE w.parcel = p.number AND (
-                    w.state IN ('received', 'set_aside') OR EXISTS (SELECT 1 FROM revisits WHERE webhook = w.number)
-                    OR w.received_at > %(before)s
-                )
-            )
-        ), octet_length(packed) FROM parcels AS p WHERE number > %(after)s AND number < %(below)s
-        ORDER BY number LIMIT %(limit)s
+        SELECT number, octet_length(packed) FROM parcels WHERE number > %(after)s AND number < %(below)s
+        ORDER BY number LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         """,
-        _before(transaction, look.keeping.bodies) | {"after": look.after, "limit": look.limit},
+        values,
     )
+    needed = _needed_among(transaction, [number for number, _ in found], before=values["before"])
+    rows: list[tuple[int, ...]] = [(number, number not in needed, length) for number, length in found]
     gone: list[int] = []
     size = 0
     for number, is_old, length in rows:
@@ -170,6 +170,18 @@ def _purge_bodies(transaction: Transaction, look: _Look) -> tuple[int, int | Non
             size += length
     transaction.execute("DELETE FROM parcels WHERE number = ANY(%s)", (gone,))
     return len(gone), _next_number(rows, look.limit)
+
+
+def _needed_among(transaction: Transaction, numbers: list[int], *, before: int) -> set[int]:
+    """Those of some parcels of which a webhook is needed, or has no row yet; by callers' time also those too young."""
+    queries = [
+        "SELECT parcel FROM unapplied WHERE parcel = ANY(%(n)s)",
+        f"SELECT parcel FROM ({NEEDED}) AS w WHERE parcel = ANY(%(n)s)",  # noqa: S608  webhooks as parcels.py has them
+    ]
+    if transaction.by_caller:
+        queries.append("SELECT parcel FROM webhooks WHERE parcel = ANY(%(n)s) AND received_at > %(before)s")
+    rows = select(transaction.db, " UNION ".join(queries), {"n": numbers, "before": before})
+    return {parcel for (parcel,) in rows}
 
 
 def _purge_rescued(transaction: Transaction, look: _Look) -> None:

@@ -89,13 +89,23 @@ def replay_webhooks(transaction: Transaction, which: RowFilter, *, below: int | 
         (*values, limit),
     )
     numbers = [number for (number,) in found]
-    changed = transaction.execute(
+    transaction.execute(  # so that no purge takes them
         """
+        SELECT 1 FROM parcels WHERE number IN (SELECT parcel FROM webhooks WHERE number = ANY(%s))
+        ORDER BY number FOR KEY SHARE
+        """,
+        (numbers,),
+    )
+    changed = transaction.execute(
+        f"""
         UPDATE webhooks AS w SET state = 'received', reason = NULL, due = %s, looked_at = false
-        FROM (SELECT number, state FROM webhooks WHERE number = ANY(%s) ORDER BY number FOR UPDATE) AS before
+        FROM (
+            SELECT number, state FROM webhooks AS w WHERE number = ANY(%s) AND {HAS_BODY}
+            ORDER BY number FOR UPDATE
+        ) AS before
         WHERE w.number = before.number AND before.state <> 'received'
         RETURNING w.source, before.state, w.received_at
-        """,
+        """,  # noqa: S608  a condition of parcels.py
         (transaction.at, numbers),
     ).fetchall()
     for source, state, received_at in changed:

@@ -20,6 +20,11 @@ HAS_BODY = (
     "OR EXISTS (SELECT 1 FROM rescued WHERE rescued.number = w.number))"
 )
 """The SQL condition that the body of a webhook `w` is kept."""
+NEEDED = """
+    SELECT number, parcel, place FROM webhooks WHERE state IN ('received', 'set_aside')
+    UNION SELECT w.number, w.parcel, w.place FROM revisits AS r JOIN webhooks AS w ON w.number = r.webhook
+"""
+"""The webhooks that are to be translated, or may be after a remedy, or when their sale is told."""
 OTHERS_AFTER_MS = 500
 """How old a parcel of another node is before it is taken: that node is late, or gone."""
 
@@ -124,11 +129,10 @@ def rescue_webhooks(db: psycopg.Connection[Any], table: str, numbers: range) -> 
     needed: dict[int, list[tuple[int, int]]] = {}
     for number, parcel, place in select(
         db,
-        """
-        SELECT number, parcel, place FROM webhooks AS w
+        f"""
+        SELECT number, parcel, place FROM ({NEEDED}) AS w
         WHERE parcel >= %(first)s AND parcel < %(last)s AND NOT EXISTS (SELECT 1 FROM rescued WHERE number = w.number)
-        AND (state = 'received' OR state = 'set_aside' OR number IN (SELECT webhook FROM revisits))
-        """,
+        """,  # noqa: S608  webhooks as they stand above
         {"first": numbers.start, "last": numbers.stop},
     ):
         needed.setdefault(parcel, []).append((number, place))
