@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from bridge.store.codec.columns import storable_text
 
-NEWEST = 50_000
-"""Webhooks and events whose columns are read: some 0.2 s."""
-NEWEST_BODIES = 5_000
-"""Webhooks whose bodies are unpacked and read: some 0.3 s."""
+NEWEST = 20_000
+"""Webhooks and events whose columns are read: some 40 ms."""
+NEWEST_BODIES = 2_000
+"""Webhooks whose bodies are unpacked and read: some 30 ms."""
 MOST_FOUND = 100
 
 
