@@ -75,9 +75,9 @@ def _looked_text(found: FoundRows) -> str:
     return (
         f"looked at the newest {found.events} events and {found.webhooks} webhooks, and at the bodies of the newest "
         f"{found.bodies} webhooks, back to {format_local(found.since)}; event ids"
-        + ("" if found.unread is None else " and e-mails of events")
+        + ("" if found.unread is None else ", orders and e-mails of events")
         + " at any age"
-        + (f", but for {found.unread} older events whose e-mails are not indexed yet" if found.unread else "")
+        + (f", but for {found.unread} older events that are not indexed yet" if found.unread else "")
     )
 
 

@@ -224,9 +224,9 @@ class FoundRows:
     """What a search found: public ids, newest first, and how far it looked back.
 
     `webhooks` and `events` are the numbers of newest rows that were read where no index helps, `bodies` of how many
-    webhooks the bodies; `since` is when the oldest of them came, None if all that is kept was read. E-mails of events
-    are found at any age, but for `unread` older events: the hourly sweep has not hashed theirs yet. None: this engine
-    finds them among the newest events alone.
+    webhooks the bodies; `since` is when the oldest of them came, None if all that is kept was read. E-mails and
+    orders of events are found at any age, but for `unread` older events: the hourly sweep has not hashed theirs yet.
+    None: this engine finds them among the newest events alone.
     """
 
     webhook_ids: tuple[str, ...]

@@ -66,5 +66,5 @@ def test_one_thing_alone_is_opened_and_nothing_is_said_to_be_nothing(tmp_path: P
 def test_what_is_said_of_the_search_is_what_the_engine_can() -> None:
     found = FoundRows((), (), 50_000, 50_000, 5000, NOW)
     assert "event ids at any age" in describe_search(found)
-    assert "event ids and e-mails of events at any age" in describe_search(dataclasses.replace(found, unread=0))
+    assert "event ids, orders and e-mails of events at any age" in describe_search(dataclasses.replace(found, unread=0))
     assert "but for 7 older events" in describe_search(dataclasses.replace(found, unread=7))

@@ -48,6 +48,7 @@ DIGESTS = {
     "25_request_files.sql": "f7bb377a4a46d51f88a12daa3fc19bcc1a5fee45fad91e214a302d5b96d8c587",
     "26_event_people.sql": "5c520806203439a00ac0826b7a664d4093291a2efc8a4c8247647fc40d7a3788",
     "27_mapping_drafts.sql": "cbce84e8a303dfb8d55f3a8d1ee6de76ac481d700c9627b637285cfe56773a78",
+    "28_event_names.sql": "80498b76261baa0c55c57d8d521a66820328d6fe956ae2feb3b4e931f2ee9994",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -78,6 +79,7 @@ TABLES = (
     "dd6c21db5fc9a568f83d3196ebcbafbc975d3413ee725f29d4bc22faf7cc515e",
     "e581e9e14a61a224a57c90fc1e0a23e1538e862c906330a3938e56344768989b",
     "1d0cc21dbddcad758af19d768043d4fe2f5f5315c8d1c8fd4efd4b367a8af44a",
+    "ffd7e2347b29d7de3e6ee159828fab2a572c3ff34e80656d6bcc9e32f65af3aa",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

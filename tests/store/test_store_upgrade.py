@@ -66,6 +66,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "3ceed61",
         "1366d2d",
         "ffdfe25",
+        "8c4daa7",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

@@ -65,8 +65,8 @@ def describe_search(found: FoundRows) -> str:
     """How far a search looked."""
     if found.since is None:
         return "All that is kept was looked at: every event and webhook, and every body."
-    emails = "" if found.unread is None else " and e-mails of events"
-    unread = f", but for {found.unread:,} older events whose e-mails are not indexed yet" if found.unread else ""
+    emails = "" if found.unread is None else ", orders and e-mails of events"
+    unread = f", but for {found.unread:,} older events that are not indexed yet" if found.unread else ""
     return (
         f"The newest {found.events:,} events and {found.webhooks:,} webhooks were looked at, and the bodies of the "
         f"newest {found.bodies:,} webhooks, back to {local_time(found.since)}; event ids{emails} at any age{unread}."

@@ -38,6 +38,7 @@ FROM_V11 = {
     "3ceed61",
     "1366d2d",
     "ffdfe25",
+    "8c4daa7",
 }
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
@@ -82,6 +83,7 @@ STORES = {
     "v24_4381f10_79e5329_3ceed61": ("4381f10", "79e5329", "3ceed61"),
     "v25_4381f10_79e5329_1366d2d": ("4381f10", "79e5329", "1366d2d"),
     "v26_4381f10_79e5329_ffdfe25": ("4381f10", "79e5329", "ffdfe25"),
+    "v27_4381f10_79e5329_8c4daa7": ("4381f10", "79e5329", "8c4daa7"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 

@@ -1,7 +1,7 @@
 """Finds webhooks and events by a text: an event id, a provider's id, an order, or a person's address.
 
-Ids of events, the bridge's own ids of webhooks and the hashed e-mails of events have an index. Everything else is
-looked for in the newest rows, a bounded number of them.
+Ids of events, the bridge's own ids of webhooks, and the hashed e-mails and orders of events have an index. Everything
+else is looked for in the newest rows, a bounded number of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime
 from bridge.store.codec import compress
 from bridge.store.codec.columns import from_ms, public_number, storable_text
 from bridge.store.rules.row_search import MOST_FOUND, NEWEST, NEWEST_BODIES, quoted_words, whole_words
-from bridge.store.sqlite.tables import event_people
+from bridge.store.sqlite.tables import event_names
 from bridge.store.status_views import FoundRows
 
 
@@ -24,10 +24,10 @@ def find_rows(db: sqlite3.Connection, words: Sequence[str]) -> FoundRows:
     if len(named) == len(words) and _existing(db, named):
         return _found(db, named, _events_of(db, named), since=None, unread=0)  # it names that alone
     names = json.dumps([storable_text(word) for word in words])
-    events = _events_with(db, names, words) | event_people.find_events_of(db, words, most=MOST_FOUND)
+    events = _events_with(db, names, words) | event_names.find_events_named(db, words, most=MOST_FOUND)
     webhooks = _webhooks_with(db, names) | _bodies_with(db, words) | _webhooks_of(db, events)
     events |= _events_of(db, webhooks)
-    unread = max(0, event_people.count_unhashed(db) - NEWEST)
+    unread = max(0, event_names.count_unhashed(db) - NEWEST)
     return _found(db, webhooks, events, since=_read_since(db), unread=unread)
 
 

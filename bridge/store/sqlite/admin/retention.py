@@ -14,14 +14,14 @@ from typing import NamedTuple
 from bridge.store.codec.columns import to_ms
 from bridge.store.protocol import PurgeStep, RetentionPolicy
 from bridge.store.rules.purged_conversions import lends_without_person
-from bridge.store.sqlite.tables import coverage, event_people, ledger, quarters
+from bridge.store.sqlite.tables import coverage, event_names, ledger, quarters
 
 STEP_BYTES = 8 * 1024 * 1024
 """Bytes of bodies that one step takes at most, or one body."""
 LEDGER_ROWS = 10
 """How many rows of the ledger are read instead of one of another table: they are small."""
-PEOPLE_ROWS = 2
-"""How many events have their e-mail hashed instead."""
+NAMED_ROWS = 2
+"""How many events have their names hashed instead."""
 REQUESTS = timedelta(hours=48)
 """How long an Idempotency-Key is known: longer than the 24 hours that are promised."""
 FREE = 0.25
@@ -209,11 +209,11 @@ def _purge_coverage(
     return 0, None
 
 
-def _hash_people(
+def _hash_names(
     db: sqlite3.Connection, _key: str, _keeping: RetentionPolicy, _now: datetime, limit: int
 ) -> tuple[int, str | None]:
-    """Hash the e-mails of events that are new since the last sweep, so that `find` finds them at any age."""
-    return 0, "on" if event_people.hash_some_people(db, limit=limit * PEOPLE_ROWS) else None
+    """Hash the e-mails and orders of events that are new since the last sweep, so that `find` finds them at any age."""
+    return 0, "on" if event_names.hash_some_names(db, limit=limit * NAMED_ROWS) else None
 
 
 def _free_pages(
@@ -242,7 +242,7 @@ _STEPS: dict[str, _Step] = {
     "aliases": _purge_aliases,
     "counts": _purge_counts,
     "coverage": _purge_coverage,
-    "people": _hash_people,
+    "names": _hash_names,
     "free": _free_pages,
 }
 _ORDER = tuple(_STEPS)

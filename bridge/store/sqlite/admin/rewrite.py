@@ -15,7 +15,7 @@ from bridge.core.mapping_text import MappingText
 from bridge.core.model import Event, Routed
 from bridge.store.codec.columns import maybe_text, pack_json, to_ms
 from bridge.store.rules.event_decisions import NewEvent
-from bridge.store.sqlite.tables import event_people, mapping_texts
+from bridge.store.sqlite.tables import event_names, mapping_texts
 from bridge.store.sqlite.tables import events as making
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
@@ -67,7 +67,7 @@ def overwrite_event(db: sqlite3.Connection, number: int, event: Event, *, called
             pack_json(now.notes), pack_json(now.hashed), number,
         ),
     )  # fmt: skip
-    event_people.renew_event_person(db, number, now.text)
+    event_names.renew_event_names(db, number, now.text, order_id=maybe_text(now.order_id))
 
 
 def _new_deliveries(db: sqlite3.Connection, origin: str, event_id: str) -> int:

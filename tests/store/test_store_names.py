@@ -1,4 +1,4 @@
-"""An event is found by its person's e-mail at any age, by a keyed hash; the hash goes with the event."""
+"""An event is found by its e-mail and its order at any age, by keyed hashes, which go with the event."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def test_events_of_a_person_are_found_at_any_age_in_clear_and_hashed(
             found = await store.find_rows(typed)
             assert (set(found.event_ids), found.unread) == ({"evt_0", "evt_2", "evt_3"}, 0)
         assert (await store.find_rows(search_words("ada@example.com"))).event_ids == ()
-        rows = db.execute("SELECT event, person FROM event_people").fetchall()
-        assert len(rows) == 13
-        assert all(isinstance(person, int) for _, person in rows), "no address is kept for it"
+        rows = db.execute("SELECT event, name FROM event_names").fetchall()
+        assert len(rows) == 13 + 14, "and the order of each"
+        assert all(isinstance(name, int) for _, name in rows), "no address is kept for it"
 
     newest_only(monkeypatch)
     with_store(tmp_path, story)
@@ -85,9 +85,26 @@ def test_the_hash_is_that_of_the_text_and_goes_with_the_event(tmp_path: Path, mo
             assert (await store.find_rows(search_words(ADDRESS))).event_ids == found
         db.execute("UPDATE deliveries SET state = 'delivered'")
         await sweep(store, now=91)
-        assert db.execute("SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM event_people)").fetchone() == (
+        assert db.execute("SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM event_names)").fetchone() == (
             0, 0,
         )  # fmt: skip
+
+    newest_only(monkeypatch)
+    with_store(tmp_path, story)
+
+
+def test_events_of_an_order_are_found_at_any_age_by_its_id_and_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(store: Store, _db: sqlite3.Connection) -> None:
+        for number in range(4):
+            text = b'{"properties":{"order_id":"%d","order_name":"#A-%d"}}' % (5000 + number, number)
+            one = replace(event(f"evt_{number}"), text=text, order_id=str(5000 + number))
+            await store.accept_events([replace(routed(one.id), event=one)], now=NOW)
+        await sweep(store)
+        for what in ("5001", " 5001 ", "#A-1", "A-1"):
+            words = search_words(what)
+            assert (await store.find_rows(words)).event_ids == (("evt_1",) if what != "A-1" else ()), what
 
     newest_only(monkeypatch)
     with_store(tmp_path, story)
