@@ -138,6 +138,11 @@ def test_systemd_takes_the_unit_and_rates_it_as_the_guide_says(tmp_path: Path) -
     assert f"rates the unit {found[1]}" in (TEMPLATES.parents[1] / ".github" / "GO_LIVE.md").read_text()
 
 
+def test_the_container_has_the_driver_for_postgresql() -> None:
+    [installs] = [line for line in (TEMPLATES / "Containerfile").read_text().splitlines() if "'install'" in line]
+    assert "f'{wheel}[postgres]' for wheel in" in installs
+
+
 def test_the_container_runs_as_nobody_special_without_a_shell_and_writes_to_its_volume_alone(tmp_path: Path) -> None:
     shop = made(tmp_path)
     compose = yaml.safe_load((shop / "compose.yaml").read_text())["services"]["trackbridge"]
