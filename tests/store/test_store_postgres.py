@@ -20,6 +20,7 @@ from store_made import (
     SECOND,
     TRACK,
     accepted,
+    apply_log,
     attempt,
     dead,
     event,
@@ -42,11 +43,13 @@ from bridge.store.postgres.db.server_url import shown_url
 from bridge.store.postgres.server import copies_text
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.postgres.tables import counts
-from bridge.store.protocol import Outcome, RowFilter, Store
+from bridge.store.protocol import AdmissionLimits, Outcome, RowFilter, Store
 from bridge.store.rules.outcome_counts import MOST_NAMES, OutcomeKey, bound_left, bound_reached
 
 Nodes = Callable[[int], PostgresStore]
 FAR = timedelta(hours=1)
+PATIENT = 10.0
+"""Seconds within which a patience of 0.3 s ends, also on a busy machine; the lock would last for ever."""
 
 
 @pytest.fixture
@@ -227,6 +230,39 @@ def test_a_database_that_is_away_is_told_at_once_and_is_found_when_it_is_back(po
 
     run(story, store)
     administer(postgres_url, "DROP DATABASE goes_away")
+
+
+def test_a_database_that_does_not_answer_is_told_in_time_and_what_it_keeps_after_all_is_known(
+    empty_database: str,
+) -> None:
+    bounds = AdmissionLimits(waiting=10, max_wait=timedelta(seconds=0.3))
+
+    async def story(store: PostgresStore) -> None:
+        with psycopg.connect(empty_database) as blocker:
+            blocker.execute("LOCK TABLE parcels")
+            asked = [store.keep([webhook(name)]) for name in ("a", "b")]
+            async with asyncio.timeout(PATIENT):
+                said = await asyncio.gather(*asked, return_exceptions=True)
+            assert [type(one) for one in said] == [StoreUnavailable] * 2
+            with pytest.raises(StoreUnavailable):  # none of those that come later piles up behind it
+                await store.keep([webhook("c")])
+            with pytest.raises(StoreUnavailable):
+                await promised(store).accept_events([routed("evt")], now=now())
+        for name in ("a", "b", "c"):
+            await kept_at_last(store, name)
+        await apply_log(promised(store), now=now())
+        assert len(await store.webhooks(RowFilter())) == 3
+
+    run(story, PostgresStore(empty_database, durable=False, bounds=bounds))
+
+
+async def kept_at_last(store: PostgresStore, name: str) -> None:
+    """Send a webhook again until it is kept."""
+    while True:
+        try:
+            return await store.keep([webhook(name)])
+        except StoreUnavailable:
+            await asyncio.sleep(0.01)
 
 
 def test_a_commit_that_no_second_machine_has_is_no_success_and_is_known_when_it_comes_again(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -23,7 +23,7 @@ from bridge.core.mapping_text import MappingText
 from bridge.core.model import Accepted, Event, Kept, Routed, Webhook
 from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
 from bridge.store.codec.columns import to_ms_up
-from bridge.store.group_commit import GroupCommit
+from bridge.store.group_commit import GroupCommit, too_slow_error
 from bridge.store.postgres import schema
 from bridge.store.postgres.admin import overdue, queries, retention, retired_days, retry_replay, rewrite, walks
 from bridge.store.postgres.admin.retention import SweepPlace
@@ -108,6 +108,8 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         limits = {"limit": bounds.waiting, "patience": bounds.max_wait.total_seconds(), "waits_for": "the database"}
         self._webhooks: GroupCommit[Sequence[Webhook], None] = GroupCommit(self._write_group, **limits)  # type: ignore[arg-type]
         self._events: GroupCommit[CallerRequest, tuple[Accepted, ...]] = GroupCommit(self._accept_group, **limits)  # type: ignore[arg-type]
+        self._patience = bounds.max_wait.total_seconds()
+        self._overdue: Future[Any] | None = None
         self._took_parcels = False
         self._claims = 0
 
@@ -122,7 +124,7 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
             parcels.insert_parcel(transaction, requests, node=self._node)
             return [None] * len(requests)
 
-        _answer_in_loop(self._ingest.submit(write), then)
+        self._answer_in_time(write, then)
 
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Returns the webhooks of parcels, or claims rows that are due; if there are both, by turns."""
@@ -184,9 +186,42 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
     ) -> None:
         del since
         now = max(one.now for one in asked)
-        _answer_in_loop(
-            self._ingest.submit(lambda one: accept_requests(one, asked, since=one.at - self._window), now=now), then
-        )
+        self._answer_in_time(lambda one: accept_requests(one, asked, since=one.at - self._window), then, now=now)
+
+    def _answer_in_time(
+        self, write: Callable[[Transaction], list[T]], then: AnswerCallback[T], *, now: datetime | None = None
+    ) -> None:
+        """Write a group, and call `then` in the event loop with the answers, or with the error for all callers.
+
+        A database that does not answer within the callers' patience is an error. What it keeps after all is known when
+        it comes again. Until then nothing else is given to it, so that no groups pile up in memory.
+        """
+        loop = asyncio.get_running_loop()
+        if self._overdue is not None and not self._overdue.done():
+            loop.call_soon(then, too_slow_error("the database"))
+            return
+        future = self._ingest.submit(write, now=now)
+
+        is_answered = False
+
+        def answer(answers: Answers[T]) -> None:
+            nonlocal is_answered
+            timer.cancel()
+            if not is_answered:
+                is_answered = True
+                then(answers)
+
+        def give_up() -> None:
+            self._overdue = future
+            answer(too_slow_error("the database"))
+
+        timer = loop.call_later(self._patience, give_up)
+
+        def ended(done: Future[list[T]]) -> None:
+            error = done.exception()
+            call_in_loop(loop, answer, done.result() if error is None else _as_exception(error))
+
+        future.add_done_callback(ended)
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
         """Claim due deliveries of a destination."""
@@ -303,18 +338,6 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         await self._events.wait_until_idle()
         for link in (self._ingest, self._translate, self._deliver, self._reader, self._keeper):
             await link.close()
-
-
-def _answer_in_loop(future: Future[list[T]], then: AnswerCallback[T]) -> None:
-    """Call `then` in the running event loop with the answers, or with the error for all callers."""
-    loop = asyncio.get_running_loop()
-
-    def done(ended: Future[list[T]]) -> None:
-        error = ended.exception()
-        answers: Answers[T] = ended.result() if error is None else _as_exception(error)
-        call_in_loop(loop, then, answers)
-
-    future.add_done_callback(done)
 
 
 def _as_exception(error: BaseException) -> Exception:
