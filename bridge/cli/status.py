@@ -33,7 +33,15 @@ from bridge.core.local_time import format_local
 from bridge.core.model import WebhookState
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.read import read_status, status_without_store
-from bridge.status.report import Coverage, DestinationStatus, Finding, RoleStatus, SourceStatus, StatusReport
+from bridge.status.report import (
+    Coverage,
+    DestinationStatus,
+    Finding,
+    NodeStatus,
+    RoleStatus,
+    SourceStatus,
+    StatusReport,
+)
 from bridge.store.engines import check_store, is_on_server, sqlite_file, store_exists
 
 EVERY = 2.0
@@ -108,6 +116,8 @@ async def _watch_status(found: StatusReport, config: Path | None) -> None:
 def status_screen(found: StatusReport) -> Group:
     """The screen: what needs a person comes last, where a terminal shows it."""
     parts: list[Table | Text | Padding] = [_roles_line(found.roles)] if found.roles else []
+    if found.nodes:
+        parts += [_heading("nodes"), _nodes_table(found.nodes)]
     if found.sources:
         parts += _sources_parts(found.sources)
     if found.destinations:
@@ -140,6 +150,15 @@ def _roles_line(roles: Sequence[RoleStatus]) -> Text:
         f"{one.role} runs since {format_local(one.since)}" if one.since else f"{one.role} does not run" for one in roles
     ]
     return Text(f"serve: {', '.join(said)}")
+
+
+def _nodes_table(rows: Sequence[NodeStatus]) -> Table:
+    drawn = _make_table("node", "runs since", "version", "last sign of life", "state")
+    for row in rows:
+        seen = format_local(row.last_seen_at, seconds=True)
+        state = "gone" if row.is_gone else "runs"
+        drawn.add_row(*map(as_text, (row.node, format_local(row.since), row.version or "unknown", seen, state)))
+    return drawn
 
 
 def _sources_parts(rows: Sequence[SourceStatus]) -> list[Table | Text]:
@@ -198,6 +217,7 @@ def _status_as_json(found: StatusReport) -> Json:
     coverage = found.coverage
     return {
         "roles": [plain_value(one) for one in found.roles],
+        "nodes": [plain_value(one) for one in found.nodes],
         "sources": [plain_value(one) for one in found.sources],
         "destinations": [plain_value(one) for one in found.destinations],
         "coverage": None if coverage is None else coverage.share,

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bridge import __version__
 from bridge.app import RESTS
 from bridge.core.errors import StoreUnavailable
 from bridge.core.heartbeat import Heartbeat, oldest_success
@@ -68,5 +69,6 @@ def make_heartbeat(
 ) -> ProcessHeartbeat:
     """The sign of life of this process, on this machine."""
     return ProcessHeartbeat(
-        socket.gethostname(), process, role, os.getpid(), now, now, trouble=trouble, settings=settings
-    )
+        socket.gethostname(), process, role, os.getpid(), now, now,
+        trouble=trouble, settings=settings, version=__version__,
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from bridge.core.errors import StoreUnavailable
 from bridge.core.model import WebhookState
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.destinations import destination_status, events_without_destination, find_destination_troubles
+from bridge.status.nodes import find_version_troubles, node_statuses
 from bridge.status.outcomes import DAYS, first_day, outcome_findings, report_outcomes
 from bridge.status.processes import find_process_troubles, is_living, role_statuses
 from bridge.status.report import BROKEN_MAPPING_CAUSE, Finding, Findings, SourceStatus, StatusReport
@@ -34,7 +35,7 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
     """How everything stands, in a store and by the settings."""
     counts, summary = await store.state_counts(), await store.status_summary(now=now)
     overdue, details = await store.overdue_work(now=now), await store.status_details()
-    since = first_day(now, DAYS)
+    since, nodes = first_day(now, DAYS), node_statuses(details.processes, now)
     outcomes = await store.read_outcomes(since=since)
     sources = _source_statuses(counts, summary, details, now)
     names = sorted({*(name for name, _ in counts.deliveries), *configured.destinations})
@@ -51,6 +52,7 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
     found = (
         _start_troubles(configured, details, now)
         + find_process_troubles(details.processes, configured, now)
+        + find_version_troubles(nodes)
         + find_store_troubles(summary, counts, overdue, configured.keeping, now)
         + find_request_troubles(details.refused, configured.sources, summary.lasts, now)
         + _needs(*set_aside_findings(sources, broken=broken), *ignored_money_findings(ignored))
@@ -66,6 +68,7 @@ async def read_status(store: Store, configured: ConfiguredBridge = UNKNOWN, *, n
         sources=sources,
         destinations=destinations,
         roles=role_statuses(details.processes, now),
+        nodes=nodes,
         coverage=measure_coverage(details.recent, configured, ignored, unapplied=counts.unapplied),
         outcomes=report_outcomes(outcomes, since=since),
         needs=found.needs,

@@ -90,6 +90,20 @@ class RoleStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One node of a store that several may share: a host that runs `serve`, or that is gone and was not stopped.
+
+    `version` is the oldest of its processes, empty where it is not known.
+    """
+
+    node: str
+    since: datetime
+    version: str
+    last_seen_at: datetime
+    is_gone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What became of the newest conversions: how many of each; `share` is the part that is as it should be."""
 
@@ -163,6 +177,7 @@ class StatusReport:
     sources: tuple[SourceStatus, ...] = ()
     destinations: tuple[DestinationStatus, ...] = ()
     roles: tuple[RoleStatus, ...] = ()
+    nodes: tuple[NodeStatus, ...] = ()
     coverage: Coverage | None = None
     outcomes: OutcomeReport | None = None
     needs: tuple[Finding, ...] = ()

@@ -31,7 +31,8 @@ class ProcessHeartbeat:
     """The last sign of life of one process of `serve`.
 
     `trouble` says which of its loops hang, or is empty; `settings` which sources and destinations it serves. The role
-    is `web`, `worker`, or `refused` for a start that was refused, which `trouble` explains.
+    is `web`, `worker`, or `refused` for a start that was refused, which `trouble` explains. `version` is kept only by a
+    store on a server, which nodes of several versions may share.
     """
 
     node: str
@@ -43,6 +44,7 @@ class ProcessHeartbeat:
     stopped: bool = False
     trouble: str = ""
     settings: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

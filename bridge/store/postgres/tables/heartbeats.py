@@ -13,7 +13,7 @@ from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.rules.status_limits import HEARTBEATS_KEPT
 from bridge.store.status_views import ProcessHeartbeat
 
-_COLUMNS = "node, process, role, pid, started_at, at, stopped, trouble, settings"
+_COLUMNS = "node, process, role, pid, started_at, at, stopped, trouble, settings, version"
 _MS = timedelta(milliseconds=1)
 
 
@@ -21,14 +21,15 @@ def write_heartbeat(transaction: Transaction, one: ProcessHeartbeat) -> None:
     """Write a sign of life in the place of the last one of the same process."""
     transaction.execute(
         f"""
-        INSERT INTO heartbeats ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO heartbeats ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (node, process) DO UPDATE SET
             role = excluded.role, pid = excluded.pid, started_at = excluded.started_at, at = excluded.at,
-            stopped = excluded.stopped, trouble = excluded.trouble, settings = excluded.settings
+            stopped = excluded.stopped, trouble = excluded.trouble, settings = excluded.settings,
+            version = excluded.version
         """,  # noqa: S608  ours
         (
             server_text(one.node), one.process, one.role, one.pid, to_ms(one.started_at), to_ms(one.at),
-            one.stopped, server_text(one.trouble), server_text(one.settings),
+            one.stopped, server_text(one.trouble), server_text(one.settings), one.version,
         ),
     )  # fmt: skip
     transaction.execute(  # another node may just write one of these, or delete it, too
@@ -54,6 +55,7 @@ def read_heartbeats(db: psycopg.Connection[Any]) -> tuple[ProcessHeartbeat, ...]
             stopped=stopped,
             trouble=trouble,
             settings=settings,
+            version=version,
         )
-        for node, process, role, pid, started_at, at, stopped, trouble, settings in rows
+        for node, process, role, pid, started_at, at, stopped, trouble, settings, version in rows
     )
