@@ -103,7 +103,7 @@ def crash_payments(folder: Path, *, kills: int, seed: int, longest: float = 2.0)
         with burning(folder, settings) as bridge:
             load.finish(bridge.url)
             assert bridge.stop() == 0
-        quiet(folder, settings, patience=180)
+        quiet(folder, settings)
         figures = hold_payments(folder, load.payments, peer.taken())
     return figures | {"kills_amid_payments": kills, "killed_children_amid_payments": children}
 

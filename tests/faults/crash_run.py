@@ -33,7 +33,7 @@ for place in (HERE.parent, HERE.parent / "bench", HERE.parent / "store"):
     if str(place) not in sys.path:  # as a script, beside the tests' own peers
         sys.path.insert(0, str(place))
 
-from peers import KEY, Serving, clean_environment, kill_all, serving, until  # noqa: E402
+from peers import KEY, Serving, clean_environment, kill_all, serving  # noqa: E402
 from processes import process_tree  # noqa: E402
 
 from bridge.core import dedupe_keys  # noqa: E402
@@ -46,6 +46,8 @@ FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm")
 INBOX = f"{STORE}-inbox"
 OLD = 90 * 24 * 3600 * 1000
 """Milliseconds after which a purge takes events and webhooks away."""
+MANY = 10_000
+"""So many steps that are left are counted once a second."""
 NONE: Mapping[str, str] = {}
 NOBODY: Mapping[bytes, int] = {}
 LAUNCH = (sys.executable, str(HERE / "launch.py"))
@@ -193,28 +195,40 @@ class Load:
 # ------------------------------------------------------------------------------------------------- what must hold
 
 
-def settled(folder: Path) -> bool:
-    """Whether nothing is left to translate, deliver or take away."""
+def work_left(folder: Path) -> int | None:
+    """How much is left to translate, deliver or take away, in steps; None while that cannot be read."""
     with closing(sqlite3.connect(f"file:{folder / STORE}?mode=ro", uri=True, timeout=10)) as db:
         try:
-            left = db.execute(
+            received, rest = db.execute(
                 """
-                SELECT (SELECT count(*) FROM webhooks WHERE state = 'received')
-                    + (SELECT count(*) FROM deliveries WHERE state = 'pending')
+                SELECT (SELECT count(*) FROM webhooks WHERE state = 'received'),
+                    (SELECT count(*) FROM deliveries WHERE state = 'pending')
                     + (SELECT count(*) FROM events WHERE created_at < :old)
                     + (SELECT count(*) FROM webhooks WHERE received_at < :old)
                 """,
                 {"old": time.time_ns() // 1_000_000 - OLD},
             ).fetchone()
-            return bool(left[0] == 0) and not log_reader.is_unapplied(db, log_reader.file_sizes(str(folder / INBOX)))
+            unapplied, _ = log_reader.count_unapplied(db, str(folder / INBOX))
+            is_unapplied = log_reader.is_unapplied(db, log_reader.file_sizes(str(folder / INBOX)))
+            return int(3 * max(unapplied, is_unapplied) + 2 * received + rest)
         except sqlite3.OperationalError:  # a lock, while the log is moved into the file
-            return False
+            return None
+
+
+def settled(folder: Path) -> bool:
+    """Whether nothing is left to translate, deliver or take away."""
+    return work_left(folder) == 0
 
 
 def quiet(folder: Path, settings: Mapping[str, str], *, patience: float = 60) -> None:
-    """Serve until nothing is left to do."""
+    """Serve until nothing is left to do; fails where for `patience` seconds no more was done than before."""
     with burning(folder, settings) as bridge:
-        until(lambda: settled(folder), what="everything to be translated and delivered", patience=patience)
+        least, deadline = sys.maxsize, time.monotonic() + patience
+        while (left := work_left(folder)) != 0:
+            if left is not None and left < least:
+                least, deadline = left, time.monotonic() + patience
+            assert time.monotonic() < deadline, f"{least} steps are left, and none was taken for {patience} s"
+            time.sleep(0.02 if least < MANY else 1)  # counting takes a while, too, and a core that the bridge needs
         assert bridge.stop() == 0
 
 
