@@ -18,11 +18,10 @@ from bridge.store.postgres.tables import coverage, mapping_texts
 from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.destinations import paused_in_all, read_state, write_state
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
+from bridge.store.rules.kept_answers import LOST, first_bytes
 
-ANSWER_BYTES = 2048
 MOST_REVISION = 2**31 - 1
 """Of a delivery of which the claim does not say what was sent."""
-_LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
 
 
 def record_attempt(  # noqa: PLR0913  the promise's own arguments
@@ -104,15 +103,15 @@ def _insert_attempt(
         """,
         (
             number, server_text(attempt.destination), transaction.at_least(attempt.started_at),
-            to_ms_up(attempt.took), attempt.status, server_text(attempt.outcome), _first_bytes(attempt.answer),
+            to_ms_up(attempt.took), attempt.status, server_text(attempt.outcome), _kept_answer(attempt.answer),
             attempt.counted, attempt.ambiguous, [one.number for one in settled], made_by,
         ),
     )  # fmt: skip
     return number
 
 
-def _first_bytes(answer: str) -> str:
-    return server_text(answer).replace("\0", "\\x00").encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
+def _kept_answer(answer: str) -> str:
+    return first_bytes(server_text(answer).replace("\0", "\\x00"))
 
 
 def _as_of_now(
@@ -246,7 +245,7 @@ def end_expired_claims(transaction: Transaction, destination: str) -> None:
                 VALUES (%s, %s, %s, %s, 'lost', %s, false, true, %s)
                 """,
                 (
-                    token, server_text(destination), started_at, until - started_at, _LOST,
+                    token, server_text(destination), started_at, until - started_at, LOST,
                     [number for (number,) in left],
                 ),
             )  # fmt: skip

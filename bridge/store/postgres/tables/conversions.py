@@ -6,7 +6,6 @@ known, too, where the key that it belongs to is known.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import doubles, recall_waits
 from bridge.store.postgres.tables.ledger import Ledger
+from bridge.store.rules.known_conversions import gather_known
 from bridge.store.rules.purged_conversions import purged_text
 
 
@@ -54,18 +54,7 @@ def _by_key(
 ) -> dict[bytes, Sequence[KnownConversion]]:
     every = list(dict.fromkeys([*keys, *(key for each in targets.values() for key in each)]))
     by_number = _read_conversions(db, set(entries.values()))
-    known: dict[bytes, list[KnownConversion]] = defaultdict(list)
-    for key, number in entries.items():
-        if number in by_number:
-            known[key].append(by_number[number])
-    for key, one in _read_deferred(db, every):
-        known[key].append(one)
-    found: dict[bytes, Sequence[KnownConversion]] = {}
-    for key in keys:
-        mine = [one for each in (key, *targets.get(key, ())) for one in known.get(each, ())]
-        if mine:
-            found[key] = mine
-    return found
+    return gather_known(keys, targets, entries=entries, by_number=by_number, deferred=_read_deferred(db, every))
 
 
 def _read_conversions(db: psycopg.Connection[Any], numbers: Iterable[int]) -> dict[int, KnownConversion]:

@@ -18,6 +18,7 @@ from bridge.store.postgres.db.texts import server_text, to_columns
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables.counts import count_webhooks
 from bridge.store.postgres.tables.ledger import Ledger
+from bridge.store.rules.waits import AFTER_RICHER_MS, waiting_reason
 from bridge.store.status_views import WaitingWebhooks
 
 WAITS = (
@@ -25,8 +26,6 @@ WAITS = (
     "AND NOT EXISTS (SELECT 1 FROM deferred WHERE webhook = w.number))"
 )
 """The SQL condition that a webhook `w` waits for an event."""
-AFTER_RICHER_MS = 1_000
-"""How much later than a richer webhook a decision is taken that waits for it."""
 
 
 def find_aliases(db: psycopg.Connection[Any], keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
@@ -83,7 +82,7 @@ class _WaitingBatch:
         keys = [*wanting.keys, *(key for one in wanting.keys for key in self._aliases.get(one, ()))]
         self._keys.await_keys(keys)
         held = {self._ledger[key][0] for key in keys if key in self._ledger} - set(wanting.seen)
-        reason = waiting_reason(wanting)
+        reason = waiting_reason(wanting, event_type=server_text(wanting.event_type))
         if any(one in self._existing for one in held if one > 0 or wanting.lends is None):
             self._states.append((number, self._at, reason, None))
             return
@@ -127,13 +126,6 @@ class _WaitingBatch:
         self._states.clear()
         self._decisions.clear()
         self._waits.clear()
-
-
-def waiting_reason(wanting: EventNeeded) -> str:
-    """Why a webhook is still received."""
-    if wanting.lends is not None:
-        return f"waits whether a richer webhook tells it, until {wanting.until:%Y-%m-%dT%H:%M:%SZ}"
-    return f"waits for {server_text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
 
 
 def _existing_numbers(transaction: Transaction, numbers: set[int]) -> set[int]:

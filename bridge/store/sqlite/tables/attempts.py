@@ -13,14 +13,13 @@ from typing import NamedTuple
 from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.codec.columns import maybe_text, ms_up, storable_text, to_ms, to_ms_up
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
+from bridge.store.rules.kept_answers import LOST, first_bytes
 from bridge.store.sqlite.tables import mapping_texts, quarters
 from bridge.store.sqlite.tables.destinations import paused_in_all, read_state, write_state
 
-ANSWER_BYTES = 2048
 _ENDS = frozenset({DeliveryState.DELIVERED, DeliveryState.DEAD})
 _MADE = "created_at / 86400000, (SELECT event_type FROM events WHERE number = deliveries.event)"
 """What deliveries are counted by: the day on which each was made, and the type of its event."""
-_LOST = "its process ended, or hung, before it recorded how this went; the request may have been made"
 
 
 def record_attempt(  # noqa: PLR0913  the promise's own arguments
@@ -86,7 +85,7 @@ def record_lost_claim(  # noqa: PLR0913  the columns of an attempt
         INSERT INTO attempts (destination, started_at, took, outcome, answer, counted, ambiguous)
         VALUES (?, ?, ?, 'lost', ?, 0, 1)
         """,
-        (destination, started_at, took, _LOST),
+        (destination, started_at, took, LOST),
     ).lastrowid
     db.execute(f"INSERT INTO attempted SELECT number, ? FROM deliveries WHERE {under}", (number, *left))  # noqa: S608  the same
     db.execute(f"UPDATE deliveries SET last_attempt = ? WHERE {under}", (number, *left))  # noqa: S608  the same
@@ -125,7 +124,7 @@ def _insert_attempt(
         (
             attempt.destination, to_ms(attempt.started_at), to_ms_up(attempt.took), attempt.status,
             storable_text(attempt.outcome),
-            _first_bytes(attempt.answer), attempt.counted, attempt.ambiguous, made_by,
+            first_bytes(storable_text(attempt.answer)), attempt.counted, attempt.ambiguous, made_by,
         ),
     ).lastrowid  # fmt: skip
     assert number is not None  # noqa: S101  an INSERT that did not raise has one
@@ -134,10 +133,6 @@ def _insert_attempt(
         (number, json.dumps([one.number for one in settled])),
     )
     return number
-
-
-def _first_bytes(answer: str) -> str:
-    return storable_text(answer).encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ The ledger leads from a key to a number: of an event, also of one whose row was 
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -15,6 +14,7 @@ from msgspec import structs
 
 from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffects, RememberedConversion
 from bridge.store.codec.columns import to_ms
+from bridge.store.rules.known_conversions import gather_known
 from bridge.store.rules.purged_conversions import purged_text
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import doubles, ledger, recall_waits
@@ -30,20 +30,9 @@ def find_conversions(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[byte
     """What is known under each key; a key of which nothing is known is left out."""
     targets = recall_waits.find_aliases(db, keys)
     every = list(dict.fromkeys([*keys, *(key for each in targets.values() for key in each)]))
-    entries = ledger.find_keys(db, every)
-    by_number = _read_conversions(db, {number for number, _ in entries.values()})
-    known: dict[bytes, list[KnownConversion]] = defaultdict(list)
-    for key, (number, _) in entries.items():
-        if number in by_number:
-            known[key].append(by_number[number])
-    for key, one in _read_deferred(db, every):
-        known[key].append(one)
-    found: dict[bytes, Sequence[KnownConversion]] = {}
-    for key in keys:
-        mine = [one for each in (key, *targets.get(key, ())) for one in known.get(each, ())]
-        if mine:
-            found[key] = mine
-    return found
+    entries = {key: number for key, (number, _) in ledger.find_keys(db, every).items()}
+    by_number = _read_conversions(db, set(entries.values()))
+    return gather_known(keys, targets, entries=entries, by_number=by_number, deferred=_read_deferred(db, every))
 
 
 def find_awaited(db: sqlite3.Connection, webhooks: Sequence[int]) -> dict[bytes, Sequence[KnownConversion]]:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from bridge.core.model import EventNeeded
 from bridge.store.codec.columns import from_ms, ms_up, storable_text, to_ms
+from bridge.store.rules.waits import AFTER_RICHER_MS, waiting_reason
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import ledger
 from bridge.store.status_views import WaitingWebhooks
@@ -22,8 +23,6 @@ WAITS = (
     "AND NOT EXISTS (SELECT 1 FROM deferred WHERE webhook = w.number))"
 )
 """The SQL condition that a webhook `w` waits for an event."""
-AFTER_RICHER_MS = 1_000
-"""How much later than a richer webhook a decision is taken that waits for it."""
 
 
 def find_aliases(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
@@ -78,7 +77,7 @@ class _Deferral:
     def _defer_one(self, number: int, wanting: EventNeeded, received_at: int) -> None:
         keys = [*wanting.keys, *(key for one in wanting.keys for key in self._aliases.get(one, ()))]
         held = {self._ledger[key][0] for key in keys if key in self._ledger} - set(wanting.seen)
-        reason = _waiting_reason(wanting)
+        reason = waiting_reason(wanting, event_type=storable_text(wanting.event_type))
         if any(_is_known(self._db, one) for one in held if one > 0 or wanting.lends is None):
             self._states.append((self._at, reason, None, number))
             return
@@ -105,12 +104,6 @@ class _Deferral:
         bulk.insert_rows(self._db, "waiting", list(dict.fromkeys(self._waits)))
         for written in (self._numbers, self._states, self._decisions, self._waits):
             written.clear()
-
-
-def _waiting_reason(wanting: EventNeeded) -> str:
-    if wanting.lends is not None:
-        return f"waits whether a richer webhook tells it, until {wanting.until:%Y-%m-%dT%H:%M:%SZ}"
-    return f"waits for {storable_text(wanting.event_type)} until {wanting.until.isoformat(timespec='seconds')}"
 
 
 def _is_known(db: sqlite3.Connection, held: int) -> bool:
