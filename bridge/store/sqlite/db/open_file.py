@@ -199,10 +199,16 @@ def _enable_wal(db: sqlite3.Connection) -> str:
 
 
 def _migrate_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
+    """Run the steps that the store lacks, each in a transaction; a store that is new takes all of them in one.
+
+    Of the tables of a new store none can differ on the way, and to compare them after each step takes longer than to
+    make them (a new store: 0.28 s for each step by itself, 0.04 s together).
+    """
     while (version := _known_version(db, path, steps)) != len(steps):
+        following = version + 1 if version else len(steps)
         with _open_transaction(db):
             if _read_pragma(db, "user_version") == version:  # or another process was quicker
-                _run_steps(db, path, steps[: version + 1])
+                _run_steps(db, path, steps[:following], version)
 
 
 def _known_version(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> int:
@@ -222,20 +228,21 @@ def _known_version(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> 
         return version
 
 
-def _run_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step]) -> None:
-    """Run the last of these steps, in the caller's transaction.
+def _run_steps(db: sqlite3.Connection, path: str, steps: Sequence[Step], version: int) -> None:
+    """Run the steps after this version, in the caller's transaction.
 
     Raises StoreUnusable, so that it is rolled back, if the tables are not those of the steps afterwards.
     """
     try:
-        schema_check.run_step(db, steps[-1])
+        for step in steps[version:]:
+            schema_check.run_step(db, step)
         different = schema_check.schema_difference(db, steps)
     except sqlite3.OperationalError as error:
         if errors.result_code(error) != sqlite3.SQLITE_ERROR:
             raise
         different = str(error)
     if different:
-        raise _unlike_error(path, f"cannot be brought from schema {len(steps) - 1} to {len(steps)}: {different}")
+        raise _unlike_error(path, f"cannot be brought from schema {version} to {len(steps)}: {different}")
     db.execute(f"PRAGMA user_version = {len(steps)}")
 
 
