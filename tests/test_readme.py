@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from peers import trackbridge, typed
@@ -86,3 +87,34 @@ def test_the_map_names_what_is_there_and_leaves_nothing_out() -> None:
         if path.suffix == ".py" or (path.is_dir() and path.name != "__pycache__")
     }
     assert named == there
+
+
+def test_what_contributing_names_as_the_place_of_a_decision_is_there() -> None:
+    table = (
+        (CHECKOUT / ".github" / "CONTRIBUTING.md")
+        .read_text()
+        .partition("## Where it is decided")[2]
+        .partition("\n## ")[0]
+    )
+    rows = [row for row in table.splitlines() if row.startswith("| ") and not row.startswith("| what |")]
+    assert len(rows) >= 15
+    missing = [f"{path} {name}" for row in rows for path, name in _places_in(row) if not _holds(path, name)]
+    assert missing == []
+
+
+def _places_in(row: str) -> Iterator[tuple[str, str]]:
+    """Each file of a row with each name that follows it."""
+    path = ""
+    for word in re.findall(r"`([^`]+)`", row.split(" | ", 1)[1]):
+        if word.endswith(".py"):
+            path = word
+            yield path, ""
+        elif path and re.fullmatch(r"[A-Z]+_?[A-Z_]*|_?[a-z]+(?:_[a-z]+)+", word):
+            yield path, word
+
+
+def _holds(path: str, name: str) -> bool:
+    engines = [path.replace("ENGINE", engine) for engine in ("store/sqlite", "store/postgres")]
+    files = [CHECKOUT / "bridge" / each for each in dict.fromkeys(engines)]
+    defined = re.compile(rf"^\s*(?:async def |def )?{name}\b", re.MULTILINE)
+    return all(file.is_file() and defined.search(file.read_text()) for file in files)

@@ -37,7 +37,7 @@ from bridge.core.errors import MappingError, NotAnEvent, SettingsError
 from bridge.core.model import Event, EventNeeded, Ignored, Request, SetAside, Translated, Translation, Webhook
 from bridge.mapping import Mapping, MappingReading
 from bridge.mapping.engine.recall import SALE_UNKNOWN, NoEarlierEvents
-from bridge.mapping.engine.waits import format_wait
+from bridge.mapping.engine.rule_waits import format_wait
 from bridge.mapping.files import mapping_files
 from bridge.mapping.tools.examples import EarlierEvent, recallable_events
 from bridge.mapping.tools.explain import Explanation, explain_webhook

@@ -1,7 +1,8 @@
 """The keys of the ledger: 16 bytes of a hash that name a webhook, an event, a conversion or a request.
 
-Pure. The text that a key was made of cannot be read back from it. The store looks webhooks up in
-`tables/webhooks.insert_webhooks`, and events and conversions in `tables/events`.
+Pure. The text that a key was made of cannot be read back from it. Which keys a webhook gets is decided in
+`signature/identify`, by `_known_by`. The store of each engine looks webhooks up in `tables/webhooks.insert_webhooks`
+(one whose key is known is a redelivery), and events and conversions in `tables/events`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bridge.core.errors import StoreUnavailable
 from bridge.http.path_prefix import Refuse
 from bridge.status.meant_source import find_meant_source
-from bridge.status.remedies import UNKNOWN_PATH
+from bridge.status.refusal_remedies import UNKNOWN_PATH
 from bridge.store.status_protocol import StatusStore
 from bridge.store.status_views import RefusedRequests
 

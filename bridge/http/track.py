@@ -30,7 +30,7 @@ from bridge.http import body
 from bridge.http.api_keys import ApiKeys, Caller
 from bridge.http.body_budget import BodyBudget, BudgetExceeded
 from bridge.http.track_endpoints import BATCH, ONE, TrackEndpoint, TrackRefusal
-from bridge.status import remedies
+from bridge.status import refusal_remedies
 from bridge.store.protocol import Idempotency, Store
 
 __all__ = [
@@ -232,9 +232,11 @@ class TrackHandler:
         return events
 
     def _tell_refused(self, reason: str | None, caller: Caller | None) -> None:
-        if reason in remedies.TRACK:
+        if reason in refusal_remedies.TRACK:
             key = caller.name if caller else None
-            self.seldom.warn("track.refused", now=self.clock(), key=key, reason=reason, mend=remedies.TRACK[reason])
+            self.seldom.warn(
+                "track.refused", now=self.clock(), key=key, reason=reason, mend=refusal_remedies.TRACK[reason]
+            )
 
     def _unavailable_response(self, error: StoreUnavailable, now: datetime) -> TrackRefusal:
         self.seldom.warn("track.unavailable", now=now, why=str(error))

@@ -24,7 +24,7 @@ from bridge.core.source import DefectEffect, Source
 from bridge.http import body
 from bridge.http.body_budget import BodyBudget, BudgetExceeded
 from bridge.http.refusals import RefusalCounter
-from bridge.status import remedies
+from bridge.status import refusal_remedies
 from bridge.store.protocol import Store
 
 PATH = "/webhooks/{source}"
@@ -81,10 +81,12 @@ class WebhookReceiver:
         await answer(scope, receive, send)
         self._metrics.count_webhook_request(source.name if source else "", outcome, seconds=perf_counter() - began)
         reason = outcome.removeprefix("refused:")
-        if reason in remedies.WEBHOOK:  # without the name of an unknown source: any text, and each would be a kind
+        if (
+            reason in refusal_remedies.WEBHOOK
+        ):  # without the name of an unknown source: any text, and each would be a kind
             self._seldom.warn(
                 "webhook.refused", now=self._clock(), source=source.name if source else None,
-                reason=reason, mend=remedies.WEBHOOK[reason],
+                reason=reason, mend=refusal_remedies.WEBHOOK[reason],
             )  # fmt: skip
             if not source:
                 self._refusals.count_unknown_path(scope)

@@ -29,9 +29,9 @@ from bridge.mapping.codegen.compiler import CompileInfo, compile_layout
 from bridge.mapping.codegen.unsigned_facts import headers_read, names_read
 from bridge.mapping.definition import MappingDefinition
 from bridge.mapping.engine.program import Program
+from bridge.mapping.engine.rule_waits import RuleWait, find_bad_wait
 from bridge.mapping.engine.source import MappedSource
 from bridge.mapping.engine.translator import WebhookTranslator
-from bridge.mapping.engine.waits import RuleWait, find_bad_wait
 from bridge.mapping.lint import lint_mapping
 from bridge.mapping.read_definition import read_definition
 from bridge.mapping.vars import VarDefinition, WrongVar, resolve_vars

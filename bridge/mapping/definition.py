@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bridge.core.model import SourceLocation
 from bridge.mapping.engine.defer import DeferTo
 from bridge.mapping.engine.recall import Recall
-from bridge.mapping.engine.waits import RuleWait
+from bridge.mapping.engine.rule_waits import RuleWait
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.vars import VarDefinition
 from bridge.yaml.document import MappingNode, Node, Scalar

@@ -19,7 +19,7 @@ from bridge.mapping.definition import (
 )
 from bridge.mapping.engine.defer import DeferTo, read_defer_to
 from bridge.mapping.engine.recall import Recall, read_recall
-from bridge.mapping.engine.waits import find_bad_wait
+from bridge.mapping.engine.rule_waits import find_bad_wait
 from bridge.mapping.functions.money import MinorUnits
 from bridge.mapping.language import EARLIER, MOST_RANK, NAME, ROOTS, VERSION
 from bridge.mapping.misplaced_keys import NOT_AT_THE_TOP, NOT_IN_A_RULE, NOT_IN_WEBHOOK

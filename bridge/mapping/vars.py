@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bridge.core.errors import SettingsError
 from bridge.core.suggestions import suggest_nearest
-from bridge.mapping.engine.waits import read_length
+from bridge.mapping.engine.rule_waits import read_length
 from bridge.mapping.language import VAR_TYPES, VarType
 from bridge.mapping.object_reader import ObjectReader
 from bridge.mapping.schema.mapping import VAR_KEYS

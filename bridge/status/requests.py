@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bridge.core.local_time import format_local, format_span
 from bridge.status.configured import ConfiguredSource
 from bridge.status.meant_source import HOOKS, path_problem
-from bridge.status.remedies import UNKNOWN_PATH, WEBHOOK
+from bridge.status.refusal_remedies import UNKNOWN_PATH, WEBHOOK
 from bridge.status.report import Finding, Findings
 from bridge.store.status_views import RefusedRequests
 

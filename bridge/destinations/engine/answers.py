@@ -66,7 +66,18 @@ class _AnswerReader:
         self._now = now
 
     def by_status(self) -> Outcome:
-        """What the status says."""
+        """What the status says. What follows from it, such as a pause, is decided in `pipeline/retry_policy`.
+
+        | status | meaning |
+        |---|---|
+        | 2xx | Delivered |
+        | 400, 413, 422 | Rejected: a dead letter |
+        | 408, 425, 429, 5xx | Retryable |
+        | 3xx | Misconfigured: the destination is paused; no redirect is followed |
+        | any other, such as 401, 403, 404 | Misconfigured: the destination is paused |
+
+        Of a destination with tokens, `pipeline/access_tokens` renews the token after a 401 and sends once more first.
+        """
         status, told = self._status, status_text(self._status)
         if status in _LATER or 500 <= status < 600:  # noqa: PLR2004  the class of server errors
             return self._retry(told)

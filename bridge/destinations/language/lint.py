@@ -21,7 +21,8 @@ from bridge.yaml.document import MappingNode, Node, Scalar, SequenceNode
 from bridge.yaml.problems import Problems
 
 _CALL = "function_expression"
-_HASHES = frozenset({"hashed", "normal"})
+_OF_IDENTIFIERS = frozenset({"hashed", "normal"})
+"""Functions whose value may be sent for purpose ads; their second argument is the rule of an identifier."""
 _ENCODERS = frozenset({"percent_encode", "query"})
 _DATA = frozenset({"event", "items", "note"})
 _VALUES = frozenset({"attemptedValue", "value"})
@@ -90,7 +91,7 @@ class _PlatformLint:
     # ---------------------------------------------------------------------------------------------- personal data
 
     def _lint_identity_rules(self, scalar: Scalar, tree: Tree) -> None:
-        for call in _calls_of(tree, _HASHES):
+        for call in _calls_of(tree, _OF_IDENTIFIERS):
             if len(call.children) <= _RULE_PLACE:
                 continue
             rule = call.children[_RULE_PLACE]
@@ -217,7 +218,7 @@ def _value_leaves(tree: Tree) -> Iterator[Tree]:
     if field_names(tree):
         yield tree
     elif tree.kind == _CALL:
-        if tree.value not in _HASHES:
+        if tree.value not in _OF_IDENTIFIERS:
             for child in tree.children[1 if tree.value == "choose" else 0 :]:
                 yield from _value_leaves(child)
     elif tree.kind == "and_expression":

@@ -22,14 +22,14 @@ from bridge.mapping.engine.recall import (
     lend_paths,
     read_take,
 )
-from bridge.mapping.engine.waits import RuleWait, read_wait
+from bridge.mapping.engine.rule_waits import RuleWait, read_wait
 from bridge.mapping.language import LENDS
 from bridge.mapping.object_reader import ObjectReader
 from bridge.mapping.schema.mapping import DEFER_TO_KEYS
 from bridge.yaml.document import Node, Scalar
 from bridge.yaml.problems import Problems
 
-DEFAULT_WAIT = timedelta(minutes=10)
+DEFAULT_DEFER_WAIT = timedelta(minutes=10)
 """How long a webhook waits for a richer one if its rule has no `wait`."""
 _OF_A_PERSON = tuple(name for name in LENDS if name != "properties")
 TAKES = tuple((name,) for name in _OF_A_PERSON)
@@ -45,7 +45,7 @@ class DeferTo:
 
     event_types: tuple[str, ...]
     dedupes: tuple[Scalar, ...]
-    wait: RuleWait = field(default_factory=lambda: RuleWait(DEFAULT_WAIT))
+    wait: RuleWait = field(default_factory=lambda: RuleWait(DEFAULT_DEFER_WAIT))
     take: tuple[tuple[str, ...], ...] = TAKES
     when: Scalar | None = None
     rank: int = 0
@@ -170,7 +170,7 @@ def read_defer_to(node: Node, rank: int, durations: Collection[str], problems: P
     reader = ObjectReader.read_object(node, DEFER_TO_KEYS, problems, what="defer_to")
     event_types = tuple(one.text for one in reader.read_scalars("event_type", needed=True))
     dedupes = tuple(reader.read_expressions("dedupe", needed=True))
-    wait = read_wait(reader.read_scalar("wait"), DEFAULT_WAIT, durations, problems)
+    wait = read_wait(reader.read_scalar("wait"), DEFAULT_DEFER_WAIT, durations, problems)
     take = read_take(reader, problems, what="defer_to") or TAKES
     when = reader.read_expression("when")
     if not event_types or not dedupes or len(problems.errors) > before:

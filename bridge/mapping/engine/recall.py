@@ -13,15 +13,18 @@ from typing import Protocol
 from bridge.core import dedupe_keys, json_text
 from bridge.core.conversions import ConversionState, KnownConversion
 from bridge.core.json_text import Json
-from bridge.mapping.engine.waits import RuleWait, read_wait
+from bridge.mapping.engine.rule_waits import RuleWait, read_wait
 from bridge.mapping.language import LENDS
 from bridge.mapping.object_reader import ObjectReader
 from bridge.mapping.schema.mapping import RECALL_KEYS
 from bridge.yaml.document import Node, Scalar
 from bridge.yaml.problems import Problems
 
-DEFAULT_WAIT = timedelta(hours=1)
-"""How long a webhook waits for an earlier event if its rule has no `wait`."""
+DEFAULT_RECALL_WAIT = timedelta(hours=1)
+"""How long a webhook, such as a refund, waits for an earlier event if its rule has no `recall: wait`.
+
+The rules of the shipped mappings have one: it is the var `wait_for_sale` of `mappings/shopify.yaml` and `stripe.yaml`.
+"""
 UNKNOWN_SALE = "refund_without_sale"
 """The var that says what becomes of an event whose sale is needed and unknown: `told` or `ignored`."""
 SALE_UNKNOWN = "sale_unknown: no event of its sale is known"
@@ -42,7 +45,7 @@ class Recall:
     event_types: tuple[str, ...]
     dedupes: tuple[Scalar, ...]
     take: tuple[tuple[str, ...], ...]
-    wait: RuleWait = field(default_factory=lambda: RuleWait(DEFAULT_WAIT))
+    wait: RuleWait = field(default_factory=lambda: RuleWait(DEFAULT_RECALL_WAIT))
     needed: bool = False
 
 
@@ -244,7 +247,7 @@ def read_recall(node: Node, durations: Collection[str], problems: Problems) -> R
     event_types = tuple(one.text for one in reader.read_scalars("event_type", needed=True))
     dedupes = tuple(reader.read_expressions("dedupe", needed=True))
     take = read_take(reader, problems, what="recall", needed=True)
-    wait = read_wait(reader.read_scalar("wait"), DEFAULT_WAIT, durations, problems)
+    wait = read_wait(reader.read_scalar("wait"), DEFAULT_RECALL_WAIT, durations, problems)
     needed = reader.read_scalar("needed")
     if needed is not None and not isinstance(needed.value, bool):
         problems.add_error(needed.place, "needed must be true or false")

@@ -2,7 +2,7 @@
 
 Each returns null for a null argument unless its signature says `?`. To add one, declare it here with its signature, one
 line of help and examples; the tests run the examples and the reference prints all of it. Longer implementations are in
-`money`, `timestamps`, `url` and `phone`.
+`money`, `timestamps`, `url` and `phone`. What only destination files have, such as `hashed`, is in `for_destinations`.
 """
 
 from __future__ import annotations

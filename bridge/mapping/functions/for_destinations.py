@@ -1,7 +1,8 @@
 """The functions that destination files have besides those of mappings: identifiers, and values as platforms want them.
 
 A mapping has none of them: its events hold what the provider sent, and each destination hashes by its platform's rule.
-All are declared as in `builtin`; the rules of identifiers are in `identity`.
+All are declared as in `builtin`; the rules of identifiers are in `identity`. Name a function that makes personal data
+fit to be sent to an ads platform in `_OF_IDENTIFIERS` of `destinations/language/lint`, too: `check` warns of any other.
 """
 
 from __future__ import annotations

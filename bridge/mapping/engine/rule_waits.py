@@ -1,4 +1,7 @@
-"""How long a rule waits: a length of time as it is written, or a var of the source that holds one."""
+"""How long a rule waits: a length of time as it is written, or a var of the source that holds one.
+
+What holds for a rule without `wait` stands where it is used: `recall.DEFAULT_RECALL_WAIT`, `defer.DEFAULT_DEFER_WAIT`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from bridge.yaml.document import Scalar
 from bridge.yaml.problems import Problems
 
 LONGEST_WAIT = timedelta(days=7)
+"""The longest `wait` that a rule may have."""
 _VARS = "source.vars."
 LENGTHS = "a length of time such as 30m, 1h or 2d, of at most 7d"
 

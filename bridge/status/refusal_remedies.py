@@ -1,4 +1,4 @@
-"""What an operator can do where requests were refused, in a few words, by reason."""
+"""What an operator can do where requests were refused, in a few words, by reason. Of all else: see `bridge/status`."""
 
 from __future__ import annotations
 
