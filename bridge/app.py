@@ -45,6 +45,7 @@ from bridge.settings.describe import describe_bridge
 from bridge.settings.destinations import make_masked
 from bridge.settings.list_settings import list_settings
 from bridge.settings.list_sources import list_sources
+from bridge.settings.secret_file import find_secret_file, save_secret
 from bridge.settings.sources import LoadedMapping, mapping_defects
 from bridge.store.engines import beside_store
 from bridge.store.protocol import Store
@@ -293,6 +294,8 @@ def _console_middleware(  # noqa: PLR0913  what the console is made of
             destinations=lambda: app_config.destinations,
             make_masked=lambda name, made_by: make_masked(app_config.settings, name, made_by),
             nonce=random_letters,
+            find_secret_file=lambda source: find_secret_file(app_config.settings, source),
+            save_secret=lambda source, secret: save_secret(app_config.settings, app_config.mappings, source, secret),
             make_sample=lambda source: make_source_sample(
                 app_config.settings, app_config.mappings, source, now=utc_now(), nonce=random_letters()
             ),

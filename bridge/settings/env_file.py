@@ -104,22 +104,24 @@ def read_env_file(path: Path) -> dict[str, tuple[str, SourceLocation]] | None:
 
 
 def write_env_value(path: Path, name: str, value: str) -> None:
-    """Set one name in the file, whose other lines stay; afterwards only its owner may read it.
+    """Set one name in the file, whose other lines stay byte by byte; afterwards only its owner may read it.
 
     The value holds no single quote and no line break. Raises SettingsError.
     """
     path = path.resolve()
     before = read_env_file(path) or {}
-    lines = path.read_text(encoding="utf-8").splitlines() if before or path.exists() else []
-    line = f"{name}='{value}'"
+    text = path.read_bytes().decode() if path.exists() else ""
+    lines = text.splitlines(keepends=True)
     if name in before:
-        lines[before[name][1].line - 1] = line
+        number = before[name][1].line - 1
+        lines[number] = f"{name}='{value}'{lines[number][len(lines[number].splitlines()[0]) :]}"
     else:
-        lines.append(line)
+        missing_end = "\n" if text and text.splitlines()[-1] == lines[-1] else ""
+        lines.append(f"{missing_end}{name}='{value}'\n")
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write("".join(lines).encode())
             file.flush()
             os.fsync(file.fileno())
         draft.rename(path)

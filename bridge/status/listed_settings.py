@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,11 @@ class SettingsListing:
     api_keys: Sequence[ListedApiKey]
     file: str | None
     """The settings file in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """The file into which the console may put a source's secret; where it is None, `why_not` says so to a person."""
+
+    path: Path | None
+    why_not: str = ""

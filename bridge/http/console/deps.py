@@ -21,7 +21,7 @@ from bridge.mapping import Mapping as UsableMapping
 from bridge.mapping.tools.sample_webhook import SampleWebhook
 from bridge.status.configured import ConfiguredBridge
 from bridge.status.kept_request import MakeMasked
-from bridge.status.listed_settings import SettingsListing
+from bridge.status.listed_settings import SecretFile, SettingsListing
 from bridge.status.listed_sources import ListedSource
 from bridge.store.protocol import Store
 
@@ -57,6 +57,10 @@ class ConsoleDeps:
     destinations: Callable[[], Mapping[str, Destination]]
     make_masked: MakeMasked
     nonce: Callable[[], str]
+    find_secret_file: Callable[[str], SecretFile]
+    """Where the signing secret of a source can be saved."""
+    save_secret: Callable[[str, str], None]
+    """Saves it, by the name of the source; a reload takes it. It writes a file, and raises SettingsError."""
     make_sample: Callable[[Source], SampleWebhook | None]
     """A signed webhook to try a source with. It reads files, and raises SettingsError."""
     post_webhook: Callable[[str, SignedBody], Awaitable[OwnAnswer]]

@@ -72,6 +72,7 @@ def guard_console(rest: ASGIApp, deps: ConsoleDeps) -> ASGIApp:
             Route("/ui/home.json", home.home_json, methods=["GET"]),
             Route("/ui/start", start.show_start, methods=["GET"]),
             Route("/ui/start/refused", start.show_refused, methods=["GET"]),
+            Route("/ui/start/secret", start.save_secret, methods=["POST"]),
             Route("/ui/sources", sources.show_sources, methods=["GET"]),
             Route("/ui/sources.json", sources.sources_json, methods=["GET"]),
             Route("/ui/find", find.show_form, methods=["GET"]),
