@@ -15,7 +15,7 @@ from bridge.cli.row_list import print_rows
 from bridge.cli.safe_console import SafeConsole
 from bridge.core.errors import SettingsError
 from bridge.core.local_time import format_local
-from bridge.status.search_words import SHORTEST, search_words
+from bridge.status.search_words import SHORTEST, describe_unread, search_words
 from bridge.store.protocol import EventRow, RowFilter, WebhookRow
 from bridge.store.status_views import FoundRows
 
@@ -74,10 +74,7 @@ def _looked_text(found: FoundRows) -> str:
         return "looked at all that is kept: every event and webhook, and every body"
     return (
         f"looked at the newest {found.events} events and {found.webhooks} webhooks, and at the bodies of the newest "
-        f"{found.bodies} webhooks, back to {format_local(found.since)}; event ids"
-        + ("" if found.unread is None else ", orders and e-mails of events")
-        + " at any age"
-        + (f", but for {found.unread} older events that are not indexed yet" if found.unread else "")
+        f"{found.bodies} webhooks, back to {format_local(found.since)}; {describe_unread(found.unread)}"
     )
 
 

@@ -1,8 +1,10 @@
-"""What a text that somebody looks for may be written as in webhooks and events. Pure."""
+"""What a text that somebody looks for may be written as, and what a search says of how far it looked. Pure."""
 
 from __future__ import annotations
 
 import hashlib
+
+from bridge.store.status_views import MOST_UNREAD
 
 SHORTEST = 2
 """Characters; a shorter text would fit everything."""
@@ -25,3 +27,12 @@ def search_words(what: str) -> tuple[str, ...]:
     elif text.isdigit():
         words.append(f"#{text}")
     return tuple(dict.fromkeys(words))
+
+
+def describe_unread(unread: int) -> str:
+    """What is found at any age, but for so many older events."""
+    found = "event ids, orders and e-mails of events at any age"
+    if not unread:
+        return found
+    count = f"{unread:,}" if unread < MOST_UNREAD else f"{MOST_UNREAD:,} or more"
+    return f"{found}, but for {count} older events that are not indexed yet"

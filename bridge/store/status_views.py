@@ -221,14 +221,18 @@ class OutcomeTotals:
     match_keys: Mapping[str, int]
 
 
+MOST_UNREAD = 100_000
+"""Up to how many events are counted that no sweep has looked at: more would cost a search more than all else."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundRows:
     """What a search found: public ids, newest first, and how far it looked back.
 
     `webhooks` and `events` are the numbers of newest rows that were read where no index helps, `bodies` of how many
     webhooks the bodies; `since` is when the oldest of them came, None if all that is kept was read. E-mails and
-    orders of events are found at any age, but for `unread` older events: the hourly sweep has not hashed theirs yet.
-    None: this engine finds them among the newest events alone.
+    orders of events are found at any age, but for `unread` older events, or more where that is MOST_UNREAD: the hourly
+    sweep has not hashed theirs yet.
     """
 
     webhook_ids: tuple[str, ...]
@@ -237,7 +241,7 @@ class FoundRows:
     events: int
     bodies: int
     since: datetime | None
-    unread: int | None = None
+    unread: int
 
 
 class RemapResult(StrEnum):

@@ -16,7 +16,7 @@ from test_console_content import fill
 
 from bridge.http.console.find_page import describe_search
 from bridge.store.protocol import RowFilter
-from bridge.store.status_views import FoundRows
+from bridge.store.status_views import MOST_UNREAD, FoundRows
 
 PERSON = "ada.byron@example.com"
 
@@ -63,8 +63,8 @@ def test_one_thing_alone_is_opened_and_nothing_is_said_to_be_nothing(tmp_path: P
     with_console(tmp_path, story)
 
 
-def test_what_is_said_of_the_search_is_what_the_engine_can() -> None:
-    found = FoundRows((), (), 50_000, 50_000, 5000, NOW)
-    assert "event ids at any age" in describe_search(found)
-    assert "event ids, orders and e-mails of events at any age" in describe_search(dataclasses.replace(found, unread=0))
-    assert "but for 7 older events" in describe_search(dataclasses.replace(found, unread=7))
+def test_a_search_says_how_far_it_looked_and_what_is_not_indexed_yet() -> None:
+    found = FoundRows((), (), 50_000, 50_000, 5000, NOW, 0)
+    assert describe_search(found).endswith("; event ids, orders and e-mails of events at any age.")
+    assert "but for 1,007 older events" in describe_search(dataclasses.replace(found, unread=1007))
+    assert "but for 100,000 or more older events" in describe_search(dataclasses.replace(found, unread=MOST_UNREAD))

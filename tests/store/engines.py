@@ -122,7 +122,7 @@ def empty_database(postgres_url: str) -> str:
     with psycopg.connect(postgres_url, autocommit=True) as db:
         tables = db.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
-            "AND NOT relispartition AND relname <> 'steps_taken'"
+            "AND NOT relispartition AND relname NOT IN ('steps_taken', 'names_key')"
         )
         db.execute("; ".join(f"DELETE FROM {name}" for (name,) in tables) or "SELECT 1")
     return postgres_url

@@ -11,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from store_made import LEASE, dead, order, routed, sent, webhook
+from store_made import LEASE, accepted, dead, order, routed, sent, webhook
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Accepted, Ignored, SetAside
 from bridge.store.in_steps import replay_all
+from bridge.store.postgres import schema
+from bridge.store.postgres.admin import find_rows
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.protocol import Outcome, RetentionPolicy, RowFilter, Store, WebhookDetail
 
@@ -24,7 +26,7 @@ LONG = 400 * DAY
 BODIES_ARE_OVER = RetentionPolicy(bodies=-DAY, events=LONG, ledger=LONG)
 TODAY_IS_OVER = RetentionPolicy(bodies=-DAY, events=-DAY, ledger=LONG)
 YESTERDAY_IS_OVER = RetentionPolicy(bodies=timedelta(), events=timedelta(), ledger=LONG)
-TABLES = ("attempts", "deliveries", "events", "parcels", "webhooks")
+TABLES = ("attempts", "deliveries", "event_names", "events", "parcels", "webhooks")
 
 
 def now() -> datetime:
@@ -125,6 +127,31 @@ def test_a_day_of_which_nobody_waits_for_anything_is_dropped_and_the_counts_with
         ask(database, "SELECT make_days(0)")
         [again] = await store.accept_events([routed("g", order("1"))], now=now())
         assert again == Accepted("g", f"gone:{first.number}")
+
+    run(store, story)
+
+
+def test_events_that_an_earlier_version_kept_are_found_at_any_age_by_a_later_one(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("NEWEST", "NEWEST_BODIES"):
+        monkeypatch.setattr(find_rows, limit, 1)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(schema, "STEPS", {name: sql for name, sql in schema.STEPS.items() if name < "10"})
+        before = PostgresStore(database, durable=False)
+    run(before, lambda: accepted(before, "evt_1", "evt_2", "evt_3", now=now()))
+    ask(
+        database,
+        "CREATE TABLE events_20250101 PARTITION OF events FOR VALUES FROM (first_number('2025-01-01')) "
+        "TO (first_number('2025-01-02'))",
+    )
+    ask(database, "UPDATE events SET number = first_number('2025-01-01'), order_id = 'old' WHERE id = 'evt_1'")
+    store = PostgresStore(database, durable=False)
+
+    async def story() -> None:
+        assert (await store.find_rows(["old"])).unread == 2
+        await swept(store, RetentionPolicy(bodies=LONG, events=10 * LONG, ledger=LONG), limit=1)
+        assert [(await store.find_rows([word])).event_ids for word in ("old", "evt_2")] == [("evt_1",), ("evt_2",)]
 
     run(store, story)
 

@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import psycopg
+import pytest
+from msgspec.structs import replace
 from store_made import FREELY, LEASE, TRACK, accepted, all_of, attempt, event, order, states, webhook
 
 from bridge.core.delivery import DeliveryState
 from bridge.core.model import EventNeeded, Routed
+from bridge.store.postgres.admin import find_rows
 from bridge.store.postgres.store import PostgresStore
-from bridge.store.protocol import Outcome
+from bridge.store.protocol import Outcome, RetentionPolicy
 
 BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -88,6 +91,61 @@ def test_two_nodes_that_write_the_same_keys_wait_for_each_other_in_one_direction
 
     run(empty_database, story)
     assert ask(empty_database, DEADLOCKS) == before
+
+
+def of_order(name: str, number: str) -> Routed:
+    return Routed(replace(event(name, origin="source:shopify"), order_id=number), TRACK)
+
+
+async def sweep(node: PostgresStore) -> None:
+    while (await node.purge(RetentionPolicy(), now=now(), limit=9)).more:
+        pass
+
+
+@pytest.fixture
+def only_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found is found by its hashes: no text is read."""
+    for limit in ("NEWEST", "NEWEST_BODIES"):
+        monkeypatch.setattr(find_rows, limit, 1)
+
+
+@pytest.mark.usefixtures("only_hashed")
+def test_an_event_that_is_written_over_while_names_are_hashed_is_found_by_what_it_says_then(
+    empty_database: str,
+) -> None:
+    async def story(writes: PostgresStore, sweeps: PostgresStore) -> None:
+        await writes.accept_events([of_order("evt_1", "before"), of_order("evt_2", "other")], now=now())
+        with psycopg.connect(empty_database) as middle:
+            middle.execute("SELECT 1 FROM outbox ORDER BY number LIMIT 1 FOR UPDATE")
+            writing = asyncio.ensure_future(writes.rewrite_events(1, [of_order("evt_1", "after")], now=now()))
+            await blocked(empty_database, count=1)  # its text is written over, and not committed
+            await sweep(sweeps)
+            middle.rollback()
+        await writing
+        await sweep(sweeps)
+        found = {word: (await sweeps.find_rows([word])).event_ids for word in ("before", "after")}
+        assert found == {"before": (), "after": ("evt_1",)}
+
+    run(empty_database, story)
+
+
+@pytest.mark.usefixtures("only_hashed")
+def test_an_event_that_is_committed_after_one_with_a_larger_number_is_found_at_any_age(empty_database: str) -> None:
+    async def story(slow: PostgresStore, quick: PostgresStore) -> None:
+        with psycopg.connect(empty_database) as middle:
+            middle.execute("INSERT INTO ledger VALUES (%s::uuid, 1, 0)", (order("1").hex(),))
+            one = Routed(replace(event("evt_1", order("1")), order_id="slow"), TRACK)
+            accepting = asyncio.ensure_future(slow.accept_events([one], now=now()))
+            await blocked(empty_database, count=1)
+            await quick.accept_events([of_order("evt_2", "quick"), of_order("evt_3", "last")], now=now())
+            await sweep(quick)
+            middle.rollback()
+        await accepting
+        await sweep(quick)
+        found = {word: (await quick.find_rows([word])).event_ids for word in ("slow", "quick")}
+        assert found == {"slow": ("evt_1",), "quick": ("evt_2",)}
+
+    run(empty_database, story)
 
 
 def test_a_webhook_that_begins_to_wait_while_its_event_is_made_is_due(empty_database: str) -> None:

@@ -13,7 +13,7 @@ from bridge.http.console.list_pages import ShownRow, shown_event, shown_webhook
 from bridge.http.console.login import read_form
 from bridge.http.console.render import render_page
 from bridge.http.console.words import local_time
-from bridge.status.search_words import SHORTEST, search_words
+from bridge.status.search_words import SHORTEST, describe_unread, search_words
 from bridge.store.protocol import RowFilter
 from bridge.store.status_views import FoundRows
 
@@ -65,9 +65,8 @@ def describe_search(found: FoundRows) -> str:
     """How far a search looked."""
     if found.since is None:
         return "All that is kept was looked at: every event and webhook, and every body."
-    emails = "" if found.unread is None else ", orders and e-mails of events"
-    unread = f", but for {found.unread:,} older events that are not indexed yet" if found.unread else ""
     return (
         f"The newest {found.events:,} events and {found.webhooks:,} webhooks were looked at, and the bodies of the "
-        f"newest {found.bodies:,} webhooks, back to {local_time(found.since)}; event ids{emails} at any age{unread}."
+        f"newest {found.bodies:,} webhooks, back to {local_time(found.since)}; "
+        f"{describe_unread(found.unread)}."
     )

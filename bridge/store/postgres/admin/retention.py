@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from bridge.store.codec.columns import from_ms, to_ms_up
 from bridge.store.postgres.admin.filters import MOST_NUMBER
+from bridge.store.postgres.admin.search import read_horizon
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import counts, coverage, quarters
+from bridge.store.postgres.tables import counts, coverage, event_names, quarters
 from bridge.store.postgres.tables.days import first_of_day
 from bridge.store.postgres.tables.parcels import NEEDED
 from bridge.store.protocol import PurgeStep, RetentionPolicy
@@ -25,6 +26,8 @@ STEP_BYTES = 12 * 1024 * 1024
 """Bytes of parcels that one step takes at most, or one parcel."""
 LEDGER_ROWS = 10
 """How many rows of the ledger are deleted instead of one of another table: they are small."""
+NAMED_ROWS = 2
+"""How many events have their names hashed instead."""
 REQUESTS = timedelta(hours=48)
 """How long an Idempotency-Key is known: longer than the 24 hours that are promised."""
 
@@ -104,6 +107,7 @@ def _delete_events(transaction: Transaction, gone: list[int]) -> None:
         "DELETE FROM deliveries WHERE event = ANY(%s) RETURNING destination, state", (gone,)
     ).fetchall():
         transaction.counts["deliveries", destination, state] -= 1
+    event_names.delete_event_names(transaction, gone)
     transaction.execute(f"{KEEP_KNOWN} FROM events WHERE number = ANY(%s) {KNOWN}", (gone,))
     for event_type, is_fresh in transaction.execute(
         "DELETE FROM events WHERE number = ANY(%s) RETURNING event_type, duplicate_of IS NULL", (gone,)
@@ -282,6 +286,13 @@ def _purge_coverage(transaction: Transaction, look: _Look) -> tuple[int, int | N
     return 0, None
 
 
+def _hash_names(transaction: Transaction, look: _Look) -> tuple[int, int | None]:
+    """Hash the e-mails and orders of events that are new since the last sweep, so that `find` finds them at any age."""
+    below = read_horizon(transaction.db)
+    more = event_names.hash_some_names(transaction, below=below, limit=look.limit * NAMED_ROWS)
+    return 0, 1 if more else None
+
+
 _STEPS: dict[str, _Step] = {
     "events": _purge_events,
     "webhooks": _purge_webhooks,
@@ -293,6 +304,7 @@ _STEPS: dict[str, _Step] = {
     "aliases": _purge_aliases,
     "counts": _purge_counts,
     "coverage": _purge_coverage,
+    "names": _hash_names,
 }
 _ORDER = tuple(_STEPS)
 

@@ -13,7 +13,7 @@ from bridge.core.model import Event, Routed
 from bridge.store.codec.columns import pack_json, to_ms
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import coverage, mapping_texts, recall_waits
+from bridge.store.postgres.tables import coverage, event_names, mapping_texts, recall_waits
 from bridge.store.postgres.tables.attempts import end_expired_claims
 from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.events import insert_deliveries, insert_events
@@ -79,6 +79,7 @@ def overwrite_event(transaction: Transaction, number: int, event: Event, *, call
             number,
         ),
     )  # fmt: skip
+    event_names.renew_event_names(transaction, number, now.text, order_id=maybe_server_text(now.order_id))
 
 
 def _new_deliveries(transaction: Transaction, origin: str, event_id: str) -> int:

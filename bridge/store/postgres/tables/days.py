@@ -11,7 +11,7 @@ from bridge.store.codec.columns import from_ms, to_ms
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.schema import DAYS_AHEAD, make_days
 
-TABLES = ("parcels", "webhooks", "events", "deliveries", "attempts")
+TABLES = ("parcels", "webhooks", "events", "deliveries", "attempts", "event_names")
 """The tables with days."""
 
 _FIRST_MS = 1_577_836_800_000

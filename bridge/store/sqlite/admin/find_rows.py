@@ -15,7 +15,7 @@ from bridge.store.codec import compress
 from bridge.store.codec.columns import from_ms, public_number, storable_text
 from bridge.store.rules.row_search import MOST_FOUND, NEWEST, NEWEST_BODIES, quoted_words, whole_words
 from bridge.store.sqlite.tables import event_names
-from bridge.store.status_views import FoundRows
+from bridge.store.status_views import MOST_UNREAD, FoundRows
 
 
 def find_rows(db: sqlite3.Connection, words: Sequence[str]) -> FoundRows:
@@ -27,7 +27,7 @@ def find_rows(db: sqlite3.Connection, words: Sequence[str]) -> FoundRows:
     events = _events_with(db, names, words) | event_names.find_events_named(db, words, most=MOST_FOUND)
     webhooks = _webhooks_with(db, names) | _bodies_with(db, words) | _webhooks_of(db, events)
     events |= _events_of(db, webhooks)
-    unread = max(0, event_names.count_unhashed(db) - NEWEST)
+    unread = min(max(0, event_names.count_unhashed(db) - NEWEST), MOST_UNREAD)
     return _found(db, webhooks, events, since=_read_since(db), unread=unread)
 
 
