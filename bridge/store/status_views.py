@@ -230,9 +230,9 @@ class FoundRows:
     """What a search found: public ids, newest first, and how far it looked back.
 
     `webhooks` and `events` are the numbers of newest rows that were read where no index helps, `bodies` of how many
-    webhooks the bodies; `since` is when the oldest of them came, None if all that is kept was read. E-mails and
-    orders of events are found at any age, but for `unread` older events, or more where that is MOST_UNREAD: the hourly
-    sweep has not hashed theirs yet.
+    webhooks the bodies; `since` is when the oldest of them came, or else the oldest of these events, None if all that
+    is kept was read. E-mails and orders of events are found at any age, but for `unread` older events, or more where
+    that is MOST_UNREAD: the hourly sweep has not hashed theirs yet.
     """
 
     webhook_ids: tuple[str, ...]

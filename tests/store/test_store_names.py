@@ -72,6 +72,7 @@ def test_events_of_a_person_are_found_at_any_age_in_clear_and_hashed(tell: Tell,
         words = search_words(f" {ADDRESS.title()} ")
         found = await store.find_rows(words)
         assert (set(found.event_ids), found.unread) == (set(), 13), "no sweep has looked at them, which is said"
+        assert found.since == NOW, "not all events were read, though there is no webhook"
         await sweep(store)
         for typed in (words, search_words(HASHED)):
             found = await store.find_rows(typed)

@@ -111,6 +111,12 @@ def _numbers(db: psycopg.Connection[Any], query: str, numbers: Iterable[int]) ->
 
 
 def _read_since(db: psycopg.Connection[Any]) -> datetime | None:
-    """When the oldest webhook came whose body was read; None if all were."""
-    rows = select(db, "SELECT received_at FROM webhooks ORDER BY number DESC LIMIT 1 OFFSET %s", (NEWEST_BODIES - 1,))
-    return from_ms(rows[0][0]) if rows else None
+    """When the oldest webhook came whose body was read, or else the oldest event; None if all were read."""
+    oldest = (
+        ("SELECT received_at FROM webhooks ORDER BY number DESC LIMIT 1 OFFSET %s", NEWEST_BODIES),
+        ("SELECT created_at FROM events ORDER BY number DESC LIMIT 1 OFFSET %s", NEWEST),
+    )
+    for query, read in oldest:
+        for (at,) in select(db, query, (read - 1,)):
+            return from_ms(at)
+    return None

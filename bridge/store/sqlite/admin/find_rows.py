@@ -131,8 +131,12 @@ def _event_ids(db: sqlite3.Connection, events: set[int]) -> tuple[str, ...]:
 
 
 def _read_since(db: sqlite3.Connection) -> datetime | None:
-    """When the oldest webhook came whose body was read; None if all were."""
-    row = db.execute(
-        "SELECT received_at FROM webhooks ORDER BY number DESC LIMIT 1 OFFSET ?", (NEWEST_BODIES - 1,)
-    ).fetchone()
-    return from_ms(row[0]) if row else None
+    """When the oldest webhook came whose body was read, or else the oldest event; None if all were read."""
+    oldest = (
+        ("SELECT received_at FROM webhooks ORDER BY number DESC LIMIT 1 OFFSET ?", NEWEST_BODIES),
+        ("SELECT created_at FROM events ORDER BY number DESC LIMIT 1 OFFSET ?", NEWEST),
+    )
+    for query, read in oldest:
+        for (at,) in db.execute(query, (read - 1,)):
+            return from_ms(at)
+    return None
