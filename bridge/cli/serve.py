@@ -20,11 +20,11 @@ from typing import Literal
 from bridge.app import utc_now
 from bridge.cli import streams
 from bridge.cli.environment import read_environment
+from bridge.cli.greeting import count_cores, greeting_text
 from bridge.cli.options import command_options, config_option, flag_option, option, option_of, read_count
 from bridge.cli.terminal import print_text
 from bridge.core import log
 from bridge.core.errors import RoleTaken, SettingsError, StoreUnavailable
-from bridge.core.source import DefectEffect
 from bridge.destinations.language.files import platform_files
 from bridge.destinations.reloadable import DestinationReload, reload_destinations
 from bridge.destinations.self_loop import Listener
@@ -36,10 +36,12 @@ from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.console_address_file import write_console_address
 from bridge.runtime.heartbeat_writer import make_heartbeat
 from bridge.runtime.http_server import bind_socket, socket_url
+from bridge.runtime.node_id import keep_node_id
 from bridge.runtime.rate_limit import SharedRateLimits
 from bridge.runtime.reload import EVERY, FileWatch, reload_now
 from bridge.runtime.roles import (
     DELIVER,
+    ROLES,
     TRANSLATE,
     WEB,
     WORKER,
@@ -55,9 +57,9 @@ from bridge.runtime.supervisor import ChildProcess, Supervisor, SupervisorHooks
 from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
 from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
-from bridge.settings import Settings, logs_json, mappings_folder, platforms_folder, secret_name
+from bridge.settings import Settings, logs_json, mappings_folder, platforms_folder
 from bridge.settings.app_config import AppConfig
-from bridge.settings.console import CONSOLE_PATH, console_address
+from bridge.settings.console import console_address
 from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
 from bridge.settings.load import load_configuration
@@ -68,10 +70,9 @@ from bridge.status.report import needs_by_cause
 from bridge.store.engines import (
     beside_store,
     check_store,
-    describe_server,
+    is_on_server,
     open_store,
     reserve_store,
-    shown_store,
     watch_role,
 )
 from bridge.store.protocol import Store
@@ -81,7 +82,6 @@ GC_THRESHOLDS = (10_000, 10, 20)
 SWITCH_INTERVAL = 0.0001
 """Seconds after which a thread lets go of Python's lock for another: the one that writes must not wait long for it."""
 
-ROLES = (WEB, WORKER)
 MOST_WORKERS = 64
 DEFAULT_WEB_PROCESSES = 2
 """Web processes, unless told otherwise, where there are cores for them: one answers while another is started again."""
@@ -158,6 +158,7 @@ def run_serve(options: ServeOptions) -> int:
             shares=ConnectionBalance(workers),
             load=partial(_load_now, options.config, tell=False),
             needs=partial(_find_needs, app_config),
+            node_id=_own_node_id(configured),
         )
         care = SupervisorHooks(
             ready=lambda: _print_greeting(
@@ -173,6 +174,11 @@ def run_serve(options: ServeOptions) -> int:
         _settle_down()
         name = "-".join(["supervisor", *([options.role] if options.role else [])])
         return 0 if Supervisor(list(_make_children(shared, works, workers)), care, name=name).run() else 1
+
+
+def _own_node_id(configured: Settings) -> str:
+    """Of this node, where the store is one that several share."""
+    return keep_node_id(beside_store(configured.store)) if is_on_server(configured.store) else ""
 
 
 def _console_keys(configured: Settings) -> tuple[ConsoleKey, ...]:
@@ -227,7 +233,9 @@ def _reserve_store(configured: Settings, roles: Sequence[str]) -> None:
 async def _note_refused_start(configured: Settings, why: str) -> None:
     store = open_store(configured.store, ledger_window=configured.keeping.ledger, bounds=configured.bounds)
     try:
-        await store.record_heartbeat(make_heartbeat(f"start-{os.getpid()}", REFUSED, now=utc_now(), trouble=why))
+        node_id = _own_node_id(configured)
+        refused = make_heartbeat(f"start-{os.getpid()}", REFUSED, now=utc_now(), trouble=why, node_id=node_id)
+        await store.record_heartbeat(refused)
     finally:
         await store.close()
 
@@ -241,7 +249,7 @@ def _require_other_destinations(configured: Settings, listening: Sequence[socket
 
 
 def _name_web_processes(count: int | None) -> list[str]:
-    return [f"{WEB}-{number}" for number in range(1, (count or min(_count_cores(), DEFAULT_WEB_PROCESSES)) + 1)]
+    return [f"{WEB}-{number}" for number in range(1, (count or min(count_cores(), DEFAULT_WEB_PROCESSES)) + 1)]
 
 
 def _make_children(shared: SharedResources, works: Sequence[str], workers: Sequence[str]) -> Iterator[ChildProcess]:
@@ -313,11 +321,6 @@ def _reload_config(app_config: AppConfig, config: Path | None) -> bool:
     return taken
 
 
-def _count_cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _settle_down() -> None:
     """What serving needs stays: nobody has to walk through it again, and what nobody writes to is shared."""
     gc.collect()
@@ -330,69 +333,3 @@ def _watched_files(config: Path | None) -> list[Path]:
     named = config or environment.get("BRIDGE_CONFIG")
     files = [Path(named), Path(named).with_name(ENV_FILE)] if named else []
     return [*mapping_files(mappings_folder(environment)), *platform_files(platforms_folder(environment)), *files]
-
-
-def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, roles: Sequence[str] = ROLES) -> str:
-    """What serve says at its start: addresses, what waits for a secret, destinations, where the store lies.
-
-    `urls` are the public address and the admin's, where there is one; none without web processes.
-    """
-    about = describe_server(app_config.settings.store)
-    store = f"store: {shown_store(app_config.settings.store)}{(about and f' ({about})') or ''}"
-    if not urls:
-        title = "trackbridge translates and delivers; `trackbridge serve --role web` answers requests"
-        return "\n".join([title, store, *_destination_lines(app_config)])
-    more = f" with {workers} web processes" if workers > 1 else ""
-    if workers > _count_cores():
-        more += f", more than gain anything on {_count_cores()} cores"
-    apart = [] if WORKER in roles else ["`trackbridge serve --role worker` translates and delivers what is kept here"]
-    base = app_config.settings.addresses.public_base(urls[0])
-    metrics = app_config.settings.addresses.prefix if len(urls) == 1 else ""
-    count = len(app_config.settings.keys)
-    keys = f"{count} API key{'s' * (count != 1)}" if count else "NO API KEY: answers 401 until BRIDGE_API_KEYS is set"
-    return "\n".join(
-        [
-            f"trackbridge listens on {urls[0]}{more}",
-            *apart,
-            store,
-            *_source_lines(app_config, base),
-            *_destination_lines(app_config),
-            f"metrics: {urls[-1]}{metrics}/metrics  `trackbridge metrics` prints a scrape configuration",
-            *_console_lines(app_config, urls[-1]),
-            f"track API: {base}/v1/track  {keys}",
-        ]
-    )
-
-
-def _console_lines(app_config: AppConfig, url: str) -> Iterator[str]:
-    console, has_admin = app_config.settings.console, app_config.settings.admin is not None
-    if console.is_on:
-        at = console.url or f"{url}{'' if has_admin else app_config.settings.addresses.prefix}{CONSOLE_PATH}"
-        yield f"console: {at}/  `trackbridge console` prints a link that opens it"
-
-
-def _source_lines(app_config: AppConfig, url: str) -> Iterator[str]:
-    yield "sources:"
-    width = max((len(name) for name in app_config.sources), default=0)
-    named = {one.name: one for one in app_config.settings.sources}
-    for name, source in sorted(app_config.sources.items()):
-        public = named[name].public_url if name in named else None
-        address = public or f"{url}/webhooks/{name}"
-        mend = "its secrets in the settings file are set" if name in named else f"{secret_name(name)} is set"
-        if source.defect is not None and source.defect.effect is not DefectEffect.PREVIOUS:
-            mend = "its mapping is mended, see `trackbridge check`"
-            secret = "secret set" if source.has_secret else "NO SECRET"
-            does = "answers 503" if source.defect.effect is DefectEffect.REFUSED else f"{secret}; sets aside"
-            yield f"  {name:<{width}}  {address}  MAPPING BROKEN: {does} until {mend}"
-            continue
-        secret = "secret set" if source.has_secret else f"NO SECRET: answers 503 until {mend}"
-        yield f"  {name:<{width}}  {address}  {secret}"
-
-
-def _destination_lines(app_config: AppConfig) -> Iterator[str]:
-    yield "destinations:"
-    for name, destination in app_config.destinations.items():
-        rate = f"{destination.rate} requests a minute" if destination.rate else "no rate limit"
-        yield f"  {name}  {destination.address}  {rate}"
-    if not app_config.destinations:
-        yield "  none: events are kept and shown, not delivered; set BRIDGE_TRACK_URL and BRIDGE_TRACK_KEY"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from bridge.core.errors import SettingsError
-from bridge.core.regular_file import read_regular_file
+from bridge.core.regular_file import make_file_once, read_regular_file
 from bridge.http.api_keys import SHORTEST_KEY
 
 KEY_TEXT = re.compile(rb"[!-~]{%d,1024}" % SHORTEST_KEY)
@@ -25,7 +24,7 @@ def key_file_digest(path: Path, *, what: str, setting: str) -> bytes:
     """
     try:
         with suppress(FileExistsError):
-            _make_key_file(path)
+            make_file_once(path, secrets.token_urlsafe(32) + "\n")
         content = read_regular_file(path).strip()
     except OSError as error:
         raise SettingsError(
@@ -34,22 +33,3 @@ def key_file_digest(path: Path, *, what: str, setting: str) -> bytes:
     if not KEY_TEXT.fullmatch(content):
         raise SettingsError(f"{path}: holds no {what}; delete the file, and the next start makes a new one")
     return hashlib.sha256(content).digest()
-
-
-def _make_key_file(path: Path) -> None:
-    """Write a new key. Raises FileExistsError if there is one; a start that was cut off leaves none behind.
-
-    It gets its name when it is whole: two processes that start at once agree on the first.
-    """
-    if path.exists():
-        return
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(file, "w") as writing:
-            writing.write(secrets.token_urlsafe(32) + "\n")
-            writing.flush()
-            os.fsync(writing.fileno())
-        os.link(draft, path)
-    finally:
-        draft.unlink()

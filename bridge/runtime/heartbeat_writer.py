@@ -25,19 +25,20 @@ _NONE: Mapping[str, Sequence[Heartbeat]] = {}
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatWriter:
-    """Writes for one process; `loops` are the heartbeats of its loops, `settings` what it serves."""
+    """Writes for one process of a node; `loops` are the heartbeats of its loops, `settings` what it serves."""
 
     store: StatusStore
     process: str
     role: str
     clock: Callable[[], datetime]
     settings: str
+    node_id: str = ""
     loops: Callable[[], Mapping[str, Sequence[Heartbeat]]] = lambda: _NONE
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Write at once, then every few seconds; at the end, that the process was stopped."""
-        first = make_heartbeat(self.process, self.role, now=self.clock(), settings=self.settings)
+        first = make_heartbeat(self.process, self.role, now=self.clock(), settings=self.settings, node_id=self.node_id)
         task = asyncio.create_task(self._write_until_cancelled(first))
         try:
             yield
@@ -64,11 +65,11 @@ class HeartbeatWriter:
             await self.store.record_heartbeat(heartbeat)
 
 
-def make_heartbeat(
-    process: str, role: str, *, now: datetime, settings: str = "", trouble: str = ""
+def make_heartbeat(  # noqa: PLR0913  what a sign of life says, by name
+    process: str, role: str, *, now: datetime, settings: str = "", trouble: str = "", node_id: str = ""
 ) -> ProcessHeartbeat:
     """The sign of life of this process, on this machine."""
     return ProcessHeartbeat(
         socket.gethostname(), process, role, os.getpid(), now, now,
-        trouble=trouble, settings=settings, version=__version__,
+        trouble=trouble, settings=settings, version=__version__, node_id=node_id,
     )  # fmt: skip

@@ -47,6 +47,7 @@ from bridge.store.protocol import Store
 
 WEB, WORKER = "web", "worker"
 """The roles. They are always named by these words, and never guessed from what a process looks like."""
+ROLES = (WEB, WORKER)
 TRANSLATE, DELIVER = "worker-translate", "worker-deliver"
 """The processes of the worker."""
 NICE = 15
@@ -91,6 +92,8 @@ class SharedResources:
     load: Callable[[Mapping[str, LoadedMapping]], tuple[Settings, dict[str, LoadedMapping]]]
     needs: Callable[[Store], Awaitable[Mapping[str, str]]]
     """What needs a person: a sentence for each cause."""
+    node_id: str = ""
+    """Of this node among those that share a server; empty for a store in a file."""
 
     def open_own_store(self) -> Store:
         """This process's own."""
@@ -99,6 +102,7 @@ class SharedResources:
             settings.store,
             ledger_window=settings.keeping.ledger,
             bounds=settings.bounds,
+            node_id=self.node_id,
         )
 
 
@@ -210,7 +214,7 @@ def _heartbeat_writer(
 ) -> HeartbeatWriter:
     sources = [source.name for source in shared.app_config.sources.values() if source.has_secret]
     served = describe_served(sources, list(shared.app_config.destinations))
-    return HeartbeatWriter(store, name, role, utc_now, served, loops)
+    return HeartbeatWriter(store, name, role, utc_now, served, shared.node_id, loops)
 
 
 def _stop_servers(servers: Iterable[HttpServer]) -> None:

@@ -31,8 +31,10 @@ class ProcessHeartbeat:
     """The last sign of life of one process of `serve`.
 
     `trouble` says which of its loops hang, or is empty; `settings` which sources and destinations it serves. The role
-    is `web`, `worker`, or `refused` for a start that was refused, which `trouble` explains. `version` is kept only by a
-    store on a server, which nodes of several versions may share.
+    is `web`, `worker`, or `refused` for a start that was refused, which `trouble` explains.
+
+    `version` and `node_id` are kept only by a store on a server, which nodes of several versions, and of one host name,
+    may share. `node` is written as the host name; it is read with the id behind it where two nodes have that name.
     """
 
     node: str
@@ -45,6 +47,7 @@ class ProcessHeartbeat:
     trouble: str = ""
     settings: str = ""
     version: str = ""
+    node_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,14 +50,15 @@ def with_console(
     *,
     settings: dict[str, str] | None = None,
     keys: tuple[ConsoleKey, ...] = KEYS,
+    opened: Callable[[], Store] | None = None,
 ) -> None:
-    """Tell a story of a bridge whose console these keys open."""
+    """Tell a story of a bridge whose console these keys open; `opened` opens another store than a file."""
 
     async def whole() -> None:
         url = f"sqlite:///{folder / 'a.db'}"
         environment = {"BRIDGE_STORE": url} | (settings or {})
         configured, mappings = load_configuration(environment, None, tell=False)
-        store = open_store(url)
+        store = opened() if opened else open_store(url)
         single = SingleProcessApp(
             configured,
             mappings,

@@ -6,6 +6,7 @@ import html
 import os
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,9 +15,13 @@ from console_app import AUDITOR, SAME_ORIGIN, Console, with_console
 from peers import serving, until
 from store_made import NOW, TRACK, event, order
 
+from bridge import __version__
+from bridge.app import utc_now
 from bridge.core.local_time import format_local
 from bridge.core.model import Routed
 from bridge.http.console.time_zones import ZONE_COOKIE
+from bridge.runtime.heartbeat_writer import make_heartbeat
+from bridge.store.postgres.store import PostgresStore
 
 SECRET, MAIL = "an-invented-signing-secret-of-some-length", "mara@example.com"
 SETTINGS = {
@@ -49,6 +54,19 @@ def test_every_setting_has_its_meaning_its_place_and_its_default_and_no_secret_i
         assert "BRIDGE_PORT the port to listen on 8000 a restart" in words_of(page)
 
     with_console(tmp_path, story, settings=SETTINGS)
+
+
+def test_the_nodes_that_share_a_server_are_listed(tmp_path: Path, empty_database: str) -> None:
+    async def story(console: Console) -> None:
+        for name in ("first", "second"):
+            await console.store.record_heartbeat(replace(make_heartbeat("web-1", "web", now=utc_now()), node=name))
+        await console.log_in(AUDITOR)
+        page, made = await console.client.get("/ui/settings"), await console.client.get("/ui/settings.json")
+        listed = [(one["node"], one["version"], one["is_gone"]) for one in made.json()["nodes"]]
+        assert listed == [("first", __version__, False), ("second", __version__, False)]
+        assert "Nodes that share this store Node Runs since" in words_of(page)
+
+    with_console(tmp_path, story, opened=lambda: PostgresStore(empty_database, durable=False))
 
 
 def test_a_reload_shows_what_it_took_and_what_waits_for_a_restart(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from bridge.http.console.login import read_form
 from bridge.http.console.render import render_page
 from bridge.http.console.time_zones import find_zone, read_zone, write_zone_cookie, zone_names
 from bridge.http.console.words import local_time
+from bridge.status.nodes import node_statuses
 from bridge.status.processes import is_living
+from bridge.status.report import NodeStatus
 from bridge.store.status_views import ProcessHeartbeat
 
 
@@ -39,27 +41,32 @@ class SettingsPage:
         return RedirectResponse(f"{self._deps.root}/settings", 303, {"Set-Cookie": cookie})
 
     async def _render(self, request: HttpRequest, status: int = 200, wrong: str = "") -> Response:
-        listing = self._deps.list_settings()
+        listing, (processes, nodes) = self._deps.list_settings(), await self._read_processes()
         return render_page(
             self._deps, request, "settings.html",
             status=status, wrong=wrong, here="settings", zone=read_zone(request.cookies)[0], zones=zone_names(),
             now=local_time(self._deps.clock()), listing=listing, local=local_time, keys=self._deps.keys,
             chosen=[one for one in listing.settings if one.place],
             others=[one for one in listing.settings if not one.place],
-            waiting=[one for one in listing.settings if one.is_changed], processes=await self._read_processes(),
+            waiting=[one for one in listing.settings if one.is_changed], processes=processes, nodes=nodes,
         )  # fmt: skip
 
     async def settings_json(self, _request: HttpRequest) -> Response:
         """The same for programs."""
+        running, nodes = await self._read_processes()
         processes = [
-            {"process": one.process, "node": one.node, "started_at": format_instant(one.started_at)}
-            for one in await self._read_processes()
+            {"process": one.process, "node": one.node, "started_at": format_instant(one.started_at)} for one in running
         ]
         keys = [{"name": one.name, "role": one.role} for one in self._deps.keys]
         listing = asdict(self._deps.list_settings())
-        return JSONResponse(listing | {"processes": processes, "console_keys": keys})
+        listed = [
+            {"node": one.node, "since": format_instant(one.since), "version": one.version}
+            | {"last_seen_at": format_instant(one.last_seen_at), "is_gone": one.is_gone}
+            for one in nodes
+        ]
+        return JSONResponse(listing | {"processes": processes, "nodes": listed, "console_keys": keys})
 
-    async def _read_processes(self) -> list[ProcessHeartbeat]:
-        """Those that run now."""
-        found = (await self._deps.store.status_details()).processes
-        return [one for one in found if is_living(one, self._deps.clock())]
+    async def _read_processes(self) -> tuple[list[ProcessHeartbeat], tuple[NodeStatus, ...]]:
+        """Those that run now, and the nodes that share the store."""
+        found, now = (await self._deps.store.status_details()).processes, self._deps.clock()
+        return [one for one in found if is_living(one, now)], node_statuses(found, now)

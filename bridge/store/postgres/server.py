@@ -19,12 +19,12 @@ _MOST_NODE = 2**31 - 1
 _COPIES = re.compile(r"(?:ANY|FIRST)?\s*(\d+)\s*\(", re.IGNORECASE)
 
 
-def open_server_store(url: str, *, ledger_window: timedelta, bounds: AdmissionLimits) -> PostgresStore:
+def open_server_store(url: str, *, ledger_window: timedelta, bounds: AdmissionLimits, node_id: str) -> PostgresStore:
     """Open the store in the database at `url`; its tables are made if there are none, or brought to this version.
 
-    Processes of one machine are one node: it takes first what it has kept itself.
+    Processes of one host name and `node_id` are one node: it takes first what it has kept itself.
     """
-    node = zlib.crc32(socket.gethostname().encode()) & _MOST_NODE
+    node = zlib.crc32(f"{socket.gethostname()}/{node_id}".encode()) & _MOST_NODE
     return PostgresStore(url, node=node, ledger_window=ledger_window, bounds=bounds)
 
 

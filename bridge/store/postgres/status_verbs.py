@@ -41,6 +41,7 @@ class PostgresStatusVerbs:
     _reader: DatabaseLink
     _translate: DatabaseLink
     _window: int
+    _by_caller: bool
 
     async def add_refused(self, refused: Sequence[RefusedRequests]) -> None:
         """Add refused requests to those that are known."""
@@ -48,7 +49,7 @@ class PostgresStatusVerbs:
 
     async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> None:
         """Write the sign of life of one process."""
-        await self._reader.write(lambda one: heartbeats.write_heartbeat(one, heartbeat))
+        await self._reader.write(lambda one: heartbeats.write_heartbeat(one, heartbeat), now=heartbeat.at)
 
     async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:
         """Write that a destination was asked without an event."""
@@ -73,7 +74,7 @@ class PostgresStatusVerbs:
 
     async def status_details(self) -> StatusDetails:
         """Returns what `status` shows beside counts and summary."""
-        return await self._reader.read(details.read_details)
+        return await self._reader.read(lambda db: details.read_details(db, by_caller=self._by_caller))
 
     async def find_rows(self, words: Sequence[str]) -> FoundRows:
         """The webhooks and events that have one of these texts."""

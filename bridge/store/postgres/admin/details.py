@@ -11,11 +11,11 @@ from bridge.store.postgres.tables import actions, destinations, doubles, heartbe
 from bridge.store.status_views import StatusDetails
 
 
-def read_details(db: psycopg.Connection[Any]) -> StatusDetails:
-    """All of it."""
+def read_details(db: psycopg.Connection[Any], *, by_caller: bool) -> StatusDetails:
+    """All of it; `by_caller` is whether time is the callers'."""
     return StatusDetails(
         refused=refusals.read_refused(db),
-        processes=heartbeats.read_heartbeats(db),
+        processes=heartbeats.read_heartbeats(db, by_caller=by_caller),
         privacy_requests=actions.open_privacy_requests(db),
         recent=recent_outcomes.read_recent(db),
         checks=destinations.read_checks(db),

@@ -1,7 +1,11 @@
-"""The last sign of life of each process of `serve`, on every node."""
+"""The last sign of life of each process of `serve`, on every node, by the server's clock: those of nodes may differ.
+
+The column `node` is the host name and the node's id, HOST/ID; without an id it was written before there were ids.
+"""
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +14,7 @@ import psycopg
 from bridge.store.codec.columns import from_ms, to_ms
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.rules.node_names import name_nodes
 from bridge.store.rules.status_limits import HEARTBEATS_KEPT
 from bridge.store.status_views import ProcessHeartbeat
 
@@ -18,7 +23,8 @@ _MS = timedelta(milliseconds=1)
 
 
 def write_heartbeat(transaction: Transaction, one: ProcessHeartbeat) -> None:
-    """Write a sign of life in the place of the last one of the same process."""
+    """Write a sign of life in the place of the last one of the same process. It was given now."""
+    started_at = transaction.at - (to_ms(one.at) - to_ms(one.started_at))
     transaction.execute(
         f"""
         INSERT INTO heartbeats ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
@@ -28,7 +34,7 @@ def write_heartbeat(transaction: Transaction, one: ProcessHeartbeat) -> None:
             version = excluded.version
         """,  # noqa: S608  ours
         (
-            server_text(one.node), one.process, one.role, one.pid, to_ms(one.started_at), to_ms(one.at),
+            server_text(_join_id(one)), one.process, one.role, one.pid, started_at, transaction.at,
             one.stopped, server_text(one.trouble), server_text(one.settings), one.version,
         ),
     )  # fmt: skip
@@ -37,25 +43,35 @@ def write_heartbeat(transaction: Transaction, one: ProcessHeartbeat) -> None:
         DELETE FROM heartbeats WHERE (node, process) IN (
             SELECT node, process FROM heartbeats WHERE at < %s FOR UPDATE SKIP LOCKED)
         """,
-        (to_ms(one.at) - HEARTBEATS_KEPT // _MS,),
+        (transaction.at - HEARTBEATS_KEPT // _MS,),
     )
 
 
-def read_heartbeats(db: psycopg.Connection[Any]) -> tuple[ProcessHeartbeat, ...]:
-    """All of them."""
-    rows = select(db, f"SELECT {_COLUMNS} FROM heartbeats ORDER BY node, process")  # noqa: S608  ours
-    return tuple(
-        ProcessHeartbeat(
-            node=node,
-            process=process,
-            role=role,
-            pid=pid,
-            started_at=from_ms(started_at),
-            at=from_ms(at),
-            stopped=stopped,
-            trouble=trouble,
-            settings=settings,
-            version=version,
-        )
-        for node, process, role, pid, started_at, at, stopped, trouble, settings, version in rows
+def read_heartbeats(db: psycopg.Connection[Any], *, by_caller: bool) -> tuple[ProcessHeartbeat, ...]:
+    """All of them; their times are as this machine's clock shows them, unless time is the callers'."""
+    rows = select(db, f"SELECT {_COLUMNS}, clock_ms() FROM heartbeats ORDER BY node, process")  # noqa: S608  ours
+    behind = 0 if by_caller or not rows else time.time_ns() // 1_000_000 - rows[0][-1]
+    return name_nodes([_make_heartbeat(row, behind) for row in rows])
+
+
+def _join_id(one: ProcessHeartbeat) -> str:
+    return f"{one.node}/{one.node_id}" if one.node_id else one.node
+
+
+def _make_heartbeat(row: tuple[Any, ...], behind: int) -> ProcessHeartbeat:
+    """`behind` is by how much the server's clock is behind this machine's, in milliseconds."""
+    node, process, role, pid, started_at, at, stopped, trouble, settings, version, _ = row
+    host, _, node_id = node.partition("/")
+    return ProcessHeartbeat(
+        node=host,
+        process=process,
+        role=role,
+        pid=pid,
+        started_at=from_ms(started_at + behind),
+        at=from_ms(at + behind),
+        stopped=stopped,
+        trouble=trouble,
+        settings=settings,
+        version=version,
+        node_id=node_id,
     )
