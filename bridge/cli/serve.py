@@ -28,7 +28,7 @@ from bridge.core.errors import RoleTaken, SettingsError, StoreUnavailable
 from bridge.destinations.language.files import platform_files
 from bridge.destinations.reloadable import DestinationReload, reload_destinations
 from bridge.destinations.self_loop import Listener
-from bridge.http.api_keys import ApiKeys
+from bridge.http.api_keys import ApiKeys, SlidingWindow
 from bridge.http.console_keys import ConsoleKey, keep_console_key
 from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
@@ -37,7 +37,7 @@ from bridge.runtime.console_address_file import write_console_address
 from bridge.runtime.heartbeat_writer import make_heartbeat
 from bridge.runtime.http_server import bind_socket, socket_url
 from bridge.runtime.node_id import keep_node_id
-from bridge.runtime.rate_limit import SharedRateLimits
+from bridge.runtime.rate_limit import SharedNodeCount, SharedRateLimits
 from bridge.runtime.reload import EVERY, FileWatch, reload_now
 from bridge.runtime.roles import (
     DELIVER,
@@ -139,14 +139,15 @@ def run_serve(options: ServeOptions) -> int:
         _publish_console_address(configured, listening[-1])
     workers = _name_web_processes(options.web) if WEB in roles else []
     works = [TRANSLATE, DELIVER] if WORKER in roles else []
-    board = SharedState([*works, *workers])
+    board, nodes = SharedState([*works, *workers]), SharedNodeCount()
     with _opened_wakeups(configured.store, roles) as (webhooks, events):
         shared = SharedResources(
             app_config=app_config,
             listening=listening,
             metrics_key=configured.metrics_key or keep_beside(beside_store(configured.store)),
             console_keys=_console_keys(configured) if WEB in roles else (),
-            callers=ApiKeys(configured.keys, pace=SharedRateLimits().make_window if len(workers) > 1 else None),
+            callers=_limited_callers(configured, nodes, workers),
+            nodes=nodes,
             webhooks=webhooks,
             events=events,
             board=board,
@@ -179,6 +180,13 @@ def run_serve(options: ServeOptions) -> int:
 def _own_node_id(configured: Settings) -> str:
     """Of this node, where the store is one that several share."""
     return keep_node_id(beside_store(configured.store)) if is_on_server(configured.store) else ""
+
+
+def _limited_callers(configured: Settings, nodes: SharedNodeCount, workers: Sequence[str]) -> ApiKeys:
+    """Who may call the track API; their rates hold over all web processes, and over nodes as far as they are known."""
+    count = nodes.read_count
+    alone = partial(SlidingWindow, nodes=count)
+    return ApiKeys(configured.keys, pace=SharedRateLimits(count).make_window if len(workers) > 1 else alone)
 
 
 def _console_keys(configured: Settings) -> tuple[ConsoleKey, ...]:

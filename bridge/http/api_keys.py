@@ -16,6 +16,8 @@ from typing import Protocol
 from bridge.core.errors import SettingsError
 
 MINUTE = 60.0
+LEAST_OF_NODE = 60
+"""Requests a minute that a node lets through in any case, where the key's rate is as high: one a second."""
 SHORTEST_KEY = 16
 """Characters, or decoded bytes, that a secret or key has at least: 16 random bytes are 128 bits."""
 _DIGEST = "sha256:"
@@ -101,11 +103,24 @@ class ApiKeys:
         return found
 
 
-class SlidingWindow:
-    """At most `rate` requests in any 60 seconds, exactly; those refused do not count. 0 means no limit."""
+def share_of_rate(rate: int, nodes: int) -> int:
+    """What one of so many nodes lets through of a key's `rate`: an equal part, at least LEAST_OF_NODE."""
+    return min(rate, max(rate // max(nodes, 1), LEAST_OF_NODE))
 
-    def __init__(self, rate: int) -> None:
+
+def _alone() -> int:
+    return 1
+
+
+class SlidingWindow:
+    """At most `rate` requests in any 60 seconds, exactly; those refused do not count. 0 means no limit.
+
+    Where other nodes take requests with the same key, `nodes` says how many there are with this one.
+    """
+
+    def __init__(self, rate: int, *, nodes: Callable[[], int] = _alone) -> None:
         self._rate = rate
+        self._nodes = nodes
         self._passed: deque[float] = deque()
 
     def acquire(self, now: float) -> float:
@@ -118,8 +133,9 @@ class SlidingWindow:
         passed = self._passed
         while passed and now - passed[0] >= MINUTE:
             passed.popleft()
-        if len(passed) >= self._rate:
-            return MINUTE - (now - passed[0])
+        limit = share_of_rate(self._rate, self._nodes())
+        if len(passed) >= limit:
+            return MINUTE - (now - passed[-limit])
         passed.append(now)
         return 0.0
 

@@ -33,6 +33,8 @@ class HeartbeatWriter:
     clock: Callable[[], datetime]
     settings: str
     node_id: str = ""
+    on_nodes: Callable[[int], None] = lambda _: None
+    """Told with each sign of life how many nodes answer requests."""
     loops: Callable[[], Mapping[str, Sequence[Heartbeat]]] = lambda: _NONE
 
     @asynccontextmanager
@@ -62,7 +64,7 @@ class HeartbeatWriter:
 
     async def _write_one(self, heartbeat: ProcessHeartbeat) -> None:
         with suppress(StoreUnavailable):  # the loops say so, and a sign that is missing says it, too
-            await self.store.record_heartbeat(heartbeat)
+            self.on_nodes(await self.store.record_heartbeat(heartbeat))
 
 
 def make_heartbeat(  # noqa: PLR0913  what a sign of life says, by name

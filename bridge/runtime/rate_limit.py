@@ -12,32 +12,51 @@ import tempfile
 from collections.abc import Callable
 from struct import Struct
 
-from bridge.http.api_keys import MINUTE
+from bridge.http.api_keys import MINUTE, share_of_rate
 
 MOST_REQUESTS = 10_000_000
 """Upper limit for `rate`: this many timestamps need 80 MB."""
 _HEAD = Struct("<QQ")
 """How many requests have passed in all, and how many of them are over a minute old."""
 _MOMENT = Struct("<d")
+_COUNT = Struct("=I")
+
+
+class SharedNodeCount:
+    """How many nodes answer requests, this one included: any process that learns it writes it for those forked."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _COUNT.size)
+
+    def write_count(self, nodes: int) -> None:
+        """There are so many now."""
+        _COUNT.pack_into(self._memory, 0, nodes)
+
+    def read_count(self) -> int:
+        """What was written last; 1 before that."""
+        count: int = _COUNT.unpack_from(self._memory)[0]
+        return max(count, 1)
 
 
 class SharedRateLimits:
-    """Makes windows that all processes forked later share."""
+    """Makes windows that all processes forked later share; `nodes` is as a `SlidingWindow` has it."""
 
-    def __init__(self) -> None:
+    def __init__(self, nodes: Callable[[], int]) -> None:
+        self._nodes = nodes
         self._lock = nameless_file()
         self._made = 0
 
     def make_window(self, rate: int) -> SharedWindow:
         """At most `rate` requests in any 60 seconds over all processes; 0 for no limit."""
         self._made += 1
-        return SharedWindow(rate, lock=self._lock, place=self._made)
+        return SharedWindow(rate, nodes=self._nodes, lock=self._lock, place=self._made)
 
 
 class SharedWindow:
     """Like `api_keys.SlidingWindow`, but shared by all processes; `now` must be of a clock that they share."""
 
-    def __init__(self, rate: int, *, lock: int, place: int) -> None:
+    def __init__(self, rate: int, *, nodes: Callable[[], int], lock: int, place: int) -> None:
+        self._nodes = nodes
         self._rate = min(rate, MOST_REQUESTS)
         self._lock = lock
         self._place = place
@@ -55,10 +74,11 @@ class SharedWindow:
 
     def _acquire_locked(self, memory: mmap.mmap, now: float) -> float:
         passed, gone = _HEAD.unpack_from(memory)
-        while gone < passed and now - (oldest := self._read_moment(memory, gone)) >= MINUTE:
+        while gone < passed and now - self._read_moment(memory, gone) >= MINUTE:
             gone += 1
-        if passed - gone >= self._rate:
-            return MINUTE - (now - oldest)
+        limit = share_of_rate(self._rate, self._nodes())
+        if passed - gone >= limit:
+            return MINUTE - (now - self._read_moment(memory, passed - limit))
         _MOMENT.pack_into(memory, self._offset_of(passed), now)
         _HEAD.pack_into(memory, 0, passed + 1, gone)
         return 0.0

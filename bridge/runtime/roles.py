@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import msgspec
@@ -34,6 +34,7 @@ from bridge.runtime.control_channel import ControlChannel
 from bridge.runtime.defects_file import write_defects
 from bridge.runtime.heartbeat_writer import HeartbeatWriter
 from bridge.runtime.http_server import HttpServer
+from bridge.runtime.rate_limit import SharedNodeCount
 from bridge.runtime.reload import Reloader
 from bridge.runtime.shared_state import SharedState
 from bridge.runtime.supervisor import RELOAD
@@ -94,6 +95,8 @@ class SharedResources:
     """What needs a person: a sentence for each cause."""
     node_id: str = ""
     """Of this node among those that share a server; empty for a store in a file."""
+    nodes: SharedNodeCount = field(default_factory=SharedNodeCount)
+    """How many nodes share the rates of API keys."""
 
     def open_own_store(self) -> Store:
         """This process's own."""
@@ -174,7 +177,8 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with _heartbeat_writer(shared, store, name, WEB).writing():
+        beats = replace(_heartbeat_writer(shared, store, name, WEB), on_nodes=shared.nodes.write_count)
+        async with beats.writing():
             yield
         await store.close()
 
@@ -214,7 +218,7 @@ def _heartbeat_writer(
 ) -> HeartbeatWriter:
     sources = [source.name for source in shared.app_config.sources.values() if source.has_secret]
     served = describe_served(sources, list(shared.app_config.destinations))
-    return HeartbeatWriter(store, name, role, utc_now, served, shared.node_id, loops)
+    return HeartbeatWriter(store, name, role, utc_now, served, shared.node_id, loops=loops)
 
 
 def _stop_servers(servers: Iterable[HttpServer]) -> None:

@@ -70,7 +70,9 @@ TABLE = (
     Setting("BRIDGE_TRACK_RATE", "1000", "its requests a minute, `0` for no limit"),
     Setting("BRIDGE_TRACK_TEST", "0", "`1`: it takes test events, and nothing else"),
     Setting("BRIDGE_API_KEYS", "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`", is_private=True),
-    Setting("BRIDGE_API_RATE", "1000", "requests a minute that each API key may make, `0` for no limit"),
+    Setting(
+        "BRIDGE_API_RATE", "1000", "requests a minute that each API key may make, over all nodes, `0` for no limit"
+    ),
     Setting(
         "BRIDGE_METRICS_KEY",
         "",

@@ -28,8 +28,11 @@ class StatusStore(Protocol):
         """Add refused requests to those that are known; a count starts anew after a genuine webhook of the source."""
         ...
 
-    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> None:
-        """Write the sign of life of one process, in the place of its last one."""
+    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> int:
+        """Write the sign of life of one process, in the place of its last one.
+
+        Returns how many nodes answer requests now: those with a web process that gave a sign within LIVING.
+        """
         ...
 
     async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:

@@ -47,9 +47,9 @@ class PostgresStatusVerbs:
         """Add refused requests to those that are known."""
         await self._reader.write(lambda one: refusals.add_refused(one, refused))
 
-    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> None:
-        """Write the sign of life of one process."""
-        await self._reader.write(lambda one: heartbeats.write_heartbeat(one, heartbeat), now=heartbeat.at)
+    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> int:
+        """Write the sign of life of one process; returns how many nodes answer requests."""
+        return await self._reader.write(lambda one: heartbeats.write_heartbeat(one, heartbeat), now=heartbeat.at)
 
     async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:
         """Write that a destination was asked without an event."""

@@ -9,6 +9,8 @@ REFUSALS_KEPT = timedelta(days=30)
 MOST_REFUSALS = 1000
 HEARTBEATS_KEPT = timedelta(days=7)
 """How long a process that gives no sign is remembered: each container has a node name of its own."""
+LIVING = timedelta(seconds=30)
+"""How long a process without a new sign of life counts as one that runs."""
 MOST_PRIVACY_REQUESTS = 1000
 MOST_DOUBTED = 100
 NEWEST_OUTCOMES = 5000

@@ -49,9 +49,10 @@ class SqliteStatusVerbs:
         """Add refused requests to those that are known."""
         await self._writer.run_write(lambda db: refusals.add_refused(db, refused))
 
-    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> None:
-        """Write the sign of life of one process."""
+    async def record_heartbeat(self, heartbeat: ProcessHeartbeat) -> int:
+        """Write the sign of life of one process. A file is one node's."""
         await self._writer.run_write(lambda db: heartbeats.write_heartbeat(db, heartbeat))
+        return 1
 
     async def record_check(self, destination: str, *, failed: str | None, now: datetime) -> None:
         """Write that a destination was asked without an event."""

@@ -15,15 +15,15 @@ from bridge.store.codec.columns import from_ms, to_ms
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.rules.node_names import name_nodes
-from bridge.store.rules.status_limits import HEARTBEATS_KEPT
+from bridge.store.rules.status_limits import HEARTBEATS_KEPT, LIVING
 from bridge.store.status_views import ProcessHeartbeat
 
 _COLUMNS = "node, process, role, pid, started_at, at, stopped, trouble, settings, version"
 _MS = timedelta(milliseconds=1)
 
 
-def write_heartbeat(transaction: Transaction, one: ProcessHeartbeat) -> None:
-    """Write a sign of life in the place of the last one of the same process. It was given now."""
+def write_heartbeat(transaction: Transaction, one: ProcessHeartbeat) -> int:
+    """Write a sign of life, given now, in the place of the last one of the same process; the nodes that answer."""
     started_at = transaction.at - (to_ms(one.at) - to_ms(one.started_at))
     transaction.execute(
         f"""
@@ -45,6 +45,16 @@ def write_heartbeat(transaction: Transaction, one: ProcessHeartbeat) -> None:
         """,
         (transaction.at - HEARTBEATS_KEPT // _MS,),
     )
+    return _count_answering(transaction)
+
+
+def _count_answering(transaction: Transaction) -> int:
+    """How many nodes have a web process that runs."""
+    [(count,)] = transaction.execute(
+        "SELECT count(DISTINCT node) FROM heartbeats WHERE role = 'web' AND NOT stopped AND at >= %s",
+        (transaction.at - LIVING // _MS,),
+    ).fetchall()
+    return int(count)
 
 
 def read_heartbeats(db: psycopg.Connection[Any], *, by_caller: bool) -> tuple[ProcessHeartbeat, ...]:
