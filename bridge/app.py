@@ -27,7 +27,7 @@ from bridge.http.metrics_key import MetricsKey
 from bridge.http.on_first_request import OnFirstRequest
 from bridge.http.path_prefix import PathPrefix
 from bridge.http.peer_address import TrustedProxies
-from bridge.http.readiness import ReadinessCheck
+from bridge.http.readiness import PATIENCE, SERVER_PATIENCE, ReadinessCheck
 from bridge.http.refusals import RefusalCounter, UnknownPathCounter
 from bridge.http.webhooks import DirectRoute, WebhookReceiver
 from bridge.pipeline import alerts
@@ -47,7 +47,7 @@ from bridge.settings.list_settings import list_settings
 from bridge.settings.list_sources import list_sources
 from bridge.settings.secret_file import find_secret_file, save_secret
 from bridge.settings.sources import LoadedMapping, mapping_defects
-from bridge.store.engines import beside_store
+from bridge.store.engines import beside_store, is_on_server
 from bridge.store.protocol import Store
 
 RESTS = {"purge": EVERY + AGAIN, "alert": alerts.EVERY}
@@ -221,6 +221,7 @@ class WebApp:
             rests=RESTS,
             stopping=stopping,
             defects=lambda: mapping_defects(app_config.sources),
+            patience=SERVER_PATIENCE if is_on_server(app_config.settings.store) else PATIENCE,
         )
         health = HealthRoutes(
             store, tuple(app_config.destinations), metrics, utc_now, check, others, metrics_key, proxies

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar, cast
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.source import MappingDefect
@@ -21,7 +22,10 @@ FRESH = timedelta(seconds=5)
 STALLED = timedelta(seconds=30)
 """How long a loop may have no round that succeeded, beyond its rest between two rounds."""
 PATIENCE = timedelta(seconds=10)
-"""How long the store may take for a write before it counts as taking none."""
+"""How long the store may take for a write, or to count what is overdue, before it counts as not answering."""
+SERVER_PATIENCE = timedelta(seconds=2.5)
+"""The same for a store on a server: whoever asks has another node, and waits for an answer about three seconds."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,14 @@ class ReadinessCheck:
         self._patience = patience.total_seconds()
         self._proven_at: float | None = None
         self._counted: tuple[float, OverdueWork] | None = None
+        self._asked: dict[str, asyncio.Task[object]] = {}
 
     async def check_readiness(self) -> Readiness:
         """The readiness now."""
-        refusal = await self._refusal_reason()
+        refusal, overdue = await asyncio.gather(self._refusal_reason(), self._overdue_details())
         details = [refusal] if refusal else []
         details += [_loop_detail(loop) for loop in self.loop_states() if loop.is_stalled]
-        details += await self._overdue_details()
+        details += overdue
         details += [f"{source}: {defect}" for source, defect in self._defects()]
         return Readiness(ready=refusal is None, details=tuple(details))
 
@@ -111,24 +116,43 @@ class ReadinessCheck:
             return None
         self._proven_at = None
         try:
-            async with asyncio.timeout(self._patience):
-                await self._store.probe(now=self._clock())
+            await self._ask_store("probe", lambda: self._store.probe(now=self._clock()))
         except StoreUnavailable as error:
             return f"the store takes no write: {error}"
         except TimeoutError:
-            return f"the store takes no write: none was done within {self._patience:.0f} s"
+            return f"the store takes no write: none was done within {self._patience:g} s"
         self._proven_at = now
         return None
 
     async def _overdue_details(self) -> list[str]:
         try:
-            overdue = await self.overdue_work()
+            overdue = await self._ask_store("overdue", self.overdue_work)
         except StoreUnavailable as error:
             return [f"overdue work cannot be counted: {error}"]
+        except TimeoutError:
+            return [f"overdue work cannot be counted: there was no answer within {self._patience:g} s"]
         details = [f"{overdue.webhooks} webhooks are overdue to be translated"] if overdue.webhooks else []
         return details + [
             f"{count} deliveries to {name} are overdue to be attempted" for name, count in overdue.deliveries.items()
         ]
+
+    async def _ask_store(self, name: str, ask: Callable[[], Coroutine[object, object, T]]) -> T:
+        """Returns what the store answers. Raises TimeoutError; the question stays asked then, and no second one is.
+
+        Each one given up would wait in the store's queue, for as long as it hangs.
+        """
+        task = self._asked.get(name)
+        if task is None or task.done():
+            task = self._asked[name] = asyncio.create_task(ask())
+            task.add_done_callback(_forget_error)
+        async with asyncio.timeout(self._patience):
+            return cast("T", await asyncio.shield(task))
+
+
+def _forget_error(task: asyncio.Task[object]) -> None:
+    """Whoever asked has had it, or has given up: asyncio would log it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _loop_detail(loop: LoopState) -> str:

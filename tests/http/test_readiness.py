@@ -24,7 +24,7 @@ from bridge.http.health import HealthRoutes
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import read_setting
 from bridge.http.readiness import STALLED, ReadinessCheck
-from bridge.store.protocol import OVERDUE, AdmissionLimits
+from bridge.store.protocol import OVERDUE, AdmissionLimits, OverdueWork
 from bridge.store.sqlite.store import SqliteStore
 
 Asked = Callable[[str], Awaitable[httpx.Response]]
@@ -118,13 +118,32 @@ def test_a_store_that_takes_no_write_is_not_ready_and_says_why_first(tmp_path: P
 
 def test_a_store_whose_write_does_not_end_is_not_ready(tmp_path: Path) -> None:
     class Hanging(SqliteStore):
+        def __init__(self, path: str) -> None:
+            super().__init__(path)
+            self.goes_on, self.asked = asyncio.Event(), 0
+
         async def probe(self, *, now: datetime) -> None:
-            await asyncio.Event().wait()
+            self.asked += 1
+            await self.goes_on.wait()
+
+        async def overdue_work(self, *, now: datetime) -> OverdueWork:
+            self.asked += 1
+            await self.goes_on.wait()
+            return await super().overdue_work(now=now)
 
     async def story() -> None:
         store = Hanging(str(tmp_path / "x.db"))
-        found = await asked(store, patience=timedelta(milliseconds=1))("/readyz")
-        assert (found.status_code, found.json()["state"]) == (503, "not_ready")
+        get = asked(store, patience=timedelta(milliseconds=1))
+        for _ in range(3):
+            found = await get("/readyz")
+            assert (found.status_code, found.json()["state"]) == (503, "not_ready")
+            assert found.json()["details"] == [
+                "the store takes no write: none was done within 0.001 s",
+                "overdue work cannot be counted: there was no answer within 0.001 s",
+            ]
+        assert store.asked == 2, "questions to a store that hangs do not pile up"
+        store.goes_on.set()
+        assert (await asked(store)("/readyz")).status_code == 200
         await store.close()
 
     asyncio.run(story())
