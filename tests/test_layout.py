@@ -56,7 +56,16 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "console_protocol group_commit list_protocol rules status_protocol token_protocol",
         "protocol",
         "in_steps postgres sqlite",
+        "moving",
         "by_hand engines",
+    ),
+    "bridge.store.moving": (
+        "__init__ insert_rows",
+        "webhook_rows",
+        "table_copies",
+        "source target",
+        "counters",
+        "move_store",
     ),
     "bridge.store.postgres": (
         "__init__ migrations",

@@ -57,6 +57,7 @@ COMMANDS = {
     "deliver": ("retry_replay", "give kept events to a destination that was set later"),
     "backup": ("backup", "copy the store into a new folder, while serve runs or not"),
     "restore": ("restore", "put a backup back where BRIDGE_STORE names no store"),
+    "move": ("move", "move a SQLite store to a PostgreSQL server"),
     "completion": ("completion", "print the script with which bash, zsh or fish completes commands"),
 }
 """Each command in the order of the help: the file that has it as `run_<name>(options)` (`-` is `_`), its meaning."""

@@ -7,26 +7,32 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bridge.core.errors import RoleTaken, SettingsError
+from bridge.core.errors import RoleTaken, SettingsError, StoreUnavailable
 from bridge.store.protocol import DEFAULT_LIMITS, AdmissionLimits, Store
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.backup import create as sqlite_backup
 from bridge.store.sqlite.backup import restore as sqlite_restore
 from bridge.store.sqlite.backup.manifest import BackupManifest
 from bridge.store.sqlite.backup.restore import RestoreResult
-from bridge.store.sqlite.db import network_disk, open_file, quick_check, serve_lock, wal_guard
+from bridge.store.sqlite.db import moved_mark, network_disk, open_file, quick_check, serve_lock, wal_guard
 from bridge.store.sqlite.schema import STEPS
 from bridge.store.sqlite.store import LEDGER_WINDOW, SqliteStore
+
+if TYPE_CHECKING:
+    from bridge.store.moving.move_store import MoveProgress, MoveResult  # as PostgreSQL, they need the extra
 
 __all__ = [
     "BackupManifest",
     "RestoreResult",
     "back_up_store",
     "beside_store",
+    "cancel_move",
     "check_store",
     "describe_server",
     "is_on_server",
+    "move_store",
     "open_store",
     "require_local_disk",
     "require_log_of_serve",
@@ -160,7 +166,11 @@ def reserve_store(url: str, roles: Sequence[str]) -> None:
         return
     path = sqlite_file(url)
     network_disk.require_local_disk(path)
-    serve_lock.lock_for_serve(path)
+    try:
+        serve_lock.lock_for_serve(path)
+    except StoreUnavailable:
+        moved_mark.require_unmoved(path)  # which says where it is being moved
+        raise
     serve_lock.lock_roles(path, roles)
 
 
@@ -239,3 +249,47 @@ def restore_store(url: str, source: Path) -> RestoreResult:
     Raises BackupError or StoreUnavailable, and then there is no store at `url` that was not there before.
     """
     return sqlite_restore.restore_backup(source, sqlite_file(url))
+
+
+def move_store(
+    source: str,
+    target: str,
+    *,
+    history: str | None,
+    now: Callable[[], datetime],
+    tell: Callable[[MoveProgress], None],
+) -> MoveResult:
+    """Move the SQLite store at one URL into the empty PostgreSQL database at another, or go on with that.
+
+    Raises SettingsError for URLs of other engines, or where there is no store, and what `moving.move_rows` raises.
+    """
+    path = _moved_file(source)
+    if not is_on_server(target):
+        raise SettingsError(f"a store is moved to a PostgreSQL server; {_MOVE}")
+    with _with_extra():
+        from bridge.store.moving import move_store as moving  # noqa: PLC0415  as above
+    network_disk.require_local_disk(path)
+    return moving.move_rows(path, target, history=history, now=now, tell=tell)
+
+
+def cancel_move(source: str) -> str:
+    """Give up a move of the SQLite store at a URL that is not finished; returns where it was going.
+
+    Raises SettingsError where none is under way.
+    """
+    path = _moved_file(source)
+    with _with_extra():
+        from bridge.store.moving import move_store as moving  # noqa: PLC0415  as above
+    return moving.cancel_move(path).target
+
+
+_MOVE = "type trackbridge move sqlite:///trackbridge.db postgresql://user@host/database"
+
+
+def _moved_file(source: str) -> str:
+    if is_on_server(source):
+        raise SettingsError(f"a store is moved from SQLite to PostgreSQL only, never back; {_MOVE}")
+    path = sqlite_file(source)
+    if not Path(path).exists():
+        raise SettingsError(f"there is no store {path}, so that nothing can be moved")
+    return path

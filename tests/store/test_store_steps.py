@@ -49,6 +49,7 @@ DIGESTS = {
     "26_event_people.sql": "5c520806203439a00ac0826b7a664d4093291a2efc8a4c8247647fc40d7a3788",
     "27_mapping_drafts.sql": "cbce84e8a303dfb8d55f3a8d1ee6de76ac481d700c9627b637285cfe56773a78",
     "28_event_names.sql": "80498b76261baa0c55c57d8d521a66820328d6fe956ae2feb3b4e931f2ee9994",
+    "29_moved_to.sql": "3cec8278112db8e26ca22494d6776de522721be444178b649c5f2490d4a27331",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -80,6 +81,7 @@ TABLES = (
     "e581e9e14a61a224a57c90fc1e0a23e1538e862c906330a3938e56344768989b",
     "1d0cc21dbddcad758af19d768043d4fe2f5f5315c8d1c8fd4efd4b367a8af44a",
     "ffd7e2347b29d7de3e6ee159828fab2a572c3ff34e80656d6bcc9e32f65af3aa",
+    "98f018eac6aa393c7d4da03a9ffb6014d1ac80e12d70439fc863cbaa73614aac",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

@@ -67,6 +67,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "1366d2d",
         "ffdfe25",
         "8c4daa7",
+        "9244f0a",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

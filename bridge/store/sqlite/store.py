@@ -47,7 +47,7 @@ from bridge.store.protocol import (
 )
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.admin import overdue, queries, remap, retention, retry_replay, rewrite, summary
-from bridge.store.sqlite.db import errors, open_file
+from bridge.store.sqlite.db import errors, moved_mark, open_file
 from bridge.store.sqlite.db.clock_skew import ClockReadings
 from bridge.store.sqlite.db.disk_space import DiskSpace
 from bridge.store.sqlite.db.reader import ReaderPool
@@ -92,6 +92,7 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs, SqliteTokenVerbs):
         clocks: ClockReadings | None = None,
     ) -> None:
         open_file.prepare_file(path)
+        moved_mark.require_unmoved(path)
         _require_known_log(path, bounds.max_wait)
         self._path = path
         self._window = ledger_window

@@ -39,6 +39,7 @@ FROM_V11 = {
     "1366d2d",
     "ffdfe25",
     "8c4daa7",
+    "9244f0a",
 }
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
@@ -84,6 +85,7 @@ STORES = {
     "v25_4381f10_79e5329_1366d2d": ("4381f10", "79e5329", "1366d2d"),
     "v26_4381f10_79e5329_ffdfe25": ("4381f10", "79e5329", "ffdfe25"),
     "v27_4381f10_79e5329_8c4daa7": ("4381f10", "79e5329", "8c4daa7"),
+    "v28_4381f10_79e5329_9244f0a": ("4381f10", "79e5329", "9244f0a"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 

@@ -17,7 +17,7 @@ from bridge.store.postgres.admin.search import read_horizon
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import counts, coverage, event_names, quarters
-from bridge.store.postgres.tables.days import first_of_day
+from bridge.store.postgres.tables.days import DRAWN_FROM, first_of_day
 from bridge.store.postgres.tables.parcels import NEEDED
 from bridge.store.protocol import PurgeStep, RetentionPolicy
 from bridge.store.rules.purged_conversions import lends_without_person
@@ -177,14 +177,17 @@ def _purge_bodies(transaction: Transaction, look: _Look) -> tuple[int, int | Non
 
 
 def _needed_among(transaction: Transaction, numbers: list[int], *, before: int) -> set[int]:
-    """Those of some parcels of which a webhook is needed, or has no row yet; by callers' time also those too young."""
+    """Those of some parcels of which a webhook is needed, or has no row yet, and those too young.
+
+    The last ones where time is the callers', and of what was moved here from SQLite: their numbers say no time.
+    """
     queries = [
         "SELECT parcel FROM unapplied WHERE parcel = ANY(%(n)s)",
         f"SELECT parcel FROM ({NEEDED}) AS w WHERE parcel = ANY(%(n)s)",  # noqa: S608  webhooks as parcels.py has them
     ]
-    if transaction.by_caller:
-        queries.append("SELECT parcel FROM webhooks WHERE parcel = ANY(%(n)s) AND received_at > %(before)s")
-    rows = select(transaction.db, " UNION ".join(queries), {"n": numbers, "before": before})
+    by_row = numbers if transaction.by_caller else [number for number in numbers if number < DRAWN_FROM]
+    queries.append("SELECT parcel FROM webhooks WHERE parcel = ANY(%(by_row)s) AND received_at > %(before)s")
+    rows = select(transaction.db, " UNION ".join(queries), {"n": numbers, "by_row": by_row, "before": before})
     return {parcel for (parcel,) in rows}
 
 
@@ -195,10 +198,11 @@ def _purge_rescued(transaction: Transaction, look: _Look) -> None:
         DELETE FROM rescued AS r WHERE number < %(below)s AND NOT EXISTS (
             SELECT 1 FROM webhooks AS w WHERE w.number = r.number AND (
                 state IN ('received', 'set_aside') OR EXISTS (SELECT 1 FROM revisits WHERE webhook = w.number)
+                OR (w.number < %(drawn_from)s AND w.received_at > %(before)s)
             )
         )
         """,
-        _before(transaction, look.keeping.bodies),
+        _before(transaction, look.keeping.bodies) | {"drawn_from": DRAWN_FROM},
     )
 
 

@@ -38,6 +38,7 @@ def read_summary(db: psycopg.Connection[Any], *, now: datetime) -> StatusSummary
             db, "SELECT received_at FROM webhooks WHERE state = 'set_aside' ORDER BY number LIMIT 1"
         ),
         oldest_dead=_first_value(db, "SELECT created_at FROM deliveries WHERE state = 'dead' ORDER BY number LIMIT 1"),
+        unreadable=select(db, "SELECT coalesce(sum(count), 0)::bigint FROM unreadable")[0][0],
         troubles=days.find_trouble(db),
         same_bytes={(key.name, key.state): n for key, n in read_counts(db, "same_bytes").items()},
     )

@@ -18,6 +18,9 @@ _FIRST_MS = 1_577_836_800_000
 """2020-01-01: https://www.postgresql.org/docs/18/functions-datetime.html counts from 1970."""
 _DAY_MS = 86_400_000
 _SEQUENCE_BITS = 21
+DRAWN_FROM = _DAY_MS << _SEQUENCE_BITS
+"""Numbers that this engine draws are larger. Below are those of a SQLite store that was moved here, in a partition that
+is retired by no day: what is old of it goes row by row."""
 
 
 def first_of_day(milliseconds: int) -> int:

@@ -14,18 +14,18 @@ from bridge.store.status_views import CountedKind, QuarterCount
 
 _QUARTER = 900_000
 """Milliseconds."""
-_OF: dict[CountedKind, str] = {"delivery": "delivery_quarters", "webhook": "webhook_quarters"}
+COUNTED_AS: dict[CountedKind, str] = {"delivery": "delivery_quarters", "webhook": "webhook_quarters"}
 """Under which name each kind is counted."""
 
 
 def count_decided(transaction: Transaction, kind: CountedKind, name: str, state: str, n: int = 1) -> None:
     """Count webhooks of a source or deliveries to a destination, as their columns have its name."""
-    transaction.dated_counts[_OF[kind], transaction.at // _QUARTER, name, state] += n
+    transaction.dated_counts[COUNTED_AS[kind], transaction.at // _QUARTER, name, state] += n
 
 
 def read_quarters(db: psycopg.Connection[Any], *, since: datetime) -> tuple[QuarterCount, ...]:
     """The counts of the quarter hour of `since` and of later ones, oldest first."""
-    kinds: dict[str, CountedKind] = {of: kind for kind, of in _OF.items()}
+    kinds: dict[str, CountedKind] = {of: kind for kind, of in COUNTED_AS.items()}
     found = counts.read_counts(db, *kinds, since=to_ms(since) // _QUARTER)
     rows = sorted(found.items(), key=lambda row: (row[0].at, row[0]))
     return tuple([QuarterCount(from_ms(key.at * _QUARTER), kinds[key.of], key.name, key.state, n) for key, n in rows])
@@ -35,5 +35,5 @@ def forget_quarters(transaction: Transaction, *, before: datetime) -> None:
     """Drop the quarter hours that ended before."""
     counts.fold_all(transaction)
     transaction.execute(
-        "DELETE FROM counts WHERE of = ANY(%s) AND at < %s", (list(_OF.values()), to_ms(before) // _QUARTER)
+        "DELETE FROM counts WHERE of = ANY(%s) AND at < %s", (list(COUNTED_AS.values()), to_ms(before) // _QUARTER)
     )

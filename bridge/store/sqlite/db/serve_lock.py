@@ -1,4 +1,4 @@
-"""Locks beside a store: `restore` and `serve` exclude each other, and no role of `serve` runs twice.
+"""Locks beside a store: `restore` or `move` and `serve` exclude each other, and no role of `serve` runs twice.
 
 The system frees them however a process ends. Each is on a file of its own, which `mv trackbridge.db* …` does not move:
 a lock on the store's file would move with it, while `serve` still runs.
@@ -28,16 +28,23 @@ _INSTANT = 0.05
 
 
 def lock_for_serve(path: str) -> None:
-    """Keep `restore` from that path until this process and all that were forked from it have ended.
+    """Keep `restore` and `move` from that path until this process and all that were forked from it have ended.
 
-    Raises StoreUnavailable while a restore is under way.
+    Raises StoreUnavailable while one of them is under way.
     """
-    _lock_file(path, fcntl.LOCK_SH, f"`trackbridge restore` is writing the store {path}; start again when it is done")
+    _lock_file(
+        path,
+        fcntl.LOCK_SH,
+        f"`trackbridge restore` or `move` is at work on the store {path}; start again when it is done",
+    )
 
 
 @contextmanager
 def locked_for_restore(path: str) -> Iterator[None]:
-    """Keep `serve` from that path until the end of the block. Raises StoreUnavailable if `serve` runs on it."""
+    """Keep `serve` from that path until the end of the block: for `restore` and `move`.
+
+    Raises StoreUnavailable if `serve` runs on it.
+    """
     held = _lock_file(path, fcntl.LOCK_EX, f"`trackbridge serve` runs on the store {path}; stop it first")
     try:
         yield
