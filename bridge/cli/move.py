@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from bridge.app import utc_now
 from bridge.cli.options import argument, command_options, flag_option, option_of, optional_argument
 from bridge.cli.terminal import print_text
-from bridge.core.errors import SettingsError
+from bridge.core.errors import SettingsError, StoreUnavailable
 from bridge.store.engines import cancel_move, move_store, shown_store
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ EARLIER = (
 )
 
 
+AGAIN = "type the same command again to go on"
 KEEP_FILES = "Keep its files until you are sure, then delete them: they hold personal data."
 TOKENS = "refresh tokens, sealed"
 SEALED = "Refresh tokens came sealed: they open with the BRIDGE_SEAL_KEY of before, on each node."
@@ -62,6 +63,11 @@ def run_move(options: MoveOptions) -> int:
     bar = _ProgressBar(is_terminal=sys.stdout.isatty(), begun_at=time.monotonic())
     try:
         result = move_store(options.source, options.target, history=options.history, now=utc_now, tell=bar.show)
+    except KeyboardInterrupt:
+        print_text(f"\ntrackbridge: ended early; {AGAIN}", lines=True, error=True)
+        raise
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error}; {AGAIN}" if bar.moved else str(error)) from error
     finally:
         bar.end_line()
     if result.was_done:
@@ -75,8 +81,8 @@ def run_move(options: MoveOptions) -> int:
 def _say_done(options: MoveOptions, result: MoveResult, bar: _ProgressBar) -> int:
     took = max(time.monotonic() - bar.begun_at, 0.001)
     print_text(
-        f"both sides agree. {options.source} was moved to {result.target}: {bar.moved} rows in {took:.1f} s, "
-        f"{bar.moved / took:.0f} a second"
+        f"both sides agree. {options.source} was moved to {result.target}; this run moved {bar.moved} rows in "
+        f"{took:.1f} s, {bar.moved / took:.0f} a second"
     )
     said = [
         f"· Set BRIDGE_STORE={shown_store(options.target or '')} and start `trackbridge serve`. Ids stay as they are.",
@@ -133,8 +139,10 @@ class _ProgressBar:
         self.moved = progress.moved - self._first
         if self.is_terminal:
             self._draw(progress)
-        elif progress.is_table_done:
-            print_text(f"moved: {progress.kind} ({progress.moved} of {progress.of} rows)")
+        elif progress.is_table_done and progress.of_kind:
+            print_text(
+                f"moved {progress.of_kind} {progress.kind}; {progress.moved} of all {progress.of} rows are there"
+            )
 
     def _draw(self, progress: MoveProgress) -> None:
         now = time.monotonic()

@@ -50,6 +50,7 @@ from bridge.store import engines
 from bridge.store.moving import move_store, source, table_copies
 from bridge.store.moving.move_store import MoveProgress, MoveResult
 from bridge.store.moving.target import MovingTarget
+from bridge.store.postgres import schema
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.protocol import (
     DeliveryRow,
@@ -317,6 +318,47 @@ def _folder(url: str) -> str:
     return str(psycopg.conninfo.conninfo_to_dict(url)["host"])
 
 
+@pytest.fixture
+def not_durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the command take the server of these tests, which flushes nothing."""
+    migrate = schema.migrate_database
+    monkeypatch.setattr(schema, "migrate_database", lambda db, *, where, **_: migrate(db, where=where, durable=False))
+
+
+@pytest.mark.usefixtures("not_durable")
+def test_the_command_says_what_came_and_that_both_sides_agree(
+    filled: Path, empty_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["move", f"sqlite:///{filled}", empty_database]) == 0
+    said = capsys.readouterr().out
+    assert "moved 11 webhooks; " in said
+    assert "webhooks: 11 in SQLite, 11 in PostgreSQL (ignored 3/3, received 5/5, set_aside 1/1, translated 2/2)" in said
+    assert "both sides agree. " in said
+    assert "BRIDGE_SEAL_KEY" in said
+    assert main(["move", f"sqlite:///{filled}", empty_database]) == 0
+    assert "nothing is left to do" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("not_durable")
+def test_a_difference_is_named_and_the_move_is_not_finished(
+    filled: Path, empty_database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = MovingTarget.prepare_reading
+
+    def lose_one(target: MovingTarget) -> None:
+        with psycopg.connect(empty_database) as db:
+            db.execute("DELETE FROM webhooks WHERE state = 'set_aside'")
+        index(target)
+
+    monkeypatch.setattr(MovingTarget, "prepare_reading", lose_one)
+    assert main(["move", f"sqlite:///{filled}", empty_database]) == 1
+    assert "they differ: webhooks, set_aside: 1 in SQLite, 0 in PostgreSQL" in capsys.readouterr().err
+    with pytest.raises(StoreUnusable, match="is being moved to"):
+        SqliteStore(str(filled))
+    with pytest.raises(StoreUnusable, match="a part of it is not there yet"):
+        PostgresStore(empty_database, durable=False)
+
+
 def test_a_database_in_use_and_the_way_back_are_refused_and_no_password_is_said(
     filled: Path, empty_database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -348,4 +390,5 @@ def test_every_table_of_sqlite_is_moved_or_stays_for_a_reason(filled: Path) -> N
 def test_a_store_of_an_older_version_is_moved_as_it_is(tmp_path: Path, empty_database: str) -> None:
     newest = max(NAMES, key=version_of)
     path = put_back(newest, tmp_path / "store.db")
-    assert move(path, empty_database).differences == ()
+    result = move(path, empty_database)
+    assert (result.differences, result.tells_earlier) == ((), True)

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from bridge.core.errors import SettingsError, StoreUnusable
 from bridge.store.codec.columns import to_ms, to_ms_up
@@ -27,12 +28,13 @@ HISTORIES: Mapping[str, timedelta | None] = {"all": None, "30d": timedelta(days=
 
 @dataclass(frozen=True, slots=True)
 class MoveProgress:
-    """Rows that have come so far, of how many, and with this step; `kind` is what is moved now."""
+    """Rows that have come so far, of how many, and with this step; `of_kind` is how many there are of this `kind`."""
 
     kind: str
     moved: int
     of: int
     by_step: int = 0
+    of_kind: int = 0
     is_table_done: bool = False
 
     @property
@@ -148,7 +150,7 @@ def _begin_move(
     else:  # it was ended before anything was there, or goes to another database now
         mark = replace(mark, target=target.shown, history=history or mark.history)
     source.write_mark(mark)
-    target.begin_move(mark, source=source.path)
+    target.begin_move(mark, source=str(Path(source.path).absolute()))
     return mark
 
 
@@ -184,7 +186,7 @@ def _copy_tables(
         while not place.is_done:
             before, place = place, _copy_batch(source, target, copy, place)
             moved += place.count - before.count
-            tell(MoveProgress(copy.kind, moved, total, place.count - before.count, place.is_done))
+            tell(MoveProgress(copy.kind, moved, total, place.count - before.count, place.count, place.is_done))
 
 
 def _copy_batch(source: MovingSource, target: MovingTarget, copy: TableCopy, place: TablePlace) -> TablePlace:
