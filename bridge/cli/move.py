@@ -56,7 +56,7 @@ def run_move(options: MoveOptions) -> int:
     if options.cancel:
         target = cancel_move(options.source)
         print_text(f"the move to {target} was given up: {options.source} takes webhooks again")
-        print_text("Delete what came to that database before you move anything there.")
+        print_text("Drop that database and create it anew before you move anything there.")
         return 0
     if options.target is None:
         raise SettingsError("name the database to move to: trackbridge move SOURCE postgresql://user@host/database")

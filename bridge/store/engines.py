@@ -211,8 +211,8 @@ def store_versions(url: str) -> tuple[int, int] | None:
 def check_store(url: str, *, damage: bool = True) -> tuple[str, ...]:
     """For `serve`, before it opens the store: what a person should know about it, in a sentence each.
 
-    Raises StoreUnavailable if its files are not this user's or may not be written, StoreUnusable if they are damaged as
-    far as a check of two seconds finds, which is left out without `damage`.
+    Raises StoreUnavailable if its files are not this user's or may not be written, StoreUnusable if the store was moved
+    or is damaged as far as a check of two seconds finds, which is left out without `damage`.
     """
     if is_on_server(url):
         return ()
@@ -220,6 +220,7 @@ def check_store(url: str, *, damage: bool = True) -> tuple[str, ...]:
     if not Path(path).exists() or not Path(path).stat().st_size:
         return ()
     file_modes.require_own_files(path)
+    moved_mark.require_unmoved(path)
     exposed = file_modes.exposed_files(path)
     if damage:
         quick_check.check_file(path, within=quick_check.AT_START)

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -31,6 +31,7 @@ from store_made import (
     ids,
     ignored,
     keep,
+    nothing_to_claim,
     order,
     routed,
     sent,
@@ -66,7 +67,7 @@ from bridge.store.protocol import (
 )
 from bridge.store.sqlite.db import serve_lock
 from bridge.store.sqlite.store import SqliteStore
-from bridge.store.status_views import ActionTaken, MappingDraft, RefusedRequests
+from bridge.store.status_views import ActionTaken, MappingDraft, ProcessHeartbeat, RefusedRequests
 
 HOUR = timedelta(hours=1)
 FAR = 100_000 * HOUR
@@ -183,11 +184,24 @@ def filled(filled_once: Path, tmp_path: Path) -> Path:
 
 def test_all_that_a_store_knows_is_the_same_after_a_move_under_the_same_ids(filled: Path, empty_database: str) -> None:
     before = cast("dict[str, object]", in_sqlite(filled, all_answers))
+    in_postgres(empty_database, try_out)
     result = move(filled, empty_database)
     assert result.differences == ()
     there = cast("dict[str, object]", in_postgres(empty_database, all_answers))
     for name, answer in before.items():
         assert there[name] == answer, name
+
+
+def heartbeat(*, is_stopped: bool) -> ProcessHeartbeat:
+    """A sign of life of now, by the real clock."""
+    return ProcessHeartbeat("one", "web", "web", 1, NOW, datetime.now(UTC), stopped=is_stopped)
+
+
+async def try_out(store: Store) -> None:
+    """What a `serve` leaves that was started once and stopped."""
+    assert await nothing_to_claim(store)
+    await store.console_secret()
+    await store.record_heartbeat(heartbeat(is_stopped=True))
 
 
 async def deliver_all(store: Store) -> list[str]:
@@ -299,8 +313,9 @@ def test_no_serve_starts_on_a_store_that_moved_and_none_moves_while_one_runs(
             engines.reserve_store(url, ())
 
     move(filled, empty_database, tell=serve_meanwhile)
-    with pytest.raises(StoreUnusable, match=r"was moved to postgresql://bridge@/postgres.* set BRIDGE_STORE"):
-        engines.open_store(url)
+    for use in (engines.open_store, engines.check_store):
+        with pytest.raises(StoreUnusable, match=r"was moved to postgresql://bridge@/postgres.* set BRIDGE_STORE"):
+            use(url)
 
 
 def test_a_move_that_is_given_up_leaves_the_source_as_it_was(filled: Path, empty_database: str) -> None:
@@ -362,6 +377,9 @@ def test_a_difference_is_named_and_the_move_is_not_finished(
 def test_a_database_in_use_and_the_way_back_are_refused_and_no_password_is_said(
     filled: Path, empty_database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    in_postgres(empty_database, lambda store: store.record_heartbeat(heartbeat(is_stopped=False)))
+    with pytest.raises(StoreUnavailable, match=r"`trackbridge serve` runs on the store .* on the node one; stop it"):
+        move(filled, empty_database)
     in_postgres(empty_database, lambda store: accepted(store, "mine"))
     with pytest.raises(StoreUnusable, match="is in use already"):
         move(filled, empty_database)
