@@ -24,12 +24,6 @@ BAR = 30
 """Characters of the bar."""
 EVERY = 0.1
 """Seconds between two changes of the bar."""
-EARLIER = (
-    "Some events were made by a version that kept no mapping with them. Do not replay webhooks of that time: "
-    "PostgreSQL does not recognise what they told."
-)
-
-
 AGAIN = "type the same command again to go on"
 KEEP_FILES = "Keep its files until you are sure, then delete them: they hold personal data."
 TOKENS = "refresh tokens, sealed"
@@ -90,8 +84,6 @@ def _say_done(options: MoveOptions, result: MoveResult, bar: _ProgressBar) -> in
     ]
     if any(one.kind == TOKENS and one.target for one in result.counts):
         said.append(f"· {SEALED}")
-    if result.tells_earlier:
-        said.append(f"· {EARLIER}")
     print_text("\n".join(said), lines=True)
     return 0
 

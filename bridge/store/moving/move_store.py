@@ -55,16 +55,11 @@ class ComparedCount:
 
 @dataclass(frozen=True, slots=True)
 class MoveResult:
-    """What was moved where: the counts of both sides, and what a person should know.
-
-    `was_done` says that it had been moved before. `tells_earlier`: it has events of a version whose replays are only
-    recognised by SQLite's store.
-    """
+    """What was moved where, and the counts of both sides; `was_done`: it had been moved before."""
 
     target: str
     counts: tuple[ComparedCount, ...]
     was_done: bool = False
-    tells_earlier: bool = False
 
     @property
     def differences(self) -> tuple[ComparedCount, ...]:
@@ -103,9 +98,7 @@ def move_rows(  # noqa: PLR0913  by name
         tell(MoveProgress("counters", total, total))
         target.write_counts(gather_counts(source, target.count_named()))
         target.prepare_reading()
-        result = MoveResult(
-            target.shown, _compare_counts(expected, target.count_rows()), tells_earlier=source.tells_earlier()
-        )
+        result = MoveResult(target.shown, _compare_counts(expected, target.count_rows()))
         if not result.differences:
             tell(MoveProgress("comparison", total, total))
             target.finish_move(mark, at=to_ms(now()))

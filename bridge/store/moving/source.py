@@ -115,15 +115,6 @@ class MovingSource:
         """All rows of a table of counters."""
         return self._run(f"SELECT * FROM {table}").fetchall()  # noqa: S608  a table of ours
 
-    def tells_earlier(self) -> bool:
-        """Whether it has events of a version which kept no mapping with them, and webhooks that made them."""
-        return bool(
-            self._run(
-                "SELECT EXISTS (SELECT 1 FROM earlier_versions WHERE last_webhook > 0) "
-                "AND EXISTS (SELECT 1 FROM events WHERE mapping IS NULL AND webhook IS NOT NULL AND value IS NOT NULL)"
-            ).fetchone()[0]
-        )
-
     def finish_move(self, mark: MovedMark, *, at: datetime) -> None:
         """Let it go, and mark it as moved."""
         with errors.explained_errors(self.path):

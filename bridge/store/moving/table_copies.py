@@ -242,6 +242,14 @@ COPIES: tuple[TableCopy, ...] = (
         "refresh_tokens",
     ),
     TableCopy(
+        "earlier_versions", "marks of an earlier version", "last_webhook", "SELECT last_webhook FROM earlier_versions",
+        _plain("earlier_versions", "last_webhook"), "earlier_versions",
+    ),
+    TableCopy(
+        "earlier_repeated", "events of an earlier version that were told again", "event",
+        "SELECT event FROM earlier_repeated", _plain("earlier_repeated", "event"), "earlier_repeated",
+    ),
+    TableCopy(
         "unreadable", "damaged parts of the ingest log", "number", "SELECT number, count, packed FROM unreadable",
         _plain("unreadable", "number", "count int", "packed bytea"), "unreadable",
     ),
@@ -259,8 +267,6 @@ STAYING = {
     "login_codes": "a code logs in once, within minutes",
     "event_names": "they are hashed again, with a key of the server's own",
     "people_key": "the same",
-    "earlier_versions": "no earlier version wrote to PostgreSQL; a move says so where it matters",
-    "earlier_repeated": "the same",
     "moved_to": "it says where the store was moved",
 }
 """Tables that are not copied, and why."""

@@ -145,6 +145,10 @@ class MovingTarget:
             self._db.execute(
                 "CREATE INDEX IF NOT EXISTS attempts_moved_deliveries ON attempts_moved USING gin (deliveries)"
             )
+            self._db.execute(  # what an earlier version told is looked for by it (`tables/earlier_versions.py`)
+                "CREATE INDEX IF NOT EXISTS events_moved_earlier ON events_moved (value, occurred_at) "
+                "WHERE mapping IS NULL AND value IS NOT NULL"
+            )
             self._db.execute(b"ANALYZE " + ", ".join((*days.TABLES, "ledger", "outbox")).encode())
 
     def finish_move(self, mark: MovedMark, *, at: int) -> None:

@@ -9,8 +9,9 @@ from bridge.core import dedupe_keys
 from bridge.core.model import Accepted, Event, Route
 from bridge.store.postgres.db.texts import maybe_server_text, server_text, to_columns
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import coverage, doubles
+from bridge.store.postgres.tables import coverage, doubles, earlier_versions
 from bridge.store.postgres.tables.coverage import EndedDelivery
+from bridge.store.postgres.tables.days import DRAWN_FROM
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.rules.event_decisions import EVENT_COLUMNS, EventDecisions, NewEvent, accepted_answer
 from bridge.store.rules.event_ids import event_id_keys, number_of, other_ids_of
@@ -42,7 +43,10 @@ def insert_events(
     """
     if not made:
         return (), []
-    decisions = EventDecisions(_ServerEvents(transaction, ledger, len(made)), made, since)
+    kept = _ServerEvents(transaction, ledger, len(made))
+    if any(0 < (one.webhook or 0) < DRAWN_FROM for one in made):  # webhooks that SQLite gave their numbers
+        kept.last_earlier_webhook = earlier_versions.last_of_earlier_versions(transaction)
+    decisions = EventDecisions(kept, made, since)
     accepted = decisions.decide_all()
     ledger.add_entries([(key, number, at) for key, (number, at) in decisions.entries.items()])
     if decisions.rows:
@@ -116,7 +120,7 @@ class _ServerEvents:
     """
 
     former_origins: Mapping[str, set[str]] = {}
-    last_earlier_webhook = 0
+    last_earlier_webhook: int = 0
 
     def __init__(self, transaction: Transaction, ledger: Ledger, count: int) -> None:
         self._transaction = transaction
@@ -163,9 +167,8 @@ class _ServerEvents:
         return accepted_answer(event, first.id, self.read_original(first.duplicate_of, event).id)
 
     def claim_earlier(self, event: Event) -> int | None:
-        """No earlier version wrote to PostgreSQL."""
-        del event
-        return None
+        """The number of the event that an earlier version made on SQLite."""
+        return earlier_versions.claim_earlier_event(self._transaction, event)
 
     def _id_after_purge(self, event: Event, number: int) -> str:
         """The id of an event whose row was purged: the first that the ledger has under its number."""
