@@ -65,7 +65,7 @@ from bridge.store.protocol import (
     WebhookDetail,
     WebhookRow,
 )
-from bridge.store.sqlite.db import serve_lock
+from bridge.store.sqlite.db import open_file, serve_lock
 from bridge.store.sqlite.store import SqliteStore
 from bridge.store.status_views import ActionTaken, MappingDraft, ProcessHeartbeat, RefusedRequests
 
@@ -395,6 +395,18 @@ def test_a_database_in_use_and_the_way_back_are_refused_and_no_password_is_said(
     assert "a store is moved to a PostgreSQL server" in said.err
     assert "secret" not in said.err + said.out
     in_sqlite(filled, lambda store: store.state_counts())  # it is marked only once the target is known to do
+
+
+def test_no_batch_reads_again_what_those_before_it_have_read(filled: Path) -> None:
+    large = [copy for copy in table_copies.COPIES if copy.name not in {"claims", "earlier_versions"}]
+    again: dict[str, list[str]] = {}
+    with closing(open_file.connect_to(str(filled), reading=False, busy=SECOND)) as db:
+        source.prepare_lookups(db, since=0)
+        for copy in large:
+            query = f"EXPLAIN QUERY PLAN {source.batch_query(copy, is_first=False)}"
+            steps = [row[3] for row in db.execute(query, {"since": 0, "k0": 0, "k1": 0, "k2": 0})]
+            again[copy.name] = [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
+    assert again == {copy.name: [] for copy in large}
 
 
 def test_every_table_of_sqlite_is_moved_or_stays_for_a_reason(filled: Path) -> None:

@@ -68,27 +68,7 @@ class MovingSource:
         self._since = since
         with errors.explained_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("CREATE TEMP TABLE held (token INTEGER, delivery INTEGER PRIMARY KEY, due INTEGER)")
-            self._db.execute(
-                """
-                INSERT OR IGNORE INTO temp.held
-                SELECT c.token, d.number, json_extract(one.value, '$[1]')
-                FROM claims AS c, json_each(c.held) AS one, deliveries AS d
-                WHERE d.number = json_extract(one.value, '$[0]') AND d.token = c.token AND d.state = 'pending'
-                """
-            )
-            self._db.execute(
-                "CREATE TEMP TABLE of_attempts (attempt INTEGER, delivery INTEGER, PRIMARY KEY (attempt, delivery)) "
-                "WITHOUT ROWID"
-            )
-            self._db.execute(
-                f"""
-                INSERT INTO temp.of_attempts SELECT a.attempt, a.delivery FROM attempted AS a
-                JOIN deliveries AS d ON d.number = a.delivery JOIN events AS e ON e.number = d.event
-                WHERE {EVENT_GOES} ORDER BY 1, 2
-                """,  # noqa: S608  a condition of ours
-                {"since": since},
-            )
+            prepare_lookups(self._db, since=since)
 
     def count_rows(self) -> dict[str, dict[str, int]]:
         """How many rows of each table go along, by state."""
@@ -97,11 +77,7 @@ class MovingSource:
     def read_batch(self, copy: TableCopy, after: str | None) -> list[tuple[Any, ...]]:
         """The next rows of a table, after a place that `place_of` returned."""
         values = [] if after is None else _from_place(after)
-        where = f"WHERE ({copy.key}) > ({', '.join(f':k{n}' for n in range(len(values)))})" if values else ""
-        found = self._run(
-            f"SELECT * FROM ({copy.select}) {where} ORDER BY {copy.key} LIMIT {BATCH_ROWS}",  # noqa: S608  queries of ours
-            {f"k{n}": one for n, one in enumerate(values)},
-        )
+        found = self._run(batch_query(copy, is_first=after is None), {f"k{n}": one for n, one in enumerate(values)})
         rows, size = [], 0
         with errors.explained_errors(self.path), closing(found):
             for row in found:
@@ -125,6 +101,37 @@ class MovingSource:
     def _run(self, query: str, values: dict[str, Any] | None = None) -> sqlite3.Cursor:
         with errors.explained_errors(self.path):
             return self._db.execute(query, {"since": self._since} | (values or {}))
+
+
+def prepare_lookups(db: sqlite3.Connection, *, since: int) -> None:
+    """Gather what is held by claims, and the deliveries of each attempt, for which the store has no index."""
+    db.execute("CREATE TEMP TABLE held (token INTEGER, delivery INTEGER PRIMARY KEY, due INTEGER)")
+    db.execute(
+        """
+        INSERT OR IGNORE INTO temp.held
+        SELECT c.token, d.number, json_extract(one.value, '$[1]')
+        FROM claims AS c, json_each(c.held) AS one, deliveries AS d
+        WHERE d.number = json_extract(one.value, '$[0]') AND d.token = c.token AND d.state = 'pending'
+        """
+    )
+    db.execute(
+        "CREATE TEMP TABLE of_attempts (attempt INTEGER, delivery INTEGER, PRIMARY KEY (attempt, delivery)) "
+        "WITHOUT ROWID"
+    )
+    db.execute(
+        f"""
+        INSERT INTO temp.of_attempts SELECT a.attempt, a.delivery FROM attempted AS a
+        JOIN deliveries AS d ON d.number = a.delivery JOIN events AS e ON e.number = d.event
+        WHERE {EVENT_GOES} ORDER BY 1, 2
+        """,  # noqa: S608  a condition of ours
+        {"since": since},
+    )
+
+
+def batch_query(copy: TableCopy, *, is_first: bool) -> str:
+    """The query of a batch: the first one, or one after the key `:k0`, `:k1` and so on."""
+    where = "" if is_first else f"WHERE ({copy.key}) > ({', '.join(f':k{n}' for n in range(copy.keys))})"
+    return f"SELECT * FROM ({copy.select}) {where} ORDER BY {copy.key} LIMIT {BATCH_ROWS}"  # noqa: S608  queries of ours
 
 
 def place_of(copy: TableCopy, row: Sequence[Any]) -> str:

@@ -59,12 +59,15 @@ class TableCopy:
         return len(self.key.split(","))
 
 
-def _plain(table: str, *columns: str) -> Insert:
-    """Inserts rows as they are. A column is `name` for a bigint, or `name type`."""
+def _plain(table: str, *columns: str, above: int = 0) -> Insert:
+    """Inserts rows as they are, but for `above`, which is added to their numbers.
+
+    A column is `name` for a bigint, or `name type`.
+    """
     typed = [Column(*one.split()) for one in columns]
 
     def insert(db: psycopg.Connection[Any], rows: Sequence[Row]) -> None:
-        insert_rows(db, table, typed, rows)
+        insert_rows(db, table, typed, [(row[0] + above, *row[1:]) for row in rows] if above else rows)
 
     return insert
 
@@ -154,7 +157,7 @@ COPIES: tuple[TableCopy, ...] = (
     TableCopy(
         "attempts", "attempts", "number",
         f"""
-        SELECT a.number + {ATTEMPTS_FROM} AS number, a.destination, a.started_at, a.took, a.status, a.outcome,
+        SELECT a.number, a.destination, a.started_at, a.took, a.status, a.outcome,
             a.answer, a.counted, a.ambiguous,
             '{{' || (
                 SELECT group_concat(delivery) FROM temp.of_attempts AS o WHERE o.attempt = a.number
@@ -164,18 +167,23 @@ COPIES: tuple[TableCopy, ...] = (
         _plain(
             "attempts", "number", "destination text", "started_at", "took", "status int", "outcome text",
             "answer text", "counted boolean", "ambiguous boolean", "deliveries bigint[]", "made_by",
+            above=ATTEMPTS_FROM,
         ),
         "attempts", "outcome",
     ),
     TableCopy(
         "claims", "claims under way", "token",
-        f"""
-        SELECT c.token + {CLAIMS_FROM} AS token, c.destination, 0, c.until,
+        """
+        SELECT c.token, c.destination, 0, c.until,
             min(c.until, (SELECT max(due) FROM temp.held AS h WHERE h.token = c.token)),
-            '{{' || (SELECT group_concat(delivery) FROM temp.held AS h WHERE h.token = c.token) || '}}'
+            '{' || (SELECT group_concat(delivery) FROM temp.held AS h WHERE h.token = c.token) || '}'
         FROM claims AS c WHERE EXISTS (SELECT 1 FROM temp.held AS h WHERE h.token = c.token)
-        """,  # noqa: S608  ours
-        _plain("claims", "token", "destination text", "node int", "until", "started_at", "held bigint[]"), "claims",
+        """,
+        _plain(
+            "claims", "token", "destination text", "node int", "until", "started_at", "held bigint[]",
+            above=CLAIMS_FROM,
+        ),
+        "claims",
     ),
     TableCopy(
         "waiting", "keys that webhooks wait for", "key, webhook", "SELECT key, webhook FROM waiting",
