@@ -273,8 +273,15 @@ STAYING = {
     "probes": "the server has a clock of its own",
     "heartbeats": "they are of processes that have ended",
     "login_codes": "a code logs in once, within minutes",
-    "event_names": "they are hashed again, with a key of the server's own",
+    "event_names": "keyed hashes, which PostgreSQL makes of its own",
     "people_key": "the same",
     "moved_to": "it says where the store was moved",
 }
 """Tables that are not copied, and why."""
+STAYING_COLUMNS = {
+    ("deliveries", "token"): "claims under way have their deliveries",
+    ("standings", "last_due"): "PostgreSQL orders deliveries by number",
+    ("refresh_tokens", "holder"): "who held a token has ended",
+    ("refresh_tokens", "held_until"): "the same",
+}
+"""Columns of tables that are copied which are not, and why."""

@@ -84,8 +84,7 @@ class MovingTarget:
         with self._writing(is_flushed=True):
             for table in _TRIED_OUT:
                 self._db.execute(f"DELETE FROM {table}".encode())  # noqa: S608  ours
-            for table in days.TABLES:
-                _make_partition(self._db, table)
+            days.make_moved_partitions(self._db)
             self._db.execute(
                 "INSERT INTO moves VALUES (%s, %s, %s, %s, NULL)", (mark.token, source, mark.history, mark.begun_at)
             )
@@ -169,18 +168,6 @@ class MovingTarget:
             yield
         except psycopg.Error as error:
             raise (server_error(error, self.shown) or error) from error
-
-
-def _make_partition(db: psycopg.Connection[Any], table: str) -> None:
-    """The partition of the numbers that SQLite gave, and those that are put above them. It is no day that is retired.
-
-    LIKE and ATTACH keep no writer waiting.
-    """
-    part = f"{table}_moved"
-    if select(db, "SELECT 1 WHERE to_regclass(%s) IS NOT NULL", (part,)):
-        return
-    db.execute(f"CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING STORAGE)".encode())
-    db.execute(f"ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM (0) TO ({days.DRAWN_FROM})".encode())
 
 
 @contextmanager

@@ -32,8 +32,7 @@ def migrate_database(db: psycopg.Connection[Any], *, where: str, durable: bool =
     """
     _require_server(db, where=where, durable=durable)
     with db.transaction():
-        db.execute("SET LOCAL lock_timeout = '5s'")
-        db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        lock_schema(db)
         db.execute("CREATE TABLE IF NOT EXISTS steps_taken (name text PRIMARY KEY, at bigint NOT NULL)")
         taken = {name for (name,) in db.execute("SELECT name FROM steps_taken")}
         if unknown := sorted(taken - STEPS.keys()):
@@ -45,6 +44,12 @@ def migrate_database(db: psycopg.Connection[Any], *, where: str, durable: bool =
                 db.execute(sql.encode())
                 db.execute("INSERT INTO steps_taken VALUES (%s, clock_ms())", (name,))
         db.execute("SELECT make_days(%s)", (DAYS_AHEAD,))
+
+
+def lock_schema(db: psycopg.Connection[Any]) -> None:
+    """Let no other node change tables until the transaction under way ends; wait five seconds at most."""
+    db.execute("SET LOCAL lock_timeout = '5s'")
+    db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
 def make_days(db: psycopg.Connection[Any]) -> None:

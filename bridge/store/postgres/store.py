@@ -344,19 +344,26 @@ def _as_exception(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else StoreUnavailable(f"it was ended ({type(error).__name__})")
 
 
-def _require_moved(db: psycopg.Connection[Any], *, where: str) -> None:
-    """Raise StoreUnusable for a store of which a part is still to come: it would not know its duplicates."""
-    for (source,) in db.execute("SELECT source FROM moves WHERE finished_at IS NULL"):
-        raise StoreUnusable(
-            f"the SQLite store {source} is being moved into the store {where}, and a part of it is not there yet; type "
-            "the same `trackbridge move` again to go on"
-        )
+def _prepare_moved(db: psycopg.Connection[Any], *, where: str) -> None:
+    """Where a SQLite store was moved here, let tables that are new since then have its numbers, too.
+
+    Raises StoreUnusable for a store of which a part is still to come: it would not know its duplicates.
+    """
+    for source, finished_at in db.execute("SELECT source, finished_at FROM moves").fetchall():
+        if finished_at is None:
+            raise StoreUnusable(
+                f"the SQLite store {source} is being moved into the store {where}, and a part of it is not there yet; "
+                "type the same `trackbridge move` again to go on"
+            )
+        with db.transaction():
+            schema.lock_schema(db)
+            days.make_moved_partitions(db)
 
 
 def _prepare_database(address: ServerAddress, *, durable: bool) -> None:
     try:
         with psycopg.connect(address.info, autocommit=True) as db:
             schema.migrate_database(db, where=address.shown, durable=durable)
-            _require_moved(db, where=address.shown)
+            _prepare_moved(db, where=address.shown)
     except psycopg.Error as error:
         raise (server_error(error, address.shown) or error) from error

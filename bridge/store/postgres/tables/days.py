@@ -40,6 +40,18 @@ def make_days_ahead(transaction: Transaction) -> None:
         make_days(transaction.db)
 
 
+def make_moved_partitions(db: psycopg.Connection[Any]) -> None:
+    """Make the partitions of the numbers below DRAWN_FROM that are missing, in a transaction under way.
+
+    LIKE and ATTACH keep no writer waiting. They are no days, so that none of them is retired.
+    """
+    for table in TABLES:
+        part = f"{table}_moved"
+        if select(db, "SELECT 1 WHERE to_regclass(%s) IS NULL", (part,)):
+            db.execute(f"CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING STORAGE)".encode())
+            db.execute(f"ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM (0) TO ({DRAWN_FROM})".encode())
+
+
 def missing_day(db: psycopg.Connection[Any], *, ahead: int) -> date | None:
     """The first day from today to so many days ahead for which a table has no partition; None where there is none."""
     [(at,)] = select(db, "SELECT clock_ms()")
