@@ -137,7 +137,8 @@ def test_events_that_an_earlier_version_kept_are_found_at_any_age_by_a_later_one
     for limit in ("NEWEST", "NEWEST_BODIES"):
         monkeypatch.setattr(find_rows, limit, 1)
     with monkeypatch.context() as earlier:
-        earlier.setattr(schema, "STEPS", {name: sql for name, sql in schema.STEPS.items() if name < "10"})
+        older = {name: sql for name, sql in schema.STEPS.items() if not name.endswith("_event_names")}
+        earlier.setattr(schema, "STEPS", older)
         before = PostgresStore(database, durable=False)
     run(before, lambda: accepted(before, "evt_1", "evt_2", "evt_3", now=now()))
     ask(
