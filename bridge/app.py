@@ -37,6 +37,7 @@ from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.refresh_tokens import RefreshTokens
 from bridge.pipeline.retention import AGAIN, EVERY, PurgeLoop
 from bridge.pipeline.second_translator import SecondTranslator
+from bridge.pipeline.spooling import SpoolingKeeper
 from bridge.pipeline.translate import TranslateLoop
 from bridge.settings import Settings
 from bridge.settings.app_config import AppConfig
@@ -170,7 +171,8 @@ class WebApp:
 
     `kept` is called when webhooks were kept, `accepted` when events were; `others` is Health's, `loops` and `stopping`
     are the ReadinessCheck's. `admin` is the application of the admin listener; where there is one, `/metrics` and the
-    console are not public. Without `console_keys` there is no console, which calls `reload` after it changed a file.
+    console are not public. Without `console_keys` there is no console, which calls `reload` after it changed a
+    file. `keeper` keeps webhooks where the store may be away.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -190,13 +192,14 @@ class WebApp:
         has_admin: bool = False,
         console_keys: Sequence[ConsoleKey] = (),
         reload: Callable[[], None] = lambda: None,
+        keeper: SpoolingKeeper | None = None,
     ) -> None:
         proxies = TrustedProxies(app_config.settings.trusted_proxies)
         budget = BodyBudget(app_config.settings.body_budget, peer=proxies.peer_of)
         refusals = RefusalCounter(store, clock=utc_now, sources=lambda: app_config.sources)
         receiver = WebhookReceiver(
             sources=lambda: app_config.sources,
-            store=store,
+            store=keeper or store,
             limit=app_config.settings.webhook_limit,
             budget=budget,
             clock=utc_now,
@@ -222,6 +225,7 @@ class WebApp:
             stopping=stopping,
             defects=lambda: mapping_defects(app_config.sources),
             patience=SERVER_PATIENCE if is_on_server(app_config.settings.store) else PATIENCE,
+            spool=keeper,
         )
         health = HealthRoutes(
             store, tuple(app_config.destinations), metrics, utc_now, check, others, metrics_key, proxies

@@ -57,7 +57,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "protocol",
         "in_steps postgres sqlite",
         "moving",
-        "by_hand engines",
+        "by_hand engines spool",
     ),
     "bridge.store.moving": (
         "__init__ insert_rows",

@@ -36,6 +36,7 @@ def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, r
             f"trackbridge listens on {urls[0]}{more}",
             *apart,
             store,
+            *_spool_lines(app_config),
             *_source_lines(app_config, base),
             *_destination_lines(app_config),
             f"metrics: {urls[-1]}{metrics}/metrics  `trackbridge metrics` prints a scrape configuration",
@@ -43,6 +44,11 @@ def greeting_text(app_config: AppConfig, urls: Sequence[str], *, workers: int, r
             f"track API: {base}/v1/track  {keys}",
         ]
     )
+
+
+def _spool_lines(app_config: AppConfig) -> Iterator[str]:
+    if folder := app_config.settings.spool:
+        yield f"spool: {folder}  keeps webhooks while the database is away; a 200 is then on this machine's disk alone"
 
 
 def _console_lines(app_config: AppConfig, url: str) -> Iterator[str]:

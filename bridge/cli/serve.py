@@ -76,6 +76,7 @@ from bridge.store.engines import (
     watch_role,
 )
 from bridge.store.protocol import Store
+from bridge.store.spool import count_spooled, prepare_spool
 
 GC_THRESHOLDS = (10_000, 10, 20)
 """How seldom Python looks for garbage that refers to itself: a hundred requests make as many objects."""
@@ -137,6 +138,7 @@ def run_serve(options: ServeOptions) -> int:
     _try_the_store(configured)
     if listening:
         _publish_console_address(configured, listening[-1])
+        _prepare_spool(configured)
     workers = _name_web_processes(options.web) if WEB in roles else []
     works = [TRANSLATE, DELIVER] if WORKER in roles else []
     board, nodes = SharedState([*works, *workers]), SharedNodeCount()
@@ -195,6 +197,15 @@ def _console_keys(configured: Settings) -> tuple[ConsoleKey, ...]:
     if not console.is_on:
         return ()
     return console.keys or (keep_console_key(beside_store(configured.store)),)
+
+
+def _prepare_spool(configured: Settings) -> None:
+    """Make the folder of the spool, and say what it still has from before."""
+    if configured.spool is None:
+        return
+    prepare_spool(configured.spool)
+    if (found := count_spooled(configured.spool)).count:
+        log.log_line("spool.found", webhooks=found.count, folder=str(configured.spool), then="they go to the database")
 
 
 def _publish_console_address(configured: Settings, listener: socket.socket) -> None:

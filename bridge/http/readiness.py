@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.source import MappingDefect
@@ -52,12 +52,25 @@ class LoopState:
     is_stalled: bool
 
 
+class SpoolState(Protocol):
+    """What keeps webhooks while the store's server is away."""
+
+    @property
+    def away(self) -> str | None:
+        """Why the server is not asked now; None while it is."""
+        ...
+
+    async def probe_spool(self) -> None:
+        """Make a small durable write in the spool. Raises StoreUnavailable."""
+        ...
+
+
 class ReadinessCheck:
     """Checks readiness. `loops` gives when each loop last succeeded, None for one whose process does not run.
 
     Times are seconds of the monotonic clock. `rests` are the seconds that a loop rests between two rounds, if that
     is long; `stopping` is whether this process accepts nothing more; `defects` are the sources, by their names, whose
-    mapping files have errors.
+    mapping files have errors. With a `spool` that can be written to, webhooks can be kept without the store.
     """
 
     def __init__(  # noqa: PLR0913  all that the check depends on, by name
@@ -70,7 +83,9 @@ class ReadinessCheck:
         stopping: Callable[[], bool],
         defects: Callable[[], Sequence[tuple[str, MappingDefect]]] = tuple,
         patience: timedelta = PATIENCE,
+        spool: SpoolState | None = None,
     ) -> None:
+        self._spool = spool
         self._store = store
         self._clock = clock
         self._loops = loops
@@ -84,12 +99,19 @@ class ReadinessCheck:
 
     async def check_readiness(self) -> Readiness:
         """The readiness now."""
+        if self._stopping():
+            return Readiness(ready=False, details=("this process is shutting down",))
         refusal, overdue = await asyncio.gather(self._refusal_reason(), self._overdue_details())
-        details = [refusal] if refusal else []
+        details, ready = ([refusal], False) if refusal else ([], True)
+        if refusal and self._spool is not None:
+            lack = await self._spool_lack(self._spool)
+            details, ready = (
+                ([refusal, lack], False) if lack else ([f"{refusal}; webhooks are kept in the spool"], True)
+            )
         details += [_loop_detail(loop) for loop in self.loop_states() if loop.is_stalled]
         details += overdue
         details += [f"{source}: {defect}" for source, defect in self._defects()]
-        return Readiness(ready=refusal is None, details=tuple(details))
+        return Readiness(ready=ready, details=tuple(details))
 
     def loop_states(self) -> list[LoopState]:
         """The state of each loop now."""
@@ -109,8 +131,8 @@ class ReadinessCheck:
 
     async def _refusal_reason(self) -> str | None:
         """Why no webhook can be kept; None if one can."""
-        if self._stopping():
-            return "this process is shutting down"
+        if self._spool is not None and self._spool.away is not None:
+            return f"the store takes no write: {self._spool.away}"
         now = time.monotonic()
         if self._proven_at is not None and now - self._proven_at < FRESH.total_seconds():
             return None
@@ -124,7 +146,19 @@ class ReadinessCheck:
         self._proven_at = now
         return None
 
+    async def _spool_lack(self, spool: SpoolState) -> str | None:
+        """Why no webhook can be kept in the spool; None if one can."""
+        try:
+            await self._ask_store("spool", spool.probe_spool)
+        except StoreUnavailable as error:
+            return f"the spool takes no write: {error}"
+        except TimeoutError:
+            return f"the spool takes no write: none was done within {self._patience:g} s"
+        return None
+
     async def _overdue_details(self) -> list[str]:
+        if self._spool is not None and self._spool.away is not None:
+            return []
         try:
             overdue = await self._ask_store("overdue", self.overdue_work)
         except StoreUnavailable as error:

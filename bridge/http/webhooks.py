@@ -5,7 +5,7 @@ A genuine webhook is never answered with an error because of a mapping, unless t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Protocol
@@ -19,13 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.core import json_text, log
 from bridge.core.errors import HeadersTooLarge, NotGenuine, StoreUnavailable
-from bridge.core.model import Request
+from bridge.core.model import Request, Webhook
 from bridge.core.source import DefectEffect, Source
 from bridge.http import body
 from bridge.http.body_budget import BodyBudget, BudgetExceeded
 from bridge.http.refusals import RefusalCounter
 from bridge.status import refusal_remedies
-from bridge.store.protocol import Store
 
 PATH = "/webhooks/{source}"
 COME_AGAIN = timedelta(minutes=1)
@@ -40,6 +39,14 @@ class WebhookMetrics(Protocol):
         ...
 
 
+class WebhookKeeper(Protocol):
+    """Where webhooks are kept: a store, or what keeps them elsewhere while its server is away."""
+
+    async def keep(self, webhooks: Sequence[Webhook]) -> None:
+        """Keep the webhooks of one request, durably. Raises StoreUnavailable."""
+        ...
+
+
 class WebhookReceiver:
     """The endpoint of all sources."""
 
@@ -47,7 +54,7 @@ class WebhookReceiver:
         self,
         *,
         sources: Callable[[], Mapping[str, Source]],
-        store: Store,
+        store: WebhookKeeper,
         limit: int,
         budget: BodyBudget,
         clock: Callable[[], datetime],

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -28,6 +28,7 @@ from bridge.http.console_keys import ConsoleKey
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
 from bridge.pipeline.second_translator import SecondTranslator
+from bridge.pipeline.spooling import SpoolingKeeper
 from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.child import ControlClient
 from bridge.runtime.control_channel import ControlChannel
@@ -45,6 +46,7 @@ from bridge.settings.sources import LoadedMapping, mapping_defects
 from bridge.status.configured import describe_served
 from bridge.store.engines import beside_store, open_store
 from bridge.store.protocol import Store
+from bridge.store.spool import WebhookSpool
 
 WEB, WORKER = "web", "worker"
 """The roles. They are always named by these words, and never guessed from what a process looks like."""
@@ -106,6 +108,7 @@ class SharedResources:
             ledger_window=settings.keeping.ledger,
             bounds=settings.bounds,
             node_id=self.node_id,
+            is_prepared=True,
         )
 
 
@@ -175,10 +178,12 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
     store, metrics = shared.open_own_store(), Metrics()
     showing = StatePublisher(shared.board, name, metrics)
 
+    keeper = _open_spool(shared, store)
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         beats = replace(_heartbeat_writer(shared, store, name, WEB), on_nodes=shared.nodes.write_count)
-        async with beats.writing():
+        async with beats.writing(), keeper.running() if keeper else nullcontext():
             yield
         await store.close()
 
@@ -198,6 +203,7 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
         has_admin=bool(admin),
         console_keys=shared.console_keys,
         reload=lambda: line.send_message(RELOAD),
+        keeper=keeper,
     )
     servers = {HttpServer(office.http, shared.shares.share_of(name)): public}
     servers |= {HttpServer(office.admin, lifespan="off"): one for one in admin}
@@ -207,6 +213,15 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
             await server.wait_until_started()
         ear.send_ready()
         await serving
+
+
+def _open_spool(shared: SharedResources, store: Store) -> SpoolingKeeper | None:
+    """What keeps webhooks while the store's server is away, where that is set."""
+    settings = shared.app_config.settings
+    if settings.spool is None:
+        return None
+    spool = WebhookSpool(settings.spool, bounds=settings.bounds)
+    return SpoolingKeeper(store, spool, clock=utc_now, notify=shared.webhooks.make_notifier(WEBHOOK))
 
 
 def _heartbeat_writer(

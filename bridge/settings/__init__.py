@@ -37,6 +37,7 @@ from bridge.settings.table import (
     SourceSettings,
 )
 from bridge.settings.values import read_bytes, read_days, read_networks, read_number, split_list, value_places
+from bridge.store.engines import is_on_server
 from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "metrics_key",
     "platforms_folder",
     "secret_name",
+    "spool_folder",
     "store_url",
 ]
 
@@ -92,6 +94,7 @@ def load_settings(
     return replace(
         filed,
         store=store_url(environment),
+        spool=spool_folder(environment),
         mappings=Path(environment["BRIDGE_MAPPINGS"]) if environment.get("BRIDGE_MAPPINGS") else None,
         platforms=Path(environment["BRIDGE_DESTINATIONS"]) if environment.get("BRIDGE_DESTINATIONS") else None,
         sources=sources,
@@ -116,6 +119,19 @@ def load_settings(
         ),
         given=find_given(environment, sources, config),
     )
+
+
+def spool_folder(environment: Mapping[str, str]) -> Path | None:
+    """The folder of `BRIDGE_SPOOL`; None where it is not set. Raises SettingsError, also for a store in a file."""
+    folder = environment.get("BRIDGE_SPOOL")
+    if not folder:
+        return None
+    if not is_on_server(store_url(environment)):
+        raise SettingsError(
+            "BRIDGE_SPOOL is for a store on a PostgreSQL server, and BRIDGE_STORE is a file, which is on this "
+            "machine's disk already; unset BRIDGE_SPOOL"
+        )
+    return Path(folder)
 
 
 def retention_policy(environment: Mapping[str, str]) -> RetentionPolicy:

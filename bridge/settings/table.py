@@ -41,6 +41,11 @@ TABLE = (
         "where everything is kept (`////` for an absolute path), or `postgresql://user@host/database`",
     ),
     Setting(
+        "BRIDGE_SPOOL",
+        "",
+        "a folder on this machine's disk that keeps webhooks while the PostgreSQL server is away; unset, they get 503",
+    ),
+    Setting(
         "BRIDGE_CONFIG",
         "bridge.yaml",
         "a YAML file for several sources, destinations or API keys; unset, that of the working folder if there is one. "
@@ -215,6 +220,8 @@ class Settings:
     """Everything that was set. `sources` holds only those that were named or given a secret."""
 
     store: str = TABLE[0].default
+    spool: Path | None = None
+    """Where webhooks are kept while the store's server is away; None where they are refused then."""
     mappings: Path | None = None
     platforms: Path | None = None
     """The operator's folder of destination files."""

@@ -52,20 +52,24 @@ def open_store(
     ledger_window: timedelta = LEDGER_WINDOW,
     bounds: AdmissionLimits = DEFAULT_LIMITS,
     node_id: str = "",
+    is_prepared: bool = False,
 ) -> Store:
     """Open the store at `url`, made if there is none.
 
     `sqlite:///x.db` is relative, `sqlite:////srv/x.db` absolute; or it is `postgresql://user@host/database`.
 
     A known conversion makes the next event of it a duplicate for `ledger_window`; beyond `bounds` it takes nothing new.
-    `node_id` tells a `serve` from others of the same host name that share a server.
+    `node_id` tells a `serve` from others of the same host name that share a server. `is_prepared`: this process or the
+    one that started it has opened the store before, so that a server need not be reachable now.
     Raises SettingsError for a URL of no engine, StoreUnusable for a file that is no store, StoreUnavailable for one
     that cannot be opened now.
     """
     if is_on_server(url):
         with _with_extra():
             from bridge.store.postgres import server  # noqa: PLC0415  its driver is an extra, and SQLite needs none
-        return server.open_server_store(url, ledger_window=ledger_window, bounds=bounds, node_id=node_id)
+        return server.open_server_store(
+            url, ledger_window=ledger_window, bounds=bounds, node_id=node_id, is_prepared=is_prepared
+        )
     return SqliteStore(sqlite_file(url), ledger_window=ledger_window, bounds=bounds)
 
 

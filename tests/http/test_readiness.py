@@ -24,7 +24,9 @@ from bridge.http.health import HealthRoutes
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import read_setting
 from bridge.http.readiness import STALLED, ReadinessCheck
-from bridge.store.protocol import OVERDUE, AdmissionLimits, OverdueWork
+from bridge.pipeline.spooling import SpoolingKeeper
+from bridge.store.protocol import DEFAULT_LIMITS, OVERDUE, AdmissionLimits, OverdueWork
+from bridge.store.spool import WebhookSpool, prepare_spool
 from bridge.store.sqlite.store import SqliteStore
 
 Asked = Callable[[str], Awaitable[httpx.Response]]
@@ -37,6 +39,7 @@ def asked(
     loops: Mapping[str, float | None] = {},
     stopping: bool = False,
     patience: timedelta = readiness.PATIENCE,
+    spool: SpoolingKeeper | None = None,
 ) -> Asked:
     """What GETs the addresses of a bridge on that store, whose loops last succeeded so many seconds ago."""
     now = time.monotonic()
@@ -47,6 +50,7 @@ def asked(
         rests=RESTS,
         stopping=lambda: stopping,
         patience=patience,
+        spool=spool,
     )
     key = read_setting(METRICS_KEY)
     health = HealthRoutes(store, ("track",), Metrics(), lambda: datetime.now(UTC), check, tuple, key=key)
@@ -145,6 +149,24 @@ def test_a_store_whose_write_does_not_end_is_not_ready(tmp_path: Path) -> None:
         store.goes_on.set()
         assert (await asked(store)("/readyz")).status_code == 200
         await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_bridge_whose_spool_takes_webhooks_is_ready_without_its_store(tmp_path: Path) -> None:
+    async def story() -> None:
+        prepare_spool(tmp_path / "spool")
+        spool = WebhookSpool(tmp_path / "spool", bounds=DEFAULT_LIMITS)
+        async with opened(tmp_path, min_free=1 << 60) as store:
+            get = asked(store, spool=SpoolingKeeper(store, spool, clock=lambda: datetime.now(UTC), notify=lambda: None))
+            found = await get("/readyz")
+            assert (found.status_code, found.json()["state"]) == (200, "degraded")
+            [why] = found.json()["details"]
+            assert why.endswith("; webhooks are kept in the spool")
+            await spool.close()
+            found = await get("/readyz")
+            assert found.status_code == 503
+            assert found.json()["details"][1].startswith("the spool takes no write: ")
 
     asyncio.run(story())
 

@@ -95,6 +95,7 @@ def test_the_environments_destination_takes_test_events_and_a_rate_where_told() 
         ({"BRIDGE_MIN_FREE": "-1"}, "BRIDGE_MIN_FREE must be a number of bytes"),
         ({"BRIDGE_MIN_FREE": "1.5GiB"}, "BRIDGE_MIN_FREE must be a number of bytes"),
         ({"BRIDGE_LOG": "xml"}, "BRIDGE_LOG must be text or json"),
+        ({"BRIDGE_SPOOL": "/srv/spool"}, "BRIDGE_SPOOL is for a store on a PostgreSQL server"),
         ({"BRIDGE_QUEUE_LIMIT": "0"}, "BRIDGE_QUEUE_LIMIT must be 1 or more"),
         ({"BRIDGE_QUEUE_PATIENCE": "0"}, "BRIDGE_QUEUE_PATIENCE must be from 1 to 60 seconds"),
         ({"BRIDGE_QUEUE_PATIENCE": "61"}, "BRIDGE_QUEUE_PATIENCE must be from 1 to 60 seconds"),

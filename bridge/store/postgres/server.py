@@ -19,13 +19,16 @@ _MOST_NODE = 2**31 - 1
 _COPIES = re.compile(r"(?:ANY|FIRST)?\s*(\d+)\s*\(", re.IGNORECASE)
 
 
-def open_server_store(url: str, *, ledger_window: timedelta, bounds: AdmissionLimits, node_id: str) -> PostgresStore:
+def open_server_store(
+    url: str, *, ledger_window: timedelta, bounds: AdmissionLimits, node_id: str, is_prepared: bool
+) -> PostgresStore:
     """Open the store in the database at `url`; its tables are made if there are none, or brought to this version.
 
     Processes of one host name and `node_id` are one node: it takes first what it has kept itself.
+    One that `is_prepared` is opened, too, while the server is not reachable.
     """
     node = zlib.crc32(f"{socket.gethostname()}/{node_id}".encode()) & _MOST_NODE
-    return PostgresStore(url, node=node, ledger_window=ledger_window, bounds=bounds)
+    return PostgresStore(url, node=node, ledger_window=ledger_window, bounds=bounds, is_prepared=is_prepared)
 
 
 def has_tables(url: str) -> bool:

@@ -80,7 +80,7 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
 
     Opening makes the tables, or brings them to this version; raises StoreUnusable or StoreUnavailable. With
     `by_caller`, time is the callers': only tests have made-up time. `durable` refuses a server that may lose what it
-    has committed.
+    has committed. With `is_prepared`, somebody has opened it before, and the server need not be reachable now.
     """
 
     def __init__(  # noqa: PLR0913  by name
@@ -92,9 +92,14 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         bounds: AdmissionLimits = DEFAULT_LIMITS,
         by_caller: bool = False,
         durable: bool = True,
+        is_prepared: bool = False,
     ) -> None:
         address = ServerAddress(connection_info(url), shown_url(url), bounds.max_wait, by_caller=by_caller)
-        _prepare_database(address, durable=durable)
+        try:
+            _prepare_database(address, durable=durable)
+        except StoreUnavailable:
+            if not is_prepared:
+                raise
         self._node = node
         self._window = to_ms_up(ledger_window)
         self._ingest = DatabaseLink(address, "ingest")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,11 +74,16 @@ def file_sizes(folder: str) -> dict[str, int]:
 
 def count_unapplied(db: sqlite3.Connection, folder: str) -> tuple[int, int | None]:
     """Returns how many webhooks are not applied, by the heads of the frames, and the time of the oldest frame in ns."""
+    return _count_files(folder, _readable_files(db, folder))
+
+
+def _count_files(folder: str, readable: Iterable[tuple[str, int]]) -> tuple[int, int | None]:
     count, oldest = 0, None
-    for name, starts in _readable_files(db, folder):
+    for name, starts in readable:
         for one in _iter_heads(folder, name, starts):
             count += one.webhooks
-            oldest = one.at if oldest is None else min(oldest, one.at)
+            if one.webhooks:
+                oldest = one.at if oldest is None else min(oldest, one.at)
     return count, oldest
 
 
@@ -108,8 +113,22 @@ def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
 
 def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int) -> UnappliedLog:
     """Returns the oldest webhooks that are not applied: about `limit`, or MOST_BYTES, in whole frames."""
+    return _read_oldest(folder, _readable_files(db, folder), limit=limit)
+
+
+def read_beyond(folder: str, offsets: Mapping[str, int], *, limit: int) -> UnappliedLog:
+    """The same of a folder whose files were read up to these offsets, 0 where there is none."""
+    return _read_oldest(folder, _leave_unreadable(folder, _files_beyond(folder, offsets)), limit=limit)
+
+
+def count_beyond(folder: str, offsets: Mapping[str, int]) -> tuple[int, int | None]:
+    """How many webhooks are beyond the offsets, by the heads of the frames, and the time of the oldest in ns."""
+    return _count_files(folder, _leave_unreadable(folder, _files_beyond(folder, offsets)))
+
+
+def _read_oldest(folder: str, readable: Iterable[tuple[str, int]], *, limit: int) -> UnappliedLog:
     files = (
-        (name, starts) for name, starts in _readable_files(db, folder) if _can_be_opened(path_of(folder, name))
+        (name, starts) for name, starts in readable if _can_be_opened(path_of(folder, name))
     )  # one that cannot be opened is logged, and does not keep the others from being read
     return _read_files(folder, dict(islice(files, AT_ONCE)), limit=limit)
 
@@ -143,7 +162,12 @@ def newer_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
 
 def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
     """The files that are not applied to their ends, oldest first, each with the offset up to which it is applied."""
-    for name, starts in _unapplied_files(db, folder):
+    return _leave_unreadable(folder, _unapplied_files(db, folder))
+
+
+def _leave_unreadable(folder: str, files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Those of the files that can be read here; the others are logged."""
+    for name, starts in files:
         if _goes_on_newer(folder, name, starts):
             _SELDOM.warn("store.newer_version", now=datetime.now(UTC), file=name, mend=MEND_NEWER)
         elif _is_foreign(folder, name, starts):
@@ -154,10 +178,14 @@ def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, 
 
 def _unapplied_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
     """The same, also of files that a newer version wrote, or that are none of ours."""
-    names = log_files.list_names(folder)
-    applied_to = _applied_offsets(db) if names else {}
-    for name in names:
-        starts = applied_to.get(name, 0)
+    if log_files.list_names(folder):
+        yield from _files_beyond(folder, _applied_offsets(db))
+
+
+def _files_beyond(folder: str, offsets: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """The files that are longer than their offsets, oldest first, with these."""
+    for name in log_files.list_names(folder):
+        starts = offsets.get(name, 0)
         if log_files.size_of(path_of(folder, name)) > starts:
             yield name, starts
 
@@ -218,7 +246,11 @@ def delete_applied_files(db: sqlite3.Connection, folder: str) -> None:
 
     Not within a transaction that writes: it could still be rolled back.
     """
-    applied_to = _applied_offsets(db)
+    delete_files_at(folder, _applied_offsets(db))
+
+
+def delete_files_at(folder: str, applied_to: Mapping[str, int]) -> None:
+    """Delete every file that ends at its offset and to which no process writes."""
     gone = False
     for name in log_files.list_names(folder):
         starts = applied_to.get(name, 0)

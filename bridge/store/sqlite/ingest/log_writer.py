@@ -51,10 +51,13 @@ def folder_of(store: str) -> str:
 
 
 class LogWriter:
-    """The thread and its file. While the disk has less than `min_free` bytes, nothing is written."""
+    """The thread and its file. While the disk has less than `min_free` bytes, nothing is written.
 
-    def __init__(self, store: str, *, min_free: int = 0) -> None:
-        self._file = _LogFileWriter(store)
+    `folder` is where its files are, beside the store unless given; while there is no `store`, nothing is written.
+    """
+
+    def __init__(self, store: str, *, folder: str | None = None, min_free: int = 0) -> None:
+        self._file = _LogFileWriter(store, folder or folder_of(store))
         self._room = DiskSpace(store, least=min_free)
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._closed = False
@@ -133,9 +136,9 @@ class _LogFileWriter:
     time it must acquire the lock again from the thread that answers requests.
     """
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, folder: str) -> None:
         self._store = store
-        self._folder = folder_of(store)
+        self._folder = folder
         self._path = ""
         self._held: int | None = None
         self._size = 0
