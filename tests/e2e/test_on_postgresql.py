@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from peers import Upstream, serving, typed, until, upstream
 from postgres_server import running_postgres
-from signed_requests import SESSION, post, settings_for, stripe
+from psycopg.conninfo import conninfo_to_dict
+from signed_requests import API_KEY, SESSION, post, settings_for, stripe
 
 from bridge.core.errors import RoleTaken
 from bridge.store.engines import reserve_store
@@ -46,11 +47,18 @@ def test_two_nodes_share_a_server_and_what_one_keeps_is_known_to_both(
     folders = [tmp_path / name for name in ("first", "second")]
     for folder in folders:
         folder.mkdir()
-    settings = settings_for(peer) | {"BRIDGE_STORE": f"{server}&password={PASSWORD}"}
+    link, sockets = tmp_path / "link", str(conninfo_to_dict(server)["host"])
+    link.symlink_to(sockets)
+    settings = settings_for(peer) | {"BRIDGE_STORE": f"{server.replace(sockets, str(link))}&password={PASSWORD}"}
+    spool = {"BRIDGE_SPOOL": str(folders[0] / "spool")}
     missing = typed(folders[0], settings, "list", "webhooks")
     assert missing.returncode == 1
     assert "there is no store in postgresql://bridge@/postgres" in missing.stderr
-    with serving(folders[0], settings, "--web", "1") as first, serving(folders[1], settings, "--web", "1") as second:
+    with (
+        serving(folders[0], settings | spool, "--web", "1") as first,
+        serving(folders[1], settings, "--web", "1") as second,
+    ):
+        assert f"spool: {folders[0] / 'spool'}  keeps webhooks while the database is away" in first.greeting
         assert "store: postgresql://bridge@/postgres?host=" in first.greeting
         assert "(PostgreSQL 18" in first.greeting
         assert "a 200 is on one machine" in first.greeting
@@ -66,6 +74,19 @@ def test_two_nodes_share_a_server_and_what_one_keeps_is_known_to_both(
         assert len(shown(folders[1], settings, "webhooks")) == 2
         assert len(peer.taken()) == 1
         assert typed(folders[0], settings, "status").stderr == ""
+        link.unlink()  # the server is away
+        lose_connections(server)
+        late = [SESSION | {"id": f"evt_made_up_{number}", "type": "customer.created"} for number in (3, 4)]
+        assert [post(f"{first.url}/webhooks/stripe", stripe(body)).status_code for body in late] == [200, 200]
+        assert post(f"{second.url}/webhooks/stripe", stripe(late[0])).status_code == 503, "it has no spool"
+        track = b'{"event_type": "signup", "event_id": "a-1", "user": {"email": "mara@example.com"}}'
+        answered = post(f"{first.url}/v1/track", ({"Authorization": f"Bearer {API_KEY}"}, track))
+        assert answered.status_code == 503, "the spool is for webhooks alone"
+        away = typed(folders[0], settings | spool, "status").stdout
+        assert f"2 webhooks in the spool {folders[0] / 'spool'} of this machine wait for the database" in away
+        link.symlink_to(sockets)
+        until(lambda: len(shown(folders[1], settings, "webhooks")) == 4, what="what the first node kept")
+        assert "in the spool" not in typed(folders[0], settings | spool, "status").stdout
         with chdir(folders[0]), pytest.raises(RoleTaken, match="shares the store postgresql://bridge@/") as refused:
             reserve_store(settings["BRIDGE_STORE"], ["web"])
     for folder in folders:
