@@ -119,10 +119,12 @@ class WebhookSpool:
         """
         for one in sent.damaged:
             self._keep_damaged(one.name, one.count, one.content)
-        offsets = _read_sent(self.folder) | {one.name: one.ends for one in sent.stretches}
-        if offsets:
-            log_reader.delete_files_at(str(self.folder), offsets)
-            _write_sent(self.folder, {name: end for name, end in offsets.items() if (self.folder / name).exists()})
+        before = _read_sent(self.folder)
+        offsets = before | {one.name: one.ends for one in sent.stretches}
+        log_reader.delete_files_at(str(self.folder), offsets)
+        left = {name: end for name, end in offsets.items() if (self.folder / name).exists()}
+        if left != before:
+            _write_sent(self.folder, left)
 
     @contextmanager
     def sending(self) -> Iterator[bool]:
