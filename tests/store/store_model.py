@@ -394,6 +394,10 @@ class Model:
         self._deliver(event, Route(destination, skip), now=now)
         return 1
 
+    def due_at(self, number: int) -> datetime:
+        """When it is tried next; while it is claimed, when its lease is over."""
+        return self.deliveries[number].due
+
     def ungiven(self, destination: str) -> list[int]:
         there = {one.event for one in self.deliveries.values() if one.destination == destination}
         return [number for number, one in self.events.items() if not one.duplicate_of and number not in there]
@@ -413,10 +417,12 @@ class Model:
         self.events[number].event = structs.replace(self.events[number].event, text=event.text)
         if self.events[number].duplicate_of:
             return 0
-        mine = [one for one in self.deliveries.values() if one.event == number and one.destination in names]
-        for one in mine:
+        for name in names:
+            self._end_leases(name, now=now)
+        mine = {n: one for n, one in self.deliveries.items() if one.event == number and one.destination in names}
+        for mine_number, one in mine.items():
             one.revision += 1
-            if not (one.state == "pending" and one.token is not None and one.due > now):
+            if not (one.state == "pending" and self._is_held(mine_number, now=now)):
                 one.state, one.due, one.together, one.first, one.token = "pending", now, None, None, None
         before = self.last["delivery"]
         for route in routed.routes:
@@ -442,6 +448,7 @@ class Model:
             (one.due, number)
             for number, one in self.deliveries.items()
             if one.destination == destination and one.state == "pending" and one.due <= now
+            if not self._is_held(number, now=now)
         )[:limit]
         if not due:
             return []
@@ -479,6 +486,18 @@ class Model:
             self.deliveries[number].due = until
             self.deliveries[number].token = token
 
+    def _is_held(self, number: int, *, now: datetime) -> bool:
+        """Whether a claim holds it whose lease is not over."""
+        one = self.deliveries[number]
+        return one.token is not None and one.due > now
+
+    def _holds(self, token: int, number: int) -> bool:
+        """Whether no later claim has it."""
+        return self.deliveries[number].token == token
+
+    def _end_leases(self, destination: str, *, now: datetime) -> None:
+        """Claims whose lease is over end when the next one is made."""
+
     def _tried_for(self, number: int, destination_state: DestinationState, *, now: datetime) -> timedelta:
         one = self.deliveries[number]
         if one.first is None:
@@ -501,14 +520,17 @@ class Model:
         for one in settled:
             if one.number in self.deliveries:
                 self._recorded(token, made, self._as_of_now(token, one), paused=paused, now=now)
+        self._end_claim(token, {one.number for one in settled}, now=now)
+        self._stand(after)
+        return True
+
+    def _end_claim(self, token: int, sent: set[int], *, now: datetime) -> None:
+        """What it held and did not send is due as before."""
         claim = self.under_way.pop(token, None)
-        sent = {one.number for one in settled}
         for number, due in claim.held.items() if claim else ():
             mine = self.deliveries.get(number)
             if mine and number not in sent and mine.token == token and mine.state == "pending":
                 mine.due, mine.token = min(due, now), None
-        self._stand(after)
-        return True
 
     def _as_of_now(self, token: int, one: DeliveryUpdate) -> DeliveryUpdate:
         """With an older text than its event has, nothing is settled but a wait."""
@@ -519,7 +541,7 @@ class Model:
 
     def _recorded(self, token: int, made: Attempt, one: DeliveryUpdate, *, paused: timedelta, now: datetime) -> None:
         mine = self.deliveries[one.number]
-        if mine.token == token and mine.state == "pending":
+        if self._holds(token, one.number) and mine.state == "pending":
             if mine.first is None:
                 mine.first, mine.paused_at_first = made.started_at, paused
             mine.state, mine.together, mine.token = one.state, one.together, None
@@ -533,7 +555,7 @@ class Model:
         one = self.deliveries[number]
         if one.state == "dead":
             one.state, one.due, one.together, one.first = "pending", now, None, None
-        elif one.state == "pending" and (one.token is None or one.due <= now):
+        elif one.state == "pending" and not self._is_held(number, now=now):
             one.due = min(one.due, now)
         else:
             return 0

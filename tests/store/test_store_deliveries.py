@@ -621,6 +621,22 @@ def test_an_attempt_decided_from_an_earlier_state_changes_nothing_and_is_decided
     tell(story)
 
 
+def test_an_attempt_that_is_decided_again_makes_the_state_what_it_was_at_the_claim(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await accepted(store, "evt_1", "evt_2")
+        one, other = [await claimed(store, pacing=replace(FREELY, limit=1, concurrency=2)) for _ in range(2)]
+        waits = all_of(one, PENDING, next_attempt_at=after(9))
+        broken = replace(one.destination_state, failures=1)
+        assert await store.record_attempt(one, attempt(status=503), waits, broken, now=after(1))
+        passed = (other, attempt(), all_of(other, DELIVERED))
+        assert not await store.record_attempt(*passed, other.destination_state, now=after(1))
+        state = await store.destination_state("track", now=NOW)
+        assert await store.record_attempt(*passed, replace(state, failures=0), now=after(1))
+        assert (await store.destination_state("track", now=NOW)).failures == 0
+
+    tell(story)
+
+
 def test_attempts_that_change_no_state_do_not_hinder_each_other(tell: Tell) -> None:
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", "evt_2")

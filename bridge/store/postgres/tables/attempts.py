@@ -40,8 +40,7 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
     before = read_state(transaction, attempt.destination)
     if before.version != destination_state.version:
         return False
-    is_other = destination_state != claimed.destination_state or destination_state.paused is not None  # a probe is over
-    if is_other and not write_state(transaction, destination_state):
+    if _changes_state(claimed.destination_state, destination_state) and not write_state(transaction, destination_state):
         return False
     held = _end_claim(transaction, claimed.token)
     sent = {one.number: one.revision for one in claimed.deliveries}
@@ -60,6 +59,14 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
             others = [one for one in numbers if one not in held]
             _delivered_after_all(transaction, others, end, number, sent=sent, counted=int(attempt.counted))
     return True
+
+
+def _changes_state(at_claim: DestinationState, decided: DestinationState) -> bool:
+    """Whether the row may be another one: else it is not locked, which is how most attempts end.
+
+    A probe is over with its attempt. What was decided again may be as at the claim, and not as it is now.
+    """
+    return decided != at_claim or decided.version != at_claim.version or decided.paused is not None
 
 
 class _AttemptEnd(NamedTuple):
