@@ -42,7 +42,7 @@ def offered(ground: Ground) -> list[Figure]:
             loading = pool.submit(ground.try_load, bridge, ground.webhook, pace)
             ages = list(_ages(bridge, loading))
             seen = loading.result()
-        late = _drained(sink, seen)
+        late = wait_until_drained(sink, seen)
         _hold(bridge, sink, folder, seen)
     third = len(ages) // 3
     rounds.add("offered: requests", "1/s", pace.rate)
@@ -70,7 +70,7 @@ def burst(ground: Ground) -> list[Figure]:
             began = monotonic()
             seen = ground.load(bridge, ground.webhook, ground.pace(CONNECTIONS))
             at_once = sink.count()
-            drain = _drained(sink, seen)
+            drain = wait_until_drained(sink, seen)
             took = monotonic() - began
             there = sink.count()
             _hold(bridge, sink, folder, seen)
@@ -93,7 +93,7 @@ def _ages(bridge: Server, loading: Future[Seen]) -> Iterator[float]:
         yield max(float(age) for age in _AGE.findall(bridge.get("/metrics")))
 
 
-def _drained(sink: Sink, seen: Seen) -> float:
+def wait_until_drained(sink: Sink, seen: Seen) -> float:
     """Seconds until all that was answered 200 is at the sink; all of `DRAIN` where it was not.
 
     Raises WrongAnswer where nothing more comes although something should.

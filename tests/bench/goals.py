@@ -53,6 +53,11 @@ GOALS = {
     "cold start: --help": Goal(at_most=0.25),
     "cold start: serve until it answers": Goal(at_most=1),
     WATCHED: Goal(at_most=1.25),
+    "postgres: keep 50, of bare psycopg": Goal(at_least=0.85),
+    "postgres: claim and record 100, of bare psycopg": Goal(at_least=0.7),
+    "postgres: end to end by HTTP, of SQLite": Goal(at_least=0.7),
+    "postgres: two nodes drain, of one": Goal(at_least=1),
+    "postgres: 50 idle engines, the server's part of a core": Goal(at_most=0.05),
     "growth: file after the purge": Goal(at_most=0.5),
 }
 

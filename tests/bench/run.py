@@ -3,7 +3,7 @@
     python tests/bench/run.py [--json] [--only NAME,…] [--rounds N] [--connections 32,64,128] [--strict]
 
 Loopback only, and two cores wherever there are more. Half an hour or so, most of it for the store that grows
-(`--webhooks`); the console, webhooks while it is used (`watched`) and the peers only by name. Parts take turns with the
+(`--webhooks`); the console, webhooks while it is used (`watched`), `postgres` and the peers only by name. Parts take turns with the
 floor, round after round; what is told are medians, with min and max. Ends with 1 where an answer was wrong: lost, invented or refused; with --strict also where a goal was
 missed. Not concerned with how anything is measured: each part has its file.
 """
@@ -26,6 +26,7 @@ import deferral
 import end_to_end
 import growth
 import machine
+import postgres
 import replay
 import side_by_side
 import tracking
@@ -52,9 +53,10 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "growth": growth.measured,
     "console": console.measured,
     "watched": watched.measured,
+    "postgres": postgres.measured,
     "peers": side_by_side.measured,
 }
-ONLY_BY_NAME = {"console", "watched", "peers"}
+ONLY_BY_NAME = {"console", "watched", "postgres", "peers"}
 CORES = 2
 """As many as this process and all that it starts may use, so that machines compare."""
 

@@ -32,13 +32,16 @@ FAST = (*DURABLE, "-c", "fsync=off", "-c", "full_page_writes=off")
 
 
 @contextmanager
-def running_postgres(*, is_durable: bool = False) -> Iterator[str]:
+def running_postgres(
+    *, is_durable: bool = False, options: Sequence[str] | None = None, place: Path | None = None
+) -> Iterator[str]:
     """A server on a socket of its own; its URL, without a database. Skips the test where there is none to start.
 
-    One that is durable flushes what it commits: `serve` refuses any other.
+    One that is durable flushes what it commits: `serve` refuses any other. `options` take the place of ours, and its
+    files lie in a folder of `place`.
     """
     tree = _find_tree()
-    with tempfile.TemporaryDirectory(prefix="trackbridge-pg-") as made:
+    with tempfile.TemporaryDirectory(prefix="trackbridge-pg-", dir=place) as made:
         folder = Path(made)
         folder.chmod(0o755)
         if os.geteuid() == 0:
@@ -46,7 +49,7 @@ def running_postgres(*, is_durable: bool = False) -> Iterator[str]:
             shutil.chown(folder, USER)
         data = folder / "data"
         _run(tree, "initdb", "-D", str(data), "-U", "bridge", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        with _serving(tree, data, folder, DURABLE if is_durable else FAST):
+        with _serving(tree, data, folder, options or (DURABLE if is_durable else FAST)):
             yield f"postgresql:///postgres?host={folder}&user=bridge"
 
 
