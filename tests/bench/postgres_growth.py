@@ -14,7 +14,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from time import monotonic, perf_counter
@@ -25,14 +26,16 @@ from figures import Rounds, aligned, shown
 from ground import tell
 from wrong import hold
 
-from bridge.store.engines import open_store
-from bridge.store.protocol import RowFilter
+from bridge.store.postgres.store import PostgresStore
+from bridge.store.protocol import DEFAULT_LIMITS, RowFilter
 
 FEW = 3000
 AT_ONCE = 100
 REPEATS = 30
 FILLING = 3600.0
 ASIDE_EVERY = 1000
+BOUNDS = replace(DEFAULT_LIMITS, max_wait=timedelta(minutes=5))
+"""Groups of the filling are larger than those of callers, who would be told that it takes too long."""
 MOST = 1.25
 CORES = 2
 
@@ -90,7 +93,7 @@ class _Filled:
     """A store, and its verbs as they are measured: what is done before is not."""
 
     def __init__(self, url: str) -> None:
-        self.filler = filled.Filler(open_store(url), aside_every=ASIDE_EVERY)
+        self.filler = filled.Filler(PostgresStore(url, bounds=BOUNDS), aside_every=ASIDE_EVERY)
 
     async def fill(self, count: int) -> None:
         """As traffic would; each kind of row is there more often than a list shows."""

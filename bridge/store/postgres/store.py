@@ -22,7 +22,7 @@ from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Accepted, Event, Kept, Routed, Webhook
 from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
-from bridge.store.codec.columns import to_ms_up
+from bridge.store.codec.columns import to_ms, to_ms_up
 from bridge.store.group_commit import GroupCommit, too_slow_error
 from bridge.store.postgres import schema
 from bridge.store.postgres.admin import overdue, queries, retention, retired_days, retry_replay, rewrite, walks
@@ -117,6 +117,9 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         self._overdue: Future[Any] | None = None
         self._took_parcels = False
         self._claims = 0
+        self._is_idle = False
+        self._without_due: set[str] = set()
+        """Destinations of which the last claim found nothing: a look is enough until something is due."""
 
     async def keep(self, webhooks: Sequence[Webhook]) -> None:
         """Keep the webhooks of one request."""
@@ -133,10 +136,20 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
 
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Returns the webhooks of parcels, or claims rows that are due; if there are both, by turns."""
-        return await self._translate.write(lambda one: self._claim(one, limit=limit, lease=lease), now=now)
+        self._claims += 1
+        if self._is_idle and self._claims < counts.FOLD_EVERY:
+            at = self._time_of(now)
+            if not await self._translate.look(lambda db: webhooks.may_have_work(db, at=at)):
+                return Batch(())
+        batch = await self._translate.write(lambda one: self._claim(one, limit=limit, lease=lease), now=now)
+        self._is_idle = not batch.webhooks
+        return batch
+
+    def _time_of(self, now: datetime) -> int | None:
+        """The time of a look: the server's where it is None."""
+        return to_ms(now) if self._by_caller else None
 
     def _claim(self, transaction: Transaction, *, limit: int, lease: timedelta) -> Batch:
-        self._claims += 1
         if self._claims >= counts.FOLD_EVERY and not counts.fold_step(transaction):
             self._claims = 0  # else there are more, which the next claim adds up
         if not (self._took_parcels and webhooks.has_work(transaction)):
@@ -230,9 +243,17 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
         """Claim due deliveries of a destination."""
-        return await self._deliver.write(
+        if destination in self._without_due:
+            at = self._time_of(now)
+            if not await self._deliver.look(lambda db: outbox.may_have_due(db, destination, at=at)):
+                return None
+            self._without_due.discard(destination)
+        claimed = await self._deliver.write(
             lambda one: outbox.claim_deliveries(one, destination, now=now, pacing=pacing, node=self._node), now=now
         )
+        if claimed is None:
+            self._without_due.add(destination)
+        return claimed
 
     async def record_attempt(
         self,
@@ -254,6 +275,9 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
 
     async def next_due(self, destination: str | None, *, now: datetime) -> datetime | None:
         """When something is due next, as far as time and pauses go: senders and spacing are the caller's own."""
+        name = destination if destination in self._without_due else None
+        if name is not None and not await self._deliver.look(lambda db: outbox.has_pending(db, name)):
+            return None
         return await self._deliver.write(lambda one: outbox.next_due(one, destination), now=now)
 
     async def retry(self, which: RowFilter, *, now: datetime, below: int | None, limit: int) -> ChangeStep:

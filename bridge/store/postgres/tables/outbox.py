@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
 
 from bridge.core.delivery import Delivery
 from bridge.store.codec.columns import from_ms_length, to_ms_up
@@ -74,6 +77,30 @@ def claim_deliveries(
     return ClaimedDeliveries(
         token, tuple(_delivery_of(transaction, row, state, now=now) for row in rows), replace(state, version=version)
     )
+
+
+def may_have_due(db: psycopg.Connection[Any], destination: str, *, at: int | None) -> bool:
+    """Whether a claim may find something: one statement that locks nothing, for nodes that are idle.
+
+    `at` is the time; the server's where it is None.
+    """
+    [(found,)] = select(
+        db,
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE destination = %s AND due <= coalesce(%s, clock_ms()))",
+        (server_text(destination), at),
+    )
+    return bool(found)
+
+
+def has_pending(db: psycopg.Connection[Any], destination: str) -> bool:
+    """Whether a destination has anything that is due at any time, or under a claim; as above."""
+    [(found,)] = select(
+        db,
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE destination = %(d)s) "
+        "OR EXISTS (SELECT 1 FROM claims WHERE destination = %(d)s)",
+        {"d": server_text(destination)},
+    )
+    return bool(found)
 
 
 def is_held_back(state: DestinationState, *, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 from msgspec import structs
 
 from bridge.core.model import Kept, Webhook, WebhookState
@@ -181,6 +182,23 @@ def _claim_rows(transaction: Transaction, which: str, values: dict[str, int]) ->
         values,
     )
     return [(number, parcel, place) for number, parcel, place in rows]
+
+
+def may_have_work(db: psycopg.Connection[Any], *, at: int | None) -> bool:
+    """Whether a claim may find something: one statement that locks nothing, for nodes that are idle.
+
+    `at` is the time; the server's where it is None.
+    """
+    [(found,)] = select(
+        db,
+        """
+        SELECT EXISTS (SELECT 1 FROM unapplied)
+            OR EXISTS (SELECT 1 FROM webhooks WHERE state = 'received' AND due <= coalesce(%(at)s, clock_ms()))
+            OR EXISTS (SELECT 1 FROM deferred WHERE at <= coalesce(%(at)s, clock_ms()))
+        """,
+        {"at": at},
+    )
+    return bool(found)
 
 
 def has_work(transaction: Transaction) -> bool:
