@@ -85,6 +85,7 @@ class MovingTarget:
             for table in _TRIED_OUT:
                 self._db.execute(f"DELETE FROM {table}".encode())  # noqa: S608  ours
             days.make_moved_partitions(self._db)
+            self._db.execute("UPDATE names_key SET last_event = 0")  # the numbers that come are below those hashed
             self._db.execute(
                 "INSERT INTO moves VALUES (%s, %s, %s, %s, NULL)", (mark.token, source, mark.history, mark.begun_at)
             )
