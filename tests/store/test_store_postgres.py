@@ -6,7 +6,8 @@ import asyncio
 import dataclasses
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -43,11 +44,12 @@ from bridge.store.postgres.db.server_url import shown_url
 from bridge.store.postgres.server import copies_text
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.postgres.tables import counts
-from bridge.store.protocol import AdmissionLimits, Outcome, RowFilter, Store
+from bridge.store.protocol import AdmissionLimits, Idempotency, Outcome, RowFilter, Store
 from bridge.store.rules.outcome_counts import MOST_NAMES, OutcomeKey, bound_left, bound_reached
 
 Nodes = Callable[[int], PostgresStore]
 FAR = timedelta(hours=1)
+KEY = Idempotency(b"k" * 16, b"the body's hash")
 PATIENT = 10.0
 """Seconds within which a patience of 0.3 s ends, also on a busy machine; the lock would last for ever."""
 
@@ -265,26 +267,53 @@ async def kept_at_last(store: PostgresStore, name: str) -> None:
             await asyncio.sleep(0.01)
 
 
+SYNCHRONOUS = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+"""Cancels the wait of each commit for a standby; which ones."""
+
+
+@contextmanager
+def standby_away(url: str) -> Iterator[None]:
+    """Each commit waits for a standby that never comes."""
+    administer(url, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
+    administer(url, "SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        administer(url, "ALTER SYSTEM RESET synchronous_standby_names")
+        administer(url, "SELECT pg_reload_conf()")
+
+
 def test_a_commit_that_no_second_machine_has_is_no_success_and_is_known_when_it_comes_again(
     nodes: Nodes, empty_database: str
 ) -> None:
     async def story(store: PostgresStore) -> None:
         await accepted(promised(store), "evt_1", now=now())
-        administer(empty_database, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
-        administer(empty_database, "SELECT pg_reload_conf()")
-        try:
-            waiting = asyncio.ensure_future(store.accept_events([routed("evt_2")], now=now()))
-            cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-            while not administer(empty_database, cancel):  # noqa: ASYNC110  another process waits
+        with standby_away(empty_database):
+            for _ in range(2):  # the second time it is known, and still on one machine only
+                waiting = asyncio.ensure_future(store.accept_events([routed("evt_2")], now=now(), idempotency=KEY))
+                while not administer(empty_database, SYNCHRONOUS) and not waiting.done():  # noqa: ASYNC110  another process waits
+                    await asyncio.sleep(0.01)
+                with pytest.raises(StoreUnavailable, match="second machine"):
+                    await waiting
+        for given in (KEY, None):
+            (answer,) = await store.accept_events([routed("evt_2")], now=now(), idempotency=given)
+            assert answer.event_id == "evt_2"
+        assert (await store.state_counts()).deliveries == {("track", "pending"): 2}
+
+    run(story, nodes(0))
+
+
+def test_an_event_that_came_before_is_acknowledged_when_a_second_machine_has_it(
+    nodes: Nodes, empty_database: str
+) -> None:
+    async def story(store: PostgresStore) -> None:
+        await accepted(promised(store), "evt_1", now=now())
+        with standby_away(empty_database):
+            waiting = asyncio.ensure_future(store.accept_events([routed("evt_1")], now=now()))
+            while not administer(empty_database, SYNCHRONOUS) and not waiting.done():  # noqa: ASYNC110  another process waits
                 await asyncio.sleep(0.01)
             with pytest.raises(StoreUnavailable, match="second machine"):
                 await waiting
-        finally:
-            administer(empty_database, "ALTER SYSTEM RESET synchronous_standby_names")
-            administer(empty_database, "SELECT pg_reload_conf()")
-        (answer,) = await store.accept_events([routed("evt_2")], now=now())
-        assert answer.event_id == "evt_2"
-        assert (await store.state_counts()).deliveries == {("track", "pending"): 2}
 
     run(story, nodes(0))
 

@@ -86,6 +86,13 @@ class Transaction:
                 self._left.insert(0, block[taken:])
         return numbers
 
+    def write_marker(self) -> None:
+        """Make the commit be flushed, and wait for the standbys, though this transaction changes nothing.
+
+        An id of a transaction alone does not, nor does a number: only what is written to the log.
+        """
+        self.execute("SELECT pg_logical_emit_message(true, 'trackbridge', '')")
+
     def write_counts(self) -> None:
         """Append what this transaction changes in the counts."""
         changed = [

@@ -52,6 +52,11 @@ class Ledger:
         """Note that a webhook waits for these keys."""
         self._awaited.update(keys)
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._new or self._awaited)
+
     def write_all(self) -> None:
         """Write what was added. Raises LedgerChangedError where an entry is not as it was read any more."""
         keys = sorted(self._new.keys() | self._awaited)

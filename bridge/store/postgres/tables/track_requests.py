@@ -46,6 +46,8 @@ def accept_requests(transaction: Transaction, asked: Sequence[CallerRequest], *,
                 continue
         fresh.append(one)
     answers += _insert_requests(transaction, ledger, fresh, woken, since=since)
+    if not ledger.is_changed:  # all came before, and perhaps no standby has it: its own commit may not have waited
+        transaction.write_marker()
     ledger.write_all()
     make_due(transaction, woken)
     return answers
