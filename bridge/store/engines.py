@@ -68,7 +68,12 @@ def open_store(
         with _with_extra():
             from bridge.store.postgres import server  # noqa: PLC0415  its driver is an extra, and SQLite needs none
         return server.open_server_store(
-            url, ledger_window=ledger_window, bounds=bounds, node_id=node_id, is_prepared=is_prepared
+            url,
+            ledger_window=ledger_window,
+            bounds=bounds,
+            node_id=node_id,
+            is_prepared=is_prepared,
+            timeline_file=_timeline_file(url),
         )
     return SqliteStore(sqlite_file(url), ledger_window=ledger_window, bounds=bounds)
 
@@ -109,6 +114,10 @@ def describe_server(url: str) -> str | None:
 def beside_store(url: str) -> Path:
     """How the names of files begin that `serve` keeps beside the store: with its own; of a server, in this folder."""
     return Path("trackbridge.postgresql") if is_on_server(url) else Path(sqlite_file(url))
+
+
+def _timeline_file(url: str) -> Path:
+    return Path(f"{beside_store(url)}-timeline")
 
 
 @contextmanager
@@ -179,9 +188,10 @@ def reserve_store(url: str, roles: Sequence[str]) -> None:
 
 
 def _reserve_folder(url: str, roles: Sequence[str]) -> None:
-    """Any number of nodes share a server; in one folder there is one."""
+    """Any number of nodes share a server; in one folder there is one. It keeps there which primary is the newest."""
     try:
         serve_lock.lock_roles(str(beside_store(url)), roles)
+        _timeline_file(url).touch(0o600)
     except RoleTaken:
         raise RoleTaken(
             f"`trackbridge serve` runs in the folder {Path.cwd()} already; start each one that shares the store "

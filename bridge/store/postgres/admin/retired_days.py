@@ -84,7 +84,7 @@ def retire_next_day(db: psycopg.Connection[Any], table: str, *, below: int) -> i
 
     None where there is none. The connection is in no transaction.
     """
-    db.isolation_level, db.read_only = IsolationLevel.READ_COMMITTED, False
+    db.isolation_level, db.read_only = IsolationLevel.READ_COMMITTED, None
     for day in list_days(db, table):
         if day.numbers.stop > below or (day.is_attached and not day.is_pending and day.is_needed(db)):
             continue

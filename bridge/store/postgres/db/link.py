@@ -12,8 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 import psycopg
@@ -22,7 +21,7 @@ from psycopg.errors import Diagnostic
 
 from bridge.core.errors import StoreUnavailable
 from bridge.store.group_commit import too_slow_error
-from bridge.store.postgres.db.ledger_key import register_keys
+from bridge.store.postgres.db.server_connection import ServerAddress, ServerConnection, open_connection
 from bridge.store.postgres.db.server_errors import PASSING, is_lost, server_error
 from bridge.store.postgres.db.transaction import LedgerChangedError, Transaction
 
@@ -37,28 +36,13 @@ NOT_REPLICATED = "synchronous replication"
 https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/replication/syncrep.c"""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAddress:
-    """How a server is reached (`info`, for libpq), how it is named to people, and how long a caller waits for it.
-
-    `by_caller`: time is the callers', for tests with made-up time. `prepare`: whether statements are prepared, which
-    pgbouncer before 1.21 does not bear.
-    """
-
-    info: str
-    shown: str
-    patience: timedelta
-    by_caller: bool = False
-    prepare: bool = True
-
-
 class DatabaseLink:
     """The thread and its connection, opened when it is first used: after the fork of its process."""
 
     def __init__(self, address: ServerAddress, role: str) -> None:
         self._address = address
         self._threads = ThreadPoolExecutor(1, f"trackbridge-{role}")
-        self._db: psycopg.Connection[Any] | None = None
+        self._opened: ServerConnection | None = None
         self._in_doubt = False
         self._backoff = 0.0
         self._connect_at = 0.0
@@ -92,7 +76,7 @@ class DatabaseLink:
 
     async def close(self) -> None:
         """Finish what is under way and close the connection."""
-        if self._db is not None:
+        if self._opened is not None:
             self._threads.submit(self._drop_connection)
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
@@ -122,9 +106,11 @@ class DatabaseLink:
 
     def _write_once(self, run: Callable[[Transaction], T], *, now: datetime | None) -> T:
         db = self._connection()
-        db.isolation_level, db.read_only = IsolationLevel.READ_COMMITTED, False
+        db.isolation_level = IsolationLevel.READ_COMMITTED
+        db.read_only = None  # the server's own default: READ WRITE would be heard by one that was made read-only
         self._in_doubt = False
         with db.transaction():
+            self._require_newest()
             transaction = Transaction(db, now=now, by_caller=self._address.by_caller)
             result = run(transaction)
             transaction.write_counts()
@@ -147,7 +133,7 @@ class DatabaseLink:
             try:
                 return run()
             except psycopg.Error as error:
-                if is_lost(error) or self._db is None or self._db.closed:
+                if is_lost(error) or self._opened is None or self._opened.db.closed:
                     self._drop_connection()
                 explained = server_error(error, self._address.shown)
                 if explained is None:
@@ -157,32 +143,38 @@ class DatabaseLink:
         raise AssertionError  # the second time it has returned or raised
 
     def _connection(self) -> psycopg.Connection[Any]:
-        if self._db is None or self._db.closed:
-            self._db = self._connect()
-            register_keys(self._db)
-            self._db.add_notice_handler(self._hear_notice)
-        return self._db
+        if self._opened is None or self._opened.db.closed:
+            self._opened = self._connect()
+            self._opened.db.add_notice_handler(self._hear_notice)
+        return self._opened.db
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    def _connect(self) -> ServerConnection:
         """Open a connection. After a failure it is not tried at once: all nodes would come together."""
         if time.monotonic() < self._connect_at:
             raise StoreUnavailable(f"the store {self._address.shown} is not reachable; it is tried again")
         try:
-            db = psycopg.connect(
-                self._address.info, autocommit=True, prepare_threshold=1 if self._address.prepare else None
-            )
-        except psycopg.Error:
+            opened = open_connection(self._address)
+        except (psycopg.Error, StoreUnavailable):
             self._backoff = min(LONGEST_BACKOFF, max(FIRST_BACKOFF, 2 * self._backoff))
             self._connect_at = time.monotonic() + self._backoff * random.uniform(0.5, 1)  # noqa: S311  no secret
             raise
         self._backoff = 0.0
-        return db
+        return opened
+
+    def _require_newest(self) -> None:
+        """Write nothing to a server that was replaced since the connection was opened, but connect anew."""
+        assert self._opened is not None  # noqa: S101  a transaction is under way
+        try:
+            self._opened.require_newest()
+        except StoreUnavailable:
+            self._drop_connection()
+            raise
 
     def _hear_notice(self, notice: Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING" and NOT_REPLICATED in (notice.message_primary or ""):
             self._in_doubt = True
 
     def _drop_connection(self) -> None:
-        db, self._db = self._db, None
-        if db is not None:
-            db.close()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.db.close()

@@ -45,9 +45,14 @@ def server_error(error: psycopg.Error, where: str) -> StoreUnavailable | None:
 
 
 def is_lost(error: psycopg.Error) -> bool:
-    """Whether the connection must be made anew: it is gone, or its server takes no writes any more."""
+    """Whether the connection must be made anew: it is gone, or its server takes no writes any more.
+
+    Without a state, psycopg itself says so: also of answers that do not belong to what was asked, as pgbouncer's where
+    it has lost its server.
+    """
     state = error.sqlstate or ""
-    return state in _MOVED or state.startswith("08") or (not state and isinstance(error, psycopg.OperationalError))
+    is_own = isinstance(error, psycopg.OperationalError | psycopg.InternalError)
+    return state in _MOVED or state.startswith("08") or (not state and is_own)
 
 
 def _unavailable(error: psycopg.Error, where: str, words: str, *, wait: timedelta) -> StoreUnavailable:

@@ -29,6 +29,14 @@ def connection_info(url: str) -> str:
         ) from None
 
 
+def next_host_first(info: str) -> tuple[str, int]:
+    """The same with its first host as the last one; and how many hosts there are."""
+    parts = conninfo_to_dict(info)
+    lists = {name: str(parts[name]).split(",") for name in ("host", "hostaddr", "port") if parts.get(name)}
+    turned: dict[str, str] = {name: ",".join([*each[1:], each[0]]) for name, each in lists.items()}
+    return make_conninfo(info, **turned), max(map(len, lists.values()), default=1)
+
+
 def shown_url(url: str) -> str:
     """The URL as people may see it: user, hosts and database, without a password."""
     parts = {name: value for name, value in conninfo_to_dict(connection_info(url)).items() if name not in _SECRET}
