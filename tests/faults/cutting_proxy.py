@@ -25,8 +25,11 @@ class Line:
 
 
 @contextmanager
-def cutting(url: str, *, seed: int, share: float = 0.3) -> Iterator[Line]:
-    """A line to `url` that cuts this share of answers after a few bytes, until it is mended."""
+def cutting(url: str, *, seed: int, share: float = 0.3, listen: str = "127.0.0.1") -> Iterator[Line]:
+    """A line to `url` that cuts this share of answers after a few bytes, until it is mended.
+
+    It listens on the address `listen`; its own URL is the one on this machine.
+    """
     line, rng = Line(), random.Random(seed)
     there = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
 
@@ -48,7 +51,7 @@ def cutting(url: str, *, seed: int, share: float = 0.3) -> Iterator[Line]:
         def handle_error(self, request: object, client_address: object) -> None:
             return
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server((listen, 0), Handler) as server:
         line.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
