@@ -20,12 +20,12 @@ from typing import Any
 
 import psycopg
 from peers import until
-from postgres_server import USER, copy_tree, find_tree, run_program, server_user, wait_until_ready
+from postgres_server import USER, find_tree, own_options, readable_tree, run_program, server_user, wait_until_ready
 from processes import process_tree
 
 OPTIONS = {
     "shared_buffers": "16MB", "max_connections": "120", "autovacuum": "off", "jit": "off", "max_worker_processes": "0",
-    "io_method": "sync", "wal_retrieve_retry_interval": "100ms", "wal_keep_size": "64MB", "wal_sender_timeout": "0",
+    "wal_retrieve_retry_interval": "100ms", "wal_keep_size": "64MB", "wal_sender_timeout": "0",
     "hot_standby_feedback": "off", "full_page_writes": "on", "fsync": "on",
     "cluster_name": "follower",
 }  # fmt: skip
@@ -91,7 +91,7 @@ class Server:
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [self.tree / "bin" / "postgres", "-D", str(self.data), "-k", str(self.folder), "-p", str(self.port),
-                 "-c", "listen_addresses=*", *words],
+                 "-c", "listen_addresses=*", *words, *own_options(self.tree)],
                 user=server_user(), stdout=out, stderr=out, cwd="/", start_new_session=True,
             )  # fmt: skip
         wait_until_ready(self.process, self.data, log)
@@ -234,7 +234,7 @@ def running_pair(*, synchronous: bool = True, pooled: bool = True) -> Iterator[P
         folder.chmod(0o755)
         tree = find_tree()
         if os.geteuid() == 0:
-            tree = copy_tree(tree, folder)
+            tree = readable_tree(tree, folder)
             shutil.chown(folder, USER)
         pair = Pair(Server(tree, folder, synchronous), Server(tree, folder, synchronous))
         servers: Sequence[Server] = (pair.primary, pair.standby)

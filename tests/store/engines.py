@@ -10,7 +10,7 @@ from typing import cast
 
 import psycopg
 import pytest
-from postgres_server import running_postgres
+from postgres_server import DEBIAN, running_postgres
 from store_made import Opener, Story, Tell
 
 from bridge.store.postgres.store import PostgresStore
@@ -49,7 +49,11 @@ def sqlite_in(folder: Path) -> Opener:
 
 
 def postgres(request: pytest.FixtureRequest) -> Opener:
-    url: str = request.getfixturevalue("empty_database")
+    return opener_of(request.getfixturevalue("empty_database"))
+
+
+def opener_of(url: str) -> Opener:
+    """Opens a store in a database."""
 
     def opened(
         *, ledger_window: timedelta = LEDGER_WINDOW, ticks: Callable[[], float] = float, trial: timedelta = timedelta()
@@ -68,7 +72,15 @@ class PartialStore(PostgresStore):
         raise AttributeError(name)
 
 
+def debian(request: pytest.FixtureRequest) -> Opener:
+    """The same with Debian's server, where it is installed."""
+    return opener_of(emptied(request.getfixturevalue("debian_url")))
+
+
 ENGINES: dict[str, Callable[[pytest.FixtureRequest], Opener]] = {"sqlite": sqlite, "postgres": postgres}
+OPENERS = ENGINES | {"debian": debian}
+ON_DEBIAN = frozenset({"test_store_webhooks", "test_store_questions"})
+"""Test files that Debian's server runs, too. With TEST_POSTGRES=/usr/lib/postgresql/15 it runs all, and no other does."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,13 +95,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _engines_of(module: str) -> list[str]:
     is_late = module in OF_SQLITE or ABOUT.get(module) in NOT_BUILT
-    return ["sqlite"] if is_late else list(ENGINES)
+    if is_late:
+        return ["sqlite"]
+    return [*ENGINES, "debian"] if module in ON_DEBIAN and DEBIAN.exists() else list(ENGINES)
 
 
 @pytest.fixture
 def opener(request: pytest.FixtureRequest) -> Opener:
     """Opens one and the same store; the test closes it."""
-    return ENGINES[request.param](request)
+    return OPENERS[request.param](request)
 
 
 @pytest.fixture
@@ -116,12 +130,24 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def debian_url() -> Iterator[str]:
+    """Debian's server, of this session's own."""
+    with running_postgres(tree=DEBIAN) as url:
+        yield url
+
+
 @pytest.fixture
 def empty_database(postgres_url: str) -> str:
-    """The URL of a database in which no store has anything: rows are deleted, which takes a twentieth of TRUNCATE."""
-    with psycopg.connect(postgres_url, autocommit=True) as db:
+    """The URL of a database in which no store has anything."""
+    return emptied(postgres_url)
+
+
+def emptied(url: str) -> str:
+    """The same database with nothing in it: rows are deleted, which takes a twentieth of TRUNCATE."""
+    with psycopg.connect(url, autocommit=True) as db:
         delete_rows(db)
-    return postgres_url
+    return url
 
 
 def delete_rows(db: psycopg.Connection) -> None:

