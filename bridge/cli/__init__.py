@@ -55,6 +55,7 @@ COMMANDS = {
     "resume": ("resume", "probe a paused destination at once"),
     "done": ("done", "say that a privacy request was acted on"),
     "deliver": ("retry_replay", "give kept events to a destination that was set later"),
+    "migrate": ("migrate", "bring the store to this version; with --finish remove what only earlier versions need"),
     "backup": ("backup", "copy the store into a new folder, while serve runs or not"),
     "restore": ("restore", "put a backup back where BRIDGE_STORE names no store"),
     "move": ("move", "move a SQLite store to a PostgreSQL server"),

@@ -31,6 +31,7 @@ __all__ = [
     "cancel_move",
     "check_store",
     "describe_server",
+    "finish_steps",
     "is_on_server",
     "move_store",
     "open_store",
@@ -42,6 +43,7 @@ __all__ = [
     "sqlite_file",
     "store_exists",
     "store_versions",
+    "unfinished_steps",
     "watch_role",
 ]
 
@@ -109,6 +111,24 @@ def describe_server(url: str) -> str | None:
     with _with_extra():
         from bridge.store.postgres import server  # noqa: PLC0415  as above
     return f"PostgreSQL {server.server_version(url)}; {server.describe_copies(url)}"
+
+
+def unfinished_steps(url: str) -> tuple[str, ...]:
+    """What `finish_steps` would take; of a file nothing: no other version runs on it. Raises StoreUnavailable."""
+    if not is_on_server(url):
+        return ()
+    with _with_extra():
+        from bridge.store.postgres import server  # noqa: PLC0415  as above
+    return server.unfinished_steps(url)
+
+
+def finish_steps(url: str) -> tuple[str, ...]:
+    """Remove what only earlier versions need, none of which opens the store after that; the names of the steps."""
+    if not is_on_server(url):
+        return ()
+    with _with_extra():
+        from bridge.store.postgres import server  # noqa: PLC0415  as above
+    return server.finish_steps(url)
 
 
 def beside_store(url: str) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "nodes"))
 
 from nodes_run import run_nodes
+from rolling import roll
 
 FEW = (
     "kill_node", "kill_process", "terminate_backends", "restart_server", "reset_network", "cut_link", "kill_pgbouncer",
@@ -21,3 +22,11 @@ def test_three_nodes_under_faults_lose_nothing_and_double_nothing_that_they_do_n
     assert verdict.wrong == []
     assert sum(one.times for one in figures.values()) == len(FEW)
     assert verdict.figures["acknowledged"] > 100
+
+
+def test_an_upgrade_of_one_node_after_the_other_answers_no_error_and_loses_nothing(tmp_path: Path) -> None:
+    verdict, load, said = roll(tmp_path, seed=1)
+    assert verdict.wrong == []
+    assert set(load.answers) == {"200"}
+    assert "nodes of another version than 9.9.9 run: b (0.1.0)" in said[0]
+    assert said[1] == "finished: 97_made_up\nthe store is at the version of trackbridge 9.9.9\n"

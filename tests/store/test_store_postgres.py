@@ -155,14 +155,40 @@ def test_a_server_that_may_lose_what_it_has_committed_is_refused(empty_database:
         PostgresStore(empty_database)
 
 
-def test_a_database_of_a_newer_version_is_left_as_it_is(nodes: Nodes, empty_database: str) -> None:
+def test_a_database_to_which_a_newer_version_has_added_something_is_used_and_one_that_it_finished_is_not(
+    nodes: Nodes, empty_database: str
+) -> None:
     run(lambda store: store.keep([]), nodes(0))
-    administer(empty_database, "INSERT INTO steps_taken VALUES ('99_from_the_future', 0)")
     try:
-        with pytest.raises(StoreUnusable, match="newer trackbridge"):
+        administer(empty_database, "INSERT INTO steps_taken VALUES ('99_from_the_future', 0)")
+        run(lambda store: store.keep([webhook("w-1")]), nodes(1))
+        administer(empty_database, "INSERT INTO steps_taken VALUES ('finish:99_from_the_future', 0)")
+        with pytest.raises(StoreUnusable, match=r"newer trackbridge \(step finish:99_from_the_future\)"):
             nodes(1)
     finally:
-        administer(empty_database, "DELETE FROM steps_taken WHERE name = '99_from_the_future'")
+        administer(empty_database, "DELETE FROM steps_taken WHERE name LIKE '%from_the_future'")
+
+
+def test_a_step_lets_writers_go_on_while_a_long_reader_is_in_its_way(
+    nodes: Nodes, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(store: PostgresStore) -> None:
+        with psycopg.connect(empty_database) as reader:
+            reader.execute("SELECT count(*) FROM outbox")
+            taking = asyncio.ensure_future(asyncio.to_thread(nodes, 1))
+            for turn in range(5):
+                await accepted(promised(store), f"evt_{turn}", now=now())  # its patience is far shorter than the reader
+                await asyncio.sleep(0.2)
+            assert not taking.done()
+        await (await taking).close()
+
+    store = PostgresStore(empty_database, durable=False, bounds=AdmissionLimits(max_wait=PATIENT * SECOND))
+    monkeypatch.setitem(schema.STEPS, "98_made_up", "ALTER TABLE outbox ADD COLUMN made_up int")
+    try:
+        run(story, store)
+    finally:
+        administer(empty_database, "ALTER TABLE outbox DROP COLUMN IF EXISTS made_up")
+        administer(empty_database, "DELETE FROM steps_taken WHERE name = '98_made_up'")
 
 
 def test_nodes_that_start_at_once_take_each_step_once(postgres_url: str) -> None:

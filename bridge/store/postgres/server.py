@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import socket
 import zlib
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psycopg
 
 from bridge.core.errors import StoreUnavailable
+from bridge.store.postgres import schema
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
 from bridge.store.postgres.db.timeline_fence import TimelineFence
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.protocol import AdmissionLimits
 
+T = TypeVar("T")
 _MOST_NODE = 2**31 - 1
 _COPIES = re.compile(r"(?:ANY|FIRST)?\s*(\d+)\s*\(", re.IGNORECASE)
 
@@ -53,6 +57,16 @@ def server_version(url: str) -> str:
     return _ask_server(url, "SHOW server_version").split()[0]
 
 
+def unfinished_steps(url: str) -> tuple[str, ...]:
+    """The steps by which `migrate --finish` would remove something. Raises StoreUnavailable as above."""
+    return _with_server(url, schema.unfinished_steps)
+
+
+def finish_steps(url: str) -> tuple[str, ...]:
+    """Take them; returns their names. Raises StoreUnavailable as above, and where others hold what is removed."""
+    return _with_server(url, schema.finish_database)
+
+
 def describe_copies(url: str) -> str:
     """On how many machines it is what a 200 has answered. Raises StoreUnavailable as above."""
     return copies_text(_ask_server(url, "SHOW synchronous_standby_names"))
@@ -67,10 +81,14 @@ def copies_text(standbys: str) -> str:
 
 
 def _ask_server(url: str, question: str) -> str:
+    row = _with_server(url, lambda db: db.execute(question.encode()).fetchone())
+    return str(row[0]) if row else ""
+
+
+def _with_server(url: str, ask: Callable[[psycopg.Connection[Any]], T]) -> T:
     shown = shown_url(url)
     try:
         with psycopg.connect(connection_info(url), autocommit=True, prepare_threshold=None) as db:
-            row = db.execute(question.encode()).fetchone()
+            return ask(db)
     except psycopg.Error as error:
         raise (server_error(error, shown) or StoreUnavailable(f"the store {shown} does not answer")) from error
-    return str(row[0]) if row else ""
