@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -16,9 +17,10 @@ import psycopg
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.store.moving.table_copies import COPIES, EVENT_STATE, TableCopy
 from bridge.store.postgres import schema
-from bridge.store.postgres.db.ledger_key import register_keys
+from bridge.store.postgres.db.server_connection import ServerAddress, open_connection
 from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
+from bridge.store.postgres.db.timeline_fence import TimelineFence
 from bridge.store.postgres.db.transaction import select
 from bridge.store.postgres.tables import days
 from bridge.store.postgres.tables.bounded_counts import CountKey
@@ -179,8 +181,8 @@ def opened_target(url: str, *, durable: bool = True) -> Iterator[MovingTarget]:
     """
     shown = shown_url(url)
     try:
-        with psycopg.connect(connection_info(url), autocommit=True) as db:
-            register_keys(db)
+        address = ServerAddress(connection_info(url), shown, timedelta(), TimelineFence())
+        with open_connection(address).db as db:
             schema.migrate_database(db, where=shown, durable=durable)
             yield MovingTarget(db, url)
     except psycopg.Error as error:
