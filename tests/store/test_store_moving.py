@@ -203,6 +203,8 @@ async def try_out(store: Store) -> None:
     assert await nothing_to_claim(store)
     await store.console_secret()
     await store.record_heartbeat(heartbeat(is_stopped=True))
+
+
 def test_what_was_moved_is_hashed_by_the_sweep_where_events_came_and_went(filled: Path, empty_database: str) -> None:
     PostgresStore(empty_database, durable=False)  # makes the tables
     with psycopg.connect(empty_database, autocommit=True) as db:

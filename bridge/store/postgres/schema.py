@@ -48,7 +48,7 @@ def migrate_database(db: psycopg.Connection[Any], *, where: str, durable: bool =
     also for one that may lose what it has committed.
     """
     _require_server(db, where=where, durable=durable)
-    _again(lambda: _make_table_of_steps(db))
+    retry_on_lock(lambda: _make_table_of_steps(db))
     taken = _taken_steps(db)
     if unknown := sorted(name for name in taken - FINISHING.keys() if name.startswith(FINISHED)):
         raise StoreUnusable(
@@ -56,8 +56,8 @@ def migrate_database(db: psycopg.Connection[Any], *, where: str, durable: bool =
         )
     for name, sql in STEPS.items():
         if name not in taken:
-            _again(lambda name=name, sql=sql: _take_step(db, name, sql))  # type: ignore[misc]
-    _again(lambda: _make_days_now(db))
+            retry_on_lock(lambda name=name, sql=sql: _take_step(db, name, sql))  # type: ignore[misc]
+    retry_on_lock(lambda: _make_days_now(db))
 
 
 def unfinished_steps(db: psycopg.Connection[Any]) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def finish_database(db: psycopg.Connection[Any]) -> tuple[str, ...]:
     """Take the steps that remove what only earlier versions need; returns their names."""
     names = unfinished_steps(db)
     for name in names:
-        _again(lambda name=name: _take_step(db, f"{FINISHED}{name}", FINISHING[f"{FINISHED}{name}"]))  # type: ignore[misc]
+        retry_on_lock(lambda name=name: _take_step(db, f"{FINISHED}{name}", FINISHING[f"{FINISHED}{name}"]))  # type: ignore[misc]
     return names
 
 
@@ -97,8 +97,8 @@ def _make_days_now(db: psycopg.Connection[Any]) -> None:
         make_days(db)
 
 
-def _again(run: Callable[[], None]) -> None:
-    """Run it, again and again while a lock is not to be had; in between, those who wait behind it go on."""
+def retry_on_lock(run: Callable[[], None]) -> None:
+    """Run a transaction, again and again while a lock is not to be had; in between, those who wait behind it go on."""
     ends = time.monotonic() + PATIENCE
     while True:
         try:

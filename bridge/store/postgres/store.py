@@ -390,9 +390,13 @@ def _prepare_moved(db: psycopg.Connection[Any], *, where: str) -> None:
                 f"the SQLite store {source} is being moved into the store {where}, and a part of it is not there yet; "
                 "type the same `trackbridge move` again to go on"
             )
-        with db.transaction():
-            schema.lock_schema(db)
-            days.make_moved_partitions(db)
+        schema.retry_on_lock(lambda: _make_moved_partitions(db))
+
+
+def _make_moved_partitions(db: psycopg.Connection[Any]) -> None:
+    with db.transaction():
+        schema.lock_schema(db)
+        days.make_moved_partitions(db)
 
 
 def _prepare_database(address: ServerAddress, *, durable: bool) -> None:
