@@ -53,7 +53,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "bridge.store": (
         "__init__ callbacks claims codec row_filter status_views views",
-        "console_protocol group_commit list_protocol rules status_protocol token_protocol",
+        "console_protocol follow_protocol group_commit list_protocol rules status_protocol token_protocol",
         "protocol",
         "in_steps postgres sqlite",
         "moving",
@@ -72,7 +72,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "db schema",
         "tables",
         "admin",
-        "list_verbs status_verbs token_verbs",
+        "follow_verbs list_verbs status_verbs token_verbs",
         "store",
         "server",
     ),
@@ -83,7 +83,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "tables",
         "ingest",
         "admin backup file_modes",
-        "list_verbs status_verbs token_verbs",
+        "follow_verbs list_verbs status_verbs token_verbs",
         "store",
     ),
 }

@@ -111,6 +111,7 @@ def validate_event(  # noqa: PLR0913  what names and dates an event, all by keyw
         dedupes=len(keys),
         mapping=mapping,
         rank=rank,
+        scope=scope,
     )
 
 

@@ -15,6 +15,8 @@ from typing import Protocol
 from bridge.core.model import Webhook
 
 KEY_SIZE = 16
+DEFAULT_SCOPE = "track"
+"""The scope of an API key that names none."""
 
 
 class Digest(Protocol):

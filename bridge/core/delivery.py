@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -25,12 +26,38 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+class FollowedEvent(msgspec.Struct, frozen=True):
+    """What a store knows, for one destination, of the event that another follows, as a refund follows its purchase.
+
+    `state` is that of its delivery there, None where it was never routed there or is not kept any more; `due` and
+    `delivered_at` are that delivery's, `note` is what its answer left. `of_order` is how many of its order and type
+    were told. `told` is the sum of the values of those that follow it and were delivered, `is_busy` whether another
+    one that follows it may be under way. `verdict` is "" where the platform said later that it took it, why not where
+    it did not, None where that is not known. `own_value` and `own_currency` are the follower's.
+    """
+
+    event_type: str = ""
+    state: DeliveryState | None = None
+    note: str | None = None
+    due: datetime | None = None
+    delivered_at: datetime | None = None
+    value: str | None = None
+    currency: str | None = None
+    of_order: int = 1
+    told: Decimal = Decimal(0)
+    is_busy: bool = False
+    verdict: str | None = None
+    own_value: str | None = None
+    own_currency: str | None = None
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """One event to one destination, claimed for an attempt. `number`'s public form is `dlv_<number>`.
 
     `attempts` counts the attempts so far that count, `revision` how often the event was written over. `tried_for` is
     how long it was tried, without pauses. `together`: so many may share a request while a refused batch is halved.
     `of_order`: which one the event is of those of its order and type that were told, 1 for the first.
+    `followed` is the event that its event follows, where its destination asked the store for it.
     """
 
     number: int
@@ -42,6 +69,7 @@ class Delivery(msgspec.Struct, frozen=True):
     together: int | None = None
     revision: int = 0
     of_order: int = 1
+    followed: FollowedEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +169,10 @@ class Mixed:
 Outcome = Delivered | Rejected | Retryable | Misconfigured | Mixed
 
 
+WITHOUT_REQUEST = frozenset({"skipped", "unsent"})
+"""The outcomes of attempts that had no request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One request to a destination and how it ended, as it is recorded.
@@ -160,6 +192,11 @@ class Attempt:
     counted: bool = True
     ambiguous: bool = False
     made_by: MappingText | None = field(default=None, repr=False)
+
+    @property
+    def had_request(self) -> bool:
+        """Whether anything was sent, or may have been."""
+        return self.outcome not in WITHOUT_REQUEST
 
 
 class DeliveryUpdate(msgspec.Struct, frozen=True):

@@ -151,7 +151,8 @@ class Event(msgspec.Struct, frozen=True):
     whose mapping made it, empty for a caller's; `rank` how rich its webhook is among those of one conversion, 0 where
     its rule says nothing. `order_id`, `value` and `currency` are those of `text`, to compare duplicates. `notes` name
     the fields that were left out and where, never a value. `hashed` names the user_data fields that arrived as SHA-256.
-    `number` is the store's, 0 before it is kept.
+    `number` is the store's, 0 before it is kept. `scope` is the ledger's, of which its conversion keys are made; a
+    store does not keep it.
     """
 
     id: str
@@ -171,13 +172,18 @@ class Event(msgspec.Struct, frozen=True):
     dedupes: int = 0
     mapping: str = ""
     rank: int = 0
+    scope: str = ""
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Where an event goes: a destination by name, and why it is skipped there, if it is."""
+    """Where an event goes: a destination by name, and why it is skipped there, if it is.
+
+    `follows` are the conversion keys of the events that it follows there, of which one is that of its order.
+    """
 
     destination: str
     skip: str | None = None
+    follows: tuple[bytes, ...] = ()
 
 
 class Routed(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bridge.core.dedupe_keys import DEFAULT_SCOPE
 from bridge.core.errors import SettingsError
 
 MINUTE = 60.0
@@ -91,7 +92,7 @@ class ApiKeys:
                     raise SettingsError(f"the API keys `{caller.name}` and `{key.name}` are the same; take one out")
                 if caller.name == key.name:
                     raise SettingsError(f"two API keys are called `{key.name}`; give each its own name")
-            self._known.append((digest, Caller(key.name, key.scope or "track", key.to, pace(key.rate))))
+            self._known.append((digest, Caller(key.name, key.scope or DEFAULT_SCOPE, key.to, pace(key.rate))))
 
     def find_caller(self, key: bytes) -> Caller | None:
         """Returns the caller with this key, None if it is unknown. Takes as long for a wrong key as for a right one."""

@@ -21,6 +21,7 @@ from bridge.core.mapping_text import MappingText
 from bridge.core.model import Accepted, Event, EventNeeded, Ignored, Kept, Routed, SetAside, Webhook
 from bridge.store.claims import ClaimedDeliveries, DestinationState, Pacing
 from bridge.store.console_protocol import ConsoleStore
+from bridge.store.follow_protocol import FollowStore
 from bridge.store.list_protocol import ListStore
 from bridge.store.row_filter import RowFilter
 from bridge.store.status_protocol import StatusStore
@@ -161,7 +162,7 @@ class ChangeStep:
     below: int | None
 
 
-class Store(ConsoleStore, ListStore, RefreshTokenStore, StatusStore, Protocol):
+class Store(ConsoleStore, FollowStore, ListStore, RefreshTokenStore, StatusStore, Protocol):
     """A dozen transitions, and the questions that people ask."""
 
     # a webhook is received
@@ -296,9 +297,17 @@ class Store(ConsoleStore, ListStore, RefreshTokenStore, StatusStore, Protocol):
         ...
 
     async def create_deliveries(
-        self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
+        self,
+        destination: str,
+        skips: Sequence[tuple[int, str | None]],
+        *,
+        now: datetime,
+        follows: Mapping[int, tuple[bytes, ...]] | None = None,
     ) -> int:
-        """Make deliveries of events (by number, with why each is skipped) to a destination; returns how many."""
+        """Make deliveries of events (by number, with why each is skipped) to a destination; returns how many.
+
+        `follows` are the keys of what an event follows there, as `Route.follows`.
+        """
         ...
 
     # what was kept long enough is deleted

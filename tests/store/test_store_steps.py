@@ -50,6 +50,7 @@ DIGESTS = {
     "27_mapping_drafts.sql": "cbce84e8a303dfb8d55f3a8d1ee6de76ac481d700c9627b637285cfe56773a78",
     "28_event_names.sql": "80498b76261baa0c55c57d8d521a66820328d6fe956ae2feb3b4e931f2ee9994",
     "29_moved_to.sql": "3cec8278112db8e26ca22494d6776de522721be444178b649c5f2490d4a27331",
+    "30_followers.sql": "1127f29653d342c6fc2665f40bca4167017fb9cf772ff5883dd4aeba5574b53f",
 }
 """The SHA-256 of each file of a step. A line is added for a new step and never changed."""
 TABLES = (
@@ -82,6 +83,7 @@ TABLES = (
     "1d0cc21dbddcad758af19d768043d4fe2f5f5315c8d1c8fd4efd4b367a8af44a",
     "ffd7e2347b29d7de3e6ee159828fab2a572c3ff34e80656d6bcc9e32f65af3aa",
     "98f018eac6aa393c7d4da03a9ffb6014d1ac80e12d70439fc863cbaa73614aac",
+    "ea17246dbabaa92f15825be3f216b187639c75cad11737e029744d1cc62898cc",
 )
 """The SHA-256 of the tables that the steps make up to each version, comments and blanks left out."""
 FROZEN = (

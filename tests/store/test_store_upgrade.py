@@ -68,6 +68,7 @@ def undone(name: str) -> dict[str, Webhook]:
         "ffdfe25",
         "8c4daa7",
         "9244f0a",
+        "664c9fe",
     }
     found += [webhook("w-kept-unhashed")] if commits[0] in unhashed else []
     found += [webhook(f"w-kept-{one}-unhashed") for one in commits[1:] if one in unhashed]

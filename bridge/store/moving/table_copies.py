@@ -155,6 +155,14 @@ COPIES: tuple[TableCopy, ...] = (
         "deliveries", "state",
     ),
     TableCopy(
+        "followers", "notes of what refunds follow", "destination, key, event",
+        f"""
+        SELECT f.destination, f.key, f.event, f.note, f.verdict FROM followers AS f
+        JOIN events AS e ON e.number = f.event WHERE {EVENT_GOES}
+        """,  # noqa: S608  ours
+        _plain("followers", "destination text", "key uuid", "event", "note text", "verdict text"), "followers",
+    ),
+    TableCopy(
         "attempts", "attempts", "number",
         f"""
         SELECT a.number, a.destination, a.started_at, a.took, a.status, a.outcome,

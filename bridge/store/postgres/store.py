@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from bridge.core.conversions import KnownConversion
 from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.core.mapping_text import MappingText
-from bridge.core.model import Accepted, Event, Kept, Routed, Webhook
+from bridge.core.model import Accepted, Event, Kept, Route, Routed, Webhook
 from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
 from bridge.store.codec.columns import to_ms, to_ms_up
 from bridge.store.group_commit import GroupCommit, too_slow_error
@@ -33,6 +33,7 @@ from bridge.store.postgres.db.server_errors import server_error
 from bridge.store.postgres.db.server_url import connection_info, shown_url
 from bridge.store.postgres.db.timeline_fence import TimelineFence
 from bridge.store.postgres.db.transaction import Transaction
+from bridge.store.postgres.follow_verbs import PostgresFollowVerbs
 from bridge.store.postgres.list_verbs import PostgresListVerbs
 from bridge.store.postgres.status_verbs import PostgresStatusVerbs
 from bridge.store.postgres.tables import (
@@ -77,7 +78,7 @@ KEEPER_PATIENCE = timedelta(minutes=10)
 """How long a step of a purge may take: it waits for readers, and counts the rows of a day. Nobody waits for it."""
 
 
-class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
+class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
     """What there is of a `bridge.store.protocol.Store` in the database at `url`; the promise says what each verb does.
 
     Opening makes the tables, or brings them to this version; raises StoreUnusable or StoreUnavailable. With
@@ -322,10 +323,16 @@ class PostgresStore(PostgresListVerbs, PostgresStatusVerbs, PostgresTokenVerbs):
         )
 
     async def create_deliveries(
-        self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
+        self,
+        destination: str,
+        skips: Sequence[tuple[int, str | None]],
+        *,
+        now: datetime,
+        follows: Mapping[int, tuple[bytes, ...]] | None = None,
     ) -> int:
         """Make deliveries of kept events."""
-        return await self._deliver.write(lambda one: walks.create_deliveries(one, destination, skips), now=now)
+        routes = [(number, Route(destination, skip, (follows or {}).get(number, ()))) for number, skip in skips]
+        return await self._deliver.write(lambda one: walks.create_deliveries(one, routes), now=now)
 
     async def purge(self, keeping: RetentionPolicy, *, now: datetime, limit: int) -> PurgeStep:
         """Delete one step's rows of what was kept long enough; or retire a whole day of them."""

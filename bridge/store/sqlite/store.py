@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from bridge.core.conversions import KnownConversion
 from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.errors import StoreUnavailable, StoreUnusable
 from bridge.core.mapping_text import MappingText
-from bridge.core.model import Accepted, Event, Ignored, Kept, Routed, Webhook
+from bridge.core.model import Accepted, Event, Ignored, Kept, Route, Routed, Webhook
 from bridge.store.callbacks import AnswerCallback
 from bridge.store.codec import packed_requests
 from bridge.store.codec.columns import from_ms
@@ -53,6 +53,7 @@ from bridge.store.sqlite.db.disk_space import DiskSpace
 from bridge.store.sqlite.db.reader import ReaderPool
 from bridge.store.sqlite.db.wal_guard import WalGuard
 from bridge.store.sqlite.db.writer import WriterThread
+from bridge.store.sqlite.follow_verbs import SqliteFollowVerbs
 from bridge.store.sqlite.ingest import apply, log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.ingest.log_writer import LogWriter, folder_of
@@ -75,7 +76,7 @@ LEDGER_WINDOW = DEFAULT_RETENTION.ledger
 NS_PER_MS = 1_000_000
 
 
-class SqliteStore(SqliteListVerbs, SqliteStatusVerbs, SqliteTokenVerbs):
+class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteTokenVerbs):
     """A `bridge.store.protocol.Store` in the file at `path`; the promise says what each verb does.
 
     Opening creates the file, or migrates it to this version; raises StoreUnusable or StoreUnavailable. `max_wait` of
@@ -303,10 +304,16 @@ class SqliteStore(SqliteListVerbs, SqliteStatusVerbs, SqliteTokenVerbs):
         )
 
     async def create_deliveries(
-        self, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
+        self,
+        destination: str,
+        skips: Sequence[tuple[int, str | None]],
+        *,
+        now: datetime,
+        follows: Mapping[int, tuple[bytes, ...]] | None = None,
     ) -> int:
         """Make deliveries of kept events."""
-        return await self._writer.run_write(lambda db: retry_replay.create_deliveries(db, destination, skips, now=now))
+        routes = [(number, Route(destination, skip, (follows or {}).get(number, ()))) for number, skip in skips]
+        return await self._writer.run_write(lambda db: retry_replay.create_deliveries(db, routes, now=now))
 
     async def purge(self, keeping: RetentionPolicy, *, now: datetime, limit: int) -> PurgeStep:
         """Delete one step's rows of what was kept long enough.

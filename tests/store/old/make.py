@@ -40,6 +40,7 @@ FROM_V11 = {
     "ffdfe25",
     "8c4daa7",
     "9244f0a",
+    "664c9fe",
 }
 """Commits whose code calls things as `pass_from_v11.py` does."""
 HEADER = ("application_id", "user_version", "auto_vacuum", "page_size")
@@ -86,6 +87,7 @@ STORES = {
     "v26_4381f10_79e5329_ffdfe25": ("4381f10", "79e5329", "ffdfe25"),
     "v27_4381f10_79e5329_8c4daa7": ("4381f10", "79e5329", "8c4daa7"),
     "v28_4381f10_79e5329_9244f0a": ("4381f10", "79e5329", "9244f0a"),
+    "v29_4381f10_79e5329_664c9fe": ("4381f10", "79e5329", "664c9fe"),
 }
 """Each store, and the commits whose code made it, the first one anew."""
 

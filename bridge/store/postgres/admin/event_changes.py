@@ -15,6 +15,7 @@ from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import coverage, events, recall_waits
 from bridge.store.postgres.tables.coverage import EndedDelivery
+from bridge.store.postgres.tables.followers import renew_followers
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.rules.event_changes import RepeatedEvent
 from bridge.store.rules.event_decisions import CountedEvent, LedgerEntry, NewEvent
@@ -68,6 +69,7 @@ class PostgresEventChanges:
 
     def insert_deliveries(self, number: int, routes: Sequence[Route]) -> None:
         """Insert deliveries of an event."""
+        renew_followers(self.transaction, number, routes)
         events.insert_deliveries(self.transaction, [(number, route, self.at) for route in routes])
 
     def delete_deliveries(self, number: int) -> None:

@@ -16,7 +16,7 @@ from bridge.store.postgres.admin.filters import MOST_NUMBER
 from bridge.store.postgres.admin.search import read_horizon
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import counts, coverage, event_names, quarters
+from bridge.store.postgres.tables import counts, coverage, event_names, followers, quarters
 from bridge.store.postgres.tables.days import DRAWN_FROM, first_of_day
 from bridge.store.postgres.tables.parcels import NEEDED
 from bridge.store.protocol import PurgeStep, RetentionPolicy
@@ -287,6 +287,7 @@ def _purge_coverage(transaction: Transaction, look: _Look) -> tuple[int, int | N
     coverage.forget_outcomes(transaction, before=before)
     quarters.forget_quarters(transaction, before=before)
     counts.forget_received(transaction, before=before)
+    followers.forget_followers(transaction, below=_before(transaction, look.keeping.events)["below"])
     return 0, None
 
 

@@ -17,6 +17,7 @@ from bridge.store.postgres.tables import coverage, event_names, mapping_texts, r
 from bridge.store.postgres.tables.attempts import end_expired_claims
 from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.events import insert_deliveries, insert_events
+from bridge.store.postgres.tables.followers import renew_followers
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.rules.event_decisions import NewEvent
 
@@ -129,6 +130,7 @@ def _deliver_again(transaction: Transaction, number: int, routed: Routed) -> int
     there = {
         name for (name,) in select(transaction.db, "SELECT destination FROM all_deliveries WHERE event = %s", (number,))
     }
+    renew_followers(transaction, number, routed.routes)
     insert_deliveries(
         transaction,
         [(number, one, transaction.at) for one in routed.routes if server_text(one.destination) not in there],

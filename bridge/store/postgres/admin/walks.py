@@ -67,9 +67,9 @@ def events_without_delivery(
     return tuple(map(event_of, rows))
 
 
-def create_deliveries(transaction: Transaction, destination: str, skips: Sequence[tuple[int, str | None]]) -> int:
+def create_deliveries(transaction: Transaction, routes: Sequence[tuple[int, Route]]) -> int:
     """Insert the deliveries that do not exist yet; returns how many. The events are locked first."""
-    numbers = [number for number, _ in skips]
+    numbers = [number for number, _ in routes]
     transaction.execute("SELECT 1 FROM events WHERE number = ANY(%s) ORDER BY number FOR UPDATE", (numbers,))
     missing = select(
         transaction.db,
@@ -77,13 +77,11 @@ def create_deliveries(transaction: Transaction, destination: str, skips: Sequenc
         SELECT number FROM events AS e WHERE number = ANY(%s) AND duplicate_of IS NULL
         AND NOT EXISTS (SELECT 1 FROM all_deliveries AS d WHERE d.event = e.number AND d.destination = %s)
         """,
-        (numbers, server_text(destination)),
+        (numbers, server_text(next((route.destination for _, route in routes), ""))),
     )
     wanted = {number for (number,) in missing}
-    given = {number: skip for number, skip in skips if number in wanted}
-    insert_deliveries(
-        transaction, [(number, Route(destination, skip), transaction.at) for number, skip in given.items()]
-    )
+    given = {number: route for number, route in routes if number in wanted}
+    insert_deliveries(transaction, [(number, route, transaction.at) for number, route in given.items()])
     return len(given)
 
 

@@ -162,7 +162,7 @@ def _postpone(  # noqa: PLR0913  the columns that change
         """,
         (
             maybe_server_text(end.reason), due, end.together, counted, attempt_number, paused,
-            transaction.at_least(attempt.started_at), list(numbers),
+            transaction.at_least(attempt.started_at) if attempt.had_request else None, list(numbers),
         ),
     )  # fmt: skip
 

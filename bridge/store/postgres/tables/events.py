@@ -12,6 +12,7 @@ from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import coverage, doubles, earlier_versions
 from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.days import DRAWN_FROM
+from bridge.store.postgres.tables.followers import insert_followers
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.rules.event_decisions import EVENT_COLUMNS, EventDecisions, NewEvent, accepted_answer
 from bridge.store.rules.event_ids import event_id_keys, number_of, other_ids_of
@@ -89,6 +90,7 @@ def insert_deliveries(
         else:
             skipped.append((next(numbers), event, name, maybe_server_text(route.skip), at, at, types[event]))
             coverage.count_reached(transaction, [EndedDelivery(name, types[event], "skipped", route.skip, at, at)])
+    insert_followers(transaction, [(event, route) for (event, _), (route, _) in routes.items() if route.follows])
     if pending:
         transaction.execute(
             "INSERT INTO outbox (number, event, destination, due, created_at, event_type) "

@@ -16,6 +16,7 @@ from bridge.store.sqlite.admin import rewrite
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import coverage, ledger, recall_waits
 from bridge.store.sqlite.tables import events as making
+from bridge.store.sqlite.tables.followers import renew_followers
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
 
@@ -58,6 +59,7 @@ class SqliteEventChanges:
 
     def insert_deliveries(self, number: int, routes: Sequence[Route]) -> None:
         """Insert deliveries of an event."""
+        renew_followers(self.db, number, routes)
         insert_deliveries(self.db, [(number, route, self.at) for route in routes])
 
     def delete_deliveries(self, number: int) -> None:

@@ -152,19 +152,17 @@ def events_without_delivery(db: sqlite3.Connection, destination: str, *, after: 
     return tuple(event_of(row) for row in rows)
 
 
-def create_deliveries(
-    db: sqlite3.Connection, destination: str, skips: Sequence[tuple[int, str | None]], *, now: datetime
-) -> int:
+def create_deliveries(db: sqlite3.Connection, routes: Sequence[tuple[int, Route]], *, now: datetime) -> int:
     """Insert the deliveries that do not exist yet; returns how many."""
-    numbers = json.dumps([number for number, _ in skips])
+    numbers = json.dumps([number for number, _ in routes])
     missing = db.execute(
         """
         SELECT number FROM events WHERE number IN (SELECT value FROM json_each(?)) AND duplicate_of IS NULL
         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.number AND destination = ?)
         """,
-        (numbers, destination),
+        (numbers, next((route.destination for _, route in routes), "")),
     ).fetchall()
     wanted = {number for (number,) in missing}
-    given = {number: skip for number, skip in skips if number in wanted}
-    insert_deliveries(db, [(number, Route(destination, skip), to_ms(now)) for number, skip in given.items()])
+    given = {number: route for number, route in routes if number in wanted}
+    insert_deliveries(db, [(number, route, to_ms(now)) for number, route in given.items()])
     return len(given)

@@ -17,6 +17,7 @@ from bridge.store.codec.columns import maybe_text, pack_json, to_ms
 from bridge.store.rules.event_decisions import NewEvent
 from bridge.store.sqlite.tables import event_names, mapping_texts
 from bridge.store.sqlite.tables import events as making
+from bridge.store.sqlite.tables.followers import renew_followers
 from bridge.store.sqlite.tables.new_deliveries import insert_deliveries
 
 
@@ -94,6 +95,7 @@ def _rewrite_event(db: sqlite3.Connection, number: int, routed: Routed, *, now: 
         (to_ms(now), number, names),
     )
     there = {name for (name,) in db.execute("SELECT destination FROM deliveries WHERE event = ?", (number,))}
+    renew_followers(db, number, routed.routes)
     insert_deliveries(db, [(number, route, to_ms(now)) for route in routed.routes if route.destination not in there])
     due: int = db.execute(f"SELECT count(*) FROM deliveries WHERE {where}", (None, number, names)).fetchone()[0]  # noqa: S608  the same
     return due

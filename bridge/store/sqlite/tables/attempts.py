@@ -162,7 +162,8 @@ class _AttemptRecorder:
             (
                 end.state, maybe_text(end.reason), due, end.together, self.attempt.counted and end.counted,
                 self.number, self.paused,
-                to_ms(self.attempt.started_at), to_ms(self.now) if end.state is DeliveryState.DELIVERED else None,
+                to_ms(self.attempt.started_at) if self.attempt.had_request else None,
+                to_ms(self.now) if end.state is DeliveryState.DELIVERED else None,
                 json.dumps(numbers), self.token,
             ),
         ).fetchall()  # fmt: skip
