@@ -41,7 +41,7 @@ def test_every_shipped_platform_is_in_its_table(kind: str) -> None:
     assert found is not None
     parts = found.parts
     needed = [f"`{one.name}`" for one in (*parts.vars.values(), *parts.secrets.values()) if one.needed]
-    needs = ", ".join([*needed, *(() if parts.events else ("`events`",))]) or "-"
+    needs = ", ".join([*needed, *(() if parts.names_events else ("`events`",))]) or "-"
     assert f"| `{kind}` | {parts.title} | {parts.purpose} | {needs} | {age(parts.limits.oldest)} |" in PAGE
 
 

@@ -16,7 +16,7 @@ from bridge.cli.terminal import print_text
 from bridge.core.errors import SettingsError
 from bridge.core.model import Event, Route, Routed
 from bridge.settings import Settings
-from bridge.settings.destinations import make_destinations, make_router
+from bridge.settings.destinations import make_destinations, make_router, with_scopes
 from bridge.settings.load import load_configuration
 from bridge.status.report import count_words
 from bridge.store.by_hand import ActingPerson, release_by_hand
@@ -76,7 +76,8 @@ def _route_events(events: Sequence[Event], configured: Settings) -> list[Routed]
     """Each event with where it goes by the settings of now: a source's own `to` counts."""
     route = make_router(make_destinations(configured))
     to = {f"source:{one.name}": one.to for one in configured.sources}
-    return [Routed(event, route(event, to.get(event.origin))) for event in events]
+    scoped = zip(events, with_scopes(events, configured), strict=True)
+    return [Routed(event, route(one, to.get(event.origin))) for event, one in scoped]
 
 
 def _print_duplicate(one: DuplicateEvent, routes: Sequence[Route]) -> None:

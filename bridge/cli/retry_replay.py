@@ -23,7 +23,7 @@ from bridge.cli.terminal import print_text
 from bridge.core.delivery import DeliveryState
 from bridge.core.errors import SettingsError
 from bridge.core.model import WebhookState
-from bridge.settings.destinations import make_destinations
+from bridge.settings.destinations import make_destinations, route_to, with_scopes
 from bridge.settings.load import load_configuration
 from bridge.status.report import count_words
 from bridge.store.by_hand import ActingPerson, replay_by_hand, retry_by_hand
@@ -177,8 +177,10 @@ async def _deliver_events(options: DeliverOptions) -> int:
     count = after = 0
     try:
         while events := await store.events_without_delivery(destination.name, after=after, limit=PAGE):
-            skips = [(event.number, destination.skip_reason(event)) for event in events]
-            count += await store.create_deliveries(destination.name, skips, now=utc_now())
+            routes = {one.number: route_to(destination, one) for one in with_scopes(events, configured)}
+            follows = {number: route.follows for number, route in routes.items() if route.follows}
+            skips = [(number, route.skip) for number, route in routes.items()]
+            count += await store.create_deliveries(destination.name, skips, now=utc_now(), follows=follows)
             after = events[-1].number
         if count:
             await store.record_action(ActionTaken(utc_now(), name_of_person(None), "deliver", destination.name, count))

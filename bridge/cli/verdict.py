@@ -28,8 +28,8 @@ from bridge.core import json_text
 from bridge.core.delivery import DeliveryState
 from bridge.core.errors import SettingsError
 from bridge.core.suggestions import suggest_or_list
+from bridge.core.verdict import RequestVerdict
 from bridge.destinations.engine.requests import RequestFault
-from bridge.destinations.engine.verdict import RequestVerdict
 from bridge.destinations.reloadable import ReloadableDestination
 from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
 from bridge.pipeline.http_client import Send, open_client

@@ -12,13 +12,24 @@ LACKS = "lacks "
 """How the reason begins where an item has not all that the platform requires; the path follows."""
 NOT_AMONG = "not among its events"
 """How events of a type that a destination does not take are counted."""
+NO_ORDER = f"{LACKS}an order id"
+NOT_SENT_HERE, WAS_SKIPPED, WAS_DEAD = "was not sent here", "was skipped", "was refused or given up"
+MAYBE_REFUSED = "may have been refused later"
+VERDICT_UNKNOWN = "nobody knows what became of"
+SEVERAL_PAYMENTS = "is one of several payments of its order"
+OTHER_CURRENCY = "has another currency"
+"""Why an event that follows another is not sent: `its purchase` stands before or behind."""
+_STILL_COUNTED = (MAYBE_REFUSED, SEVERAL_PAYMENTS, OTHER_CURRENCY)
+"""How the reason ends where the platform goes on counting what was refunded."""
 TEST, NO_TEST = "test event", "not a test event"
 _AMISS = {CONSENT_UNKNOWN, NO_IDENTIFIERS, NO_RULE, TOO_OLD, TOO_OLD_WAITING, TOO_FAR_AHEAD, "other"}
 
 
 def is_meant(reason: str) -> bool:
     """Whether a skip is as it should be: not for this destination, a test, refused by its person or by the operator."""
-    return reason not in _AMISS and not reason.startswith(LACKS)
+    if reason.startswith((LACKS, VERDICT_UNKNOWN)) or reason.endswith(_STILL_COUNTED):
+        return False
+    return reason not in _AMISS
 
 
 def is_routed_elsewhere(reason: str) -> bool:

@@ -5,12 +5,13 @@ The kinds are the other files here; `pipeline/` makes the requests and decides a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from bridge.core.delivery import Delivery, Outcome, Outgoing, Response, Unsent
 from bridge.core.model import Event
+from bridge.core.verdict import RequestVerdict, VerdictQuestion
 
 
 class Destination(Protocol):
@@ -73,6 +74,31 @@ class CheckableDestination(Destination, Protocol):
 
     def check_request(self) -> Outgoing:
         """The request that carries no event; `read_response` says what its answer means, where Rejected is good."""
+        ...
+
+
+@runtime_checkable
+class FollowingDestination(Destination, Protocol):
+    """A destination to which some events go only after the event that they follow, as a refund after its purchase."""
+
+    @property
+    def follows(self) -> Mapping[str, tuple[str, ...]]:
+        """The types that each event type follows, by their order; empty where none does."""
+        ...
+
+    def find_followers(self, deliveries: Sequence[Delivery]) -> tuple[int, ...]:
+        """The numbers of deliveries whose events may follow another: `make_requests` needs their `followed`."""
+        ...
+
+    def next_question(self, deliveries: Sequence[Delivery], *, now: datetime) -> VerdictQuestion | None:
+        """The question whose answer the first of these deliveries waits for that may be asked now.
+
+        Raises RequestFault where it cannot be built.
+        """
+        ...
+
+    def read_verdict(self, response: Response) -> RequestVerdict:
+        """What an answer to such a question means."""
         ...
 
 

@@ -12,6 +12,7 @@ from bridge.core.access_token import RotatingTokenSource, TokenSource
 from bridge.core.delivery import Delivery, Outcome, Outgoing, Response, Unsent
 from bridge.core.errors import BridgeError, MappingError, SettingsError
 from bridge.core.model import Event
+from bridge.core.verdict import RequestVerdict, VerdictQuestion
 from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.language import Platform
 from bridge.destinations.language.files import load_kind
@@ -88,6 +89,23 @@ class ReloadableDestination:
     def make_requests(self, deliveries: Sequence[Delivery], *, now: datetime) -> tuple[Outgoing | Unsent, ...]:
         """The requests that carry these deliveries."""
         return self.current.make_requests(deliveries, now=now)
+
+    @property
+    def follows(self) -> Mapping[str, tuple[str, ...]]:
+        """The types that each event type follows."""
+        return self.current.follows
+
+    def find_followers(self, deliveries: Sequence[Delivery]) -> tuple[int, ...]:
+        """The deliveries whose events may follow another."""
+        return self.current.find_followers(deliveries)
+
+    def next_question(self, deliveries: Sequence[Delivery], *, now: datetime) -> VerdictQuestion | None:
+        """The question whose answer one of them waits for."""
+        return self.current.next_question(deliveries, now=now)
+
+    def read_verdict(self, response: Response) -> RequestVerdict:
+        """What an answer to such a question means."""
+        return self.current.read_verdict(response)
 
     def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:
         """What an answer means."""

@@ -34,6 +34,7 @@ from bridge.core.heartbeat import Heartbeat, Ticks
 from bridge.destinations.answer_words import status_text
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
+from bridge.pipeline.follow_orders import FollowedOrders
 from bridge.pipeline.http_client import Send
 from bridge.pipeline.kept_answer import clean_outcome, kept_answer, remove_request_key
 from bridge.pipeline.retry_policy import RetryDecision, RetryPolicy, decide_retry
@@ -85,6 +86,7 @@ class Sender:
         self._destination = destination
         self._world = world
         self._tokens = tokens
+        self._followed = FollowedOrders(destination, world.store, tokens, world.clock)
         self._wake = asyncio.Event()
         self._stopping = False
         self._not_before = world.clock()
@@ -146,7 +148,8 @@ class Sender:
 
     async def _make_attempt(self, claimed: ClaimedDeliveries, send: Send) -> None:
         """Send the first request; the deliveries not in it are released when the attempt is recorded."""
-        outgoing = (await self._make_requests(claimed.deliveries))[0]
+        found = await self._followed.find_followed(claimed, send)
+        outgoing = found if isinstance(found, Unsent) else (await self._make_requests(found))[0]
         if isinstance(outgoing, Unsent):
             await self._record_unsent(claimed, outgoing)
             return

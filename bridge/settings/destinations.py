@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from msgspec import structs
+
+from bridge.core import dedupe_keys
 from bridge.core.errors import SettingsError
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Event, Route
@@ -53,9 +56,28 @@ def make_router(destinations: Mapping[str, Destination]) -> Callable[[Event, Seq
 
     def route(event: Event, to: Sequence[str] | None) -> tuple[Route, ...]:
         return tuple(
-            Route(name, destination.skip_reason(event))
-            for name, destination in destinations.items()
-            if to is None or name in to
+            route_to(destination, event) for name, destination in destinations.items() if to is None or name in to
         )
 
     return route
+
+
+def route_to(destination: Destination, event: Event) -> Route:
+    """The route of an event to a destination, whether it is skipped there or not."""
+    skip = destination.skip_reason(event)
+    if skip is not None or not isinstance(destination, ReloadableDestination) or not event.order_id:
+        return Route(destination.name, skip)
+    return Route(destination.name, None, _followed_keys(event, destination.follows.get(event.event_type, ())))
+
+
+def _followed_keys(event: Event, types: Sequence[str]) -> tuple[bytes, ...]:
+    """The ledger's keys of the events of its order that an event follows, as the contract makes them."""
+    order_id = event.order_id or ""
+    return tuple(dedupe_keys.conversion_key(event.scope, one, order_id, test=event.test) for one in types)
+
+
+def with_scopes(events: Iterable[Event], configured: Settings) -> list[Event]:
+    """Events that a store gave, with the scopes that their sources and API keys have in the settings of now."""
+    scopes = {f"source:{one.name}": one.scope or one.name for one in configured.sources}
+    scopes |= {f"key:{one.name}": one.scope or dedupe_keys.DEFAULT_SCOPE for one in configured.keys}
+    return [structs.replace(one, scope=scopes.get(one.origin, "")) for one in events]

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bridge.core.delivery import Attempt, Outgoing
+from bridge.core.delivery import Attempt, Delivery, DeliveryState, Outgoing, Unsent
 from bridge.core.errors import BridgeError
 from bridge.core.json_text import Json
 from bridge.core.mapping_text import MappingText
-from bridge.destinations.protocol import Destination
+from bridge.destinations.protocol import Destination, FollowingDestination
 from bridge.destinations.tools.described import describe_request, describe_unsent
 from bridge.destinations.tools.trial import join_words
 from bridge.store.protocol import DeliveryDetail
 
 MakeMasked = Callable[[str, MappingText | None], tuple[Destination, MappingText | None]]
 """Makes a destination by its name, with masked secrets: by another version of its file, or by the one in use."""
-_WITHOUT_REQUEST = frozenset({"skipped", "unsent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def rebuild_request(kept: DeliveryDetail, make_masked: MakeMasked) -> KeptReques
 
     It is made as of the time of the attempt. Where a destination file is changed, it takes some 30 ms to read.
     """
-    sent = next((one for one in reversed(kept.attempts) if one.outcome not in _WITHOUT_REQUEST), None)
+    sent = next((one for one in reversed(kept.attempts) if one.had_request), None)
     if sent is None:
         return None
     try:
@@ -73,11 +72,18 @@ def _rebuild(kept: DeliveryDetail, sent: Attempt, make_masked: MakeMasked) -> Ke
         made_by=text,
         is_kept=is_kept,
         is_in_use=not is_kept or _find_text_in_use(sent.destination, make_masked) == text,
-        missing="" if isinstance(made, Outgoing) else f"by the options of now: {join_words(describe_unsent(made)[0])}",
+        missing="" if isinstance(made, Outgoing) else _why_unmade(destination, kept.claimed, made),
         notes=("the event was written over since it was made: an earlier attempt may have sent its earlier text",)
         if kept.claimed.revision
         else (),
     )
+
+
+def _why_unmade(destination: Destination, delivery: Delivery, made: Unsent) -> str:
+    follows = isinstance(destination, FollowingDestination) and destination.find_followers([delivery])
+    if follows and made.updates[0].state is DeliveryState.PENDING:
+        return "it said what was left of the event that it follows, which is not kept"
+    return f"by the options of now: {join_words(describe_unsent(made)[0])}"
 
 
 def _find_text_in_use(name: str, make_masked: MakeMasked) -> MappingText | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from declaring import ACME, acme, platform, problems
 
+from bridge.core.errors import SettingsError
 from bridge.destinations.language import read_platform
 from bridge.destinations.language.files import platform_files
 
@@ -107,3 +108,33 @@ def test_a_file_says_whether_it_passes_on_that_sale_was_opted_out_of() -> None:
     assert not platform().program.limits_sale
     limited = changed("page: =", "ldu: =event.consent.sale_opt_out\n      page: =")
     assert platform(limited).program.limits_sale
+
+
+FOLLOWING = ACME.replace(
+    "events: {purchase: Bought, lead: Lead}",
+    'events: {purchase: Bought, refund: "="}\nfollows:\n  refund: {event_type: purchase, by: properties.order_id}',
+).replace("event.properties.value, `null`)", "value_left || event.properties.value, `null`)")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "told"),
+    [
+        ("by: properties.order_id", "by: user_id", "acme.yaml:12:38: error: `by` must be properties.order_id: the store finds the event that is followed by its order"),
+        ("by: properties.order_id", "by: properties.order_id, of: 1", "acme.yaml:12:59: error: unknown key 'of'"),
+        ("event_type: purchase", "event_type: search", "acme.yaml:12:3: error: `search` is not found by its order; what can be followed is lead, purchase, signup, subscription"),
+        ("refund: {event", "purchase: {event", "acme.yaml:12:3: error: `purchase` follows another event itself"),
+        ('refund: "="', "refund: Refund", 'acme.yaml:12:3: error: an event that follows another has its name: write `refund: "="` under `events`'),
+        ("value_left || ", "", "acme.yaml:12:3: warning: nothing reads `value_left`, which is what is left of the event followed"),
+        ("follows:\n  refund: {event_type: purchase, by: properties.order_id}", "", "acme.yaml:26:14: error: `value_left` is of an event that `follows` another: declare that"),
+    ],
+)  # fmt: skip
+def test_what_follows_is_checked_at_its_line(written: str, instead: str, told: str) -> None:
+    assert problems(FOLLOWING) == []
+    assert [one for one in problems(FOLLOWING.replace(written, instead)) if one.startswith(told)], problems(
+        FOLLOWING.replace(written, instead)
+    )
+
+
+def test_an_operator_gives_what_follows_no_name_of_its_own() -> None:
+    with pytest.raises(SettingsError, match=r'a refund follows the purchase of its order .* write `refund: "="`'):
+        acme(FOLLOWING, events={"refund": "Refund"})

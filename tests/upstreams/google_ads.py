@@ -27,7 +27,11 @@ SUCCESS = {"requestStatus": "SUCCESS"}
 
 
 class GoogleAdsUpstream(FakePlatform):
-    """`conversions` holds each transaction's value: an id that is known already is an adjustment, one that is not adds."""
+    """`conversions` holds each transaction's value: an id that is known already is an adjustment, one that is not adds.
+
+    `sold` has the values of the sales by transaction, where the test gives them: what adds another value is a fault, a
+    refund that Google counts as a sale. So is what changes the value of a conversion that may have been refused later.
+    """
 
     kind = "google_ads"
     path = "/v1/events:ingest"
@@ -42,6 +46,9 @@ class GoogleAdsUpstream(FakePlatform):
         self.tokens = tokens
         self.conversions: dict[tuple[str, str], Any] = {}
         self.adjusted: list[str] = []
+        self.sold: dict[str, float] | None = None
+        self.sure: set[tuple[str, str]] = set()
+        """The conversions that a request told which was a success."""
         self.requests: list[str] = []
         self.statuses: dict[str, Any] = {}
         """What is told later of a request by its id, where it is no success."""
@@ -115,13 +122,22 @@ class GoogleAdsUpstream(FakePlatform):
                 for place, text in problems.items()
             ]
             return _error(400, "INVALID_ARGUMENT", "There was a problem with the request.", violations)
+        self.requests.append(f"request-{len(self.received)}")
         if not got.json.get("validateOnly"):
             for item in self.take(items):
-                key = (str(item.get("destinationReferences")), item["transactionId"])
-                self.adjusted += [item["transactionId"]] if key in self.conversions else []
-                self.conversions[key] = item.get("conversionValue")
-        self.requests.append(f"request-{len(self.received)}")
+                self._count(item, str(item.get("destinationReferences")), item["transactionId"])
         return JSONResponse({"requestId": self.requests[-1]})
+
+    def _count(self, item: Any, action: str, order: str) -> None:
+        value, before = item.get("conversionValue"), self.conversions.get((action, order))
+        if before is None and self.sold is not None and value != self.sold.get(order):
+            self.faults.append(f"{order} is not known: its {value} is another sale")
+        if before is not None and value != before and (action, order) not in self.sure:
+            self.faults.append(f"{order} may not be known: no request that told it was a success")
+        self.adjusted += [order] if before is not None else []
+        self.conversions[action, order] = value
+        if self.statuses.get(self.requests[-1], SUCCESS) is SUCCESS:
+            self.sure.add((action, order))
 
     def refuse_token(self) -> Response:
         return _error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")

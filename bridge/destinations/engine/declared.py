@@ -6,21 +6,34 @@ Pure. An item is made from the event's text at every attempt, so that a mended f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from bridge.core import skip_reasons
 from bridge.core.access_token import RotatingTokenSource, TokenSource
-from bridge.core.delivery import Delivery, DeliveryState, DeliveryUpdate, Outcome, Outgoing, Response, Unsent
+from bridge.core.delivery import (
+    Delivery,
+    DeliveryState,
+    DeliveryUpdate,
+    FollowedEvent,
+    Outcome,
+    Outgoing,
+    Response,
+    Unsent,
+)
 from bridge.core.instants import parse_instant
 from bridge.core.json_text import Json
 from bridge.core.model import Event
+from bridge.core.verdict import RequestVerdict, VerdictQuestion
 from bridge.destinations.engine.answers import read_answer
-from bridge.destinations.engine.consent import consent_skip
+from bridge.destinations.engine.consent import SEND, consent_skip
+from bridge.destinations.engine.decisions import Early, Skipped, Unmade, VerdictWanted
 from bridge.destinations.engine.event_view import name_conversion, view_event
+from bridge.destinations.engine.following import judge_follower
 from bridge.destinations.engine.options import DeclaredOptions, read_options
 from bridge.destinations.engine.requests import Item, RequestBuilder, RequestFault
-from bridge.destinations.engine.verdict import RequestVerdict, read_verdict
+from bridge.destinations.engine.verdict import read_verdict
 from bridge.destinations.language import Platform
 from bridge.destinations.language.program import PlatformFrame, SendCode
 from bridge.mapping.engine.context import has_field
@@ -30,27 +43,6 @@ from bridge.mapping.expressions.runtime import CannotEvaluate
 _MARGIN = timedelta(minutes=1)
 """How much younger than a platform's limit an event must be when it is sent: clocks differ, and requests take time."""
 _LONGEST_AHEAD = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """An event is not for a destination."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Early:
-    """An event is dated ahead of what the platform takes, which it will take from `at` on."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Unmade:
-    """An event from which no item can be made; the reason begins with the place in the file."""
-
-    reason: str
 
 
 class DeclaredDestination:
@@ -74,6 +66,7 @@ class DeclaredDestination:
         self._parts = platform.parts
         self._program = platform.program
         self._root: dict[str, Json] = {"name": name, "test": options.test, "vars": dict(options.vars)}
+        self._follower_names = tuple(f'"{name}"'.encode() for name in self._program.follows)
         self._builder = RequestBuilder(platform, name, options, self._root, masked=masked)
         self.address = self._builder.address
 
@@ -110,38 +103,46 @@ class DeclaredDestination:
         """What is made of an event's text now; `of_order` is which one of its order it is."""
         return self._decide(text, now, of_order)
 
-    def _decide(self, text: bytes, now: datetime | None, of_order: int = 1) -> Item | Skipped | Early | Unmade:
+    def _decide(
+        self, text: bytes, now: datetime | None, of_order: int = 1, followed: FollowedEvent | None = None
+    ) -> Item | Skipped | Early | Unmade:
         try:
             event = view_event(text, purpose=self._parts.purpose)
-            return self._decide_event(event, now, of_order)
+            return self._decide_event(event, now, of_order, followed)
         except (CannotEvaluate, ValueError, ArithmeticError, RecursionError, LookupError, TypeError) as error:
             return Unmade(self._builder.note_text("item", error))
 
     def _decide_event(
-        self, event: dict[str, Json], now: datetime | None, of_order: int
+        self, event: dict[str, Json], now: datetime | None, of_order: int, followed: FollowedEvent | None
     ) -> Item | Skipped | Early | Unmade:
         event_type = str(event.get("event_type") or "")
-        name = self._event_name(event_type)
+        follows = self._program.follows.get(event_type)
+        name = self._event_name(event_type) if follows is None else self._name_followed(event_type, follows, followed)
         if name is None:
             return Skipped(f"{event_type} is {skip_reasons.NOT_AMONG}")
         kept_back = consent_skip(
             event,
             purpose=self._parts.purpose,
-            without_consent=self._options.without_consent,
+            without_consent=self._options.without_consent if follows is None else SEND,  # the followed one decided
             limits_sale=self._program.limits_sale,
         )
         if kept_back is not None:
             return Skipped(kept_back)
-        aged = self._judge_age(event, now) if now is not None else None
+        aged = self._judge_age(event, now)
         if aged is not None:
             return aged
+        conversion_id = name_conversion(event, of_order, prefix=self._options.order_prefix)
+        left = self._judge_follower(follows, followed, has_order=conversion_id is not None, now=now)
+        if isinstance(left, Skipped | Early):
+            return left
         frame = PlatformFrame(
             destination=self._root,
             names=self._program.names,
             teller=self._builder,
             event=event,
             event_name=name,
-            conversion_id=name_conversion(event, of_order, prefix=self._options.order_prefix),
+            conversion_id=conversion_id,
+            value_left=left,
         )
         for holds, reason in self._program.skips:
             if holds(frame):
@@ -153,10 +154,34 @@ class DeclaredDestination:
         name = events[event_type] if event_type in events else events.get("*")
         return event_type if name == "=" else name
 
-    def _judge_age(self, event: dict[str, Json], now: datetime) -> Skipped | Early | None:
+    def _name_followed(self, event_type: str, follows: tuple[str, ...], followed: FollowedEvent | None) -> str | None:
+        """What the event is called that another follows, whose name that other has; None where it is not sent."""
+        known = followed.event_type if followed is not None else ""
+        if self._options.events.get(event_type) is None:
+            return None
+        return next(filter(None, map(self._event_name, (known,) if known else follows)), None)
+
+    def _judge_follower(
+        self, follows: tuple[str, ...] | None, followed: FollowedEvent | None, *, has_order: bool, now: datetime | None
+    ) -> Decimal | Skipped | Early | None:
+        """What is left of the value of what it follows; None where it follows nothing, or is not to be sent yet."""
+        if follows is None:
+            return None
+        if not has_order:
+            return Skipped(skip_reasons.NO_ORDER)
+        if now is None:
+            return None
+        return judge_follower(followed, follows, now=now, verdict_after=self._verdict_after)
+
+    @property
+    def _verdict_after(self) -> timedelta | None:
+        """How long after a request its verdict is known; None where nothing is kept that could have one."""
+        return None if self._program.verdict is None or self._options.test else self._program.verdict.after
+
+    def _judge_age(self, event: dict[str, Json], now: datetime | None) -> Skipped | Early | None:
         limits = self._parts.limits
         at = parse_instant(str(event.get("timestamp") or ""))
-        if at is None:
+        if at is None or now is None:
             return None
         if limits.oldest is not None and now - at > limits.oldest - _MARGIN:
             return Skipped(skip_reasons.TOO_OLD)
@@ -185,7 +210,7 @@ class DeclaredDestination:
         items: list[tuple[Delivery, Item]] = []
         updates: list[tuple[Delivery, DeliveryUpdate]] = []
         for delivery in deliveries:
-            decided = self._decide(delivery.text, now, delivery.of_order)
+            decided = self._decide(delivery.text, now, delivery.of_order, delivery.followed)
             if isinstance(decided, Item):
                 items.append((delivery, decided))
             else:
@@ -230,6 +255,39 @@ class DeclaredDestination:
         self._build_group(group[:half], now, requests, updates)
         self._build_group(group[half:], now, requests, updates)
 
+    # ----------------------------------------------------------------------------------------------------- follows
+
+    @property
+    def follows(self) -> Mapping[str, tuple[str, ...]]:
+        """The types that each event type follows."""
+        return self._program.follows
+
+    def find_followers(self, deliveries: Sequence[Delivery]) -> tuple[int, ...]:
+        """The numbers of deliveries whose events may follow another, by a look at their bytes."""
+        names = self._follower_names
+        return tuple([one.number for one in deliveries if any(name in one.text for name in names)]) if names else ()
+
+    def next_question(self, deliveries: Sequence[Delivery], *, now: datetime) -> VerdictQuestion | None:
+        """The question whose answer the first of these deliveries waits for that may be asked now."""
+        wanted = [
+            (one, decided)
+            for one in deliveries
+            if one.followed is not None
+            and isinstance(decided := self._decide(one.text, now, one.of_order, one.followed), VerdictWanted)
+        ]
+        if not wanted:
+            return None
+        note = wanted[0][1].note
+        mine = [pair for pair in wanted if pair[1].note == note]
+        others = [pair for pair in wanted if pair[1].note != note]
+        return VerdictQuestion(
+            note,
+            self.make_verdict_request(note, now=now),
+            deliveries=tuple(one for one, _ in mine),
+            others=tuple(one for one, _ in others),
+            waiting=tuple(_update_for(one, decided) for one, decided in (*mine, *others)),
+        )
+
     # ----------------------------------------------------------------------------------------------------- answers
 
     def read_response(self, response: Response, *, sent: int, now: datetime) -> Outcome:
@@ -266,8 +324,7 @@ def _update_for(delivery: Delivery, decided: Skipped | Early | Unmade) -> Delive
             return DeliveryUpdate(delivery.number, DeliveryState.SKIPPED, reason)
         case Unmade(reason):
             return DeliveryUpdate(delivery.number, DeliveryState.DEAD, reason)
-        case Early(at):
-            told = "dated ahead of what the platform takes"
+        case Early(at, told):
             return DeliveryUpdate(
                 delivery.number, DeliveryState.PENDING, told, next_attempt_at=at, together=delivery.together
             )

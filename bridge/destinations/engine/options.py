@@ -153,7 +153,13 @@ def _read_events(platform: Platform, name: str, given: object) -> dict[str, str 
     if given is not None and not isinstance(given, Mapping):
         raise SettingsError(f"destination `{name}`: `events` must be a table such as {{purchase: NAME, lead: null}}")
     events = {**platform.parts.events, **({str(key): value for key, value in given.items()} if given else {})}
-    if not any(events.values()):
+    for event_type, rule in platform.parts.follows.items():
+        if events.get(event_type) not in {None, "=", *(events.get(one) for one in rule.event_types)}:
+            raise SettingsError(
+                f"destination `{name}`: a {event_type} follows the {' or '.join(rule.event_types)} of its order and "
+                f'goes out under its name: write `{event_type}: "="`, or null to send none'
+            )
+    if not any(value for event_type, value in events.items() if event_type not in platform.parts.follows):
         raise SettingsError(
             f"destination `{name}` needs `events`: what {platform.parts.title} calls each event type, such as "
             "{purchase: NAME}"

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
 from bridge.core.delivery import Response
 from bridge.core.json_text import Json
+from bridge.core.verdict import RequestVerdict
 from bridge.destinations.answer_words import cut_words, status_text
 from bridge.destinations.engine.answers import answer_root, parse_body
 from bridge.destinations.language.program import PlatformFrame, PlatformProgram
 from bridge.mapping.expressions.runtime import CannotEvaluate
 
 _FAULTS = (CannotEvaluate, ValueError, ArithmeticError, RecursionError, LookupError, TypeError, AttributeError)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestVerdict:
-    """What became of a request's events: how many were refused, by reason; `failure` is why nobody knows."""
-
-    is_pending: bool = False
-    refused: Mapping[str, int] = field(default_factory=dict)
-    failure: str | None = None
 
 
 def read_verdict(
@@ -43,9 +34,10 @@ def read_verdict(
             return RequestVerdict(is_pending=True)
         for reason, count in verdict.refused(frame):
             refused[cut_words(str(reason or "no reason"))] += _read_count(count)
+        is_success = verdict.is_success(frame)
     except _FAULTS:
         return RequestVerdict(failure="the answer is not as `verdict` of the destination file reads it")
-    return RequestVerdict(refused=dict(refused))
+    return RequestVerdict(refused=dict(refused), is_success=is_success)
 
 
 def _read_count(value: Json) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bridge.core.model import SourceLocation
 from bridge.destinations.language.parts import (
     AnswerDefinition,
@@ -23,6 +25,8 @@ from bridge.yaml.problems import Problems
 
 _ALL_SOFT: frozenset[Path] = frozenset({()})
 _NOTHING_SOFT: frozenset[Path] = frozenset()
+VERDICT_AFTER = timedelta(minutes=15)
+"""How long after a request its verdict is asked for, where the file does not say."""
 
 
 def compile_platform(
@@ -85,7 +89,8 @@ class _PlatformCompiler:
             together=compiled.get_function(together) if parts.limits.together is not None else None,
             limits_sale=_reads_name(self._compile_info, "sale_opt_out"),
             names_conversions=_reads_name(self._compile_info, "conversion_id"),
-            verdict=None if verdict is None else VerdictCode(*map(compiled.get_function, verdict)),
+            follows={name: rule.event_types for name, rule in parts.follows.items()},
+            verdict=None if verdict is None else _verdict_code(compiled, verdict, parts.verdict),
         )
 
     # ------------------------------------------------------------------------------------------------ one function
@@ -171,14 +176,15 @@ class _PlatformCompiler:
             code.emit_line(f"return {out}")
         return name
 
-    def _write_verdict(self, verdict: VerdictDefinition) -> tuple[str, str, str]:
-        """Functions that give the address, whether it is too early, and `(reason, count)` of what was refused."""
+    def _write_verdict(self, verdict: VerdictDefinition) -> tuple[str, str, str, str]:
+        """Functions that give the address, whether it is too early, `(reason, count)` of what was refused, success."""
         compiler, code = self._answers, self._code
         if verdict.pending is None:
             with code.open_function("S") as pending:
                 code.emit_line("return False")
         else:
             pending = self._write_condition(verdict.pending, compiler)
+        success = self._write_condition(verdict.success, compiler)
         scope = ExpressionScope(compiler.known)
         with code.open_function("S") as refused:
             out, element = code.assign_value("[]"), code.fresh_name("n")
@@ -188,7 +194,7 @@ class _PlatformCompiler:
                 reason, count = (compiler.write(one, inside)[0] for one in (verdict.reason, verdict.count))
                 code.emit_line(f"{out}.append(({reason}, {count}))")
             code.emit_line(f"return {out}")
-        return self._write_value(verdict.url, self._verdict), pending, refused
+        return self._write_value(verdict.url, self._verdict), pending, refused, success
 
     def _write_softly(self, scalar: Scalar | None, scope: ExpressionScope) -> str:
         """A reason that cannot be worked out is none, and changes nothing of the outcome."""
@@ -223,6 +229,12 @@ def _request_code(compiled: CompiledModule, names: tuple[str, str, str, str], pa
     url, headers, body, auth = map(compiled.get_function, names)
     kind = parts.request.auth.kind if parts.request is not None and parts.request.auth is not None else None
     return RequestCode(url, headers, body, kind, auth)
+
+
+def _verdict_code(compiled: CompiledModule, names: tuple[str, ...], verdict: VerdictDefinition | None) -> VerdictCode:
+    url, is_pending, refused, is_success = map(compiled.get_function, names)
+    after = verdict.after if verdict is not None and verdict.after is not None else VERDICT_AFTER
+    return VerdictCode(url, is_pending, refused, is_success, after)
 
 
 def _answer_code(compiled: CompiledModule, names: tuple[str, ...], answer: AnswerDefinition) -> AnswerCode:

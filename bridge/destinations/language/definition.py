@@ -14,6 +14,7 @@ from bridge.destinations.language.parts import (
     AnswerDefinition,
     AuthDefinition,
     EachDefinition,
+    FollowsRule,
     PathUse,
     PlatformDefinition,
     PlatformLimits,
@@ -28,6 +29,8 @@ from bridge.destinations.language.words import (
     AUTH_KINDS,
     EACH_KEYS,
     EVENT_ROOTS,
+    FOLLOWED_BY,
+    FOLLOWS_KEYS,
     FORMATS,
     KEYS,
     LIMIT_KEYS,
@@ -73,6 +76,7 @@ class _PlatformReader:
         parts.secrets = self._read_options(reader, "secrets", ("needed", "help"))
         self._refuse_taken_names()
         parts.events = self._read_events(reader)
+        parts.follows = self._read_follows(reader)
         parts.limits = self._read_limits(reader)
         self._read_lets(reader)
         parts.skips = [skip for node in reader.read_items("skip") if (skip := self._read_skip(node)) is not None]
@@ -156,6 +160,18 @@ class _PlatformReader:
                     node.place, "must be the platform's name of the event, `=` for the same name, or null for none"
                 )
         return events
+
+    def _read_follows(self, reader: ObjectReader) -> dict[str, FollowsRule]:
+        follows: dict[str, FollowsRule] = {}
+        for name, (key, node) in reader.read_entries("follows").items():
+            below = ObjectReader.read_object(node, FOLLOWS_KEYS, self._problems, what=f"follows of {name}")
+            types = tuple(scalar.text for scalar in below.read_scalars("event_type", needed=True))
+            by = below.read_scalar("by", needed=True)
+            if by is not None and by.text != FOLLOWED_BY:
+                told = f"`by` must be {FOLLOWED_BY}: the store finds the event that is followed by its order"
+                self._problems.add_error(by.place, told)
+            follows[name] = FollowsRule(key.place, types)
+        return follows
 
     # ---------------------------------------------------------------------------------------------- limits
 
@@ -337,6 +353,7 @@ class _PlatformReader:
     def _read_verdict(self, node: Node) -> VerdictDefinition | None:
         reader = ObjectReader.read_object(node, VERDICT_KEYS, self._problems, what="verdict")
         url, pending = reader.read_expression("url", needed=True), reader.read_expression("pending")
+        after, success = self._read_age(reader, "after"), reader.read_expression("success")
         refused = reader.read_node("refused", needed=True)
         if refused is None:
             return None
@@ -345,7 +362,7 @@ class _PlatformReader:
         reason, count = below.read_expression("reason", needed=True), below.read_expression("count", needed=True)
         if url is None or name is None or source is None or reason is None or count is None:
             return None
-        return VerdictDefinition(node.place, url, pending, name.text, source, reason, count)
+        return VerdictDefinition(node.place, url, pending, name.text, source, reason, count, after, success)
 
 
 def _path_of(scalar: Scalar) -> PathUse:

@@ -27,6 +27,7 @@ _ENCODERS = frozenset({"percent_encode", "query"})
 _DATA = frozenset({"event", "items", "note"})
 _VALUES = frozenset({"attemptedValue", "value"})
 """Fields of answers that repeat what was sent."""
+_LEFT = frozenset({"value_left"})
 _OURS = frozenset({"event_id", "test", "consent"})
 _CLOSED: tuple[tuple[str, ...], ...] = ((), ("user_data",))
 _ORIGIN = re.compile(r"https?://[^/?#]+(?=[/?#]|$)")
@@ -59,10 +60,34 @@ class _PlatformLint:
                 self._problems.add_warning(send.place, "an entry before this one takes every event: it is never used")
             self._lint_send(send)
             reachable = reachable and (send.when is not None or send.event_types is not None)
+        self._lint_follows()
         self._lint_address()
         self._lint_token_address()
         self._lint_answers()
         self._lint_unread()
+
+    # ----------------------------------------------------------------------------------------------------- follows
+
+    def _lint_follows(self) -> None:
+        """What is followed is found by its order, and is sent itself; what follows says what is left."""
+        follows = self._parts.follows
+        for name, rule in follows.items():
+            for followed in rule.event_types:
+                if followed not in contract.CONVERSIONS:
+                    known = ", ".join(sorted(contract.CONVERSIONS))
+                    told = f"`{followed}` is not found by its order; what can be followed is {known}"
+                    self._problems.add_error(rule.place, told)
+                elif followed == name or followed in follows:
+                    self._problems.add_error(rule.place, f"`{followed}` follows another event itself")
+            if self._parts.events.get(name) != "=":
+                told = f'an event that follows another has its name: write `{name}: "="` under `events`'
+                self._problems.add_error(rule.place, told)
+        reads = [(one, tree) for one, tree in self._trees.items() if _mentions(tree, _LEFT)]
+        if follows and not reads:
+            place = next(iter(follows.values())).place
+            self._problems.add_warning(place, "nothing reads `value_left`, which is what is left of the event followed")
+        for scalar, _ in [] if follows else reads:
+            self._problems.add_error(scalar.place, "`value_left` is of an event that `follows` another: declare that")
 
     # ------------------------------------------------------------------------------------------------- event paths
 

@@ -44,6 +44,14 @@ class SkipRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowsRule:
+    """An event type that is sent only after the event of one of these types that it follows: that of its order."""
+
+    place: SourceLocation
+    event_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PathUse:
     """A path of the item that `identify` or `require` names, and where."""
 
@@ -113,7 +121,10 @@ class AnswerDefinition:
 
 @dataclass(frozen=True, slots=True)
 class VerdictDefinition:
-    """How a platform is asked later what became of a request. `refused` gives entries with `reason` and `count`."""
+    """How a platform is asked later what became of a request. `refused` gives entries with `reason` and `count`.
+
+    `after` is when it knows at the earliest; where `success` holds, every event of the request was taken.
+    """
 
     place: SourceLocation
     url: Scalar
@@ -122,6 +133,8 @@ class VerdictDefinition:
     source: Scalar
     reason: Scalar
     count: Scalar
+    after: timedelta | None = None
+    success: Scalar | None = None
 
 
 @dataclass(slots=True)
@@ -135,6 +148,7 @@ class PlatformDefinition:
     vars: dict[str, PlatformOption] = field(default_factory=dict)
     secrets: dict[str, PlatformOption] = field(default_factory=dict)
     events: dict[str, str | None] = field(default_factory=dict)
+    follows: dict[str, FollowsRule] = field(default_factory=dict)
     limits: PlatformLimits = field(default_factory=PlatformLimits)
     lets: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
     skips: list[SkipRule] = field(default_factory=list)
@@ -142,3 +156,8 @@ class PlatformDefinition:
     request: RequestDefinition | None = None
     answers: list[AnswerDefinition] = field(default_factory=list)
     verdict: VerdictDefinition | None = None
+
+    @property
+    def names_events(self) -> bool:
+        """Whether it says what an event is called; else an operator must. What follows another has no own name."""
+        return any(name for event_type, name in self.events.items() if event_type not in self.follows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 
 from bridge.core.json_text import Json
 from bridge.core.model import SourceLocation
@@ -18,7 +20,18 @@ Destination = dict[str, Json]
 class PlatformFrame(BuildFrame):
     """The roots of one event, request or answer: those that its part of the file may read."""
 
-    __slots__ = ("conversion_id", "destination", "event", "event_name", "items", "note", "response", "secrets", "vars")
+    __slots__ = (
+        "conversion_id",
+        "destination",
+        "event",
+        "event_name",
+        "items",
+        "note",
+        "response",
+        "secrets",
+        "value_left",
+        "vars",
+    )
 
     def __init__(  # noqa: PLR0913  the roots, by name
         self,
@@ -29,6 +42,7 @@ class PlatformFrame(BuildFrame):
         event: Json = None,
         event_name: str = "",
         conversion_id: str | None = None,
+        value_left: Decimal | None = None,
         items: Sequence[Json] = (),
         secrets: Mapping[str, str | None] | None = None,
         response: Json = None,
@@ -40,6 +54,7 @@ class PlatformFrame(BuildFrame):
         self.event = event
         self.event_name = event_name
         self.conversion_id = conversion_id
+        self.value_left = value_left
         self.items = items
         self.secrets = secrets or {}
         self.response = response
@@ -92,11 +107,16 @@ class AnswerCode:
 
 @dataclass(frozen=True, slots=True)
 class VerdictCode:
-    """The question about a request; of its answer, whether it is too early, and how many were refused why."""
+    """The question about a request; of its answer, whether it is too early, and how many were refused why.
+
+    It is asked `after` the request at the earliest. `is_success`: whether every event of the request was taken.
+    """
 
     url: Callable[[PlatformFrame], Json]
     is_pending: Callable[[PlatformFrame], bool]
     refused: Callable[[PlatformFrame], list[tuple[Json, Json]]]
+    is_success: Callable[[PlatformFrame], bool]
+    after: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +124,7 @@ class PlatformProgram:
     """A compiled destination file. `names` is how many values a frame keeps.
 
     `limits_sale` is whether an item says that its person opted out of sale, `names_conversions` whether it has an id
-    that is made of the order's.
+    that is made of the order's. `follows` has the types that each event type follows.
     """
 
     compiled: CompiledModule
@@ -116,4 +136,5 @@ class PlatformProgram:
     together: Callable[[PlatformFrame], Json] | None
     limits_sale: bool
     names_conversions: bool
+    follows: Mapping[str, tuple[str, ...]]
     verdict: VerdictCode | None = None

@@ -24,6 +24,7 @@ _TYPES: Mapping[str, frozenset[str]] = {
     "event": frozenset({"object"}),
     "event_name": _TEXT,
     "conversion_id": frozenset({"string", "null"}),
+    "value_left": frozenset({"number", "null"}),
     "items": frozenset({"array"}),
     "note": _TEXT,
     "response": frozenset({"object"}),
@@ -48,6 +49,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "event": "; `event` is read in `let`, `skip` and `send`, and in `request` where `limits.events` is 1",
     "event_name": "; `event_name` is read in `let`, `skip` and `send`",
     "conversion_id": "; `conversion_id` is read in `let`, `skip` and `send`",
+    "value_left": "; `value_left` is read in `let`, `skip` and `send`",
 }
 
 

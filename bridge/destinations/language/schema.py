@@ -11,6 +11,7 @@ from bridge.destinations.language.words import (
     ANSWER_ROOTS,
     AUTH_KINDS,
     EVENT_ROOTS,
+    FOLLOWED_BY,
     FORMATS,
     METHODS,
     OUTCOMES,
@@ -49,6 +50,7 @@ def platform_schema() -> Schema:
         "$defs": {
             "var": table_of(_VAR, text="One thing that an operator sets."),
             "secret": table_of(_SECRET, text="One secret that an operator sets; it is never shown."),
+            "follows": table_of(_FOLLOWS, needs=("event_type", "by"), text="What an event type follows."),
             "skip": table_of(_SKIP, needs=("when", "reason"), text="Events for which `when` holds are not sent."),
             "send": table_of(_SEND, needs=("item",), text="Makes the item of each event that it takes."),
             "request": table_of(_REQUEST, needs=("url", "body"), text=f"It reads {_list_roots(REQUEST_ROOTS)}."),
@@ -100,6 +102,11 @@ _PLATFORM: Schema = {
         {},
         _SCALAR,
     ),
+    "follows": object_of(
+        "Event types that are sent only after the event that they follow, such as a refund after its purchase.",
+        {},
+        {"$ref": "#/$defs/follows"},
+    ),
     "limits": table_of(
         {
             "events": {"description": "Events of one request.", **_COUNT},
@@ -132,6 +139,10 @@ _VAR: Schema = {
     "help": _HELP,
 }
 _SECRET: Schema = {"needed": _NEEDED, "help": _HELP}
+_FOLLOWS: Schema = {
+    "event_type": plain_texts("The event types that it follows: one of them is known of its order."),
+    "by": {"description": "What both have in common.", "const": FOLLOWED_BY},
+}
 _SKIP: Schema = {"when": optional_expression(_told("A condition.")), "reason": plain_text("Why, in a few words.")}
 _PATHS: Schema = {"type": "array", "items": {"type": ["string", "array"], "items": {"type": "string"}}}
 _SEND: Schema = {
@@ -169,7 +180,9 @@ _EACH: Schema = {
 }
 _VERDICT: Schema = {
     "url": optional_expression(f"The address that is asked by GET. It reads {_list_roots(VERDICT_ROOTS)}."),
+    "after": {"description": "How long after a request it is asked for at the earliest: 15m, 1h.", **_AGE},
     "pending": optional_expression("It is too early to say where this holds."),
+    "success": optional_expression("Every event of the request was taken where this holds."),
     "refused": {"$ref": "#/$defs/refused"},
 }
 _REFUSED: Schema = {

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 
 VERSION = 1
 KEYS = (
-    "destination", "kind", "title", "purpose", "vars", "secrets", "events", "limits", "let", "skip", "send", "request",
-    "answers", "verdict",
+    "destination", "kind", "title", "purpose", "vars", "secrets", "events", "follows", "limits", "let", "skip", "send",
+    "request", "answers", "verdict",
 )  # fmt: skip
 LIMIT_KEYS = ("events", "bytes", "oldest", "ahead", "rate", "together")
+FOLLOWS_KEYS = ("event_type", "by")
+FOLLOWED_BY = "properties.order_id"
+"""The one path by which a followed event is found: the store knows events by their order."""
 SEND_KEYS = ("event_type", "when", "identify", "require", "item")
 REQUEST_KEYS = ("url", "method", "headers", "auth", "body", "format")
 ANSWER_KEYS = ("when", "is", "reason", "after", "note", "each", "rest")
-VERDICT_KEYS = ("url", "pending", "refused")
+VERDICT_KEYS = ("url", "after", "pending", "refused", "success")
 REFUSED_KEYS = ("for_each", "in", "reason", "count")
 EACH_KEYS = ("for_each", "in", "when", "at", "is", "reason")
 
@@ -24,7 +27,7 @@ FORMATS = ("json", "form")
 OUTCOMES = ("delivered", "rejected", "retry", "pause")
 RESTS = ("delivered", "retry", "resend")
 
-EVENT_ROOTS = ("event", "event_name", "conversion_id", "destination")
+EVENT_ROOTS = ("event", "event_name", "conversion_id", "value_left", "destination")
 """What `let`, `skip` and `send` read."""
 REQUEST_ROOTS = ("items", "destination", "secrets")
 VERDICT_ROOTS = ("note", "destination", "secrets")

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from bridge import contract
 from bridge.core import json_text
-from bridge.core.delivery import Delivery, Outgoing, Response
+from bridge.core.delivery import Delivery, DeliveryState, FollowedEvent, Outgoing, Response
 from bridge.core.errors import NotAnEvent, SettingsError
 from bridge.core.json_text import Json
-from bridge.core.model import SourceLocation
+from bridge.core.model import Event, SourceLocation
 from bridge.destinations.engine.declared import DeclaredDestination, make_declared
 from bridge.destinations.language import Platform
 from bridge.destinations.tools.described import describe_outcome, describe_request, describe_unsent
@@ -27,7 +28,8 @@ from bridge.yaml.problems import Problems
 
 EXAMPLES_NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 """When the events of examples are sent."""
-GIVEN = ("events", "options", "of_order", "response", "sent")
+GIVEN = ("events", "options", "of_order", "followed", "response", "sent")
+FOLLOWED = ("event_type", "value", "currency", "told")
 RESPONSE = ("status", "headers", "body", "text")
 _PARTS = ("method", "url", "headers", "body")
 
@@ -36,7 +38,7 @@ _PARTS = ("method", "url", "headers", "body")
 class DestinationExample:
     """One example. With `response` it is an answer to a request of `sent` events, else events to be sent.
 
-    `of_order`: which one of its order each event is.
+    `of_order`: which one of its order each event is. `followed`: what they follow, which was delivered and is sure.
     """
 
     name: str
@@ -46,6 +48,7 @@ class DestinationExample:
     response: Response | None = None
     sent: int = 1
     of_order: int = 1
+    followed: Mapping[str, Json] | None = None
     places: Mapping[str, SourceLocation] = field(default_factory=dict)
 
 
@@ -68,6 +71,9 @@ def read_destination_example(text: str | bytes, *, name: str, problems: Problems
     wanted = expect.get_value("request") if isinstance(expect, MappingNode) else None
     if wanted is not None and (not isinstance(wanted, MappingNode) or "body" not in wanted.entries):
         problems.add_error(wanted.place, "the expected request needs `body`, else the example holds nothing against it")
+    followed = below.read_node("followed")
+    if followed is not None:
+        ObjectReader.read_object(followed, FOLLOWED, problems, what="followed")
     if response is not None:
         ObjectReader.read_object(response, RESPONSE, problems, what="response")
     if len(problems.errors) > before:
@@ -80,6 +86,7 @@ def read_destination_example(text: str | bytes, *, name: str, problems: Problems
         response=None if response is None else _make_response(document.plain_value(response)),
         sent=int(sent.value) if sent is not None and isinstance(sent.value, int) else 1,
         of_order=of_order.value if of_order is not None and isinstance(of_order.value, int) else 1,
+        followed=None if followed is None else document.plain_value(followed),
         places={key: entry.key.place for key, entry in root.entries.items()}
         | {key: entry.key.place for key, entry in given.entries.items()},
     )
@@ -117,27 +124,45 @@ def example_destination(platform: Platform, options: Mapping[str, Json]) -> Decl
         filled["without_consent"] = "send"
     if "url" in filled:
         filled["url"] = "https://example.com"
-    if not platform.parts.events:
+    if not platform.parts.names_events:
         filled["events"] = {"purchase": "[purchase]"}
     return make_declared(platform, "example", filled | dict(options), masked=True)
 
 
-def make_deliveries(events: Sequence[Json], *, of_order: int = 1) -> list[Delivery]:
+def make_deliveries(
+    events: Sequence[Json], *, of_order: int = 1, followed: Mapping[str, Json] | None = None
+) -> list[Delivery]:
     """Deliveries of events, each held to the contract. Raises NotAnEvent."""
     deliveries = []
     for number, event in enumerate(events, start=1):
         made = contract.validate_event(
             event, origin="example", scope="", received_at=EXAMPLES_NOW, default_id=f"evt_{number}", dedupe=()
         )
-        deliveries.append(Delivery(number, "example", made.id, made.text, 0, of_order=of_order))
+        other = None if followed is None else _followed_event(followed, made)
+        deliveries.append(Delivery(number, "example", made.id, made.text, 0, of_order=of_order, followed=other))
     return deliveries
+
+
+def _followed_event(given: Mapping[str, Json], follower: Event) -> FollowedEvent:
+    """The event that another follows: delivered, taken, and of the same currency unless another is given."""
+    return FollowedEvent(
+        event_type=str(given.get("event_type", "purchase")),
+        state=DeliveryState.DELIVERED,
+        value=None if given.get("value") is None else str(given["value"]),
+        currency=given.get("currency", follower.currency),
+        told=Decimal(str(given.get("told", 0))),
+        verdict="",
+        own_value=follower.value,
+        own_currency=follower.currency,
+    )
 
 
 def _outcome_of(destination: DeclaredDestination, example: DestinationExample) -> Json:
     if example.response is not None:
         outcome = destination.read_response(example.response, sent=example.sent, now=EXAMPLES_NOW)
         return describe_outcome(outcome)
-    made = destination.make_requests(make_deliveries(example.events, of_order=example.of_order), now=EXAMPLES_NOW)
+    deliveries = make_deliveries(example.events, of_order=example.of_order, followed=example.followed)
+    made = destination.make_requests(deliveries, now=EXAMPLES_NOW)
     told: list[Json] = []
     for one in made:
         told += [{"request": describe_request(one)}] if isinstance(one, Outgoing) else describe_unsent(one)
