@@ -33,7 +33,8 @@ class FollowedEvent(msgspec.Struct, frozen=True):
     `delivered_at` are that delivery's, `note` is what its answer left. `of_order` is how many of its order and type
     were told. `told` is the sum of the values of those that follow it and were delivered, `is_busy` whether another
     one that follows it may be under way. `verdict` is "" where the platform said later that it took it, why not where
-    it did not, None where that is not known. `own_value` and `own_currency` are the follower's.
+    it did not, None where that is not known. `own_value` and `own_currency` are the follower's,
+    `since` is when its delivery was made.
     """
 
     event_type: str = ""
@@ -49,6 +50,7 @@ class FollowedEvent(msgspec.Struct, frozen=True):
     verdict: str | None = None
     own_value: str | None = None
     own_currency: str | None = None
+    since: datetime | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True):

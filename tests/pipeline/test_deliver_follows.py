@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
-from delivering import NOON, Seen, Time, delivery_loops, lived, opened, rows, run
+from delivering import NOON, Seen, Time, delivery_loops, detail, lived, opened, rows, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from upstreams.google_ads import GoogleAdsUpstream
@@ -24,6 +24,7 @@ from bridge.destinations.engine.declared import DeclaredDestination
 from bridge.destinations.language.files import load_kind
 from bridge.destinations.reloadable import ReloadableDestination
 from bridge.settings.destinations import make_router
+from bridge.status.kept_request import rebuild_request
 from bridge.store.protocol import RowFilter
 from bridge.store.sqlite.store import SqliteStore
 
@@ -120,6 +121,21 @@ def test_a_refund_waits_until_google_took_its_purchase_and_says_what_is_left(tmp
         assert await shop.outcomes() == [("delivered", None)] * 3
         assert sum(one.method == "GET" for one in shop.ads.received) == 1
         assert not shop.ads.faults
+        _, refund, _ = [await detail(shop.store, row.id) for row in await rows(shop.store)]
+        shown = rebuild_request(refund, lambda *_: (shop.destination, None))
+        assert shown is not None
+        assert shown.missing == "it said what was left of the event that it follows, which is not kept"
+
+    run(lambda: in_shop(tmp_path, story))
+
+
+def test_the_refund_of_a_purchase_of_last_month_asks_at_once(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        await shop.tell("purchase", 1, "1001", "20")
+        await shop.pass_time(timedelta(days=30))
+        await shop.tell("refund", 2, "1001", "5")
+        await shop.pass_time(MINUTE)
+        assert shop.values == [("1001", 20), ("1001", 15)]
 
     run(lambda: in_shop(tmp_path, story))
 
@@ -190,10 +206,10 @@ def test_what_can_be_sent_does_not_wait_for_many_questions_that_get_no_answer(tm
             await shop.pass_time(MINUTE)
         for number in range(4):
             await shop.tell("refund", 10 + number, f"100{number}", "5")
-        await shop.pass_time(10 * MINUTE)
+        await shop.pass_time(20 * MINUTE)
         shop.ads.requests.clear()  # Google knows none of them: its answers are 404
         asked = len(shop.ads.received)
-        await shop.pass_time(8 * MINUTE)
+        await shop.pass_time(12 * MINUTE)
         for number in range(4):
             await shop.tell("purchase", 20 + number, f"200{number}", "20")
         await shop.pass_time(MINUTE)
@@ -223,7 +239,7 @@ STEP = st.tuples(
     st.sampled_from(("1001", "1002")),
     st.sampled_from(("0.1", "0.2", "20")),
     st.sampled_from(TROUBLES),
-    st.sampled_from((0, 0.5, 20)),
+    st.sampled_from((0, 0.5, 40)),
 )
 
 

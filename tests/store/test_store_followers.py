@@ -85,7 +85,7 @@ def test_a_purchase_that_is_pending_skipped_dead_or_never_went_there_is_told_as_
         await accepted(store, refund("back-of-nothing", "1", of=order("never told")), at=50)
         [nothing] = (await told(store, await claimed(store, now=after(51)), at=51)).values()
         assert states == {0: "pending", 1: "dead", 2: "skipped", 3: None}
-        assert nothing == FollowedEvent(own_value="1", own_currency="EUR")
+        assert nothing == FollowedEvent(own_value="1", own_currency="EUR", since=after(50))
 
     tell(story)
 

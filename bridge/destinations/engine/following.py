@@ -20,7 +20,7 @@ BUSY_WAIT = timedelta(seconds=30)
 """How long it waits for another follower under way: longer than the lease of that one's claim."""
 LONGEST_ASKED = timedelta(hours=6)
 GIVE_UP = timedelta(days=3)
-"""How long after its request a verdict is asked for."""
+"""How long a follower waits for a verdict."""
 
 
 def judge_follower(
@@ -66,12 +66,13 @@ def _judge_verdict(followed: FollowedEvent, its: str, *, now: datetime, after: t
     if followed.verdict is not None:
         return Skipped(f"{its} {skip_reasons.MAYBE_REFUSED}")
     delivered_at = followed.delivered_at or now
-    if not followed.note or now - delivered_at > GIVE_UP:
+    asked_since = max(delivered_at, followed.since or delivered_at)
+    if not followed.note or now - asked_since > GIVE_UP:
         return Skipped(f"{skip_reasons.VERDICT_UNKNOWN} {its}")
     waits = f"the platform has not said yet what became of {its}"
     if now < delivered_at + after:
         return Early(delivered_at + after, waits)
-    again = now + max(min(after, LONGEST_WAIT), min(now - delivered_at, LONGEST_ASKED))
+    again = now + max(min(after, LONGEST_WAIT), min(now - asked_since, LONGEST_ASKED))
     return VerdictWanted(again, waits, followed.note)
 
 

@@ -21,6 +21,7 @@ class Follower(NamedTuple):
     claim: int | None
     note: str | None
     verdict: str | None
+    created_at: datetime
 
 
 class FollowedDelivery(NamedTuple):
@@ -58,7 +59,7 @@ def _describe(
 ) -> FollowedEvent:
     known = [one for one in mine if one.key in followed]
     if not known:
-        return FollowedEvent(own_value=mine[0].value, own_currency=mine[0].currency)
+        return FollowedEvent(own_value=mine[0].value, own_currency=mine[0].currency, since=mine[0].created_at)
     me = next((one for one in known if followed[one.key].state is not None), known[0])
     other = followed[me.key]
     beside = [one for one in by_key[me.key] if one.delivery != me.delivery]
@@ -77,6 +78,7 @@ def _describe(
         verdict=verdicts[0] if verdicts else None,
         own_value=me.value,
         own_currency=me.currency,
+        since=me.created_at,
     )
 
 

@@ -14,8 +14,8 @@ from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.rules.followed_events import FollowedDelivery, Follower, gather_followed
 
 _DELIVERIES = """(
-    SELECT number, event, destination, 'pending' AS state, reason, due, NULL::bigint AS ended_at FROM outbox
-    UNION ALL SELECT number, event, destination, state, reason, NULL::bigint, ended_at FROM deliveries
+    SELECT number, event, destination, 'pending' AS state, reason, due, NULL::bigint AS ended_at, created_at FROM outbox
+    UNION ALL SELECT number, event, destination, state, reason, NULL::bigint, ended_at, created_at FROM deliveries
 )"""
 _KEYS = """
     SELECT DISTINCT f.key FROM outbox AS o JOIN followers AS f ON f.event = o.event AND f.destination = o.destination
@@ -25,7 +25,7 @@ _FOLLOWERS = f"""
     SELECT f.key, d.number, d.state, e.value, e.currency,
         (SELECT min(token) FROM claims AS c WHERE c.destination = f.destination AND c.until > %s
             AND d.number = ANY(c.held)),
-        f.note, f.verdict
+        f.note, f.verdict, d.created_at
     FROM followers AS f JOIN events AS e ON e.number = f.event
     JOIN {_DELIVERIES} AS d ON d.event = f.event AND d.destination = f.destination
     WHERE f.destination = %s AND f.key = ANY(%s)
@@ -61,8 +61,9 @@ def find_followed(
     destination = server_text(claimed.destination_state.destination)
     keys = [key for (key,) in select(transaction.db, _KEYS, (list(numbers),))]
     rows = select(transaction.db, _FOLLOWERS, (transaction.at, destination, to_keys(keys))) if keys else []
+    followers = [Follower._make((*row, transaction.for_caller(created_at))) for *row, created_at in rows]
     followed = _read_followed(transaction, destination, keys) if keys else {}
-    return gather_followed([Follower(*row) for row in rows], followed, numbers=numbers, claim=claimed.token)
+    return gather_followed(followers, followed, numbers=numbers, claim=claimed.token)
 
 
 def _read_followed(transaction: Transaction, destination: str, keys: Sequence[bytes]) -> dict[bytes, FollowedDelivery]:

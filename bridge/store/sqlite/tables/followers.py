@@ -11,7 +11,7 @@ from bridge.core.dedupe_keys import order_count_key
 from bridge.core.delivery import FollowedEvent
 from bridge.core.model import Route
 from bridge.store.claims import ClaimedDeliveries
-from bridge.store.codec.columns import maybe_instant, storable_text, to_ms
+from bridge.store.codec.columns import from_ms, maybe_instant, storable_text, to_ms
 from bridge.store.rules.followed_events import FollowedDelivery, Follower, gather_followed
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import ledger
@@ -22,7 +22,7 @@ _KEYS = """
     WHERE d.number IN (SELECT value FROM json_each(?))
 """
 _FOLLOWERS = """
-    SELECT f.key, d.number, d.state, e.value, e.currency, c.token, f.note, f.verdict
+    SELECT f.key, d.number, d.state, e.value, e.currency, c.token, f.note, f.verdict, d.created_at
     FROM followers AS f JOIN events AS e ON e.number = f.event
     JOIN deliveries AS d ON d.event = f.event AND d.destination = f.destination
     LEFT JOIN claims AS c ON c.token = d.token AND c.until > ?
@@ -54,7 +54,9 @@ def find_followed(
     destination, at = claimed.destination_state.destination, to_ms(now)
     keys = [bytes(key) for (key,) in db.execute(_KEYS, (json.dumps(numbers),))]
     followers = [
-        Follower(key, *more) for key in keys for _, *more in db.execute(_FOLLOWERS, (at, destination, key)).fetchall()
+        Follower._make((*row, from_ms(created_at)))
+        for key in keys
+        for *row, created_at in db.execute(_FOLLOWERS, (at, destination, key)).fetchall()
     ]
     return gather_followed(followers, _read_followed(db, destination, keys), numbers=numbers, claim=claimed.token)
 
