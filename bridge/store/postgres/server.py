@@ -25,7 +25,7 @@ _MOST_NODE = 2**31 - 1
 _COPIES = re.compile(r"(?:ANY|FIRST)?\s*(\d+)\s*\(", re.IGNORECASE)
 
 
-def open_server_store(
+def open_server_store(  # noqa: PLR0913  by name
     url: str,
     *,
     ledger_window: timedelta,
