@@ -21,6 +21,7 @@ from bridge.core.heartbeat import Heartbeat, oldest_success
 from bridge.http import openapi, track
 from bridge.http.body_budget import BodyBudget
 from bridge.http.console_keys import ConsoleKey
+from bridge.http.forwarding import Connect, RequestForwarder
 from bridge.http.health import HealthRoutes
 from bridge.http.metrics import Metrics
 from bridge.http.metrics_key import MetricsKey
@@ -171,8 +172,9 @@ class WebApp:
 
     `kept` is called when webhooks were kept, `accepted` when events were; `others` is Health's, `loops` and `stopping`
     are the ReadinessCheck's. `admin` is the application of the admin listener; where there is one, `/metrics` and the
-    console are not public. Without `console_keys` there is no console, which calls `reload` after it changed a
-    file. `keeper` keeps webhooks where the store may be away.
+    console are not public. Without `console_keys` there is no console, which calls `reload` after it changed a file.
+    `console` is the application that has the console alone. With `connect` all of it is in the process to which that
+    connects, and every request to it is passed on. `keeper` keeps webhooks where the store may be away.
     """
 
     def __init__(  # noqa: PLR0913  what it knows of the world, all by name
@@ -192,6 +194,7 @@ class WebApp:
         has_admin: bool = False,
         console_keys: Sequence[ConsoleKey] = (),
         reload: Callable[[], None] = lambda: None,
+        connect: Connect | None = None,
         keeper: SpoolingKeeper | None = None,
     ) -> None:
         proxies = TrustedProxies(app_config.settings.trusted_proxies)
@@ -236,9 +239,14 @@ class WebApp:
         prefix = app_config.settings.addresses.prefix
         webhooks = Starlette(routes=[*receiver.webhook_routes()])
         root = "" if has_admin else prefix
-        console = _console_middleware(
-            app_config, store, proxies, console_keys, root=root, receiver=webhooks, reload=reload
+        console = (
+            [Middleware(OnFirstRequest, CONSOLE_PATH, lambda _rest: RequestForwarder(connect, budget))]
+            if connect is not None
+            else _console_middleware(
+                app_config, store, proxies, console_keys, root=root, receiver=webhooks, reload=reload
+            )
         )
+        self.console = Starlette(middleware=console)
         self.admin.user_middleware = console if has_admin else []
         self.http = Starlette(
             routes=[*receiver.webhook_routes(), *tracking, *openapi.openapi_routes(prefix), *public],

@@ -29,11 +29,12 @@ from bridge.destinations.language.files import platform_files
 from bridge.destinations.reloadable import DestinationReload, reload_destinations
 from bridge.destinations.self_loop import Listener
 from bridge.http.api_keys import ApiKeys, SlidingWindow
-from bridge.http.console_keys import ConsoleKey, keep_console_key
 from bridge.http.metrics_key import keep_beside
 from bridge.mapping.files import mapping_files
 from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.console_address_file import write_console_address
+from bridge.runtime.console_process import CONSOLE, run_console_process
+from bridge.runtime.handover import HandoverSocket
 from bridge.runtime.heartbeat_writer import make_heartbeat
 from bridge.runtime.http_server import bind_socket, socket_url
 from bridge.runtime.node_id import keep_node_id
@@ -59,7 +60,7 @@ from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
 from bridge.settings import Settings, logs_json, mappings_folder, platforms_folder
 from bridge.settings.app_config import AppConfig
-from bridge.settings.console import console_address
+from bridge.settings.console import console_address, find_console_keys
 from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
 from bridge.settings.load import load_configuration
@@ -141,13 +142,14 @@ def run_serve(options: ServeOptions) -> int:
         _prepare_spool(configured)
     workers = _name_web_processes(options.web) if WEB in roles else []
     works = [TRANSLATE, DELIVER] if WORKER in roles else []
-    board, nodes = SharedState([*works, *workers]), SharedNodeCount()
+    keys = find_console_keys(configured.console, beside_store(configured.store)) if WEB in roles else ()
+    board, nodes = SharedState([*works, *workers, *([CONSOLE] if keys else [])]), SharedNodeCount()
     with _opened_wakeups(configured.store, roles) as (webhooks, events):
         shared = SharedResources(
             app_config=app_config,
             listening=listening,
             metrics_key=configured.metrics_key or keep_beside(beside_store(configured.store)),
-            console_keys=_console_keys(configured) if WEB in roles else (),
+            console_keys=keys,
             callers=_limited_callers(configured, nodes, workers),
             nodes=nodes,
             webhooks=webhooks,
@@ -162,6 +164,7 @@ def run_serve(options: ServeOptions) -> int:
             load=partial(_load_now, options.config, tell=False),
             needs=partial(_find_needs, app_config),
             node_id=_own_node_id(configured),
+            console=HandoverSocket() if keys else None,
         )
         care = SupervisorHooks(
             ready=lambda: _print_greeting(
@@ -189,14 +192,6 @@ def _limited_callers(configured: Settings, nodes: SharedNodeCount, workers: Sequ
     count = nodes.read_count
     alone = partial(SlidingWindow, nodes=count)
     return ApiKeys(configured.keys, pace=SharedRateLimits(count).make_window if len(workers) > 1 else alone)
-
-
-def _console_keys(configured: Settings) -> tuple[ConsoleKey, ...]:
-    """Who may open the web console: the keys that are set, else the one in the file that the first start makes."""
-    console = configured.console
-    if not console.is_on:
-        return ()
-    return console.keys or (keep_console_key(beside_store(configured.store)),)
 
 
 def _prepare_spool(configured: Settings) -> None:
@@ -278,6 +273,8 @@ def _make_children(shared: SharedResources, works: Sequence[str], workers: Seque
         yield ChildProcess(name, partial(run[name], shared))
     for name in workers:
         yield ChildProcess(name, partial(run_web_process, shared, name))
+    if shared.console is not None:
+        yield ChildProcess(CONSOLE, partial(run_console_process, shared), shared.console)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 class OnFirstRequest:
     """Answers what is at `path` or below by what `make` gives of `rest`, everything else by `rest`.
 
-    The console with its templates takes 8 MB in each web process. It is made in a thread, so that no webhook waits.
+    The console with its templates takes 8 MB. It is made in a thread, so that no other request waits.
     """
 
     def __init__(self, rest: ASGIApp, path: str, make: Callable[[ASGIApp], ASGIApp]) -> None:

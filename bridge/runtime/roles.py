@@ -33,12 +33,12 @@ from bridge.runtime.balancing import ConnectionBalance
 from bridge.runtime.child import ControlClient
 from bridge.runtime.control_channel import ControlChannel
 from bridge.runtime.defects_file import write_defects
+from bridge.runtime.handover import HandoverSocket
 from bridge.runtime.heartbeat_writer import HeartbeatWriter
 from bridge.runtime.http_server import HttpServer
 from bridge.runtime.rate_limit import SharedNodeCount
 from bridge.runtime.reload import Reloader
 from bridge.runtime.shared_state import SharedState
-from bridge.runtime.supervisor import RELOAD
 from bridge.runtime.wakeup_pipe import Wakeups
 from bridge.settings import Settings
 from bridge.settings.app_config import AppConfig
@@ -95,6 +95,8 @@ class SharedResources:
     load: Callable[[Mapping[str, LoadedMapping]], tuple[Settings, dict[str, LoadedMapping]]]
     needs: Callable[[Store], Awaitable[Mapping[str, str]]]
     """What needs a person: a sentence for each cause."""
+    console: HandoverSocket | None
+    """Leads to the process of the web console; None where it is off, or not here."""
     node_id: str = ""
     """Of this node among those that share a server; empty for a store in a file."""
     nodes: SharedNodeCount = field(default_factory=SharedNodeCount)
@@ -201,8 +203,7 @@ async def _run_web(shared: SharedResources, name: str, line: ControlChannel) -> 
         stopping=lambda: any(server.should_exit for server in servers),
         metrics_key=shared.metrics_key,
         has_admin=bool(admin),
-        console_keys=shared.console_keys,
-        reload=lambda: line.send_message(RELOAD),
+        connect=shared.console.connect if shared.console else None,
         keeper=keeper,
     )
     servers = {HttpServer(office.http, shared.shares.share_of(name)): public}

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from setproctitle import setproctitle
 
@@ -40,12 +40,28 @@ STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
 _HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
+class Demand(Protocol):
+    """Those who wait for a process that is started when it is needed."""
+
+    def fileno(self) -> int:
+        """A descriptor, which is readable while somebody waits."""
+        ...
+
+    def close_waiting(self) -> None:
+        """Tell all who wait that it is not started now."""
+        ...
+
+
 @dataclass(slots=True)
 class ChildProcess:
-    """One child; `run` is what its process does, until stopped by SIGTERM or the end of the channel."""
+    """One child; `run` is what its process does, until stopped by SIGTERM or the end of the channel.
+
+    With a `demand` it is started when somebody waits for it, and the others do without it.
+    """
 
     name: str
     run: Callable[[ControlChannel], None]
+    demand: Demand | None = None
     pid: int = 0
     line: ControlChannel | None = None
     began: float = 0.0
@@ -100,7 +116,7 @@ class Supervisor:
         setproctitle(f"{TITLE}{self._name}")
         with _signal_pipe() as wakeful:
             for child in self._children:
-                if self._stop_by is None:
+                if self._stop_by is None and child.demand is None:
                     self._fork_child(child)
             while any(child.pid for child in self._children) or self._stop_by is None:
                 self._wait_for_signal(wakeful)
@@ -115,6 +131,7 @@ class Supervisor:
                     self._is_reload_asked = False
                     self._reload_all()
                 self._restart_due()
+                self._start_needed()
                 self._report_progress()
         if self._failure is not None:
             raise BridgeError(self._failure)
@@ -198,7 +215,7 @@ class Supervisor:
         self._care.mark(child, False)  # noqa: FBT003  two words say it all
         if self._stop_by is not None:
             return
-        if not child.was_ready:
+        if not child.was_ready and child.demand is None:
             self._failure = child.why or f"the process {child.name} did not start: {why}"
             self._stop_children()
             return
@@ -206,14 +223,27 @@ class Supervisor:
         child.deaths = 1 if now - child.began > STEADY_AFTER else child.deaths + 1
         pause = RESTART_DELAYS[min(child.deaths, len(RESTART_DELAYS)) - 1]
         child.again_at = now + pause
-        then = f"started again in {pause:.0f} s" if pause else "started again"
+        then = "started again" if child.demand is None else "started again when it is needed"
+        then += f" in {pause:.0f} s" if pause and child.demand is None else ""
         log.log_warning("process.ended", process=child.name, why=why, then=then)
 
     def _restart_due(self) -> None:
         now = time.monotonic()
         for child in self._children:
             if self._stop_by is None and child.again_at is not None and child.again_at <= now:
+                child.again_at = None
+                if child.demand is None:
+                    self._fork_child(child)
+
+    def _start_needed(self) -> None:
+        """Start what is started when it is needed, unless it died a moment ago."""
+        for child in self._children:
+            if child.demand is None or child.pid or not _is_readable(child.demand):
+                continue
+            if self._stop_by is None and child.again_at is None:
                 self._fork_child(child)
+            else:
+                child.demand.close_waiting()
 
     def _stop_children(self) -> None:
         """Stop all children; once."""
@@ -234,6 +264,8 @@ class Supervisor:
         for child in self._children:
             if child.line is not None:
                 poll.register(child.line, select.POLLIN)
+            if child.demand is not None and not child.pid:
+                poll.register(child.demand, select.POLLIN)
         moments = [child.again_at for child in self._children if child.again_at is not None]
         if self._stop_by is not None:
             moments = [self._stop_by]
@@ -298,7 +330,7 @@ class Supervisor:
         """What all have done, once it is done."""
         if self._stop_by is not None:
             return
-        if not self._told_ready and all(child.was_ready for child in self._children):
+        if not self._told_ready and all(child.was_ready for child in self._children if child.demand is None):
             self._told_ready = True
             self._care.ready()
         if self._told_reload < self._reload and all(
@@ -310,6 +342,12 @@ class Supervisor:
                 log.log_warning("reload.uneven", kept_the_old=",".join(refused), mend="send SIGHUP again")
             else:
                 log.log_line("reload.taken")
+
+
+def _is_readable(one: Demand) -> bool:
+    poll = select.poll()
+    poll.register(one, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.core.errors import SettingsError
-from bridge.http.console_keys import ConsoleKey, read_console_keys
+from bridge.http.console_keys import ConsoleKey, keep_console_key, read_console_keys
 
 CONSOLE_PATH = "/ui"
 """Where the console stands, below the prefix."""
@@ -26,6 +27,16 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what is list
 
 NO_SETTINGS = ConsoleSettings()
 """What holds where nothing is set."""
+
+
+def find_console_keys(console: ConsoleSettings, store: Path) -> tuple[ConsoleKey, ...]:
+    """Who may open it: the keys that are set, else the one in the file beside the store, which the first call makes.
+
+    Nobody where it is off. Raises SettingsError where that file cannot be read or made.
+    """
+    if not console.is_on:
+        return ()
+    return console.keys or (keep_console_key(store),)
 
 
 def console_address(console: ConsoleSettings, listener: tuple[str, int], *, prefix: str) -> str:

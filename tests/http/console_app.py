@@ -1,18 +1,25 @@
-"""A real bridge in this process with its console, and a client that is or is not logged in. Not concerned with tests."""
+"""A real bridge in this process with its console, and a client that is or is not logged in. Not concerned with tests.
+
+Each request is passed on over a socket, as a web process passes it on to the process of the console.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 from bridge.app import SingleProcessApp
+from bridge.http.body_budget import BodyBudget
 from bridge.http.console_keys import ConsoleKey
+from bridge.http.forwarding import RequestForwarder, answer_forwarded
 from bridge.settings.load import load_configuration
 from bridge.store.engines import open_store
 from bridge.store.protocol import Store
@@ -44,6 +51,20 @@ class Console:
         return await self.client.post(f"{self.root}/login", data={"key": key}, headers=SAME_ORIGIN)
 
 
+def passing_on(app: ASGIApp) -> RequestForwarder:
+    """An application that passes requests on to this one, each over a socket of its own."""
+    answers = set()
+
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        ours, theirs = socket.socketpair()
+        answer = asyncio.create_task(answer_forwarded(app, *await asyncio.open_unix_connection(sock=theirs)))
+        answers.add(answer)
+        answer.add_done_callback(answers.discard)
+        return await asyncio.open_unix_connection(sock=ours)
+
+    return RequestForwarder(connect, BodyBudget())
+
+
 def with_console(
     folder: Path,
     story: Callable[[Console], Awaitable[None]],
@@ -68,7 +89,7 @@ def with_console(
                 *load_configuration(environment, None, tell=False, previous=single.app_config.mappings), tell=False
             ),
         )
-        app = single.http
+        app = passing_on(single.http)
         console = Console(app, store, httpx.AsyncClient(), f"{configured.addresses.prefix}/ui")
         console.client = console.browser((configured.console.url or HERE).removesuffix(console.root))
         try:
