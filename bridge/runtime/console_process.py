@@ -1,21 +1,22 @@
 """The process of the web console: started when somebody first asks for a page, one for all web processes of a `serve`.
 
-The web processes pass on what is below `/ui`, so that reading and drawing a page never holds up a webhook.
+The web processes pass on what is below `/ui`. It runs at the lowest priority: a page may wait for webhooks, and no
+webhook for a page.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import uvloop
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from bridge.app import GRACE, WebApp
+from bridge.core.lowest_priority import take_lowest_priority
 from bridge.http.forwarding import answer_forwarded
 from bridge.http.metrics import Metrics
 from bridge.runtime.control_channel import ControlChannel
@@ -25,16 +26,13 @@ from bridge.runtime.supervisor import RELOAD
 
 CONSOLE = "console"
 """The name of the process."""
-NICE = 19
-"""The lowest priority there is: a page may wait for webhooks, and no webhook for a page."""
 
 
 def run_console_process(shared: SharedResources, line: ControlChannel) -> None:
     """Answer what the web processes pass on, until stopped."""
     for one in shared.listening:
         one.close()
-    with suppress(OSError):
-        os.nice(NICE)
+    take_lowest_priority()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run_console(shared, line))
 

@@ -19,6 +19,7 @@ import sys
 
 from setproctitle import setproctitle
 
+from bridge.core.lowest_priority import take_lowest_priority
 from bridge.http.console.mapping_trial import CheckQuestion, DraftQuestion, check_file, encode_answer, try_draft
 
 SIZE = struct.Struct(">Q")
@@ -35,7 +36,7 @@ def answer_question(question: CheckQuestion | DraftQuestion) -> bytes:
 
 
 def _limit_process(mebibytes: int) -> None:
-    os.nice(19)
+    take_lowest_priority()
     resource.setrlimit(resource.RLIMIT_AS, (mebibytes * MEBIBYTE, mebibytes * MEBIBYTE))
     for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):  # it writes no file
         resource.setrlimit(kind, (0, 0))
