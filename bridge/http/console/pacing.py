@@ -1,7 +1,7 @@
 """How often a peer may log in with a wrong key: five times a minute, each peer for itself.
 
-Pure: the time is an argument. Each web process counts for itself. Nobody guesses a key, which is random and long; this
-keeps the log and the store calm.
+Pure: the time is an argument. The console's process counts, for all web processes. Nobody guesses a key, which is
+random and long; this keeps the log and the store calm.
 """
 
 from __future__ import annotations
