@@ -181,12 +181,12 @@ def _rows_alike(rows: list[_DueDelivery]) -> list[_DueDelivery]:
 def _insert_claim(
     transaction: Transaction, destination: str, rows: Sequence[_DueDelivery], *, node: int, until: int
 ) -> int:
-    (token,) = transaction.draw_numbers(1)
-    transaction.execute(
-        "INSERT INTO claims (token, destination, node, until, started_at, held) VALUES (%s, %s, %s, %s, %s, %s)",
-        (token, server_text(destination), node, until, transaction.at, [row.number for row in rows]),
-    )
-    return token
+    [(token,)] = transaction.execute(
+        "INSERT INTO claims (token, destination, node, until, started_at, held) "
+        "VALUES (draw_block(), %s, %s, %s, %s, %s) RETURNING token",
+        (server_text(destination), node, until, transaction.at, [row.number for row in rows]),
+    ).fetchall()
+    return int(token)
 
 
 def _claimed_at(transaction: Transaction, state: DestinationState, pacing: Pacing, *, until: int) -> int:

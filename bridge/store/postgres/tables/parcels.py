@@ -39,19 +39,18 @@ class TakenParcels:
 
 
 def insert_parcel(transaction: Transaction, requests: Sequence[Sequence[Webhook]], *, node: int) -> None:
-    """Keep the webhooks of several requests."""
+    """Keep the webhooks of several requests: one statement, which draws the number, too. No walk goes by it."""
     packed = packed_requests.pack_requests([packed_requests.pack_request(webhooks) for webhooks in requests])
     count = sum(map(len, requests))
     if not count:
         return
     oldest = min(to_ms(one.received_at) for webhooks in requests for one in webhooks)
-    (number,) = transaction.draw_numbers(1)
     transaction.execute(
         """
-        WITH parcel AS (INSERT INTO parcels (number, count, packed) VALUES (%s, %s, %s) RETURNING number)
+        WITH parcel AS (INSERT INTO parcels (number, count, packed) VALUES (draw_block(), %s, %s) RETURNING number)
         INSERT INTO unapplied (parcel, node, count, oldest) SELECT number, %s, %s, %s FROM parcel
         """,
-        (number, count, packed, node, count, oldest),
+        (count, packed, node, count, oldest),
     )
 
 
