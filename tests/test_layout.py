@@ -72,7 +72,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "db schema",
         "tables",
         "admin",
-        "follow_verbs list_verbs status_verbs token_verbs",
+        "follow_verbs list_verbs prepare status_verbs token_verbs",
         "store",
         "server",
     ),

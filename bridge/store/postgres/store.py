@@ -14,27 +14,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import psycopg
-
 from bridge.core.conversions import KnownConversion
 from bridge.core.delivery import Attempt, DeliveryUpdate
-from bridge.core.errors import StoreUnavailable, StoreUnusable
+from bridge.core.errors import StoreUnavailable
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Accepted, Event, Kept, Route, Routed, Webhook
 from bridge.store.callbacks import AnswerCallback, Answers, call_in_loop
 from bridge.store.codec.columns import to_ms, to_ms_up
 from bridge.store.group_commit import GroupCommit, too_slow_error
-from bridge.store.postgres import schema
 from bridge.store.postgres.admin import overdue, queries, retention, retired_days, retry_replay, rewrite, walks
 from bridge.store.postgres.admin.retention import SweepPlace
 from bridge.store.postgres.db.link import DatabaseLink
-from bridge.store.postgres.db.server_connection import ServerAddress, open_connection
-from bridge.store.postgres.db.server_errors import server_error
+from bridge.store.postgres.db.server_connection import ServerAddress
 from bridge.store.postgres.db.server_url import connection_info, shown_url
 from bridge.store.postgres.db.timeline_fence import TimelineFence
 from bridge.store.postgres.db.transaction import Transaction
 from bridge.store.postgres.follow_verbs import PostgresFollowVerbs
 from bridge.store.postgres.list_verbs import PostgresListVerbs
+from bridge.store.postgres.prepare import prepare_database
 from bridge.store.postgres.status_verbs import PostgresStatusVerbs
 from bridge.store.postgres.tables import (
     attempts,
@@ -103,7 +100,7 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
             connection_info(url), shown_url(url), bounds.max_wait, fence or TimelineFence(), by_caller=by_caller
         )
         try:
-            _prepare_database(address, durable=durable)
+            prepare_database(address, durable=durable)
         except StoreUnavailable:
             if not is_prepared:
                 raise
@@ -384,32 +381,3 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
 
 def _as_exception(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else StoreUnavailable(f"it was ended ({type(error).__name__})")
-
-
-def _prepare_moved(db: psycopg.Connection[Any], *, where: str) -> None:
-    """Where a SQLite store was moved here, let tables that are new since then have its numbers, too.
-
-    Raises StoreUnusable for a store of which a part is still to come: it would not know its duplicates.
-    """
-    for source, finished_at in db.execute("SELECT source, finished_at FROM moves").fetchall():
-        if finished_at is None:
-            raise StoreUnusable(
-                f"the SQLite store {source} is being moved into the store {where}, and a part of it is not there yet; "
-                "type the same `trackbridge move` again to go on"
-            )
-        schema.retry_on_lock(lambda: _make_moved_partitions(db))
-
-
-def _make_moved_partitions(db: psycopg.Connection[Any]) -> None:
-    with db.transaction():
-        schema.lock_schema(db)
-        days.make_moved_partitions(db)
-
-
-def _prepare_database(address: ServerAddress, *, durable: bool) -> None:
-    try:
-        with open_connection(address).db as db:
-            schema.migrate_database(db, where=address.shown, durable=durable)
-            _prepare_moved(db, where=address.shown)
-    except psycopg.Error as error:
-        raise (server_error(error, address.shown) or error) from error
