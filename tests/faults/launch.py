@@ -30,8 +30,8 @@ IMPATIENT = RetryPolicy(
 
 def main() -> int:
     """Serve."""
-    vars(app)[DeliveryLoops.__name__] = partial(DeliveryLoops, policy=IMPATIENT)
-    vars(app)[PurgeLoop.__name__] = partial(PurgeLoop, rest=0.01, every=0.2)
+    vars(app)["Forwarder"] = partial(DeliveryLoops, policy=IMPATIENT)
+    vars(app)["Purger"] = partial(PurgeLoop, rest=0.01, every=0.2)
     translate.LEASE = SECOND
     ledger.FLUSH_FROM, ledger.MOST_ENTRIES, ledger.SEGMENT_ENTRIES = 20, 60, 8
     log_writer.LARGE = int(os.environ.get("FIRE_LOG_FILE") or log_writer.LARGE)
