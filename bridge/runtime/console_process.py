@@ -1,27 +1,27 @@
 """The process of the web console: started when somebody first asks for a page, one for all web processes of a `serve`.
 
-The web processes pass on what is below `/ui`. It runs at the lowest priority: a page may wait for webhooks, and no
-webhook for a page.
+The web processes pass on what is below `/ui`. It yields to them as the workers do: a page may wait for webhooks, and no
+webhook for a page. At the lowest priority nobody would see a page while both cores are busy, which is when people look.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvloop
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from bridge.app import GRACE, WebApp
-from bridge.core.lowest_priority import take_lowest_priority
 from bridge.http.forwarding import answer_forwarded
 from bridge.http.metrics import Metrics
 from bridge.runtime.control_channel import ControlChannel
 from bridge.runtime.handover import HandoverSocket
-from bridge.runtime.roles import EVENT, WEBHOOK, SharedResources, StatePublisher, attached_to_supervisor
+from bridge.runtime.roles import EVENT, NICE, WEBHOOK, SharedResources, StatePublisher, attached_to_supervisor
 from bridge.runtime.supervisor import RELOAD
 
 CONSOLE = "console"
@@ -32,7 +32,8 @@ def run_console_process(shared: SharedResources, line: ControlChannel) -> None:
     """Answer what the web processes pass on, until stopped."""
     for one in shared.listening:
         one.close()
-    take_lowest_priority()
+    with suppress(OSError):
+        os.nice(NICE)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run_console(shared, line))
 
