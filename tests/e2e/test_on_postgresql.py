@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import chdir
 from functools import partial
@@ -83,7 +84,8 @@ def test_two_nodes_share_a_server_and_what_one_keeps_is_known_to_both(
         answered = post(f"{first.url}/v1/track", ({"Authorization": f"Bearer {API_KEY}"}, track))
         assert answered.status_code == 503, "the spool is for webhooks alone"
         away = typed(folders[0], settings | spool, "status").stdout
-        assert f"2 webhooks in the spool {folders[0] / 'spool'} of this machine wait for the database" in away
+        waiting = re.search(rf"([23]) webhooks in the spool {folders[0] / 'spool'} of this machine wait", away)
+        assert waiting, away  # the third is one of which it is in doubt whether the server took it as it was cut off
         link.symlink_to(sockets)
         until(lambda: len(shown(folders[1], settings, "webhooks")) == 4, what="what the first node kept")
         assert "in the spool" not in typed(folders[0], settings | spool, "status").stdout
