@@ -32,7 +32,7 @@ from bridge.http.readiness import PATIENCE, SERVER_PATIENCE, ReadinessCheck
 from bridge.http.refusals import RefusalCounter, UnknownPathCounter
 from bridge.http.webhooks import DirectRoute, WebhookReceiver
 from bridge.pipeline import alerts
-from bridge.pipeline.alert_channels import AlertChannel
+from bridge.pipeline.alert_channels import AlertChannel, make_channels
 from bridge.pipeline.alert_state import AlertState, alert_file
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.refresh_tokens import RefreshTokens
@@ -161,7 +161,7 @@ class DeliverPipeline:
 
 def _make_alert_loop(app_config: AppConfig, needs: alerts.NeedsPerson) -> alerts.AlertLoop:
     def channels() -> tuple[AlertChannel, ...]:
-        return app_config.settings.alerts.channels()
+        return make_channels(app_config.settings.alerts)
 
     state = AlertState(alert_file(beside_store(app_config.settings.store)))
     return alerts.AlertLoop(needs=needs, channels=channels, state=state, clock=utc_now)

@@ -9,7 +9,7 @@ from bridge.cli.environment import read_environment
 from bridge.cli.options import command_options, flag_option
 from bridge.cli.terminal import print_text
 from bridge.core.errors import AlertFailed, SettingsError
-from bridge.pipeline.alert_channels import AlertChannel
+from bridge.pipeline.alert_channels import AlertChannel, make_channels
 from bridge.settings.alerts import read_alerts
 
 TITLE = "trackbridge on {host}: this is a test of alerts"
@@ -25,7 +25,7 @@ class AlertOptions:
 
 def run_alert(options: AlertOptions) -> int:
     """Name where alerts go, and test it; 1 where a message was not taken."""
-    channels = read_alerts(read_environment()).channels()
+    channels = make_channels(read_alerts(read_environment()))
     if not channels:
         raise SettingsError("alerts go nowhere; set BRIDGE_ALERT_URL, or BRIDGE_ALERT_EMAIL and BRIDGE_SMTP_SERVER")
     if not options.test:

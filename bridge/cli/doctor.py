@@ -19,6 +19,7 @@ from bridge.cli.options import command_options, config_option, format_option
 from bridge.cli.terminal import print_text
 from bridge.core.errors import BridgeError
 from bridge.mapping import BrokenMapping
+from bridge.pipeline.alert_channels import make_channels
 from bridge.settings import Settings, secret_strength
 from bridge.settings.env_file import Environment, exposed_env_file
 from bridge.settings.load import load_configuration
@@ -100,7 +101,7 @@ def _check_settings(configured: Settings, mappings: dict[str, LoadedMapping]) ->
 
 
 def _check_alerts(configured: Settings) -> Iterator[CheckResult]:
-    names = [one.name for one in configured.alerts.channels()]
+    names = [one.name for one in make_channels(configured.alerts)]
     if names:
         yield CheckResult("alerts", "ok", f"go to {' and '.join(names)}; `trackbridge alert --test` sends one")
     else:

@@ -18,6 +18,7 @@ from email.utils import formatdate, make_msgid
 from typing import Protocol
 
 from bridge.core import json_text
+from bridge.core.alert_targets import AlertTargets, MailServer
 from bridge.core.delivery import Outgoing
 from bridge.core.errors import AlertFailed
 from bridge.pipeline.http_client import load_trusted_certificates, open_client
@@ -26,39 +27,6 @@ TIMEOUT = timedelta(seconds=20)
 SUCCESS = range(200, 300)
 TLS_PORT = 465
 """The port on which TLS begins at once: https://www.rfc-editor.org/rfc/rfc8314."""
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """An SMTP server. Unless it is this machine itself, TLS is required: at once on port 465, else by STARTTLS."""
-
-    host: str
-    port: int
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    is_local: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AlertTargets:
-    """All that is set: the `url` of a chat, and the `recipients` of mail with its `server` and `sender`."""
-
-    url: str | None = field(default=None, repr=False)
-    recipients: tuple[str, ...] = ()
-    server: MailServer | None = None
-    sender: str = ""
-
-    def channels(self) -> tuple[AlertChannel, ...]:
-        """A channel for each."""
-        chat: list[AlertChannel] = [ChatChannel(self.url)] if self.url else []
-        mail: list[AlertChannel] = (
-            [MailChannel(self.server, self.sender, self.recipients)] if self.server and self.recipients else []
-        )
-        return (*chat, *mail)
-
-
-NO_ALERTS = AlertTargets()
-"""Nothing is set."""
 
 
 class AlertChannel(Protocol):
@@ -72,6 +40,17 @@ class AlertChannel(Protocol):
     async def send_alert(self, title: str, lines: Sequence[str]) -> None:
         """Send one message. Raises AlertFailed, which names no address and no key."""
         ...
+
+
+def make_channels(targets: AlertTargets) -> tuple[AlertChannel, ...]:
+    """A channel for each target."""
+    chat: list[AlertChannel] = [ChatChannel(targets.url)] if targets.url else []
+    mail: list[AlertChannel] = (
+        [MailChannel(targets.server, targets.sender, targets.recipients)]
+        if targets.server and targets.recipients
+        else []
+    )
+    return (*chat, *mail)
 
 
 @dataclass(frozen=True, slots=True)

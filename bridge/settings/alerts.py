@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from bridge.core.alert_targets import AlertTargets, MailServer
 from bridge.core.errors import SettingsError
-from bridge.pipeline.alert_channels import AlertTargets, MailServer
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]]+@[A-Za-z0-9.-]+")
 LAST_PORT = 65535

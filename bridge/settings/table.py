@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from bridge.core.alert_targets import NO_ALERTS, AlertTargets
 from bridge.core.model import SourceLocation
 from bridge.core.sealing import SealKeys
 from bridge.http import body_budget as budget
 from bridge.http.metrics_key import MetricsKey
-from bridge.pipeline.alert_channels import NO_ALERTS, AlertTargets
 from bridge.settings.addresses import DEFAULT_ADDRESSES, Addresses
 from bridge.settings.console import NO_SETTINGS, ConsoleSettings
 from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy

@@ -28,8 +28,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peers import serving, typed, until, upstream
 
+from bridge.core.alert_targets import MailServer
 from bridge.core.errors import AlertFailed, SettingsError
-from bridge.pipeline.alert_channels import ChatChannel, MailChannel, MailServer
+from bridge.pipeline.alert_channels import ChatChannel, MailChannel, make_channels
 from bridge.pipeline.alert_state import AlertState
 from bridge.pipeline.alerts import AlertLoop, write_alert
 from bridge.settings.alerts import read_alerts
@@ -406,7 +407,7 @@ def test_a_setting_that_cannot_be_used_is_named_and_not_repeated(settings: dict[
 
 def test_no_value_shows_a_password_or_the_address_of_a_chat() -> None:
     settings = mail_settings(25) | LOGIN | {"BRIDGE_ALERT_URL": "https://hooks.example/secret"}
-    shown = repr(read_alerts(settings)) + repr(read_alerts(settings).channels())
+    shown = repr(read_alerts(settings)) + repr(make_channels(read_alerts(settings)))
     assert PASSWORD not in shown
     assert "secret" not in shown
 
