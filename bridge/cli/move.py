@@ -145,9 +145,10 @@ class _ProgressBar:
         bar = "#" * int(done * BAR)
         rate = self.moved / max(now - self.begun_at, EVERY)
         text = f"[{bar:-<{BAR}}] {done:4.0%}  {progress.moved} of {progress.of} rows, {rate:.0f}/s  {progress.kind}"
-        print(f"\r\x1b[K{text[:100]}", end="", flush=True)
+        sys.stdout.write(f"\r\x1b[K{text[:100]}")
+        sys.stdout.flush()
 
     def end_line(self) -> None:
         """End the line of the bar."""
         if self._is_open:
-            print()
+            sys.stdout.write("\n")
