@@ -32,9 +32,10 @@ from bridge.mapping.files import EXAMPLES, example_folders, mapping_files
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.check_files import check_file_examples
 from bridge.mapping.tools.examples import MappingExample
-from bridge.settings import mappings_folder, platforms_folder, secret_strength
+from bridge.settings import secret_strength
 from bridge.settings.app_config import AppConfig
 from bridge.settings.load import load_configuration
+from bridge.settings.table import DESTINATIONS, MAPPINGS
 from bridge.yaml.problems import Problems
 
 POLL = 0.3
@@ -80,8 +81,8 @@ def _check_paths(found: CheckRun, paths: Sequence[Path], *, with_examples: bool)
     """Check what was named: mappings, folders of them, single examples; without any name what serve would load."""
     if not paths:
         environment = read_environment()
-        _check_mappings(found, mapping_files(mappings_folder(environment)), with_examples=with_examples)
-        check_platforms(found, platform_files(platforms_folder(environment)), with_examples=with_examples)
+        _check_mappings(found, mapping_files(MAPPINGS.read(environment)), with_examples=with_examples)
+        check_platforms(found, platform_files(DESTINATIONS.read(environment)), with_examples=with_examples)
         found.problems += _settings_problems()
         return
     for path in paths:
@@ -185,7 +186,7 @@ def _check_on_change(options: CheckOptions) -> int:
 
 def _file_states(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     """Every file that a run would read, with its time and size."""
-    roots = list(paths) or [path.parent for path in mapping_files(mappings_folder(read_environment()))]
+    roots = list(paths) or [path.parent for path in mapping_files(MAPPINGS.read(read_environment()))]
     folders = {path if path.is_dir() else path.parent for path in roots}
     files = [path for path in roots if path.is_file()]
     for folder in folders:

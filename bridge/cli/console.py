@@ -23,6 +23,7 @@ from bridge.runtime.console_address_file import read_console_address
 from bridge.runtime.roles import WEB
 from bridge.settings.addresses import read_addresses
 from bridge.settings.console import ConsoleSettings, console_address
+from bridge.settings.table import ADMIN
 from bridge.store.engines import beside_store, watch_role
 
 
@@ -75,5 +76,5 @@ def _console_address(console: ConsoleSettings, environment: Mapping[str, str]) -
         running = read_console_address(beside_store(store))
         if running is not None:
             return running
-    admin, at = settings.admin_address(environment), read_addresses(environment)
+    admin, at = ADMIN.read(environment), read_addresses(environment)
     return console_address(console, admin or (at.host, at.port), prefix="" if admin else at.prefix)

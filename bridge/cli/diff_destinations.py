@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.text import Text
 
-from bridge import settings
 from bridge.cli.check_platforms import declares_platform
 from bridge.cli.diff_tables import draw_changes, draw_totals, most_often, plain_change
 from bridge.cli.environment import read_environment
@@ -29,6 +28,7 @@ from bridge.destinations.tools.examples import example_destination
 from bridge.mapping.files import mapping_files
 from bridge.mapping.tools.diff import FAULTS
 from bridge.settings.load import load_configuration
+from bridge.settings.table import DESTINATIONS, MAPPINGS
 from bridge.store.protocol import EventDetail, RowFilter, Store
 
 
@@ -45,8 +45,8 @@ def names_platform(named: str) -> bool:
     if Path(named).suffix in {".yaml", ".yml"}:
         return declares_platform(Path(named))
     environment = read_environment()
-    providers = {path.stem for path in mapping_files(settings.mappings_folder(environment))}
-    return named not in providers and named in known_kinds(settings.platforms_folder(environment))
+    providers = {path.stem for path in mapping_files(MAPPINGS.read(environment))}
+    return named not in providers and named in known_kinds(DESTINATIONS.read(environment))
 
 
 def compare_platforms(

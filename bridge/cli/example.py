@@ -29,7 +29,7 @@ from bridge.mapping.tools import examples
 from bridge.mapping.tools.anonymize import Anonymizer, anonymize_form
 from bridge.mapping.tools.examples import MappingExample
 from bridge.mapping.tools.personal_data import regions_in
-from bridge.settings import mappings_folder
+from bridge.settings.table import MAPPINGS
 from bridge.signature.locators import LocatorRoot
 from bridge.store.protocol import WebhookDetail
 from bridge.yaml import dump
@@ -114,7 +114,7 @@ def _find_mapping(provider: str) -> tuple[Path, Mapping]:
     if path.suffix in {".yaml", ".yml"}:
         return path, mapping.parse_mapping(read_file(path), name=path.name)
     known = []
-    files = mapping_files(mappings_folder(read_environment()))[::-1]
+    files = mapping_files(MAPPINGS.read(read_environment()))[::-1]
     for file in sorted(files, key=lambda each: each.stem != provider):
         try:
             found = mapping.load_mapping(file)

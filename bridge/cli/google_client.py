@@ -14,7 +14,8 @@ from bridge.core.errors import SettingsError
 from bridge.core.json_text import Json
 from bridge.destinations.engine.oauth2_tokens import OAuth2Client, OAuth2Tokens, TokenOwner
 from bridge.destinations.language.files import load_kind
-from bridge.settings.env_file import CONFIG, ENV_FILE, read_env_file, write_env_value
+from bridge.settings.env_file import ENV_FILE, named_config, read_env_file, write_env_value
+from bridge.settings.table import CONFIG
 from bridge.yaml.document import Scalar
 
 GOOGLE = "google"
@@ -52,7 +53,7 @@ def read_google_client(file: Path) -> OAuth2Tokens:
 
 def find_env_file(config: Path | None) -> Path:
     """The `.env` beside the settings file, there or not. Raises SettingsError where it cannot be written."""
-    path = (config or Path(read_environment(config).get("BRIDGE_CONFIG", CONFIG))).with_name(ENV_FILE)
+    path = (named_config(read_environment(config), config) or Path(CONFIG.default)).with_name(ENV_FILE)
     read_env_file(path)
     if not os.access(path.resolve().parent, os.W_OK):
         raise SettingsError(f"{path.absolute()} cannot be written; with --print the setting is printed instead")

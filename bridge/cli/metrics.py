@@ -12,6 +12,7 @@ from bridge.cli.terminal import print_text
 from bridge.http.health import is_loopback
 from bridge.http.metrics_key import key_file
 from bridge.settings.addresses import read_addresses
+from bridge.settings.table import ADMIN, METRICS_KEY
 from bridge.store.engines import beside_store
 
 FILE_OF_YOURS = "/etc/prometheus/trackbridge-metrics-key"
@@ -32,7 +33,7 @@ class MetricsOptions:
 def run_metrics(options: MetricsOptions) -> int:
     """Print a scrape configuration: https://prometheus.io/docs/prometheus/latest/configuration/configuration/."""
     environment = read_environment()
-    admin, at = settings.admin_address(environment), read_addresses(environment)
+    admin, at = ADMIN.read(environment), read_addresses(environment)
     target = options.target or (_join_host_port(*admin) if admin else _join_host_port(at.host, at.port))
     lines = ["scrape_configs:", "  - job_name: trackbridge"]
     if at.prefix and not admin:
@@ -46,7 +47,7 @@ def run_metrics(options: MetricsOptions) -> int:
 
 def _key_file() -> str:
     """The file with the key; says on standard error what is still to be done for it."""
-    if settings.metrics_key(read_environment()) is not None:
+    if METRICS_KEY.read(read_environment()) is not None:
         print_text(f"trackbridge: write the key of BRIDGE_METRICS_KEY itself to {FILE_OF_YOURS}, mode 0600", error=True)
         return FILE_OF_YOURS
     path = key_file(beside_store(settings.store_url(read_environment()))).absolute()

@@ -58,13 +58,14 @@ from bridge.runtime.supervisor import ChildProcess, Supervisor, SupervisorHooks
 from bridge.runtime.wakeup_pipe import WakeupPipe, Wakeups
 from bridge.runtime.wakeup_socket import WakeupSocket
 from bridge.runtime.watchdog import SILENCE, Watchdog
-from bridge.settings import Settings, logs_json, mappings_folder, platforms_folder
+from bridge.settings import Settings, logs_json
 from bridge.settings.app_config import AppConfig
 from bridge.settings.console import console_address, find_console_keys
 from bridge.settings.describe import describe_bridge, find_self_loops
 from bridge.settings.env_file import ENV_FILE
 from bridge.settings.load import load_configuration
 from bridge.settings.sources import LoadedMapping
+from bridge.settings.table import DESTINATIONS, MAPPINGS
 from bridge.status.processes import REFUSED
 from bridge.status.read import read_status
 from bridge.status.report import needs_by_cause
@@ -348,4 +349,4 @@ def _watched_files(config: Path | None) -> list[Path]:
     environment = read_environment(config)
     named = config or environment.get("BRIDGE_CONFIG")
     files = [Path(named), Path(named).with_name(ENV_FILE)] if named else []
-    return [*mapping_files(mappings_folder(environment)), *platform_files(platforms_folder(environment)), *files]
+    return [*mapping_files(MAPPINGS.read(environment)), *platform_files(DESTINATIONS.read(environment)), *files]

@@ -27,7 +27,7 @@ from bridge.destinations.language.files import known_kinds, load_kind
 from bridge.destinations.tools.described import describe_outcome, describe_request, describe_unsent
 from bridge.destinations.tools.examples import example_destination
 from bridge.destinations.tools.explain import explain_item
-from bridge.settings import platforms_folder
+from bridge.settings.table import DESTINATIONS
 
 _LONGEST = 100
 _MINUTE = timedelta(minutes=1)
@@ -69,7 +69,7 @@ def read_named_platform(named: str, *, option: str) -> Platform:
         if reading.platform is None:
             raise MappingError(reading.problems.errors)
         return reading.platform
-    folder = platforms_folder(read_environment())
+    folder = DESTINATIONS.read(read_environment())
     found = load_kind(named, folder)
     if found is None:
         hint = suggest_or_list(named, known_kinds(folder))

@@ -41,7 +41,7 @@ from bridge.mapping.engine.rule_waits import format_wait
 from bridge.mapping.files import mapping_files
 from bridge.mapping.tools.examples import EarlierEvent, recallable_events
 from bridge.mapping.tools.explain import Explanation, explain_webhook
-from bridge.settings import mappings_folder
+from bridge.settings.table import MAPPINGS
 from bridge.signature.locators import LocatorRoot
 
 _KEYS = "conversion_keys"
@@ -201,7 +201,7 @@ def read_named_mapping(named: str) -> MappingReading:
     if path.suffix in {".yaml", ".yml"}:
         return mapping.read_mapping(read_file(path), name=path.name)
     known: dict[str, Path] = {}
-    for each in mapping_files(mappings_folder(read_environment())):
+    for each in mapping_files(MAPPINGS.read(read_environment())):
         known[mapping.read_mapping(read_file(each), name=each.name).parts.provider] = each
     if named not in known:
         raise SettingsError(f"there is no mapping for `{quote_argument(named)}`; known are {', '.join(sorted(known))}")

@@ -5,7 +5,6 @@ What a mapping declares and what a destination's options mean is checked when th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -14,31 +13,50 @@ from pathlib import Path
 from bridge.contract import REQUEST_BYTES
 from bridge.core.environment_names import environment_name
 from bridge.core.errors import SettingsError
-from bridge.core.sealing import read_seal_keys
 from bridge.core.suggestions import nearest_word, suggest_or_list
 from bridge.http.api_keys import read_digest
-from bridge.http.body_budget import PARTS, USUAL
-from bridge.http.metrics_key import MetricsKey, read_setting
+from bridge.http.body_budget import PARTS
+from bridge.http.metrics_key import MetricsKey
 from bridge.settings.addresses import read_addresses
 from bridge.settings.alerts import read_alerts
 from bridge.settings.console import ConsoleSettings, read_console
-from bridge.settings.env_file import refuse_placeholders, warn_of_env_file
+from bridge.settings.env_file import named_config, refuse_placeholders, warn_of_env_file
 from bridge.settings.file import SettingsFile
 from bridge.settings.given import find_given
+from bridge.settings.model import DestinationSettings, KeySettings, Settings, SourceSettings
 from bridge.settings.source_vars import warn_of_near_names, with_source_vars
 from bridge.settings.table import (
-    MEBIBYTE,
+    ADMIN,
+    API_KEYS,
+    API_RATE,
+    BODY_BUDGET,
+    DESTINATIONS,
+    KEEP_BODIES,
+    KEEP_EVENTS,
+    KEEP_LEDGER,
+    LOG,
+    MAPPINGS,
+    METRICS_KEY,
+    MIN_FREE,
+    PREFIX,
+    QUEUE_LIMIT,
+    QUEUE_PATIENCE,
+    SEAL_KEY,
     SECRET_SUFFIX,
+    SPOOL,
+    STORE,
     TABLE,
-    DestinationSettings,
-    KeySettings,
+    TRACK_KEY,
+    TRACK_RATE,
+    TRACK_TEST,
+    TRACK_URL,
+    TRUSTED_PROXIES,
+    WEBHOOK_LIMIT,
     Setting,
-    Settings,
-    SourceSettings,
-)
-from bridge.settings.values import read_bytes, read_days, read_networks, read_number, split_list, value_places
+)  # fmt: skip
+from bridge.settings.values import split_list, value_places
 from bridge.store.engines import is_on_server
-from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
+from bridge.store.protocol import AdmissionLimits, RetentionPolicy
 
 __all__ = [
     "SECRET_SUFFIX",
@@ -48,28 +66,24 @@ __all__ = [
     "Setting",
     "Settings",
     "SourceSettings",
-    "admin_address",
-    "bounds",
-    "keeping",
+    "admission_limits",
+    "console_settings",
     "load_settings",
     "logs_json",
-    "mappings_folder",
-    "metrics_key",
-    "platforms_folder",
+    "retention_policy",
     "secret_name",
     "spool_folder",
     "store_url",
 ]
 
 MOST_PATIENCE = 60
-LAST_PORT = 65535
 RETRIED = timedelta(days=31)
 """Longer than any provider continues retrying a webhook: what was purged from the ledger would be new again."""
 
 
 def store_url(environment: Mapping[str, str]) -> str:
     """Where the store lies: all that the commands which only look need to know."""
-    return environment.get("BRIDGE_STORE") or TABLE[0].default
+    return STORE.read(environment)
 
 
 def load_settings(
@@ -80,8 +94,7 @@ def load_settings(
     Raises SettingsError that names the setting and the remedy, and never a value that may be secret.
     """
     refuse_placeholders(environment)
-    path = config or (Path(environment["BRIDGE_CONFIG"]) if environment.get("BRIDGE_CONFIG") else None)
-    rate = read_number(environment, "BRIDGE_API_RATE", 1000)
+    path, rate = named_config(environment, config), API_RATE.read(environment)
     filed = SettingsFile(path, environment, rate).read_settings() if path else Settings()
     sources = with_source_vars(environment, _all_sources(environment, providers, filed.sources), providers)
     destinations = (*_environment_destinations(environment), *filed.destinations)
@@ -90,25 +103,25 @@ def load_settings(
     _all_different("API key", [key.name for key in keys])
     _all_known(sources, keys, destinations)
     logs_json(environment)
-    limit = read_number(environment, "BRIDGE_WEBHOOK_LIMIT", 5 * MEBIBYTE)
+    limit = WEBHOOK_LIMIT.read(environment)
     return replace(
         filed,
         store=store_url(environment),
         spool=spool_folder(environment),
-        mappings=Path(environment["BRIDGE_MAPPINGS"]) if environment.get("BRIDGE_MAPPINGS") else None,
-        platforms=Path(environment["BRIDGE_DESTINATIONS"]) if environment.get("BRIDGE_DESTINATIONS") else None,
+        mappings=MAPPINGS.read(environment),
+        platforms=DESTINATIONS.read(environment),
         sources=sources,
         destinations=destinations,
         keys=keys,
-        metrics_key=_no_api_key(metrics_key(environment), keys),
-        admin=admin_address(environment),
+        metrics_key=_no_api_key(METRICS_KEY.read(environment), keys),
+        admin=ADMIN.read(environment),
         addresses=read_addresses(environment),
         alerts=read_alerts(environment),
         console=console_settings(environment),
-        seal_keys=read_seal_keys("BRIDGE_SEAL_KEY", environment.get("BRIDGE_SEAL_KEY", "")),
+        seal_keys=SEAL_KEY.read(environment),
         webhook_limit=limit,
         body_budget=_body_budget(environment, limit),
-        trusted_proxies=read_networks("BRIDGE_TRUSTED_PROXIES", environment),
+        trusted_proxies=TRUSTED_PROXIES.read(environment),
         keeping=retention_policy(environment),
         bounds=admission_limits(environment),
         warnings=(
@@ -123,27 +136,18 @@ def load_settings(
 
 def spool_folder(environment: Mapping[str, str]) -> Path | None:
     """The folder of `BRIDGE_SPOOL`; None where it is not set. Raises SettingsError, also for a store in a file."""
-    folder = environment.get("BRIDGE_SPOOL")
-    if not folder:
-        return None
-    if not is_on_server(store_url(environment)):
+    folder = SPOOL.read(environment)
+    if folder is not None and not is_on_server(store_url(environment)):
         raise SettingsError(
             "BRIDGE_SPOOL is for a store on a PostgreSQL server, and BRIDGE_STORE is a file, which is on this "
             "machine's disk already; unset BRIDGE_SPOOL"
         )
-    return Path(folder)
+    return folder
 
 
 def retention_policy(environment: Mapping[str, str]) -> RetentionPolicy:
     """How long what is done with is kept. Raises SettingsError."""
-    bodies, events, ledger = (
-        read_days(environment, name, usual)
-        for name, usual in (
-            ("BRIDGE_KEEP_BODIES", DEFAULT_RETENTION.bodies),
-            ("BRIDGE_KEEP_EVENTS", DEFAULT_RETENTION.events),
-            ("BRIDGE_KEEP_LEDGER", DEFAULT_RETENTION.ledger),
-        )
-    )
+    bodies, events, ledger = (one.read(environment) for one in (KEEP_BODIES, KEEP_EVENTS, KEEP_LEDGER))
     if ledger < max(events, RETRIED):
         least = max(events, RETRIED).days
         raise SettingsError(
@@ -155,8 +159,7 @@ def retention_policy(environment: Mapping[str, str]) -> RetentionPolicy:
 
 def admission_limits(environment: Mapping[str, str]) -> AdmissionLimits:
     """When the store takes nothing new. Raises SettingsError."""
-    waiting = read_number(environment, "BRIDGE_QUEUE_LIMIT", DEFAULT_LIMITS.waiting)
-    patience = read_number(environment, "BRIDGE_QUEUE_PATIENCE", DEFAULT_LIMITS.max_wait.seconds)
+    waiting, patience = QUEUE_LIMIT.read(environment), QUEUE_PATIENCE.read(environment)
     if not waiting:
         raise SettingsError(
             "BRIDGE_QUEUE_LIMIT must be 1 or more: a request that may not wait for the disk is not kept"
@@ -165,57 +168,17 @@ def admission_limits(environment: Mapping[str, str]) -> AdmissionLimits:
         raise SettingsError(
             f"BRIDGE_QUEUE_PATIENCE must be from 1 to {MOST_PATIENCE} seconds: providers wait no longer"
         )
-    return AdmissionLimits(
-        waiting, timedelta(seconds=patience), read_bytes(environment, "BRIDGE_MIN_FREE", DEFAULT_LIMITS.min_free)
-    )
-
-
-def metrics_key(environment: Mapping[str, str]) -> MetricsKey | None:
-    """The key of `BRIDGE_METRICS_KEY`; None where it is not set. Raises SettingsError."""
-    text = environment.get("BRIDGE_METRICS_KEY", "").strip()
-    return read_setting(text) if text else None
-
-
-def admin_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
-    """Host and port of `BRIDGE_ADMIN`; None where it is not set. Raises SettingsError."""
-    text = environment.get("BRIDGE_ADMIN", "").strip()
-    if not text:
-        return None
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) <= LAST_PORT:
-        raise SettingsError("BRIDGE_ADMIN must be an address to listen on, such as 127.0.0.1:9090 or [::1]:9090")
-    return host, int(port)
+    return AdmissionLimits(waiting, timedelta(seconds=patience), MIN_FREE.read(environment))
 
 
 def console_settings(environment: Mapping[str, str]) -> ConsoleSettings:
     """The settings of the web console. Raises SettingsError."""
-    has_admin = admin_address(environment) is not None
-    return read_console(environment, prefix=read_addresses(environment).prefix, has_admin=has_admin)
+    return read_console(environment, prefix=PREFIX.read(environment), has_admin=ADMIN.read(environment) is not None)
 
 
 def logs_json(environment: Mapping[str, str]) -> bool:
-    """Whether `BRIDGE_LOG` asks for JSON, which must be known before anything is logged. Raises SettingsError."""
-    form = environment.get("BRIDGE_LOG") or "text"
-    if form not in {"text", "json"}:
-        raise SettingsError("BRIDGE_LOG must be text or json")
-    return form == "json"
-
-
-def mappings_folder(environment: Mapping[str, str]) -> Path | None:
-    """The operator's folder of mappings, which must be read before the rest can be."""
-    folder = environment.get("BRIDGE_MAPPINGS")
-    if folder and not Path(folder).is_dir():
-        raise SettingsError(f"BRIDGE_MAPPINGS: {folder} is no folder; create it or unset BRIDGE_MAPPINGS")
-    return Path(folder) if folder else None
-
-
-def platforms_folder(environment: Mapping[str, str]) -> Path | None:
-    """The operator's folder of destination files."""
-    folder = environment.get("BRIDGE_DESTINATIONS")
-    if folder and not Path(folder).is_dir():
-        raise SettingsError(f"BRIDGE_DESTINATIONS: {folder} is no folder; create it or unset BRIDGE_DESTINATIONS")
-    return Path(folder) if folder else None
+    """Whether lines of the log are JSON, which must be known before anything is logged. Raises SettingsError."""
+    return LOG.read(environment) == "json"
 
 
 def secret_name(provider: str) -> str:
@@ -247,33 +210,28 @@ def _all_sources(
 
 
 def _environment_destinations(environment: Mapping[str, str]) -> Iterator[DestinationSettings]:
-    url = environment.get("BRIDGE_TRACK_URL")
+    url, key = TRACK_URL.read(environment), TRACK_KEY.read(environment)
     if not url:
-        if environment.get("BRIDGE_TRACK_KEY"):
+        if key:
             raise SettingsError("BRIDGE_TRACK_KEY is set without BRIDGE_TRACK_URL; set the address it belongs to")
         return
-    key = environment.get("BRIDGE_TRACK_KEY", "").strip()
     if not key:
         raise SettingsError("BRIDGE_TRACK_URL is set without BRIDGE_TRACK_KEY; set the server API key of that address")
-    rate = str(read_number(environment, "BRIDGE_TRACK_RATE", 1000))
-    test = environment.get("BRIDGE_TRACK_TEST", "0")
-    if test not in {"", "0", "1"}:
-        raise SettingsError("BRIDGE_TRACK_TEST must be 0 or 1")
-    options = {"url": url, "api_key": key, "rate": rate, "test": "true" if test == "1" else "false"}
+    rate, is_test = str(TRACK_RATE.read(environment)), TRACK_TEST.read(environment)
+    options = {"url": url, "api_key": key, "rate": rate, "test": "true" if is_test else "false"}
     yield DestinationSettings("track", "track", options)
 
 
 def _environment_keys(environment: Mapping[str, str], rate: int) -> Iterator[KeySettings]:
-    if "BRIDGE_API_KEYS" in environment:
-        text = environment["BRIDGE_API_KEYS"]
-        places = value_places("BRIDGE_API_KEYS", text)
-        for number, key in enumerate(split_list("BRIDGE_API_KEYS", text), start=1):
+    if (text := environment.get(API_KEYS.name)) is not None:
+        places = value_places(API_KEYS.name, text)
+        for number, key in enumerate(split_list(API_KEYS.name, text), start=1):
             yield KeySettings(f"env-{number}", key, rate, place=places[number - 1])
 
 
 def _body_budget(environment: Mapping[str, str], limit: int) -> int:
     """Enough for one body of every kind in the share of one peer."""
-    budget = read_bytes(environment, "BRIDGE_BODY_BUDGET", USUAL)
+    budget = BODY_BUDGET.read(environment)
     least = PARTS * max(limit, REQUEST_BYTES)
     if budget < least:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""The settings of alerts: BRIDGE_ALERT_URL and BRIDGE_ALERT_EMAIL, and the mail server for the latter."""
+"""The settings of alerts: where they go, and the mail server that takes those by mail."""
 
 from __future__ import annotations
 
@@ -6,67 +6,32 @@ import re
 import socket
 from collections.abc import Mapping
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from bridge.core.alert_targets import AlertTargets, MailServer
 from bridge.core.errors import SettingsError
-
-_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]]+@[A-Za-z0-9.-]+")
-LAST_PORT = 65535
-USUAL_PORT = 587
+from bridge.settings.address_values import is_mail_address
+from bridge.settings.table import ALERT_EMAIL, ALERT_FROM, ALERT_URL, SMTP_PASSWORD, SMTP_SERVER, SMTP_USER
 
 
 def read_alerts(environment: Mapping[str, str]) -> AlertTargets:
     """Where alerts go; nowhere where nothing is set. Raises SettingsError, without the value."""
-    recipients = _read_recipients(environment.get("BRIDGE_ALERT_EMAIL", ""))
-    server = _read_server(environment)
+    recipients, server = ALERT_EMAIL.read(environment), _read_server(environment)
     if recipients and server is None:
         raise SettingsError(
             "BRIDGE_ALERT_EMAIL is set without BRIDGE_SMTP_SERVER; set the mail server, such as mail.example.com:587"
         )
-    sender = environment.get("BRIDGE_ALERT_FROM", "").strip() or _guess_sender(server)
-    if not _ADDRESS.fullmatch(sender):
-        raise SettingsError("BRIDGE_ALERT_FROM must be one mail address, such as trackbridge@example.com")
-    return AlertTargets(_read_url(environment.get("BRIDGE_ALERT_URL", "").strip()), recipients, server, sender)
-
-
-def _read_url(text: str) -> str | None:
-    if not text:
-        return None
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and text.isascii() and " " not in text
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SettingsError("BRIDGE_ALERT_URL must be an address that takes Slack's JSON, beginning with https://")
-    return text
-
-
-def _read_recipients(text: str) -> tuple[str, ...]:
-    if not text.strip():
-        return ()
-    found = tuple(part.strip() for part in text.split(","))
-    for place, one in enumerate(found, start=1):
-        if not _ADDRESS.fullmatch(one):
-            raise SettingsError(
-                f"BRIDGE_ALERT_EMAIL: entry {place} is no mail address; write addresses with commas between"
-            )
-    return found
+    sender = ALERT_FROM.read(environment) or _guess_sender(server)
+    return AlertTargets(ALERT_URL.read(environment), recipients, server, sender)
 
 
 def _read_server(environment: Mapping[str, str]) -> MailServer | None:
-    text = environment.get("BRIDGE_SMTP_SERVER", "").strip()
-    user, password = environment.get("BRIDGE_SMTP_USER", "").strip(), environment.get("BRIDGE_SMTP_PASSWORD", "")
-    if not text:
+    address = SMTP_SERVER.read(environment)
+    user, password = SMTP_USER.read(environment), SMTP_PASSWORD.read(environment)
+    if address is None:
         return None
     if bool(user) != bool(password):
         raise SettingsError("BRIDGE_SMTP_USER and BRIDGE_SMTP_PASSWORD belong together; set both, or neither")
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?", text)
-    port = int(found[2] or USUAL_PORT) if found else 0
-    if found is None or not 0 < port <= LAST_PORT:
-        raise SettingsError("BRIDGE_SMTP_SERVER must be a host and a port, such as mail.example.com:587")
-    host = found[1].strip("[]")
+    host, port = address
     return MailServer(host, port, user or None, password or None, is_local=_is_this_machine(host))
 
 
@@ -78,7 +43,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _guess_sender(server: MailServer | None) -> str:
-    if server and server.user and _ADDRESS.fullmatch(server.user):
+    if server and server.user and is_mail_address(server.user):
         return server.user
     host = socket.gethostname()
     return f"trackbridge@{host if re.fullmatch(r'[A-Za-z0-9.-]+', host) else 'localhost'}"

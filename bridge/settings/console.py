@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.core.errors import SettingsError
-from bridge.http.console_keys import ConsoleKey, keep_console_key, read_console_keys
+from bridge.http.console_keys import ConsoleKey, keep_console_key
+from bridge.settings.table import CONSOLE, CONSOLE_KEYS, CONSOLE_URL
 
 CONSOLE_PATH = "/ui"
 """Where the console stands, below the prefix."""
@@ -48,13 +49,10 @@ def console_address(console: ConsoleSettings, listener: tuple[str, int], *, pref
 
 def read_console(environment: Mapping[str, str], *, prefix: str, has_admin: bool) -> ConsoleSettings:
     """What is set. With `has_admin` it is served on the admin listener, without the prefix. Raises SettingsError."""
-    said = environment.get("BRIDGE_CONSOLE", "").strip()
-    if said not in {"", "0", "1"}:
-        raise SettingsError("BRIDGE_CONSOLE must be 0 or 1")
-    keys = environment.get("BRIDGE_CONSOLE_KEYS", "").strip()
-    url = environment.get("BRIDGE_CONSOLE_URL", "").strip()
-    path = CONSOLE_PATH if has_admin else f"{prefix}{CONSOLE_PATH}"
-    return ConsoleSettings(said != "0", read_console_keys(keys) if keys else (), _read_url(url, path) if url else None)
+    url, path = CONSOLE_URL.read(environment), CONSOLE_PATH if has_admin else f"{prefix}{CONSOLE_PATH}"
+    return ConsoleSettings(
+        CONSOLE.read(environment), CONSOLE_KEYS.read(environment), _read_url(url, path) if url else None
+    )
 
 
 def _read_url(text: str, path: str) -> str:

@@ -14,8 +14,9 @@ from bridge.destinations.self_loop import Listener, points_to
 from bridge.mapping import BrokenMapping
 from bridge.mapping import Mapping as SourceMapping
 from bridge.mapping.engine.topics import matches_topic
+from bridge.settings.model import Settings, SourceSettings
 from bridge.settings.secret_strength import strength_problems
-from bridge.settings.table import SECRET_SUFFIX, Settings, SourceSettings
+from bridge.settings.table import SECRET_SUFFIX
 from bridge.status.configured import ConfiguredBridge, ConfiguredSource, VarHint
 from bridge.status.report import Finding, Findings
 

@@ -13,7 +13,7 @@ from bridge.core.model import Event, Route
 from bridge.destinations import kinds
 from bridge.destinations.protocol import Destination
 from bridge.destinations.reloadable import ReloadableDestination
-from bridge.settings.table import DestinationSettings, Settings
+from bridge.settings.model import DestinationSettings, Settings
 
 
 def make_destinations(configured: Settings) -> dict[str, Destination]:

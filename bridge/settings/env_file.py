@@ -15,17 +15,15 @@ from pathlib import Path
 from bridge.core.errors import SettingsError
 from bridge.core.model import SourceLocation
 from bridge.core.regular_file import read_regular_file
-from bridge.settings.table import SECRET_SUFFIX
+from bridge.settings.table import CONFIG, SECRET_SUFFIX
 
-CONFIG = "bridge.yaml"
-"""The settings file that is read where none is named, if the working folder has it."""
 ENV_FILE = ".env"
 PLACEHOLDER = "REPLACE_ME"
 """What stands in a value that is still to be set."""
 MOST_BYTES = 1024 * 1024
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*", re.ASCII)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"\\$`]*\"")
-_NOT_TAKEN = frozenset({"BRIDGE_CONFIG", "BRIDGE_DEBUG"})
+_NOT_TAKEN = frozenset({CONFIG.name, "BRIDGE_DEBUG"})
 """Names that are needed before the file is found, or however its reading ends."""
 
 
@@ -40,10 +38,10 @@ class Environment(Mapping[str, str]):
         self.has_found_config = False
         self._places: dict[str, SourceLocation] = {}
         self._values = dict(own)
-        named = config or (Path(own["BRIDGE_CONFIG"]) if own.get("BRIDGE_CONFIG") else None)
-        if named is None and Path(CONFIG).is_file():
-            named = _require_own_config(Path(CONFIG))
-            self._values["BRIDGE_CONFIG"] = CONFIG
+        named = named_config(own, config)
+        if named is None and Path(CONFIG.default).is_file():
+            named = _require_own_config(Path(CONFIG.default))
+            self._values[CONFIG.name] = CONFIG.default
             self.has_found_config = True
         if named is not None:
             self._add_file(named.with_name(ENV_FILE), own)
@@ -72,6 +70,11 @@ class Environment(Mapping[str, str]):
     def place_of(self, name: str) -> SourceLocation | None:
         """Where `.env` has the value of this name; None for one of the process's own environment."""
         return self._places.get(name)
+
+
+def named_config(environment: Mapping[str, str], config: Path | None) -> Path | None:
+    """The settings file that an option or the environment names; None where neither does."""
+    return config or (Path(environment[CONFIG.name]) if environment.get(CONFIG.name) else None)
 
 
 def read_env_file(path: Path) -> dict[str, tuple[str, SourceLocation]] | None:

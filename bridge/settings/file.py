@@ -14,7 +14,7 @@ from bridge.core.errors import SettingsError
 from bridge.core.model import SourceLocation
 from bridge.core.regular_file import read_regular_file
 from bridge.core.suggestions import nearest_word, suggest_or_list
-from bridge.settings.table import DestinationSettings, KeySettings, Settings, SourceSettings
+from bridge.settings.model import DestinationSettings, KeySettings, Settings, SourceSettings
 from bridge.yaml.document import MOST_BYTES, MappingNode, Node, Scalar, SequenceNode, read_document
 from bridge.yaml.problems import Problems
 

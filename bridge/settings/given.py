@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bridge.core.environment_names import environment_name, var_environment_name
-from bridge.settings.env_file import CONFIG, Environment
-from bridge.settings.table import SECRET_SUFFIX, TABLE, GivenSetting, SourceSettings
+from bridge.settings.env_file import Environment
+from bridge.settings.model import GivenSetting, SourceSettings
+from bridge.settings.table import CONFIG, SECRET_SUFFIX, TABLE
 
 
 def find_given(
@@ -24,7 +25,7 @@ def find_given(
 def _each_given(environment: Mapping[str, str], names: Sequence[str], config: Path | None) -> Iterator[GivenSetting]:
     for name in dict.fromkeys(names):
         text = environment.get(name, "")
-        if name == "BRIDGE_CONFIG" and config is not None and text != str(config):
+        if name == CONFIG.name and config is not None and text != str(config):
             yield GivenSetting(name, str(config), "--config")
         elif text.strip():
             yield GivenSetting(name, text, _place_words(environment, name))
@@ -33,7 +34,7 @@ def _each_given(environment: Mapping[str, str], names: Sequence[str], config: Pa
 def _place_words(environment: Mapping[str, str], name: str) -> str:
     if not isinstance(environment, Environment):
         return "the environment"
-    if name == "BRIDGE_CONFIG" and environment.has_found_config:
-        return f"the working folder, which has a {CONFIG}"
+    if name == CONFIG.name and environment.has_found_config:
+        return f"the working folder, which has a {CONFIG.default}"
     place = environment.place_of(name)
     return f"{place.path}, line {place.line}" if place else "the environment"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from bridge.settings.table import SECRET_SUFFIX, TABLE, GivenSetting, Setting, Settings
+from bridge.settings.model import GivenSetting, Settings
+from bridge.settings.table import CONFIG, SECRET_SUFFIX, STORE, TABLE, VAR, WEBHOOK_SECRET, Setting
 from bridge.status.listed_settings import ListedApiKey, ListedSetting, SettingsListing
 from bridge.store.engines import shown_store
-
-_SECRET, _VAR = (
-    next(row for row in TABLE if row.name == name) for name in ("<PROVIDER>_WEBHOOK_SECRET", "<SOURCE>_<VAR>")
-)
 
 
 def list_settings(configured: Settings) -> SettingsListing:
     """The rows of the table, with each secret and var that is set in the place of their two rows."""
     given = {one.name: one for one in configured.given}
     newest = given if configured.newest_given is None else {one.name: one for one in configured.newest_given}
-    config = given.get("BRIDGE_CONFIG")
+    config = given.get(CONFIG.name)
     return SettingsListing(
         settings=tuple(_list_rows(given, newest)),
         api_keys=tuple(
@@ -32,14 +30,14 @@ def _list_rows(given: Mapping[str, GivenSetting], newest: Mapping[str, GivenSett
     table = {row.name for row in TABLE}
     for row in TABLE:
         names = [row.name]
-        if row in {_SECRET, _VAR}:
+        if row in {WEBHOOK_SECRET, VAR}:
             own = [name for name in newest if name not in table]
-            names = [name for name in own if name.endswith(SECRET_SUFFIX) == (row is _SECRET)] or names
+            names = [name for name in own if name.endswith(SECRET_SUFFIX) == (row is WEBHOOK_SECRET)] or names
         for name in names:
             yield _list_row(row, name, given.get(name), newest.get(name))
 
 
-def _list_row(row: Setting, name: str, given: GivenSetting | None, newest: GivenSetting | None) -> ListedSetting:
+def _list_row(row: Setting[Any], name: str, given: GivenSetting | None, newest: GivenSetting | None) -> ListedSetting:
     used = newest if row.reloads else given
     texts = [one.text if one else None for one in (given, newest)]
     return ListedSetting(
@@ -55,4 +53,4 @@ def _list_row(row: Setting, name: str, given: GivenSetting | None, newest: Given
 
 def _shown_value(name: str, text: str) -> str:
     """The value as people may see it: the store's URL may hold a password."""
-    return shown_store(text) if name == "BRIDGE_STORE" else text
+    return shown_store(text) if name == STORE.name else text

@@ -9,6 +9,7 @@ from bridge import settings
 from bridge.core import log
 from bridge.settings import Settings, secret_strength
 from bridge.settings.sources import LoadedMapping, load_mappings, log_mapping_errors
+from bridge.settings.table import MAPPINGS
 
 
 def load_configuration(
@@ -23,7 +24,7 @@ def load_configuration(
     `tell` is whether warnings go to the log. On a reload `previous` are the mappings in use: those without errors stay,
     where their files have some now.
     """
-    mappings = load_mappings(settings.mappings_folder(environment), previous=previous)
+    mappings = load_mappings(MAPPINGS.read(environment), previous=previous)
     configured = settings.load_settings(
         environment, providers={name: one.vars for name, one in mappings.items()}, config=config
     )

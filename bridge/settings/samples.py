@@ -9,8 +9,8 @@ from bridge.core.source import Source
 from bridge.mapping import BrokenMapping
 from bridge.mapping.files import mapping_files
 from bridge.mapping.tools.sample_webhook import SampleWebhook, find_sample, read_samples
+from bridge.settings.model import Settings
 from bridge.settings.sources import LoadedMapping
-from bridge.settings.table import Settings
 
 
 def make_source_sample(

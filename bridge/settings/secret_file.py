@@ -9,9 +9,10 @@ from pathlib import Path
 
 from bridge.core.errors import SettingsError
 from bridge.settings import secret_name, secret_strength
-from bridge.settings.env_file import CONFIG, ENV_FILE, read_env_file, write_env_value
+from bridge.settings.env_file import ENV_FILE, read_env_file, write_env_value
+from bridge.settings.model import Settings, SourceSettings
 from bridge.settings.sources import LoadedMapping
-from bridge.settings.table import Settings, SourceSettings
+from bridge.settings.table import CONFIG
 from bridge.settings.values import split_list
 from bridge.status.listed_settings import SecretFile
 from bridge.store.engines import is_on_server
@@ -19,7 +20,7 @@ from bridge.store.engines import is_on_server
 
 def find_secret_file(configured: Settings, source: str) -> SecretFile:
     """The file for the secret of a source. Nothing is written."""
-    config = next((one.text for one in configured.given if one.name == "BRIDGE_CONFIG"), CONFIG)
+    config = next((one.text for one in configured.given if one.name == CONFIG.name), CONFIG.default)
     path = Path(config).with_name(ENV_FILE).absolute()
     why_not = next(_reasons_against(configured, source, path), None)
     return SecretFile(path) if why_not is None else SecretFile(None, why_not)
@@ -34,8 +35,8 @@ def _reasons_against(configured: Settings, source: str, path: Path) -> Iterator[
         yield "The secrets of this source are in the settings file."
     if name in given and given[name].place == "the environment":
         yield f"{name} is set in the environment of serve, which comes before .env."
-    if "BRIDGE_CONFIG" not in given:
-        yield f"serve reads .env only beside a settings file, and there is no {CONFIG}."
+    if CONFIG.name not in given:
+        yield f"serve reads .env only beside a settings file, and there is no {CONFIG.default}."
     try:
         read_env_file(path)
     except SettingsError as error:

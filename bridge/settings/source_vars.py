@@ -11,7 +11,8 @@ from dataclasses import replace
 from bridge.core.environment_names import environment_name, var_environment_name
 from bridge.core.errors import SettingsError
 from bridge.core.suggestions import nearest_word
-from bridge.settings.table import SECRET_SUFFIX, SourceSettings
+from bridge.settings.model import SourceSettings
+from bridge.settings.table import SECRET_SUFFIX
 
 _NEAR = 0.85
 """How alike two names are of which one may be the other, misspelt: two letters of a dozen."""

@@ -17,7 +17,7 @@ from bridge.core.model import SourceLocation
 from bridge.core.source import DefectEffect, MappingDefect, Source
 from bridge.core.suggestions import suggest_or_list
 from bridge.mapping.files import mapping_files
-from bridge.settings.table import Settings, SourceSettings
+from bridge.settings.model import Settings, SourceSettings
 
 LoadedMapping: TypeAlias = mapping.Mapping | mapping.BrokenMapping
 _MEND = "see trackbridge check; a reload or restart takes the mended file"

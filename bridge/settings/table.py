@@ -1,247 +1,261 @@
-"""The table of settings in the environment, and the settings once they are read."""
+"""The settings in the environment, one row each: name, type, default and meaning stand here and nowhere else.
+
+A type is the function that reads it. What several settings mean together is checked where they meet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from bridge.core.alert_targets import NO_ALERTS, AlertTargets
-from bridge.core.model import SourceLocation
-from bridge.core.sealing import SealKeys
-from bridge.http import body_budget as budget
-from bridge.http.metrics_key import MetricsKey
-from bridge.settings.addresses import DEFAULT_ADDRESSES, Addresses
-from bridge.settings.console import NO_SETTINGS, ConsoleSettings
-from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION, AdmissionLimits, RetentionPolicy
+from bridge.core.sealing import read_seal_keys
+from bridge.http.body_budget import USUAL as BODY_BYTES
+from bridge.http.console_keys import ConsoleKey, read_console_keys
+from bridge.http.metrics_key import MetricsKey, read_setting
+from bridge.settings.address_values import (
+    read_alert_url,
+    read_listener,
+    read_mail_address,
+    read_mail_server,
+    read_port,
+    read_prefix,
+    read_public_url,
+    read_recipients,
+)
+from bridge.settings.values import (
+    read_bytes,
+    read_days,
+    read_folder,
+    read_list,
+    read_log_form,
+    read_networks,
+    read_number,
+    read_path,
+    read_switch,
+    read_text,
+    read_verbatim,
+)
+from bridge.store.protocol import DEFAULT_LIMITS, DEFAULT_RETENTION
 
 MEBIBYTE = 1024 * 1024
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One name of the environment, its default as people write it, and what it means.
+class Setting(Generic[T]):
+    """One name of the environment: how its text is read, its default as people write it, and what it means.
 
-    `is_private`: its value is shown nowhere, since it is or may hold a secret or a person's address. `reloads`: a
-    reload takes a change of it, as against a restart.
+    `read_value` takes the name and the text. `is_private`: its value is shown nowhere, since it is or may hold a secret
+    or a person's address. `reloads`: a reload takes a change of it, as against a restart.
     """
 
     name: str
+    read_value: Callable[[str, str], T]
     default: str
     meaning: str
     is_private: bool = False
     reloads: bool = False
 
+    def read(self, environment: Mapping[str, str]) -> T:
+        """What the environment sets, or else the default. Raises SettingsError that names the setting, no secret."""
+        text = environment.get(self.name, "")
+        return self.read_value(self.name, text if text.strip() else self.default)
 
-TABLE = (
-    Setting(
-        "BRIDGE_STORE",
-        "sqlite:///trackbridge.db",
-        "where everything is kept (`////` for an absolute path), or `postgresql://user@host/database`",
-    ),
-    Setting(
-        "BRIDGE_SPOOL",
-        "",
-        "a folder on this machine's disk that keeps webhooks while the PostgreSQL server is away; unset, they get 503",
-    ),
-    Setting(
-        "BRIDGE_CONFIG",
-        "bridge.yaml",
-        "a YAML file for several sources, destinations or API keys; unset, that of the working folder if there is one. "
-        "The file `.env` beside it may hold the other settings",
-    ),
-    Setting("BRIDGE_HOST", "127.0.0.1", "the address to listen on"),
-    Setting("BRIDGE_PORT", "8000", "the port to listen on"),
-    Setting("BRIDGE_PUBLIC_URL", "", "the address at which providers reach the bridge: `https://shop.example`"),
-    Setting("BRIDGE_PREFIX", "", "a path that every address begins with: with `/bridge`, `/bridge/webhooks/stripe`"),
-    Setting("BRIDGE_MAPPINGS", "", "a folder of mappings that adds to the shipped ones and overrides them by provider"),
-    Setting("BRIDGE_DESTINATIONS", "", "a folder of destination files that adds to the shipped ones, by kind"),
-    Setting(
-        "<PROVIDER>_WEBHOOK_SECRET",
-        "",
-        "the signing secret(s) of a provider, comma-separated: `STRIPE_…`",
-        is_private=True,
-        reloads=True,
-    ),
-    Setting(
-        "<SOURCE>_<VAR>",
-        "",
-        "a var of a source's mapping, as `STRIPE_PURCHASE`; `mappings/README.md` lists them",
-        reloads=True,
-    ),
-    Setting("BRIDGE_TRACK_URL", "", "where events are delivered: a destination called `track`", is_private=True),
-    Setting("BRIDGE_TRACK_KEY", "", "its server API key", is_private=True),
-    Setting("BRIDGE_TRACK_RATE", "1000", "its requests a minute, `0` for no limit"),
-    Setting("BRIDGE_TRACK_TEST", "0", "`1`: it takes test events, and nothing else"),
-    Setting("BRIDGE_API_KEYS", "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`", is_private=True),
-    Setting(
-        "BRIDGE_API_RATE", "1000", "requests a minute that each API key may make, over all nodes, `0` for no limit"
-    ),
-    Setting(
-        "BRIDGE_METRICS_KEY",
-        "",
-        "the key for `/metrics` and the details of `/readyz`, plain or `sha256:…`; unset, a file beside the "
-        "store has it",
-        is_private=True,
-    ),
-    Setting("BRIDGE_ADMIN", "", "`host:port` where these and the console are then served, not on the public port"),
-    Setting("BRIDGE_CONSOLE", "1", "`0` turns the web console at `/ui` off"),
-    Setting(
-        "BRIDGE_CONSOLE_KEYS",
-        "",
-        "who may open it, comma-separated: `ines:change:KEY`, `auditor:look:sha256:…`; unset, a file beside the store "
-        "has the one key",
-        is_private=True,
-    ),
-    Setting(
-        "BRIDGE_CONSOLE_URL",
-        "",
-        "the address at which you open it from elsewhere: `https://hooks.example/ui`; unset, only this machine may",
-    ),
-    Setting(
-        "BRIDGE_SEAL_KEY",
-        "",
-        "seals OAuth refresh tokens in the store: 32 random bytes as base64; to replace it, `NEW,OLD`",
-        is_private=True,
-    ),
-    Setting("BRIDGE_WEBHOOK_LIMIT", "5242880", "bytes that one webhook may have"),
-    Setting(
-        "BRIDGE_BODY_BUDGET",
-        "24MiB",
-        "bytes of bodies that each web process holds at once; more get 503, and so does a slow one whose room another "
-        "needs. A quarter is left to bodies up to 64 KiB",
-    ),
-    Setting(
-        "BRIDGE_TRUSTED_PROXIES",
-        "",
-        "addresses or networks (`10.0.0.0/8`), comma-separated, of proxies whose `X-Forwarded-For` says who a peer is",
-    ),
-    Setting(
-        "BRIDGE_MIN_FREE",
-        "64MiB",
-        "free disk, in bytes or `MiB`, `GiB`, below which new requests get 503, `0` for none",
-    ),
-    Setting("BRIDGE_QUEUE_LIMIT", "10000", "requests that may wait for the disk; more get 503"),
-    Setting("BRIDGE_QUEUE_PATIENCE", "5", "seconds that a request may wait for the disk before it gets 503"),
-    Setting(
-        "BRIDGE_ALERT_URL",
-        "",
-        "an address that takes Slack's JSON, told when something needs a person and is over",
-        is_private=True,
-        reloads=True,
-    ),
-    Setting(
-        "BRIDGE_ALERT_EMAIL",
-        "",
-        "mail addresses that are told the same, comma-separated",
-        is_private=True,
-        reloads=True,
-    ),
-    Setting(
-        "BRIDGE_ALERT_FROM",
-        "",
-        "the sender of that mail; unset, `BRIDGE_SMTP_USER` if that is an address",
-        is_private=True,
-        reloads=True,
-    ),
-    Setting("BRIDGE_SMTP_SERVER", "", "the mail server, `host:port`: TLS on 465, else STARTTLS", reloads=True),
-    Setting("BRIDGE_SMTP_USER", "", "its user; set it and the password, or neither", is_private=True, reloads=True),
-    Setting("BRIDGE_SMTP_PASSWORD", "", "its password", is_private=True, reloads=True),
-    Setting("BRIDGE_LOG", "text", "the form of log lines: `text` for people, `json` for one object a line"),
-    Setting(
-        "BRIDGE_KEEP_BODIES",
-        "30",
-        "days that a translated or ignored webhook's body is kept; of a refund that waits for its sale to be told, as "
-        "long as events",
-    ),
-    Setting("BRIDGE_KEEP_EVENTS", "90", "days that webhooks, events, deliveries and dead letters are kept"),
-    Setting("BRIDGE_KEEP_LEDGER", "400", "days that what was known is recognised as a duplicate, 31 at least"),
+
+def _read_metrics_key(_name: str, text: str) -> MetricsKey | None:
+    return read_setting(text.strip()) if text else None
+
+
+def _read_console_keys(_name: str, text: str) -> tuple[ConsoleKey, ...]:
+    return read_console_keys(text.strip()) if text else ()
+
+
+STORE = Setting(
+    "BRIDGE_STORE",
+    read_text,
+    "sqlite:///trackbridge.db",
+    "where everything is kept (`////` for an absolute path), or `postgresql://user@host/database`",
+)
+SPOOL = Setting(
+    "BRIDGE_SPOOL",
+    read_path,
+    "",
+    "a folder on this machine's disk that keeps webhooks while the PostgreSQL server is away; unset, they get 503",
+)
+CONFIG = Setting(
+    "BRIDGE_CONFIG",
+    read_path,
+    "bridge.yaml",
+    "a YAML file for several sources, destinations or API keys; unset, that of the working folder if there is "
+    "one. The file `.env` beside it may hold the other settings",
+)
+HOST = Setting("BRIDGE_HOST", read_text, "127.0.0.1", "the address to listen on")
+PORT = Setting("BRIDGE_PORT", read_port, "8000", "the port to listen on")
+PUBLIC_URL = Setting(
+    "BRIDGE_PUBLIC_URL", read_public_url, "", "the address at which providers reach the bridge: `https://shop.example`"
+)
+PREFIX = Setting(
+    "BRIDGE_PREFIX", read_prefix, "", "a path that every address begins with: with `/bridge`, `/bridge/webhooks/stripe`"
+)
+MAPPINGS = Setting(
+    "BRIDGE_MAPPINGS",
+    read_folder,
+    "",
+    "a folder of mappings that adds to the shipped ones and overrides them by provider",
+)
+DESTINATIONS = Setting(
+    "BRIDGE_DESTINATIONS", read_folder, "", "a folder of destination files that adds to the shipped ones, by kind"
+)
+WEBHOOK_SECRET = Setting(
+    "<PROVIDER>_WEBHOOK_SECRET",
+    read_list,
+    "",
+    "the signing secret(s) of a provider, comma-separated: `STRIPE_…`",
+    is_private=True,
+    reloads=True,
+)
+VAR = Setting(
+    "<SOURCE>_<VAR>",
+    read_verbatim,
+    "",
+    "a var of a source's mapping, as `STRIPE_PURCHASE`; `mappings/README.md` lists them",
+    reloads=True,
+)
+TRACK_URL = Setting(
+    "BRIDGE_TRACK_URL", read_text, "", "where events are delivered: a destination called `track`", is_private=True
+)
+TRACK_KEY = Setting("BRIDGE_TRACK_KEY", read_text, "", "its server API key", is_private=True)
+TRACK_RATE = Setting("BRIDGE_TRACK_RATE", read_number, "1000", "its requests a minute, `0` for no limit")
+TRACK_TEST = Setting("BRIDGE_TRACK_TEST", read_switch, "0", "`1`: it takes test events, and nothing else")
+API_KEYS = Setting(
+    "BRIDGE_API_KEYS", read_list, "", "keys for `/v1/track`, comma-separated, each plain or `sha256:…`", is_private=True
+)
+API_RATE = Setting(
+    "BRIDGE_API_RATE",
+    read_number,
+    "1000",
+    "requests a minute that each API key may make, over all nodes, `0` for no limit",
+)
+METRICS_KEY = Setting(
+    "BRIDGE_METRICS_KEY",
+    _read_metrics_key,
+    "",
+    "the key for `/metrics` and the details of `/readyz`, plain or `sha256:…`; unset, a file beside the store has it",
+    is_private=True,
+)
+ADMIN = Setting(
+    "BRIDGE_ADMIN",
+    read_listener,
+    "",
+    "`host:port` where `/metrics`, the details of `/readyz` and the console are then served, not on the public port",
+)
+CONSOLE = Setting("BRIDGE_CONSOLE", read_switch, "1", "`0` turns the web console at `/ui` off")
+CONSOLE_KEYS = Setting(
+    "BRIDGE_CONSOLE_KEYS",
+    _read_console_keys,
+    "",
+    "who may open it, comma-separated: `ines:change:KEY`, `auditor:look:sha256:…`; unset, a file beside the "
+    "store has the one key",
+    is_private=True,
+)
+CONSOLE_URL = Setting(
+    "BRIDGE_CONSOLE_URL",
+    read_text,
+    "",
+    "the address at which you open it from elsewhere: `https://hooks.example/ui`; unset, only this machine may",
+)
+SEAL_KEY = Setting(
+    "BRIDGE_SEAL_KEY",
+    read_seal_keys,
+    "",
+    "seals OAuth refresh tokens in the store: 32 random bytes as base64; to replace it, `NEW,OLD`",
+    is_private=True,
+)
+WEBHOOK_LIMIT = Setting("BRIDGE_WEBHOOK_LIMIT", read_number, "5242880", "bytes that one webhook may have")
+BODY_BUDGET = Setting(
+    "BRIDGE_BODY_BUDGET",
+    read_bytes,
+    f"{BODY_BYTES // MEBIBYTE}MiB",
+    "bytes of bodies that each web process holds at once; more get 503, and so does a slow one whose room "
+    "another needs. A quarter is left to bodies up to 64 KiB",
+)
+TRUSTED_PROXIES = Setting(
+    "BRIDGE_TRUSTED_PROXIES",
+    read_networks,
+    "",
+    "addresses or networks (`10.0.0.0/8`), comma-separated, of proxies whose `X-Forwarded-For` says who a peer is",
+)
+MIN_FREE = Setting(
+    "BRIDGE_MIN_FREE",
+    read_bytes,
+    f"{DEFAULT_LIMITS.min_free // MEBIBYTE}MiB",
+    "free disk, in bytes or `MiB`, `GiB`, below which new requests get 503, `0` for none",
+)
+QUEUE_LIMIT = Setting(
+    "BRIDGE_QUEUE_LIMIT", read_number, str(DEFAULT_LIMITS.waiting), "requests that may wait for the disk; more get 503"
+)
+QUEUE_PATIENCE = Setting(
+    "BRIDGE_QUEUE_PATIENCE",
+    read_number,
+    str(DEFAULT_LIMITS.max_wait.seconds),
+    "seconds that a request may wait for the disk before it gets 503",
+)
+ALERT_URL = Setting(
+    "BRIDGE_ALERT_URL",
+    read_alert_url,
+    "",
+    "an address that takes Slack's JSON, told when something needs a person and is over",
+    is_private=True,
+    reloads=True,
+)
+ALERT_EMAIL = Setting(
+    "BRIDGE_ALERT_EMAIL",
+    read_recipients,
+    "",
+    "mail addresses that are told the same, comma-separated",
+    is_private=True,
+    reloads=True,
+)
+ALERT_FROM = Setting(
+    "BRIDGE_ALERT_FROM",
+    read_mail_address,
+    "",
+    "the sender of that mail; unset, `BRIDGE_SMTP_USER` if that is an address",
+    is_private=True,
+    reloads=True,
+)
+SMTP_SERVER = Setting(
+    "BRIDGE_SMTP_SERVER", read_mail_server, "", "the mail server, `host:port`: TLS on 465, else STARTTLS", reloads=True
+)
+SMTP_USER = Setting(
+    "BRIDGE_SMTP_USER", read_text, "", "its user; set it and the password, or neither", is_private=True, reloads=True
+)
+SMTP_PASSWORD = Setting("BRIDGE_SMTP_PASSWORD", read_verbatim, "", "its password", is_private=True, reloads=True)
+LOG = Setting(
+    "BRIDGE_LOG", read_log_form, "text", "the form of log lines: `text` for people, `json` for one object a line"
+)
+KEEP_BODIES = Setting(
+    "BRIDGE_KEEP_BODIES",
+    read_days,
+    str(DEFAULT_RETENTION.bodies.days),
+    "days that a translated or ignored webhook's body is kept; of a refund that waits for its sale to be told, "
+    "as long as events",
+)
+KEEP_EVENTS = Setting(
+    "BRIDGE_KEEP_EVENTS",
+    read_days,
+    str(DEFAULT_RETENTION.events.days),
+    "days that webhooks, events, deliveries and dead letters are kept",
+)
+KEEP_LEDGER = Setting(
+    "BRIDGE_KEEP_LEDGER",
+    read_days,
+    str(DEFAULT_RETENTION.ledger.days),
+    "days that what was known is recognised as a duplicate, 31 at least",
 )
 
+TABLE: tuple[Setting[Any], ...] = tuple(row for row in list(globals().values()) if isinstance(row, Setting))
+"""All of them, in the order in which they are listed."""
+
 SECRET_SUFFIX = "_WEBHOOK_SECRET"  # noqa: S105  the name of a setting, no secret
-
-
-@dataclass(frozen=True, slots=True)
-class GivenSetting:
-    """A setting that the environment holds: its text as it stands there, and where that is."""
-
-    name: str
-    text: str = field(repr=False)
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSettings:
-    """One inbound endpoint. No secrets: it is known, and its webhooks wait at the provider.
-
-    `places` are where the secrets are, one each: in the file, or in the environment's variable of that name;
-    `var_places` say the same of each var.
-    """
-
-    name: str
-    mapping: str
-    secrets: tuple[str, ...] = ()
-    vars: Mapping[str, str] = field(default_factory=dict)
-    to: tuple[str, ...] | None = None
-    public_url: str | None = None
-    scope: str | None = None
-    places: tuple[SourceLocation, ...] = field(default=(), compare=False)
-    var_places: Mapping[str, SourceLocation | str] = field(default_factory=dict, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationSettings:
-    """One place events go to; `options` are what its kind understands: texts, and tables of texts or nothing.
-
-    `place` is where the file has it, None for the environment's.
-    """
-
-    name: str
-    kind: str
-    options: Mapping[str, str | Mapping[str, str | None]]
-    place: SourceLocation | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class KeySettings:
-    """One API key for `/v1/track`, plain or `sha256:…`, and where it is."""
-
-    name: str
-    key: str
-    rate: int
-    scope: str | None = None
-    to: tuple[str, ...] | None = None
-    place: SourceLocation | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that was set. `sources` holds only those that were named or given a secret."""
-
-    store: str = TABLE[0].default
-    spool: Path | None = None
-    """Where webhooks are kept while the store's server is away; None where they are refused then."""
-    mappings: Path | None = None
-    platforms: Path | None = None
-    """The operator's folder of destination files."""
-    sources: tuple[SourceSettings, ...] = ()
-    destinations: tuple[DestinationSettings, ...] = ()
-    keys: tuple[KeySettings, ...] = ()
-    addresses: Addresses = DEFAULT_ADDRESSES
-    webhook_limit: int = 5 * MEBIBYTE
-    metrics_key: MetricsKey | None = None
-    admin: tuple[str, int] | None = None
-    """Host and port of the listener for `/metrics` and the details of `/readyz`; None for the public one."""
-    body_budget: int = budget.USUAL
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    alerts: AlertTargets = NO_ALERTS
-    console: ConsoleSettings = NO_SETTINGS
-    seal_keys: SealKeys | None = None
-    keeping: RetentionPolicy = DEFAULT_RETENTION
-    bounds: AdmissionLimits = DEFAULT_LIMITS
-    warnings: tuple[str, ...] = ()
-    given: tuple[GivenSetting, ...] = field(default=(), compare=False, repr=False)
-    """What the environment held at the start."""
-    newest_given: tuple[GivenSetting, ...] | None = field(default=None, compare=False, repr=False)
-    """What it held at the last reload, None before one."""

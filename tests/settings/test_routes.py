@@ -12,7 +12,7 @@ from bridge.core.model import Event
 from bridge.settings.destinations import make_destinations as destinations_of
 from bridge.settings.destinations import make_router, with_scopes
 from bridge.settings.load import load_configuration
-from bridge.settings.table import Settings
+from bridge.settings.model import Settings
 
 CONFIG = """
 destinations:

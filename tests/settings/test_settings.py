@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bridge.core.alert_targets import NO_ALERTS
 from bridge.core.errors import SettingsError
-from bridge.settings import TABLE, DestinationSettings, Settings, load_settings, store_url
+from bridge.settings import TABLE, DestinationSettings, Setting, Settings, load_settings, store_url
 from bridge.settings.app_config import AppConfig
 from bridge.settings.load import load_configuration
 from bridge.store.protocol import DEFAULT_LIMITS
@@ -319,3 +325,35 @@ def test_no_error_repeats_a_value_of_the_trusted_proxies(secret: str) -> None:
     with pytest.raises(SettingsError) as caught:
         loaded({"BRIDGE_TRUSTED_PROXIES": f"10.0.0.5, {secret}"})
     assert secret not in str(caught.value)
+
+
+def test_what_is_not_set_is_the_tables_default_read_by_its_type() -> None:
+    defaults = {row.name: row.default for row in TABLE if row.default and row.name != "BRIDGE_CONFIG"}
+    assert replace(loaded(defaults), given=()) == loaded({})
+    assert replace(loaded({}), alerts=NO_ALERTS) == Settings()  # the sender of mails is named after the machine
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_a_blank_text_is_as_good_as_none(row: Setting[object]) -> None:
+    assert row.read({row.name: " "}) == row.read({})
+
+
+@given(text=st.text(max_size=40), row=st.sampled_from(TABLE))
+def test_every_type_reads_a_text_or_names_its_setting_and_keeps_the_text_to_itself(
+    text: str, row: Setting[object]
+) -> None:
+    secret = f"s3cret{text}"
+    with suppress(SettingsError), _naming(row.name, "s3cret" if row.is_private else None):
+        row.read({row.name: secret})
+
+
+@contextmanager
+def _naming(name: str, secret: str | None) -> Iterator[None]:
+    """An error that is raised in the block names the setting, and not what is secret."""
+    try:
+        yield
+    except SettingsError as error:
+        said = str(error)
+        if name not in said or (secret is not None and secret in said):
+            pytest.fail(f"said of {name}: {said}")
+        raise
