@@ -127,7 +127,7 @@ def _decide_outcome(  # noqa: PLR0911, PLR0913  one for each outcome; the same b
             return _probe_failed(Retryable(reason), sent, replace(destination_state, paused=reason), now, policy)
         case Mixed(outcomes):
             return _decide_mixed(outcomes, sent, destination_state, now=now, jitter=jitter, policy=policy)
-        case Misconfigured(reason):
+        case Misconfigured(reason):  # a 401, say: they stay pending, no attempt counts, and it is paused
             return RetryDecision(
                 _due_again(sent, reason, now), _pause_destination(destination_state, reason, now, policy), counted=False
             )
@@ -136,7 +136,8 @@ def _decide_outcome(  # noqa: PLR0911, PLR0913  one for each outcome; the same b
 def _decide_rejected(
     reason: str, sent: Sequence[Delivery], destination_state: DestinationState, now: datetime, policy: RetryPolicy
 ) -> RetryDecision:
-    hopeless = destination_state.rejected >= policy.refused_alone  # why it is paused, and no delivery was taken since
+    # so many were refused one after the other that the destination is paused for it
+    hopeless = destination_state.rejected >= policy.refused_alone
     if len(sent) > 1:
         half = (len(sent) + 1) // 2
         settled = [structs.replace(one, together=half) for one in _due_again(sent, reason, now)]

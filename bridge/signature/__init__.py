@@ -54,11 +54,11 @@ def head_verifier(recipe: Recipe, keys: SigningKeys) -> Callable[[Request], None
     def verify_head(head: Request) -> None:
         if head.method != "POST" or (enough and all(map(dict(head.headers).get, enough))):
             return
-        parcel = RequestView(head)
+        view = RequestView(head)
         try:
-            judge_head(recipe, parcel, keys)
+            judge_head(recipe, view, keys)
         except NotGenuine:
-            if not may_be_unsigned_challenge(recipe, parcel):
+            if not may_be_unsigned_challenge(recipe, view):
                 raise
 
     return verify_head
@@ -76,9 +76,9 @@ def make_receiver(
     passes = quick_test(recipe, keys)
 
     def receive(request: Request, now: datetime) -> tuple[Webhook, ...]:
-        parcel = RequestView(request)
-        if passes is None or not passes(parcel):
-            verify_view(recipe, parcel, keys, now=now)
-        return identify_in(recipe, parcel, source=source, now=now, later=True)
+        view = RequestView(request)
+        if passes is None or not passes(view):
+            verify_view(recipe, view, keys, now=now)
+        return identify_in(recipe, view, source=source, now=now, later=True)
 
     return receive

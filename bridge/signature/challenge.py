@@ -30,14 +30,14 @@ def answer_challenge(recipe: Recipe, request: Request, keys: SigningKeys, *, now
     """
     if not recipe.challenges:
         return None
-    parcel = RequestView(request)
+    view = RequestView(request)
     for rule in recipe.challenges:
-        if rule.method == request.method and all(_condition_holds(condition, parcel) for condition in rule.conditions):
-            reply = _build_reply(rule, parcel, keys)
+        if rule.method == request.method and all(_condition_holds(condition, view) for condition in rule.conditions):
+            reply = _build_reply(rule, view, keys)
             if reply is None:
                 continue
             if rule.signed:
-                verify_view(recipe, parcel, keys, now=now)
+                verify_view(recipe, view, keys, now=now)
             return rule.content_type, reply
     return None
 
@@ -59,8 +59,8 @@ def takes_get(recipe: Recipe) -> bool:
     return any(rule.method == "GET" for rule in recipe.challenges)
 
 
-def _condition_holds(condition: Condition, parcel: RequestView) -> bool:
-    values = parcel.values_at(condition.place)
+def _condition_holds(condition: Condition, view: RequestView) -> bool:
+    values = view.values_at(condition.place)
     match condition.wanted:
         case bool():
             return any(values) is condition.wanted
@@ -68,10 +68,10 @@ def _condition_holds(condition: Condition, parcel: RequestView) -> bool:
             return values == [condition.wanted]
 
 
-def _build_reply(rule: ChallengeRule, parcel: RequestView, keys: SigningKeys) -> bytes | None:
+def _build_reply(rule: ChallengeRule, view: RequestView, keys: SigningKeys) -> bytes | None:
     texts: list[str] = []
     for part in rule.body:
-        text = _part_text(part, parcel, keys)
+        text = _part_text(part, view, keys)
         if text is None:
             return None
         inserted = not isinstance(part, str)
@@ -79,20 +79,20 @@ def _build_reply(rule: ChallengeRule, parcel: RequestView, keys: SigningKeys) ->
     return "".join(texts).encode("utf-8", "replace")
 
 
-def _part_text(part: str | Locator | KeyedReply, parcel: RequestView, keys: SigningKeys) -> str | None:
+def _part_text(part: str | Locator | KeyedReply, view: RequestView, keys: SigningKeys) -> str | None:
     match part:
         case str():
             return part
         case Locator():
-            return _find_text(part, parcel)
+            return _find_text(part, view)
         case KeyedReply():
-            text = _find_text(part.place, parcel)
+            text = _find_text(part.place, view)
             key = keys.values[0] if keys.values else None
             if text is None or not isinstance(key, bytes):
                 return None
             return hmac.digest(key, raw_bytes(part.place, text), "sha256").hex()
 
 
-def _find_text(place: Locator, parcel: RequestView) -> str | None:
-    text = next(iter(parcel.values_at(place)), None)
+def _find_text(place: Locator, view: RequestView) -> str | None:
+    text = next(iter(view.values_at(place)), None)
     return None if text is None or len(text) > MAX_TEXT else text

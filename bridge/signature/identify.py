@@ -41,26 +41,26 @@ def identify_webhooks(recipe: Recipe, request: Request, *, source: str, now: dat
 
 
 def identify_in(
-    recipe: Recipe, parcel: RequestView, *, source: str, now: datetime, later: bool = False
+    recipe: Recipe, view: RequestView, *, source: str, now: datetime, later: bool = False
 ) -> tuple[Webhook, ...]:
     """The same as `identify_webhooks`, for a request of which other functions read parts as well.
 
-    With `later`, a webhook of a whole request that is known by its bytes too has no identity yet.
+    With `later`, a whole request that would be known by its bytes comes without identity keys; they are made later.
     """
-    headers = _kept_headers(recipe, parcel)
+    headers = _kept_headers(recipe, view)
     naming = _WebhookIdentifier(
         recipe,
-        parcel,
+        view,
         source,
         now,
         headers,
-        _kept_query(recipe, parcel.request),
+        _kept_query(recipe, view.request),
         _unsigned_facts(recipe, headers),
         later,
     )
     if recipe.items is None:
         return (naming.identify_whole(None, NOTHING),)
-    items = value_at(parcel.json_document, recipe.items)
+    items = value_at(view.json_document, recipe.items)
     if not isinstance(items, list) or len(items) > MAX_ITEMS:
         return (naming.identify_whole(None, None),)
     if not items:
@@ -75,7 +75,7 @@ class _WebhookIdentifier:
     """One request being named; what all of its webhooks share."""
 
     recipe: Recipe
-    parcel: RequestView
+    view: RequestView
     source: str
     now: datetime
     headers: Mapping[str, str]
@@ -86,7 +86,7 @@ class _WebhookIdentifier:
     def identify_whole(self, item: str | None, within: Json) -> Webhook:
         """The webhook of the whole request; `within` None finds no JSON place."""
         topic = self._find_topic(within)
-        webhook_id, identity = self._known_by(topic, within, self.parcel.request.body, mark="")
+        webhook_id, identity = self._known_by(topic, within, self.view.request.body, mark="")
         return self._make_webhook(webhook_id, topic, identity, item)
 
     def identify_item(self, pointer: str, item: Json) -> Webhook:
@@ -98,7 +98,7 @@ class _WebhookIdentifier:
 
     def _find_topic(self, within: Json) -> str | None:
         for place in self.recipe.topic:
-            text = self.parcel.name_at(place, within, trim=True)
+            text = self.view.name_at(place, within, trim=True)
             if text is not None:
                 return text
         return None
@@ -106,7 +106,7 @@ class _WebhookIdentifier:
     def _known_by(self, topic: str | None, within: Json, content: bytes, *, mark: str) -> tuple[str, tuple[bytes, ...]]:
         later = self.later and not mark
         for entry in self.recipe.id:
-            text = self.parcel.name_at(entry.place, within)
+            text = self.view.name_at(entry.place, within)
             if text is None:
                 continue
             if entry.place.root is not LocatorRoot.JSON:
@@ -127,7 +127,7 @@ class _WebhookIdentifier:
         try:
             return json_text.write_json(item)
         except ValueError:  # a lone surrogate, say: the position in the request's bytes names it as well
-            return self.parcel.request.body + b"\n" + pointer.encode()
+            return self.view.request.body + b"\n" + pointer.encode()
 
     def _make_webhook(
         self, webhook_id: str, topic: str | None, identity: tuple[bytes, ...], item: str | None
@@ -137,7 +137,7 @@ class _WebhookIdentifier:
             id=webhook_id,
             topic=topic,
             received_at=self.now,
-            body=self.parcel.request.body,
+            body=self.view.request.body,
             identity=identity,
             headers=self.headers,
             query=self.query,
@@ -156,9 +156,9 @@ def _unsigned_facts(recipe: Recipe, headers: Mapping[str, str]) -> str:
     return "\n".join(f"{name}: {headers[name]}" for name in recipe.saying if name in headers)
 
 
-def _kept_headers(recipe: Recipe, parcel: RequestView) -> dict[str, str]:
+def _kept_headers(recipe: Recipe, view: RequestView) -> dict[str, str]:
     """The headers without credentials, and without any in which a proxy or a caller repeats an address with a key."""
-    headers = dict(parcel.headers)
+    headers = dict(view.headers)
     for name in recipe.hidden_headers:
         headers.pop(name, None)
     for name in [name for name, value in headers.items() if "?" in value and _holds_key(value)]:

@@ -113,11 +113,11 @@ def _name_topic(draft: _RequestDraft, recipe: Recipe, topic: str | None) -> None
 
 
 def _topics_inside(recipe: Recipe, draft: _RequestDraft) -> list[str]:
-    parcel = RequestView(draft.as_request())
-    items: Json = (NOTHING,) if recipe.items is None else value_at(parcel.json_document, recipe.items)
+    view = RequestView(draft.as_request())
+    items: Json = (NOTHING,) if recipe.items is None else value_at(view.json_document, recipe.items)
     within = items if isinstance(items, list | tuple) else ()
     inside = [place for place in recipe.topic if place.root not in _OUTSIDE]
-    return [text for item in within for place in inside for text in parcel.values_at(place, item)]
+    return [text for item in within for place in inside for text in view.values_at(place, item)]
 
 
 def _put_timestamp(draft: _RequestDraft, proof: SignatureScheme, now: datetime) -> str | None:
@@ -158,19 +158,19 @@ def _put_signature(draft: _RequestDraft, recipe: Recipe, key: bytes, *, stamp: s
     if place.root is LocatorRoot.JSON:
         _sign_inside(draft, recipe, place, key, stamp=stamp)
     else:
-        parcel = RequestView(draft.as_request())
-        draft.put_text(place, _format_signature(proof, key, _signed_content(proof, parcel, stamp, key, NOTHING), stamp))
+        view = RequestView(draft.as_request())
+        draft.put_text(place, _format_signature(proof, key, _signed_content(proof, view, stamp, key, NOTHING), stamp))
 
 
 def _sign_inside(draft: _RequestDraft, recipe: Recipe, place: Locator, key: bytes, *, stamp: str | None) -> None:
     """Write a signature into the body, or into each of its items."""
-    parcel = RequestView(draft.as_request())
-    document = parcel.json_document
+    view = RequestView(draft.as_request())
+    document = view.json_document
     items = value_at(document, recipe.items) if recipe.proof.by_item and recipe.items is not None else [document]
     if not isinstance(items, list) or not items:
         raise SettingsError("its signatures come inside the items of the body, and this body has no items")
     for item in items:
-        content = _signed_content(recipe.proof, parcel, stamp, key, item)
+        content = _signed_content(recipe.proof, view, stamp, key, item)
         _set_in_document(item, place, _format_signature(recipe.proof, key, content, stamp))
     try:
         draft.body = json_text.write_json(document)
@@ -188,12 +188,12 @@ def _set_in_document(document: Json, place: Locator, text: str) -> None:
     document[place.pointer[-1]] = text
 
 
-def _signed_content(proof: SignatureScheme, parcel: RequestView, stamp: str | None, key: bytes, within: Json) -> bytes:
+def _signed_content(proof: SignatureScheme, view: RequestView, stamp: str | None, key: bytes, within: Json) -> bytes:
     """The bytes to sign. Raises SettingsError where the body lacks one of the texts that are signed."""
     if proof.stamp is not None and proof.stamp.place.root in {LocatorRoot.JSON, LocatorRoot.FORM}:
-        stamp = scalar_text(next(iter(parcel.values_at(proof.stamp.place, within)), None))
+        stamp = scalar_text(next(iter(view.values_at(proof.stamp.place, within)), None))
     try:
-        return signed_bytes(proof, parcel, stamp=stamp, key=key, within=within)
+        return signed_bytes(proof, view, stamp=stamp, key=key, within=within)
     except NotGenuine as error:
         raise SettingsError(f"this body cannot be signed: a text that its scheme signs is {error.reason}") from None
 

@@ -38,19 +38,19 @@ def verify_request(recipe: Recipe, request: Request, keys: SigningKeys, *, now: 
     verify_view(recipe, RequestView(request), keys, now=now)
 
 
-def verify_view(recipe: Recipe, parcel: RequestView, keys: SigningKeys, *, now: datetime) -> None:
+def verify_view(recipe: Recipe, view: RequestView, keys: SigningKeys, *, now: datetime) -> None:
     """The same as `verify_request`, of a request that others look into as well."""
     proof = recipe.proof
     match proof.kind:
         case SchemeKind.NONE:
             return
         case SchemeKind.TOKEN:
-            _verify_credential(_verify_token(proof, parcel), keys)
+            _verify_credential(_verify_token(proof, view), keys)
         case SchemeKind.BASIC:
-            _verify_credential(_basic_credential(proof, parcel), keys)
+            _verify_credential(_basic_credential(proof, view), keys)
         case SchemeKind.HMAC | SchemeKind.DIGEST | SchemeKind.ED25519 | SchemeKind.ECDSA_P256:
-            for within in _signed_documents(recipe, parcel):
-                _verify_signature(proof, parcel, keys, now=now, within=within)
+            for within in _signed_documents(recipe, view):
+                _verify_signature(proof, view, keys, now=now, within=within)
 
 
 def judge_head(recipe: Recipe, head: RequestView, keys: SigningKeys) -> None:
@@ -99,11 +99,11 @@ def quick_test(recipe: Recipe, keys: SigningKeys) -> Callable[[RequestView], boo
     keyed = [hmac.new(key, digestmod=proof.algorithm) for key in keys.values if isinstance(key, bytes)]
     name, prefix, encoding = place.name, proof.prefix, proof.encoding
 
-    def passes(parcel: RequestView) -> bool:
-        given = parcel.headers.get(name)  # where it is twice, the two joined cannot be decoded
+    def passes(view: RequestView) -> bool:
+        given = view.headers.get(name)  # where it is twice, the two joined cannot be decoded
         if given is None or len(given) > MAX_LENGTH or not given.startswith(prefix):
             return False
-        candidate, content = decode_text(given.removeprefix(prefix), encoding), parcel.request.body
+        candidate, content = decode_text(given.removeprefix(prefix), encoding), view.request.body
         return candidate is not None and any(
             [hmac.compare_digest(_hmac_digest(one, content), candidate) for one in keyed]  # noqa: C419  all are compared
         )
@@ -126,25 +126,25 @@ def expected_signature(proof: SignatureScheme, key: bytes, content: bytes) -> by
 
 
 def signed_bytes(
-    proof: SignatureScheme, parcel: RequestView, *, stamp: str | None, key: Key, within: Json = NOTHING
+    proof: SignatureScheme, view: RequestView, *, stamp: str | None, key: Key, within: Json = NOTHING
 ) -> bytes:
     """The bytes that a signature covers, every text in them exactly as it was received.
 
     Raises NotGenuine where the request lacks one of them, or holds it twice.
     """
     if proof.parts == _BODY_ALONE:
-        return parcel.request.body
-    return b"".join(_render_part(part, parcel, stamp=stamp, key=key, within=within) for part in proof.parts)
+        return view.request.body
+    return b"".join(_render_part(part, view, stamp=stamp, key=key, within=within) for part in proof.parts)
 
 
 _BODY_ALONE: tuple[Part, ...] = (Placeholder.BODY,)
 
 
-def _signed_documents(recipe: Recipe, parcel: RequestView) -> Sequence[Json]:
+def _signed_documents(recipe: Recipe, view: RequestView) -> Sequence[Json]:
     """The items that carry a signature each, or NOTHING once for a request that is signed as a whole."""
     if not recipe.proof.by_item or recipe.items is None:
         return _WHOLE
-    items = value_at(parcel.json_document, recipe.items)
+    items = value_at(view.json_document, recipe.items)
     if not isinstance(items, list) or not items:
         raise NotGenuine("missing")
     return items
@@ -153,16 +153,16 @@ def _signed_documents(recipe: Recipe, parcel: RequestView) -> Sequence[Json]:
 _WHOLE = (NOTHING,)
 
 
-def _verify_token(proof: SignatureScheme, parcel: RequestView) -> bytes:
-    place, text = _only_value(proof, parcel)
+def _verify_token(proof: SignatureScheme, view: RequestView) -> bytes:
+    place, text = _only_value(proof, view)
     if proof.prefix and not text.startswith(proof.prefix) and not proof.prefix_optional:
         raise NotGenuine("malformed")
     return raw_bytes(place, text.removeprefix(proof.prefix))
 
 
-def _basic_credential(proof: SignatureScheme, parcel: RequestView) -> bytes:
+def _basic_credential(proof: SignatureScheme, view: RequestView) -> bytes:
     """`user:password` of RFC 7617, https://www.rfc-editor.org/rfc/rfc7617; compared whole, so no colon can mislead."""
-    _, text = _only_value(proof, parcel)
+    _, text = _only_value(proof, view)
     scheme, _, rest = text.partition(" ")
     content = decode_text(rest.strip(" "), "base64") if scheme.lower() == "basic" else None
     if content is None:
@@ -170,10 +170,10 @@ def _basic_credential(proof: SignatureScheme, parcel: RequestView) -> bytes:
     return content
 
 
-def _only_value(proof: SignatureScheme, parcel: RequestView) -> tuple[Locator, str]:
+def _only_value(proof: SignatureScheme, view: RequestView) -> tuple[Locator, str]:
     if proof.place is None:
         raise NotGenuine("missing")
-    return proof.place, _single_value(parcel.values_at(proof.place))
+    return proof.place, _single_value(view.values_at(proof.place))
 
 
 def _single_value(values: Sequence[str]) -> str:
@@ -190,12 +190,12 @@ def _verify_credential(given: bytes, keys: SigningKeys) -> None:
 
 
 def _verify_signature(
-    proof: SignatureScheme, parcel: RequestView, keys: SigningKeys, *, now: datetime, within: Json
+    proof: SignatureScheme, view: RequestView, keys: SigningKeys, *, now: datetime, within: Json
 ) -> None:
-    candidates, beside = _find_candidates(proof, parcel, within)
-    stamp, sent_at = _find_timestamp(proof, parcel, beside, within)
+    candidates, beside = _find_candidates(proof, view, within)
+    stamp, sent_at = _find_timestamp(proof, view, beside, within)
     for key in keys.values:
-        content = signed_bytes(proof, parcel, stamp=stamp, key=key, within=within)
+        content = signed_bytes(proof, view, stamp=stamp, key=key, within=within)
         if _matches_any(proof, key, content, candidates):
             break
     else:
@@ -204,9 +204,9 @@ def _verify_signature(
         raise NotGenuine("stale", skew=timedelta(seconds=max(-_MOST_SKEW, min(ahead, _MOST_SKEW))))
 
 
-def _find_candidates(proof: SignatureScheme, parcel: RequestView, within: Json) -> tuple[list[bytes], list[str]]:
+def _find_candidates(proof: SignatureScheme, view: RequestView, within: Json) -> tuple[list[bytes], list[str]]:
     """The decoded signatures, and the texts of the timestamp that are beside them."""
-    texts, beside = _listed_signatures(proof, parcel, within)
+    texts, beside = _listed_signatures(proof, view, within)
     if not texts:
         raise NotGenuine("missing")
     candidates: list[bytes] = []
@@ -221,10 +221,10 @@ def _find_candidates(proof: SignatureScheme, parcel: RequestView, within: Json) 
     return candidates, beside
 
 
-def _listed_signatures(proof: SignatureScheme, parcel: RequestView, within: Json) -> tuple[list[str], list[str]]:
+def _listed_signatures(proof: SignatureScheme, view: RequestView, within: Json) -> tuple[list[str], list[str]]:
     if proof.place is None:
         raise NotGenuine("missing")
-    values = parcel.values_at(proof.place, within)
+    values = view.values_at(proof.place, within)
     if proof.split is None:
         entries = [_single_value(values)]
     elif sum(map(len, values)) > MAX_LENGTH:
@@ -255,51 +255,51 @@ def _paired_values(proof: SignatureScheme, pair: str, entries: Sequence[str]) ->
 
 
 def _find_timestamp(
-    proof: SignatureScheme, parcel: RequestView, beside: list[str], within: Json
+    proof: SignatureScheme, view: RequestView, beside: list[str], within: Json
 ) -> tuple[str | None, float | None]:
     """The timestamp's text as received, and its Unix seconds; of several beside the signatures the first counts."""
     if proof.stamp is None:
         return None, None
     place = proof.stamp.place
-    text = _single_value(beside[:1] if place.root is LocatorRoot.SIGNATURE else parcel.values_at(place, within))
+    text = _single_value(beside[:1] if place.root is LocatorRoot.SIGNATURE else view.values_at(place, within))
     sent_at = timestamps.parse_timestamp(text, proof.stamp.form)
     if sent_at is None:
         raise NotGenuine("malformed")
     return text, sent_at
 
 
-def _render_part(part: Part, parcel: RequestView, *, stamp: str | None, key: Key, within: Json) -> bytes:  # noqa: PLR0911  one a word
+def _render_part(part: Part, view: RequestView, *, stamp: str | None, key: Key, within: Json) -> bytes:  # noqa: PLR0911  one a word
     match part:
         case bytes():
             return part
         case Locator():
-            return _text_at(part, parcel, within)
+            return _text_at(part, view, within)
         case Placeholder.BODY:
-            return parcel.request.body
+            return view.request.body
         case Placeholder.TIMESTAMP:
             return (stamp or "").encode("latin-1")
         case Placeholder.URL:
-            if parcel.request.url is None:
+            if view.request.url is None:
                 raise NotGenuine("missing")
-            return parcel.request.url.encode("utf-8", "surrogatepass")
+            return view.request.url.encode("utf-8", "surrogatepass")
         case Placeholder.METHOD:
-            return parcel.request.method.encode("utf-8", "surrogatepass")
+            return view.request.method.encode("utf-8", "surrogatepass")
         case Placeholder.SECRET:
             return key if isinstance(key, bytes) else b""
         case Placeholder.FORM_SORTED:
-            return _form_sorted(parcel)
+            return _form_sorted(view)
 
 
-def _text_at(place: Locator, parcel: RequestView, within: Json) -> bytes:
+def _text_at(place: Locator, view: RequestView, within: Json) -> bytes:
     """The text at a place; a JSON field that is missing or null is empty, as in Adyen's scheme, others must be there.
 
     An object or list is no text: taken as empty, it could be slipped in beside a signature that does not cover it.
     """
     if place.root is LocatorRoot.JSON:
-        if isinstance(parcel.json_at(place, within), dict | list):
+        if isinstance(view.json_at(place, within), dict | list):
             raise NotGenuine("malformed")
-        return raw_bytes(place, next(iter(parcel.values_at(place, within)), ""))
-    values = parcel.values_at(place)
+        return raw_bytes(place, next(iter(view.values_at(place, within)), ""))
+    values = view.values_at(place)
     if len(values) > 1:
         raise NotGenuine("malformed")
     if not values:
@@ -307,12 +307,12 @@ def _text_at(place: Locator, parcel: RequestView, within: Json) -> bytes:
     return raw_bytes(place, values[0])
 
 
-def _form_sorted(parcel: RequestView) -> bytes:
+def _form_sorted(view: RequestView) -> bytes:
     """Every form field's name and value, sorted, doubles once.
 
     Source: https://github.com/twilio/twilio-python/blob/main/twilio/request_validator.py
     """
-    fields = sorted(set(parcel.form_fields))
+    fields = sorted(set(view.form_fields))
     return "".join(name + value for name, value in fields).encode("utf-8", "surrogateescape")
 
 

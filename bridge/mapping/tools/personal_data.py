@@ -1,6 +1,7 @@
 """Which values of a payload are personal: by a value's key, by the keys around it, and by its looks.
 
-It errs towards too many: a value that is replaced in an example costs nothing.
+`example add` replaces them, and the console masks them. It errs towards too many: a value that is replaced in an
+example costs nothing, and one that is masked can be asked for.
 """
 
 from __future__ import annotations

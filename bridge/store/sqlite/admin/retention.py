@@ -254,8 +254,8 @@ _ORDER = tuple(_STEPS)
 def _next_number(rows: list[tuple[int, ...]], limit: int) -> str | None:
     """Returns the last number read; None at the table's end, or if all rows were young: later rows are younger.
 
-    A row from the future, its last column, says nothing of those that follow: a clock that was set back wrote it
-    since.
+    The last column says whether a row's time lies in the future. Such a row does not prove that those after it are
+    young: a clock that was set back since wrote them.
     """
     full = len(rows) == limit and any(row[1] or row[-1] for row in rows)
     return str(rows[-1][0]) if full else None
