@@ -12,6 +12,11 @@ import sqlite3
 import sys
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from replaced_names import replace_name
 
 from bridge import app, cli
 from bridge.pipeline import translate
@@ -30,11 +35,13 @@ IMPATIENT = RetryPolicy(
 
 def main() -> int:
     """Serve."""
-    vars(app)["Forwarder"] = partial(DeliveryLoops, policy=IMPATIENT)
-    vars(app)["Purger"] = partial(PurgeLoop, rest=0.01, every=0.2)
-    translate.LEASE = SECOND
-    ledger.FLUSH_FROM, ledger.MOST_ENTRIES, ledger.SEGMENT_ENTRIES = 20, 60, 8
-    log_writer.LARGE = int(os.environ.get("FIRE_LOG_FILE") or log_writer.LARGE)
+    replace_name(app, "DeliveryLoops", partial(DeliveryLoops, policy=IMPATIENT))
+    replace_name(app, "PurgeLoop", partial(PurgeLoop, rest=0.01, every=0.2))
+    replace_name(translate, "LEASE", SECOND)
+    replace_name(ledger, "FLUSH_FROM", 20)
+    replace_name(ledger, "MOST_ENTRIES", 60)
+    replace_name(ledger, "SEGMENT_ENTRIES", 8)
+    replace_name(log_writer, "LARGE", int(os.environ.get("FIRE_LOG_FILE") or log_writer.LARGE))
     pragma = os.environ.get("FIRE_SYNCHRONOUS")
     if pragma:
         connect = open_file.connect_to
@@ -44,7 +51,7 @@ def main() -> int:
             db.execute(f"PRAGMA synchronous = {pragma}")
             return db
 
-        open_file.connect_to = careless
+        replace_name(open_file, "connect_to", careless)
     return cli.main(sys.argv[1:])
 
 

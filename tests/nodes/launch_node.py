@@ -1,6 +1,5 @@
 """`serve` as `tests/faults/launch.py` starts it, by the host name in FIRE_HOST: several on one machine are several nodes.
 
-It delivers and purges without patience, too: leases of 1.5 s, and a purge five times a second.
 With FIRE_VERSION it is another version of trackbridge, with a made-up step that adds to the store and one that removes.
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from functools import partial
 from pathlib import Path
 
 import bridge
@@ -21,9 +19,6 @@ if VERSION:
 
 import launch  # noqa: E402  beside the other faults
 
-from bridge import app  # noqa: E402  as above
-from bridge.pipeline.deliver import DeliveryLoops  # noqa: E402  as above
-from bridge.pipeline.retention import PurgeLoop  # noqa: E402  as above
 from bridge.store.postgres import schema  # noqa: E402  as above
 
 TABLES = ("outbox", "events", "deliveries", "claims", "attempts", "unapplied", "webhooks", "parcels", "count_changes")
@@ -35,8 +30,6 @@ def main() -> int:
     """Serve, or run another command."""
     host = os.environ["FIRE_HOST"]
     socket.gethostname = lambda: host
-    vars(app)[DeliveryLoops.__name__] = partial(DeliveryLoops, policy=launch.IMPATIENT)
-    vars(app)[PurgeLoop.__name__] = partial(PurgeLoop, rest=0.01, every=0.2)
     if VERSION:
         schema.STEPS["97_made_up"] = ADDS
         schema.FINISHING["finish:97_made_up"] = REMOVES

@@ -14,7 +14,12 @@ import signal
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import NoReturn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from replaced_names import replace_name
 
 from bridge import cli
 from bridge.cli import serve
@@ -28,7 +33,7 @@ def main() -> int:
     """Serve."""
     readiness.STALLED = timedelta(seconds=float(os.environ.get("SERVE_TEST_STALLED", "30")))
     supervisor.STOP_TIMEOUT = float(os.environ.get("SERVE_TEST_FAREWELL", "45"))
-    vars(serve)["SILENCE"] = float(os.environ.get("SERVE_TEST_SILENCE", "30"))
+    replace_name(serve, "SILENCE", float(os.environ.get("SERVE_TEST_SILENCE", "30")))
     watchdog.STARTING = 2
     roles.LOOP_SILENCE = float(os.environ.get("SERVE_TEST_LOOP_SILENCE", "600"))
     signal.signal(signal.SIGUSR1, lambda *_: time.sleep(1_000_000))
@@ -39,7 +44,7 @@ def main() -> int:
         def broken(_url: str, **_options: object) -> NoReturn:
             raise StoreUnavailable(str(why))
 
-        vars(roles)["open_store"] = broken
+        replace_name(roles, "open_store", broken)
     return cli.main(sys.argv[1:])
 
 
