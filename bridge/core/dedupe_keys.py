@@ -95,6 +95,11 @@ def order_count_key(conversion: bytes) -> bytes:
     return _hash_parts(_join_prefix("order-count"), conversion.hex())
 
 
+def belonging_key(conversion: bytes) -> bytes:
+    """What was told of those that belong to a conversion, such as a payment intent to an invoice, by that one's key."""
+    return _hash_parts(_join_prefix("belongs-to"), conversion.hex())
+
+
 def idempotency_key(within: str, path: str, key: str) -> bytes:
     """An Idempotency-Key as it is used within a scope of API keys on one endpoint."""
     return _hash_parts(_join_prefix("idempotency", within, path), key)

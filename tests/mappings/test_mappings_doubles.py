@@ -17,8 +17,11 @@ from bridge import mapping
 from bridge.core.json_text import Json
 from bridge.status.configured import ConfiguredBridge, ConfiguredSource
 from bridge.status.read import read_status
+from bridge.store.protocol import EventDetail, RowFilter
 
 START = 1772704800
+LATE = 11 * 60
+"""Seconds that are longer than a webhook waits for a richer one."""
 LINKS = mapping.load_mapping(MAPPINGS / "stripe.yaml").link_topics
 CONFIGURED = ConfiguredBridge(sources=(ConfiguredSource("stripe", link_topics=LINKS),), is_known=True)
 
@@ -43,8 +46,9 @@ def intent(number: int, *, customer: str = "cus_1") -> Json:
     return stripe("payment_intent.succeeded", paid)
 
 
-def link(number: int) -> Json:
-    paid = {"invoice": f"in_{number}", "payment": {"type": "payment_intent", "payment_intent": f"pi_{number}"}}
+def link(number: int, *, of: int | None = None) -> Json:
+    """That a payment is of an invoice: of the one with its number, unless told."""
+    paid = {"invoice": f"in_{of or number}", "payment": {"type": "payment_intent", "payment_intent": f"pi_{number}"}}
     return stripe("invoice_payment.paid", {"id": f"inpay_{number}", "status": "paid"} | paid)
 
 
@@ -52,10 +56,11 @@ def noted(told: list[Json], word: str) -> list[str]:
     return sorted(one["properties"]["order_id"] for one in told if any(note.startswith(word) for note in one["notes"]))
 
 
-async def take_all(bridge: Bridge, bodies: list[Json]) -> list[Json]:
+async def take_all(bridge: Bridge, bodies: list[Json], *, apart: float = 20) -> list[Json]:
+    """What is told once they came, so many seconds apart."""
     for body in bodies:
         await bridge.take(body)
-        await bridge.wait(seconds=20)
+        await bridge.wait(seconds=apart)
     await bridge.wait(hours=2)
     return await bridge.told()
 
@@ -107,6 +112,38 @@ def test_payments_that_are_two_or_are_linked_are_not_doubted(bodies: list[Json])
         told = await take_all(bridge, bodies)
         assert noted(told, "possible_double: ") == noted(told, "double: ") == []
         assert await needs(bridge) == {}
+
+    run_story(story, settings={"stripe": {}})
+
+
+@pytest.mark.parametrize("bodies", [[link(1), intent(1), invoice(1)], [intent(1), link(1), invoice(1)]])
+def test_an_invoice_that_comes_when_its_payment_is_told_already_is_a_duplicate_of_that(bodies: list[Json]) -> None:
+    async def story(bridge: Bridge) -> None:
+        told = await take_all(bridge, bodies, apart=LATE)
+        assert list(map(brief, told)) == [("purchase", "pi_1", 30)]
+        [repeated] = [one for one in await bridge.store.events(RowFilter()) if one.duplicate_of]
+        [shown] = [one for one in await bridge.store.show_detail(repeated.id) if isinstance(one, EventDetail)]
+        assert any(note.startswith("wait_for_richer was too short: ") for note in shown.notes)
+        assert noted(told, "double: ") == []
+
+    run_story(story, settings={"stripe": {}})
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        [link(1), link(2, of=1), intent(1), intent(2), invoice(1)],
+        [link(1), link(2, of=1), intent(1), invoice(1), intent(2)],
+        [intent(1), link(1), invoice(1), link(2, of=1), intent(2)],
+        [intent(1), link(1), invoice(1), intent(2), link(2, of=1)],
+    ],
+    ids=["invoice last", "payment last", "its link late, too", "its link last"],
+)
+def test_each_payment_of_an_invoice_that_comes_too_late_is_told(bodies: list[Json]) -> None:
+    async def story(bridge: Bridge) -> None:
+        told = await take_all(bridge, bodies, apart=LATE)
+        assert list(map(brief, told)) == [("purchase", "pi_1", 30), ("purchase", "pi_2", 30)]
+        assert noted(told, "double: ") == []
 
     run_story(story, settings={"stripe": {}})
 

@@ -10,9 +10,8 @@ from typing import NamedTuple, Protocol
 
 from bridge.core import dedupe_keys
 from bridge.core.model import Accepted, Event, Route, Routed
-from bridge.store.rules.event_decisions import LedgerEntry, NewEvent
+from bridge.store.rules.event_decisions import FoundOriginal, LedgerEntry, NewEvent
 from bridge.store.rules.order_counts import next_count
-from bridge.store.rules.originals import OriginalEvent
 
 
 class RepeatedEvent(NamedTuple):
@@ -45,8 +44,8 @@ class ChangeableEvents(Protocol):
         """Make webhooks due that wait for one of these keys."""
         ...
 
-    def find_original(self, made: NewEvent, held: Mapping[bytes, int]) -> tuple[OriginalEvent | None, bool]:
-        """The event that one would repeat of those that hold its keys, and whether by the order id only."""
+    def find_original(self, made: NewEvent, held: Mapping[bytes, int]) -> FoundOriginal:
+        """The event that one would repeat of those that hold its keys."""
         ...
 
     def insert_event(self, made: NewEvent) -> Accepted:

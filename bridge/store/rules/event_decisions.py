@@ -3,6 +3,10 @@
 An event whose id is known in its scope is not made again; one with a conversion key that the ledger knows is kept as a
 duplicate, without deliveries; any other is told: its keys are entered in the ledger, and it gets its deliveries.
 `event_ids.py` decides about ids.
+
+A key may belong to another one, as a payment intent does to an invoice. What is told under such a key is noted at the
+other one, so that a richer webhook that comes too late, the invoice's, is a duplicate of it. The other key does not
+lead there: two intents of one invoice are two payments, and the second would be taken for the first.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from bridge import contract
+from bridge.core.dedupe_keys import belonging_key
 from bridge.core.model import Accepted, Event, Route, Routed
 from bridge.store.codec.columns import join_keys, maybe_text, pack_json, storable_text, to_ms
 from bridge.store.rules import event_ids, order_counts, originals
@@ -40,6 +45,17 @@ class CountedEvent(NamedTuple):
     at: int
 
 
+class FoundOriginal(NamedTuple):
+    """The event that another one repeats, if any: whether only their order id is the same, and the keys `apart`.
+
+    These are keys of the other one that lead to nothing: what was told belongs to them.
+    """
+
+    event: OriginalEvent | None = None
+    by_order: bool = False
+    apart: Sequence[bytes] = ()
+
+
 class KeptEvents(Protocol):
     """What an engine knows of the events that it has, read when it is asked.
 
@@ -53,6 +69,14 @@ class KeptEvents(Protocol):
 
     def find_keys(self, keys: Sequence[bytes]) -> dict[bytes, LedgerEntry]:
         """The entry of each key that the ledger knows."""
+        ...
+
+    def has_aliases(self) -> bool:
+        """Whether any key belongs to another one."""
+        ...
+
+    def find_aliases(self, keys: Sequence[bytes]) -> Mapping[bytes, Sequence[bytes]]:
+        """The keys that each of these belongs to."""
         ...
 
     def read_original(self, number: int, event: Event) -> OriginalEvent:
@@ -83,6 +107,9 @@ class EventDecisions:
         )
         counts = [key for one in made for key in order_counts.count_keys(one.routed.event, self._ledger)]
         self._ledger |= kept.find_keys(counts) if counts else {}
+        self._belongs_to = self._find_aliases()
+        self.owners = [key for each in self._belongs_to.values() for key in each]
+        """The keys that keys of the new events belong to: what is told under one meanwhile changes what is decided."""
         self._given = {one.routed.event.id for one in made}
         self._former_origins = kept.former_origins
         self._here: dict[int, tuple[str, Event, OriginalEvent | None]] = {}
@@ -110,9 +137,9 @@ class EventDecisions:
         if known is not None:
             return self._as_it_was(event, known)
         held = self._held_keys(event.conversion_keys)
-        original, by_order = self.find_original(event, held) if held else (None, False)
-        if original is None and 0 < (made.webhook or 0) <= self._kept.last_earlier_webhook:
-            original = self._claim_earlier(event)
+        original, by_order, apart = self.find_original(event, held)
+        if original is None:
+            original = self._claim_earlier(made)
         called = self._free_id(event, keys)
         number = next(self._kept.numbers)
         of_order = self._count_of_order(event, held, made.at) if original is None else None
@@ -122,12 +149,13 @@ class EventDecisions:
             self._ledger[key] = self.entries[key] = number, made.at
         for key in event.conversion_keys:
             self.conversion_keys.append((key, made.at))
-            if key not in held:
+            if key not in held and key not in apart:
                 # a duplicate's keys lead to the original, so that later related events find the original; one that only
                 # has the same order id keeps its own, which lead there through its row
                 holder = original.number if original and not by_order else number
                 self._ledger[key] = self.entries[key] = holder, made.at
         if original is None:
+            self._note_belonging(event, number, made.at)
             if not event.test:
                 self.told.append(CountedEvent(event.event_type, event.text, made.at))
             if made.has_waited and event.rank:
@@ -170,11 +198,12 @@ class EventDecisions:
             if (entry := self._ledger.get(key)) and entry[1] > self._since and entry[0] > 0
         }
 
-    def find_original(self, event: Event, held: Mapping[bytes, int]) -> tuple[OriginalEvent | None, bool]:
-        """The event that this one repeats, if it repeats any, and whether only their order id is the same.
+    def find_original(self, event: Event, held: Mapping[bytes, int]) -> FoundOriginal:
+        """The event that this one repeats, if it repeats any; `held` has the events that hold its keys.
 
-        The first dedupe key decides; any of them does where the other webhook was richer or poorer. The order id joins
-        events of different mappings and of callers, and decides where an event has no other key. Of several the oldest.
+        The first dedupe key decides; any of them does where the other webhook was richer or poorer, and so does what a
+        key belongs to, or what belongs to it. The order id joins events of different mappings and of callers, and
+        decides where an event has no other key. Of several the oldest.
         """
         same, by_order = [], []
         for place, key in enumerate(event.conversion_keys):
@@ -185,15 +214,45 @@ class EventDecisions:
                 by_order += [other] if event.dedupes == 0 or not other.is_same_source(event) else []
             elif place == 0 or other.rank != event.rank:
                 same.append(other)
-        found = min(same or by_order, key=lambda one: one.number, default=None)
+        linked, apart = ([], []) if same else self._find_linked(event)
+        found = min(same or linked or by_order, key=lambda one: one.number, default=None)
         if found is None:
-            return None, False
-        return self._follow_original(found, event), not same and event.dedupes > 0
+            return FoundOriginal()
+        return FoundOriginal(self._follow_original(found, event), not (same or linked) and event.dedupes > 0, apart)
 
-    def _claim_earlier(self, event: Event) -> OriginalEvent | None:
+    def _find_aliases(self) -> Mapping[bytes, Sequence[bytes]]:
+        """What the dedupe keys of ranked events belong to; reads what the ledger knows of both, too."""
+        keys = [key for one, _ in self._made if one.routed.event.rank for key in _dedupes_of(one.routed.event)]
+        if not keys or not self._kept.has_aliases():
+            return {}
+        found = self._kept.find_aliases(keys)
+        owners = [key for each in found.values() for key in each]
+        self._ledger |= self._kept.find_keys([*owners, *map(belonging_key, (*keys, *owners))])
+        return found
+
+    def _find_linked(self, event: Event) -> tuple[list[OriginalEvent], list[bytes]]:
+        """What richer and poorer webhooks told of the same payment, as others say; and to which keys that belongs."""
+        found: list[OriginalEvent] = []
+        apart: list[bytes] = []
+        for key in _dedupes_of(event) if event.rank else ():
+            mine = self._held_keys([*self._belongs_to.get(key, ()), belonging_key(key)])
+            others = [other for each in mine.values() if (other := self._read_original(each, event)).rank != event.rank]
+            found += others
+            apart += [key] if others and belonging_key(key) in mine else []
+        return found, apart
+
+    def _note_belonging(self, event: Event, number: int, at: int) -> None:
+        for key in _dedupes_of(event):
+            for owner in map(belonging_key, self._belongs_to.get(key, ())):
+                if owner not in self._ledger:
+                    self._ledger[owner] = self.entries[owner] = number, at
+
+    def _claim_earlier(self, made: NewEvent) -> OriginalEvent | None:
         """What an earlier version told instead of it: only a webhook of its time asks, which is replayed."""
-        number = self._kept.claim_earlier(event)
-        return None if number is None else self._read_original(number, event)
+        if not 0 < (made.webhook or 0) <= self._kept.last_earlier_webhook:
+            return None
+        number = self._kept.claim_earlier(made.routed.event)
+        return None if number is None else self._read_original(number, made.routed.event)
 
     def _follow_original(self, other: OriginalEvent, event: Event) -> OriginalEvent:
         """The event that is told; `other` may be a duplicate of it itself."""
@@ -213,6 +272,10 @@ class EventDecisions:
             return self._kept.repeat_answer(event, number)
         called, _, original = self._here[number]
         return accepted_answer(event, called, original.id if original else None)
+
+
+def _dedupes_of(event: Event) -> tuple[bytes, ...]:
+    return event.conversion_keys[: event.dedupes]
 
 
 def accepted_answer(given: Event, called: str, original: str | None) -> Accepted:

@@ -84,10 +84,10 @@ class EventRemapping:
         event = routed.event
         self._free_keys(kept, but=event.conversion_keys)
         held = find_holders(self.kept, event.conversion_keys, but=kept.number)
-        original, by_order = self.kept.find_original(NewEvent(routed, self.kept.at, self.webhook), held)
+        original, by_order, apart = self.kept.find_original(NewEvent(routed, self.kept.at, self.webhook), held)
         same = _is_same_text(kept, event)
         self._overwrite(kept, event)
-        own = [key for key in event.conversion_keys if key not in held]
+        own = [key for key in event.conversion_keys if key not in held and key not in apart]
         if original is not None and original.number != kept.number:
             self._repeat(kept, event, original)
             self.kept.add_keys(own, kept.number if by_order else original.number)

@@ -18,8 +18,7 @@ from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.followers import renew_followers
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.rules.event_changes import RepeatedEvent
-from bridge.store.rules.event_decisions import CountedEvent, LedgerEntry, NewEvent
-from bridge.store.rules.originals import OriginalEvent
+from bridge.store.rules.event_decisions import CountedEvent, FoundOriginal, LedgerEntry, NewEvent
 
 
 @dataclass(slots=True)
@@ -57,8 +56,8 @@ class PostgresEventChanges:
         """Make webhooks due that wait for one of these keys."""
         self.woken += [(key, self.at) for key in keys]
 
-    def find_original(self, made: NewEvent, held: Mapping[bytes, int]) -> tuple[OriginalEvent | None, bool]:
-        """The event that one would repeat of those that hold its keys, and whether by the order id only."""
+    def find_original(self, made: NewEvent, held: Mapping[bytes, int]) -> FoundOriginal:
+        """The event that one would repeat of those that hold its keys."""
         return events.find_original(self.transaction, self.ledger, made, held, since=self.since)
 
     def insert_event(self, made: NewEvent) -> Accepted:

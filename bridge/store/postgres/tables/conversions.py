@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from msgspec import structs
 
+from bridge.core import dedupe_keys
 from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffects, RememberedConversion
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
@@ -151,6 +152,7 @@ def apply_effects(transaction: Transaction, ledger: Ledger, told: Sequence[tuple
             (transaction.at, to_keys(keys), to_keys(others)),
         )
     woken += _add_links(ledger, [link for _, effects in told for link in effects.links], at=transaction.at)
+    _note_belonging(ledger, aliases, at=transaction.at)
     for _, effects in told:
         if effects.aliases:
             doubles.note_doubles(transaction, ledger, effects.aliases)
@@ -199,6 +201,16 @@ def _add_links(ledger: Ledger, links: Sequence[tuple[bytes, int]], *, at: int) -
             known[key] = new[key] = number
     ledger.add_entries([(key, number, at) for key, number in new.items()])
     return list(new)
+
+
+def _note_belonging(ledger: Ledger, aliases: Sequence[tuple[bytes, bytes]], *, at: int) -> None:
+    """Note at keys what was told under one that belongs to them: the first stays."""
+    if not aliases:
+        return
+    owners = [(key, dedupe_keys.belonging_key(other)) for key, other in aliases]
+    known = {key: number for key, (number, _) in ledger.find_keys([key for one in owners for key in one]).items()}
+    new = {owner: known[key] for key, owner in reversed(owners) if known.get(key, -1) > 0 and owner not in known}
+    ledger.add_entries([(owner, number, at) for owner, number in new.items()])
 
 
 def _is_told(transaction: Transaction, ledger: Ledger, keys: Sequence[bytes]) -> bool:

@@ -9,12 +9,12 @@ from bridge.core import dedupe_keys
 from bridge.core.model import Accepted, Event, Route
 from bridge.store.postgres.db.texts import maybe_server_text, server_text, to_columns
 from bridge.store.postgres.db.transaction import Transaction, select
-from bridge.store.postgres.tables import coverage, doubles, earlier_versions
+from bridge.store.postgres.tables import coverage, doubles, earlier_versions, recall_waits
 from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.days import DRAWN_FROM
 from bridge.store.postgres.tables.followers import insert_followers
 from bridge.store.postgres.tables.ledger import Ledger
-from bridge.store.rules.event_decisions import EVENT_COLUMNS, EventDecisions, NewEvent, accepted_answer
+from bridge.store.rules.event_decisions import EVENT_COLUMNS, EventDecisions, FoundOriginal, NewEvent, accepted_answer
 from bridge.store.rules.event_ids import event_id_keys, number_of, other_ids_of
 from bridge.store.rules.originals import OriginalEvent, purged_original_id
 
@@ -50,6 +50,7 @@ def insert_events(
     decisions = EventDecisions(kept, made, since)
     accepted = decisions.decide_all()
     ledger.add_entries([(key, number, at) for key, (number, at) in decisions.entries.items()])
+    ledger.await_keys(decisions.owners)
     if decisions.rows:
         transaction.execute(_INSERT, to_columns(decisions.rows))
     for row in decisions.rows:
@@ -64,8 +65,8 @@ def insert_events(
 
 def find_original(
     transaction: Transaction, ledger: Ledger, made: NewEvent, held: Mapping[bytes, int], *, since: int
-) -> tuple[OriginalEvent | None, bool]:
-    """The event that one would repeat of those that hold its keys, and whether by the order id only: as inserted."""
+) -> FoundOriginal:
+    """The event that one would repeat of those that hold its keys, as if it were inserted."""
     decisions = EventDecisions(_ServerEvents(transaction, ledger, 0), [made], since)
     return decisions.find_original(made.routed.event, held)
 
@@ -136,6 +137,14 @@ class _ServerEvents:
         found = self._ledger.find_keys(keys)
         self._read_originals({number for number, _ in found.values() if number > 0})
         return found
+
+    def has_aliases(self) -> bool:
+        """Whether any key belongs to another one."""
+        return recall_waits.has_aliases(self._transaction.db)
+
+    def find_aliases(self, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        """The keys that each of these belongs to."""
+        return recall_waits.find_aliases(self._transaction.db, keys)
 
     def read_original(self, number: int, event: Event) -> OriginalEvent:
         """The event with this number; of one that is not there, what its duplicate `event` says."""

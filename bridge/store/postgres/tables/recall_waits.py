@@ -28,6 +28,11 @@ WAITS = (
 """The SQL condition that a webhook `w` waits for an event."""
 
 
+def has_aliases(db: psycopg.Connection[Any]) -> bool:
+    """Whether any key belongs to another one."""
+    return bool(select(db, "SELECT EXISTS (SELECT 1 FROM aliases)")[0][0])
+
+
 def find_aliases(db: psycopg.Connection[Any], keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
     """The keys that each of these belongs to."""
     found: dict[bytes, list[bytes]] = {}

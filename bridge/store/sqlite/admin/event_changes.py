@@ -10,8 +10,7 @@ from datetime import datetime
 from bridge.core.model import Accepted, Event, Route
 from bridge.store.codec.columns import join_keys, pack_json, split_keys, storable_text, to_ms, unpack_list
 from bridge.store.rules.event_changes import RepeatedEvent
-from bridge.store.rules.event_decisions import CountedEvent, LedgerEntry, NewEvent
-from bridge.store.rules.originals import OriginalEvent
+from bridge.store.rules.event_decisions import CountedEvent, FoundOriginal, LedgerEntry, NewEvent
 from bridge.store.sqlite.admin import rewrite
 from bridge.store.sqlite.db import bulk
 from bridge.store.sqlite.tables import coverage, ledger, recall_waits
@@ -48,8 +47,8 @@ class SqliteEventChanges:
         """Make webhooks due that wait for one of these keys."""
         recall_waits.make_due(self.db, [(key, self.at) for key in keys])
 
-    def find_original(self, made: NewEvent, held: Mapping[bytes, int]) -> tuple[OriginalEvent | None, bool]:
-        """The event that one would repeat of those that hold its keys, and whether by the order id only."""
+    def find_original(self, made: NewEvent, held: Mapping[bytes, int]) -> FoundOriginal:
+        """The event that one would repeat of those that hold its keys."""
         return making.find_original(self.db, made, held, since=self.since)
 
     def insert_event(self, made: NewEvent) -> Accepted:

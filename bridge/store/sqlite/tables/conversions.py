@@ -12,6 +12,7 @@ from datetime import datetime
 
 from msgspec import structs
 
+from bridge.core import dedupe_keys
 from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffects, RememberedConversion
 from bridge.store.codec.columns import to_ms
 from bridge.store.rules.known_conversions import gather_known
@@ -117,6 +118,7 @@ def apply_effects(db: sqlite3.Connection, told: Sequence[tuple[int, LedgerEffect
             woken += _remember(db, webhook, remembered, at=at)
     db.executemany("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", [(key, other, at) for key, other in aliases])
     woken += _add_links(db, [link for _, effects in told for link in effects.links], at=at)
+    _note_belonging(db, aliases, at=at)
     for _, effects in told:
         if effects.aliases:
             doubles.note_doubles(db, effects.aliases)
@@ -154,6 +156,16 @@ def _add_links(db: sqlite3.Connection, links: Sequence[tuple[bytes, int]], *, at
             known[key] = new[key] = number
     ledger.add_entries(db, [(key, number, at) for key, number in new.items()])
     return list(new)
+
+
+def _note_belonging(db: sqlite3.Connection, aliases: Sequence[tuple[bytes, bytes]], *, at: int) -> None:
+    """Note at keys what was told under one that belongs to them: the first stays."""
+    if not aliases:
+        return
+    owners = [(key, dedupe_keys.belonging_key(other)) for key, other in aliases]
+    known = {key: number for key, (number, _) in ledger.find_keys(db, [key for one in owners for key in one]).items()}
+    new = {owner: known[key] for key, owner in reversed(owners) if known.get(key, -1) > 0 and owner not in known}
+    ledger.add_entries(db, [(owner, number, at) for owner, number in new.items()])
 
 
 def _is_told(db: sqlite3.Connection, keys: Sequence[bytes]) -> bool:

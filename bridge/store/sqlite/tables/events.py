@@ -9,7 +9,7 @@ from itertools import count
 
 from bridge.core.model import Accepted, Event
 from bridge.store.codec.columns import to_ms
-from bridge.store.rules.event_decisions import EVENT_COLUMNS, EventDecisions, NewEvent, accepted_answer
+from bridge.store.rules.event_decisions import EVENT_COLUMNS, EventDecisions, FoundOriginal, NewEvent, accepted_answer
 from bridge.store.rules.event_ids import event_id_keys, number_of
 from bridge.store.rules.originals import OriginalEvent, purged_original_id
 from bridge.store.sqlite.db import bulk
@@ -60,8 +60,8 @@ def insert_events(db: sqlite3.Connection, made: Sequence[NewEvent], *, since: da
 
 def find_original(
     db: sqlite3.Connection, made: NewEvent, held: Mapping[bytes, int], *, since: datetime
-) -> tuple[OriginalEvent | None, bool]:
-    """The event that one would repeat of those that hold its keys, and whether by the order id only: as inserted."""
+) -> FoundOriginal:
+    """The event that one would repeat of those that hold its keys, as if it were inserted."""
     return EventDecisions(_KeptEvents(db, [made]), [made], to_ms(since)).find_original(made.routed.event, held)
 
 
@@ -78,6 +78,12 @@ class _KeptEvents:
 
     def find_keys(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
         return recent.find_keys(self._db, keys)
+
+    def has_aliases(self) -> bool:
+        return recall_waits.has_aliases(self._db)
+
+    def find_aliases(self, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        return recall_waits.find_aliases(self._db, keys)
 
     def read_original(self, number: int, event: Event) -> OriginalEvent:
         return originals.read_original(self._db, number, event)

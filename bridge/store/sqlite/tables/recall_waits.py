@@ -25,9 +25,14 @@ WAITS = (
 """The SQL condition that a webhook `w` waits for an event."""
 
 
+def has_aliases(db: sqlite3.Connection) -> bool:
+    """Whether any key belongs to another one."""
+    return _has_rows(db, "aliases")
+
+
 def find_aliases(db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
     """The keys that each of these belongs to."""
-    if not db.execute("SELECT EXISTS (SELECT 1 FROM aliases)").fetchone()[0]:
+    if not has_aliases(db):
         return {}
     found: dict[bytes, list[bytes]] = {}
     for key, other in bulk.select_keys(db, "SELECT key, belongs_to FROM aliases WHERE key", keys):
