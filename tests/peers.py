@@ -56,6 +56,10 @@ class Posted:
     status: int
 
 
+class HangUp(Exception):
+    """Raised instead of an answer: these first bytes of one, and the end of the connection."""
+
+
 @dataclass
 class Upstream:
     """A /v1/track receiver. `script` is answered first, one (status, headers, body) a request; then 200.
@@ -105,7 +109,12 @@ def upstream(given: Upstream | None = None) -> Iterator[Upstream]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, extra, content = peer.answer(headers, body)
+            try:
+                status, extra, content = peer.answer(headers, body)
+            except HangUp as cut:
+                self.wfile.write(cut.args[0])
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in extra.items():
                 self.send_header(name, value)

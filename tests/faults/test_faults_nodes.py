@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "nodes"))
 
 from nodes_run import run_nodes
 from rolling import roll
+from verdict import BY_LOST, BY_UPSTREAM, CUT_OFF, NOT_LOST, NOT_TOLD, Arrivals, how_told
 
 FEW = (
     "kill_node", "kill_process", "terminate_backends", "restart_server", "reset_network", "cut_link", "kill_pgbouncer",
@@ -22,6 +25,26 @@ def test_three_nodes_under_faults_lose_nothing_and_double_nothing_that_they_do_n
     assert verdict.wrong == []
     assert sum(one.times for one in figures.values()) == len(FEW)
     assert verdict.figures["acknowledged"] > 100
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "times", "unanswered", "unheard", "way"),
+    [
+        (["later"], 2, 1, 0, BY_UPSTREAM),
+        (["lost"], 2, 0, 0, BY_LOST),
+        (["later"], 2, 0, 0, NOT_LOST),
+        (["later"], 2, 0, 1, CUT_OFF),
+        (["later", "lost"], 3, 1, 0, BY_LOST),
+        (["later", "later"], 3, 1, 0, NOT_LOST),
+        (["lost"], 3, 0, 0, NOT_TOLD),
+        ([], 2, 1, 0, NOT_TOLD),
+    ],
+)
+def test_a_double_that_the_upstream_had_answered_must_be_told_by_a_lost_attempt(
+    outcomes: list[str], times: int, unanswered: int, unheard: int, way: str
+) -> None:
+    arrivals = Arrivals([], {"evt": unanswered}, {"evt": unheard})
+    assert how_told(lambda query: [(one,) for one in outcomes], "evt", times, arrivals) == way
 
 
 def test_an_upgrade_of_one_node_after_the_other_answers_no_error_and_loses_nothing(tmp_path: Path) -> None:

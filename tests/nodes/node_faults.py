@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from crash_run import WallClock
@@ -35,6 +35,17 @@ class Scene:
     rng: random.Random
     link: Namespace | None = None
     retired: int = 0
+    deaf: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when a node could not hear the upstream, though it had asked."""
+
+    @contextmanager
+    def deafened(self) -> Iterator[None]:
+        """Keep the time of the block as one in which a node may not hear the upstream."""
+        began = time.time()
+        try:
+            yield
+        finally:
+            self.deaf.append((began, time.time()))
 
 
 Fault = Callable[[Scene], None]
@@ -52,11 +63,12 @@ def kill_process(scene: Scene) -> None:
 
 def freeze_process(scene: Scene) -> None:
     """A process stands still for longer than its leases, as in a virtual machine that is moved."""
-    held = scene.rng.choice(scene.nodes).hold_one(scene.rng)
-    time.sleep(scene.rng.uniform(1, 3))
-    if held is not None:
-        with suppress(ProcessLookupError):
-            os.kill(held, signal.SIGCONT)
+    with scene.deafened():
+        held = scene.rng.choice(scene.nodes).hold_one(scene.rng)
+        time.sleep(scene.rng.uniform(1, 3))
+        if held is not None:
+            with suppress(ProcessLookupError):
+                os.kill(held, signal.SIGCONT)
 
 
 def terminate_backends(scene: Scene) -> None:
@@ -96,9 +108,10 @@ def reset_network(scene: Scene) -> None:
 def cut_link(scene: Scene) -> None:
     """A node's network namespace is cut off from servers, upstream and load."""
     assert scene.link is not None
-    scene.link.cut()
-    time.sleep(scene.rng.uniform(0.5, 6))
-    scene.link.mend()
+    with scene.deafened():
+        scene.link.cut()
+        time.sleep(scene.rng.uniform(0.5, 6))
+        scene.link.mend()
 
 
 def kill_pgbouncer(scene: Scene) -> None:

@@ -11,6 +11,7 @@ ahead, one from a network namespace of its own. It ends with 1 where a promise d
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -31,22 +33,34 @@ from cut_lines import Line, namespace  # noqa: E402
 from cutting_proxy import cutting  # noqa: E402
 from node import Node  # noqa: E402
 from node_faults import FAULTS, Scene, possible_faults  # noqa: E402
-from peers import Upstream, until, upstream  # noqa: E402
+from peers import HangUp, Upstream, until, upstream  # noqa: E402
 from resending_load import ResendingLoad  # noqa: E402
 from server_pair import running_pair  # noqa: E402
-from verdict import Verdict, judge, wait_until_done  # noqa: E402
+from verdict import Arrivals, Verdict, judge, wait_until_done  # noqa: E402
 
 HOUR = 3600
+LATE = 0.5
+"""Seconds for an answer, beyond which a sender on a busy machine, who waits for one second in all, may not hear it."""
+REQUEST = 1.0
+"""Seconds that a request may take in all, by the policy that the nodes run with."""
 RECOVERED = 3
 """Acknowledgements after a fault by which it is over."""
 
 
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{"success": true'
+"""The beginning of one that is cut."""
+
+
 @dataclass
 class Misbehaving(Upstream):
-    """An upstream that is busy, broken or slow now and then."""
+    """An upstream that is busy, broken or slow now and then, and takes events without saying so.
+
+    `unanswered` counts, by event, the arrivals that were taken and not answered, or not in the time that a sender waits.
+    """
 
     rng: random.Random = field(default_factory=random.Random)
     well: bool = False
+    unanswered: Counter[str] = field(default_factory=Counter)
 
     def answer(self, headers: dict[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         luck = 1.0 if self.well else self.rng.random()
@@ -54,11 +68,29 @@ class Misbehaving(Upstream):
             return 429, {"Retry-After": "1"}, b'{"success": false, "error": "too many"}'
         if luck < 0.05:
             return 500, {}, b'{"success": false, "error": "broken"}'
+        began = time.monotonic()
         answered = super().answer(headers, body)
         time.sleep(0 if self.well else self.rng.uniform(0, 0.1))  # so that many a fault comes while it is under way
         if luck < 0.07:
             time.sleep(1.5)  # longer than a request may take: it is taken, and nobody hears of it
+        is_cut = 0.07 <= luck < 0.09
+        if answered[0] == HTTPStatus.OK and (is_cut or time.monotonic() - began > LATE):
+            with self.lock:
+                self.unanswered.update(event["event_id"] for event in json.loads(body)["events"])
+        if is_cut:
+            raise HangUp(ANSWER[: self.rng.randrange(len(ANSWER))])
         return answered
+
+    def count_taken_within(self, spans: Sequence[tuple[float, float]]) -> Mapping[str, int]:
+        """By event, the arrivals that were taken within one of these spans of time, or a request's time beside it."""
+        with self.lock:
+            posted = [post for post in self.posted if post.status == HTTPStatus.OK]
+        return Counter(
+            event["event_id"]
+            for post in posted
+            if any(begins - REQUEST <= post.at <= ends + REQUEST for begins, ends in spans)
+            for event in post.events
+        )
 
 
 @dataclass
@@ -76,7 +108,7 @@ def running_scene(folder: Path, seed: int, peer: Misbehaving, *, synchronous: bo
     with ExitStack() as stack:
         pair = stack.enter_context(running_pair(synchronous=synchronous))
         link = stack.enter_context(namespace())
-        upstream_at = stack.enter_context(cutting(peer.url, seed=seed, share=0.02, listen="0.0.0.0")).url
+        upstream_at = stack.enter_context(cutting(peer.url, seed=seed, share=0, listen="0.0.0.0")).url
         lines = [Line(one.port) for one in (pair.primary, pair.standby)]
         for line in lines:
             line.start()
@@ -146,7 +178,10 @@ def finish(scene: Scene, peer: Misbehaving) -> Verdict:
     peer.well = True
     left = wait_until_done(scene.pair.primary.ask, patience=90)
     found = judge(
-        scene.pair.primary.ask, sent=scene.load.sent, acknowledged=scene.load.acknowledged, taken=peer.taken()
+        scene.pair.primary.ask,
+        sent=scene.load.sent,
+        acknowledged=scene.load.acknowledged,
+        arrivals=Arrivals(peer.taken(), peer.unanswered, peer.count_taken_within(scene.deaf)),
     )
     faults = [f"{node.name}: {line}" for node in scene.nodes for line in node.log.splitlines() if "fault" in line]
     wrong = [*([left] if left else []), *scene.load.wrong, *found.wrong, *faults[:5]]

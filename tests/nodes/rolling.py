@@ -15,7 +15,7 @@ from nodes_run import Misbehaving
 from peers import clean_environment, until, upstream
 from postgres_server import running_postgres
 from resending_load import ResendingLoad
-from verdict import Verdict, judge, wait_until_done
+from verdict import Arrivals, Verdict, judge, wait_until_done
 
 NEWER = {"FIRE_VERSION": "9.9.9"}
 
@@ -44,7 +44,10 @@ def roll(folder: Path, *, seed: int) -> tuple[Verdict, ResendingLoad, Sequence[s
             for node in nodes:
                 node.stop()
         found = judge(
-            lambda query: _ask(url, query), sent=load.sent, acknowledged=load.acknowledged, taken=peer.taken()
+            lambda query: _ask(url, query),
+            sent=load.sent,
+            acknowledged=load.acknowledged,
+            arrivals=Arrivals(peer.taken(), peer.unanswered),
         )
     return Verdict(found.figures, [*([left] if left else []), *load.wrong, *found.wrong]), load, said
 

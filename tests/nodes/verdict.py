@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -29,6 +29,26 @@ ROWS = """
     UNION ALL SELECT 'events', CASE WHEN duplicate_of IS NULL THEN 'fresh' ELSE 'duplicate' END, count(*) FROM events
         GROUP BY 2
 """
+
+
+BY_UPSTREAM = "of them since the upstream had not answered, told by that attempt"
+BY_LOST = "of them though it had answered, told by a lost attempt"
+CUT_OFF = "of them though it had answered a node that was cut off or frozen, told by that attempt"
+NOT_LOST = "of them though it had answered, told by no lost attempt"
+NOT_TOLD = "of them not told"
+WAYS = (BY_UPSTREAM, BY_LOST, CUT_OFF, NOT_LOST, NOT_TOLD)
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What the upstream took, in order, doubles too; and by event, how often nobody can have heard its answer.
+
+    `unanswered` since the upstream did not answer, or not in time; `unheard` since a node was cut off or frozen then.
+    """
+
+    taken: Sequence[Mapping[str, Any]]
+    unanswered: Mapping[str, int]
+    unheard: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,13 +75,13 @@ def wait_until_done(ask: Ask, *, patience: float) -> str | None:
     return f"{least} steps are left, and none was taken for {patience:.0f} s"
 
 
-def judge(ask: Ask, *, sent: set[str], acknowledged: set[str], taken: Sequence[Mapping[str, Any]]) -> Verdict:
+def judge(ask: Ask, *, sent: set[str], acknowledged: set[str], arrivals: Arrivals) -> Verdict:
     """Every promise, by order of each event."""
     wrong = []
     events = {row[0]: (row[1], row[2]) for row in ask("SELECT id, order_id, number FROM events")}
     known = Counter(one for one, _ in events.values())
-    upstream = Counter(event["event_id"] for event in taken)
-    orders = {event["event_id"]: event["properties"]["order_id"] for event in taken}
+    upstream = Counter(event["event_id"] for event in arrivals.taken)
+    orders = {event["event_id"]: event["properties"]["order_id"] for event in arrivals.taken}
     lost = acknowledged - set(orders.values())
     figures = {
         "acknowledged": len(acknowledged),
@@ -70,15 +90,13 @@ def judge(ask: Ask, *, sent: set[str], acknowledged: set[str], taken: Sequence[M
         "events doubled": sum(n > 1 for n in known.values()) + _count_doubled(ask, "events", "id"),
         "deliveries doubled": _count_doubled(ask, "deliveries", "event, destination"),
         "delivered again upstream": sum(n > 1 for n in upstream.values()),
-        "of them told by a lost attempt": 0,
-        "of them told by another attempt without an answer": 0,
-        "of them not told": 0,
+        **dict.fromkeys(WAYS, 0),
     }
     for one in sorted(event for event, n in upstream.items() if n > 1):
-        figures[f"of them {_how_told(ask, one)}"] += 1
+        figures[how_told(ask, one, upstream[one], arrivals)] += 1
     wrong += [
         f"{name}: {figures[name]}" + (f", as {sorted(lost)[:3]}" if name == "lost" else "")
-        for name in ("lost", "webhooks doubled", "events doubled", "deliveries doubled", "of them not told")
+        for name in ("lost", "webhooks doubled", "events doubled", "deliveries doubled", NOT_LOST, NOT_TOLD)
         if figures[name]
     ]
     if invented := set(orders.values()) - sent:
@@ -103,15 +121,21 @@ def _count_doubled(ask: Ask, table: str, columns: str) -> int:
     return int(ask(query)[0][0])
 
 
-def _how_told(ask: Ask, event: str) -> str:
-    """By which attempt that got no answer an event's second arrival is told."""
-    outcomes = {
+def how_told(ask: Ask, event: str, times: int, arrivals: Arrivals) -> str:
+    """Which of `WAYS` holds for an event that arrived so many times: each but one needs an attempt that tells it."""
+    outcomes = [
         row[0]
         for row in ask(
             "SELECT a.outcome FROM attempts AS a, deliveries AS d, events AS e "
             f"WHERE e.id = '{event}' AND d.event = e.number AND d.number = ANY(a.deliveries) AND a.ambiguous"
         )
-    }
-    if "lost" in outcomes:
-        return "told by a lost attempt"
-    return "told by another attempt without an answer" if outcomes else "not told"
+    ]
+    answered = times - arrivals.unanswered.get(event, 0)
+    lost = outcomes.count("lost")
+    if len(outcomes) < times - 1:
+        return NOT_TOLD
+    if answered <= 1:
+        return BY_UPSTREAM
+    if lost >= answered - 1:
+        return BY_LOST
+    return CUT_OFF if lost >= answered - 1 - arrivals.unheard.get(event, 0) else NOT_LOST
