@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "nodes"))
 
+from earlier_wheel import CHECKOUT, NEWEST_STEP, NoHistoryError, commit_before_newest_step, unpack_wheel_of
 from nodes_run import run_nodes
 from rolling import roll
 from verdict import BY_LOST, BY_UPSTREAM, CUT_OFF, NOT_LOST, NOT_TOLD, Arrivals, how_told
@@ -52,4 +53,19 @@ def test_an_upgrade_of_one_node_after_the_other_answers_no_error_and_loses_nothi
     assert verdict.wrong == []
     assert set(load.answers) == {"200"}
     assert "nodes of another version than 9.9.9 run: b (0.1.0)" in said[0]
+    assert said[1] == "finished: 97_made_up\nthe store is at the version of trackbridge 9.9.9\n"
+
+
+def test_an_upgrade_from_the_wheel_before_the_newest_migration_answers_no_error_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    try:
+        wheel = unpack_wheel_of(commit_before_newest_step(), tmp_path / "wheel")
+    except NoHistoryError as error:
+        pytest.skip(str(error))
+    assert not (wheel / NEWEST_STEP.relative_to(CHECKOUT)).exists()
+    verdict, load, said = roll(tmp_path, seed=2, wheel=wheel)
+    assert verdict.wrong == []
+    assert set(load.answers) == {"200"}
+    assert "nodes of another version than 9.9.9 run: b (" in said[0]
     assert said[1] == "finished: 97_made_up\nthe store is at the version of trackbridge 9.9.9\n"

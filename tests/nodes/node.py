@@ -28,6 +28,7 @@ class Node:
     folder: Path
     settings: Mapping[str, str]
     inside: Sequence[str] = ()
+    program: Sequence[str] = LAUNCH
     starts: int = 0
     failed_starts: int = 0
     _now: Serving | None = None
@@ -94,7 +95,7 @@ class Node:
                 os.kill(pid, number)
 
     def _keep_running(self) -> None:
-        program = (*self.inside, *LAUNCH)
+        program = (*self.inside, *self.program)
         while not self._over.wait(PAUSE):
             try:
                 with serving(

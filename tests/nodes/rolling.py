@@ -1,15 +1,19 @@
-"""An upgrade of two nodes, one after the other, under load: a version that adds to the store, and then removes."""
+"""An upgrade of two nodes, one after the other, under load: to a version that adds to the store, and then removes.
+
+The earlier version is this code, or a wheel of it as it was before the newest migration.
+"""
 
 from __future__ import annotations
 
 import random
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psycopg
 from crash_run import settings_for
+from earlier_wheel import PROGRAM
 from node import LAUNCH, Node
 from nodes_run import Misbehaving
 from peers import clean_environment, until, upstream
@@ -20,11 +24,14 @@ from verdict import Arrivals, Verdict, judge, wait_until_done
 NEWER = {"FIRE_VERSION": "9.9.9"}
 
 
-def roll(folder: Path, *, seed: int) -> tuple[Verdict, ResendingLoad, Sequence[str]]:
-    """What held, the load, and what `migrate --finish` said before and after the second node was upgraded."""
+def roll(folder: Path, *, seed: int, wheel: Path | None = None) -> tuple[Verdict, ResendingLoad, Sequence[str]]:
+    """What held, the load, and what `migrate --finish` said before and after the second node was upgraded.
+
+    `wheel` is where the wheel of the earlier version is unpacked.
+    """
     with running_postgres(is_durable=True) as url, upstream(peer := Misbehaving(rng=random.Random(seed))) as up:
         settings = settings_for(up.url) | {"BRIDGE_STORE": url}
-        nodes = [Node(name, folder / name, settings) for name in ("a", "b")]
+        nodes = [_earlier_node(name, folder / name, settings, wheel) for name in ("a", "b")]
         load = ResendingLoad(nodes, seed)
         try:
             for node in nodes:
@@ -52,10 +59,17 @@ def roll(folder: Path, *, seed: int) -> tuple[Verdict, ResendingLoad, Sequence[s
     return Verdict(found.figures, [*([left] if left else []), *load.wrong, *found.wrong]), load, said
 
 
+def _earlier_node(name: str, folder: Path, settings: Mapping[str, str], wheel: Path | None) -> Node:
+    if wheel is None:
+        return Node(name, folder, settings)
+    return Node(name, folder, {**settings, "PYTHONPATH": str(wheel)}, program=PROGRAM)
+
+
 def _upgraded(node: Node) -> Node:
     """The same node with the newer version, as it runs."""
     node.stop()
-    newer = Node(node.name, node.folder, {**node.settings, **NEWER})
+    settings = {name: value for name, value in node.settings.items() if name != "PYTHONPATH"}
+    newer = Node(node.name, node.folder, {**settings, **NEWER})
     newer.start()
     until(lambda: newer.url, what=f"the newer {node.name}")
     return newer
