@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,10 +16,13 @@ from store_made import LEASE, accepted, dead, order, routed, sent, webhook
 
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Accepted, Ignored, SetAside
+from bridge.store.codec.columns import to_ms
 from bridge.store.in_steps import replay_all
 from bridge.store.postgres import schema
-from bridge.store.postgres.admin import find_rows
+from bridge.store.postgres.admin import find_rows, retired_days
+from bridge.store.postgres.admin.retired_days import PartitionDay, retire_next_day
 from bridge.store.postgres.store import PostgresStore
+from bridge.store.postgres.tables.days import first_of_day
 from bridge.store.protocol import Outcome, RetentionPolicy, RowFilter, Store, WebhookDetail
 
 DAY = timedelta(days=1)
@@ -200,6 +204,27 @@ def test_what_was_made_to_wait_again_while_its_day_was_detached_comes_back(store
         ask(database, "SELECT make_days(0)")
         assert [row.id for row in await store.events(RowFilter())] == ["e"]
         assert await sent(store, now=now()) == ["e"]
+
+    run(store, story)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_day_that_another_node_drops_at_this_moment_is_no_fault(
+    store: Store, database: str, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = retired_days.list_days
+
+    def drop_when_listed(db: psycopg.Connection[Any], table: str) -> list[PartitionDay]:
+        found = listed(db, table)
+        for day in found:
+            ask(database, f"DROP TABLE {day.name}")
+        return found
+
+    async def story() -> None:
+        await store.probe(now=now())
+        monkeypatch.setattr(retired_days, "list_days", drop_when_listed)
+        with psycopg.connect(database, autocommit=True) as db:
+            assert retire_next_day(db, table, below=first_of_day(to_ms(now() + 30 * DAY))) is None
 
     run(store, story)
 

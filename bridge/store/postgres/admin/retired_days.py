@@ -86,11 +86,13 @@ def retire_next_day(db: psycopg.Connection[Any], table: str, *, below: int) -> i
     """
     db.isolation_level, db.read_only = IsolationLevel.READ_COMMITTED, None
     for day in list_days(db, table):
-        if day.numbers.stop > below or (day.is_attached and not day.is_pending and day.is_needed(db)):
+        if day.numbers.stop > below:
             continue
-        if day.table == "parcels":
-            parcels.rescue_webhooks(db, day.name, day.numbers)
         try:
+            if day.is_attached and not day.is_pending and day.is_needed(db):
+                continue
+            if day.table == "parcels":
+                parcels.rescue_webhooks(db, day.name, day.numbers)
             _detach_day(db, day)
             return _drop_day(db, day)
         except (errors.UndefinedTable, errors.ObjectNotInPrerequisiteState):  # another node is at it
