@@ -231,7 +231,7 @@ class WebApp:
             spool=keeper,
         )
         health = HealthRoutes(
-            store, tuple(app_config.destinations), metrics, utc_now, check, others, metrics_key, proxies
+            store, tuple(app_config.destinations), metrics, utc_now, check, others, metrics_key, proxies, keeper
         )
         public = health.public_routes() if has_admin else health.routes()
         self.admin = Starlette(routes=health.admin_routes(), exception_handlers=track.EXCEPTION_HANDLERS)

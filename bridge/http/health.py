@@ -19,11 +19,12 @@ from starlette.routing import Route
 
 from bridge.core import json_text, log
 from bridge.core.errors import StoreUnavailable
-from bridge.http.metrics import CONTENT_TYPE, Metrics, StoreState
+from bridge.http.metrics import CONTENT_TYPE, Metrics, NodeState, StoreState
 from bridge.http.metrics_key import MetricsKey
 from bridge.http.peer_address import TrustedProxies
-from bridge.http.readiness import ReadinessCheck
+from bridge.http.readiness import ReadinessCheck, SpoolState
 from bridge.store.protocol import Store
+from bridge.store.spool import SpooledWebhooks
 
 _KEYLESS = "this page needs the metrics key as a Bearer token; `trackbridge metrics` prints a scrape configuration"
 _MEND = "have the scraper send the metrics key: see trackbridge metrics"
@@ -35,7 +36,8 @@ _PROXIED = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
 class HealthRoutes:
     """The handlers of the three addresses. `others` gives the counts that the other processes have published.
 
-    Without `key`, the public port shows neither the metrics nor the details.
+    Without `key`, the public port shows neither the metrics nor the details. With a `spool`, the metrics are shown
+    while the store is away, too, without what it knows.
     """
 
     store: Store
@@ -46,6 +48,7 @@ class HealthRoutes:
     others: Callable[[], Iterable[bytes]]
     key: MetricsKey | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    spool: SpoolState | None = None
     seldom: log.RateLimitedLog = field(default_factory=log.RateLimitedLog)
 
     def routes(self) -> list[Route]:
@@ -94,19 +97,41 @@ class HealthRoutes:
             self.seldom.warn("metrics.refused", now=self.clock(), mend=_MEND)
             return _json_response(401, {"success": False, "error": _KEYLESS}, {"WWW-Authenticate": "Bearer"})
         try:
-            stored = StoreState(
-                counts=await self.store.state_counts(),
-                totals=await self.store.read_totals(),
-                standings=[await self.store.destination_state(name, now=self.clock()) for name in self.destinations],
-                overdue=await self.check.overdue_work(),
-                loops={loop.name: loop.silent_for for loop in self.check.loop_states()},
-                stalled={loop.name for loop in self.check.loop_states() if loop.is_stalled},
-                ready=(await self.check.check_readiness()).ready,
-                now=self.clock(),
-            )
+            stored = await self._read_store()
         except StoreUnavailable as error:
-            return _json_response(503, {"success": False, "error": str(error)})
-        return Response(self.metrics.render_page(stored, others=self.others()), headers={"Content-Type": CONTENT_TYPE})
+            if self.spool is None:
+                return _json_response(503, {"success": False, "error": str(error)})
+            stored = None
+        page = self.metrics.render_page(await self._read_node(), stored, others=self.others())
+        return Response(page, headers={"Content-Type": CONTENT_TYPE})
+
+    async def _read_store(self) -> StoreState | None:
+        """The state of the store; None while it is known to be away. Raises StoreUnavailable."""
+        if self.spool is not None and self.spool.away is not None:
+            return None
+        return StoreState(
+            counts=await self.store.state_counts(),
+            totals=await self.store.read_totals(),
+            standings=[await self.store.destination_state(name, now=self.clock()) for name in self.destinations],
+            overdue=await self.check.overdue_work(),
+        )
+
+    async def _read_node(self) -> NodeState:
+        loops = self.check.loop_states()
+        return NodeState(
+            loops={loop.name: loop.silent_for for loop in loops},
+            stalled={loop.name for loop in loops if loop.is_stalled},
+            ready=(await self.check.check_readiness()).ready,
+            now=self.clock(),
+            spooled=await self._count_spooled(),
+        )
+
+    async def _count_spooled(self) -> SpooledWebhooks | None:
+        try:
+            return None if self.spool is None else await self.spool.count_spooled()
+        except StoreUnavailable as error:
+            self.seldom.warn("metrics.spool", now=self.clock(), why=str(error))
+            return None
 
 
 def is_local(request: HttpRequest) -> bool:

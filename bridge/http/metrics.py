@@ -1,6 +1,7 @@
 """GET /metrics: what happened in all processes of a bridge, and the counts of the store, for Prometheus.
 
-Counts of states come from the store. Counts of answers and latencies are kept in each process: the process that answers
+Counts of states come from the store, and are left out while it is away on a node that keeps webhooks in a spool then.
+Counts of answers and latencies are kept in each process: the process that answers
 adds its own exact counts to the last published ones of the others, which may be a second old. Only the labels
 `event_type` and `reason` can hold any text, and they are bounded.
 """
@@ -23,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from bridge.core.visible_text import make_visible
 from bridge.store.protocol import DestinationState, OverdueWork, StateCounts
+from bridge.store.spool import SpooledWebhooks
 from bridge.store.status_views import OutcomeTotals
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -38,20 +40,27 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """The state of the store at `now`, and of each loop.
-
-    `loops` are the seconds since a round last succeeded, None if the loop does not run; `stalled` names those for
-    which that is too long.
-    """
+    """The state of the store, which is the same on each node."""
 
     counts: StateCounts
     totals: OutcomeTotals
     standings: Sequence[DestinationState]
     overdue: OverdueWork
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """The state of this node at `now`, and of each loop.
+
+    `loops` are the seconds since a round last succeeded, None if the loop does not run; `stalled` names those for
+    which that is too long. `spooled` is what waits in the spool; None where there is none, or where it cannot be read.
+    """
+
     loops: Mapping[str, float | None]
     stalled: AbstractSet[str]
     ready: bool
     now: datetime
+    spooled: SpooledWebhooks | None = None
 
 
 class Metrics:
@@ -126,13 +135,17 @@ class Metrics:
         self._attempts.add_count((destination, outcome))
         self._attempt_seconds.add_seconds(seconds, (destination,))
 
-    def render_page(self, stored: StoreState, *, others: Iterable[bytes] = ()) -> bytes:
-        """Returns the page in the text format of Prometheus, with the counts of the `others`."""
+    def render_page(self, node: NodeState, stored: StoreState | None, *, others: Iterable[bytes] = ()) -> bytes:
+        """Returns the page in the text format of Prometheus, with the counts of the `others`.
+
+        What the store knows is left out where that could not be read.
+        """
         total = Metrics()
         for shown in (self.encode_counts(), *others):
             total.add_counts(shown)
         registry = CollectorRegistry()
-        for one in (*total._counters, _StoreGauges(stored)):
+        gauges = [_NodeGauges(node), *([] if stored is None else [_StoreGauges(stored, node.now)])]
+        for one in (*total._counters, *gauges):
             registry.register(one)
         return generate_latest(registry)
 
@@ -194,16 +207,45 @@ class _Histogram(Collector):
         yield family
 
 
-class _StoreGauges(Collector):
-    """The state of everything at one moment, as gauges."""
+class _NodeGauges(Collector):
+    """The state of this node at one moment, as gauges."""
 
-    def __init__(self, stored: StoreState) -> None:
-        self._stored = stored
-        self._counts = stored.counts
-        self._now = stored.now
+    def __init__(self, node: NodeState) -> None:
+        self._node = node
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge_family("trackbridge_ready", "1 when /readyz answers 200.", (), [((), float(self._stored.ready))])
+        node = self._node
+        yield _gauge_family("trackbridge_ready", "1 when /readyz answers 200.", (), [((), float(node.ready))])
+        up = [((name,), float(name not in node.stalled)) for name in node.loops]
+        yield _gauge_family("trackbridge_loop_up", "1 while the loop's rounds succeed.", ("loop",), up)
+        silent = [((name,), seconds) for name, seconds in node.loops.items() if seconds is not None]
+        yield _gauge_family(
+            "trackbridge_loop_seconds_since_success", "Since a round of the loop last succeeded.", ("loop",), silent
+        )
+        if (spooled := node.spooled) is not None:
+            yield _gauge_family(
+                "trackbridge_spooled_webhooks",
+                "Webhooks in the spool of this node that wait for the database.",
+                (),
+                [((), float(spooled.count))],
+            )
+            yield _gauge_family(
+                "trackbridge_oldest_spooled_seconds",
+                "Age of the oldest webhook in the spool of this node.",
+                (),
+                [((), _age_seconds(spooled.oldest_at, node.now))],
+            )
+
+
+class _StoreGauges(Collector):
+    """The state of the store at one moment, as gauges."""
+
+    def __init__(self, stored: StoreState, now: datetime) -> None:
+        self._stored = stored
+        self._counts = stored.counts
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
         yield _count_family("trackbridge_webhooks", "Webhooks kept.", ("source", "state"), self._counts.webhooks)
         yield _count_family(
             "trackbridge_events", "Events made.", ("event_type", "kind"), bounded_event_types(self._counts.events)
@@ -224,9 +266,9 @@ class _StoreGauges(Collector):
             "trackbridge_oldest_webhook_seconds",
             "Age of the oldest webhook not yet translated.",
             (),
-            [((), self._age_seconds(self._counts.oldest_received))],
+            [((), _age_seconds(self._counts.oldest_received, self._now))],
         )
-        oldest = [((name,), self._age_seconds(at)) for name, at in self._counts.oldest_pending.items()]
+        oldest = [((name,), _age_seconds(at, self._now)) for name, at in self._counts.oldest_pending.items()]
         yield _gauge_family(
             "trackbridge_oldest_delivery_seconds", "Age of the oldest pending delivery.", ("destination",), oldest
         )
@@ -236,7 +278,6 @@ class _StoreGauges(Collector):
         ]
         yield _gauge_family("trackbridge_destination_paused", "1 while nothing is sent.", ("destination",), paused)
         yield from self._overdue_families()
-        yield from self._loop_families()
 
     def _outcome_families(self) -> Iterator[Metric]:
         reached = CounterMetricFamily(
@@ -269,17 +310,9 @@ class _StoreGauges(Collector):
             counts,
         )
 
-    def _loop_families(self) -> Iterator[Metric]:
-        loops = self._stored.loops
-        up = [((name,), float(name not in self._stored.stalled)) for name in loops]
-        yield _gauge_family("trackbridge_loop_up", "1 while the loop's rounds succeed.", ("loop",), up)
-        silent = [((name,), seconds) for name, seconds in loops.items() if seconds is not None]
-        yield _gauge_family(
-            "trackbridge_loop_seconds_since_success", "Since a round of the loop last succeeded.", ("loop",), silent
-        )
 
-    def _age_seconds(self, at: datetime | None) -> float:
-        return max(0.0, (self._now - at).total_seconds()) if at else 0.0
+def _age_seconds(at: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - at).total_seconds()) if at else 0.0
 
 
 def bounded_event_types(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:

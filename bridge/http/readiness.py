@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar, cast
 from bridge.core.errors import StoreUnavailable
 from bridge.core.source import MappingDefect
 from bridge.store.protocol import OverdueWork, Store
+from bridge.store.spool import SpooledWebhooks
 
 FRESH = timedelta(seconds=5)
 """How long the result of a test write, or a count of overdue work, is used again."""
@@ -62,6 +63,10 @@ class SpoolState(Protocol):
 
     async def probe_spool(self) -> None:
         """Make a small durable write in the spool. Raises StoreUnavailable."""
+        ...
+
+    async def count_spooled(self) -> SpooledWebhooks:
+        """What waits in the spool. Raises StoreUnavailable where it cannot be read."""
         ...
 
 

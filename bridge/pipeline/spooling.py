@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from bridge.core import log
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Webhook
-from bridge.store.spool import WebhookSpool
+from bridge.store.spool import SpooledWebhooks, WebhookSpool, count_spooled
 
 SPOOL_AFTER = timedelta(seconds=2)
 """How long the database has for a webhook that the spool can keep: a provider waits five seconds for its answer."""
@@ -89,6 +89,10 @@ class SpoolingKeeper:
     async def probe_spool(self) -> None:
         """Make a small durable write in the spool. Raises StoreUnavailable."""
         await self._spool.probe()
+
+    async def count_spooled(self) -> SpooledWebhooks:
+        """What waits in the spool, of all processes that share it. Raises StoreUnavailable."""
+        return await _run_in_thread(partial(count_spooled, self._spool.folder))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

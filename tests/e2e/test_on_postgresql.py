@@ -9,9 +9,10 @@ from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
-from peers import Upstream, serving, typed, until, upstream
+from peers import MAY_READ_METRICS, Upstream, serving, typed, until, upstream
 from postgres_server import running_postgres
 from psycopg.conninfo import conninfo_to_dict
 from signed_requests import API_KEY, SESSION, post, settings_for, stripe
@@ -86,8 +87,12 @@ def test_two_nodes_share_a_server_and_what_one_keeps_is_known_to_both(
         away = typed(folders[0], settings | spool, "status").stdout
         waiting = re.search(rf"([23]) webhooks in the spool {folders[0] / 'spool'} of this machine wait", away)
         assert waiting, away  # the third is one of which it is in doubt whether the server took it as it was cut off
+        assert f"trackbridge_spooled_webhooks {waiting[1]}.0\n" in scraped(first.url)
+        assert scraped(second.url).startswith('{"success":false'), "one without a spool has nothing to say"
         link.symlink_to(sockets)
         until(lambda: len(shown(folders[1], settings, "webhooks")) == 4, what="what the first node kept")
+        until(lambda: "trackbridge_spooled_webhooks 0.0\n" in scraped(first.url), what="an empty spool")
+        assert 'trackbridge_webhooks{source="stripe"' in scraped(first.url)
         assert "in the spool" not in typed(folders[0], settings | spool, "status").stdout
         with chdir(folders[0]), pytest.raises(RoleTaken, match="shares the store postgresql://bridge@/") as refused:
             reserve_store(settings["BRIDGE_STORE"], ["web"])
@@ -98,6 +103,11 @@ def test_two_nodes_share_a_server_and_what_one_keeps_is_known_to_both(
 
 def is_kept(url: str, body: dict[str, object]) -> bool:
     return post(url, stripe(body)).status_code == 200
+
+
+def scraped(url: str) -> str:
+    """The page of metrics."""
+    return httpx.get(f"{url}/metrics", headers=MAY_READ_METRICS).text
 
 
 def shown(folder: Path, settings: dict[str, str], what: str) -> list[dict[str, str]]:

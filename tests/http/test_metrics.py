@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -15,10 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from signed_requests import API_KEY, settings_for
 
 from bridge.core.heartbeat import Heartbeat
-from bridge.http.metrics import LONGEST_LABEL, MOST_EVENT_TYPES, OTHER, Metrics, StoreState
+from bridge.http.metrics import LONGEST_LABEL, MOST_EVENT_TYPES, OTHER, Metrics, NodeState, StoreState
 from bridge.runtime.roles import StatePublisher, loop_success_times
 from bridge.runtime.shared_state import SharedState
 from bridge.store.protocol import OverdueWork, StateCounts
+from bridge.store.spool import SpooledWebhooks
 from bridge.store.status_views import OutcomeTotals
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -32,12 +33,23 @@ def page(events: dict[tuple[str, str], int]) -> str:
         OutcomeTotals({("meta", "skipped", "no consent"): 3}, {"email": 2}),
         (),
         OverdueWork(0, None, {}, {}),
-        loops={},
-        stalled=set(),
-        ready=True,
-        now=NOW,
     )
-    return Metrics().render_page(stored).decode()
+    return Metrics().render_page(NodeState({}, set(), ready=True, now=NOW), stored).decode()
+
+
+def test_what_waits_in_the_spool_is_shown_with_its_age_while_the_store_is_away() -> None:
+    spooled = SpooledWebhooks(3, NOW - timedelta(minutes=2), damaged=0)
+    node = NodeState({"translate": 1.5}, set(), ready=True, now=NOW, spooled=spooled)
+    shown = Metrics().render_page(node, None).decode()
+    assert "trackbridge_spooled_webhooks 3.0\n" in shown
+    assert "trackbridge_oldest_spooled_seconds 120.0\n" in shown
+    assert 'trackbridge_loop_up{loop="translate"} 1.0\n' in shown
+    assert "trackbridge_ready 1.0\n" in shown
+    assert "trackbridge_events{" not in shown
+
+
+def test_a_node_without_a_spool_shows_none() -> None:
+    assert "spooled" not in page({})
 
 
 def events_on(text: str) -> dict[tuple[str, str], float]:
