@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
-from store_made import TRACK, Tell, after, applied, claim_rows, complete, event, keep, settled, webhook
+from store_made import NOW, TRACK, Opener, Tell, after, applied, claim_rows, complete, event, keep, settled, webhook
 
 from bridge.core.conversions import LedgerEffects
 from bridge.core.model import Ignored, Routed
@@ -24,12 +26,12 @@ async def tell_one(store: Store, name: str, key: bytes, *, at: float) -> int:
     return await settled(store, f"w-{name}", told(name, key), now=after(at))
 
 
-async def link(store: Store, key: bytes, *, at: float) -> None:
+async def link(store: Store, key: bytes, *, at: float, invoice: bytes = INVOICE) -> None:
     """A webhook says that the payment is of the invoice."""
     name = f"link-{key.hex()}"
     await keep(store, webhook(name, at=after(at)))
     [mine] = [one for one in await claim_rows(store, now=after(at)) if one.id == name]
-    await complete(store, [Outcome(mine, Ignored("a link"), LedgerEffects(aliases=((key, INVOICE),)))], now=after(at))
+    await complete(store, [Outcome(mine, Ignored("a link"), LedgerEffects(aliases=((key, invoice),)))], now=after(at))
 
 
 async def originals(store: Store) -> dict[str, str | None]:
@@ -97,3 +99,28 @@ def test_a_replay_of_an_invoice_that_repeats_its_payment_changes_nothing(tell: T
         assert await originals(store) == {"payment": None, "invoice": "payment", "second": None}
 
     tell(story)
+
+
+@pytest.mark.parametrize("is_linked_first", [True, False])
+def test_two_stores_that_tell_both_at_once_tell_one_of_them(opener: Opener, *, is_linked_first: bool) -> None:
+    async def story(one: Store, other: Store) -> None:
+        for number in range(15):
+            payment, invoice = b"p%15d" % number, b"i%15d" % number
+            if is_linked_first:
+                await link(one, payment, at=number, invoice=invoice)
+            told_payment = one.accept_events([told(f"payment {number}", payment, rank=20)], now=NOW)
+            if is_linked_first:
+                told_invoice = other.accept_events([told(f"invoice {number}", invoice, rank=30)], now=NOW)
+                await asyncio.gather(told_payment, told_invoice)
+            else:
+                await asyncio.gather(told_payment, link(other, payment, at=number, invoice=invoice))
+                await other.accept_events([told(f"invoice {number}", invoice, rank=30)], now=NOW)
+        assert list((await originals(one)).values()).count(None) == 15
+
+    async def whole() -> None:
+        stores = [opener() for _ in range(2)]
+        await story(*stores)
+        for store in stores:
+            await store.close()
+
+    asyncio.run(whole())
