@@ -17,6 +17,7 @@ from bridge.core.heartbeat import Heartbeat, Ticks
 from bridge.core.sealing import SealKeys
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.access_tokens import AccessTokens
+from bridge.pipeline.claim_lease import uptime_seconds
 from bridge.pipeline.destination_check import DestinationChecks
 from bridge.pipeline.http_client import Send, load_trusted_certificates, open_client
 from bridge.pipeline.refresh_tokens import RefreshTokens
@@ -50,6 +51,7 @@ class DeliveryLoops:
         clock: Callable[[], datetime],
         metrics: AttemptMetrics,
         ticks: Ticks = time.monotonic,
+        uptime: Ticks = uptime_seconds,
         send: Send | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -64,6 +66,7 @@ class DeliveryLoops:
             store=store,
             clock=clock,
             ticks=ticks,
+            uptime=uptime,
             sleep=sleep,
             jitter=jitter,
             metrics=metrics,

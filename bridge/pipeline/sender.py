@@ -34,6 +34,7 @@ from bridge.core.heartbeat import Heartbeat, Ticks
 from bridge.destinations.answer_words import status_text
 from bridge.destinations.protocol import Destination
 from bridge.pipeline.access_tokens import AccessTokens, TokenRefused
+from bridge.pipeline.claim_lease import LEASE_OVER, ClaimLease, LeaseOverError
 from bridge.pipeline.follow_orders import FollowedOrders
 from bridge.pipeline.http_client import Send
 from bridge.pipeline.kept_answer import clean_outcome, kept_answer, remove_request_key
@@ -65,11 +66,15 @@ class AttemptMetrics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SenderDeps:
-    """The store, the clock and whatever else all senders share."""
+    """The store, the clock and whatever else all senders share.
+
+    `ticks` are those of heartbeats; `uptime` goes on while the machine is suspended.
+    """
 
     store: Store
     clock: Callable[[], datetime]
     ticks: Ticks
+    uptime: Ticks
     sleep: Callable[[float], Awaitable[None]]
     jitter: Callable[[], float]
     metrics: AttemptMetrics
@@ -124,11 +129,15 @@ class Sender:
         self._wake.clear()
         if self._stopping:
             return
+        lease = ClaimLease(self._world.uptime, self._world.policy)
         claimed = await self._claim_deliveries()
         if claimed is None:
             await self._wait_for_work()
         else:
-            await self._make_attempt(claimed, send)
+            try:
+                await self._make_attempt(claimed, lease.guard(send))
+            except LeaseOverError:
+                await self._give_back(claimed)
         self.heartbeat.record_success()
 
     async def _claim_deliveries(self) -> ClaimedDeliveries | None:
@@ -177,12 +186,21 @@ class Sender:
             return await asyncio.to_thread(make, deliveries, now=now)
         return make(deliveries, now=now)
 
-    async def _record_unsent(self, claimed: ClaimedDeliveries, unsent: Unsent) -> None:
+    async def _give_back(self, claimed: ClaimedDeliveries) -> None:
+        """Record that nothing was sent; what the claim still holds is due at once."""
+        now = self._world.clock()
+        updates = tuple(
+            DeliveryUpdate(one.number, DeliveryState.PENDING, LEASE_OVER, next_attempt_at=now, together=one.together)
+            for one in claimed.deliveries
+        )
+        await self._record_unsent(claimed, Unsent(claimed.deliveries, updates), answer=LEASE_OVER)
+
+    async def _record_unsent(self, claimed: ClaimedDeliveries, unsent: Unsent, *, answer: str = "") -> None:
         """Record what becomes of deliveries without a request; the destination's state stays as it was."""
         now = self._world.clock()
         states = {update.state for update in unsent.updates}
         outcome = "skipped" if states == {DeliveryState.SKIPPED} else "unsent"
-        attempt = Attempt(self._destination.name, now, timedelta(), None, outcome, "", counted=False)
+        attempt = Attempt(self._destination.name, now, timedelta(), None, outcome, answer, counted=False)
         store, state = self._world.store, claimed.destination_state
         while True:
             try:
@@ -196,7 +214,7 @@ class Sender:
         name = self._destination.name
         log.log_line(
             "delivery.unsent", deliveries=_format_ids(unsent.deliveries), destination=name, count=len(unsent.updates),
-            outcome=outcome,
+            outcome=outcome, why=answer or None,
         )  # fmt: skip
 
     async def _send_request(
@@ -210,6 +228,8 @@ class Sender:
                 response = await send(outgoing)
         except TokenRefused as error:
             return Response(None, failure=error.outcome.reason), outgoing, error.outcome
+        except LeaseOverError:
+            raise
         except Exception as error:  # noqa: BLE001  whatever a sender does, the attempt is recorded
             self._handle_fault(error)
             response = Response(None, failure=f"a fault of trackbridge: {type(error).__name__}", sent=True)

@@ -15,6 +15,7 @@ from bridge.core.delivery import Outgoing, Response
 from bridge.core.model import Event, Route, Routed
 from bridge.destinations.protocol import Destination
 from bridge.destinations.track import TrackDestination
+from bridge.pipeline.claim_lease import uptime_seconds
 from bridge.pipeline.deliver import DeliveryLoops, Send
 from bridge.pipeline.retry_policy import RetryPolicy
 from bridge.store.protocol import DeliveryDetail, DeliveryRow, RowFilter, Store
@@ -150,11 +151,13 @@ def delivery_loops(  # noqa: PLR0913  the loops' own arguments, each with what a
     jitter: float = 0.5,
     idle: timedelta = timedelta(hours=1),
     policy: RetryPolicy | None = None,
+    uptime: Callable[[], float] = uptime_seconds,
 ) -> DeliveryLoops:
     return DeliveryLoops(
         store=store,
         destinations=[destination or track()],
         clock=time.clock,
+        uptime=uptime,
         ticks=lambda: time.now.timestamp(),  # noqa: PLW0108  the instant of the call, not of this line
         metrics=seen or Seen(),
         send=send,

@@ -17,6 +17,7 @@ from delivering import (
     Upstream,
     answer,
     delivery_loops,
+    detail,
     events,
     lived,
     opened,
@@ -29,7 +30,7 @@ from delivering import (
 from msgspec.structs import replace
 
 from bridge.app import utc_now
-from bridge.core.delivery import Outgoing, Response
+from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate, Outgoing, Response
 from bridge.destinations.track import TrackDestination
 from bridge.pipeline.deliver import DeliveryLoops
 from bridge.pipeline.retry_policy import RetryPolicy
@@ -73,6 +74,67 @@ def test_an_idle_sender_is_woken_by_new_events_and_does_not_wait_its_idle_time(t
 
 async def _holds(taken: list[int], number: int) -> bool:
     return number in taken
+
+
+def test_a_sender_that_was_frozen_until_its_lease_was_over_sends_nothing_and_then_what_is_still_its_own(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        time, uptime = Time(lasts=HOUR), [0.0]
+        peer = Upstream(time)
+
+        async with opened(tmp_path) as store:
+            claim = store.claim_deliveries
+
+            async def frozen_after(destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
+                claimed = await claim(destination, now=now, pacing=pacing)
+                if claimed is not None and not uptime[0]:
+                    uptime[0] += (
+                        pacing.lease.total_seconds()
+                    )  # the machine stood still, and no clock of the day tells it
+                return claimed
+
+            store.claim_deliveries = frozen_after  # type: ignore[method-assign]
+            await store.accept_events(events([1, 2]), now=time.now)
+            await lived(delivery_loops(store, time, peer.send, uptime=lambda: uptime[0]), time)
+            found = await detail(store, (await rows(store))[0].id)
+
+        assert found.row.attempts == 1, "what was not sent is no attempt"
+        assert peer.taken() == [1, 2]
+        assert [(one.outcome, one.ambiguous) for one in found.attempts] == [("unsent", False), ("delivered", False)]
+
+    run(test)
+
+
+def test_a_sender_that_was_frozen_until_another_one_had_sent_sends_nothing_and_changes_nothing(tmp_path: Path) -> None:
+    async def test() -> None:
+        time, uptime = Time(lasts=HOUR), [0.0]
+        peer = Upstream(time)
+
+        async with opened(tmp_path) as store:
+            claim = store.claim_deliveries
+
+            async def frozen_after(destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
+                claimed = await claim(destination, now=now, pacing=pacing)
+                if claimed is not None and not uptime[0]:
+                    time.now += pacing.lease
+                    uptime[0] += pacing.lease.total_seconds()
+                    others = await claim(destination, now=time.now, pacing=pacing)
+                    assert others is not None
+                    attempt = Attempt("mine", time.now, SECOND, 200, "delivered", "")
+                    done = [DeliveryUpdate(one.number, DeliveryState.DELIVERED) for one in others.deliveries]
+                    assert await store.record_attempt(others, attempt, done, others.destination_state, now=time.now)
+                return claimed
+
+            store.claim_deliveries = frozen_after  # type: ignore[method-assign]
+            await store.accept_events(events([1]), now=time.now)
+            await lived(delivery_loops(store, time, peer.send, uptime=lambda: uptime[0]), time)
+            [row] = await rows(store)
+
+        assert peer.taken() == []
+        assert (row.state, row.attempts) == ("delivered", 1)
+
+    run(test)
 
 
 def test_what_another_process_accepts_is_seen_without_being_woken(tmp_path: Path) -> None:
