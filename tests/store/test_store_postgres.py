@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -39,11 +40,13 @@ from bridge.core.model import EventNeeded, Ignored, Route, Routed
 from bridge.store import engines, protocol
 from bridge.store.in_steps import retry_all
 from bridge.store.postgres import schema
+from bridge.store.postgres.db.ledger_key import register_keys
 from bridge.store.postgres.db.link import LONGEST_BACKOFF
 from bridge.store.postgres.db.server_url import shown_url
 from bridge.store.postgres.server import copies_text
 from bridge.store.postgres.store import PostgresStore
 from bridge.store.postgres.tables import counts
+from bridge.store.postgres.tables.ledger import read_entries
 from bridge.store.protocol import AdmissionLimits, Idempotency, Outcome, RowFilter, Store
 from bridge.store.rules.outcome_counts import MOST_NAMES, OutcomeKey, bound_left, bound_reached
 
@@ -291,6 +294,28 @@ async def kept_at_last(store: PostgresStore, name: str) -> None:
             return await store.keep([webhook(name)])
         except StoreUnavailable:
             await asyncio.sleep(0.01)
+
+
+ENTRIES = "INSERT INTO ledger SELECT md5(n::text)::uuid, n, 0 FROM generate_series(1, 20000) AS n"
+SCANS = """
+    SELECT sum(pg_stat_get_xact_numscans(index.inhrelid)), (SELECT sum(pg_stat_get_xact_numscans(part.inhrelid))
+        FROM pg_inherits AS part WHERE part.inhparent = 'ledger'::regclass)
+    FROM pg_inherits AS index WHERE index.inhparent = 'ledger_pkey'::regclass
+"""
+"""How often this transaction has looked into the indexes of the ledger's partitions, and walked through these."""
+
+
+def test_a_key_is_looked_for_in_one_partition_of_the_ledger(nodes: Nodes, empty_database: str) -> None:
+    nodes(0)
+    known = [hashlib.md5(b"%d" % n, usedforsecurity=False).digest() for n in (1, 2, 3)]
+    missing = [key(f"{n}") for n in range(97)]
+    with psycopg.connect(empty_database) as db:
+        register_keys(db)
+        db.execute(ENTRIES)
+        db.execute("ANALYZE ledger")
+        found = read_entries(db, [*missing, *known])
+        assert sorted(number or 0 for _, number, _ in found) == [1, 2, 3]
+        assert db.execute(SCANS).fetchall() == [(100, 0)]
 
 
 SYNCHRONOUS = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"

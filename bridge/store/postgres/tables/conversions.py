@@ -17,7 +17,7 @@ from bridge.core.conversions import ConversionState, KnownConversion, LedgerEffe
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import doubles, recall_waits
-from bridge.store.postgres.tables.ledger import Ledger
+from bridge.store.postgres.tables.ledger import Ledger, read_entries
 from bridge.store.rules.known_conversions import gather_known
 from bridge.store.rules.purged_conversions import purged_text
 
@@ -26,8 +26,8 @@ def recall_conversions(db: psycopg.Connection[Any], keys: Sequence[bytes]) -> di
     """What is known under each key; a key of which nothing is known is left out."""
     targets = recall_waits.find_aliases(db, keys)
     every = list(dict.fromkeys([*keys, *(key for each in targets.values() for key in each)]))
-    rows = select(db, "SELECT key, number FROM ledger WHERE key = ANY(%s) AND number IS NOT NULL", (to_keys(every),))
-    return _by_key(db, keys, targets, dict(rows))
+    entries = {key: number for key, number, _ in read_entries(db, every) if number is not None}
+    return _by_key(db, keys, targets, entries)
 
 
 def find_conversions(

@@ -11,6 +11,7 @@ from bridge.store.claims import ClaimedDeliveries
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.postgres.tables.ledger import read_entries
 from bridge.store.rules.followed_events import FollowedDelivery, Follower, gather_followed
 
 _DELIVERIES = """(
@@ -69,13 +70,8 @@ def find_followed(
 def _read_followed(transaction: Transaction, destination: str, keys: Sequence[bytes]) -> dict[bytes, FollowedDelivery]:
     """What has each key, and its delivery; a key that no event is told under is left out."""
     counts = {key: order_count_key(key) for key in keys}
-    entries: dict[bytes, int] = dict(
-        select(
-            transaction.db,
-            "SELECT key, number FROM ledger WHERE key = ANY(%s) AND number IS NOT NULL",
-            (to_keys([*counts, *counts.values()]),),
-        )
-    )
+    known = read_entries(transaction.db, [*counts, *counts.values()])
+    entries = {key: number for key, number, _ in known if number is not None}
     told: dict[int, int] = dict(
         select(
             transaction.db,

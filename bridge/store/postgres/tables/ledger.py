@@ -11,12 +11,28 @@ transaction that makes what is waited for writes that entry, so that either it f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
 
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import LedgerChangedError, Transaction, select
 
 _Entry = tuple[int | None, int]
 """Number and time; no number where nothing is known, and a webhook waits for it."""
+
+_ENTRIES = """
+    SELECT entry.key, entry.number, entry.at FROM unnest(%s) AS wanted (key),
+        LATERAL (SELECT * FROM ledger WHERE ledger.key = wanted.key LIMIT 1) AS entry
+"""
+"""Each key is looked for in its own partition alone: LIMIT keeps the planner from a join of them all, and `= ANY` looks
+for all keys in all 16. 300 keys among 270,000 entries: 600 pages in 1.0 ms, where `= ANY` reads 3,224 in 11.5 ms, and
+more as the ledger grows."""
+
+
+def read_entries(db: psycopg.Connection[Any], keys: Iterable[bytes]) -> list[tuple[bytes, int | None, int]]:
+    """The entries that there are of these keys, each with its number and time."""
+    return select(db, _ENTRIES, (to_keys(keys),))
 
 
 class Ledger:
@@ -72,9 +88,7 @@ class Ledger:
         unread = [key for key in dict.fromkeys(keys) if key not in self._read]
         if unread:
             self._read.update(dict.fromkeys(unread))
-            rows = select(
-                self._transaction.db, "SELECT key, number, at FROM ledger WHERE key = ANY(%s)", (to_keys(unread),)
-            )
+            rows = read_entries(self._transaction.db, unread)
             self._read.update({key: (number, at) for key, number, at in rows})
 
     def _insert_entries(self, keys: Sequence[bytes]) -> None:
