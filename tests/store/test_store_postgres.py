@@ -354,6 +354,48 @@ def test_a_commit_that_no_second_machine_has_is_no_success_and_is_known_when_it_
     run(story, nodes(0))
 
 
+@pytest.mark.parametrize("ended", ["cancel", "terminate"])
+def test_a_webhook_that_no_second_machine_has_is_not_acknowledged_whatever_the_server_commits_by(
+    nodes: Nodes, empty_database: str, ended: str
+) -> None:
+    async def story(store: PostgresStore) -> None:
+        administer(empty_database, "ALTER ROLE bridge SET synchronous_commit = off")
+        try:
+            with standby_away(empty_database):
+                waiting = asyncio.ensure_future(store.keep([webhook("a")]))
+                ending = SYNCHRONOUS.replace("cancel", ended)
+                while not administer(empty_database, ending) and not waiting.done():  # noqa: ASYNC110  another process waits
+                    await asyncio.sleep(0.01)
+                with pytest.raises(StoreUnavailable):
+                    await waiting
+        finally:
+            administer(empty_database, "ALTER ROLE bridge RESET synchronous_commit")
+        await store.keep([webhook("b")])
+
+    run(story, nodes(0))
+
+
+def test_a_webhook_is_kept_in_one_round_trip(
+    nodes: Nodes, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def count(db: psycopg.Connection, generator: Iterator[object], *more: object) -> object:
+        asked.append(db)
+        return wait(db, generator, *more)  # type: ignore[arg-type]
+
+    async def story(store: PostgresStore) -> None:
+        await store.keep([webhook("a")])
+        monkeypatch.setattr(psycopg.Connection, "wait", count)
+        await store.keep([webhook("b")])
+        monkeypatch.undo()
+        assert len(asked) == 1
+        assert [one.id for one in (await store.claim_batch(now=now(), limit=9, lease=LEASE)).webhooks] == ["a", "b"]
+
+    wait = psycopg.Connection.wait
+    run(story, nodes(0))
+
+
 def test_an_event_that_came_before_is_acknowledged_when_a_second_machine_has_it(
     nodes: Nodes, empty_database: str
 ) -> None:

@@ -14,6 +14,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import psycopg
+
 from bridge.core.conversions import KnownConversion
 from bridge.core.delivery import Attempt, DeliveryUpdate
 from bridge.core.errors import StoreUnavailable
@@ -132,11 +134,11 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
     def _write_group(self, requests: Sequence[Sequence[Webhook]], since: float, then: AnswerCallback[None]) -> None:
         del since  # whoever waits too long is told so by the group commit itself
 
-        def write(transaction: Transaction) -> list[None]:
-            parcels.insert_parcel(transaction, requests, node=self._node)
+        def write(db: psycopg.Connection[Any]) -> list[None]:
+            parcels.insert_parcel(db, requests, node=self._node)
             return [None] * len(requests)
 
-        self._answer_in_time(write, then)
+        self._answer_in_time(lambda: self._ingest.submit_statement(write), then)
 
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Returns the webhooks of parcels, or claims rows that are due; if there are both, by turns."""
@@ -208,11 +210,12 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
     ) -> None:
         del since
         now = max(one.now for one in asked)
-        self._answer_in_time(lambda one: accept_requests(one, asked, since=one.at - self._window), then, now=now)
+        self._answer_in_time(
+            lambda: self._ingest.submit(lambda one: accept_requests(one, asked, since=one.at - self._window), now=now),
+            then,
+        )
 
-    def _answer_in_time(
-        self, write: Callable[[Transaction], list[T]], then: AnswerCallback[T], *, now: datetime | None = None
-    ) -> None:
+    def _answer_in_time(self, submit: Callable[[], Future[list[T]]], then: AnswerCallback[T]) -> None:
         """Write a group, and call `then` in the event loop with the answers, or with the error for all callers.
 
         A database that does not answer within the callers' patience is an error. What it keeps after all is known when
@@ -222,7 +225,7 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
         if self._overdue is not None and not self._overdue.done():
             loop.call_soon(then, too_slow_error("the database"))
             return
-        future = self._ingest.submit(write, now=now)
+        future = submit()
 
         is_answered = False
 

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -74,6 +75,10 @@ class DatabaseLink:
         """Run a verb as `write` does; returns a future that no event loop waits for yet."""
         return self._submit(lambda: self._try_write(run, now=now))
 
+    def submit_statement(self, run: Callable[[psycopg.Connection[Any]], T]) -> Future[T]:
+        """Run one statement that is a transaction by itself, and has DURABLY in it: a round trip instead of four."""
+        return self._submit(lambda: self._explain(lambda: self._state_once(run)))
+
     async def close(self) -> None:
         """Finish what is under way and close the connection."""
         if self._opened is not None:
@@ -114,9 +119,23 @@ class DatabaseLink:
             transaction = Transaction(db, now=now, by_caller=self._address.by_caller)
             result = run(transaction)
             transaction.write_counts()
+        self._require_copies()
+        return result
+
+    def _state_once(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
+        db = self._connection()
+        assert self._opened is not None  # noqa: S101  it was opened above
+        self._in_doubt = False
+        # behind a pooler the statement must reach the server whose timeline was read
+        with db.transaction() if self._opened.is_pooled else nullcontext():
+            self._require_newest()
+            result = run(db)
+        self._require_copies()
+        return result
+
+    def _require_copies(self) -> None:
         if self._in_doubt:
             raise StoreUnavailable(f"the store {self._address.shown} has not got it on a second machine")
-        return result
 
     def _read_once(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
         def read() -> T:

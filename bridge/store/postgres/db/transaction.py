@@ -19,8 +19,11 @@ LAST = "last"
 """Under this name, the counts hold instants: the latest one stays."""
 BLOCK = 1024
 """The numbers of one call of `draw_block`."""
-_BEGIN = "SELECT set_config('synchronous_commit', 'on', true), clock_ms()"
-"""A session's setting would be inherited by another client behind pgbouncer; one of a transaction is not."""
+DURABLY = "SELECT set_config('synchronous_commit', 'on', true)"
+"""Makes a commit return when it is flushed, and a standby has it where the server waits for one.
+
+A session's setting would be inherited by another client behind pgbouncer; one of a transaction is not."""
+_BEGIN = f"{DURABLY}, clock_ms()"
 
 
 class LedgerChangedError(Exception):

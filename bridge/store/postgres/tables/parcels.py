@@ -13,7 +13,7 @@ from msgspec import structs
 from bridge.core.model import Webhook
 from bridge.store.codec import packed_requests
 from bridge.store.codec.columns import to_ms, to_ms_up
-from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.postgres.db.transaction import DURABLY, Transaction, select
 
 HAS_BODY = (
     "(EXISTS (SELECT 1 FROM parcels WHERE parcels.number = w.parcel) "
@@ -25,6 +25,12 @@ NEEDED = """
     UNION SELECT w.number, w.parcel, w.place FROM revisits AS r JOIN webhooks AS w ON w.number = r.webhook
 """
 """The webhooks that are to be translated, or may be after a remedy, or when their sale is told."""
+_INSERT = f"""
+    WITH durably AS MATERIALIZED ({DURABLY}), parcel AS (
+        INSERT INTO parcels (number, count, packed) SELECT draw_block(), %s, %s FROM durably RETURNING number
+    )
+    INSERT INTO unapplied (parcel, node, count, oldest) SELECT number, %s, %s, %s FROM parcel
+"""  # noqa: S608  ours
 OTHERS_AFTER_MS = 500
 """How old a parcel of another node is before it is taken: that node is late, or gone."""
 
@@ -38,20 +44,17 @@ class TakenParcels:
     places: tuple[tuple[int, int], ...]
 
 
-def insert_parcel(transaction: Transaction, requests: Sequence[Sequence[Webhook]], *, node: int) -> None:
-    """Keep the webhooks of several requests: one statement, which draws the number, too. No walk goes by it."""
+def insert_parcel(db: psycopg.Connection[Any], requests: Sequence[Sequence[Webhook]], *, node: int) -> None:
+    """Keep the webhooks of several requests: one statement, a transaction by itself, which draws the number, too.
+
+    No walk goes by that number.
+    """
     packed = packed_requests.pack_requests([packed_requests.pack_request(webhooks) for webhooks in requests])
     count = sum(map(len, requests))
     if not count:
         return
     oldest = min(to_ms(one.received_at) for webhooks in requests for one in webhooks)
-    transaction.execute(
-        """
-        WITH parcel AS (INSERT INTO parcels (number, count, packed) VALUES (draw_block(), %s, %s) RETURNING number)
-        INSERT INTO unapplied (parcel, node, count, oldest) SELECT number, %s, %s, %s FROM parcel
-        """,
-        (count, packed, node, count, oldest),
-    )
+    db.execute(_INSERT, (count, packed, node, count, oldest), binary=True)
 
 
 def probe_commit(transaction: Transaction) -> None:
