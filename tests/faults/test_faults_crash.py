@@ -9,7 +9,7 @@ import pytest
 from crash import crash, crash_migrating, crash_payments
 from crash_run import Disk, Load, after_a_while, burning, disk, hold, quiet, settings_for
 from cutting_proxy import cutting
-from peers import Upstream, upstream
+from peers import Upstream, until, upstream
 from receiver import receiving
 
 KILLED = (
@@ -63,10 +63,10 @@ def test_a_network_that_cuts_answers_in_the_middle_costs_resends_and_no_event(tm
         settings = settings_for(cut.url)
         with burning(tmp_path, settings) as bridge, load.on(bridge.url, workers=2):
             after_a_while(random.Random(3), 4)
+            until(lambda: cut.cuts > 0, what="an answer that is cut")
         cut.mended = True
         quiet(tmp_path, settings)
         figures = hold(tmp_path, load, peer.taken())
-    assert cut.cuts > 0
     assert figures["delivered_again"] > 0
 
 
