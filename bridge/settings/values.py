@@ -53,9 +53,7 @@ def read_list(name: str, text: str) -> tuple[str, ...]:
 
 def read_number(name: str, text: str) -> int:
     """A whole number. Raises SettingsError."""
-    if not re.fullmatch(r"[0-9]{1,12}", text.strip()):
-        raise SettingsError(f"{name} must be a whole number, such as 1000")
-    return int(text)
+    return _read_whole(name, text, example=1000)
 
 
 def read_bytes(name: str, text: str) -> int:
@@ -68,7 +66,7 @@ def read_bytes(name: str, text: str) -> int:
 
 def read_days(name: str, text: str) -> timedelta:
     """A number of days. Raises SettingsError."""
-    days = read_number(name, text)
+    days = _read_whole(name, text, example=30)
     if days > MOST_DAYS:
         raise SettingsError(f"{name} must be a number of days, {MOST_DAYS} at most")
     return timedelta(days=days)
@@ -114,6 +112,12 @@ def read_networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]
                 "as 10.0.0.0/8"
             ) from None
     return tuple(networks)
+
+
+def _read_whole(name: str, text: str, *, example: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text.strip()):
+        raise SettingsError(f"{name} must be a whole number such as {example}")
+    return int(text)
 
 
 def _network_problem(text: str) -> str:
