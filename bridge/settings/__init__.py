@@ -53,7 +53,7 @@ from bridge.settings.table import (
     TRUSTED_PROXIES,
     WEBHOOK_LIMIT,
     Setting,
-)  # fmt: skip
+)
 from bridge.settings.values import split_list, value_places
 from bridge.store.engines import is_on_server
 from bridge.store.protocol import AdmissionLimits, RetentionPolicy

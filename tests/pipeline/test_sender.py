@@ -89,9 +89,8 @@ def test_a_sender_that_was_frozen_until_its_lease_was_over_sends_nothing_and_the
             async def frozen_after(destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
                 claimed = await claim(destination, now=now, pacing=pacing)
                 if claimed is not None and not uptime[0]:
-                    uptime[0] += (
-                        pacing.lease.total_seconds()
-                    )  # the machine stood still, and no clock of the day tells it
+                    # the machine stood still, and no clock of the day tells it
+                    uptime[0] += pacing.lease.total_seconds()
                 return claimed
 
             store.claim_deliveries = frozen_after  # type: ignore[method-assign]
