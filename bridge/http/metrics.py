@@ -1,9 +1,9 @@
 """GET /metrics: what happened in all processes of a bridge, and the counts of the store, for Prometheus.
 
 Counts of states come from the store, and are left out while it is away on a node that keeps webhooks in a spool then.
-Counts of answers and latencies are kept in each process: the process that answers
-adds its own exact counts to the last published ones of the others, which may be a second old. Only the labels
-`event_type` and `reason` can hold any text, and they are bounded.
+Counts of answers and latencies are kept in each process: the process that answers adds its own exact counts to the last
+published ones of the others, which may be a second old. Only the labels `event_type` and `reason` can hold any text,
+and they are bounded.
 """
 
 from __future__ import annotations
