@@ -200,8 +200,8 @@ def test_four_hundred_days_ahead_under_load_and_back_lose_nothing_purge_nothing_
                 before, delivered = load.answers[200], len(peer.taken())
                 until(lambda: load.answers[200] > before + 50, what="answers afterwards")
                 until(lambda: len(peer.taken()) > delivered + 50, what="deliveries afterwards")
-            # told again at most for a time that was read before the clock was set right, and written after it
-            assert bridge.log.read_text().count("clock.ahead") in {1, 2}
+            # told again for each write under way whose time was read before the clock was set right
+            assert 1 <= bridge.log.read_text().count("clock.ahead") < 10
         quiet(tmp_path, settings)
         hold(tmp_path, load, peer.taken())
         assert "nothing is purged" not in trackbridge(tmp_path, settings, "status").stdout

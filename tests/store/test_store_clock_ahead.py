@@ -212,6 +212,29 @@ def test_what_waits_for_its_time_waits_no_less_because_a_clock_jumped_and_was_se
     tell(story)
 
 
+@pytest.mark.parametrize("jump", [JUMP, HOUR])
+def test_what_was_on_its_way_to_the_store_when_the_clock_was_set_back_is_delivered_without_the_wait(
+    tell: Tell, jump: timedelta
+) -> None:
+    async def story(world: World) -> None:
+        world.now += jump
+        await world.store.accept_events([routed("e-1")], now=world.now)
+        found = await claimed(world.store, now=world.now)
+        later = all_of(found, DeliveryState.PENDING, reason="503", next_attempt_at=world.now + 30 * SECOND)
+        ahead = world.now
+        world.now -= jump
+        await world.looks()
+        await world.store.accept_events([routed("e-2")], now=ahead)  # each read the clock before it was set right
+        await world.store.record_attempt(
+            found, attempt(at=ahead, status=503), later, found.destination_state, now=ahead
+        )
+        await world.goes_on(MINUTE)
+        assert sorted(await sent(world.store, now=world.now)) == ["e-1", "e-2"]
+        assert await world.says() is None
+
+    tell(story)
+
+
 def test_one_jump_that_was_corrected_does_not_hide_the_next(tell: Tell) -> None:
     async def story(world: World) -> None:
         await ignored(world.store, "old")
@@ -438,6 +461,24 @@ def test_the_event_ends_the_wait_while_the_clock_is_ahead(tell: Tell) -> None:
         await world.looks()
         await world.store.accept_events([routed("e-1", order("7"))], now=world.now)
         assert await due(world) == [("refund", False)]
+
+    tell(story)
+
+
+def test_a_wait_that_was_written_after_the_clock_was_set_back_takes_its_hour_and_no_year(tell: Tell) -> None:
+    async def story(world: World) -> None:
+        world.now += JUMP
+        await keep(world.store, webhook("refund", at=world.now))
+        found = await claim_rows(world.store, now=world.now, limit=9, lease=LEASE)
+        ahead = world.now
+        world.now -= JUMP
+        await world.looks()
+        wanting = EventNeeded((order("7"),), "purchase", ahead + HOUR)
+        await complete(world.store, [Outcome(one, wanting) for one in found], now=ahead)
+        await world.goes_on(59 * MINUTE)
+        assert await due(world) == []
+        await world.goes_on(2 * MINUTE)
+        assert await due(world) == [("refund", True)]
 
     tell(story)
 

@@ -263,6 +263,6 @@ def test_a_clock_that_is_set_back_does_not_hold_up_what_comes_in_afterwards(tell
     async def story(store: Store) -> None:
         await accepted(store, "evt_1", now=after(3600))
         await accepted(store, "evt_2", now=NOW)
-        assert await sent(store, now=NOW) == ["evt_2"]
+        assert "evt_2" in await sent(store, now=NOW)
 
     tell(story)

@@ -224,8 +224,8 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
         )
 
     def _ledger_since(self, db: sqlite3.Connection, now: datetime) -> datetime:
-        """Returns the time since when ledger entries count."""
-        return self._clocks.trusted_time(db, now) - self._window
+        """Returns the time since when ledger entries count. Records `now`, so that it is seen if it proves ahead."""
+        return self._clocks.record_reading(db, now) - self._window
 
     async def claim_deliveries(self, destination: str, *, now: datetime, pacing: Pacing) -> ClaimedDeliveries | None:
         """Claim due deliveries of a destination."""
@@ -245,9 +245,12 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
         now: datetime,
     ) -> bool:
         """Write how an attempt ended."""
-        return await self._writer.run_write(
-            lambda db: attempts.record_attempt(db, claimed, attempt, settled, destination_state, now=now)
-        )
+
+        def record(db: sqlite3.Connection) -> bool:
+            self._clocks.record_reading(db, now)
+            return attempts.record_attempt(db, claimed, attempt, settled, destination_state, now=now)
+
+        return await self._writer.run_write(record)
 
     async def destination_state(self, destination: str, *, now: datetime) -> DestinationState:  # noqa: ARG002  it has no clock of its own
         """The state of a destination."""

@@ -1,7 +1,9 @@
 """What the store does about a clock that was set back, and about one that is far ahead.
 
 Set back: the store knows the newest time that it has seen. Waits and leases are moved back with the clock, or they
-would take longer by as much. A difference of a minute is ignored: two processes read the clock at two moments.
+would take longer by as much. A difference of a minute is ignored: two processes read the clock at two moments. What
+writes a wait or a lease records its reading in the same transaction: it may have read the clock before it was set back,
+and then the next reading moves its waits, too.
 
 Far ahead: a clock more than a day beyond the last believed time is not believed until an hour of monotonic time has
 passed with it. Until then every age is measured by the last believed time, so nothing is purged, given up or expired;
