@@ -190,6 +190,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.in_model(split) == self.model.sort_in(limit)
         completed = self.done(self.store.complete_batch(batch, outcomes, now=self.now))
         if late and outcomes:
+            self.model.seen(self.now)
             assert completed is None
             return
         assert completed is not None
@@ -209,6 +210,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def settle(self, outcomes: list[Outcome]) -> None:
         said = self.done(complete(self.store, outcomes, now=self.now))
+        self.model.seen(self.now)
         expected = []
         for one in outcomes:
             number = self.number_in_model("webhooks", one.webhook.number)
@@ -271,8 +273,8 @@ class StoreMachine(RuleBasedStateMachine):
         ),
     )
     def accept(self, made: list[Routed], idempotency: Idempotency | None) -> None:
+        asked = self.store.accept_events(made, now=self.now, idempotency=idempotency)  # it is this one's turn
         expected = self.model.accept(made, now=self.now, idempotency=idempotency)
-        asked = self.store.accept_events(made, now=self.now, idempotency=idempotency)
         if expected is None:
             with pytest.raises(IdempotencyConflict):
                 self.done(asked)

@@ -240,6 +240,7 @@ class Model:
         self, results: Sequence[tuple[Routed, ...] | Ignored | SetAside | EventNeeded], *, limit: int, now: datetime
     ) -> list[tuple[int, bool, tuple[Accepted, ...]]]:
         """Sorted in, and those that are new come to their results at once; who wants an event comes last."""
+        self.seen(now)
         placed: list[tuple[int, bool, tuple[Accepted, ...]]] = []
         wanting: list[tuple[int, EventNeeded]] = []
         for (number, again), result in zip(self.sort_in(limit), results, strict=True):
@@ -325,6 +326,7 @@ class Model:
         self, events: Sequence[Routed], *, now: datetime, idempotency: Idempotency | None
     ) -> tuple[Accepted, ...] | None:
         """None for a conflict."""
+        self.seen(now)
         if idempotency and idempotency.key in self.answers:
             body, answer, _ = self.answers[idempotency.key]
             return answer if body == idempotency.body_hash else None
@@ -403,6 +405,7 @@ class Model:
         return [number for number, one in self.events.items() if not one.duplicate_of and number not in there]
 
     def revise(self, webhook: int, events: Sequence[Routed], *, now: datetime) -> int:
+        self.seen(now)
         return sum(self._revised(webhook, one, now=now) for one in events)
 
     def _revised(self, webhook: int, routed: Routed, *, now: datetime) -> int:
@@ -514,6 +517,7 @@ class Model:
         version: int,
         now: datetime,
     ) -> bool:
+        self.seen(now)
         if version != self.versions[after.destination]:
             return False
         paused = _paused_in_all(self.destination_state(made.destination), made.started_at)
