@@ -21,10 +21,13 @@ from setproctitle import setproctitle
 
 from bridge.core.lowest_priority import take_lowest_priority
 from bridge.http.console.mapping_trial import CheckQuestion, DraftQuestion, check_file, encode_answer, try_draft
+from bridge.mapping.engine.module import FUNCTION_CODES
 
 SIZE = struct.Struct(">Q")
 """What goes before each message: its length."""
 IDLE = 60.0
+FUNCTIONS = 512
+"""Functions whose code is kept, so that a draft costs what is new in it: a long mapping has 100, and 100 explain it."""
 OUT_OF_MEMORY = 3
 """The exit status for more memory than it may have."""
 MEBIBYTE = 2**20
@@ -48,6 +51,7 @@ def main() -> None:
     setproctitle("trackbridge: console-mapping-child")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which ends its input
     _limit_process(mebibytes)
+    FUNCTION_CODES.most = FUNCTIONS
     asked, answers = sys.stdin.buffer, sys.stdout.buffer
     while select.select([asked], [], [], IDLE)[0] and (head := asked.read(SIZE.size)):
         question = pickle.loads(asked.read(SIZE.unpack(head)[0]))  # noqa: S301  from our own parent

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 from bridge.yaml.document import Scalar
@@ -24,11 +24,46 @@ _NOTHING: list[tuple[str, Spot]] = [("  return None", None)]
 
 
 @dataclass(slots=True)
+class FunctionCodes:
+    """The code of the functions that were compiled last, at most `most`: 12 KB each, with their source.
+
+    Without `most` none is kept: it is for a process that compiles a text again and again while somebody edits it.
+    CPython takes a third of what compiling a mapping takes, and most functions are what they were before.
+    """
+
+    most: int = 0
+    _kept: dict[tuple[str, str], CodeType] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
+    def compile_function(self, source: str, file_name: str) -> CodeType:
+        """The code of a function, as if it were a file's first."""
+        code = self._kept.pop((source, file_name), None) or compile(source, file_name, "exec")
+        self._kept[source, file_name] = code
+        while len(self._kept) > self.most:
+            del self._kept[next(iter(self._kept))]
+        return code
+
+
+FUNCTION_CODES = FunctionCodes()
+"""Those of this process."""
+
+
+def _move_code(code: CodeType, lines: int) -> CodeType:
+    """The same code that many lines further down."""
+    inside = tuple(_move_code(each, lines) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_firstlineno=code.co_firstlineno + lines, co_consts=inside)
+
+
+@dataclass(slots=True)
 class FunctionBody:
-    """One Python function: its lines, and which values are at hand in the block being written."""
+    """One Python function: its lines, which values are at hand in the block being written, how many names it has."""
 
     name: str
     parameters: str
+    names: int = 0
     lines: list[tuple[str, Spot]] = field(default_factory=list)
     indent: int = 1
     known: list[dict[object, str]] = field(default_factory=lambda: [{}])
@@ -43,15 +78,17 @@ class ModuleCode:
         self.constants: dict[str, object] = {}
         self._finished: list[FunctionBody] = []
         self._bodies: list[FunctionBody] = []
-        self._names = 0
+        self._outside = FunctionBody("f0", "")
+        self._globals = 0
         self._constant_names: dict[int, str] = {}
 
     # ------------------------------------------------------------------------------------------------- writing
 
     def fresh_name(self, prefix: str = "t") -> str:
-        """A name that nothing else has."""
-        self._names += 1
-        return f"{prefix}{self._names}"
+        """A name that nothing else has, counted by functions: an edit of one leaves the code of others as it was."""
+        body = self._bodies[-1] if self._bodies else self._outside
+        body.names += 1
+        return f"{prefix}{body.names}_{body.name}"
 
     def emit_line(self, text: str, at: int = 0) -> None:
         """One line, standing for the owner's character at `at`."""
@@ -85,7 +122,7 @@ class ModuleCode:
     @contextmanager
     def open_function(self, parameters: str, *, name: str | None = None) -> Iterator[str]:
         """A function of its own, outside of the one being written."""
-        body = FunctionBody(name or self.fresh_name("f"), parameters)
+        body = FunctionBody(name or self._global_name("f"), parameters)
         self._bodies.append(body)
         yield body.name
         self._bodies.pop()
@@ -95,9 +132,13 @@ class ModuleCode:
         """A name for an object of the compiler's."""
         name = self._constant_names.get(id(value))
         if name is None:
-            name = self._constant_names[id(value)] = self.fresh_name(prefix)
+            name = self._constant_names[id(value)] = self._global_name(prefix)
             self.constants[name] = value
         return name
+
+    def _global_name(self, prefix: str) -> str:
+        self._globals += 1
+        return f"{prefix}{self._globals}"
 
     # ------------------------------------------------------------------------------------------- what is at hand
 
@@ -131,8 +172,7 @@ class ModuleCode:
         spots: list[Spot] = []
         for body in self._finished:
             written = [f"def {body.name}({body.parameters}):", *(text for text, _ in body.lines or _NOTHING)]
-            lead = "\n" * len(lines)  # so that its lines have their numbers in the whole
-            code = compile(lead + "\n".join(written), self.file_name, "exec")
+            code = _move_code(FUNCTION_CODES.compile_function("\n".join(written), self.file_name), len(lines))
             exec(code, namespace)  # noqa: S102  the source is written above, from a parsed tree; no text of a mapping is code
             lines += written
             spots += [None, *(spot for _, spot in body.lines or _NOTHING)]

@@ -137,9 +137,13 @@ class TracedExpression:
 
 @dataclass(slots=True)
 class TraceRun:
-    """One evaluation, which its generated code notes here: by their id, what parts became and which chains began."""
+    """One evaluation, which its generated code notes here: by their id, what parts became and which chains began.
+
+    `ids` are those that the code notes, which names them by their place here: so the same expression has the same code.
+    """
 
     context: TraceContext | None = None
+    ids: list[int] = field(default_factory=list)
     values: dict[int, Json] = field(default_factory=dict)
     begun: set[int] = field(default_factory=set)
     names: dict[str, TracedName] = field(default_factory=dict)
@@ -305,7 +309,7 @@ def _compile_traced(tree: ExpressionNode, run: TraceRun, units: MinorUnits | Non
     parts = TracedParts()
     parts.add_value(tree, None)
     place = code.add_constant(run)
-    coder = TracingCoder(code, units, DESTINATION_FUNCTIONS, ids=parts.ids, run=place)
+    coder = TracingCoder(code, units, DESTINATION_FUNCTIONS, ids=parts.ids, run=place, noted=run.ids)
     with code.open_function("") as name:
         code.emit_line(f"return {coder.write_outermost(tree, TracedNames(place))}")
     if coder.problems:
@@ -319,15 +323,20 @@ class TracingCoder(ExpressionCoder):
 
     ids: frozenset[int] = frozenset()
     run: str = ""
+    noted: list[int] = field(default_factory=list)
 
     def write_value(self, node: ExpressionNode, current: Current) -> str:
         """The atom of what `node` becomes, after the lines that work it out."""
         if node.kind == "or_expression":
-            self.code.emit_line(f"{self.run}.begun.add({id(node)})")
+            self.code.emit_line(f"{self.run}.begun.add({self._id_of(node)})")
         atom = super().write_value(node, current)
         if id(node) in self.ids:
-            self.code.emit_line(f"{self.run}.values[{id(node)}] = {atom}")
+            self.code.emit_line(f"{self.run}.values[{self._id_of(node)}] = {atom}")
         return atom
+
+    def _id_of(self, node: ExpressionNode) -> str:
+        self.noted.append(id(node))
+        return f"{self.run}.ids[{len(self.noted) - 1}]"
 
 
 @dataclass(frozen=True, slots=True)
