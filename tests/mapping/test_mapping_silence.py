@@ -8,6 +8,7 @@ import pytest
 from mapping_author import HEAD, one_event
 
 from bridge import mapping
+from bridge.core.model import SourceLocation
 from bridge.mapping.tools import examples
 from bridge.mapping.tools.examples import MappingExample
 from bridge.yaml.problems import Problems
@@ -167,3 +168,20 @@ def test_a_topic_that_no_example_and_no_list_of_the_provider_has_is_told() -> No
         "shop.yaml:11:13: warning: the topic `made` is in no example; did you mean 'mead'?"
     ]
     assert checked(SHARED.replace("topic: made", 'topic: "m*"'), given) == []
+
+
+def test_a_path_in_what_rules_share_by_an_alias_is_told_with_the_topics_of_all() -> None:
+    shared = "event: &made {event_type: thing, user_id: =body.usr, properties: {notes: [=body.sky]}}"
+    looped = "  - topic: sent\n    for_each: part\n    in: =body.parts\n    dedupe: =part.id\n    event: *made\n"
+    text = f"{HEAD}events:\n  - topic: made\n    {shared}\n  - topic: made\n    event: *made\n{looped}"
+    body, places = {"user": "u", "parts": [{"id": 1}, {"id": 2}]}, {"expect": SourceLocation("e.yaml", 1, 1)}
+    given = [
+        MappingExample(f"{number}", body, [], headers={"X-Topic": topic, "X-Id": "1"}, places=places)
+        for number, topic in enumerate(("sent", "made", "made"))
+    ]
+    told = [one.partition(": warning: ")[2] for one in checked(text, given) if "occurs in no" in one]
+    assert told == [
+        "`usr` occurs in no example of made and sent; did you mean 'user'?",
+        "`sky` occurs in no example of made and sent",
+    ]
+    assert not [one for one in checked(text.replace("usr", "user").replace("sky", "user"), given) if "occurs in" in one]

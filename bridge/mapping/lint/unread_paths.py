@@ -88,6 +88,7 @@ class _SampleWalk:
         self._sample = sample
         self._seen = seen
         self._lets: dict[str, Values] = {}
+        self._visited: set[int] = set()
         self._roots: Mapping[str, Values] = {"body": [sample.body], "request": [sample.request]}
 
     def walk_rule(self, rule: Rule) -> None:
@@ -97,7 +98,23 @@ class _SampleWalk:
         conditions = [condition.test for condition in rule.when]
         for scalar in (*conditions, *rule.dedupes, *(scalar for each in looked_up for scalar in each)):
             self._walk_scalar(scalar, names)
-        self._walk_node(rule.event, names)
+        self._visit_node(rule.event, names)
+
+    def _visit_node(self, node: Node, names: Mapping[str, Values]) -> None:
+        """Walk a node whose value nobody asks for; what rules share by an alias, and no loop is around, once."""
+        if not names and id(node) in self._visited:
+            return
+        if not names:
+            self._visited.add(id(node))
+        match node:
+            case SequenceNode():
+                for item in node.items:
+                    self._visit_node(item, names)
+            case MappingNode() if "for_each" not in node.entries:
+                for entry in node.entries.values():
+                    self._visit_node(entry.value, names)
+            case _:
+                self._walk_node(node, names)
 
     def _walk_node(self, node: Node, names: Mapping[str, Values]) -> Values:
         match node:
@@ -144,7 +161,9 @@ class _SampleWalk:
 
     def look_up_field(self, scalar: Scalar, tree: Tree, value: dict[str, Json]) -> Values:
         """A field of an object, noted as seen or not."""
-        sighting = self._seen.setdefault((scalar, tree), _FieldSighting())
+        sighting = self._seen.get((scalar, tree))
+        if sighting is None:
+            sighting = self._seen[scalar, tree] = _FieldSighting()
         sighting.names.update(value)
         sighting.topics |= {self._sample.topic} if self._sample.topic else set()
         if tree.value not in value:
