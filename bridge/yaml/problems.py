@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bridge.core.model import Problem, SourceLocation
 
@@ -20,6 +20,10 @@ class Problems:
     def add_warning(self, place: SourceLocation, text: str) -> None:
         """This is probably not meant."""
         self._found[Problem(place, "warning", text)] = None
+
+    def take_over(self, found: Iterable[Problem]) -> None:
+        """What was found elsewhere."""
+        self._found |= dict.fromkeys(found)
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:

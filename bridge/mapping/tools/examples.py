@@ -146,7 +146,7 @@ def run_example(
     """Run one example, and tell where it becomes something else; the webhooks that it gives, and what each becomes."""
     webhooks = _example_webhooks(mapping, example)
     try:
-        made = translate_example(mapping, example)
+        made = _translate_webhooks(mapping, example, webhooks)
     except SettingsError as error:
         problems.add_error(example.places["vars"], str(error).partition(": ")[2])
         return tuple((webhook, None) for webhook in webhooks)
@@ -164,11 +164,17 @@ def example_topics(mapping: Mapping, example: MappingExample) -> tuple[str | Non
 
 def translate_example(mapping: Mapping, example: MappingExample) -> tuple[Translation, ...]:
     """What the mapping makes of each webhook that an example gives. Raises SettingsError for a var that cannot be."""
+    return _translate_webhooks(mapping, example, _example_webhooks(mapping, example))
+
+
+def _translate_webhooks(
+    mapping: Mapping, example: MappingExample, webhooks: Sequence[Webhook]
+) -> tuple[Translation, ...]:
     source = mapping.bind_source(
         mapping.provider, secrets=(), vars=example.vars, public_url="https://bridge.example.com/"
     )
     earlier = recallable_events(example.earlier, scope=source.scope)
-    made = (source.translate_with_earlier(webhook, earlier) for webhook in _example_webhooks(mapping, example))
+    made = (source.translate_with_earlier(webhook, earlier) for webhook in webhooks)
     return tuple(one for one in made if not isinstance(one, EventNeeded))
 
 
