@@ -1,4 +1,6 @@
-"""What the mapping child is asked, and its answers: problems of files, and what a draft makes of webhooks. Pure.
+"""What the mapping child is asked, and its answers: problems of files, and what a draft makes of webhooks.
+
+Pure, but for what is kept of the last question.
 
 The answers are JSON, not pickled: they come from a process in which somebody's draft ran.
 """
@@ -164,11 +166,11 @@ def try_draft(question: DraftQuestion) -> DraftAnswer:
             check_file_examples(reading, question.path, read_regular_file)
         if reading.mapping is None:
             return DraftAnswer(_problems_of(reading), provider, unlike=unlike)
-        then = _translate_all(reading, question)
+        then = _translate_all(reading, question, question.webhooks)
     except SettingsError as error:  # a var that is set has a value that the draft does not allow
         wrong = Problem(SourceLocation(question.path.name, 1, 1), "error", str(error))
         return DraftAnswer((wrong, *_problems_of(reading)), provider, unlike=unlike)
-    now = _translate_all(running, question) if running is not None and running.mapping is not None else ()
+    now = _RUNNING.find_outcomes(running, question) if running is not None and running.mapping is not None else ()
     shown = None
     if question.shown is not None and not (then[question.shown].needs or (now and now[question.shown].needs)):
         shown = _explain_one(reading, question, question.webhooks[question.shown])
@@ -191,12 +193,43 @@ def _known_vars(reading: MappingReading, given: Mapping[str, str]) -> dict[str, 
     return {name: value for name, value in given.items() if name in reading.parts.vars}
 
 
-def _translate_all(reading: MappingReading, question: DraftQuestion) -> tuple[TriedOutcome, ...]:
+@dataclass(slots=True)
+class _RunningOutcomes:
+    """What the running mapping makes of the webhooks of the last question: the next draft is mostly tried on the same.
+
+    They are kept with it, 8 MiB of bodies at most.
+    """
+
+    _last: DraftQuestion | None = None
+    _made: Mapping[int, tuple[TrialWebhook, TriedOutcome]] = field(default_factory=dict)
+
+    def find_outcomes(self, running: MappingReading, question: DraftQuestion) -> tuple[TriedOutcome, ...]:
+        """One a webhook, worked out where the webhook, its earlier events or the mapping is another than it was."""
+        known = self._made if self._last is not None and _asks_of_same(self._last, question) else {}
+        new = [one for one in question.webhooks if known.get(one.webhook.number, (None,))[0] != one]
+        made = zip(new, _translate_all(running, question, new), strict=True)
+        found = {**known, **{one.webhook.number: (one, outcome) for one, outcome in made}}
+        self._last, self._made = question, {one.webhook.number: found[one.webhook.number] for one in question.webhooks}
+        return tuple(self._made[one.webhook.number][1] for one in question.webhooks)
+
+
+_RUNNING = _RunningOutcomes()
+
+
+def _asks_of_same(one: DraftQuestion, other: DraftQuestion) -> bool:
+    """Whether the running mapping would make the same of the same webhook."""
+    parts = [(each.running, each.path.name, each.source, each.scope, each.vars) for each in (one, other)]
+    return parts[0] == parts[1]
+
+
+def _translate_all(
+    reading: MappingReading, question: DraftQuestion, webhooks: Sequence[TrialWebhook]
+) -> tuple[TriedOutcome, ...]:
     assert reading.mapping is not None  # noqa: S101  the caller has looked
     given = _known_vars(reading, question.vars)
     source = reading.mapping.bind_source(question.source, secrets=(), vars=given, scope=question.scope)
     outcomes: list[TriedOutcome] = []
-    for one in question.webhooks:
+    for one in webhooks:
         match source.translate_with_earlier(replace(one.webhook, waited=True), one.earlier):
             case Translated(events=events):
                 tried = (
