@@ -5,10 +5,11 @@ They only look: nothing that is still in the ingest log is applied by them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bridge.store.row_filter import RowFilter, RowPage
-from bridge.store.views import EventRow, FailureGroups, WebhookRow
+from bridge.store.views import EventRow, FailureGroups, WebhookRow, WholeWebhook
 
 
 class ListStore(Protocol):
@@ -23,6 +24,13 @@ class ListStore(Protocol):
 
     async def search_events(self, which: RowFilter, *, most: int) -> RowPage[EventRow]:
         """The same for events."""
+        ...
+
+    async def read_whole(self, ids: Sequence[str], *, most: int) -> tuple[WholeWebhook, ...]:
+        """The webhooks of these ids whose bodies are there, in this order, until they have over `most` bytes together.
+
+        An id that no webhook has is left out.
+        """
         ...
 
     async def group_failures(self, *, most: int) -> FailureGroups:

@@ -38,6 +38,7 @@ from bridge.store.views import (
     StatusSummary,
     WebhookDetail,
     WebhookRow,
+    WholeWebhook,
 )
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "StatusSummary",
     "WebhookDetail",
     "WebhookRow",
+    "WholeWebhook",
 ]
 
 

@@ -79,6 +79,14 @@ class WebhookDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeWebhook:
+    """One webhook as lists show it, and as it came. Its body is there."""
+
+    row: WebhookRow
+    webhook: Webhook
+
+
+@dataclass(frozen=True, slots=True)
 class EventDetail:
     """One event in full: the JSON that is sent, its notes, and its deliveries.
 

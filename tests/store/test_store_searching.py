@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -22,13 +23,15 @@ from store_made import (
     keep,
     names_of_ids,
     number_of,
+    routed,
+    settled,
     short_ids,
     webhook,
 )  # fmt: skip
 
 from bridge.core.errors import NotFound
 from bridge.core.model import SetAside
-from bridge.store.protocol import Outcome, RowFilter, Store
+from bridge.store.protocol import Outcome, RetentionPolicy, RowFilter, Store, WebhookDetail
 from bridge.store.rules.failure_groups import shorten_reason
 
 MOST = 1000
@@ -48,6 +51,7 @@ async def look_at_everything(store: Store) -> None:
     await store.overdue_work(now=NOW)
     await store.next_due(None, now=NOW)
     await store.find_rows(["1001"])
+    assert await store.read_whole(["wh_99"], most=MOST) == ()
     with pytest.raises(NotFound):
         await store.show_detail("wh_99")
 
@@ -217,3 +221,49 @@ def test_failures_are_grouped_by_what_is_the_same_in_their_reasons(tell: Tell) -
 )
 def test_what_differs_in_a_reason_is_left_out(reason: str, short: str) -> None:
     assert shorten_reason(reason) == short
+
+
+# ------------------------------------------------------------------------------------------------ several in full
+
+
+def test_several_webhooks_are_read_in_the_order_asked_for_each_as_it_is_shown_alone(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, *(webhook(f"w-{n}", body=b"x" * n) for n in range(60)))
+        asked = [row.id for row in await store.webhooks(RowFilter())]
+        asked = [*asked[30:], *asked[:30]]
+        read = await store.read_whole([asked[0], "wh_0", "evt_1", "wh_1x", "", *asked[1:]], most=MOST * MOST)
+        assert [one.row.id for one in read] == asked
+        for one in (read[0], read[29], read[59]):
+            (shown,) = await store.show_detail(one.row.id)
+            assert isinstance(shown, WebhookDetail)
+            assert (one.row, one.webhook) == (shown.row, shown.webhook)
+        assert await store.read_whole([], most=MOST) == ()
+
+    tell(story)
+
+
+def test_of_large_bodies_no_more_are_read_together_than_may_be(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await keep(store, *(webhook(f"w-{n}", body=b"x" * 400) for n in range(4)))
+        asked = [row.id for row in await store.webhooks(RowFilter())]
+        for most, count in ((1600, 4), (1599, 3), (400, 1), (399, 0)):
+            assert [one.row.id for one in await store.read_whole(asked, most=most)] == asked[:count]
+
+    tell(story)
+
+
+def test_a_webhook_whose_body_is_gone_is_left_out_and_one_with_an_empty_body_is_not(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        await settled(store, "old", routed("e"))
+        days = timedelta(days=1)
+        late = NOW + 40 * days
+        await keep(store, webhook("empty", body=b"", at=late), webhook("new", at=late))
+        keeping = RetentionPolicy(bodies=30 * days, events=90 * days, ledger=400 * days)
+        while (await store.purge(keeping, now=late, limit=100)).more:
+            pass
+        asked = [row.id for row in await store.webhooks(RowFilter())]
+        assert len(asked) == 3
+        read = await store.read_whole(asked, most=MOST)
+        assert [(one.row.id, one.webhook.body) for one in read] == [(asked[0], b"{}"), (asked[1], b"")]
+
+    tell(story)

@@ -6,19 +6,17 @@ The store is only looked at. Nothing is waited for, and no event is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.core.conversions import ConversionState, KnownConversion
-from bridge.core.errors import NotFound
 from bridge.core.model import WebhookState
 from bridge.http.console.deps import ConsoleDeps
 from bridge.http.console.list_pages import LOOKED_AT
 from bridge.http.console.mapping_files import MappingFile
 from bridge.http.console.mapping_process import MappingProcess, TrialFailed
 from bridge.http.console.mapping_trial import DraftAnswer, DraftQuestion, TrialWebhook, TriedOutcome
-from bridge.store.protocol import RowFilter, Store, WebhookDetail
+from bridge.store.protocol import RowFilter, Store, WholeWebhook
 
 MOST_TRIED = 100
 """Webhooks that a draft is tried on."""
@@ -44,7 +42,7 @@ class TriedWebhook:
     `fits` is whether it is one of those asked for, and not only the one that is shown.
     """
 
-    kept: WebhookDetail
+    kept: WholeWebhook
     fits: bool
     then: TriedOutcome | None
     now: TriedOutcome | None
@@ -73,7 +71,7 @@ class DraftTrial:
 
     answer: DraftAnswer
     tried: tuple[TriedWebhook, ...]
-    shown: WebhookDetail | None
+    shown: WholeWebhook | None
     more: bool
     looked_back_to: datetime | None
 
@@ -119,12 +117,12 @@ async def try_on_webhooks(
     Raises TrialFailed where the child gives no answer.
     """
     page = await deps.store.search_webhooks(replace(which, limit=MOST_TRIED), most=LOOKED_AT)
-    kept = await _read_bodies(deps.store, [row.id for row in page.rows])
+    kept = list(await deps.store.read_whole([row.id for row in page.rows], most=MOST_BYTES))
     one = next((each for each in kept if each.row.id == shown), None)
     fitting = len(kept)
     if one is None and shown is not None:
-        with suppress(NotFound):
-            kept += [each for each in await _read_bodies(deps.store, [shown]) if each.row.source == which.source]
+        found = await deps.store.read_whole([shown], most=MOST_BYTES)
+        kept += [each for each in found if each.row.source == which.source]
         one = next(iter(kept[fitting:]), None)
     one = one or next(iter(kept), None)
     source = which.source or draft.file.checked.provider
@@ -147,18 +145,6 @@ async def try_on_webhooks(
         for at, each in enumerate(kept)
     )
     return DraftTrial(answer, tried, one, page.older is not None, page.back_to)
-
-
-async def _read_bodies(store: Store, ids: Sequence[str]) -> list[WebhookDetail]:
-    """The webhooks whose bodies are there, as many as may be tried at once."""
-    kept: list[WebhookDetail] = []
-    size = 0
-    for public_id in ids:
-        for one in await store.show_detail(public_id):
-            if isinstance(one, WebhookDetail) and not one.body_gone:
-                size += len(one.webhook.body)
-                kept += [one] if size <= MOST_BYTES else []
-    return kept
 
 
 async def _ask_with_earlier(store: Store, process: MappingProcess, question: DraftQuestion) -> DraftAnswer:

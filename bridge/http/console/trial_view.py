@@ -18,7 +18,7 @@ from bridge.http.console.masking import shown_reason, shown_word
 from bridge.http.console.provenance import fields_by_line, private_paths
 from bridge.http.console.shown_fields import ShownEvent, number_lines, show_events
 from bridge.http.console.words import local_time, state_tone, state_word, value_words
-from bridge.store.protocol import WebhookDetail
+from bridge.store.protocol import WholeWebhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class TrialView:
     lines: tuple[TextLine, ...]
     problems: tuple[Problem, ...] = ()
     fields_of: Mapping[int, str] | None = None
-    shown: WebhookDetail | None = None
+    shown: WholeWebhook | None = None
     body_lines: Sequence[tuple[str, DocumentLine, str, bool]] = ()
     events: Sequence[ShownEvent] = ()
     now: OutcomeWords | None = None

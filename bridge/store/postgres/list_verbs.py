@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bridge.store.postgres.admin import failures, queries, search
 from bridge.store.postgres.db.link import DatabaseLink
 from bridge.store.row_filter import RowFilter, RowPage
@@ -13,6 +15,7 @@ from bridge.store.views import (
     FailureGroups,
     WebhookDetail,
     WebhookRow,
+    WholeWebhook,
 )
 
 
@@ -48,6 +51,10 @@ class PostgresListVerbs:
         return await self._reader.read_after(
             search.read_horizon, lambda db, below: search.search_events(db, which, most=most, horizon=below)
         )
+
+    async def read_whole(self, ids: Sequence[str], *, most: int) -> tuple[WholeWebhook, ...]:
+        """Webhooks with their bodies."""
+        return await self._reader.read(lambda db: queries.read_whole(db, ids, most=most))
 
     async def group_failures(self, *, most: int) -> FailureGroups:
         """What failed, by reason."""

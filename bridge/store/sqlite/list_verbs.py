@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bridge.store.row_filter import RowFilter, RowPage
 from bridge.store.sqlite.admin import failures, queries, search
 from bridge.store.sqlite.db.reader import ReaderPool
@@ -13,6 +15,7 @@ from bridge.store.views import (
     FailureGroups,
     WebhookDetail,
     WebhookRow,
+    WholeWebhook,
 )
 
 
@@ -44,6 +47,10 @@ class SqliteListVerbs:
     async def search_events(self, which: RowFilter, *, most: int) -> RowPage[EventRow]:
         """A page of events."""
         return await self._reader.run_query(lambda db: search.search_events(db, which, most=most))
+
+    async def read_whole(self, ids: Sequence[str], *, most: int) -> tuple[WholeWebhook, ...]:
+        """Webhooks with their bodies."""
+        return await self._reader.run_query(lambda db: queries.read_whole(db, ids, most=most))
 
     async def group_failures(self, *, most: int) -> FailureGroups:
         """What failed, by reason."""

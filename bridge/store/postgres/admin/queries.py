@@ -28,6 +28,7 @@ from bridge.store.protocol import (
     StateCounts,
     WebhookDetail,
     WebhookRow,
+    WholeWebhook,
 )
 from bridge.store.rules.originals import purged_original_id
 
@@ -47,6 +48,8 @@ _DELIVERY = """
     FROM all_deliveries AS d JOIN events AS e ON e.number = d.event LEFT JOIN attempts AS a ON a.number = d.last_attempt
 """
 Detail = WebhookDetail | EventDetail | DeliveryDetail
+_AT_ONCE = 25
+"""Webhooks whose bodies are read by one statement."""
 
 
 def list_webhooks(db: psycopg.Connection[Any], which: RowFilter) -> list[WebhookRow]:
@@ -100,6 +103,24 @@ def show_detail(db: psycopg.Connection[Any], public_id: str) -> list[Detail]:
     if not found:
         raise NotFound(f"nothing has the id {public_id[:140]!r}; `trackbridge list` shows the ids")
     return found
+
+
+def read_whole(db: psycopg.Connection[Any], ids: Sequence[str], *, most: int) -> tuple[WholeWebhook, ...]:
+    """Webhooks with their bodies, in this order; a few at a time, whose bodies may be large."""
+    numbers = [number for one in ids if (number := public_number("wh", one)) is not None]
+    found: list[WholeWebhook] = []
+    left = most
+    for first in range(0, len(numbers), _AT_ONCE):
+        some = numbers[first : first + _AT_ONCE]
+        rows = {row.id: row for row in webhook_rows(db, "w.number = ANY(%s)", (some,), limit=None)}
+        places = select(db, "SELECT number, parcel, place FROM webhooks WHERE number = ANY(%s)", (some,))
+        kept = parcels.read_webhooks(db, [(number, parcel, place) for number, parcel, place in places])
+        for webhook in (kept[number] for number in some if number in kept):
+            left -= len(webhook.body)
+            if left < 0:
+                return tuple(found)
+            found.append(WholeWebhook(rows[f"wh_{webhook.number}"], webhook))
+    return tuple(found)
 
 
 def count_states(db: psycopg.Connection[Any]) -> StateCounts:

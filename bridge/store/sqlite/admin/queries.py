@@ -29,6 +29,7 @@ from bridge.store.protocol import (
     StateCounts,
     WebhookDetail,
     WebhookRow,
+    WholeWebhook,
 )
 from bridge.store.rules.originals import purged_original_id
 from bridge.store.sqlite.admin.filters import (
@@ -101,6 +102,24 @@ def show_detail(db: sqlite3.Connection, public_id: str) -> list[Detail]:
     if not found:
         raise NotFound(f"nothing has the id {public_id[:140]!r}; `trackbridge list` shows the ids")
     return found
+
+
+def read_whole(db: sqlite3.Connection, ids: Sequence[str], *, most: int) -> tuple[WholeWebhook, ...]:
+    """Webhooks with their bodies, in this order."""
+    numbers = [number for one in ids if (number := public_number("wh", one)) is not None]
+    given = "w.number IN (SELECT value FROM json_each(?))"
+    rows = {row.id: row for row in webhook_rows(db, given, (json.dumps(numbers),), limit=len(numbers))}
+    found: list[WholeWebhook] = []
+    left = most
+    for number in numbers:
+        kept = db.execute(f"SELECT {inbox.COLUMNS} WHERE w.number = ? AND b.number IS NOT NULL", (number,)).fetchone()
+        if kept is not None:
+            webhook = inbox.webhook_of(kept)
+            left -= len(webhook.body)
+            if left < 0:
+                break
+            found.append(WholeWebhook(rows[f"wh_{number}"], webhook))
+    return tuple(found)
 
 
 def next_webhooks(
