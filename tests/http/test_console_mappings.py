@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import html
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +91,33 @@ def test_problems_are_those_of_check_at_their_lines_and_what_runs_is_told_apart(
     with_console(tmp_path, story, settings=settings)
 
 
+@pytest.mark.parametrize("named", ["provider: club", '"provider": "club"'])
+def test_an_example_that_comes_changes_or_goes_is_seen_at_the_next_look(tmp_path: Path, named: str) -> None:
+    settings = folder_with(tmp_path, CLUB.replace("provider: club", named))
+    beside = Path(settings["BRIDGE_MAPPINGS"], "examples", "club")
+    Path(settings["BRIDGE_MAPPINGS"], "club.yaml").rename(Path(settings["BRIDGE_MAPPINGS"], "other.yaml"))
+
+    async def story(console: Console) -> None:
+        await console.log_in(AUDITOR)
+
+        async def look() -> tuple[int, bool]:
+            (one,) = [one for one in (await console.client.get("/ui/mappings.json")).json() if one["name"] == "other"]
+            return one["examples"], any(each["severity"] == "error" for each in one["problems"])
+
+        assert await look() == (0, False)
+        beside.mkdir(parents=True)  # noqa: ASYNC240  a folder of the test
+        assert await look() == (0, False)
+        example = beside / "seen.yaml"
+        for reason, wrong in (("a rule for this topic", True), ("no rule for this topic", False)):
+            example.write_text(f"given: {{body: {{type: order.seen}}}}\nexpect: {{ignored: {reason}}}\n")
+            assert await look() == (1, wrong)
+            assert await look() == (1, wrong)
+        example.unlink()
+        assert await look() == (0, False)
+
+    with_console(tmp_path, story, settings=settings)
+
+
 # ------------------------------------------------------------------------------------------------------- the child
 
 
@@ -135,3 +164,25 @@ def test_a_mapping_that_takes_too_much_is_ended_and_the_next_is_answered(
     for _ in range(2):
         with pytest.raises(TrialFailed, match=re.escape(why)):
             asyncio.run(process.ask(CheckQuestion(tmp_path / "club.yaml"), CheckedMapping))
+
+
+class KilledAtOnce(MappingProcess):
+    """Its child is killed when it was found to run, before it is asked."""
+
+    def _running_child(self) -> subprocess.Popen[bytes]:
+        child = super()._running_child()
+        child.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        return child
+
+
+def test_a_child_that_ends_before_it_has_the_question_leaves_no_pipe_open(tmp_path: Path) -> None:
+    told: list[object] = []
+    process = KilledAtOnce()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", told.append)
+        with pytest.raises(TrialFailed, match="so it was ended"):
+            asyncio.run(process.ask(CheckQuestion(tmp_path / "club.yaml"), CheckedMapping))
+        del process
+        gc.collect()
+    assert told == []

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -133,4 +134,5 @@ def _end_child(child: subprocess.Popen[bytes]) -> None:
     child.wait()
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(OSError):  # a question that it did not take is still to be written
+                pipe.close()
