@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from bridge.http.console.mapping_process import MappingProcess, TrialFailed
 from bridge.http.console.mapping_trial import CheckedMapping, CheckQuestion
 from bridge.mapping import Mapping as UsableMapping
 from bridge.mapping.broken import guess_provider
-from bridge.mapping.files import EXAMPLES, mapping_files
+from bridge.mapping.files import example_files, mapping_files
 
 _LOOKS, _LOOK = 60, 0.05
 """How often, and after how many seconds, it is looked whether a reload was taken; it usually takes 0.2 s."""
@@ -94,7 +94,7 @@ class MappingFiles:
         return await asyncio.to_thread(_read_all, self.deps.mappings_folder())
 
     async def _describe(self, one: _FoundFile, found: Sequence[_FoundFile]) -> MappingFile:
-        is_own, checked = one.path.parent == self.deps.mappings_folder(), await self._check(one.path, one.stamp)
+        is_own, checked = one.path.parent == self.deps.mappings_folder(), await self._check(one)
         if (last := _last_of(one.provider, found)) is not one:
             return MappingFile(one.path, one.text, is_own, checked, instead=last.path.name)
         loaded = self.deps.mappings().get(one.provider)
@@ -102,15 +102,18 @@ class MappingFiles:
         sources = tuple(each.name for each in self.deps.list_sources({}) if each.mapping == one.provider)
         return MappingFile(one.path, one.text, is_own, checked, sources, used)
 
-    async def _check(self, path: Path, stamp: Stamp) -> CheckedMapping:
-        known = self._checked.get(path)
+    async def _check(self, one: _FoundFile) -> CheckedMapping:
+        path, known = one.path, self._checked.get(one.path)
+        providers = {one.provider, path.stem, *([known[1].provider] if known else ())}
+        stamp = await asyncio.to_thread(_stamp_of, path, providers)
         if known is None or known[0] != stamp:
             try:
                 known = stamp, await self.process.ask(CheckQuestion(path), CheckedMapping)
             except TrialFailed as error:
                 place = SourceLocation(path.name, 1, 1)
                 return CheckedMapping(path.stem, "", (Problem(place, "error", f"cannot be checked: {error}"),), 0)
-            self._checked[path] = known
+            if known[1].provider in providers:  # else its examples were not looked at
+                self._checked[path] = known
         return known[1]
 
 
@@ -121,7 +124,6 @@ class _FoundFile:
     path: Path
     text: MappingText
     provider: str
-    stamp: Stamp
 
 
 def _last_of(provider: str, found: Sequence[_FoundFile]) -> _FoundFile:
@@ -137,14 +139,15 @@ def _read_all(own: Path | None) -> Sequence[_FoundFile]:
         except OSError:
             content = b""
         provider = guess_provider(content.decode("utf-8", "replace")) or path.stem
-        found.append(_FoundFile(path, MappingText(path.name, content), provider, _stamp_of(path)))
+        found.append(_FoundFile(path, MappingText(path.name, content), provider))
     return found
 
 
-def _stamp_of(path: Path) -> Stamp:
-    """Names, times and sizes of a file and of the examples beside it."""
+def _stamp_of(path: Path, providers: Collection[str]) -> Stamp:
+    """Names, times and sizes of a file and of the examples of these providers beside it. Runs in a thread."""
+    beside = [each for provider in sorted(providers) for each in example_files(path, provider)]
     states: list[tuple[str, int, int]] = []
-    for each in (path, *sorted((path.parent / EXAMPLES).glob("*/[!.]*.yaml"))):
+    for each in (path, *beside):
         try:
             status = each.stat()
         except OSError:
