@@ -201,19 +201,23 @@ class _RunningOutcomes:
     """
 
     _last: DraftQuestion | None = None
-    _made: Mapping[int, tuple[TrialWebhook, TriedOutcome]] = field(default_factory=dict)
+    _made: Mapping[tuple[int, str, str | None], tuple[TrialWebhook, TriedOutcome]] = field(default_factory=dict)
 
     def find_outcomes(self, running: MappingReading, question: DraftQuestion) -> tuple[TriedOutcome, ...]:
         """One a webhook, worked out where the webhook, its earlier events or the mapping is another than it was."""
         known = self._made if self._last is not None and _asks_of_same(self._last, question) else {}
-        new = [one for one in question.webhooks if known.get(one.webhook.number, (None,))[0] != one]
+        new = [one for one in question.webhooks if known.get(_name_of(one), (None,))[0] != one]
         made = zip(new, _translate_all(running, question, new), strict=True)
-        found = {**known, **{one.webhook.number: (one, outcome) for one, outcome in made}}
-        self._last, self._made = question, {one.webhook.number: found[one.webhook.number] for one in question.webhooks}
-        return tuple(self._made[one.webhook.number][1] for one in question.webhooks)
+        found = {**known, **{_name_of(one): (one, outcome) for one, outcome in made}}
+        self._last, self._made = question, {_name_of(one): found[_name_of(one)] for one in question.webhooks}
+        return tuple(self._made[_name_of(one)][1] for one in question.webhooks)
 
 
 _RUNNING = _RunningOutcomes()
+
+
+def _name_of(one: TrialWebhook) -> tuple[int, str, str | None]:
+    return one.webhook.number, one.webhook.id, one.webhook.item
 
 
 def _asks_of_same(one: DraftQuestion, other: DraftQuestion) -> bool:
