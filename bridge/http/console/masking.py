@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from bridge.core.json_text import Json
 from bridge.http.console.answer_words import mask_answer
-from bridge.mapping.tools.personal_data import kind_of
+from bridge.mapping.tools.personal_data import LONGEST_KEPT, kind_of
 
 Path = tuple[str | int, ...]
 _PRIVATE = frozenset({"user_data", "context", "session_id", "user_id"})
@@ -68,7 +69,14 @@ def _is_impersonal(path: Path, value: str | int | Decimal, around: Mapping[str, 
     key, text = _snake_case(names[-1]), str(value)
     if isinstance(value, int) and len(text.lstrip("-")) <= _DIGITS:
         return True
-    return any(named.fullmatch(key) and form.fullmatch(text) for named, form in _IMPERSONAL)
+    forms = _forms_named(key) if len(key) <= LONGEST_KEPT else _forms_named.__wrapped__(key)
+    return any(form.fullmatch(text) for form in forms)
+
+
+@lru_cache(maxsize=512)
+def _forms_named(key: str) -> tuple[re.Pattern[str], ...]:
+    """The forms of values that a key says are no person's."""
+    return tuple(form for named, form in _IMPERSONAL if named.fullmatch(key))
 
 
 def mask_document(document: Json, *, private: Collection[Path] = ()) -> Json:

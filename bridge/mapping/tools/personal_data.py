@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from bridge.core.json_text import Json
 
@@ -34,6 +35,8 @@ class PersonalKind(StrEnum):
 
 
 EMAIL = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+LONGEST_KEPT = 64
+"""The longest key for which is kept what it says: that of a field, and no text that somebody sent as a key."""
 NAMED_BY = ("name", "key")
 """The keys by which an element of a list says what its `value` is."""
 
@@ -127,12 +130,18 @@ def kind_of(
     looks = _kind_by_looks(value) if isinstance(value, str) else None
     if looks is not None:
         return looks
-    named = next((kind for kind, pattern in _KEYS if pattern.fullmatch(key)), None)
+    named = _kind_named(key) if len(key) <= LONGEST_KEPT else _kind_named.__wrapped__(key)
     if named is not None:
         return named if _fits_kind(named, value) else None
     if opaque and key in {"key", "sig", "s", "auth", "code", "hash"}:
         return PersonalKind.SECRET
     return _of_a_person(path, key, value, around)
+
+
+@lru_cache(maxsize=512)
+def _kind_named(key: str) -> PersonalKind | None:
+    """What a key says of its value. The elements of a list have the same keys, as have the webhooks of a provider."""
+    return next((kind for kind, pattern in _KEYS if pattern.fullmatch(key)), None)
 
 
 def is_impersonal(path: tuple[str, ...]) -> bool:
@@ -171,6 +180,8 @@ def _kind_by_looks(text: str) -> PersonalKind | None:
 
 
 def _is_ip(text: str) -> bool:
+    if "." not in text and ":" not in text:  # most texts, for which the exception would be made in vain
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:
