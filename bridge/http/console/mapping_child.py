@@ -9,6 +9,7 @@ that a draft that compiles all day delays no webhook.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import resource
@@ -25,6 +26,8 @@ from bridge.mapping.engine.module import FUNCTION_CODES
 
 SIZE = struct.Struct(">Q")
 """What goes before each message: its length."""
+GC_THRESHOLDS = (10_000, 10, 10)
+"""How seldom Python looks for garbage that refers to itself: a trial keeps a hundred thousand objects till its end."""
 IDLE = 60.0
 FUNCTIONS = 512
 """Functions whose code is kept, so that a draft costs what is new in it: a long mapping has 100, and 100 explain it."""
@@ -52,6 +55,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which ends its input
     _limit_process(mebibytes)
     FUNCTION_CODES.most = FUNCTIONS
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     asked, answers = sys.stdin.buffer, sys.stdout.buffer
     while select.select([asked], [], [], IDLE)[0] and (head := asked.read(SIZE.size)):
         question = pickle.loads(asked.read(SIZE.unpack(head)[0]))  # noqa: S301  from our own parent
