@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.codec.columns import to_ms_up
+from bridge.store.postgres.db.number_array import to_numbers
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import coverage, mapping_texts
@@ -111,7 +112,7 @@ def _insert_attempt(
         (
             number, server_text(attempt.destination), transaction.at_least(attempt.started_at),
             to_ms_up(attempt.took), attempt.status, server_text(attempt.outcome), _kept_answer(attempt.answer),
-            attempt.counted, attempt.ambiguous, [one.number for one in settled], made_by,
+            attempt.counted, attempt.ambiguous, to_numbers([one.number for one in settled]), made_by,
         ),
     )  # fmt: skip
     return number
@@ -129,7 +130,7 @@ def _as_of_now(
         transaction.db,
         "SELECT number, revision FROM outbox WHERE number = ANY(%(n)s) AND revision > 0 "
         "UNION ALL SELECT number, revision FROM deliveries WHERE number = ANY(%(n)s) AND revision > 0",
-        {"n": [one.number for one in settled]},
+        {"n": to_numbers([one.number for one in settled])},
     )
     stale = {number for number, revision in rows if revision > sent.get(number, revision)}
     return [
@@ -162,7 +163,7 @@ def _postpone(  # noqa: PLR0913  the columns that change
         """,
         (
             maybe_server_text(end.reason), due, end.together, counted, attempt_number, paused,
-            transaction.at_least(attempt.started_at) if attempt.had_request else None, list(numbers),
+            transaction.at_least(attempt.started_at) if attempt.had_request else None, to_numbers(numbers),
         ),
     )  # fmt: skip
 
@@ -180,7 +181,7 @@ def _finish(  # noqa: PLR0913  the columns that change
     rows = transaction.execute(
         """
         WITH ended AS (
-            DELETE FROM outbox USING unnest(%s::bigint[], %s::int[]) AS mine (number, sent)
+            DELETE FROM outbox USING unnest(%s::bigint[], %s::bigint[]) AS mine (number, sent)
             WHERE outbox.number = mine.number AND outbox.revision <= mine.sent RETURNING outbox.*
         )
         INSERT INTO deliveries (
@@ -191,7 +192,7 @@ def _finish(  # noqa: PLR0913  the columns that change
         RETURNING number, destination, event_type, state, reason, created_at, ended_at
         """,
         (
-            list(numbers), [sent.get(one, MOST_REVISION) for one in numbers], end.state.value,
+            to_numbers(numbers), to_numbers([sent.get(one, MOST_REVISION) for one in numbers]), end.state.value,
             maybe_server_text(end.reason), counted, attempt_number, transaction.at,
         ),
     ).fetchall()  # fmt: skip
@@ -223,7 +224,7 @@ def _delivered_after_all(  # noqa: PLR0913  the same
         WHERE d.number = before.number AND before.state = 'dead'
         RETURNING d.destination, d.event_type, before.state, before.reason, d.created_at, before.ended_at
         """,
-        (maybe_server_text(end.reason), counted, attempt_number, transaction.at, list(numbers)),
+        (maybe_server_text(end.reason), counted, attempt_number, transaction.at, to_numbers(numbers)),
     ).fetchall()
     before = [EndedDelivery(*row) for row in rows]
     coverage.count_left(transaction, before)

@@ -16,6 +16,7 @@ import psycopg
 
 from bridge.core.delivery import Delivery
 from bridge.store.codec.columns import from_ms_length, to_ms_up
+from bridge.store.postgres.db.number_array import to_numbers
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import attempts
@@ -157,7 +158,7 @@ def _held_numbers(transaction: Transaction, destination: str) -> list[list[int]]
 
 def _select_due(transaction: Transaction, destination: str, held: Sequence[int], pacing: Pacing) -> list[_DueDelivery]:
     """The first due deliveries with the same `together` as the first; behind a backlog, the newest instead."""
-    which = (server_text(destination), transaction.at, list(held), pacing.limit)
+    which = (server_text(destination), transaction.at, to_numbers(held), pacing.limit)
     rows = _select_rows(transaction, f"{_DUE} ORDER BY o.due, o.number LIMIT %s", which)
     beyond = pacing.newest_beyond
     if rows and beyond is not None and rows[0].created_at < transaction.at - to_ms_up(beyond):
@@ -184,7 +185,7 @@ def _insert_claim(
     [(token,)] = transaction.execute(
         "INSERT INTO claims (token, destination, node, until, started_at, held) "
         "VALUES (draw_block(), %s, %s, %s, %s, %s) RETURNING token",
-        (server_text(destination), node, until, transaction.at, [row.number for row in rows]),
+        (server_text(destination), node, until, transaction.at, to_numbers([row.number for row in rows])),
     ).fetchall()
     return int(token)
 
