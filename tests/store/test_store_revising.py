@@ -125,6 +125,21 @@ def test_an_attempt_with_the_old_text_that_ends_after_its_lease_does_not_settle_
     tell(story)
 
 
+def test_an_old_text_that_was_taken_does_not_make_the_new_one_delivered_that_was_not(tell: Tell) -> None:
+    async def story(store: Store) -> None:
+        number = await made(store, "evt_1")
+        old = await claimed(store)
+        over = LEASE.total_seconds() + 1
+        await revised(store, number, "evt_1", at=over)
+        again = await claimed(store, now=after(over))
+        assert texts(again) == [NEW]
+        await ended(store, again, DeliveryState.DEAD, at=over + 1)
+        await ended(store, old, DeliveryState.DELIVERED, at=over + 2)
+        assert await states(store) == {"evt_1": "dead"}
+
+    tell(story)
+
+
 def test_only_what_is_revised_is_sent_again(tell: Tell) -> None:
     async def story(store: Store) -> None:
         number = await made(store, "evt_1", "evt_2")

@@ -273,7 +273,7 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
     ) -> bool:
         """Write how an attempt ended."""
         return await self._deliver.write(
-            lambda one: attempts.record_attempt(one, claimed, attempt, settled, destination_state, now=now), now=now
+            lambda one: attempts.record_attempt(one, claimed, attempt, settled, destination_state), now=now
         )
 
     async def destination_state(self, destination: str, *, now: datetime) -> DestinationState:

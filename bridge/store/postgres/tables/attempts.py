@@ -14,7 +14,7 @@ from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.codec.columns import to_ms_up
 from bridge.store.postgres.db.number_array import to_numbers
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
-from bridge.store.postgres.db.transaction import Transaction, select
+from bridge.store.postgres.db.transaction import Transaction
 from bridge.store.postgres.tables import coverage, mapping_texts
 from bridge.store.postgres.tables.coverage import EndedDelivery
 from bridge.store.postgres.tables.destinations import paused_in_all, read_state, write_state
@@ -25,16 +25,14 @@ MOST_REVISION = 2**31 - 1
 """Of a delivery of which the claim does not say what was sent."""
 
 
-def record_attempt(  # noqa: PLR0913  the promise's own arguments
+def record_attempt(
     transaction: Transaction,
     claimed: ClaimedDeliveries,
     attempt: Attempt,
     settled: Sequence[DeliveryUpdate],
     destination_state: DestinationState,
-    *,
-    now: datetime,
 ) -> bool:
-    """Write an attempt and its outcome.
+    """Write an attempt and its outcome. What was sent with an older text than it has by now becomes due again.
 
     Returns False, and changes nothing, where the destination's state is of another version by now.
     """
@@ -47,14 +45,14 @@ def record_attempt(  # noqa: PLR0913  the promise's own arguments
     sent = {one.number: one.revision for one in claimed.deliveries}
     number = _insert_attempt(transaction, attempt, settled, claimed.token if held else None)
     paused = to_ms_up(paused_in_all(before, attempt.started_at))
-    for end, numbers in _group_alike(_as_of_now(transaction, sent, settled, now=now)).items():
+    for end, numbers in _group_alike(settled).items():
         counted = int(attempt.counted and end.counted)
         mine = [one for one in numbers if one in held]
         if end.state is DeliveryState.PENDING:
             _postpone(transaction, mine, end, number, attempt, counted=counted, paused=paused)
         else:
             ended = _finish(transaction, mine, end, number, sent=sent, counted=counted)
-            again = [one for one in mine if one not in ended]  # written over since the look above
+            again = [one for one in mine if one not in ended]  # written over since it was claimed
             _postpone(transaction, again, _AT_ONCE, number, attempt, counted=counted, paused=paused)
         if end.state is DeliveryState.DELIVERED:
             others = [one for one in numbers if one not in held]
@@ -122,25 +120,6 @@ def _kept_answer(answer: str) -> str:
     return first_bytes(server_text(answer).replace("\0", "\\x00"))
 
 
-def _as_of_now(
-    transaction: Transaction, sent: Mapping[int, int], settled: Sequence[DeliveryUpdate], *, now: datetime
-) -> Sequence[DeliveryUpdate]:
-    """Returns the updates; a delivery that was sent with an older text than it is to have now becomes due again."""
-    rows = select(
-        transaction.db,
-        "SELECT number, revision FROM outbox WHERE number = ANY(%(n)s) AND revision > 0 "
-        "UNION ALL SELECT number, revision FROM deliveries WHERE number = ANY(%(n)s) AND revision > 0",
-        {"n": to_numbers([one.number for one in settled])},
-    )
-    stale = {number for number, revision in rows if revision > sent.get(number, revision)}
-    return [
-        DeliveryUpdate(one.number, DeliveryState.PENDING, next_attempt_at=now)
-        if one.number in stale and one.state is not DeliveryState.PENDING
-        else one
-        for one in settled
-    ]
-
-
 def _postpone(  # noqa: PLR0913  the columns that change
     transaction: Transaction,
     numbers: Sequence[int],
@@ -177,7 +156,7 @@ def _finish(  # noqa: PLR0913  the columns that change
     sent: Mapping[int, int],
     counted: int,
 ) -> frozenset[int]:
-    """Move deliveries that have ended; returns which. One that was written over at this moment stays."""
+    """Move deliveries that have ended; returns which. One that was written over since it was sent stays."""
     rows = transaction.execute(
         """
         WITH ended AS (
@@ -212,20 +191,25 @@ def _delivered_after_all(  # noqa: PLR0913  the same
     sent: Mapping[int, int],
     counted: int,
 ) -> None:
-    """Mark deliveries as delivered whose lease was lost, though the destination has taken them."""
+    """Mark deliveries as delivered whose lease was lost, though the destination has taken them as they are now."""
     if not numbers:
         return
     _finish(transaction, numbers, end, attempt_number, sent=sent, counted=counted)
     rows = transaction.execute(
         """
-        UPDATE deliveries AS d SET state = 'delivered', reason = %s, attempts = d.attempts + %s, last_attempt = %s,
-            ended_at = %s
-        FROM (SELECT * FROM deliveries WHERE number = ANY(%s) ORDER BY number FOR UPDATE) AS before
+        UPDATE deliveries AS d SET state = 'delivered', reason = %(reason)s, attempts = d.attempts + %(counted)s,
+            last_attempt = %(attempt)s, ended_at = %(at)s
+        FROM (SELECT * FROM deliveries WHERE number = ANY(%(numbers)s) ORDER BY number FOR UPDATE) AS before
         WHERE d.number = before.number AND before.state = 'dead'
+            AND before.revision <= (%(sent)s)[array_position(%(numbers)s, d.number)]
         RETURNING d.destination, d.event_type, before.state, before.reason, d.created_at, before.ended_at
         """,
-        (maybe_server_text(end.reason), counted, attempt_number, transaction.at, to_numbers(numbers)),
-    ).fetchall()
+        {
+            "reason": maybe_server_text(end.reason), "counted": counted, "attempt": attempt_number,
+            "at": transaction.at, "numbers": to_numbers(numbers),
+            "sent": to_numbers([sent.get(one, MOST_REVISION) for one in numbers]),
+        },
+    ).fetchall()  # fmt: skip
     before = [EndedDelivery(*row) for row in rows]
     coverage.count_left(transaction, before)
     coverage.count_reached(
