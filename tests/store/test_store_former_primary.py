@@ -7,21 +7,26 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
 from peers import until
 from postgres_server import server_user
 from psycopg.conninfo import conninfo_to_dict
-from store_made import routed, webhook
+from store_made import FREELY, all_of, attempt, claimed, routed, webhook
 
+from bridge.core.delivery import DeliveryState
 from bridge.core.errors import StoreUnavailable
 from bridge.core.model import Webhook
 from bridge.store.postgres.db.server_errors import is_lost, server_error
 from bridge.store.postgres.db.server_url import next_host_first
 from bridge.store.postgres.db.timeline_fence import TimelineFence
 from bridge.store.postgres.store import PostgresStore
+from bridge.store.protocol import Store
 
 SYSTEM = 7_500_000_000_000_000_001
 
@@ -70,6 +75,13 @@ def test_behind_pgbouncer_in_transaction_mode_two_nodes_write_what_they_are_aske
                 )  # fmt: skip
             counts = await stores[0].state_counts()
             assert counts.deliveries == {("track", "pending"): 8}
+            for one in stores * 2:
+                held = await claimed(cast("Store", one), now=datetime.now(UTC), pacing=replace(FREELY, limit=2))
+                now = datetime.now(UTC)
+                sent = all_of(held, DeliveryState.DELIVERED)
+                assert await one.record_attempt(held, attempt(at=now), sent, held.destination_state, now=now)
+            counts = await stores[0].state_counts()
+            assert counts.deliveries == {("track", "delivered"): 8}
         finally:
             for one in stores:
                 await one.close()

@@ -256,7 +256,9 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
                 return None
             self._without_due.discard(destination)
         claimed = await self._deliver.write(
-            lambda one: outbox.claim_deliveries(one, destination, now=now, pacing=pacing, node=self._node), now=now
+            lambda one: outbox.claim_deliveries(one, destination, now=now, pacing=pacing, node=self._node),
+            now=now,
+            pipelined=True,
         )
         if claimed is None:
             self._without_due.add(destination)
@@ -273,7 +275,9 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
     ) -> bool:
         """Write how an attempt ended."""
         return await self._deliver.write(
-            lambda one: attempts.record_attempt(one, claimed, attempt, settled, destination_state), now=now
+            lambda one: attempts.record_attempt(one, claimed, attempt, settled, destination_state),
+            now=now,
+            pipelined=True,
         )
 
     async def destination_state(self, destination: str, *, now: datetime) -> DestinationState:

@@ -17,7 +17,8 @@ LAST = 100
 MOST_WAITING = 100_000
 """Waiting deliveries that are counted at most."""
 _LONGEST_REASON = 60
-_LONG_WAIT_MS = 3_600_000
+LONG_WAIT_MS = 3_600_000
+"""Deliveries that have waited longer may be counted by another reason than those that have not."""
 _NOT_AMONG = "not among its events"
 
 
@@ -42,7 +43,7 @@ def counted_reason(state: str, reason: str | None, *, waited_ms: int) -> str:
         return ""
     if reason.endswith(f" is {_NOT_AMONG}"):
         return _NOT_AMONG
-    if reason == "too old" and waited_ms > _LONG_WAIT_MS:
+    if reason == "too old" and waited_ms > LONG_WAIT_MS:
         return "too old while it waited"
     return reason[:_LONGEST_REASON].strip(" ")
 

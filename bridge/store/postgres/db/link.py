@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from psycopg.errors import Diagnostic
 
 from bridge.core.errors import StoreUnavailable
 from bridge.store.group_commit import too_slow_error
+from bridge.store.postgres.db.pipelined import pipelined_transaction
 from bridge.store.postgres.db.server_connection import ServerAddress, ServerConnection, open_connection
 from bridge.store.postgres.db.server_errors import PASSING, is_lost, server_error
 from bridge.store.postgres.db.transaction import LedgerChangedError, Transaction
@@ -48,9 +49,14 @@ class DatabaseLink:
         self._backoff = 0.0
         self._connect_at = 0.0
 
-    async def write(self, run: Callable[[Transaction], T], *, now: datetime | None = None) -> T:
-        """Run a verb in a transaction of its own; returns what it returns once that is durable."""
-        return await self._wait(self.submit(run, now=now))
+    async def write(
+        self, run: Callable[[Transaction], T], *, now: datetime | None = None, pipelined: bool = False
+    ) -> T:
+        """Run a verb in a transaction of its own; returns what it returns once that is durable.
+
+        Where it is `pipelined`, statements are sent before earlier answers have come, but not behind a pooler.
+        """
+        return await self._wait(self.submit(run, now=now, pipelined=pipelined))
 
     async def read(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
         """Run queries that see one snapshot."""
@@ -71,9 +77,11 @@ class DatabaseLink:
         """Run queries of which each sees what is committed when it begins."""
         return await self._wait(self._submit(lambda: self._explain(lambda: run(self._connection()))))
 
-    def submit(self, run: Callable[[Transaction], T], *, now: datetime | None = None) -> Future[T]:
+    def submit(
+        self, run: Callable[[Transaction], T], *, now: datetime | None = None, pipelined: bool = False
+    ) -> Future[T]:
         """Run a verb as `write` does; returns a future that no event loop waits for yet."""
-        return self._submit(lambda: self._try_write(run, now=now))
+        return self._submit(lambda: self._try_write(run, now=now, pipelined=pipelined))
 
     def submit_statement(self, run: Callable[[psycopg.Connection[Any]], T]) -> Future[T]:
         """Run one statement that is a transaction by itself, and has DURABLY in it: a round trip instead of four."""
@@ -101,26 +109,38 @@ class DatabaseLink:
 
     # ------------------------------------------------------------------------------------------- in the thread
 
-    def _try_write(self, run: Callable[[Transaction], T], *, now: datetime | None) -> T:
+    def _try_write(self, run: Callable[[Transaction], T], *, now: datetime | None, pipelined: bool) -> T:
         for _ in range(MOST_TRIES):
             try:
-                return self._explain(lambda: self._write_once(run, now=now))
+                return self._explain(lambda: self._write_once(run, now=now, pipelined=pipelined))
             except LedgerChangedError:
                 continue
         raise StoreUnavailable(f"the store {self._address.shown} is changed by others all the time")
 
-    def _write_once(self, run: Callable[[Transaction], T], *, now: datetime | None) -> T:
+    def _write_once(self, run: Callable[[Transaction], T], *, now: datetime | None, pipelined: bool) -> T:
         db = self._connection()
-        db.isolation_level = IsolationLevel.READ_COMMITTED
-        db.read_only = None  # the server's own default: READ WRITE would be heard by one that was made read-only
         self._in_doubt = False
-        with db.transaction():
-            self._require_newest()
+        with self._begin(db, pipelined=pipelined):
             transaction = Transaction(db, now=now, by_caller=self._address.by_caller)
             result = run(transaction)
             transaction.write_counts()
         self._require_copies()
         return result
+
+    @contextmanager
+    def _begin(self, db: psycopg.Connection[Any], *, pipelined: bool) -> Iterator[None]:
+        """A transaction on a server that was not replaced; behind a pooler, that is known only within it."""
+        assert self._opened is not None  # noqa: S101  it was opened above
+        if pipelined and not self._opened.is_pooled and psycopg.Pipeline.is_supported():
+            self._require_newest()
+            with pipelined_transaction(db):
+                yield
+        else:
+            db.isolation_level = IsolationLevel.READ_COMMITTED
+            db.read_only = None  # the server's own default: READ WRITE would be heard by one that was made read-only
+            with db.transaction():
+                self._require_newest()
+                yield
 
     def _state_once(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
         db = self._connection()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -36,26 +37,34 @@ def select(db: psycopg.Connection[Any], query: str, values: Params | None = None
 
 
 class Transaction:
-    """A transaction under way.
-
-    `at` is its time in milliseconds: the server's, or the caller's `now` where `by_caller`, which made-up time needs.
-    """
+    """A transaction under way."""
 
     def __init__(self, db: psycopg.Connection[Any], *, now: datetime | None, by_caller: bool) -> None:
         self.db = db
-        row = db.execute(_BEGIN, binary=True).fetchone()
-        assert row is not None  # noqa: S101  a SELECT without FROM has one row
-        _, clock = row
+        self._begun = db.execute(_BEGIN, binary=True)
+        self._now = now
         self._left: list[range] = []
         self.by_caller = by_caller
-        self.at: int = to_ms(now) if now is not None and by_caller else clock
-        self._ahead = 0 if now is None else self.at - to_ms(now)
+        self.given_at = to_ms(now) if now is not None and by_caller else None
+        """The time where it is the caller's: a statement takes the server's of its own moment where this is None."""
         self.counts: Counter[tuple[str, str, str]] = Counter()
         """By what is counted, name and state: how many more there are after this transaction."""
         self.dated_counts: Counter[tuple[str, int, str, str]] = Counter()
         """The same by the day or quarter hour, too, which comes second."""
         self.lasts: dict[str, int] = {}
         """When the last webhook of each source was received, of those that this transaction inserts."""
+
+    @cached_property
+    def at(self) -> int:
+        """Its time in milliseconds: the server's, or the caller's `now` where `by_caller`, which made-up time needs."""
+        if self.given_at is not None:
+            return self.given_at
+        [(_, clock)] = self._begun.fetchall()
+        return int(clock)
+
+    @property
+    def _ahead(self) -> int:
+        return 0 if self._now is None else self.at - to_ms(self._now)
 
     def execute(self, query: str, values: Params | None = None) -> psycopg.Cursor[Any]:
         """Run a statement."""
@@ -104,7 +113,8 @@ class Transaction:
             *[(LAST, 0, source, "", at) for source, at in self.lasts.items()],
         ]
         if changed:
+            number = self.draw_numbers(1)[0] if self._left else None
             self.execute(
-                "INSERT INTO count_changes VALUES (%s, %s, %s, %s, %s, %s)",
-                (self.draw_numbers(1)[0], *map(list, zip(*changed, strict=True))),
+                "INSERT INTO count_changes VALUES (coalesce(%s::bigint, draw_block()), %s, %s, %s, %s, %s)",
+                (number, *map(list, zip(*changed, strict=True))),
             )

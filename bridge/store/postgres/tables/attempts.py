@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import psycopg
 
 from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.codec.columns import to_ms_up
@@ -16,13 +18,24 @@ from bridge.store.postgres.db.number_array import to_numbers
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction
 from bridge.store.postgres.tables import coverage, mapping_texts
+from bridge.store.postgres.tables.counts import DAY_MS
 from bridge.store.postgres.tables.coverage import EndedDelivery
-from bridge.store.postgres.tables.destinations import paused_in_all, read_state, write_state
+from bridge.store.postgres.tables.destinations import COLUMNS, paused_in_all, read_state, state_of_row, write_state
 from bridge.store.protocol import ClaimedDeliveries, DestinationState
 from bridge.store.rules.kept_answers import LOST, first_bytes
+from bridge.store.rules.outcome_counts import LONG_WAIT_MS
 
 MOST_REVISION = 2**31 - 1
 """Of a delivery of which the claim does not say what was sent."""
+_END_CLAIM = f"""
+    WITH state AS MATERIALIZED (SELECT {COLUMNS} FROM standings WHERE destination = %(destination)s), claim AS (
+        DELETE FROM claims WHERE token = %(token)s AND coalesce((SELECT version FROM state), 0) = %(version)s
+        RETURNING held
+    )
+    SELECT (SELECT held FROM claim), one.is_known, state.*
+    FROM (SELECT EXISTS (SELECT 1 FROM state) AS is_known) AS one LEFT JOIN state ON true
+"""  # noqa: S608  ours
+"""One statement, since each statement sees what is committed when it begins."""
 
 
 def record_attempt(
@@ -36,27 +49,30 @@ def record_attempt(
 
     Returns False, and changes nothing, where the destination's state is of another version by now.
     """
-    before = read_state(transaction, attempt.destination)
-    if before.version != destination_state.version:
+    made_by = mapping_texts.AskedTexts(transaction, [attempt.made_by])
+    ended = _end_claim(transaction, claimed, destination_state)
+    if ended is None:
         return False
-    if _changes_state(claimed.destination_state, destination_state) and not write_state(transaction, destination_state):
-        return False
-    held = _end_claim(transaction, claimed.token)
+    before, held = ended
     sent = {one.number: one.revision for one in claimed.deliveries}
-    number = _insert_attempt(transaction, attempt, settled, claimed.token if held else None)
+    number = claimed.token if held else transaction.draw_numbers(1)[0]
+    _insert_attempt(transaction, attempt, settled, number, made_by=made_by.keep()[attempt.made_by])
     paused = to_ms_up(paused_in_all(before, attempt.started_at))
+    finishing: list[tuple[list[int], int, psycopg.Cursor[Any]]] = []
     for end, numbers in _group_alike(settled).items():
         counted = int(attempt.counted and end.counted)
         mine = [one for one in numbers if one in held]
         if end.state is DeliveryState.PENDING:
             _postpone(transaction, mine, end, number, attempt, counted=counted, paused=paused)
-        else:
-            ended = _finish(transaction, mine, end, number, sent=sent, counted=counted)
-            again = [one for one in mine if one not in ended]  # written over since it was claimed
-            _postpone(transaction, again, _AT_ONCE, number, attempt, counted=counted, paused=paused)
+        elif mine:
+            finishing.append((mine, counted, _finish(transaction, mine, end, number, sent=sent, counted=counted)))
         if end.state is DeliveryState.DELIVERED:
             others = [one for one in numbers if one not in held]
             _delivered_after_all(transaction, others, end, number, sent=sent, counted=int(attempt.counted))
+    for mine, counted, finished in finishing:
+        moved = _count_finished(transaction, finished)
+        again = [one for one in mine if one not in moved]  # written over since it was claimed
+        _postpone(transaction, again, _AT_ONCE, number, attempt, counted=counted, paused=paused)
     return True
 
 
@@ -83,23 +99,39 @@ _AT_ONCE = _AttemptEnd(DeliveryState.PENDING, None, None, None, counted=True)
 
 def _group_alike(settled: Iterable[DeliveryUpdate]) -> dict[_AttemptEnd, list[int]]:
     ends: dict[_AttemptEnd, list[int]] = {}
+    last: tuple[object, ...] = ()
     for one in settled:
-        end = _AttemptEnd(one.state, one.reason, one.next_attempt_at, one.together, one.counted)
-        ends.setdefault(end, []).append(one.number)
+        end = (one.state, one.reason, one.next_attempt_at, one.together, one.counted)
+        if end != last:  # mostly all are alike
+            numbers = ends.setdefault(_AttemptEnd(*end), [])
+            last = end
+        numbers.append(one.number)
     return ends
 
 
-def _end_claim(transaction: Transaction, token: int) -> frozenset[int]:
-    """The deliveries that the claim still held; it is over now."""
-    row = transaction.execute("DELETE FROM claims WHERE token = %s RETURNING held", (token,)).fetchone()
-    return frozenset(row[0]) if row else frozenset()
+def _end_claim(
+    transaction: Transaction, claimed: ClaimedDeliveries, decided: DestinationState
+) -> tuple[DestinationState, frozenset[int]] | None:
+    """End the claim, and write the destination's state where it changes; returns the state before, and what was held.
+
+    None, and nothing has changed, where the state is of another version by now.
+    """
+    name = decided.destination
+    if not _changes_state(claimed.destination_state, decided):
+        values = {"destination": server_text(name), "token": claimed.token, "version": decided.version}
+        [(held, is_known, *row)] = transaction.execute(_END_CLAIM, values).fetchall()
+        state = state_of_row(transaction, name, tuple(row)) if is_known else DestinationState(name)
+        return (state, frozenset(held or ())) if state.version == decided.version else None
+    state = read_state(transaction, name)
+    if state.version != decided.version or not write_state(transaction, decided):
+        return None
+    ended = transaction.execute("DELETE FROM claims WHERE token = %s RETURNING held", (claimed.token,)).fetchone()
+    return state, frozenset(ended[0] if ended else ())
 
 
 def _insert_attempt(
-    transaction: Transaction, attempt: Attempt, settled: Sequence[DeliveryUpdate], token: int | None
-) -> int:
-    number = transaction.draw_numbers(1)[0] if token is None else token
-    made_by = mapping_texts.keep_texts(transaction, [attempt.made_by])[attempt.made_by]
+    transaction: Transaction, attempt: Attempt, settled: Sequence[DeliveryUpdate], number: int, *, made_by: int | None
+) -> None:
     transaction.execute(
         """
         INSERT INTO attempts (
@@ -113,7 +145,6 @@ def _insert_attempt(
             attempt.counted, attempt.ambiguous, to_numbers([one.number for one in settled]), made_by,
         ),
     )  # fmt: skip
-    return number
 
 
 def _kept_answer(answer: str) -> str:
@@ -155,31 +186,43 @@ def _finish(  # noqa: PLR0913  the columns that change
     *,
     sent: Mapping[int, int],
     counted: int,
-) -> frozenset[int]:
-    """Move deliveries that have ended; returns which. One that was written over since it was sent stays."""
-    rows = transaction.execute(
+) -> psycopg.Cursor[Any]:
+    """Move deliveries that have ended; asks which, those together that are counted alike.
+
+    One that was written over since it was sent stays.
+    """
+    return transaction.execute(
         """
         WITH ended AS (
             DELETE FROM outbox USING unnest(%s::bigint[], %s::bigint[]) AS mine (number, sent)
             WHERE outbox.number = mine.number AND outbox.revision <= mine.sent RETURNING outbox.*
+        ), moved AS (
+            INSERT INTO deliveries (
+                number, event, destination, state, reason, attempts, last_attempt, created_at, ended_at, revision,
+                event_type
+            )
+            SELECT number, event, destination, %s, %s, attempts + %s, %s, created_at, %s, revision, event_type
+            FROM ended RETURNING *
         )
-        INSERT INTO deliveries (
-            number, event, destination, state, reason, attempts, last_attempt, created_at, ended_at, revision,
-            event_type
-        )
-        SELECT number, event, destination, %s, %s, attempts + %s, %s, created_at, %s, revision, event_type FROM ended
-        RETURNING number, destination, event_type, state, reason, created_at, ended_at
+        SELECT array_agg(number), destination, event_type, state, reason, min(created_at), ended_at FROM moved
+        GROUP BY destination, event_type, state, reason, ended_at, created_at / %s, ended_at - created_at > %s
         """,
         (
             to_numbers(numbers), to_numbers([sent.get(one, MOST_REVISION) for one in numbers]), end.state.value,
-            maybe_server_text(end.reason), counted, attempt_number, transaction.at,
+            maybe_server_text(end.reason), counted, attempt_number, transaction.at, DAY_MS, LONG_WAIT_MS,
         ),
-    ).fetchall()  # fmt: skip
-    ended = [EndedDelivery(*row) for _, *row in rows]
-    coverage.count_reached(transaction, ended)
-    for one in ended:
-        transaction.counts["deliveries", one.destination, "pending"] -= 1
-    return frozenset(number for number, *_ in rows)
+    )  # fmt: skip
+
+
+def _count_finished(transaction: Transaction, finished: psycopg.Cursor[Any]) -> frozenset[int]:
+    """Count the deliveries that were moved; returns which."""
+    moved: set[int] = set()
+    for numbers, *row in finished.fetchall():
+        one = EndedDelivery(*row)
+        coverage.count_reached(transaction, [one], n=len(numbers))
+        transaction.counts["deliveries", one.destination, "pending"] -= len(numbers)
+        moved.update(numbers)
+    return frozenset(moved)
 
 
 def _delivered_after_all(  # noqa: PLR0913  the same
@@ -194,7 +237,8 @@ def _delivered_after_all(  # noqa: PLR0913  the same
     """Mark deliveries as delivered whose lease was lost, though the destination has taken them as they are now."""
     if not numbers:
         return
-    _finish(transaction, numbers, end, attempt_number, sent=sent, counted=counted)
+    finished = _finish(transaction, numbers, end, attempt_number, sent=sent, counted=counted)
+    _count_finished(transaction, finished)
     rows = transaction.execute(
         """
         UPDATE deliveries AS d SET state = 'delivered', reason = %(reason)s, attempts = d.attempts + %(counted)s,
@@ -219,11 +263,24 @@ def _delivered_after_all(  # noqa: PLR0913  the same
 
 def end_expired_claims(transaction: Transaction, destination: str) -> None:
     """End the claims whose lease is over, with an attempt that says that their request may have been made."""
-    over = transaction.execute(
-        "DELETE FROM claims WHERE destination = %s AND until <= %s RETURNING token, started_at, until, held",
-        (server_text(destination), transaction.at),
-    ).fetchall()
-    for token, started_at, until, held in sorted(over):
+    end_claims(transaction, destination, send_expired_claims(transaction, destination))
+
+
+def send_expired_claims(transaction: Transaction, destination: str) -> psycopg.Cursor[Any]:
+    """Delete the claims whose lease is over, and ask what they held."""
+    return transaction.execute(
+        """
+        DELETE FROM claims WHERE destination = %s AND until <= (SELECT coalesce(%s::bigint, clock_ms()))
+        RETURNING token, started_at, until, held
+        """,
+        (server_text(destination), transaction.given_at),
+    )
+
+
+def end_claims(transaction: Transaction, destination: str, over: psycopg.Cursor[Any]) -> bool:
+    """Write what becomes of those claims, as `end_expired_claims` does; whether there were any."""
+    rows = sorted(over.fetchall())
+    for token, started_at, until, held in rows:
         left = transaction.execute(
             "UPDATE outbox SET last_attempt = %s, due = greatest(due, %s) WHERE number = ANY(%s) RETURNING number",
             (token, until, held),
@@ -241,3 +298,4 @@ def end_expired_claims(transaction: Transaction, destination: str) -> None:
                     [number for (number,) in left],
                 ),
             )  # fmt: skip
+    return bool(rows)

@@ -33,9 +33,10 @@ class EndedDelivery(NamedTuple):
     ended_at: int
 
 
-def count_reached(transaction: Transaction, ended: Iterable[EndedDelivery]) -> None:
-    """Count deliveries that have ended."""
-    for key, count in Counter(map(_key_of, ended)).items():
+def count_reached(transaction: Transaction, ended: Iterable[EndedDelivery], *, n: int = 1) -> None:
+    """Count deliveries that have ended, `n` for each that is given."""
+    for key, times in Counter(map(_key_of, ended)).items():
+        count = times * n
         transaction.counts["deliveries", key.destination, key.state] += count
         transaction.dated_counts[count_key(REACHED, key)] += count
         if key.state != "skipped":

@@ -14,14 +14,16 @@ from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.protocol import DestinationState
 from bridge.store.status_views import DestinationCheck
 
-_COLUMNS = "paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version, last_claim_at"
+COLUMNS = "paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version, last_claim_at"
+"""What the state of a destination is made of."""
+_LOCK = f"SELECT {COLUMNS} FROM standings WHERE destination = %s FOR UPDATE"  # noqa: S608  ours
 
 
 def read_state(transaction: Transaction, destination: str) -> DestinationState:
     """The state of a destination; a new one for a name never used."""
-    find = f"SELECT {_COLUMNS} FROM standings WHERE destination = %s"  # noqa: S608  ours
+    find = f"SELECT {COLUMNS} FROM standings WHERE destination = %s"  # noqa: S608  ours
     rows = select(transaction.db, find, (server_text(destination),))
-    return _state_of(transaction, destination, rows[0]) if rows else DestinationState(destination)
+    return state_of_row(transaction, destination, rows[0]) if rows else DestinationState(destination)
 
 
 def lock_state(transaction: Transaction, destination: str) -> tuple[DestinationState, int | None]:
@@ -29,13 +31,23 @@ def lock_state(transaction: Transaction, destination: str) -> tuple[DestinationS
 
     What the lock guards is read by later statements: the subqueries of one that waits for a lock are not read anew.
     """
-    name = server_text(destination)
-    find = f"SELECT {_COLUMNS} FROM standings WHERE destination = %s FOR UPDATE"  # noqa: S608  ours
-    rows = select(transaction.db, find, (name,))
+    rows = send_lock(transaction, destination).fetchall()
     if not rows:
-        transaction.execute("INSERT INTO standings (destination) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
-        rows = select(transaction.db, find, (name,))
-    return _state_of(transaction, destination, rows[0]), rows[0][-1]
+        make_state(transaction, destination)
+        rows = send_lock(transaction, destination).fetchall()
+    return state_of_row(transaction, destination, rows[0]), rows[0][-1]
+
+
+def send_lock(transaction: Transaction, destination: str) -> psycopg.Cursor[Any]:
+    """Ask for the lock of a destination, and for COLUMNS of its row; no row where it was never used."""
+    return transaction.execute(_LOCK, (server_text(destination),))
+
+
+def make_state(transaction: Transaction, destination: str) -> None:
+    """Make the row of a destination that was never used."""
+    transaction.execute(
+        "INSERT INTO standings (destination) VALUES (%s) ON CONFLICT DO NOTHING", (server_text(destination),)
+    )
 
 
 def write_state(transaction: Transaction, wanted: DestinationState) -> bool:
@@ -55,7 +67,7 @@ def write_state(transaction: Transaction, wanted: DestinationState) -> bool:
             paused = excluded.paused, paused_at = excluded.paused_at, probe_at = excluded.probe_at,
             probes = excluded.probes, failures = excluded.failures, refused = excluded.refused,
             paused_for = excluded.paused_for, held_until = excluded.held_until, version = standings.version + 1
-        WHERE standings.version = %(version)s
+        WHERE standings.version = %(version)s RETURNING version
         """,
         {
             "destination": server_text(wanted.destination),
@@ -70,7 +82,7 @@ def write_state(transaction: Transaction, wanted: DestinationState) -> bool:
             "version": wanted.version,
         },
     )
-    return bool(written.rowcount)
+    return bool(written.fetchall())
 
 
 def record_check(transaction: Transaction, destination: str, *, failed: str | None) -> None:
@@ -130,7 +142,8 @@ def paused_in_all(destination_state: DestinationState, at: datetime) -> timedelt
     return destination_state.paused_for + max(timedelta(), at - destination_state.paused_at)
 
 
-def _state_of(transaction: Transaction, destination: str, row: tuple[Any, ...]) -> DestinationState:
+def state_of_row(transaction: Transaction, destination: str, row: tuple[Any, ...]) -> DestinationState:
+    """The state as COLUMNS of its row have it."""
     paused, paused_at, probe_at, probes, failures, refused, paused_for, held_until, version, _ = row
     return DestinationState(
         destination,

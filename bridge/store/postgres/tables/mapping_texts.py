@@ -15,18 +15,31 @@ from bridge.store.codec import compress
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 
+_FIND = "SELECT number FROM mapping_texts WHERE digest = %s"
+
+
+class AskedTexts:
+    """Texts whose numbers were asked for: nobody has waited for the answer yet."""
+
+    def __init__(self, transaction: Transaction, texts: Iterable[MappingText | None]) -> None:
+        self._transaction = transaction
+        wanted = sorted({text for text in texts if text is not None}, key=lambda text: text.digest)
+        self._found = {one: transaction.execute(_FIND, (one.digest,)) for one in wanted}
+
+    def keep(self) -> dict[MappingText | None, int | None]:
+        """Returns the number of each text, under which it is kept; None for none."""
+        numbers: dict[MappingText | None, int | None] = {None: None}
+        for one, found in self._found.items():
+            numbers[one] = _keep_text(self._transaction, one, found.fetchall())
+        return numbers
+
 
 def keep_texts(transaction: Transaction, texts: Iterable[MappingText | None]) -> dict[MappingText | None, int | None]:
     """Returns the number of each text, under which it is kept; None for none."""
-    numbers: dict[MappingText | None, int | None] = {None: None}
-    for one in sorted({text for text in texts if text is not None}, key=lambda text: text.digest):
-        numbers[one] = _keep_text(transaction, one)
-    return numbers
+    return AskedTexts(transaction, texts).keep()
 
 
-def _keep_text(transaction: Transaction, one: MappingText) -> int:
-    find = "SELECT number FROM mapping_texts WHERE digest = %s"
-    rows = select(transaction.db, find, (one.digest,))
+def _keep_text(transaction: Transaction, one: MappingText, rows: list[tuple[Any, ...]]) -> int:
     if not rows:
         [(content, form)] = compress.compress_bodies([one.text])
         transaction.execute(
@@ -36,7 +49,7 @@ def _keep_text(transaction: Transaction, one: MappingText) -> int:
             """,
             (transaction.draw_numbers(1)[0], one.digest, server_text(one.name), transaction.at, content, form),
         )
-        rows = select(transaction.db, find, (one.digest,))
+        rows = select(transaction.db, _FIND, (one.digest,))
     number: int = rows[0][0]
     return number
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -20,15 +20,22 @@ from bridge.store.postgres.db.number_array import to_numbers
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import attempts
-from bridge.store.postgres.tables.destinations import lock_state, paused_in_all, read_state
+from bridge.store.postgres.tables.destinations import (
+    make_state,
+    paused_in_all,
+    read_state,
+    send_lock,
+    state_of_row,
+)
 from bridge.store.protocol import ClaimedDeliveries, DestinationState, Pacing
 
 AHEAD_MS = 60_000
 """How far ahead the last claim may be and still count: beyond, it was made by the clock of another primary."""
 
+_NOT_TRIED = timedelta()
 
-@dataclass(frozen=True, slots=True)
-class _DueDelivery:
+
+class _DueDelivery(NamedTuple):
     """A delivery that may be claimed, with what is sent of its event."""
 
     number: int
@@ -41,42 +48,57 @@ class _DueDelivery:
     revision: int
     of_order: int
     text: bytes
+    token: int
+    """The number of their claim, drawn once for all."""
 
 
 _DUE = """
     SELECT o.number, o.together, o.created_at, o.attempts, o.first_attempt_at, o.paused_for, e.id, e.revision,
-        coalesce(e.of_order, 1), e.text
+        coalesce(e.of_order, 1), e.text, (SELECT draw_block())
     FROM outbox AS o JOIN events AS e ON e.number = o.event
-    WHERE o.destination = %s AND o.due <= %s AND o.number <> ALL(%s)
+    WHERE o.destination = %(destination)s AND o.due <= (SELECT coalesce(%(at)s::bigint, clock_ms()))
+        AND o.number <> ALL (
+            ARRAY(SELECT h FROM claims AS c, unnest(c.held) AS h WHERE c.destination = %(destination)s)
+        )
+        AND (SELECT count(*) FROM claims AS c WHERE c.destination = %(destination)s) < %(concurrency)s
 """
+_EARLIEST = f"{_DUE} ORDER BY o.due, o.number LIMIT %(limit)s"
+_NEWEST = f"{_DUE} ORDER BY o.created_at DESC, o.number DESC LIMIT %(limit)s"
 
 
 def claim_deliveries(
     transaction: Transaction, destination: str, *, now: datetime, pacing: Pacing, node: int
 ) -> ClaimedDeliveries | None:
-    """Claim the deliveries of one request, earliest due first; returns None if none may be claimed now."""
-    state, last_claim_at = lock_state(transaction, destination)
+    """Claim the deliveries of one request, earliest due first; returns None if none may be claimed now.
+
+    What the lock guards is asked for behind it, and sees what was committed by whoever had it before.
+    """
+    locked = send_lock(transaction, destination)
+    over = attempts.send_expired_claims(transaction, destination)
+    which = _Due(destination, transaction.given_at, pacing)
+    due = which.send(transaction, _EARLIEST)
+    row = locked.fetchone()
+    are_over = attempts.end_claims(transaction, destination, over)
+    if row is None:  # it was not locked
+        make_state(transaction, destination)
+        return claim_deliveries(transaction, destination, now=now, pacing=pacing, node=node)
+    state, last_claim_at = state_of_row(transaction, destination, row), row[-1]
     if is_held_back(state, now=now):
         return None
     if last_claim_at is not None and -AHEAD_MS < transaction.at - last_claim_at < to_ms_up(pacing.spacing):
         return None
-    attempts.end_expired_claims(transaction, destination)
-    held = _held_numbers(transaction, destination)
-    if len(held) >= pacing.concurrency:
-        return None
-    rows = _select_due(
-        transaction,
-        destination,
-        [number for numbers in held for number in numbers],
-        pacing if state.paused is None else replace(pacing, limit=1),
-    )
+    if are_over:  # which changes their order
+        due = which.send(transaction, _EARLIEST)
+    rows = _choose_rows(transaction, which, due, limit=pacing.limit if state.paused is None else 1)
     if not rows:
         return None
     until = transaction.at + to_ms_up(pacing.lease)
-    token = _insert_claim(transaction, destination, rows, node=node, until=until)
+    _insert_claim(transaction, destination, rows, node=node, until=until)
     version = _claimed_at(transaction, state, pacing, until=until)
     return ClaimedDeliveries(
-        token, tuple(_delivery_of(transaction, row, state, now=now) for row in rows), replace(state, version=version)
+        rows[0].token,
+        tuple(_delivery_of(transaction, row, state, now=now) for row in rows),
+        replace(state, version=version),
     )
 
 
@@ -151,24 +173,37 @@ def _maybe_instant(transaction: Transaction, query: str, values: dict[str, str] 
     return None if found is None or found[0] is None else transaction.for_caller(found[0])
 
 
-def _held_numbers(transaction: Transaction, destination: str) -> list[list[int]]:
-    rows = select(transaction.db, "SELECT held FROM claims WHERE destination = %s", (server_text(destination),))
-    return [held for (held,) in rows]
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is looked for: nothing where as many claims are under way as may be. `at` is None by the server's clock."""
+
+    destination: str
+    at: int | None
+    pacing: Pacing
+
+    def send(self, transaction: Transaction, query: str) -> psycopg.Cursor[Any]:
+        return transaction.execute(
+            query,
+            {
+                "destination": server_text(self.destination),
+                "at": self.at,
+                "concurrency": self.pacing.concurrency,
+                "limit": self.pacing.limit,
+            },
+        )
 
 
-def _select_due(transaction: Transaction, destination: str, held: Sequence[int], pacing: Pacing) -> list[_DueDelivery]:
+def _choose_rows(transaction: Transaction, which: _Due, due: psycopg.Cursor[Any], *, limit: int) -> list[_DueDelivery]:
     """The first due deliveries with the same `together` as the first; behind a backlog, the newest instead."""
-    which = (server_text(destination), transaction.at, to_numbers(held), pacing.limit)
-    rows = _select_rows(transaction, f"{_DUE} ORDER BY o.due, o.number LIMIT %s", which)
-    beyond = pacing.newest_beyond
+    rows = _rows_of(due, limit)
+    beyond = which.pacing.newest_beyond
     if rows and beyond is not None and rows[0].created_at < transaction.at - to_ms_up(beyond):
-        newest = _select_rows(transaction, f"{_DUE} ORDER BY o.created_at DESC, o.number DESC LIMIT %s", which)
-        return _rows_alike(newest)[::-1]
+        return _rows_alike(_rows_of(which.send(transaction, _NEWEST), limit))[::-1]
     return _rows_alike(rows)
 
 
-def _select_rows(transaction: Transaction, query: str, which: Sequence[object]) -> list[_DueDelivery]:
-    return [_DueDelivery(*row) for row in select(transaction.db, query, which)]
+def _rows_of(found: psycopg.Cursor[Any], limit: int) -> list[_DueDelivery]:
+    return list(map(_DueDelivery._make, found.fetchmany(limit)))
 
 
 def _rows_alike(rows: list[_DueDelivery]) -> list[_DueDelivery]:
@@ -181,13 +216,14 @@ def _rows_alike(rows: list[_DueDelivery]) -> list[_DueDelivery]:
 
 def _insert_claim(
     transaction: Transaction, destination: str, rows: Sequence[_DueDelivery], *, node: int, until: int
-) -> int:
-    [(token,)] = transaction.execute(
-        "INSERT INTO claims (token, destination, node, until, started_at, held) "
-        "VALUES (draw_block(), %s, %s, %s, %s, %s) RETURNING token",
-        (server_text(destination), node, until, transaction.at, to_numbers([row.number for row in rows])),
-    ).fetchall()
-    return int(token)
+) -> None:
+    transaction.execute(
+        "INSERT INTO claims (token, destination, node, until, started_at, held) VALUES (%s, %s, %s, %s, %s, %s)",
+        (
+            rows[0].token, server_text(destination), node, until, transaction.at,
+            to_numbers([row.number for row in rows]),
+        ),
+    )  # fmt: skip
 
 
 def _claimed_at(transaction: Transaction, state: DestinationState, pacing: Pacing, *, until: int) -> int:
@@ -208,7 +244,7 @@ def _claimed_at(transaction: Transaction, state: DestinationState, pacing: Pacin
 
 
 def _delivery_of(transaction: Transaction, row: _DueDelivery, state: DestinationState, *, now: datetime) -> Delivery:
-    tried_for = timedelta()
+    tried_for = _NOT_TRIED
     if row.first_attempt_at is not None:
         pauses = paused_in_all(state, now) - from_ms_length(row.paused_for or 0)
         tried_for = max(tried_for, now - transaction.for_caller(row.first_attempt_at) - pauses)
