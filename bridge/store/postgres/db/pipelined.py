@@ -7,11 +7,15 @@ next answer is read. psycopg's own transactions wait for BEGIN and for COMMIT ea
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
+
+logging.getLogger("psycopg").setLevel(logging.ERROR)
+"""It warns of what fails behind an error that it raises, as the end of a pipeline whose connection is lost."""
 
 
 @contextmanager
