@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
-from contextlib import chdir
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import chdir, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +16,12 @@ import psycopg
 import pytest
 from peers import MAY_READ_METRICS, Upstream, serving, typed, until, upstream
 from postgres_server import running_postgres
+from processes import process_tree
 from psycopg.conninfo import conninfo_to_dict
 from signed_requests import API_KEY, SESSION, post, settings_for, stripe
 
 from bridge.core.errors import RoleTaken
+from bridge.runtime.supervisor import STOP_TIMEOUT
 from bridge.store.engines import reserve_store
 
 PASSWORD = "hunter2"
@@ -99,6 +103,42 @@ def test_two_nodes_share_a_server_and_what_one_keeps_is_known_to_both(
     for folder in folders:
         assert PASSWORD not in (folder / "serve.log").read_text()
     assert PASSWORD not in first.greeting + missing.stderr + str(refused.value)
+
+
+@contextmanager
+def hanging(url: str) -> Iterator[None]:
+    """All processes of the server are stopped: connections stay, also new ones, and nobody answers."""
+    with psycopg.connect(url) as db:
+        [(data,)] = db.execute("SHOW data_directory").fetchall()
+    tree = process_tree(int((Path(data) / "postmaster.pid").read_text().splitlines()[0]))
+    try:
+        tell(tree, signal.SIGSTOP)
+        yield
+    finally:
+        tell(tree, signal.SIGCONT)
+
+
+def tell(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(pid, number)
+
+
+def test_a_node_that_is_told_to_stop_ends_by_itself_while_its_server_hangs(
+    tmp_path: Path, server: str, peer: Upstream
+) -> None:
+    settings = settings_for(peer) | {"BRIDGE_STORE": server}
+    with serving(tmp_path, settings, "--web", "1") as node:
+        assert post(f"{node.url}/webhooks/stripe", stripe(SESSION)).status_code == 200
+        until(peer.taken, what="the event")
+        with hanging(server):
+            node.process.send_signal(signal.SIGTERM)
+            assert node.process.wait(2 * STOP_TIMEOUT) == 0
+        log = node.log.read_text()
+        assert "process.killed" not in log
+        assert "never retrieved" not in log
+        assert "error ignored" not in log
+    assert len(shown(tmp_path, settings, "webhooks")) == 1
 
 
 def is_kept(url: str, body: dict[str, object]) -> bool:

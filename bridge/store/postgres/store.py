@@ -73,6 +73,8 @@ from bridge.store.protocol import (
 T = TypeVar("T")
 DAYS_EVERY = 600.0
 """Seconds after which a purge looks again whether there are partitions for the next days."""
+CLOSING_GRACE = 5.0
+"""Seconds after which a store that closes waits no longer for its server: as long as a caller waits for a verb."""
 KEEPER_PATIENCE = timedelta(minutes=10)
 """How long a step of a purge may take: it waits for readers, and counts the rows of a day. Nobody waits for it."""
 
@@ -379,11 +381,11 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
         await self._ingest.write(parcels.probe_commit, now=now)
 
     async def close(self) -> None:
-        """Finish the work under way and close the store."""
+        """Finish the work under way and close the store; what takes longer than CLOSING_GRACE ends with an error."""
         await self._webhooks.wait_until_idle()
         await self._events.wait_until_idle()
-        for link in (self._ingest, self._translate, self._deliver, self._reader, self._keeper):
-            await link.close()
+        links = (self._ingest, self._translate, self._deliver, self._reader, self._keeper)
+        await asyncio.gather(*(link.close(grace=CLOSING_GRACE) for link in links))
 
 
 def _as_exception(error: BaseException) -> Exception:

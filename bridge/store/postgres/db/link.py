@@ -8,11 +8,13 @@ and the thread goes on; what came twice so is known by the ledger.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -45,6 +47,9 @@ class DatabaseLink:
         self._address = address
         self._threads = ThreadPoolExecutor(1, f"trackbridge-{role}")
         self._opened: ServerConnection | None = None
+        self._line: socket.socket | None = None
+        """The connection's socket once more, so that another thread may end it whatever becomes of the first."""
+        self._is_cut = False
         self._in_doubt = False
         self._backoff = 0.0
         self._connect_at = 0.0
@@ -87,25 +92,44 @@ class DatabaseLink:
         """Run one statement that is a transaction by itself, and has DURABLY in it: a round trip instead of four."""
         return self._submit(lambda: self._explain(lambda: self._state_once(run)))
 
-    async def close(self) -> None:
-        """Finish what is under way and close the connection."""
-        if self._opened is not None:
+    async def close(self, *, grace: float) -> None:
+        """Finish what is under way and close the connection.
+
+        What the server has not answered after `grace` seconds ends with an error; it may have been committed.
+        """
+        with suppress(RuntimeError):  # it was closed before
             self._threads.submit(self._drop_connection)
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        self._threads.shutdown(wait=False)
+        ended = asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        if not (await asyncio.wait([ended], timeout=grace))[0]:
+            self._cut()
+        await ended
+
+    def _cut(self) -> None:
+        """Let the thread, which may wait for the server for ever, have an error now, and at each further try."""
+        self._is_cut = True
+        if self._line is not None:
+            with suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
 
     def _submit(self, run: Callable[[], T]) -> Future[T]:
         try:
             return self._threads.submit(run)
         except RuntimeError:  # it was shut down
-            raise StoreUnavailable(f"the store {self._address.shown} is closing or closed") from None
+            raise self._closing_error() from None
+
+    def _closing_error(self) -> StoreUnavailable:
+        return StoreUnavailable(f"the store {self._address.shown} is closing or closed")
 
     async def _wait(self, future: Future[T]) -> T:
+        answer = asyncio.wrap_future(future)
         try:
-            return await asyncio.wait_for(
-                asyncio.shield(asyncio.wrap_future(future)), self._address.patience.total_seconds()
-            )
+            return await asyncio.wait_for(asyncio.shield(answer), self._address.patience.total_seconds())
         except TimeoutError:
             raise too_slow_error("the database") from None
+        finally:
+            if not answer.done():
+                answer.add_done_callback(_hear_late_answer)
 
     # ------------------------------------------------------------------------------------------- in the thread
 
@@ -182,6 +206,8 @@ class DatabaseLink:
         raise AssertionError  # the second time it has returned or raised
 
     def _connection(self) -> psycopg.Connection[Any]:
+        if self._is_cut:
+            raise self._closing_error()
         if self._opened is None or self._opened.db.closed:
             self._opened = self._connect()
             self._opened.db.add_notice_handler(self._hear_notice)
@@ -192,13 +218,24 @@ class DatabaseLink:
         if time.monotonic() < self._connect_at:
             raise StoreUnavailable(f"the store {self._address.shown} is not reachable; it is tried again")
         try:
-            opened = open_connection(self._address)
+            opened = open_connection(self._address, connected=self._hold_line)
         except (psycopg.Error, StoreUnavailable):
+            self._drop_connection()
             self._backoff = min(LONGEST_BACKOFF, max(FIRST_BACKOFF, 2 * self._backoff))
             self._connect_at = time.monotonic() + self._backoff * random.uniform(0.5, 1)  # noqa: S311  no secret
             raise
         self._backoff = 0.0
         return opened
+
+    def _hold_line(self, db: psycopg.Connection[Any]) -> None:
+        self._drop_line()
+        self._line = socket.socket(fileno=os.dup(db.fileno()))
+        if self._is_cut:
+            self._cut()
+
+    def _drop_line(self) -> None:
+        if self._line is not None:
+            self._line.close()
 
     def _require_newest(self) -> None:
         """Write nothing to a server that was replaced since the connection was opened, but connect anew."""
@@ -217,3 +254,10 @@ class DatabaseLink:
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.db.close()
+        self._drop_line()
+
+
+def _hear_late_answer(answer: asyncio.Future[Any]) -> None:
+    """Its caller waits no longer; asyncio would tell of an error that nobody looks at."""
+    if not answer.cancelled():
+        answer.exception()

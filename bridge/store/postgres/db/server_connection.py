@@ -6,6 +6,7 @@ is prepared behind one: the server that runs it might not know it, or know anoth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,11 +59,16 @@ class ServerConnection:
         self._address.fence.require(self._timeline, self._address.shown)
 
 
-def open_connection(address: ServerAddress) -> ServerConnection:
-    """Connect to the first host that may be written to. Raises StoreUnavailable where only a former primary may."""
+def open_connection(
+    address: ServerAddress, *, connected: Callable[[psycopg.Connection[Any]], None] = lambda _: None
+) -> ServerConnection:
+    """Connect to the first host that may be written to. Raises StoreUnavailable where only a former primary may.
+
+    `connected` is told of each connection before anything is asked over it.
+    """
     info, tried = address.info, 0
     while True:
-        opened = _connect(info, address)
+        opened = _connect(info, address, connected)
         try:
             opened.require_newest()
         except StoreUnavailable:
@@ -75,8 +81,11 @@ def open_connection(address: ServerAddress) -> ServerConnection:
             return opened
 
 
-def _connect(info: str, address: ServerAddress) -> ServerConnection:
+def _connect(
+    info: str, address: ServerAddress, connected: Callable[[psycopg.Connection[Any]], None]
+) -> ServerConnection:
     db = psycopg.connect(info, autocommit=True, prepare_threshold=None)
+    connected(db)
     try:
         row = db.execute("SELECT pg_backend_pid()").fetchone()
         is_pooled = row is None or row[0] != db.info.backend_pid  # a pooler makes up the number that it tells clients
