@@ -1,4 +1,4 @@
-"""Translates half of each batch of a backlog on a second core, in a child process.
+"""Translates most of each batch of a backlog on a second core, in a child process.
 
 The loop of `translate.py` remains the only one that claims, decides on what is known, and writes. What the child makes
 of webhooks is pure: their mappings' rules, without anything that is known of earlier events. Where the child is not
@@ -79,7 +79,7 @@ class SecondTranslator:
             self._starting = loop.create_task(self._start(sources))
         if self._child is None or not all(one.source in self._names for one in webhooks):
             return 0
-        return len(webhooks) // 2
+        return len(webhooks) * 2 // 3  # meanwhile, this process also writes the batch before
 
     async def translate(self, webhooks: Sequence[Webhook]) -> Sequence[Translation | EventNeeded] | None:
         """What each becomes where nothing is known yet; None where the child is gone."""

@@ -183,6 +183,14 @@ class Store(ConsoleStore, FollowStore, ListStore, RefreshTokenStore, StatusStore
         """
         ...
 
+    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int) -> Batch:
+        """About `limit` of the webhooks that were kept after those of a batch that is not completed yet.
+
+        They are to be completed once that one is, and not where it is not. There are none where other webhooks are to
+        be claimed first, and where the engine cannot tell what follows.
+        """
+        ...
+
     async def complete_batch(
         self, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime
     ) -> tuple[Completed, ...] | None:

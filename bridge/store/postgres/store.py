@@ -170,6 +170,10 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
         known = conversions.find_awaited(transaction, [one.number for one in rows]) if rows else {}
         return Batch(rows, known=known, looked_until=looked_until)
 
+    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int) -> Batch:  # noqa: ARG002  the same
+        """None: parcels are taken in a transaction, and that one would wait for the one that completes the batch."""
+        return Batch(())
+
     async def complete_batch(
         self, batch: Batch, outcomes_: Sequence[Outcome], *, now: datetime
     ) -> tuple[Completed, ...] | None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.core.conversions import KnownConversion
 from bridge.core.delivery import Attempt, DeliveryUpdate
-from bridge.core.errors import StoreUnavailable, StoreUnusable
+from bridge.core.errors import StoreUnavailable
 from bridge.core.mapping_text import MappingText
 from bridge.core.model import Accepted, Event, Ignored, Kept, Route, Routed, Webhook
 from bridge.store.callbacks import AnswerCallback
@@ -47,7 +47,7 @@ from bridge.store.protocol import (
 )
 from bridge.store.sqlite import file_modes
 from bridge.store.sqlite.admin import overdue, queries, remap, retention, retry_replay, rewrite, summary
-from bridge.store.sqlite.db import errors, moved_mark, open_file
+from bridge.store.sqlite.db import moved_mark, open_file
 from bridge.store.sqlite.db.clock_skew import ClockReadings
 from bridge.store.sqlite.db.disk_space import DiskSpace
 from bridge.store.sqlite.db.reader import ReaderPool
@@ -94,7 +94,7 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
     ) -> None:
         open_file.prepare_file(path)
         moved_mark.require_unmoved(path)
-        _require_known_log(path, bounds.max_wait)
+        log_reader.require_known_log(path, bounds.max_wait)
         self._path = path
         self._window = ledger_window
         self._clocks = clocks or ClockReadings()
@@ -144,16 +144,27 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
                 await self._writer.run_write(ledger.flush_step)
         return Batch(())
 
-    def _look_for_work(self, db: sqlite3.Connection, *, now: datetime, limit: int) -> tuple[UnappliedLog, bool, bool]:
+    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int) -> Batch:
+        """The webhooks of the ingest log that follow those of a batch; none where rows are due, whose turn it is."""
+        if not isinstance(mark := batch.mark, UnappliedLog):
+            return Batch(())
+        following, is_due, _ = await self._reader.run_query(
+            lambda db: self._look_for_work(db, now=now, limit=limit, after=mark)
+        )
+        return Batch(()) if is_due else Batch(following.webhooks, following)
+
+    def _look_for_work(
+        self, db: sqlite3.Connection, *, now: datetime, limit: int, after: UnappliedLog = log_reader.NOTHING
+    ) -> tuple[UnappliedLog, bool, bool]:
         """Returns the oldest webhooks of the ingest log, whether rows are due, and whether to flush the ledger."""
-        unapplied = log_reader.read_unapplied(db, self._folder, limit=limit)
+        unapplied = log_reader.read_unapplied(db, self._folder, limit=limit, after=after)
         if not unapplied.stretches or log_reader.is_long(db):
             log_reader.delete_applied_files(db, self._folder)
         is_due = inbox.is_due(
             db,
             now=now,
             trusted_now=self._clocks.trusted_time(db, now),
-            oldest_unapplied=unapplied.oldest_received,
+            oldest_unapplied=after.oldest_received or unapplied.oldest_received,
         )
         return unapplied, is_due, not unapplied.stretches and ledger.should_flush(db)
 
@@ -383,17 +394,3 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
         self._reader.close_all(lambda db: log_reader.delete_applied_files(db, self._folder))
         self._writer.close_thread()
         self._guard.close()
-
-
-def _require_known_log(path: str, patience: timedelta) -> None:
-    """Raises StoreUnusable if the ingest log holds webhooks that a newer version wrote."""
-    try:
-        with closing(open_file.connect_to(path, reading=True, busy=patience)) as db:
-            newer = next(log_reader.newer_files(db, folder_of(path)), None)
-    except sqlite3.Error as error:
-        raise errors.store_error(error, path) from error
-    if newer:
-        raise StoreUnusable(
-            f"the ingest log {folder_of(path)} holds webhooks in {newer} that a newer trackbridge wrote and that "
-            "this one cannot read; they were left as they are: install that version again"
-        )

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import chain, islice
 
 from bridge.core import log
+from bridge.core.errors import StoreUnusable
 from bridge.core.model import Webhook
 from bridge.store.codec import packed_requests
+from bridge.store.sqlite.db import errors, open_file
 from bridge.store.sqlite.ingest import log_files
 from bridge.store.sqlite.ingest.frame import (
     HEAD,
@@ -29,7 +31,7 @@ from bridge.store.sqlite.ingest.frame import (
     read_head,
 )
 from bridge.store.sqlite.ingest.log_file_reader import MOST_DAMAGE, LogDamage, LogFileReader, open_or_warn, path_of
-from bridge.store.sqlite.ingest.log_writer import flush_folder
+from bridge.store.sqlite.ingest.log_writer import flush_folder, folder_of
 from bridge.store.sqlite.tables.webhooks import MOST_BYTES
 
 MANY_FILES = 8
@@ -111,9 +113,12 @@ def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
     return any(applied_to.get(name, 0) < size for name, size in ends.items())
 
 
-def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int) -> UnappliedLog:
-    """Returns the oldest webhooks that are not applied: about `limit`, or MOST_BYTES, in whole frames."""
-    return _read_oldest(folder, _readable_files(db, folder), limit=limit)
+def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int, after: UnappliedLog = NOTHING) -> UnappliedLog:
+    """Returns the oldest webhooks that are not applied: about `limit`, or MOST_BYTES, in whole frames.
+
+    Those that come after some that are being applied, if `after` is given.
+    """
+    return read_beyond(folder, _applied_offsets(db) | {one.name: one.ends for one in after.stretches}, limit=limit)
 
 
 def read_beyond(folder: str, offsets: Mapping[str, int], *, limit: int) -> UnappliedLog:
@@ -158,6 +163,21 @@ def unread_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
 def newer_files(db: sqlite3.Connection, folder: str) -> Iterator[str]:
     """The files that continue with what a newer version wrote. They are left as they are: nobody here can read them."""
     return (name for name, starts in _unapplied_files(db, folder) if _goes_on_newer(folder, name, starts))
+
+
+def require_known_log(path: str, patience: timedelta) -> None:
+    """Raises StoreUnusable if the ingest log holds webhooks that a newer version wrote."""
+    folder = folder_of(path)
+    try:
+        with closing(open_file.connect_to(path, reading=True, busy=patience)) as db:
+            newer = next(newer_files(db, folder), None)
+    except sqlite3.Error as error:
+        raise errors.store_error(error, path) from error
+    if newer:
+        raise StoreUnusable(
+            f"the ingest log {folder} holds webhooks in {newer} that a newer trackbridge wrote and that "
+            "this one cannot read; they were left as they are: install that version again"
+        )
 
 
 def _readable_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
