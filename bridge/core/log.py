@@ -41,8 +41,13 @@ def log_line(what: str, **fields: object) -> None:
 
 def log_lines(what: str, each: Iterable[Mapping[str, object]]) -> None:
     """The same for all that happened at one moment, each with fields of its own."""
-    if LOGGER.isEnabledFor(logging.INFO):
-        _log_info([LogLine(what, fields) for fields in each])
+    log_all([LogLine(what, fields) for fields in each])
+
+
+def log_all(lines: Sequence[LogLine]) -> None:
+    """The same for lines that differ in what happened. Together they cost half of what they cost one by one."""
+    if lines and LOGGER.isEnabledFor(logging.INFO):
+        _log_info(lines)
 
 
 def _log_info(lines: Sequence[LogLine]) -> None:

@@ -17,6 +17,7 @@ from bridge.core import log
 from bridge.core.conversions import KnownConversion
 from bridge.core.errors import StoreUnavailable
 from bridge.core.heartbeat import Heartbeat
+from bridge.core.log_format import LogLine
 from bridge.core.model import (
     Accepted,
     Event,
@@ -229,11 +230,13 @@ class TranslateLoop:
         """Write a batch and log it; returns whether it was written: another process may have been first."""
         is_new = not batch.webhooks[0].number
         completed = await self._store.complete_batch(batch, outcomes, now=self._clock())
+        lines: list[LogLine] = []
         for outcome, one in zip(outcomes, completed or (), strict=bool(completed)):
             if is_new:
-                self._log_kept(one.kept)
+                lines.append(self._tell_kept(one.kept))
             if not one.kept.is_known:
-                self._log_outcome(outcome, one.kept.number, one.accepted)
+                self._tell_outcome(lines, outcome, one.kept.number, one.accepted)
+        log.log_all(lines)
         if completed and any(isinstance(outcome.result, tuple) for outcome in outcomes):
             self._notify()
         return completed is not None
@@ -242,8 +245,7 @@ class TranslateLoop:
         """Of several webhooks, translate each alone from now on; set a single one aside with the fault."""
         self._seldom.warn("translate.fault", now=self._clock(), error=type(error).__name__)
         if len(outcomes) > 1:
-            for kept in await self._store.split_batch(batch, now=self._clock()):
-                self._log_kept(kept)
+            log.log_all([self._tell_kept(kept) for kept in await self._store.split_batch(batch, now=self._clock())])
             self._apart = len(outcomes)
         elif isinstance(outcomes[0].result, SetAside):
             raise error
@@ -275,35 +277,37 @@ class TranslateLoop:
             case SetAside() | EventNeeded() as other:
                 return Outcome(webhook, other, mapping=source.mapping_text)
 
-    def _log_kept(self, kept: Kept) -> None:
-        what = "webhook.again" if kept.is_known else "webhook.kept"
-        same = None if kept.same_bytes_as is None else f"wh_{kept.same_bytes_as}"
-        log.log_line(what, source=kept.source, id=f"wh_{kept.number}", topic=kept.topic, same_bytes_as=same)
+    def _tell_kept(self, kept: Kept) -> LogLine:
+        """Count a webhook that is known, and return the line of the log."""
         if kept.is_known:
             self._metrics.count_translated(kept.source, "again")
+        same = None if kept.same_bytes_as is None else f"wh_{kept.same_bytes_as}"
+        fields = {"source": kept.source, "id": f"wh_{kept.number}", "topic": kept.topic, "same_bytes_as": same}
+        return LogLine("webhook.again" if kept.is_known else "webhook.kept", fields)
 
-    def _log_outcome(self, outcome: Outcome, number: int, answers: tuple[Accepted, ...]) -> None:
-        webhook, result = outcome.webhook, outcome.result
+    def _tell_outcome(self, lines: list[LogLine], outcome: Outcome, number: int, answers: tuple[Accepted, ...]) -> None:
+        """Count what a webhook became, and add the lines of the log; one that is set aside is warned of behind them."""
+        webhook, result, id_ = outcome.webhook, outcome.result, f"wh_{number}"
+        about = {"id": id_, "source": webhook.source, "topic": webhook.topic}
         if isinstance(result, EventNeeded):
-            log.log_line("webhook.waits", id=f"wh_{number}", source=webhook.source, topic=webhook.topic)
+            lines.append(LogLine("webhook.waits", about))
             return
         state, reason = _state_and_reason(result)
-        id_ = f"wh_{number}"
         if isinstance(result, SetAside):
+            log.log_all(lines)
+            lines.clear()
             self._seldom.warn(
                 "webhook.set_aside", now=self._clock(), id=id_, source=webhook.source, topic=webhook.topic,
                 reason=reason, mend=f"see trackbridge show {id_}; once it is mended, trackbridge replay --set-aside",
             )  # fmt: skip
         else:
-            log.log_line(
-                "webhook.translated", id=id_, source=webhook.source, topic=webhook.topic, state=state, reason=reason
-            )
-        if isinstance(result, tuple):
-            for routed, answer in zip(result, answers, strict=True):
-                log.log_line(
-                    "event.made", id=answer.event_id, webhook=id_, type=log.mask_event_type(routed.event.event_type),
-                    test=routed.event.test or None, duplicate_of=answer.duplicate_of,
-                )  # fmt: skip
+            lines.append(LogLine("webhook.translated", about | {"state": state, "reason": reason}))
+        for routed, answer in zip(result, answers, strict=True) if isinstance(result, tuple) else ():
+            made = {
+                "id": answer.event_id, "webhook": id_, "type": log.mask_event_type(routed.event.event_type),
+                "test": routed.event.test or None, "duplicate_of": answer.duplicate_of,
+            }  # fmt: skip
+            lines.append(LogLine("event.made", made))
         self._metrics.count_translated(webhook.source, state)
 
     async def _wait_for_work(self) -> None:

@@ -114,6 +114,19 @@ def test_webhooks_that_are_set_aside_are_warned_of_with_the_remedy_and_counted_w
     assert "webhook.translated" not in caplog.text
 
 
+def test_the_log_tells_of_one_webhook_after_another_also_where_one_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def become(one: Webhook) -> Translation:
+        return SetAside("no currency") if one.id == "b" else Translated((event(one.id),))
+
+    with caplog.at_level(logging.INFO):
+        translated([webhook(name) for name in "abc"], become, tmp_path)
+    told = [record.getMessage().split(" ")[0] for record in caplog.records]
+    made = ["webhook.kept", "webhook.translated", "event.made"]
+    assert told == [*made, "webhook.kept", "webhook.set_aside", *made]
+
+
 def test_an_event_type_that_is_no_plain_name_does_not_stand_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
