@@ -536,6 +536,28 @@ def test_a_node_takes_the_webhooks_of_another_once_they_are_late(nodes: Nodes) -
     run(story, nodes(0), nodes(1))
 
 
+@pytest.mark.parametrize("way", ["complete", "split"])
+def test_a_batch_of_which_another_node_has_taken_a_part_changes_nothing(nodes: Nodes, way: str) -> None:
+    async def story(late: PostgresStore, other: PostgresStore) -> None:
+        for name in ("a", "b"):  # a parcel each
+            await late.keep([webhook(name)])
+        await asyncio.sleep(SECOND.total_seconds())  # so that another node may take them
+        batch = await late.claim_batch(now=now(), limit=9, lease=timedelta(milliseconds=1))
+        assert [one.id for one in batch.webhooks] == ["a", "b"]
+        await asyncio.sleep(0.1)
+        taken = await other.claim_batch(now=now(), limit=1, lease=LEASE)
+        assert [one.id for one in taken.webhooks] == ["a"]
+        if way == "complete":
+            done = await late.complete_batch(batch, [Outcome(one, Ignored("x")) for one in batch.webhooks], now=now())
+            assert done is None
+        else:
+            assert await late.split_batch(batch, now=now()) == ()
+        left = await other.claim_batch(now=now(), limit=9, lease=LEASE)
+        assert [one.id for one in left.webhooks] == ["b"]
+
+    run(story, nodes(0), nodes(1))
+
+
 def test_a_batch_whose_lease_was_lost_changes_nothing(nodes: Nodes) -> None:
     async def story(slow: PostgresStore, other: PostgresStore) -> None:
         await slow.keep([webhook("a", at=now())])

@@ -99,11 +99,16 @@ def take_parcels(
 
 
 def end_lease(transaction: Transaction, taken: TakenParcels) -> bool:
-    """Give up the parcels, whose webhooks get rows now; returns whether all of them were still under the lease."""
-    deleted = transaction.execute(
-        "DELETE FROM unapplied WHERE parcel = ANY(%s) AND token = %s", (list(taken.numbers), taken.token)
-    )
-    return deleted.rowcount == len(taken.numbers)
+    """Give up the parcels, whose webhooks get rows now; returns whether all of them were still under the lease.
+
+    Otherwise nothing has changed: another node may have taken some of them, and the rest still waits for one.
+    """
+    mine = (list(taken.numbers), taken.token)
+    held = "SELECT parcel FROM unapplied WHERE parcel = ANY(%s) AND token = %s ORDER BY parcel FOR UPDATE"
+    if len(select(transaction.db, held, mine)) < len(taken.numbers):
+        return False
+    transaction.execute("DELETE FROM unapplied WHERE parcel = ANY(%s) AND token = %s", mine)
+    return True
 
 
 def read_webhooks(db: psycopg.Connection[Any], rows: Iterable[tuple[int, int, int]]) -> dict[int, Webhook]:
