@@ -79,7 +79,7 @@ class SecondTranslator:
             self._starting = loop.create_task(self._start(sources))
         if self._child is None or not all(one.source in self._names for one in webhooks):
             return 0
-        return len(webhooks) * 2 // 3  # meanwhile, this process also writes the batch before
+        return len(webhooks) * 4 // 5  # meanwhile, this process also writes the batch before
 
     async def translate(self, webhooks: Sequence[Webhook]) -> Sequence[Translation | EventNeeded] | None:
         """What each becomes where nothing is known yet; None where the child is gone."""

@@ -131,7 +131,9 @@ class TranslateLoop:
         outcomes = await self._decide_all(batch, first)
         if batch.webhooks[0].number:
             self._apart = max(0, self._apart - 1)
-        ahead = asyncio.ensure_future(self._look_ahead(batch))
+        following = await self._read_ahead(batch)
+        ahead = asyncio.ensure_future(self._decide_ahead(following))
+        await asyncio.sleep(0)  # the child has its part before the writer needs this process
         try:
             is_written = await self._complete_batch(batch, outcomes)
         except StoreUnavailable:
@@ -152,15 +154,21 @@ class TranslateLoop:
         limit = 1 if self._apart else BATCH
         return await self._store.claim_batch(now=self._clock(), limit=limit, lease=LEASE), None
 
-    async def _look_ahead(self, batch: Batch) -> _Ahead | None:
-        """In a backlog, decide on the next batch with nothing that is known, while this one is written.
+    async def _read_ahead(self, batch: Batch) -> Batch:
+        """In a backlog, the batch that follows this one, which is not written yet; else none.
 
-        Else this process and the child of `second_translator.py` wait for the disk (a burst that drains, 2 cores, one
-        round each: 2,539 a second without, 2,677 with half of each batch at the child, 3,047 with two thirds).
+        It is read before this one is written: at the same time, each waits for the other's turn of Python's lock.
         """
         if len(batch.webhooks) < BATCH:
-            return None
-        following = await self._store.read_ahead(batch, now=self._clock(), limit=BATCH)
+            return Batch(())
+        return await self._store.read_ahead(batch, now=self._clock(), limit=BATCH)
+
+    async def _decide_ahead(self, following: Batch) -> _Ahead | None:
+        """Decide on the next batch of a backlog, with nothing that is known, while the one before it is written.
+
+        Else this process and the child of `second_translator.py` wait for each other (a burst that drains, 2 cores,
+        medians of two rounds in turns: 2,370 webhooks a second where nothing is decided ahead, 2,712 where it is).
+        """
         if not following.webhooks:
             return None
         sources = self._sources()
