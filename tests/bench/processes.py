@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -46,8 +47,18 @@ def web_processes(pid: int, port: int) -> list[int]:
         fields = line.split()
         if fields[1].endswith(f":{port:04X}") and fields[3] == _LISTENS:
             held = f"socket:[{fields[9]}]"
-            return [one for one in process_tree(pid)[1:] if held in map(os.readlink, Path(f"/proc/{one}/fd").iterdir())]
+            return [one for one in process_tree(pid)[1:] if held in _open_files(one)]
     return []
+
+
+def _open_files(pid: int) -> set[str]:
+    """What a process has open; not what it closes meanwhile, and nothing of one that has ended."""
+    found = set[str]()
+    with suppress(FileNotFoundError):
+        for one in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.add(str(one.readlink()))
+    return found
 
 
 class Peak:
