@@ -8,6 +8,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -321,6 +322,8 @@ def test_a_key_is_looked_for_in_one_partition_of_the_ledger(nodes: Nodes, empty_
 
 SYNCHRONOUS = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 """Cancels the wait of each commit for a standby; which ones."""
+_WAITING_COMMIT = "SET synchronous_commit = on; SELECT pg_logical_emit_message(true, 'test', '')"
+"""Commits something that a standby would have to have."""
 
 
 @contextmanager
@@ -329,10 +332,22 @@ def standby_away(url: str) -> Iterator[None]:
     administer(url, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
     administer(url, "SELECT pg_reload_conf()")
     try:
+        _see_a_commit_wait(url)
         yield
     finally:
         administer(url, "ALTER SYSTEM RESET synchronous_standby_names")
         administer(url, "SELECT pg_reload_conf()")
+
+
+def _see_a_commit_wait(url: str) -> None:
+    """Commit until one waits: the server's processes hear of a changed setting one after another."""
+    has_waited = False
+    with ThreadPoolExecutor(1) as other:
+        while not has_waited:
+            commit = other.submit(administer, url, _WAITING_COMMIT)
+            while not commit.done():
+                has_waited |= bool(administer(url, SYNCHRONOUS))
+            commit.result()
 
 
 def test_a_commit_that_no_second_machine_has_is_no_success_and_is_known_when_it_comes_again(
