@@ -103,6 +103,24 @@ def test_a_stop_ends_the_rest_between_two_steps() -> None:
 # ----------------------------------------------------------------------------------------------------- settings
 
 
+def test_a_stop_does_not_wait_for_a_step_that_never_ends() -> None:
+    class Hanging(Sweeping):
+        async def purge(self, keeping: RetentionPolicy, *, now: datetime, limit: int) -> PurgeStep:
+            self.done.set()
+            await asyncio.Event().wait()
+            raise AssertionError("nobody sets it")
+
+    async def story() -> None:
+        store = Hanging()
+        loop = PurgeLoop(store=cast("Store", store), keeping=DEFAULT_RETENTION, clock=lambda: NOW, grace=0.01)
+        running = asyncio.create_task(loop.run())
+        await store.done.wait()
+        loop.stop()
+        await asyncio.wait_for(running, 10)
+
+    asyncio.run(story())
+
+
 def test_what_nobody_sets_is_kept_30_90_and_400_days() -> None:
     days = timedelta(days=1)
     assert (
