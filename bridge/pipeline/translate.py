@@ -216,22 +216,18 @@ class TranslateLoop:
     async def _decide_first(
         self, webhooks: Sequence[Webhook], earlier: Mapping[bytes, Sequence[KnownConversion]]
     ) -> dict[int, Outcome]:
-        """Decide on each with what is known; in a backlog a child process translates a part of them meanwhile."""
+        """Decide on each with what is known; in a backlog a child process translates them."""
         sources = self._sources()
-        part = self._second.take_part(sources, webhooks) if self._second and not webhooks[0].number else 0
-        mine = len(webhooks) - part
-        theirs = asyncio.ensure_future(self._second.translate(webhooks[mine:])) if self._second and part else None
+        made = None
+        if self._second and not webhooks[0].number and self._second.is_ready(sources, webhooks):
+            made = await self._second.translate(webhooks)
         outcomes: dict[int, Outcome] = {}
-        for place, webhook in enumerate(webhooks[:mine]):
-            outcomes[place] = self._decide_webhook(webhook, earlier)
-            await self._turns.yield_if_due()
-        made = await theirs if theirs else None
-        for place, webhook in enumerate(webhooks[mine:], mine):
-            if made is None or sources is not self._sources():  # the child is gone, or the mappings are others now
+        for place, webhook in enumerate(webhooks):
+            if made is None or sources is not self._sources():  # there is no child, or the mappings are others now
                 outcomes[place] = self._decide_webhook(webhook, earlier)
                 await self._turns.yield_if_due()
             else:
-                outcomes[place] = self._outcome_of(webhook, sources[webhook.source], made[place - mine])
+                outcomes[place] = self._outcome_of(webhook, sources[webhook.source], made[place])
         return outcomes
 
     async def _complete_batch(self, batch: Batch, outcomes: Sequence[Outcome]) -> bool:

@@ -1,4 +1,4 @@
-"""The child that translates a part of a backlog: reads webhooks from its standard input, writes what they become.
+"""The child that translates a backlog: reads webhooks from its standard input, writes what they become.
 
     python -m bridge.runtime.translate_child
 
