@@ -103,6 +103,10 @@ class NodeStatus:
     is_gone: bool
 
 
+ON_THEIR_WAY = ("just kept", "received", "pending")
+"""Why conversions are not delivered yet, though nothing is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """What became of the newest conversions: how many of each; `share` is the part that is as it should be."""
@@ -110,7 +114,12 @@ class Coverage:
     delivered: int
     ignored: int
     missing: Mapping[str, int]
-    """Those that are neither, by why: pending, dead, set aside, waiting, no destination, ignored by the settings."""
+    """Those that are neither, by why, such as dead or set aside; see `measure_coverage`."""
+
+    @property
+    def on_their_way(self) -> int:
+        """Those for which nobody has to do anything."""
+        return sum(self.missing.get(why, 0) for why in ON_THEIR_WAY)
 
     @property
     def total(self) -> int:

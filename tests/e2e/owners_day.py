@@ -201,8 +201,16 @@ def mend_mapping(day: Day) -> None:
     page.get_by_role("button", name="Replay 4 webhooks").click()
     page.wait_for_url("**/ui/needs?did=replay-4")
     day.picture("replayed", "they are replayed")
+    until(lambda: _all_delivered(day), what="the four refunds are delivered", pause=0.3)
     day.wait_for("/", "Everything is getting through.")
     day.picture("home-well", "the first page: nothing needs you")
+
+
+def _all_delivered(day: Day) -> bool:
+    """Whether the first page says so, and that nothing needs the owner."""
+    day.go("/")
+    words = day.page.inner_text("main")
+    return "Everything is getting through." in words and "were delivered: 100.0%." in words
 
 
 def mend_destination(day: Day, pixel: Pixel) -> None:
@@ -227,7 +235,7 @@ def mend_destination(day: Day, pixel: Pixel) -> None:
     page.get_by_role("button", name="Retry 3 deliveries").click()
     page.wait_for_url("**/ui/needs?did=retry-3")
     day.picture("retried", "they are due")
-    day.wait_for("/", "Everything is getting through.")
+    until(lambda: _all_delivered(day), what="the three orders are delivered", pause=0.3)
     day.go("/destinations")
     day.picture("delivered", "all is delivered")
     francs = [one for one in pixel.taken() if one["properties"].get("currency") == "CHF"]

@@ -38,8 +38,9 @@ from bridge.http.console.words import value_words
 from bridge.mapping.tools.personal_data import kind_of
 from bridge.settings import Settings
 from bridge.settings.sources import load_mappings, make_sources
-from bridge.status.report import DestinationStatus, Finding, SourceStatus, StatusReport
+from bridge.status.report import Coverage, DestinationStatus, Finding, SourceStatus, StatusReport
 from bridge.store.protocol import Outcome, Pacing, RowFilter, Store
+from bridge.store.views import FailureGroups
 
 MARK = "Zqx"
 """What every personal datum of the made-up bodies contains, however it is written."""
@@ -265,6 +266,39 @@ NEED = Finding("set_aside", "shop: 4 set aside")
 def test_the_verdict_says_what_is(report: StatusReport, tone: str, text: str) -> None:
     verdict = make_verdict(report)
     assert (verdict.tone, verdict.text) == (tone, text)
+
+
+def test_no_failure_stands_below_a_first_line_that_knows_nothing_of_it(tmp_path: Path) -> None:
+    async def story(console: Console) -> None:
+        one = next(iter(shipped_webhooks("shopify")))
+        await console.store.keep([webhook("one", body=one.body)])
+        group_failures = console.store.group_failures
+
+        async def failing_meanwhile(*, most: int) -> FailureGroups:
+            batch = await console.store.claim_batch(now=NOW, limit=1, lease=LEASE)
+            outcomes = [Outcome(each, SetAside("a mistake")) for each in batch.webhooks]
+            await console.store.complete_batch(batch, outcomes, now=NOW)
+            return await group_failures(most=most)
+
+        console.store.group_failures = failing_meanwhile  # type: ignore[method-assign]
+        await console.log_in(AUDITOR)
+        page = (await console.client.get("/ui/")).text
+        assert "1 set aside of shopify" in page
+        assert re.search(r"<h2>\d+ things? needs? you", page), re.findall("<h2>[^<]*", page)
+
+    with_console(tmp_path, story)
+
+
+def test_the_verdict_says_how_many_are_on_their_way() -> None:
+    report = StatusReport(
+        destinations=(destination(paused=False),),
+        coverage=Coverage(13, 1, {"pending": 3, "received": 1, "just kept": 1, "dead": 1}),
+    )
+    assert make_verdict(report).more == (
+        "Of the newest 20 conversions, 13 were delivered and 1 ignored on purpose: 70.0%. 5 are on their way."
+    )
+    one = StatusReport(destinations=(destination(paused=False),), coverage=Coverage(3, 0, {"pending": 1}))
+    assert make_verdict(one).more == "Of the newest 4 conversions, 3 were delivered: 75.0%. 1 is on its way."
 
 
 def test_pages_follow_each_other_by_cursor_and_keep_the_filter(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class HomePage:
 
     async def show_home(self, request: HttpRequest) -> Response:
         """The page; while nothing has come in, that of the first run."""
-        report, failed = await self._read(), await self._deps.store.group_failures(most=GROUPED)
+        failed, report = await self._read()
         if not await self._has_begun(report):
             return await self._start.show_start(request)
         span, charts = await self._draw_charts(request.query_params.get("span", ""))
@@ -59,7 +59,7 @@ class HomePage:
 
     async def home_json(self, _request: HttpRequest) -> Response:
         """The same for programs."""
-        report, failed = await self._read(), await self._deps.store.group_failures(most=GROUPED)
+        failed, report = await self._read()
         verdict = make_verdict(report)
         return JSONResponse(
             {
@@ -70,19 +70,19 @@ class HomePage:
             }
         )
 
-    async def _read(self) -> StatusReport:
-        return await read_status(self._deps.store, self._deps.configured(), now=self._deps.clock())
+    async def _read(self) -> tuple[FailureGroups, StatusReport]:
+        """What failed, then how all is: so that no failure stands below a first line that knows nothing of it."""
+        failed = await self._deps.store.group_failures(most=GROUPED)
+        return failed, await read_status(self._deps.store, self._deps.configured(), now=self._deps.clock())
 
     async def _has_begun(self, report: StatusReport) -> bool:
         """Whether anything came in that is still kept, or was delivered."""
         if _has_begun(report):
             return True
-        newest = RowFilter(limit=1)
-        webhooks, events = (
-            self._deps.store.search_webhooks(newest, most=1),
-            self._deps.store.search_events(newest, most=1),
+        store, newest = self._deps.store, RowFilter(limit=1)
+        return bool(
+            (await store.search_webhooks(newest, most=1)).rows or (await store.search_events(newest, most=1)).rows
         )
-        return bool((await webhooks).rows or (await events).rows)
 
     async def _draw_charts(self, span: str) -> tuple[str, tuple[Chart, ...]]:
         """The time that is shown, and what was decided in it."""
@@ -109,6 +109,8 @@ def make_verdict(report: StatusReport) -> Verdict:
         ignored = f" and {cover.ignored} ignored on purpose" if cover.ignored else ""
         newest = count_words(cover.total, "conversion")
         more = f"Of the newest {newest}, {cover.delivered} were delivered{ignored}: {cover.share:.1%}."
+        if cover.on_their_way:
+            more += f" {cover.on_their_way} {'is on its' if cover.on_their_way == 1 else 'are on their'} way."
     if not report.needs and not _has_begun(report):
         return Verdict("quiet", "Nothing has come in yet.", more)
     if not report.needs:
