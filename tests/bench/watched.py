@@ -3,7 +3,8 @@
 Ten viewers have the live list open, each of which asks every second, and one person's playground compiles a draft in a
 loop: each draft is another text, so that none was compiled before. Calm and watched rounds take turns on one bridge,
 and which comes first alternates, so that what the machine does meanwhile meets both. All webhooks must be in the store.
-The viewers and the writer share this machine's cores with the bridge, so that the times are worse than from afar.
+The viewers and the writer stand for people at other machines. They share the cores of this one, and take only what
+nobody else wants: else they would delay the generator, too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from ground import Ground, tell
 from load import Pace, Seen
 from servers import Server
 from wrong import hold
+
+from bridge.core.lowest_priority import take_lowest_priority
 
 OFFERED = 200
 """Webhooks a second."""
@@ -98,6 +101,7 @@ def _people(port: int) -> Iterator[Used]:
 
 def _view(port: int, used: Used, ended: threading.Event) -> None:
     """Have the live list open."""
+    take_lowest_priority()
     one, newest = visitor.Visitor(port), "~0"
     while not ended.wait(POLL):
         newest = one.poll(newest)
@@ -107,6 +111,7 @@ def _view(port: int, used: Used, ended: threading.Event) -> None:
 
 def _write(port: int, used: Used, ended: threading.Event) -> None:
     """Change a draft again and again, each time as soon as the last one was answered."""
+    take_lowest_priority()
     one = visitor.Visitor(port)
     found = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", one.get(_PLAYGROUND), re.DOTALL)
     hold(found is not None, "the playground has no text")
