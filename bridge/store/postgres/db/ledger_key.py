@@ -12,11 +12,10 @@ from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 
 from bridge.core.dedupe_keys import KEY_SIZE
+from bridge.store.postgres.db.arrays import ArrayDumper, ElementType, ServerArray
 
 _UUID, _UUIDS = 2950, 2951
 """https://github.com/postgres/postgres/blob/REL_18_STABLE/src/include/catalog/pg_type.dat"""
-_HEAD = struct.Struct(">iiIii")
-"""Dimensions, whether there are NULLs, the type of the elements, how many, the first index."""
 _SIZE = struct.pack(">i", KEY_SIZE)
 
 
@@ -26,10 +25,11 @@ class LedgerKey(bytes):
     __slots__ = ()
 
 
-class LedgerKeys(tuple[bytes, ...]):
+class LedgerKeys(ServerArray):
     """Keys that are sent as an array of `uuid`."""
 
     __slots__ = ()
+    type = ElementType(_UUID, _UUIDS, _SIZE.__add__)
 
 
 class _KeyDumper(Dumper):
@@ -38,14 +38,6 @@ class _KeyDumper(Dumper):
 
     def dump(self, obj: LedgerKey) -> Buffer:
         return bytes(obj)
-
-
-class _KeysDumper(Dumper):
-    format = Format.BINARY
-    oid = _UUIDS
-
-    def dump(self, obj: LedgerKeys) -> Buffer:
-        return b"".join([_HEAD.pack(1, 0, _UUID, len(obj), 1), *[_SIZE + key for key in obj]])
 
 
 class _KeyLoader(Loader):
@@ -58,7 +50,7 @@ class _KeyLoader(Loader):
 def register_keys(db: psycopg.Connection[Any]) -> None:
     """Let a connection send and receive keys."""
     db.adapters.register_dumper(LedgerKey, _KeyDumper)
-    db.adapters.register_dumper(LedgerKeys, _KeysDumper)
+    db.adapters.register_dumper(LedgerKeys, ArrayDumper)
     db.adapters.register_loader("uuid", _KeyLoader)
 
 

@@ -16,8 +16,8 @@ import psycopg
 from psycopg import errors
 
 from bridge.core.errors import StoreUnavailable
+from bridge.store.postgres.db.arrays import register_arrays
 from bridge.store.postgres.db.ledger_key import register_keys
-from bridge.store.postgres.db.number_array import register_numbers
 from bridge.store.postgres.db.server_url import next_host_first
 from bridge.store.postgres.db.timeline_fence import TimelineFence
 
@@ -96,7 +96,7 @@ def _connect(
     if not is_pooled:
         db.prepare_threshold = 1
     register_keys(db)
-    register_numbers(db)
+    register_arrays(db)
     return ServerConnection(db, is_pooled, address, timeline)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from bridge.store.codec.columns import storable_text
 
-_NUL = "\\x00"
+NUL = "\\x00"
+"""What stands for a NUL character."""
 
 
 def server_text(value: str) -> str:
     """The text as a column can hold it."""
-    return storable_text(value).replace("\0", _NUL)
+    return storable_text(value).replace("\0", NUL)
 
 
 def maybe_server_text(value: str | None) -> str | None:
@@ -22,6 +23,6 @@ def maybe_server_text(value: str | None) -> str | None:
 def to_columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
     """The columns of rows, as `unnest` takes them; without NUL characters, which only texts of strangers have."""
     return [
-        [one.replace("\0", _NUL) if isinstance(one, str) and "\0" in one else one for one in column]
+        [one.replace("\0", NUL) if isinstance(one, str) and "\0" in one else one for one in column]
         for column in zip(*rows, strict=True)
     ]

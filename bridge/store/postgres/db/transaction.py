@@ -15,6 +15,7 @@ import psycopg
 from psycopg.abc import Params
 
 from bridge.store.codec.columns import from_ms, ms_up, to_ms
+from bridge.store.postgres.db.arrays import to_arrays
 
 LAST = "last"
 """Under this name, the counts hold instants: the latest one stays."""
@@ -116,5 +117,5 @@ class Transaction:
             number = self.draw_numbers(1)[0] if self._left else None
             self.execute(
                 "INSERT INTO count_changes VALUES (coalesce(%s::bigint, draw_block()), %s, %s, %s, %s, %s)",
-                (number, *map(list, zip(*changed, strict=True))),
+                (number, *to_arrays(changed, "text", "bigint", "text", "text", "bigint")),
             )

@@ -14,7 +14,7 @@ import psycopg
 
 from bridge.core.delivery import Attempt, DeliveryState, DeliveryUpdate
 from bridge.store.codec.columns import to_ms_up
-from bridge.store.postgres.db.number_array import to_numbers
+from bridge.store.postgres.db.arrays import to_numbers
 from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction
 from bridge.store.postgres.tables import coverage, mapping_texts

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from bridge.store.codec.columns import to_ms
+from bridge.store.postgres.db.arrays import to_arrays
 from bridge.store.postgres.db.transaction import LAST, Transaction, select
 from bridge.store.postgres.tables.bounded_counts import BOUNDED, CountKey, bound_changes
 
@@ -82,7 +83,7 @@ def add_counts(transaction: Transaction, added: Mapping[CountKey, int]) -> None:
     """Add to the counts themselves."""
     rows = sorted((*key, n) for key, n in added.items())
     if rows:
-        transaction.execute(_ADD, list(map(list, zip(*rows, strict=True))))
+        transaction.execute(_ADD, to_arrays(rows, "text", "bigint", "text", "text", "bigint"))
 
 
 def read_counts(db: psycopg.Connection[Any], *of: str, since: int = 0) -> dict[CountKey, int]:

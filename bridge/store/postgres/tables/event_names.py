@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from bridge.store.codec.name_hashes import hash_event_names, hash_word
-from bridge.store.postgres.db.texts import to_columns
+from bridge.store.postgres.db.arrays import to_arrays
 from bridge.store.postgres.db.transaction import Transaction, select
 
 _READ_KEY = "SELECT key, last_event FROM names_key"
@@ -79,5 +79,5 @@ def _insert_names(transaction: Transaction, key: bytes, events: Sequence[tuple[A
     if names:
         transaction.execute(
             "INSERT INTO event_names SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT DO NOTHING",
-            to_columns(names),
+            to_arrays(names, "bigint", "bigint"),
         )

@@ -7,7 +7,8 @@ from typing import Any
 
 from bridge.core import dedupe_keys
 from bridge.core.model import Accepted, Event, Route
-from bridge.store.postgres.db.texts import maybe_server_text, server_text, to_columns
+from bridge.store.postgres.db.arrays import to_arrays, to_numbers
+from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import coverage, doubles, earlier_versions, recall_waits
 from bridge.store.postgres.tables.coverage import EndedDelivery
@@ -52,7 +53,7 @@ def insert_events(
     ledger.add_entries([(key, number, at) for key, (number, at) in decisions.entries.items()])
     ledger.await_keys(decisions.owners)
     if decisions.rows:
-        transaction.execute(_INSERT, to_columns(decisions.rows))
+        transaction.execute(_INSERT, to_arrays(decisions.rows, *_TYPES))
     for row in decisions.rows:
         kind = "fresh" if row[_DUPLICATE_OF] is None else "duplicate"
         transaction.counts["events", str(row[_EVENT_TYPE]), kind] += 1
@@ -96,7 +97,7 @@ def insert_deliveries(
         transaction.execute(
             "INSERT INTO outbox (number, event, destination, due, created_at, event_type) "
             "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])",
-            to_columns(pending),
+            to_arrays(pending, "bigint", "bigint", "text", "bigint", "bigint", "text"),
         )
     if skipped:
         transaction.execute(
@@ -108,12 +109,13 @@ def insert_deliveries(
                 %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[]
             ) AS new (number, event, destination, reason, at, ended_at, event_type)
             """,
-            to_columns(skipped),
+            to_arrays(skipped, "bigint", "bigint", "text", "text", "bigint", "bigint", "text"),
         )
 
 
 def _read_types(transaction: Transaction, events: set[int]) -> dict[int, str]:
-    return dict(select(transaction.db, "SELECT number, event_type FROM events WHERE number = ANY(%s)", (list(events),)))
+    query = "SELECT number, event_type FROM events WHERE number = ANY(%s)"
+    return dict(select(transaction.db, query, (to_numbers(events),)))
 
 
 class _ServerEvents:
@@ -203,6 +205,6 @@ class _ServerEvents:
             WHERE number = ANY(%(numbers)s)
             OR number IN (SELECT duplicate_of FROM events WHERE number = ANY(%(numbers)s) AND duplicate_of IS NOT NULL)
             """,
-            {"numbers": list(unread)},
+            {"numbers": to_numbers(unread)},
         )
         self._originals |= {row[0]: OriginalEvent(*row) for row in rows}

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from bridge.store.postgres.db.arrays import to_numbers
 from bridge.store.postgres.db.ledger_key import to_keys
 from bridge.store.postgres.db.transaction import LedgerChangedError, Transaction, select
 
@@ -101,7 +102,7 @@ class Ledger:
             SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[]) AS new (key, number, at) ORDER BY key
             ON CONFLICT DO NOTHING
             """,
-            (to_keys(keys), [number for number, _ in entries], [at for _, at in entries]),
+            (to_keys(keys), to_numbers(number for number, _ in entries), to_numbers(at for _, at in entries)),
         )
         if inserted.rowcount < len(keys):
             raise LedgerChangedError
@@ -122,5 +123,5 @@ class Ledger:
                 UPDATE ledger SET number = new.number, at = new.at
                 FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[]) AS new (key, number, at) WHERE ledger.key = new.key
                 """,
-                (to_keys(names), list(numbers), list(times)),
+                (to_keys(names), to_numbers(numbers), to_numbers(times)),
             )

@@ -16,7 +16,7 @@ import psycopg
 
 from bridge.core.delivery import Delivery
 from bridge.store.codec.columns import from_ms_length, to_ms_up
-from bridge.store.postgres.db.number_array import to_numbers
+from bridge.store.postgres.db.arrays import to_numbers
 from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import attempts

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from bridge.core.conversions import NO_EFFECTS
 from bridge.core.model import Accepted, EventNeeded, Ignored, Kept, Routed, SetAside, Webhook, WebhookState
 from bridge.store.codec.columns import to_ms
-from bridge.store.postgres.db.texts import maybe_server_text, server_text, to_columns
+from bridge.store.postgres.db.arrays import to_arrays, to_numbers
+from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import conversions, mapping_texts, parcels, quarters, recall_waits
 from bridge.store.postgres.tables.counts import count_webhooks
@@ -153,7 +154,7 @@ def _lock_received(transaction: Transaction, numbers: Sequence[int]) -> dict[int
         SELECT number, source, received_at FROM webhooks
         WHERE state = 'received' AND number = ANY(%s) ORDER BY number FOR UPDATE
         """,
-        (list(numbers),),
+        (to_numbers(numbers),),
     )
     return {number: (source, received_at) for number, source, received_at in rows}
 
@@ -177,7 +178,7 @@ def _set_states(transaction: Transaction, left: Sequence[tuple[int, str, str | N
         FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS new (number, state, reason, mapping)
         WHERE webhooks.number = new.number
         """,
-        to_columns(left),
+        to_arrays(left, "bigint", "text", "text", "bigint"),
     )
     recall_waits.delete_waits(transaction, [number for number, *_ in left])
 

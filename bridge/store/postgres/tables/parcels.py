@@ -13,6 +13,7 @@ from msgspec import structs
 from bridge.core.model import Webhook
 from bridge.store.codec import packed_requests
 from bridge.store.codec.columns import to_ms, to_ms_up
+from bridge.store.postgres.db.arrays import to_numbers
 from bridge.store.postgres.db.transaction import DURABLY, Transaction, select
 
 HAS_BODY = (
@@ -103,7 +104,7 @@ def end_lease(transaction: Transaction, taken: TakenParcels) -> bool:
 
     Otherwise nothing has changed: another node may have taken some of them, and the rest still waits for one.
     """
-    mine = (list(taken.numbers), taken.token)
+    mine = (to_numbers(taken.numbers), taken.token)
     held = "SELECT parcel FROM unapplied WHERE parcel = ANY(%s) AND token = %s ORDER BY parcel FOR UPDATE"
     if len(select(transaction.db, held, mine)) < len(taken.numbers):
         return False
@@ -117,12 +118,16 @@ def read_webhooks(db: psycopg.Connection[Any], rows: Iterable[tuple[int, int, in
     for number, parcel, place in rows:
         of_parcel.setdefault(parcel, []).append((number, place))
     found: dict[int, Webhook] = {}
-    for parcel, packed in select(db, "SELECT number, packed FROM parcels WHERE number = ANY(%s)", (list(of_parcel),)):
+    for parcel, packed in select(
+        db, "SELECT number, packed FROM parcels WHERE number = ANY(%s)", (to_numbers(of_parcel),)
+    ):
         webhooks = packed_requests.unpack_webhooks(packed)
         for number, place in of_parcel.pop(parcel):
             found[number] = structs.replace(webhooks[place], number=number)
     if left := [number for each in of_parcel.values() for number, _ in each]:
-        for number, packed in select(db, "SELECT number, packed FROM rescued WHERE number = ANY(%s)", (left,)):
+        for number, packed in select(
+            db, "SELECT number, packed FROM rescued WHERE number = ANY(%s)", (to_numbers(left),)
+        ):
             (webhook,) = packed_requests.unpack_webhooks(packed)
             found[number] = structs.replace(webhook, number=number)
     return found

@@ -13,8 +13,9 @@ import psycopg
 
 from bridge.core.model import EventNeeded
 from bridge.store.codec.columns import from_ms, ms_up
+from bridge.store.postgres.db.arrays import to_arrays, to_numbers
 from bridge.store.postgres.db.ledger_key import to_keys
-from bridge.store.postgres.db.texts import server_text, to_columns
+from bridge.store.postgres.db.texts import server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables.counts import count_webhooks
 from bridge.store.postgres.tables.ledger import Ledger
@@ -67,7 +68,7 @@ class _WaitingBatch:
             select(
                 transaction.db,
                 "SELECT number, received_at FROM webhooks WHERE state = 'received' AND number = ANY(%s)",
-                ([number for number, _ in wanting],),
+                (to_numbers(number for number, _ in wanting),),
             )
         )
         self._states: list[tuple[int, int | None, str, int | None]] = []
@@ -115,17 +116,18 @@ class _WaitingBatch:
                     AS new (number, due, reason, waits_until)
                 WHERE webhooks.number = new.number
                 """,
-                to_columns(self._states),
+                to_arrays(self._states, "bigint", "bigint", "text", "bigint"),
             )
         if self._decisions:
             self._transaction.execute(
                 "INSERT INTO deferred SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bytea[])",
-                to_columns(self._decisions),
+                to_arrays(self._decisions, "bigint", "bigint", "int", "bytea"),
             )
         if self._waits:
             keys, webhooks = zip(*self._waits, strict=True)
             self._transaction.execute(
-                "INSERT INTO waiting SELECT * FROM unnest(%s::uuid[], %s::bigint[])", (to_keys(keys), list(webhooks))
+                "INSERT INTO waiting SELECT * FROM unnest(%s::uuid[], %s::bigint[])",
+                (to_keys(keys), to_numbers(webhooks)),
             )
         self._numbers.clear()
         self._states.clear()
@@ -142,7 +144,7 @@ def _existing_numbers(transaction: Transaction, numbers: set[int]) -> set[int]:
         UNION ALL SELECT number FROM purged_events WHERE number = ANY(%(numbers)s)
         UNION ALL SELECT -number FROM remembered WHERE -number = ANY(%(numbers)s)
         """,
-        {"numbers": list(numbers)},
+        {"numbers": to_numbers(numbers)},
     )
     return {number for (number,) in rows}
 
@@ -181,7 +183,7 @@ def make_due(transaction: Transaction, conversion_keys: Iterable[tuple[bytes, in
             FROM unnest(%s::bigint[], %s::bigint[]) AS new (number, due)
             WHERE webhooks.number = new.number AND state = 'received'
             """,
-            (list(due), list(due.values())),
+            (to_numbers(due), to_numbers(due.values())),
         )
         transaction.execute(
             "DELETE FROM waiting WHERE key = ANY(%s) AND webhook NOT IN (SELECT webhook FROM deferred)",
@@ -204,12 +206,12 @@ def revisit_webhooks(transaction: Transaction, times: dict[bytes, int]) -> None:
         if changed is not None:
             count_webhooks(transaction, changed[0], "ignored", changed[1], -1)
             count_webhooks(transaction, changed[0], "received", changed[1])
-    transaction.execute("DELETE FROM revisits WHERE webhook = ANY(%s)", ([number for _, number in rows],))
+    transaction.execute("DELETE FROM revisits WHERE webhook = ANY(%s)", (to_numbers(number for _, number in rows),))
 
 
 def read_waits(transaction: Transaction, numbers: Sequence[int]) -> list[bytes]:
     """The keys that these webhooks wait for."""
-    rows = select(transaction.db, "SELECT DISTINCT key FROM waiting WHERE webhook = ANY(%s)", (list(numbers),))
+    rows = select(transaction.db, "SELECT DISTINCT key FROM waiting WHERE webhook = ANY(%s)", (to_numbers(numbers),))
     return [key for (key,) in rows]
 
 
@@ -222,7 +224,7 @@ def waiting_among(transaction: Transaction, numbers: Sequence[int], *, barrier: 
         WHERE number = ANY(%s) AND EXISTS (SELECT 1 FROM waiting WHERE webhook = w.number)
         AND coalesce(d.at, w.waits_until, 0) <= %s
         """,
-        (list(numbers), barrier),
+        (to_numbers(numbers), barrier),
     )
     return {number for (number,) in rows}
 
@@ -242,8 +244,8 @@ def find_barrier(transaction: Transaction) -> int:
 def delete_waits(transaction: Transaction, numbers: Sequence[int]) -> None:
     """These webhooks wait no more."""
     if numbers:
-        transaction.execute("DELETE FROM waiting WHERE webhook = ANY(%s)", (list(numbers),))
-        transaction.execute("DELETE FROM deferred WHERE webhook = ANY(%s)", (list(numbers),))
+        transaction.execute("DELETE FROM waiting WHERE webhook = ANY(%s)", (to_numbers(numbers),))
+        transaction.execute("DELETE FROM deferred WHERE webhook = ANY(%s)", (to_numbers(numbers),))
 
 
 def read_waiting(db: psycopg.Connection[Any]) -> WaitingWebhooks:

@@ -16,7 +16,8 @@ from msgspec import structs
 
 from bridge.core.model import Kept, Webhook, WebhookState
 from bridge.store.codec.columns import to_ms, to_ms_up
-from bridge.store.postgres.db.texts import maybe_server_text, server_text, to_columns
+from bridge.store.postgres.db.arrays import to_arrays, to_numbers
+from bridge.store.postgres.db.texts import maybe_server_text, server_text
 from bridge.store.postgres.db.transaction import Transaction, select
 from bridge.store.postgres.tables import parcels, recall_waits
 from bridge.store.postgres.tables.counts import count_webhooks
@@ -26,6 +27,10 @@ _DUE = f"w.state = 'received' AND w.due <= %(at)s AND (w.due <= %(barrier)s OR N
 """One that waits for an event is due when all that was received before has been looked at, any other by the clock."""
 _DECIDED = "d.at <= %(barrier)s AND w.state = 'received' AND w.due IS NULL"
 """A webhook that deferred to richer ones is decided on when all that was received before has been looked at."""
+
+
+_TYPES = ("bigint", "text", "text", "text", "text", "text", "bigint", "bigint", "bigint", "int", "bigint")
+"""Those of the columns that are inserted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def _insert_rows(transaction: Transaction, rows: Sequence[tuple[Any, ...]]) -> N
                 %s::bigint[], %s::int[], %s::bigint[]
             )
             """,
-            to_columns(rows),
+            to_arrays(rows, *_TYPES),
         )
 
 
@@ -102,7 +107,9 @@ def _count_same_bytes(transaction: Transaction, kept: Sequence[Kept]) -> None:
     if not again:
         return
     rows = select(
-        transaction.db, "SELECT number, source FROM webhooks WHERE number = ANY(%s)", ([number for _, number in again],)
+        transaction.db,
+        "SELECT number, source FROM webhooks WHERE number = ANY(%s)",
+        (to_numbers(number for _, number in again),),
     )
     first: dict[int, str] = dict(rows)
     pairs = Counter((source, first[number]) for source, number in again if first.get(number, source) != source)
@@ -217,5 +224,6 @@ def has_work(transaction: Transaction) -> bool:
 def release_claims(transaction: Transaction, numbers: Sequence[int]) -> None:
     """Make claimed webhooks due now."""
     transaction.execute(
-        "UPDATE webhooks SET due = %s WHERE state = 'received' AND number = ANY(%s)", (transaction.at, list(numbers))
+        "UPDATE webhooks SET due = %s WHERE state = 'received' AND number = ANY(%s)",
+        (transaction.at, to_numbers(numbers)),
     )
