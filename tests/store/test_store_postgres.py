@@ -320,6 +320,21 @@ def test_a_key_is_looked_for_in_one_partition_of_the_ledger(nodes: Nodes, empty_
         assert db.execute(SCANS).fetchall() == [(100, 0)]
 
 
+def test_a_key_is_looked_for_by_the_index_of_a_ledger_that_was_small_when_its_rows_were_counted(
+    nodes: Nodes, empty_database: str
+) -> None:
+    nodes(0)
+    with psycopg.connect(empty_database) as db:
+        db.execute("TRUNCATE ledger")  # other tests leave it large
+        db.execute(ENTRIES.replace("20000", "320"))
+        db.execute("ANALYZE ledger")
+    with psycopg.connect(empty_database, prepare_threshold=1) as db:
+        register_keys(db)
+        for _ in range(10):  # from the sixth time on the plan is kept
+            read_entries(db, [key(f"{n}") for n in range(100)])
+        assert db.execute(SCANS).fetchall() == [(1000, 0)]
+
+
 SYNCHRONOUS = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 """Cancels the wait of each commit for a standby; which ones."""
 _WAITING_COMMIT = "SET synchronous_commit = on; SELECT pg_logical_emit_message(true, 'test', '')"
