@@ -1,4 +1,4 @@
-"""On PostgreSQL, statements of a claim and of an attempt go together; what goes wrong is known all the same."""
+"""On PostgreSQL, statements of a verb go together; what goes wrong is known all the same."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import cast
 import psycopg
 import pytest
 from counting_relay import counted_server
-from store_made import FREELY, accepted, all_of, attempt, claimed, ids, states
+from store_made import FREELY, LEASE, accepted, all_of, attempt, claimed, ids, routed, states, webhook
 from test_store_postgres import SYNCHRONOUS, administer, standby_away
 
 from bridge.core.delivery import DeliveryState
 from bridge.core.errors import StoreUnavailable
 from bridge.store.postgres.store import PostgresStore
-from bridge.store.protocol import ClaimedDeliveries, Store
+from bridge.store.protocol import ClaimedDeliveries, Outcome, RowFilter, Store
 
 DELIVERED = DeliveryState.DELIVERED
 
@@ -58,6 +58,23 @@ def test_a_claim_takes_two_round_trips_and_its_attempt_three(empty_database: str
                 assert await record(store, held)
             assert (claims, relay.round_trips) == (2, 3)
             assert ids(await claim(store)) == ["evt_3"]
+
+        told(relay.url, story)
+
+
+def test_a_batch_is_claimed_in_four_round_trips_and_completed_in_four(empty_database: str) -> None:
+    with counted_server(empty_database) as relay:
+
+        async def story(store: Store) -> None:
+            for turn in range(3):  # the first opens the connection
+                await store.keep([webhook(f"{turn}{name}") for name in "abc"])
+                relay.round_trips = 0
+                batch = await store.claim_batch(now=datetime.now(UTC), limit=9, lease=LEASE)
+                claims, relay.round_trips = relay.round_trips, 0
+                made = [Outcome(one, (routed(f"evt_{one.id}"),)) for one in batch.webhooks]
+                assert await store.complete_batch(batch, made, now=datetime.now(UTC))
+            assert (claims, relay.round_trips) == (4, 4)
+            assert len(await store.events(RowFilter())) == 9
 
         told(relay.url, story)
 

@@ -30,7 +30,6 @@ from bridge.store.postgres.db.link import DatabaseLink
 from bridge.store.postgres.db.server_connection import ServerAddress
 from bridge.store.postgres.db.server_url import connection_info, shown_url
 from bridge.store.postgres.db.timeline_fence import TimelineFence
-from bridge.store.postgres.db.transaction import Transaction
 from bridge.store.postgres.follow_verbs import PostgresFollowVerbs
 from bridge.store.postgres.list_verbs import PostgresListVerbs
 from bridge.store.postgres.prepare import prepare_database
@@ -38,7 +37,6 @@ from bridge.store.postgres.status_verbs import PostgresStatusVerbs
 from bridge.store.postgres.tables import (
     attempts,
     conversions,
-    counts,
     days,
     destinations,
     outbox,
@@ -46,6 +44,7 @@ from bridge.store.postgres.tables import (
     parcels,
     webhooks,
 )
+from bridge.store.postgres.tables.batches import BatchClaims
 from bridge.store.postgres.tables.parcels import TakenParcels
 from bridge.store.postgres.tables.track_requests import CallerRequest, accept_requests
 from bridge.store.postgres.token_verbs import PostgresTokenVerbs
@@ -123,9 +122,7 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
         self._events: GroupCommit[CallerRequest, tuple[Accepted, ...]] = GroupCommit(self._accept_group, **limits)  # type: ignore[arg-type]
         self._patience = bounds.max_wait.total_seconds()
         self._overdue: Future[Any] | None = None
-        self._took_parcels = False
-        self._claims = 0
-        self._is_idle = False
+        self._batches = BatchClaims(node)
         self._without_due: set[str] = set()
         """Destinations of which the last claim found nothing: a look is enough until something is due."""
 
@@ -144,31 +141,17 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
 
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Returns the webhooks of parcels, or claims rows that are due; if there are both, by turns."""
-        self._claims += 1
-        if self._is_idle and self._claims < counts.FOLD_EVERY:
+        if self._batches.look_is_enough():
             at = self._time_of(now)
             if not await self._translate.look(lambda db: webhooks.may_have_work(db, at=at)):
                 return Batch(())
-        batch = await self._translate.write(lambda one: self._claim(one, limit=limit, lease=lease), now=now)
-        self._is_idle = not batch.webhooks
-        return batch
+        return await self._translate.write(
+            lambda one: self._batches.claim(one, limit=limit, lease=lease), now=now, pipelined=True
+        )
 
     def _time_of(self, now: datetime) -> int | None:
         """The time of a look: the server's where it is None."""
         return to_ms(now) if self._by_caller else None
-
-    def _claim(self, transaction: Transaction, *, limit: int, lease: timedelta) -> Batch:
-        if self._claims >= counts.FOLD_EVERY and not counts.fold_step(transaction):
-            self._claims = 0  # else there are more, which the next claim adds up
-        if not (self._took_parcels and webhooks.has_work(transaction)):
-            taken, found = parcels.take_parcels(transaction, node=self._node, limit=limit, lease=lease)
-            if found:
-                self._took_parcels = True
-                return Batch(found, taken)
-        self._took_parcels = False
-        rows, looked_until = webhooks.claim_webhooks(transaction, limit=limit, lease=lease)
-        known = conversions.find_awaited(transaction, [one.number for one in rows]) if rows else {}
-        return Batch(rows, known=known, looked_until=looked_until)
 
     async def read_ahead(self, batch: Batch, *, now: datetime, limit: int) -> Batch:  # noqa: ARG002  the same
         """None: parcels are taken in a transaction, and that one would wait for the one that completes the batch."""
@@ -181,18 +164,20 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
         match batch.mark:
             case TakenParcels() as taken:
                 return await self._translate.write(
-                    lambda one: outcomes.apply_outcomes(one, taken, outcomes_, since=one.at - self._window), now=now
+                    lambda one: outcomes.apply_outcomes(one, taken, outcomes_, window=self._window),
+                    now=now,
+                    pipelined=True,
                 )
             case _:
                 return await self._translate.write(
-                    lambda one: outcomes.complete_webhooks(one, outcomes_, since=one.at - self._window), now=now
+                    lambda one: outcomes.complete_webhooks(one, outcomes_, window=self._window), now=now, pipelined=True
                 )
 
     async def split_batch(self, batch: Batch, *, now: datetime) -> tuple[Kept, ...]:
         """Give webhooks of parcels rows of their own; make claimed rows due again."""
         match batch.mark:
             case TakenParcels() as taken:
-                self._took_parcels = False
+                self._batches.give_turn()
                 return await self._translate.write(
                     lambda one: outcomes.split_parcels(one, taken, batch.webhooks), now=now
                 )

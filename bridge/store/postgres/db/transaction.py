@@ -44,6 +44,7 @@ class Transaction:
         self.db = db
         self._begun = db.execute(_BEGIN, binary=True)
         self._now = now
+        self._asked: psycopg.Cursor[Any] | None = None
         self._left: list[range] = []
         self.by_caller = by_caller
         self.given_at = to_ms(now) if now is not None and by_caller else None
@@ -79,17 +80,22 @@ class Transaction:
         """An instant of this transaction's clock as the caller's clock shows it."""
         return from_ms(milliseconds - self._ahead)
 
-    def draw_numbers(self, count: int) -> list[int]:
-        """So many new numbers, ascending.
+    def ask_numbers(self, count: int) -> None:
+        """Ask for as many new numbers as are missing then; their answer need not be waited for alone.
 
         This transaction has an id before it has a number: a walk knows by the id whether it is under way still.
         """
         missing = count - sum(map(len, self._left))
         if missing > 0:
-            blocks = self.execute(
+            self._asked = self.execute(
                 "SELECT pg_current_xact_id()::text, draw_block() FROM generate_series(1, %s)", (-(-missing // BLOCK),)
-            ).fetchall()
-            self._left += [range(block, block + BLOCK) for _, block in blocks]
+            )
+
+    def draw_numbers(self, count: int) -> list[int]:
+        """So many new numbers, ascending."""
+        self._hear_numbers()
+        self.ask_numbers(count)
+        self._hear_numbers()
         numbers: list[int] = []
         while len(numbers) < count:
             block = self._left.pop(0)
@@ -98,6 +104,11 @@ class Transaction:
             if taken < len(block):
                 self._left.insert(0, block[taken:])
         return numbers
+
+    def _hear_numbers(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            self._left += [range(block, block + BLOCK) for _, block in asked.fetchall()]
 
     def write_marker(self) -> None:
         """Make the commit be flushed, and wait for the standbys, though this transaction changes nothing.

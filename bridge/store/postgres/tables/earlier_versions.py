@@ -52,5 +52,7 @@ def claim_earlier_event(transaction: Transaction, event: Event) -> int | None:
 
 def _take(transaction: Transaction, number: int) -> bool:
     """Whether nobody else has taken the event, as another node may at this moment."""
-    taken = transaction.execute("INSERT INTO earlier_repeated VALUES (%s) ON CONFLICT DO NOTHING", (number,))
-    return taken.rowcount == 1
+    taken = transaction.execute(
+        "INSERT INTO earlier_repeated VALUES (%s) ON CONFLICT DO NOTHING RETURNING event", (number,)
+    )
+    return bool(taken.fetchall())

@@ -48,8 +48,16 @@ class Ledger:
         transaction.execute(_BY_INDEX)
         self._transaction = transaction
         self._read: dict[bytes, _Entry | None] = {}
+        self._asked: list[psycopg.Cursor[Any]] = []
         self._new: dict[bytes, _Entry] = {}
         self._awaited: set[bytes] = set()
+
+    def ask_keys(self, keys: Iterable[bytes]) -> None:
+        """Ask for keys that are looked for later; their answer need not be waited for alone."""
+        unread = [key for key in dict.fromkeys(keys) if key not in self._read]
+        if unread:
+            self._read.update(dict.fromkeys(unread))
+            self._asked.append(self._transaction.execute(_ENTRIES, (to_keys(unread),)))
 
     def find_keys(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
         """Returns the number and the time of each key that is known, with what this transaction has added."""
@@ -92,11 +100,10 @@ class Ledger:
         self._awaited.clear()
 
     def _read_keys(self, keys: Sequence[bytes]) -> None:
-        unread = [key for key in dict.fromkeys(keys) if key not in self._read]
-        if unread:
-            self._read.update(dict.fromkeys(unread))
-            rows = read_entries(self._transaction.db, unread)
-            self._read.update({key: (number, at) for key, number, at in rows})
+        self.ask_keys(keys)
+        for asked in self._asked:
+            self._read.update({key: (number, at) for key, number, at in asked.fetchall()})
+        self._asked.clear()
 
     def _insert_entries(self, keys: Sequence[bytes]) -> None:
         if not keys:
@@ -104,13 +111,16 @@ class Ledger:
         entries = [self._new.get(key, (None, self._transaction.at)) for key in keys]
         inserted = self._transaction.execute(
             """
-            INSERT INTO ledger (key, number, at)
-            SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[]) AS new (key, number, at) ORDER BY key
-            ON CONFLICT DO NOTHING
+            WITH inserted AS (
+                INSERT INTO ledger (key, number, at)
+                SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[]) AS new (key, number, at) ORDER BY key
+                ON CONFLICT DO NOTHING RETURNING 1
+            )
+            SELECT count(*) FROM inserted
             """,
             (to_keys(keys), to_numbers(number for number, _ in entries), to_numbers(at for _, at in entries)),
         )
-        if inserted.rowcount < len(keys):
+        if inserted.fetchall() != [(len(keys),)]:
             raise LedgerChangedError
 
     def _update_entries(self, keys: Sequence[bytes]) -> None:

@@ -18,7 +18,7 @@ from bridge.store.postgres.tables.counts import count_webhooks
 from bridge.store.postgres.tables.events import find_known_event, insert_events
 from bridge.store.postgres.tables.ledger import Ledger
 from bridge.store.postgres.tables.parcels import TakenParcels
-from bridge.store.postgres.tables.webhooks import NewWebhook, insert_webhooks
+from bridge.store.postgres.tables.webhooks import NewWebhook, identity_keys, insert_webhooks
 from bridge.store.protocol import Completed, Outcome
 from bridge.store.rules.event_decisions import NewEvent
 
@@ -28,13 +28,18 @@ _Result = tuple[Routed, ...] | Ignored | SetAside | EventNeeded
 
 
 def apply_outcomes(
-    transaction: Transaction, taken: TakenParcels, outcomes: Sequence[Outcome], *, since: int
+    transaction: Transaction, taken: TakenParcels, outcomes: Sequence[Outcome], *, window: int
 ) -> tuple[Completed, ...] | None:
     """Give the webhooks of parcels their rows and outcomes; None, and nothing has changed, if the lease was lost."""
-    if not parcels.end_lease(transaction, taken):
-        return None
     ledger = Ledger(transaction)
-    texts = mapping_texts.keep_texts(transaction, (one.mapping for one in outcomes))
+    lease = parcels.AskedLease(transaction, taken)
+    asked = mapping_texts.AskedTexts(transaction, (one.mapping for one in outcomes))
+    ledger.ask_keys(identity_keys(one.webhook for one in outcomes))
+    events = [routed for one in outcomes for routed in _events_of(one.result)]
+    transaction.ask_numbers(len(outcomes) + sum(1 + len(one.routes) for one in events) + 1)  # one for the counts
+    if not lease.end():
+        return None
+    texts = asked.keep()
     new = [
         _new_webhook(transaction, outcome, place, texts[outcome.mapping])
         for outcome, place in zip(outcomes, taken.places, strict=True)
@@ -51,7 +56,9 @@ def apply_outcomes(
         for routed in _events_of(outcome.result)
     ]
     accepted = iter(
-        _write(transaction, ledger, made, [(one.number, each) for one, each in fresh if not one.is_known], since=since)
+        _write(
+            transaction, ledger, made, [(one.number, each) for one, each in fresh if not one.is_known], window=window
+        )
     )
     return tuple(
         Completed(one, () if one.is_known else tuple(next(accepted) for _ in _events_of(outcome.result)))
@@ -68,7 +75,7 @@ def _new_webhook(transaction: Transaction, outcome: Outcome, place: tuple[int, i
 
 def split_parcels(transaction: Transaction, taken: TakenParcels, webhooks: Sequence[Webhook]) -> tuple[Kept, ...]:
     """Give each webhook a row of its own, received and due; nothing if the lease was lost."""
-    if not parcels.end_lease(transaction, taken):
+    if not parcels.AskedLease(transaction, taken).end():
         return ()
     ledger = Ledger(transaction)
     kept = insert_webhooks(
@@ -89,7 +96,7 @@ def _due_of(webhook: Webhook, at: int) -> int:
     return received_at if received_at <= at + AHEAD_MS else at
 
 
-def complete_webhooks(transaction: Transaction, outcomes: Sequence[Outcome], *, since: int) -> tuple[Completed, ...]:
+def complete_webhooks(transaction: Transaction, outcomes: Sequence[Outcome], *, window: int) -> tuple[Completed, ...]:
     """Write the outcomes of webhooks. One that is no longer received only gets the answers for its known events."""
     ledger = Ledger(transaction)
     found = _lock_received(transaction, [outcome.webhook.number for outcome in outcomes])
@@ -111,7 +118,7 @@ def complete_webhooks(transaction: Transaction, outcomes: Sequence[Outcome], *, 
             quarters.count_decided(transaction, "webhook", source, state.value)
     _set_states(transaction, left)
     changed = [(one.webhook.number, one) for one in outcomes if one.webhook.number in found]
-    accepted = iter(_write(transaction, ledger, [one for each in made for one in each], changed, since=since))
+    accepted = iter(_write(transaction, ledger, [one for each in made for one in each], changed, window=window))
     return tuple(
         Completed(
             Kept(one.webhook.number, is_known=False, source=one.webhook.source, topic=one.webhook.topic),
@@ -127,10 +134,10 @@ def _write(
     made: Sequence[NewEvent],
     changed: Sequence[tuple[int, Outcome]],
     *,
-    since: int,
+    window: int,
 ) -> tuple[Accepted, ...]:
     """Write events and all that webhooks, given by number, tell beside them; then what waited for that is due."""
-    accepted, woken = insert_events(transaction, ledger, made, since=since)
+    accepted, woken = insert_events(transaction, ledger, made, since=transaction.at - window)
     told = [(number, one.effects) for number, one in changed if one.effects != NO_EFFECTS]
     woken += [(key, transaction.at) for key in conversions.apply_effects(transaction, ledger, told)]
     recall_waits.defer_webhooks(

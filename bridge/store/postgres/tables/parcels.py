@@ -99,17 +99,25 @@ def take_parcels(
     return TakenParcels(token, tuple(number for number, _ in rows), tuple(places)), tuple(webhooks)
 
 
-def end_lease(transaction: Transaction, taken: TakenParcels) -> bool:
-    """Give up the parcels, whose webhooks get rows now; returns whether all of them were still under the lease.
+class AskedLease:
+    """Parcels that were locked as far as they are still under their lease; nobody has waited for the answer yet."""
 
-    Otherwise nothing has changed: another node may have taken some of them, and the rest still waits for one.
-    """
-    mine = (to_numbers(taken.numbers), taken.token)
-    held = "SELECT parcel FROM unapplied WHERE parcel = ANY(%s) AND token = %s ORDER BY parcel FOR UPDATE"
-    if len(select(transaction.db, held, mine)) < len(taken.numbers):
-        return False
-    transaction.execute("DELETE FROM unapplied WHERE parcel = ANY(%s) AND token = %s", mine)
-    return True
+    def __init__(self, transaction: Transaction, taken: TakenParcels) -> None:
+        self._transaction = transaction
+        self._mine = (to_numbers(taken.numbers), taken.token)
+        self._held = transaction.execute(
+            "SELECT parcel FROM unapplied WHERE parcel = ANY(%s) AND token = %s ORDER BY parcel FOR UPDATE", self._mine
+        )
+
+    def end(self) -> bool:
+        """Give up the parcels, whose webhooks get rows now; returns whether all of them were still under the lease.
+
+        Otherwise nothing has changed: another node may have taken some of them, and the rest still waits for one.
+        """
+        if len(self._held.fetchall()) < len(self._mine[0]):
+            return False
+        self._transaction.execute("DELETE FROM unapplied WHERE parcel = ANY(%s) AND token = %s", self._mine)
+        return True
 
 
 def read_webhooks(db: psycopg.Connection[Any], rows: Iterable[tuple[int, int, int]]) -> dict[int, Webhook]:

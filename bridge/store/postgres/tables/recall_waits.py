@@ -172,7 +172,9 @@ def make_due(transaction: Transaction, conversion_keys: Iterable[tuple[bytes, in
         times[key] = min(at, times.get(key, at))
     if not times:
         return
-    woken = select(transaction.db, "SELECT key, webhook FROM waiting WHERE key = ANY(%s)", (to_keys(times),))
+    waiting = transaction.execute("SELECT key, webhook FROM waiting WHERE key = ANY(%s)", (to_keys(times),))
+    revisits = _ask_revisits(transaction, times)
+    woken = waiting.fetchall()
     due: dict[int, int] = {}
     for key, webhook in woken:
         due[webhook] = min(times[key], due.get(webhook, times[key]))
@@ -189,12 +191,21 @@ def make_due(transaction: Transaction, conversion_keys: Iterable[tuple[bytes, in
             "DELETE FROM waiting WHERE key = ANY(%s) AND webhook NOT IN (SELECT webhook FROM deferred)",
             (to_keys({key for key, _ in woken}),),
         )
-    revisit_webhooks(transaction, times)
+    _revisit(transaction, times, revisits.fetchall())
 
 
 def revisit_webhooks(transaction: Transaction, times: dict[bytes, int]) -> None:
     """Make ignored webhooks received again that are looked at again for one of these keys."""
-    rows = select(transaction.db, "SELECT key, webhook FROM revisits WHERE key = ANY(%s)", (to_keys(times),))
+    _revisit(transaction, times, _ask_revisits(transaction, times).fetchall())
+
+
+def _ask_revisits(transaction: Transaction, times: dict[bytes, int]) -> psycopg.Cursor[Any]:
+    return transaction.execute("SELECT key, webhook FROM revisits WHERE key = ANY(%s)", (to_keys(times),))
+
+
+def _revisit(transaction: Transaction, times: dict[bytes, int], rows: list[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
     for key, number in sorted(rows, key=lambda row: (row[1], times[row[0]])):
         changed = transaction.execute(
             """

@@ -6,7 +6,7 @@ A redelivery is recognised then, and gets no row. What was received and has no o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,12 +48,7 @@ class NewWebhook:
 
 def insert_webhooks(transaction: Transaction, ledger: Ledger, new: Sequence[NewWebhook]) -> tuple[Kept, ...]:
     """Insert a row for each webhook that is no redelivery; one whose identity keys are known has that number."""
-    known = {
-        key: before
-        for key, (before, _) in ledger.find_keys(
-            [key for one in new for key in (*one.webhook.identity, one.webhook.same_bytes) if key]
-        ).items()
-    }
+    known = {key: before for key, (before, _) in ledger.find_keys(identity_keys(one.webhook for one in new)).items()}
     numbers = iter(transaction.draw_numbers(len(new)))
     rows: list[tuple[Any, ...]] = []
     kept: list[Kept] = []
@@ -75,6 +70,11 @@ def insert_webhooks(transaction: Transaction, ledger: Ledger, new: Sequence[NewW
     _insert_rows(transaction, rows)
     _count_same_bytes(transaction, kept)
     return tuple(kept)
+
+
+def identity_keys(webhooks: Iterable[Webhook]) -> list[bytes]:
+    """The keys by which the ledger knows webhooks, and their bytes."""
+    return [key for one in webhooks for key in (*one.identity, one.same_bytes) if key]
 
 
 def _webhook_row(number: int, new: NewWebhook) -> tuple[Any, ...]:
@@ -210,7 +210,8 @@ def may_have_work(db: psycopg.Connection[Any], *, at: int | None) -> bool:
 
 def has_work(transaction: Transaction) -> bool:
     """Whether there is a webhook to claim."""
-    values = {"at": transaction.at, "barrier": recall_waits.find_barrier(transaction)}
+    barrier = recall_waits.find_barrier(transaction)
+    values = {"at": transaction.at, "barrier": barrier}
     row = transaction.execute(
         f"""
         SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE})
