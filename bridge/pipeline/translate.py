@@ -100,13 +100,13 @@ class TranslateLoop:
         self._wake.set()
 
     def stop(self) -> None:
-        """Claim nothing more; `run` returns when the pass under way is recorded."""
+        """Claim nothing more; `run` returns when what was claimed is recorded."""
         self._stopping = True
         self._wake.set()
 
     async def run(self) -> None:
         """Translate batches until stopped; no error ends the loop."""
-        while not self._stopping:
+        while not self._stopping or self._ahead is not None:
             self._wake.clear()
             busy = 0
             try:
@@ -149,8 +149,8 @@ class TranslateLoop:
     async def _take_batch(self) -> tuple[Batch, dict[int, Outcome] | None]:
         """The next batch, and what each of its webhooks becomes where nothing is known, if that was decided ahead."""
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead.sources is self._sources():
-            return ahead.batch, ahead.outcomes
+        if ahead is not None:
+            return ahead.batch, ahead.outcomes if ahead.sources is self._sources() else None
         limit = 1 if self._apart else BATCH
         return await self._store.claim_batch(now=self._clock(), limit=limit, lease=LEASE), None
 
@@ -159,9 +159,9 @@ class TranslateLoop:
 
         It is read before this one is written: at the same time, each waits for the other's turn of Python's lock.
         """
-        if len(batch.webhooks) < BATCH:
+        if len(batch.webhooks) < BATCH or self._stopping:
             return Batch(())
-        return await self._store.read_ahead(batch, now=self._clock(), limit=BATCH)
+        return await self._store.read_ahead(batch, now=self._clock(), limit=BATCH, lease=LEASE)
 
     async def _decide_ahead(self, following: Batch) -> _Ahead | None:
         """Decide on the next batch of a backlog, with nothing that is known, while the one before it is written.

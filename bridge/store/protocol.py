@@ -178,16 +178,16 @@ class Store(ConsoleStore, FollowStore, ListStore, RefreshTokenStore, StatusStore
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Webhooks to be translated: those that were just kept, or received ones that are due.
 
-        About `limit` of them. Received ones are exclusive until `now + lease`; those that were just kept go to
-        the process that completes them first.
+        About `limit` of them. Received ones are exclusive until `now + lease`; those that were just kept are, too, or
+        go to the process that completes them first.
         """
         ...
 
-    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int) -> Batch:
+    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """About `limit` of the webhooks that were kept after those of a batch that is not completed yet.
 
-        They are to be completed once that one is, and not where it is not. There are none where other webhooks are to
-        be claimed first, and where the engine cannot tell what follows.
+        They are to be completed once that one is, and not where it is not. Where webhooks that were just kept are
+        exclusive, these are until `now + lease`. There are none where other webhooks are to be claimed first.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -42,9 +42,9 @@ class Watched(SqliteStore):
         self._before = before
         self._writes = 0
 
-    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int) -> Batch:
+    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """What is read ahead."""
-        following = await super().read_ahead(batch, now=now, limit=limit)
+        following = await super().read_ahead(batch, now=now, limit=limit, lease=lease)
         self.ahead += [one.id for one in following.webhooks]
         return following
 
@@ -66,9 +66,8 @@ def source(reason: str, decided: Callable[[str], None] = lambda _name: None) -> 
     return cast("Source", made)
 
 
-def run_backlog(store: Watched, sources: Callable[[], dict[str, Source]]) -> list[tuple[str, str | None]]:
-    """The topic of each webhook and why it became no event, oldest first, once a backlog is worked off."""
-    loop = TranslateLoop(
+def loop_over(store: Watched, sources: Callable[[], dict[str, Source]]) -> TranslateLoop:
+    return TranslateLoop(
         store=store,
         sources=sources,
         route=lambda _event, _to: (),
@@ -77,11 +76,20 @@ def run_backlog(store: Watched, sources: Callable[[], dict[str, Source]]) -> lis
         metrics=cast("Any", SimpleNamespace(count_translated=lambda *_: None)),
     )
 
+
+async def keep_backlog(store: Watched) -> None:
+    await store.probe(now=NOW)
+    for number in range(COUNT):
+        identity = (dedupe_keys.signed_webhook_key("shop", str(number)),)
+        await store.keep([Webhook("shop", str(number), str(number), NOW, b"{}", identity)])
+
+
+def run_backlog(store: Watched, sources: Callable[[], dict[str, Source]]) -> list[tuple[str, str | None]]:
+    """The topic of each webhook and why it became no event, oldest first, once a backlog is worked off."""
+    loop = loop_over(store, sources)
+
     async def story() -> list[tuple[str, str | None]]:
-        await store.probe(now=NOW)
-        for number in range(COUNT):
-            identity = (dedupe_keys.signed_webhook_key("shop", str(number)),)
-            await store.keep([Webhook("shop", str(number), str(number), NOW, b"{}", identity)])
+        await keep_backlog(store)
         for _ in range(3 * COUNT):
             try:
                 if not await loop.translate_batch():
@@ -139,6 +147,30 @@ def test_mappings_that_are_loaded_meanwhile_decide_on_what_was_decided_ahead(tmp
     loaded.append({"shop": source("old", reload)})
     found = run_backlog(Watched(tmp_path), lambda: loaded[-1])
     assert [reason for _, reason in found] == ["old"] * 6 + ["new"] * 6
+
+
+def test_what_was_read_ahead_is_written_before_a_loop_that_stops_has_ended(tmp_path: Path) -> None:
+    stops: list[Callable[[], None]] = []
+
+    class Stopped(Watched):
+        async def complete_batch(
+            self, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime
+        ) -> tuple[Completed, ...] | None:
+            stops[0]()
+            return await super().complete_batch(batch, outcomes, now=now)
+
+    async def story() -> None:
+        same = {"shop": source("seen")}
+        store = Stopped(tmp_path)
+        await keep_backlog(store)
+        loop = loop_over(store, lambda: same)
+        stops.append(loop.stop)
+        await loop.run()
+        assert store.ahead == ["3", "4", "5"]
+        assert [row.topic for row in reversed(await store.webhooks(RowFilter()))] == ["0", "1", "2", "3", "4", "5"]
+        await store.close()
+
+    asyncio.run(story())
 
 
 def test_a_refund_finds_its_sale_in_the_batch_that_was_written_meanwhile(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from store_made import LEASE, NOW, Tell, applied, routed, webhook
 
+from bridge.store.postgres.store import PostgresStore
 from bridge.store.protocol import Batch, Outcome, RowFilter, Store
 from bridge.store.sqlite.ingest import log_writer
 from bridge.store.sqlite.store import SqliteStore
@@ -37,7 +38,7 @@ def test_a_batch_that_is_read_ahead_never_has_a_webhook_of_the_one_before(tell: 
     async def story(store: Store) -> None:
         await kept(store, *"abcdef")
         first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
-        following = await store.read_ahead(first, now=NOW, limit=2)
+        following = await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)
         assert set(names(first)).isdisjoint(names(following))
         assert await complete(store, first)
         if following.webhooks:
@@ -59,13 +60,13 @@ def test_sqlite_reads_what_comes_next_whether_or_not_the_batch_is_written_by_the
         store = SqliteStore(str(tmp_path / "store.db"))
         await kept(store, *"abcdef")
         first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
-        second = await store.read_ahead(first, now=NOW, limit=2)
+        second = await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)
         assert await complete(store, first)
-        assert names(await store.read_ahead(first, now=NOW, limit=2)) == names(second)
-        third = await store.read_ahead(second, now=NOW, limit=9)
+        assert names(await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)) == names(second)
+        third = await store.read_ahead(second, now=NOW, limit=9, lease=LEASE)
         assert [names(first), names(second), names(third)] == [["a", "b"], ["c", "d"], ["e", "f"]]
         assert await complete(store, second)
-        assert not (await store.read_ahead(third, now=NOW, limit=9)).webhooks
+        assert not (await store.read_ahead(third, now=NOW, limit=9, lease=LEASE)).webhooks
         assert await complete(store, third)
         await store.close()
 
@@ -77,7 +78,7 @@ def test_what_follows_a_batch_that_was_not_written_is_read_again(tmp_path: Path)
         store = SqliteStore(str(tmp_path / "store.db"))
         await kept(store, *"abcd")
         first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
-        second = await store.read_ahead(first, now=NOW, limit=2)
+        second = await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)
         assert not await complete(store, second), "the one before it has no rows yet"
         assert names(await store.claim_batch(now=NOW, limit=9, lease=LEASE)) == list("abcd")
         await store.close()
@@ -92,9 +93,45 @@ def test_rows_that_are_due_have_their_turn(tmp_path: Path) -> None:
         await kept(store, *"abcd")
         first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
         assert names(first) == ["a", "b"]
-        assert not (await store.read_ahead(first, now=NOW, limit=2)).webhooks
+        assert not (await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)).webhooks
         assert await complete(store, first)
         assert names(await store.claim_batch(now=NOW, limit=2, lease=LEASE)) == ["old"]
+        await store.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("completed", ["first", "second"])
+def test_postgres_takes_what_comes_next_under_a_lease_in_either_order(empty_database: str, completed: str) -> None:
+    async def story() -> None:
+        store, other = (PostgresStore(empty_database, durable=False) for _ in range(2))
+        await kept(store, *"abcde")
+        first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
+        second = await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)
+        assert [names(first), names(second)] == [["a", "b"], ["c", "d"]]
+        assert names(await other.claim_batch(now=NOW, limit=9, lease=LEASE)) == ["e"], "nobody else has the others"
+        for batch in [first, second] if completed == "first" else [second, first]:
+            assert await complete(store, batch)
+            assert not await complete(other, batch)
+        assert sorted(row.id for row in await store.events(RowFilter())) == [f"evt_{name}" for name in "abcd"]
+        await store.close()
+        await other.close()
+
+    asyncio.run(story())
+
+
+def test_postgres_lets_rows_that_are_due_have_their_turn(empty_database: str) -> None:
+    async def story() -> None:
+        store = PostgresStore(empty_database, by_caller=True, durable=False)
+        await applied(await kept(store, "old"))
+        await kept(store, *"abcd")
+        first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
+        assert names(first) == ["a", "b"]
+        assert not (await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)).webhooks
+        assert await complete(store, first)
+        rows = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
+        assert names(rows) == ["old"]
+        assert not (await store.read_ahead(rows, now=NOW, limit=2, lease=LEASE)).webhooks
         await store.close()
 
     asyncio.run(story())
@@ -107,7 +144,7 @@ def test_nothing_is_read_ahead_of_rows(tmp_path: Path) -> None:
         rows = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
         assert names(rows) == ["old"]
         await store.keep([webhook("new")])
-        assert not (await store.read_ahead(rows, now=NOW, limit=2)).webhooks
+        assert not (await store.read_ahead(rows, now=NOW, limit=2, lease=LEASE)).webhooks
         await store.close()
 
     asyncio.run(story())

@@ -153,9 +153,14 @@ class PostgresStore(PostgresFollowVerbs, PostgresListVerbs, PostgresStatusVerbs,
         """The time of a look: the server's where it is None."""
         return to_ms(now) if self._by_caller else None
 
-    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int) -> Batch:  # noqa: ARG002  the same
-        """None: parcels are taken in a transaction, and that one would wait for the one that completes the batch."""
-        return Batch(())
+    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int, lease: timedelta) -> Batch:
+        """Take the next parcels, if the batch is of parcels."""
+        if not isinstance(batch.mark, TakenParcels):
+            return Batch(())
+        taken = await self._translate.write(
+            lambda one: self._batches.take_parcels(one, limit=limit, lease=lease), now=now, pipelined=True
+        )
+        return taken or Batch(())
 
     async def complete_batch(
         self, batch: Batch, outcomes_: Sequence[Outcome], *, now: datetime

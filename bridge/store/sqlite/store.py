@@ -144,7 +144,7 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
                 await self._writer.run_write(ledger.flush_step)
         return Batch(())
 
-    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int) -> Batch:
+    async def read_ahead(self, batch: Batch, *, now: datetime, limit: int, lease: timedelta) -> Batch:  # noqa: ARG002  nothing is exclusive
         """The webhooks of the ingest log that follow those of a batch; none where rows are due, whose turn it is."""
         if not isinstance(mark := batch.mark, UnappliedLog):
             return Batch(())

@@ -34,6 +34,11 @@ class BatchClaims:
         self._found_nothing = not batch.webhooks
         return batch
 
+    def take_parcels(self, transaction: Transaction, *, limit: int, lease: timedelta) -> Batch | None:
+        """The webhooks of parcels; None where there are none, and where it is the turn of rows that are due."""
+        self._count += 1
+        return self._take_parcels(transaction, limit=limit, lease=lease)
+
     def give_turn(self) -> None:
         """The next claim takes parcels first."""
         self._took_parcels = False
