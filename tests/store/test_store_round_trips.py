@@ -79,6 +79,24 @@ def test_a_batch_is_claimed_in_four_round_trips_and_completed_in_four(empty_data
         told(relay.url, story)
 
 
+def test_a_batch_is_claimed_without_a_standby_and_a_claim_that_the_server_forgot_completes_nothing(
+    empty_database: str,
+) -> None:
+    async def story(store: Store) -> None:
+        await store.keep([webhook("a")])
+        with standby_away(empty_database):
+            batch = await store.claim_batch(now=datetime.now(UTC), limit=9, lease=LEASE)
+        assert [one.id for one in batch.webhooks] == ["a"]
+        administer(empty_database, "UPDATE unapplied SET until = 0, token = NULL")  # as a crash leaves it
+        made = [Outcome(one, (routed("evt_a"),)) for one in batch.webhooks]
+        assert await store.complete_batch(batch, made, now=datetime.now(UTC)) is None
+        again = await store.claim_batch(now=datetime.now(UTC), limit=9, lease=LEASE)
+        assert await store.complete_batch(again, made, now=datetime.now(UTC))
+        assert len(await store.events(RowFilter())) == 1
+
+    told(empty_database, story)
+
+
 @pytest.mark.parametrize("ended", ["cancel", "terminate"])
 def test_a_claim_and_an_attempt_that_no_second_machine_has_are_errors(
     empty_database: str, ended: str, caplog: pytest.LogCaptureFixture

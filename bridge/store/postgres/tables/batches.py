@@ -8,6 +8,10 @@ from bridge.store.postgres.db.transaction import Transaction
 from bridge.store.postgres.tables import conversions, counts, parcels, webhooks
 from bridge.store.protocol import Batch
 
+_NOT_FLUSHED = "SELECT set_config('synchronous_commit', 'off', true)"
+"""Lets a claim be committed before it is flushed, and before a standby has it. Where a crash of the server takes it
+back, who has claimed finds its lease gone, and nothing is done twice."""
+
 
 class BatchClaims:
     """Knows what the last claim of this process found, and when counts are added up, which goes with a claim."""
@@ -44,6 +48,7 @@ class BatchClaims:
         self._took_parcels = False
 
     def _take_parcels(self, transaction: Transaction, *, limit: int, lease: timedelta) -> Batch | None:
+        transaction.execute(_NOT_FLUSHED)
         transaction.ask_numbers(1)  # for the token
         if self._count >= counts.FOLD_EVERY and not counts.fold_step(transaction):
             self._count = 0  # else there are more, which the next claim adds up
