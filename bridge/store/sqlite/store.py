@@ -57,6 +57,7 @@ from bridge.store.sqlite.follow_verbs import SqliteFollowVerbs
 from bridge.store.sqlite.ingest import apply, log_reader
 from bridge.store.sqlite.ingest.log_reader import UnappliedLog
 from bridge.store.sqlite.ingest.log_writer import LogWriter, folder_of
+from bridge.store.sqlite.ingest.oldest_unapplied import OldestUnapplied
 from bridge.store.sqlite.list_verbs import SqliteListVerbs
 from bridge.store.sqlite.status_verbs import SqliteStatusVerbs
 from bridge.store.sqlite.tables import attempts, conversions, destinations, ledger
@@ -107,6 +108,7 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
         patience = bounds.max_wait.total_seconds()
         self._log_writer = LogWriter(path, min_free=bounds.min_free)
         self._folder = folder_of(path)
+        self._oldest = OldestUnapplied()
         self._webhooks = GroupCommit(self._write_group, limit=bounds.waiting, patience=patience)
         self._events = GroupCommit(self._accept_group, limit=bounds.waiting, patience=patience)
         self._claimed_log = False
@@ -125,14 +127,13 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
     async def claim_batch(self, *, now: datetime, limit: int, lease: timedelta) -> Batch:
         """Returns webhooks of the ingest log, or claims rows that are due; if there are both, in turns."""
         while True:
-            unapplied, is_due, should_flush = await self._reader.run_query(
+            unapplied, is_due, should_flush, oldest = await self._reader.run_query(
                 lambda db: self._look_for_work(db, now=now, limit=limit)
             )
             if unapplied.webhooks and not (is_due and self._claimed_log):
                 self._claimed_log = True
                 return Batch(unapplied.webhooks, unapplied)
             self._claimed_log = False
-            oldest = unapplied.oldest_received
             if is_due and (batch := await self._claim_rows(now=now, limit=limit, lease=lease, oldest=oldest)).webhooks:
                 return batch
             if unapplied == log_reader.NOTHING:
@@ -148,25 +149,23 @@ class SqliteStore(SqliteFollowVerbs, SqliteListVerbs, SqliteStatusVerbs, SqliteT
         """The webhooks of the ingest log that follow those of a batch; none where rows are due, whose turn it is."""
         if not isinstance(mark := batch.mark, UnappliedLog):
             return Batch(())
-        following, is_due, _ = await self._reader.run_query(
+        following, is_due, *_ = await self._reader.run_query(
             lambda db: self._look_for_work(db, now=now, limit=limit, after=mark)
         )
         return Batch(()) if is_due else Batch(following.webhooks, following)
 
     def _look_for_work(
         self, db: sqlite3.Connection, *, now: datetime, limit: int, after: UnappliedLog = log_reader.NOTHING
-    ) -> tuple[UnappliedLog, bool, bool]:
-        """Returns the oldest webhooks of the ingest log, whether rows are due, and whether to flush the ledger."""
+    ) -> tuple[UnappliedLog, bool, bool, datetime | None]:
+        """Returns the first webhooks of the log, whether rows are due or the ledger is, and the log's oldest time."""
         unapplied = log_reader.read_unapplied(db, self._folder, limit=limit, after=after)
         if not unapplied.stretches or log_reader.is_long(db):
             log_reader.delete_applied_files(db, self._folder)
-        is_due = inbox.is_due(
-            db,
-            now=now,
-            trusted_now=self._clocks.trusted_time(db, now),
-            oldest_unapplied=after.oldest_received or unapplied.oldest_received,
-        )
-        return unapplied, is_due, not unapplied.stretches and ledger.should_flush(db)
+        trusted_now, oldest = self._clocks.trusted_time(db, now), after.oldest_received or unapplied.oldest_received
+        if oldest and inbox.is_wait_over(db, now=now, trusted_now=trusted_now, oldest_unapplied=oldest):
+            oldest = self._oldest.find_oldest(db, self._folder)
+        is_due = inbox.is_due(db, now=now, trusted_now=trusted_now, oldest_unapplied=oldest)
+        return unapplied, is_due, not unapplied.stretches and ledger.should_flush(db), oldest
 
     async def _claim_rows(self, *, now: datetime, limit: int, lease: timedelta, oldest: datetime | None) -> Batch:
         def claim(db: sqlite3.Connection) -> Batch:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import chain, islice
+from typing import NamedTuple
 
 from bridge.core import log
 from bridge.core.errors import StoreUnusable
@@ -63,6 +64,14 @@ class UnappliedLog:
         return min((one.received_at for one in self.webhooks), default=None)
 
 
+class FrameTime(NamedTuple):
+    """When the oldest webhook of a frame was received, and where in which file the frame ends."""
+
+    name: str
+    ends: int
+    oldest: datetime
+
+
 NOTHING = UnappliedLog()
 _SELDOM = log.RateLimitedLog()
 MEND_FOREIGN = "see what wrote it there, and move it away"
@@ -109,7 +118,7 @@ def is_unapplied(db: sqlite3.Connection, ends: Mapping[str, int]) -> bool:
     """Whether a file holds something before its end in `ends` that is not applied."""
     if not ends:
         return False
-    applied_to = _applied_offsets(db)
+    applied_to = applied_offsets(db)
     return any(applied_to.get(name, 0) < size for name, size in ends.items())
 
 
@@ -118,12 +127,23 @@ def read_unapplied(db: sqlite3.Connection, folder: str, *, limit: int, after: Un
 
     Those that come after some that are being applied, if `after` is given.
     """
-    return read_beyond(folder, _applied_offsets(db) | {one.name: one.ends for one in after.stretches}, limit=limit)
+    return read_beyond(folder, applied_offsets(db) | {one.name: one.ends for one in after.stretches}, limit=limit)
 
 
 def read_beyond(folder: str, offsets: Mapping[str, int], *, limit: int) -> UnappliedLog:
     """The same of a folder whose files were read up to these offsets, 0 where there is none."""
     return _read_oldest(folder, _leave_unreadable(folder, _files_beyond(folder, offsets)), limit=limit)
+
+
+def read_times(folder: str, offsets: Mapping[str, int]) -> Iterator[FrameTime]:
+    """The times of the frames beyond the offsets, those of one file in its order; of none behind a damaged part."""
+    for name, starts in _leave_unreadable(folder, _files_beyond(folder, offsets)):
+        with ExitStack() as stack:
+            for frame in LogFileReader(folder, name, starts, stack).read_whole_frames():
+                with suppress(ValueError):
+                    received = [one.received_at for one in packed_requests.unpack_webhooks(frame.content)]
+                    if received:
+                        yield FrameTime(name, frame.ends, min(received))
 
 
 def count_beyond(folder: str, offsets: Mapping[str, int]) -> tuple[int, int | None]:
@@ -199,7 +219,7 @@ def _leave_unreadable(folder: str, files: Iterable[tuple[str, int]]) -> Iterator
 def _unapplied_files(db: sqlite3.Connection, folder: str) -> Iterator[tuple[str, int]]:
     """The same, also of files that a newer version wrote, or that are none of ours."""
     if log_files.list_names(folder):
-        yield from _files_beyond(folder, _applied_offsets(db))
+        yield from _files_beyond(folder, applied_offsets(db))
 
 
 def _files_beyond(folder: str, offsets: Mapping[str, int]) -> Iterator[tuple[str, int]]:
@@ -258,7 +278,7 @@ def _read_files(folder: str, starts: Mapping[str, int], *, limit: int) -> Unappl
 
 def is_long(db: sqlite3.Connection) -> bool:
     """Whether so many log files are (partly) applied that the applied ones should be deleted."""
-    return len(_applied_offsets(db)) > MANY_FILES
+    return len(applied_offsets(db)) > MANY_FILES
 
 
 def delete_applied_files(db: sqlite3.Connection, folder: str) -> None:
@@ -266,7 +286,7 @@ def delete_applied_files(db: sqlite3.Connection, folder: str) -> None:
 
     Not within a transaction that writes: it could still be rolled back.
     """
-    delete_files_at(folder, _applied_offsets(db))
+    delete_files_at(folder, applied_offsets(db))
 
 
 def delete_files_at(folder: str, applied_to: Mapping[str, int]) -> None:
@@ -291,7 +311,7 @@ def _frame_time(found: tuple[LogFrame, LogFileReader]) -> int:
 
 def is_current(db: sqlite3.Connection, unapplied: UnappliedLog) -> bool:
     """Whether no other process has applied any of it meanwhile."""
-    applied_to = _applied_offsets(db)
+    applied_to = applied_offsets(db)
     return all(applied_to.get(one.name, 0) == one.starts for one in unapplied.stretches)
 
 
@@ -302,10 +322,11 @@ def advance_offsets(db: sqlite3.Connection, folder: str, unapplied: UnappliedLog
         log.log_warning("store.unreadable", file=one.name, webhooks=one.count, mend="see trackbridge status")
     for stretch in unapplied.stretches:
         db.execute("INSERT OR REPLACE INTO inbox_files VALUES (?, ?)", (stretch.name, stretch.ends))
-    for name in _applied_offsets(db).keys() - set(log_files.list_names(folder)):
+    for name in applied_offsets(db).keys() - set(log_files.list_names(folder)):
         if not os.path.lexists(path_of(folder, name)):
             db.execute("DELETE FROM inbox_files WHERE name = ?", (name,))
 
 
-def _applied_offsets(db: sqlite3.Connection) -> dict[str, int]:
+def applied_offsets(db: sqlite3.Connection) -> dict[str, int]:
+    """How far each file is applied."""
     return dict(db.execute("SELECT name, sorted FROM inbox_files").fetchall())

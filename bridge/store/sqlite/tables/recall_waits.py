@@ -216,6 +216,11 @@ def highest_rank(db: sqlite3.Connection, *, below: int | None = None) -> int | N
     return found[0]
 
 
+def has_waiting(db: sqlite3.Connection) -> bool:
+    """Whether any webhook waits for a key."""
+    return _has_rows(db, "waiting")
+
+
 def has_deferred(db: sqlite3.Connection) -> bool:
     """Whether any webhook waits for a richer one."""
     return _has_rows(db, "deferred")

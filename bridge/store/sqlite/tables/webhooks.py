@@ -192,6 +192,25 @@ def is_due(
     due = db.execute(f"SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE})", when)  # noqa: S608  the same
     if due.fetchone()[0] or clock_skew.is_worth_noting(db, now):
         return True
+    return _is_any_decided(db, barrier)
+
+
+def is_wait_over(db: sqlite3.Connection, *, now: datetime, trusted_now: datetime, oldest_unapplied: datetime) -> bool:
+    """Whether a webhook that waits is to be claimed, if nothing in the ingest log was received before that.
+
+    It may be, too, where a reading of the clock is to be recorded first, which may move its wait.
+    """
+    if not recall_waits.has_waiting(db):
+        return False
+    if clock_skew.is_worth_noting(db, now):
+        return True
+    barrier = _barrier(db, trusted_now, oldest_unapplied)
+    due = f"SELECT EXISTS (SELECT 1 FROM webhooks AS w WHERE {_DUE} AND {recall_waits.WAITS})"  # noqa: S608  texts of ours
+    found = db.execute(due, {"now": to_ms(now), "barrier": barrier})
+    return bool(found.fetchone()[0]) or _is_any_decided(db, barrier)
+
+
+def _is_any_decided(db: sqlite3.Connection, barrier: int) -> bool:
     decided = f"SELECT EXISTS (SELECT 1 FROM deferred AS d JOIN webhooks AS w ON w.number = d.webhook WHERE {_DECIDED})"  # noqa: S608  the same
     return recall_waits.has_deferred(db) and bool(db.execute(decided, {"barrier": barrier}).fetchone()[0])
 
