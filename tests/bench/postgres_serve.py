@@ -31,8 +31,8 @@ from bridge.runtime.heartbeat_writer import HeartbeatWriter
 from bridge.settings.load import load_configuration
 from bridge.store.engines import open_store
 
-BACKLOG = 10_000
-"""Webhooks that one and two nodes work off."""
+BACKLOG = 30_000
+"""Webhooks that one and two nodes work off: some 8 s, beside which the start of each node's child is short."""
 ENGINES = 50
 HEARTBEATS = 4
 """Processes of one `serve`, each of which writes a sign of life."""
