@@ -19,12 +19,18 @@ def process_tree(pid: int) -> list[int]:
     """A process and all that came of it, parents first."""
     found = [pid]
     for one in found:
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                found.extend(int(child) for child in task.read_text().split())
-            except OSError:  # it has ended
-                continue
+        for task in _listed(Path(f"/proc/{one}/task")):
+            with suppress(OSError):  # it has ended
+                found.extend(int(child) for child in (task / "children").read_text().split())
     return found
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What is in a folder; nothing where its process has ended, also meanwhile."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def memory(pid: int) -> float:
