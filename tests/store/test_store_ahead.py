@@ -86,19 +86,22 @@ def test_what_follows_a_batch_that_was_not_written_is_read_again(tmp_path: Path)
     asyncio.run(story())
 
 
-def test_rows_that_are_due_have_their_turn(tmp_path: Path) -> None:
-    async def story() -> None:
-        store = SqliteStore(str(tmp_path / "store.db"))
-        await applied(await kept(store, "old"))
-        await kept(store, *"abcd")
-        first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
-        assert names(first) == ["a", "b"]
-        assert not (await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)).webhooks
-        assert await complete(store, first)
-        assert names(await store.claim_batch(now=NOW, limit=2, lease=LEASE)) == ["old"]
-        await store.close()
+async def see_turns(store: Store) -> None:
+    """Nothing is read ahead of rows that are due, nor behind them."""
+    await applied(await kept(store, "old"))
+    await kept(store, *"abcd")
+    first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
+    assert names(first) == ["a", "b"]
+    assert not (await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)).webhooks
+    assert await complete(store, first)
+    rows = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
+    assert names(rows) == ["old"]
+    assert not (await store.read_ahead(rows, now=NOW, limit=2, lease=LEASE)).webhooks
+    await store.close()
 
-    asyncio.run(story())
+
+def test_rows_that_are_due_have_their_turn(tmp_path: Path) -> None:
+    asyncio.run(see_turns(SqliteStore(str(tmp_path / "store.db"))))
 
 
 @pytest.mark.parametrize("completed", ["first", "second"])
@@ -121,20 +124,7 @@ def test_postgres_takes_what_comes_next_under_a_lease_in_either_order(empty_data
 
 
 def test_postgres_lets_rows_that_are_due_have_their_turn(empty_database: str) -> None:
-    async def story() -> None:
-        store = PostgresStore(empty_database, by_caller=True, durable=False)
-        await applied(await kept(store, "old"))
-        await kept(store, *"abcd")
-        first = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
-        assert names(first) == ["a", "b"]
-        assert not (await store.read_ahead(first, now=NOW, limit=2, lease=LEASE)).webhooks
-        assert await complete(store, first)
-        rows = await store.claim_batch(now=NOW, limit=2, lease=LEASE)
-        assert names(rows) == ["old"]
-        assert not (await store.read_ahead(rows, now=NOW, limit=2, lease=LEASE)).webhooks
-        await store.close()
-
-    asyncio.run(story())
+    asyncio.run(see_turns(PostgresStore(empty_database, by_caller=True, durable=False)))
 
 
 def test_nothing_is_read_ahead_of_rows(tmp_path: Path) -> None:

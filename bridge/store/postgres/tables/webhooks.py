@@ -210,7 +210,7 @@ def may_have_work(db: psycopg.Connection[Any], *, at: int | None) -> bool:
 
 def has_work(transaction: Transaction) -> bool:
     """Whether there is a webhook to claim."""
-    barrier = recall_waits.find_barrier(transaction)
+    barrier = recall_waits.find_barrier(transaction)  # first: the time comes with its answer
     values = {"at": transaction.at, "barrier": barrier}
     row = transaction.execute(
         f"""
